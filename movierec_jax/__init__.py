@@ -1,0 +1,47 @@
+"""movierec_jax: ratings in, recommendations for every user out; two towers and a head in JAX and Flax.
+
+Each module is one stage, in the order in which data flows through them:
+
+    ratings ─movielens─> raw table ─cleaning─> clean table ─splits─> train | valid | test ─vocab─> rows
+                                                                       │
+       NumPy arrays [steps, batch] <─────────────batches───────────────┘
+                 │
+                 └─ train (model, objective, optimizer) ──> TrainState ──checkpoint──> workdir
+                                                                                         │
+           file of lists <──scoring── trained run <──recommend (top-K) <─────────────────┤
+                                         report <──evaluate (metrics, baselines) <───────┘
+
+`config` holds every default, `schema` the records that pass between stages, `run` the whole of a training run, and
+`cli` what the scripts share.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Loaded when first asked for, so that `import movierec_jax` and the scripts' --help do not wait for JAX.
+PUBLIC = {
+    "Config": "config",
+    "DataConfig": "config",
+    "EvalConfig": "config",
+    "InputError": "schema",
+    "ModelConfig": "config",
+    "Recommender": "trained",
+    "TrainConfig": "config",
+    "load": "trained",
+    "read_ratings": "movielens",
+    "train_run": "run",
+}
+
+__all__ = sorted(PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *PUBLIC]

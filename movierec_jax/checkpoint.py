@@ -1,0 +1,268 @@
+"""The workdir: all that a run needs to go on, and all that scoring needs, saved and restored together.
+
+    config.json            settings, rating scale, and the fingerprint of the ratings
+    vocab/*.parquet        ids in the order of their rows
+    movies.parquet         titles, years and genres
+    ratings/*.parquet      the clean ratings, part by part, in original ids
+    checkpoints/EPOCH/     training state (Orbax) and the record of all epochs so far
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Callable
+
+import jax
+import optax
+import orbax.checkpoint as ocp
+import pandas as pd
+from orbax.checkpoint import checkpoint_managers as managers
+
+from movierec_jax import config as configs
+from movierec_jax.batches import num_steps
+from movierec_jax.config import Config
+from movierec_jax.model import TwoTowers
+from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, CleanData, InputError
+from movierec_jax.splits import Split
+from movierec_jax.train import EpochRecord, Recipe, TrainState, best_record, new_state
+from movierec_jax.vocab import Vocab
+
+# Raised when files of one version can no longer be read by the next.
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a workdir knows besides the training state: settings, ids, movies and ratings.
+
+    movie_table: one row per movie (`movie_id`, `title`, `year`, `genres`), also movies without ratings.
+    parts: the clean ratings in original ids.
+    """
+
+    config: Config
+    rating_scale: tuple[float, float]
+    users: Vocab
+    movies: Vocab
+    movie_table: pd.DataFrame
+    parts: Split
+
+    @functools.cached_property
+    def model(self) -> TwoTowers:
+        rating_mean = float(self.parts.train[RATING].mean())
+        return TwoTowers(len(self.users), len(self.movies), self.config.model, rating_mean)
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        steps = num_steps(len(self.parts.train), self.config.train.batch_size)
+        return Recipe(self.model, self.config.train, steps * self.config.train.epochs, self.rating_scale)
+
+
+def new_run(config: Config, data: CleanData, parts: Split) -> Run:
+    """A run on clean, split data; its vocabularies know the train part alone."""
+    return Run(
+        config=config,
+        rating_scale=data.rating_scale,
+        users=Vocab.of(parts.train[USER_ID], "user"),
+        movies=Vocab.of(parts.train[MOVIE_ID], "movie"),
+        movie_table=data.movies,
+        parts=parts,
+    )
+
+
+def fingerprint(parts: Split) -> str:
+    """The sha256 of all ratings and of how they are split."""
+    digest = hashlib.sha256()
+    for part in parts.all():
+        for column in (USER_ID, MOVIE_ID, RATING, TIMESTAMP):
+            digest.update(pd.util.hash_array(part[column].to_numpy(), categorize=False).tobytes())
+    return digest.hexdigest()
+
+
+def save_run(workdir: pathlib.Path, run: Run) -> None:
+    """Writes the files of a run, config.json last: a workdir that has it is whole."""
+    for folder in ("vocab", "ratings"):
+        (workdir / folder).mkdir(parents=True, exist_ok=True)
+    run.users.ids.to_frame(name=USER_ID).to_parquet(workdir / "vocab" / "users.parquet", index=False)
+    run.movies.ids.to_frame(name=MOVIE_ID).to_parquet(workdir / "vocab" / "movies.parquet", index=False)
+    run.movie_table.to_parquet(workdir / "movies.parquet", index=False)
+    for name, part in vars(run.parts).items():
+        part.to_parquet(workdir / "ratings" / f"{name}.parquet", index=False)
+    write_json(
+        workdir / "config.json",
+        {
+            "format": FORMAT,
+            "fingerprint": fingerprint(run.parts),
+            "rating_scale": run.rating_scale,
+            "settings": configs.to_json(run.config),
+        },
+    )
+
+
+def load_run(workdir: pathlib.Path) -> Run:
+    """The run of a workdir. Raises InputError where it is no workdir, or its files have been damaged."""
+    config, rating_scale, _ = read_config(workdir)
+    return Run(
+        config=config,
+        rating_scale=rating_scale,
+        users=Vocab(pd.Index(read_table(workdir / "vocab" / "users.parquet")[USER_ID]), "user"),
+        movies=Vocab(pd.Index(read_table(workdir / "vocab" / "movies.parquet")[MOVIE_ID]), "movie"),
+        movie_table=read_table(workdir / "movies.parquet"),
+        parts=Split(**{name: read_table(workdir / "ratings" / f"{name}.parquet") for name in ("train", "valid", "test")}),
+    )
+
+
+def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str]:
+    """Settings, rating scale and fingerprint of a workdir. Raises InputError where they cannot be read."""
+    path = workdir / "config.json"
+    if not path.exists():
+        raise InputError(f"{workdir}: no config.json; name a folder that scripts/train.py has written with --workdir")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); restore it, or train anew with --overwrite") from None
+    wanted = {"format", "fingerprint", "rating_scale", "settings"}
+    if not isinstance(values, dict) or values.keys() != wanted or values["format"] != FORMAT:
+        raise InputError(f"{path}: not the settings of a run of this version; restore it, or train with --overwrite")
+    scale = configs.from_json_value(tuple[float, ...], values["rating_scale"], f"{path}: rating_scale")
+    return configs.from_json(Config, values["settings"], str(path)), scale, values["fingerprint"]
+
+
+def open_workdir(workdir: pathlib.Path, run: Run, *, overwrite: bool) -> None:
+    """Makes the workdir hold this run, begun here or before.
+
+    Raises InputError where it holds another run, unless that is to be overwritten.
+    """
+    if overwrite:
+        clear(workdir)
+    if (workdir / "config.json").exists():
+        require_same(workdir, run)
+    elif (workdir / "checkpoints").exists():
+        raise InputError(f"{workdir}: has checkpoints but no config.json; restore it, or start anew with --overwrite")
+    save_run(workdir, run)
+
+
+def require_same(workdir: pathlib.Path, run: Run) -> None:
+    """Raises InputError, naming the difference, where a workdir holds a run with other settings or ratings."""
+    config, _, known = read_config(workdir)
+    changes = configs.differences(run.config, config)
+    if changes:
+        raise InputError(
+            f"{workdir} holds a run with other settings: {', '.join(changes)}. Give the same settings to go on, another "
+            "--workdir, or --overwrite to start anew"
+        )
+    if known != fingerprint(run.parts):
+        raise InputError(
+            f"{workdir} holds a run on other ratings: {run.config.data.ratings} has changed since. Give another "
+            "--workdir, or --overwrite to start anew"
+        )
+
+
+def clear(workdir: pathlib.Path) -> None:
+    """Removes a run and nothing else from its folder; config.json goes last, so that a kill leaves it to be cleared."""
+    if not (workdir / "config.json").exists() and not (workdir / "checkpoints").exists():
+        return
+    for name in ("vocab", "ratings", "checkpoints", "plots", "tensorboard"):
+        shutil.rmtree(workdir / name, ignore_errors=True)
+    for name in ("movies.parquet", "metrics.jsonl", "report.json", "config.json"):
+        (workdir / name).unlink(missing_ok=True)
+
+
+class Checkpoints:
+    """The training states of a workdir, by epoch: the best by validation and the latest two.
+
+    Saving copies the state and goes on; files are written in the background, under another name until they are whole.
+    """
+
+    def __init__(self, workdir: pathlib.Path):
+        # Orbax takes absolute paths alone. Two of the latest, so that a damaged last one costs one epoch.
+        self.folder = (workdir / "checkpoints").absolute()
+        policies = [
+            managers.LatestN(2),
+            managers.BestN(get_metric_fn=lambda metrics: metrics["valid_rmse"], reverse=True, n=1),
+        ]
+        options = ocp.CheckpointManagerOptions(
+            best_fn=lambda metrics: metrics["valid_rmse"],
+            best_mode="min",
+            preservation_policy=managers.AnyPreservationPolicy(policies),
+            cleanup_tmp_directories=True,
+        )
+        self.manager = ocp.CheckpointManager(self.folder, options=options)
+
+    def save(self, state: TrainState, records: list[EpochRecord]) -> None:
+        """Begins to write the state after the last of the records."""
+        epoch = records[-1]
+        self.manager.save(
+            epoch.epoch,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state),
+                records=ocp.args.JsonSave([dataclasses.asdict(record) for record in records]),
+            ),
+            metrics={"valid_rmse": epoch.valid_rmse if epoch.valid_rmse is not None else epoch.train_rmse},
+            force=True,
+        )
+
+    def latest(self, recipe: Recipe, warn: Callable[[str], None]) -> tuple[TrainState, list[EpochRecord]] | None:
+        """The newest state that can be read whole, with its records; None where there is none.
+
+        Says through `warn` which checkpoints it had to step over, and removes them.
+        """
+        for epoch in sorted(self.manager.all_steps(), reverse=True):
+            try:
+                return self.restore(epoch, recipe)
+            except Exception as error:  # Orbax raises whatever the damaged file happens to break.
+                warn(f"{self.folder / str(epoch)} cannot be read and is skipped ({first_line(error)})")
+                shutil.rmtree(self.folder / str(epoch), ignore_errors=True)
+                self.manager.reload()
+        return None
+
+    def restore(self, epoch: int, recipe: Recipe) -> tuple[TrainState, list[EpochRecord]]:
+        """The state after an epoch, with the records up to it."""
+        sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        shapes = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+            jax.eval_shape(lambda: new_state(recipe)),
+        )
+        items = self.manager.restore(
+            epoch, args=ocp.args.Composite(state=ocp.args.StandardRestore(shapes), records=ocp.args.JsonRestore())
+        )
+        return items["state"], [EpochRecord(**record) for record in items["records"]]
+
+    def best_params(self, recipe: Recipe) -> optax.Params:
+        """The parameters after the best epoch. Raises InputError where no checkpoint can be read."""
+        newest = self.latest(recipe, warn=lambda message: None)
+        if newest is None:
+            raise InputError(f"{self.folder}: no checkpoint that can be read; run scripts/train.py on this workdir first")
+        state, records = newest
+        best = best_record(records).epoch
+        return (state if best == records[-1].epoch else self.restore(best, recipe)[0]).params
+
+    def wait(self) -> None:
+        """Returns once all that was saved is on disk."""
+        self.manager.wait_until_finished()
+
+    def close(self) -> None:
+        self.manager.close()
+
+
+def write_json(path: pathlib.Path, values) -> None:
+    """Writes JSON in one move, so that no reader ever sees a part of it."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def read_table(path: pathlib.Path) -> pd.DataFrame:
+    """A Parquet table of a workdir. Raises InputError where it is missing or damaged."""
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({first_line(error)}); train anew with --overwrite") from None
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or its kind where it has none."""
+    return str(error).split("\n")[0][:200] or type(error).__name__

@@ -1,0 +1,136 @@
+"""What the scripts share: flags made from the config, help text, and how a run ends.
+
+Exit status: 0 done; 1 input that cannot be used, with one message on standard error; 128 + n after signal n, with
+everything saved. Anything else is a bug of ours and keeps its traceback.
+"""
+
+import dataclasses
+import sys
+import textwrap
+import types
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from absl import app, flags
+
+from movierec_jax.config import Config
+from movierec_jax.schema import InputError, Interrupted
+
+T = TypeVar("T")
+
+HELP_WIDTH = 100
+
+# Flags that absl defines for every program.
+ABSL_FLAGS = ("help", "helpshort", "helpfull", "helpxml", "only_check_args", "pdb_post_mortem", "run_with_pdb")
+
+
+def define_flags(section: type, values: flags.FlagValues = flags.FLAGS) -> None:
+    """Defines a flag for each field of a config section, with its default and help."""
+    for field in dataclasses.fields(section):
+        define = {
+            bool: flags.DEFINE_bool,
+            int: flags.DEFINE_integer,
+            float: flags.DEFINE_float,
+            str: flags.DEFINE_string,
+            tuple: flags.DEFINE_list,
+        }[plain_type(field.type)]
+        default = [str(item) for item in field.default] if isinstance(field.default, tuple) else field.default
+        define(field.name, default, field.metadata["help"], flag_values=values, module_name=section.__doc__)
+
+
+def section_from_flags(section: type[T], values: flags.FlagValues = flags.FLAGS) -> T:
+    """The config section that the flags ask for. Raises InputError for a value that is not allowed."""
+    settings = {}
+    for field in dataclasses.fields(section):
+        value = values[field.name].value
+        settings[field.name] = parse_list(field, value) if isinstance(value, list) else value
+    return section(**settings)
+
+
+def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> Config:
+    """The whole config that the flags ask for."""
+    sections = {field.name: section_from_flags(field.type, values) for field in dataclasses.fields(Config)}
+    return Config(**sections)
+
+
+def plain_type(hint: Any) -> type:
+    """The type of a setting's value: `int` of `int`, `tuple` of `tuple[int, ...]`, `str` of `str | None`."""
+    if isinstance(hint, types.UnionType):
+        hint = typing.get_args(hint)[0]
+    return typing.get_origin(hint) or hint
+
+
+def parse_list(field: dataclasses.Field, items: list[str]) -> tuple | None:
+    """The numbers of a list flag; None where the field allows none and no item is given."""
+    hint = typing.get_args(field.type)[0] if isinstance(field.type, types.UnionType) else field.type
+    number = typing.get_args(hint)[0]
+    try:
+        return tuple(number(item) for item in items)
+    except ValueError:
+        raise InputError(f"--{field.name}={','.join(items)}: must be numbers with commas between") from None
+
+
+def run(main: Callable[[], Any], sections: Sequence[type], doc: str) -> None:
+    """Parses flags and calls main; ends the process with the status that fits the outcome.
+
+    sections: config sections whose flags the script takes besides its own; doc: its docstring, for --help.
+    """
+    for section in sections:
+        define_flags(section)
+    app.run(lambda argv: sys.exit(exit_status(main)), flags_parser=lambda argv: parse_flags(argv, sections, doc))
+
+
+def parse_flags(argv: list[str], sections: Sequence[type], doc: str) -> list[str]:
+    """Parses the command line; --help and mistakes end the process here."""
+    if any(word in ("--help", "-help", "-h", "--h") for word in argv[1:]):
+        print(help_text(sections, doc))
+        sys.exit(0)
+    try:
+        rest = flags.FLAGS(argv)[1:]
+        if rest:
+            raise flags.Error(f"{rest[0]!r} is not a flag; flags are written --name=value")
+    except flags.Error as error:
+        print(f"error: {error}\n--help lists all flags", file=sys.stderr)
+        sys.exit(1)
+    return argv[:1]
+
+
+def exit_status(main: Callable[[], Any]) -> int:
+    """Calls main and returns the exit status, with one message on standard error where it went wrong."""
+    try:
+        main()
+    except (InputError, OSError) as error:
+        print(f"error: {describe(error)}", file=sys.stderr)
+        return 1
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        return 128 + stop.signal_number
+    return 0
+
+
+def describe(error: Exception) -> str:
+    """An error in one line; for one of the operating system, the file first."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def help_text(sections: Sequence[type], doc: str) -> str:
+    """The script's docstring, then its own flags, then those of each section under the section's heading."""
+    own = [flag for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0]) if flag.name not in ABSL_FLAGS]
+    groups = [("This script", own)] if own else []
+    for section in sections:
+        groups.append((section.__doc__, [flags.FLAGS[field.name] for field in dataclasses.fields(section)]))
+    parts = [doc.strip()]
+    for heading, members in groups:
+        parts.append("\n".join([heading.strip(), *(flag_help(flag) for flag in members)]))
+    return "\n\n".join(parts)
+
+
+def flag_help(flag: flags.Flag) -> str:
+    """A flag with its default and help, wrapped."""
+    default = flag.default_as_str.strip("'") if flag.default is not None else "none"
+    name = f"  --{flag.name}" if flag.boolean else f"  --{flag.name}={default}"
+    text = textwrap.wrap(flag.help, HELP_WIDTH - 8)
+    return "\n".join([name, *(f"        {line}" for line in text)])

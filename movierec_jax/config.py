@@ -1,0 +1,195 @@
+"""Every default, unit and allowed value, once. The scripts' flags are made from these fields.
+
+Each field carries the help text of its flag; a field's name is the flag's name.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from typing import Any, TypeVar
+
+from movierec_jax.schema import InputError
+
+T = TypeVar("T")
+
+
+def setting(default: Any, help: str) -> Any:
+    """A dataclass field with its default and the help text of its flag."""
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+def require(is_met: bool, flag: str, found: Any, expected: str) -> None:
+    """Raises InputError in the flag's name unless the condition holds."""
+    if not is_met:
+        raise InputError(f"--{flag}={found}: must be {expected}")
+
+
+def choose(flag: str, found: str, choices: tuple[str, ...]) -> None:
+    """Raises InputError unless `found` is one of the choices."""
+    if found not in choices:
+        raise InputError(f"--{flag}={found}: must be one of {', '.join(choices)}")
+
+
+@dataclasses.dataclass(frozen=True)
+class DataConfig:
+    """Where ratings come from, which count, and how they are split."""
+
+    ratings: str = setting(
+        "data/ml-latest-small",
+        "MovieLens folder or zip of any edition, or a CSV/TSV/Parquet file (also .gz) of user, movie, rating and "
+        "perhaps timestamp",
+    )
+    test_ratings: str | None = setting(None, "file with the test part; without it, --split makes one")
+    valid_ratings: str | None = setting(None, "file with the validation part; without it, carved from train")
+    rating_scale: tuple[float, ...] | None = setting(
+        None, "lowest and highest rating in stars, such as 0.5,5; without it, what the format states or the data show"
+    )
+    min_user_ratings: int = setting(1, "drop users with fewer ratings than this")
+    min_movie_ratings: int = setting(1, "drop movies with fewer ratings than this")
+    split: str = setting(
+        "random",
+        "how the test part is chosen: random (of all ratings), user_time (each user's last ratings) or time (all "
+        "ratings after one date)",
+    )
+    test_fraction: float = setting(0.1, "share of the ratings that become the test part, between 0 and 1")
+    valid_fraction: float = setting(
+        0.05, "share of the train ratings carved out for validation, between 0 and 1; 0 trains on all, to the last epoch"
+    )
+    split_seed: int = setting(0, "seed of the random split")
+
+    def __post_init__(self):
+        choose("split", self.split, ("random", "user_time", "time"))
+        require(0 < self.test_fraction < 1, "test_fraction", self.test_fraction, "above 0 and below 1")
+        require(0 <= self.valid_fraction < 1, "valid_fraction", self.valid_fraction, "0 or more and below 1")
+        require(self.min_user_ratings >= 1, "min_user_ratings", self.min_user_ratings, "1 or more")
+        require(self.min_movie_ratings >= 1, "min_movie_ratings", self.min_movie_ratings, "1 or more")
+        require(self.split_seed >= 0, "split_seed", self.split_seed, "0 or more")
+        if self.rating_scale is not None:
+            require(
+                len(self.rating_scale) == 2 and self.rating_scale[0] < self.rating_scale[1],
+                "rating_scale",
+                ",".join(f"{stars:g}" for stars in self.rating_scale),
+                "two numbers, the lower first, such as 0.5,5",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """The shape of the two towers and the head."""
+
+    embedding_dim: int = setting(64, "numbers per user and per movie embedding")
+    hidden_dims: tuple[int, ...] = setting((64, 32), "width of each dense layer of the head, such as 64,32; empty: none")
+    dropout: float = setting(0.3, "share of embedding and hidden units dropped in training, 0 or more and below 1")
+    precision: str = setting("float32", "arithmetic of the dense layers and products: float32 or bfloat16")
+
+    def __post_init__(self):
+        require(self.embedding_dim >= 1, "embedding_dim", self.embedding_dim, "1 or more")
+        require(all(width >= 1 for width in self.hidden_dims), "hidden_dims", self.hidden_dims, "widths of 1 or more")
+        require(0 <= self.dropout < 1, "dropout", self.dropout, "0 or more and below 1")
+        choose("precision", self.precision, ("float32", "bfloat16"))
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """How Adam walks, for how long, and when it stops."""
+
+    epochs: int = setting(20, "passes over the train ratings; the learning rate falls to 0 over all of them")
+    batch_size: int = setting(2048, "ratings per step")
+    learning_rate: float = setting(0.006, "highest learning rate of Adam")
+    warmup_fraction: float = setting(0.1, "share of all steps in which the learning rate rises from 0; 0 to below 1")
+    embedding_decay: float = setting(
+        0.07, "weight of the squared embeddings and biases of each rating's user and movie, beside its squared error"
+    )
+    weight_decay: float = setting(0.01, "weight of the squared kernels of the dense layers")
+    patience: int = setting(5, "stop after this many epochs without a better validation RMSE; 0: never")
+    seed: int = setting(0, "seed of initial values, order of ratings and dropout")
+
+    def __post_init__(self):
+        require(self.epochs >= 1, "epochs", self.epochs, "1 or more")
+        require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
+        require(0 < self.learning_rate < float("inf"), "learning_rate", self.learning_rate, "above 0")
+        require(0 <= self.warmup_fraction < 1, "warmup_fraction", self.warmup_fraction, "0 or more and below 1")
+        require(0 <= self.embedding_decay < float("inf"), "embedding_decay", self.embedding_decay, "0 or more")
+        require(0 <= self.weight_decay < float("inf"), "weight_decay", self.weight_decay, "0 or more")
+        require(self.patience >= 0, "patience", self.patience, "0 or more")
+        require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
+
+
+@dataclasses.dataclass(frozen=True)
+class EvalConfig:
+    """What counts as a hit, and how deep the lists go."""
+
+    eval_k: tuple[int, ...] = setting((10, 20, 100), "list lengths at which ranking is measured, such as 10,20,100")
+    relevant_rating: float | None = setting(
+        None, "stars from which a test rating is a hit; without it, three quarters up the scale (4 of 1 to 5)"
+    )
+
+    def __post_init__(self):
+        require(
+            len(self.eval_k) > 0 and all(k >= 1 for k in self.eval_k), "eval_k", self.eval_k, "lengths of 1 or more"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All that decides what a training run gives, given the same data."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluation: EvalConfig = EvalConfig()
+
+
+def to_json(config: Any) -> dict[str, Any]:
+    """A config as plain JSON values, section by section."""
+    return json.loads(json.dumps(dataclasses.asdict(config)))
+
+
+def from_json(kind: type[T], values: Any, where: str) -> T:
+    """The config of the given kind from its JSON values.
+
+    Raises InputError naming the file (`where`) and the key that is missing, unknown or of another type.
+    """
+    if not isinstance(values, dict):
+        raise InputError(f"{where}: {values!r} where an object of settings was expected")
+    hints = typing.get_type_hints(kind)
+    odd = [name for name in (*hints, *values) if (name in hints) != (name in values)]
+    if odd:
+        state = "unknown" if odd[0] in values else "missing"
+        raise InputError(f"{where}: setting {odd[0]!r} is {state}; it has been edited, or written by another version")
+    return kind(**{name: from_json_value(hint, values[name], f"{where}: {name}") for name, hint in hints.items()})
+
+
+def from_json_value(hint: Any, value: Any, where: str) -> Any:
+    """One setting from JSON, where lists stand for tuples. Raises InputError for a value of another type."""
+    if dataclasses.is_dataclass(hint):
+        return from_json(hint, value, where)
+    for choice in typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,):
+        if typing.get_origin(choice) is tuple and isinstance(value, list):
+            return tuple(from_json_value(typing.get_args(choice)[0], item, where) for item in value)
+        if choice is float and type(value) is int:
+            return float(value)
+        if type(value) is choice:
+            return value
+    raise InputError(f"{where} is {value!r}; expected {getattr(hint, '__name__', hint)}")
+
+
+def differences(ours: Config, theirs: Config) -> list[str]:
+    """The settings in which two configs differ, as "--flag=ours, theirs was theirs"."""
+    rows = []
+    for section in dataclasses.fields(Config):
+        one, other = (getattr(config, section.name) for config in (ours, theirs))
+        rows += [
+            f"--{field.name}={as_flag(getattr(one, field.name))} (was {as_flag(getattr(other, field.name))})"
+            for field in dataclasses.fields(one)
+            if getattr(one, field.name) != getattr(other, field.name)
+        ]
+    return rows
+
+
+def as_flag(value: Any) -> str:
+    """A setting as it is written on the command line."""
+    if isinstance(value, tuple):
+        return ",".join(as_flag(item) for item in value)
+    return "unset" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

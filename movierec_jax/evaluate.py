@@ -1,0 +1,149 @@
+"""How good a model is on ratings it has not learnt from, with simple predictors beside it.
+
+Predictions and lists are taken over the whole part and measured at the end, so no figure depends on how many users or
+ratings are worked on at once.
+"""
+
+import dataclasses
+
+import numpy as np
+import optax
+import pandas as pd
+from jaxtyping import Bool, Float32, Int, Int32
+
+from movierec_jax import metrics
+from movierec_jax.baselines import rating_baselines
+from movierec_jax.checkpoint import Run
+from movierec_jax.recommend import Seen, predict_stars, top_k_blocks
+from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, Ratings
+from movierec_jax.vocab import to_rows
+
+# Where on the scale a rating counts as a hit, unless the config says: 4 of 1 to 5 stars.
+RELEVANT_SHARE = 0.75
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """Figures of a part of the ratings, and the predictions they come from.
+
+    rating: predictor ("model" or a baseline) -> rows ("all", "warm", "cold") -> rating metrics. Cold rows are those of
+        users or movies without a rating in train.
+    ranking: recommender ("model", "popularity") -> ranking metrics, means over users with a relevant movie.
+    counts: rows, warm and cold rows, cold users and movies, users ranked for.
+    predicted: the model's stars for each row of the part.
+    """
+
+    rating: dict[str, dict[str, dict[str, float]]]
+    ranking: dict[str, dict[str, float]]
+    counts: dict[str, int]
+    predicted: Float32[np.ndarray, " ratings"]
+
+    def figures(self) -> dict[str, float]:
+        """The model's figures over all rows, in one flat table."""
+        return {**self.rating["model"]["all"], **self.ranking["model"]}
+
+
+def evaluate(run: Run, params: optax.Params, held_out: pd.DataFrame) -> Evaluation:
+    """Measures a model on held-out ratings in original ids, against the train and validation part of its run.
+
+    Lists rank every movie of the catalogue that the user has not rated in train or validation.
+    """
+    train, ratings = (to_rows(table, run.users, run.movies) for table in (run.parts.train, held_out))
+    predicted = predict_stars(run.model, params, ratings.user_row, ratings.movie_row, run.rating_scale)
+    predictions = {"model": predicted.astype(np.float64)}
+    for name, predict in rating_baselines(train, len(run.users), len(run.movies)).items():
+        predictions[name] = np.clip(predict(ratings), *run.rating_scale)
+    is_warm = run.users.is_known(ratings.user_row) & run.movies.is_known(ratings.movie_row)
+    ranking, num_ranked = rank(run, params, train, held_out, ratings)
+    return Evaluation(
+        rating={name: rating_figures(stars, ratings.rating, is_warm) for name, stars in predictions.items()},
+        ranking=ranking,
+        counts={
+            "rows": len(ratings),
+            "warm_rows": int(is_warm.sum()),
+            "cold_rows": int((~is_warm).sum()),
+            "cold_users": int((~pd.Index(held_out[USER_ID].unique()).isin(run.users.ids)).sum()),
+            "cold_movies": int((~pd.Index(held_out[MOVIE_ID].unique()).isin(run.movies.ids)).sum()),
+            "ranked_users": num_ranked,
+        },
+        predicted=predicted,
+    )
+
+
+def rating_figures(
+    predicted: np.ndarray, rating: np.ndarray, is_warm: Bool[np.ndarray, " ratings"]
+) -> dict[str, dict[str, float]]:
+    """Rating metrics on all, warm and cold rows; nan where there are no such rows."""
+    rows = {"all": np.ones_like(is_warm), "warm": is_warm, "cold": ~is_warm}
+    return {name: metrics.rating_metrics(predicted[mask], rating[mask]) for name, mask in rows.items()}
+
+
+def relevant_from(run: Run) -> float:
+    """Stars from which a rating counts as a hit."""
+    lowest, highest = run.rating_scale
+    given = run.config.evaluation.relevant_rating
+    return given if given is not None else lowest + RELEVANT_SHARE * (highest - lowest)
+
+
+def rank(
+    run: Run, params: optax.Params, train: Ratings, held_out: pd.DataFrame, ratings: Ratings
+) -> tuple[dict[str, dict[str, float]], int]:
+    """Ranking metrics of the model and of popularity, and the number of users they are means over."""
+    ks = run.config.evaluation.eval_k
+    is_relevant = held_out[RATING].to_numpy() >= relevant_from(run)
+    users = pd.Index(held_out[USER_ID][is_relevant].unique())
+    place = users.get_indexer(held_out[USER_ID])[is_relevant].astype(np.int64)
+    seen = seen_by(run, users)
+    num_relevant = np.bincount(place, minlength=len(users))
+    count = np.bincount(train.movie_row, minlength=len(run.movies))
+    relevant_pairs = pairs(place, ratings.movie_row[is_relevant], len(run.movies))
+    lists = {
+        "model": model_lists(run, params, users, seen, max(ks)),
+        "popularity": popular_lists(count, seen, len(users), max(ks)),
+    }
+    figures = {}
+    for name, movie_row in lists.items():
+        listed_pairs = pairs(np.arange(len(users))[:, None], movie_row, len(run.movies))
+        is_hit = np.isin(listed_pairs, relevant_pairs) & (movie_row < len(run.movies))
+        figures[name] = metrics.ranking_metrics(is_hit, num_relevant, ks)
+        for k in ks:
+            figures[name] |= {
+                f"coverage@{k}": metrics.catalogue_coverage(movie_row[:, :k], len(run.movies)),
+                f"novelty@{k}": metrics.novelty(movie_row[:, :k], count, len(run.users)),
+                f"gini@{k}": metrics.gini(movie_row[:, :k], len(run.movies)),
+            }
+    return figures, len(users)
+
+
+def pairs(place: Int[np.ndarray, "..."], movie_row: Int32[np.ndarray, "..."], num_movies: int) -> np.ndarray:
+    """One number for each pair of a user's place and a movie row."""
+    return place * np.int64(num_movies + 1) + movie_row
+
+
+def seen_by(run: Run, users: pd.Index) -> Seen:
+    """The movies that each of the users has rated in train or validation."""
+    table = pd.concat([run.parts.train, run.parts.valid], ignore_index=True)
+    movie_row = run.movies.rows(table[MOVIE_ID])
+    return Seen.of(users.get_indexer(table[USER_ID]), movie_row, len(users), len(run.movies))
+
+
+def model_lists(run: Run, params: optax.Params, users: pd.Index, seen: Seen, k: int) -> Int32[np.ndarray, "users k"]:
+    """The movie rows of each user's list; the unknown row in places that stay empty."""
+    lists = np.full((len(users), k), len(run.movies), np.int32)
+    depth = min(k, len(run.movies))
+    for place, top in top_k_blocks(run.model, params, run.users.rows(users), seen, depth):
+        lists[place, :depth] = top.movie_row
+    return lists
+
+
+def popular_lists(count: np.ndarray, seen: Seen, num_users: int, k: int) -> Int32[np.ndarray, "users k"]:
+    """The movies with most ratings that each user has not seen, as `model_lists` gives them."""
+    num_movies = len(count)
+    by_count = np.argsort(-count, kind="stable").astype(np.int32)
+    lists = np.full((num_users, k), num_movies, np.int32)
+    for user in range(num_users):
+        own = seen.movie_row[seen.start[user] : seen.start[user + 1]]
+        best = by_count[: k + len(own)]
+        best = best[~np.isin(best, own)][:k]
+        lists[user, : len(best)] = best
+    return lists

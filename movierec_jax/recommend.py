@@ -1,0 +1,164 @@
+"""The best unseen movies for blocks of users, exact over the whole catalogue, streamed into a file.
+
+The catalogue is every movie with a rating in train. Users are scored in tiles of one shape, however large the blocks
+are, so that a user's list does not depend, to the last bit, on who else is scored.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
+
+from movierec_jax.model import Encoded, TwoTowers
+
+# Numbers in the widest array of one tile: users x movies x units of a dense layer, 32 MiB as float32.
+TILE_NUMBERS = 2**23
+# Users per block where the caller does not say.
+BLOCK_USERS = 256
+# Pairs per program when single predictions are asked for.
+BLOCK_PAIRS = 2**14
+
+
+@dataclasses.dataclass(frozen=True)
+class TopK:
+    """The best movies of some users, best first; equal scores by movie row.
+
+    A user with fewer than k movies to choose from has the unknown movie row in the places that stay empty.
+    score: stars before they are held to the rating scale, -inf in empty places.
+    """
+
+    movie_row: Int32[np.ndarray, "users k"]
+    score: Float32[np.ndarray, "users k"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """The movies that each of a list of users has rated: those of user n are `movie_row[start[n]:start[n + 1]]`."""
+
+    start: Int64[np.ndarray, " users_and_one"]
+    movie_row: Int32[np.ndarray, " ratings"]
+
+    @classmethod
+    def of(cls, place: Int[np.ndarray, " n"], movie_row: Int32[np.ndarray, " n"], num_users: int, num_movies: int):
+        """From ratings whose user stands at `place` in the list; those of others (-1) or of unknown movies are left out."""
+        is_wanted = (place >= 0) & (movie_row < num_movies)
+        place, movie_row = place[is_wanted], movie_row[is_wanted]
+        start = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=num_users))])
+        return cls(start=start.astype(np.int64), movie_row=movie_row[np.argsort(place, kind="stable")])
+
+    def mask(self, users: slice, shape: tuple[int, int]) -> Bool[np.ndarray, "users movies"]:
+        """Whether each user of a part of the list has rated each movie; False in rows after the last of them."""
+        start = self.start[users.start : users.stop + 1]
+        mask = np.zeros(shape, bool)
+        row = np.repeat(np.arange(len(start) - 1), np.diff(start))
+        mask[row, self.movie_row[start[0] : start[-1]]] = True
+        return mask
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def encode_movies(params: optax.Params, *, model: TwoTowers) -> Encoded:
+    """Every movie of the catalogue, in the order of rows."""
+    rows = jnp.arange(model.num_movies, dtype=jnp.int32)
+    return model.apply({"params": params}, rows, method="encode_movies")
+
+
+@functools.partial(jax.jit, static_argnames=("model", "k", "tile"))
+def top_k_block(
+    params: optax.Params,
+    movies: Encoded,
+    user_row: Int32[Array, " users"],
+    is_seen: Bool[Array, "users movies"],
+    *,
+    model: TwoTowers,
+    k: int,
+    tile: int,
+) -> tuple[Float[Array, "users k"], Int32[Array, "users k"]]:
+    """Scores and rows of each user's k best movies that are not seen; `users` is a multiple of `tile`."""
+
+    def top_k_tile(rows, seen):
+        users = model.apply({"params": params}, rows, method="encode_users")
+        stars = model.apply({"params": params}, users[:, None], movies[None], method="stars")
+        return jax.lax.top_k(jnp.where(seen, -jnp.inf, stars), k)
+
+    tiles = (user_row.reshape(-1, tile), is_seen.reshape(-1, tile, is_seen.shape[1]))
+    score, movie_row = jax.lax.map(lambda args: top_k_tile(*args), tiles)
+    return score.reshape(-1, k), movie_row.reshape(-1, k)
+
+
+def tile_users(model: TwoTowers) -> int:
+    """Users scored at once: a power of two that keeps the widest array of the head within bounds."""
+    width = max((1, *model.config.hidden_dims))
+    return 2 ** int(np.clip(np.log2(TILE_NUMBERS / (model.num_movies * width)), 0, 6))
+
+
+def top_k_blocks(
+    model: TwoTowers,
+    params: optax.Params,
+    user_row: Int32[np.ndarray, " users"],
+    seen: Seen,
+    k: int,
+    block_users: int = BLOCK_USERS,
+) -> Iterator[tuple[slice, TopK]]:
+    """The best k unseen movies of a list of users, block after block, with each block's place in the list.
+
+    `k` is at most the number of movies. The next block's mask is built while the device works on this one.
+    """
+    tile = tile_users(model)
+    block = -(-min(block_users, len(user_row)) // tile) * tile
+    movies = encode_movies(params, model=model)
+
+    def start(first: int):
+        place = slice(first, min(first + block, len(user_row)))
+        rows = fill(user_row[place], block)
+        mask = seen.mask(place, (block, model.num_movies))
+        return place, top_k_block(params, movies, rows, mask, model=model, k=k, tile=tile)
+
+    def finish(place: slice, result) -> tuple[slice, TopK]:
+        score, movie_row = (np.asarray(array)[: place.stop - place.start] for array in result)
+        return place, TopK(movie_row=np.where(np.isneginf(score), np.int32(model.num_movies), movie_row), score=score)
+
+    yield from map(lambda job: finish(*job), one_ahead(start(first) for first in range(0, len(user_row), block)))
+
+
+def one_ahead(jobs: Iterable) -> Iterator:
+    """The same jobs, each handed out once the next has been started."""
+    waiting = []
+    for job in jobs:
+        waiting.append(job)
+        if len(waiting) == 2:
+            yield waiting.pop(0)
+    yield from waiting
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def stars_block(
+    params: optax.Params, user_row: Int32[Array, " batch"], movie_row: Int32[Array, " batch"], *, model: TwoTowers
+) -> Float[Array, " batch"]:
+    """Stars of each pair, not yet held to the scale."""
+    return model.apply({"params": params}, user_row, movie_row)[0]
+
+
+def predict_stars(
+    model: TwoTowers,
+    params: optax.Params,
+    user_row: Int32[np.ndarray, " ratings"],
+    movie_row: Int32[np.ndarray, " ratings"],
+    rating_scale: tuple[float, float],
+) -> Float32[np.ndarray, " ratings"]:
+    """Predicted stars of each pair of rows, within the scale."""
+    stars = np.empty(len(user_row), np.float32)
+    for first in range(0, len(user_row), BLOCK_PAIRS):
+        place = slice(first, first + BLOCK_PAIRS)
+        rows = [fill(column[place], BLOCK_PAIRS) for column in (user_row, movie_row)]
+        stars[place] = np.asarray(stars_block(params, *rows, model=model))[: len(stars[place])]
+    return np.clip(stars, *np.float32(rating_scale))
+
+
+def fill(rows: Int32[np.ndarray, " n"], length: int) -> Int32[np.ndarray, " length"]:
+    """Rows followed by zeros up to a length."""
+    return np.concatenate([rows, np.zeros(length - len(rows), np.int32)])

@@ -1,0 +1,199 @@
+"""One training run from ratings to report, top to bottom.
+
+    read -> clean -> split -> (go on from a checkpoint) -> epochs -> evaluate the best -> report
+"""
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
+
+from movierec_jax import checkpoint
+from movierec_jax.checkpoint import Checkpoints, Run, new_run
+from movierec_jax.cleaning import clean, clean_held_out, describe_dropped
+from movierec_jax.config import Config
+from movierec_jax.evaluate import evaluate
+from movierec_jax.movielens import read_ratings
+from movierec_jax.plots import save_plots
+from movierec_jax.report import build_report, closing_table
+from movierec_jax.schema import MOVIE_ID, RATING, Interrupted
+from movierec_jax.splits import split, without_pairs
+from movierec_jax.train import EpochRecord, TrainState, best_record, fit, is_finished, new_state
+from movierec_jax.vocab import to_rows
+
+
+def train_run(config: Config, workdir: pathlib.Path, *, overwrite: bool = False) -> dict:
+    """Trains the run of a workdir, or goes on with it, and returns its report, as report.json has it.
+
+    Raises InputError for input that cannot be used, with the workdir as it was before, and Interrupted after SIGTERM
+    or SIGINT.
+    """
+    start = time.perf_counter()
+    with interruptible(workdir) as stop_if_asked:
+        run = prepare(config)
+        data_seconds = time.perf_counter() - start
+        stop_if_asked()
+        checkpoint.open_workdir(workdir, run, overwrite=overwrite)
+        if (workdir / "report.json").exists():
+            print(f"{workdir} holds this run, finished; --overwrite starts it anew")
+            return json.loads((workdir / "report.json").read_text(encoding="utf-8"))
+        with contextlib.closing(Checkpoints(workdir)) as checkpoints:
+            records = train(run, workdir, checkpoints, stop_if_asked)
+            params = checkpoints.best_params(run.recipe)
+    train_seconds = time.perf_counter() - start - data_seconds
+    evaluation = evaluate(run, params, run.parts.test)
+    print(f"\ntest part: {closing_table(evaluation)}\n")
+    movie_row = run.movies.rows(run.parts.test[MOVIE_ID])
+    count = np.bincount(run.movies.rows(run.parts.train[MOVIE_ID]), minlength=len(run.movies) + 1)
+    rating = run.parts.test[RATING].to_numpy()
+    save_plots(workdir / "plots", records, evaluation.predicted, rating, count[movie_row])
+    total_seconds = time.perf_counter() - start
+    seconds = {
+        "data": data_seconds,
+        "train": train_seconds,
+        "evaluate": total_seconds - data_seconds - train_seconds,
+        "total": total_seconds,
+    }
+    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
+    report = build_report(run, records, evaluation, seconds, num_parameters)
+    checkpoint.write_json(workdir / "report.json", report)
+    print(f"{total_seconds:.1f} s; report, plots and checkpoints in {workdir}")
+    return report
+
+
+def prepare(config: Config) -> Run:
+    """Reads, cleans and splits the ratings, printing what was found and what was left out."""
+    data = clean(read_ratings(config.data.ratings), config.data)
+    ratings, (lowest, highest) = data.ratings, data.rating_scale
+    print(f"{data.source}: {len(ratings):,} ratings of {lowest:g} to {highest:g} stars")
+    print_dropped(data.dropped)
+    held_out = {}
+    for name, path in (("validation", config.data.valid_ratings), ("test", config.data.test_ratings)):
+        if path:
+            part, dropped = clean_held_out(read_ratings(path), data)
+            held_out[name] = without_pairs(part, ratings)
+            print(f"{name} part in {path}: {len(part):,} ratings")
+            repeated = {"also in train": len(part) - len(held_out[name])} if len(part) > len(held_out[name]) else {}
+            print_dropped(dropped | repeated)
+    parts = split(ratings, config.data, valid=held_out.get("validation"), test=held_out.get("test"))
+    run = new_run(config, data, parts)
+    print(
+        f"train {len(parts.train):,}, validation {len(parts.valid):,}, test {len(parts.test):,} ratings; "
+        f"{len(run.users):,} users and {len(run.movies):,} movies in train"
+    )
+    return run
+
+
+def print_dropped(dropped: dict[str, int]) -> None:
+    """Says what was left out, if anything."""
+    if dropped:
+        print(f"  left out {describe_dropped(dropped)}")
+
+
+
+
+def train(
+    run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop_if_asked: Callable[[], None]
+) -> list[EpochRecord]:
+    """Trains from the newest checkpoint to the end, saving after each epoch, and returns the records of all epochs."""
+    config = run.config.train
+    train, valid = (to_rows(part, run.users, run.movies) for part in (run.parts.train, run.parts.valid))
+    state, records = checkpoints.latest(run.recipe, warn=print) or (new_state(run.recipe), [])
+    if records:
+        print(f"going on after epoch {records[-1].epoch} of {config.epochs}")
+    with EpochLog(workdir, records, len(train), config.epochs) as log:
+        epochs = fit(state, train, valid, recipe=run.recipe)
+        while not is_finished(records, config):
+            stop_if_asked()
+            state, record = next(epochs)
+            records.append(record)
+            checkpoints.save(state, records)
+            log.add(record)
+    checkpoints.wait()
+    stop_if_asked()
+    best = best_record(records)
+    if records[-1].epoch < config.epochs:
+        print(f"no better validation RMSE in {config.patience} epochs: stopped after epoch {records[-1].epoch}")
+    print(f"best epoch {best.epoch}" + (f": validation RMSE {best.valid_rmse:.4f}" if best.valid_rmse else ""))
+    return records
+
+
+class EpochLog:
+    """Tells of each epoch: a line, a progress bar on a terminal, metrics.jsonl, and TensorBoard events."""
+
+    def __init__(self, workdir: pathlib.Path, records: list[EpochRecord], num_ratings: int, epochs: int):
+        self.epochs, self.num_ratings, done = epochs, num_ratings, len(records)
+        # The records of epochs that a killed run did not save are left out.
+        self.lines = open(workdir / "metrics.jsonl", "w", encoding="utf-8")
+        self.lines.writelines(map(as_line, records))
+        self.events = SummaryWriter(str(workdir / "tensorboard"), purge_step=done + 1)
+        self.bar = tqdm(
+            total=epochs * num_ratings, initial=done * num_ratings, unit=" examples", unit_scale=True, disable=None
+        )
+
+    def add(self, record: EpochRecord) -> None:
+        """Tells of one more epoch."""
+        valid = "" if record.valid_rmse is None else f"  validation {record.valid_rmse:.4f}"
+        rate = self.num_ratings / record.seconds
+        self.bar.write(
+            f"epoch {record.epoch:>3} of {self.epochs}  RMSE: train {record.train_rmse:.4f}{valid}  "
+            f"({record.seconds:.2f} s, {rate:,.0f} examples/s)"
+        )
+        self.bar.update(self.num_ratings)
+        self.lines.write(as_line(record))
+        self.lines.flush()
+        for name in ("train_rmse", "valid_rmse", "seconds"):
+            if (value := getattr(record, name)) is not None:
+                self.events.add_scalar(name, value, record.epoch)
+
+    def __enter__(self) -> "EpochLog":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.bar.close()
+        self.lines.close()
+        self.events.close()
+
+
+def as_line(record: EpochRecord) -> str:
+    """A record as a line of metrics.jsonl."""
+    return json.dumps(dataclasses.asdict(record)) + "\n"
+
+
+@contextlib.contextmanager
+def interruptible(workdir: pathlib.Path) -> Iterator[Callable[[], None]]:
+    """Within it SIGTERM and SIGINT are kept for later: the function it gives raises Interrupted once one has come.
+
+    A second signal of the kind acts at once, as it would have without. Does nothing outside the main thread.
+    """
+    received: list[int] = []
+    before = {}
+
+    def keep(number: int, frame) -> None:
+        received.append(number)
+        signal.signal(number, before[number])
+
+    def stop_if_asked() -> None:
+        if received:
+            name = signal.Signals(received[0]).name
+            raise Interrupted(
+                f"stopped by {name}; all epochs so far are saved. The same command goes on: --workdir={workdir}",
+                received[0],
+            )
+
+    if threading.current_thread() is threading.main_thread():
+        before |= {number: signal.signal(number, keep) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop_if_asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

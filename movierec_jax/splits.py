@@ -1,0 +1,128 @@
+"""A clean table -> train, validation and test part, disjoint and together the whole.
+
+Validation is carved out of train by the same rule that made the test part, so that what early stopping looks at
+resembles what is reported, and never the test part itself.
+"""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from movierec_jax.config import DataConfig
+from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID, InputError
+
+PAIR = [USER_ID, MOVIE_ID]
+
+Places = Int[np.ndarray, " n"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """The three parts of a clean table, each in the order of the file."""
+
+    train: pd.DataFrame
+    valid: pd.DataFrame
+    test: pd.DataFrame
+
+    def all(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        return self.train, self.valid, self.test
+
+
+def split(
+    table: pd.DataFrame, config: DataConfig, valid: pd.DataFrame | None = None, test: pd.DataFrame | None = None
+) -> Split:
+    """The parts as the config asks: those given are taken as they are, the others carved from the table.
+
+    Raises InputError where the rule needs timestamps that the table lacks, or a part that is asked for stays empty.
+    """
+    places = np.arange(len(table))
+    if test is None:
+        places, last = hold_out(table, places, config, config.test_fraction, [config.split_seed])
+        test = take(table, last)
+        require_rows(test, "test", "test_fraction", config.test_fraction, len(table))
+    if valid is None and config.valid_fraction > 0:
+        whole = len(places)
+        places, last = hold_out(table, places, config, config.valid_fraction, [config.split_seed, 1])
+        valid = take(table, last)
+        require_rows(valid, "validation", "valid_fraction", config.valid_fraction, whole)
+    elif valid is None:
+        valid = table.iloc[:0]
+    train = take(table, places)
+    require_rows(train, "train", "test_fraction", config.test_fraction, len(table))
+    return Split(train=train, valid=valid, test=test)
+
+
+def hold_out(
+    table: pd.DataFrame, places: Places, config: DataConfig, fraction: float, seed: list[int]
+) -> tuple[Places, Places]:
+    """The given rows of the table in two: those that stay, and those held out by the config's rule."""
+    if config.split == "random":
+        # A seed of one number gives the generator of that plain number, so that the rows of
+        # `default_rng(0).permutation(n)[:n // 10]` elsewhere are the test rows here.
+        order = np.random.default_rng(seed if len(seed) > 1 else seed[0]).permutation(len(places))
+        return by_mask(places, is_first(order, int(fraction * len(places))))
+    timestamp = table[TIMESTAMP].to_numpy()[places]
+    missing = int(np.sum(timestamp == NO_TIMESTAMP))
+    if missing:
+        raise InputError(
+            f"--split={config.split} needs a timestamp for every rating, and {missing:,} of {len(places):,} have none: "
+            "use --split=random, or give ratings with a timestamp column"
+        )
+    if config.split == "time":
+        return by_mask(places, is_late(timestamp, fraction))
+    return by_mask(places, is_late_for_user(table[USER_ID].to_numpy()[places], timestamp, fraction))
+
+
+def without_pairs(part: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a part whose user and movie are not also a row of the known ratings."""
+    is_known = pd.MultiIndex.from_frame(part[PAIR]).isin(pd.MultiIndex.from_frame(known[PAIR]))
+    return part[~is_known].reset_index(drop=True)
+
+
+def is_first(order: Places, count: int) -> np.ndarray:
+    """A mask of the places that stand among the first `count` of an order."""
+    mask = np.zeros(len(order), bool)
+    mask[order[:count]] = True
+    return mask
+
+
+def is_late(timestamp: np.ndarray, fraction: float) -> np.ndarray:
+    """A mask of the ratings at or after the moment since which about `fraction` of all were made.
+
+    All ratings of one moment fall on one side, so the share may differ from `fraction`.
+    """
+    boundary = np.sort(timestamp)[len(timestamp) - max(1, int(fraction * len(timestamp)))]
+    return timestamp >= boundary
+
+
+def is_late_for_user(user_id: np.ndarray, timestamp: np.ndarray, fraction: float) -> np.ndarray:
+    """A mask of each user's last ratings: `fraction` of their number, rounded down; of equal times the later in the file."""
+    user = pd.factorize(user_id)[0]
+    order = np.lexsort((timestamp, user))
+    count = np.bincount(user)
+    first = np.concatenate([[0], np.cumsum(count)])[:-1]
+    rank = np.arange(len(user)) - first[user[order]]
+    mask = np.zeros(len(user), bool)
+    mask[order] = rank >= (count - (fraction * count).astype(int))[user[order]]
+    return mask
+
+
+def by_mask(places: Places, is_held_out: np.ndarray) -> tuple[Places, Places]:
+    """Places in two: those not held out, and those held out."""
+    return places[~is_held_out], places[is_held_out]
+
+
+def take(table: pd.DataFrame, places: Places) -> pd.DataFrame:
+    """The rows at these places as a table of their own."""
+    return table.iloc[places].reset_index(drop=True)
+
+
+def require_rows(part: pd.DataFrame, name: str, flag: str, fraction: float, whole: int) -> None:
+    """Raises InputError where a part has no rows."""
+    if not len(part):
+        raise InputError(
+            f"--{flag}={fraction:g} of {whole:,} ratings leaves none for the {name} part: give more ratings or another "
+            "fraction"
+        )

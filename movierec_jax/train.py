@@ -1,0 +1,162 @@
+"""The state of training, one step, one epoch as one program, and the epochs one after another."""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Iterator
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Float32, Int32
+
+from movierec_jax import batches
+from movierec_jax.config import TrainConfig
+from movierec_jax.model import TwoTowers
+from movierec_jax.objective import embedding_size, squared_error, weighted_mean
+from movierec_jax.optimizer import adam
+from movierec_jax.schema import Batch, InputError, Ratings
+
+
+@flax.struct.dataclass
+class TrainState:
+    """All that a step changes."""
+
+    step: Int32[Array, ""]
+    params: optax.Params
+    opt_state: optax.OptState
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All that a step reads besides its state and batch; the same from the first step to the last."""
+
+    model: TwoTowers
+    config: TrainConfig
+    total_steps: int
+    rating_scale: tuple[float, float]
+
+    @functools.cached_property
+    def optimizer(self) -> optax.GradientTransformation:
+        return adam(self.config, self.total_steps)
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochRecord:
+    """What is known after an epoch, counted from 1.
+
+    train_rmse: over the epoch, with dropout, while the parameters moved. valid_rmse: after it; None without a
+    validation part. seconds: of the epoch with its validation.
+    """
+
+    epoch: int
+    step: int
+    train_rmse: float
+    valid_rmse: float | None
+    seconds: float
+
+
+@functools.partial(jax.jit, static_argnames="recipe")
+def new_state(recipe: Recipe) -> TrainState:
+    """The state before the first step, a function of the config's seed."""
+    row = jnp.zeros(1, jnp.int32)
+    params = recipe.model.init(jax.random.key(recipe.config.seed), row, row)["params"]
+    return TrainState(step=jnp.int32(0), params=params, opt_state=recipe.optimizer.init(params))
+
+
+def train_step(state: TrainState, batch: Batch, *, recipe: Recipe) -> tuple[TrainState, Float[Array, ""]]:
+    """The state after one step of Adam, and the mean squared error before it."""
+    dropout_key = jax.random.fold_in(jax.random.key(recipe.config.seed), state.step)
+
+    def objective(params):
+        stars, user, movie = recipe.model.apply(
+            {"params": params}, batch.user_row, batch.movie_row, is_training=True, rngs={"dropout": dropout_key}
+        )
+        error = weighted_mean(squared_error(stars, batch.rating), batch.weight)
+        return error + recipe.config.embedding_decay * weighted_mean(embedding_size(user, movie), batch.weight), error
+
+    gradient, error = jax.grad(objective, has_aux=True)(state.params)
+    updates, opt_state = recipe.optimizer.update(gradient, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return TrainState(step=state.step + 1, params=params, opt_state=opt_state), error
+
+
+@functools.partial(jax.jit, static_argnames="recipe", donate_argnames="state")
+def train_epoch(state: TrainState, batches: Batch, *, recipe: Recipe) -> tuple[TrainState, Float[Array, " steps"]]:
+    """The state after a step for each of the stacked batches, and each step's mean squared error."""
+    return jax.lax.scan(functools.partial(train_step, recipe=recipe), state, batches)
+
+
+@functools.partial(jax.jit, static_argnames="recipe")
+def squared_errors(params: optax.Params, batches: Batch, *, recipe: Recipe) -> Float[Array, " steps"]:
+    """The sum of squared errors of each batch, with predictions held to the rating scale and without dropout."""
+
+    def batch_error(batch: Batch):
+        stars, _, _ = recipe.model.apply({"params": params}, batch.user_row, batch.movie_row)
+        return jnp.sum(batch.weight * squared_error(jnp.clip(stars, *recipe.rating_scale), batch.rating))
+
+    return jax.lax.map(batch_error, batches)
+
+
+def fit(
+    state: TrainState, train: Ratings, valid: Ratings, *, recipe: Recipe
+) -> Iterator[tuple[TrainState, EpochRecord]]:
+    """Trains from the state's epoch to the config's last, yielding after each epoch.
+
+    The yielded state is given up to the next epoch: whoever wants to keep it copies it before asking for more. The
+    next epoch's batches are built while the device works on this one. Raises InputError where the error is not a
+    number, naming the step.
+    """
+    config = recipe.config
+    steps = batches.num_steps(len(train), config.batch_size)
+    valid_batches = batches.stack_batches(valid, np.arange(len(valid)), config.batch_size) if len(valid) else None
+    first = int(state.step) // steps
+    upcoming = batches.epoch_batches(train, config.batch_size, config.seed, first)
+    for epoch in range(first, config.epochs):
+        start = time.perf_counter()
+        state, error = train_epoch(state, upcoming, recipe=recipe)
+        if epoch + 1 < config.epochs:
+            upcoming = batches.epoch_batches(train, config.batch_size, config.seed, epoch + 1)
+        valid_rmse = None
+        if valid_batches is not None:
+            valid_sum = np.asarray(squared_errors(state.params, valid_batches, recipe=recipe), np.float64).sum()
+            valid_rmse = float(np.sqrt(valid_sum / len(valid)))
+        train_error = np.asarray(error)
+        require_finite(train_error, first_step=epoch * steps)
+        yield (
+            state,
+            EpochRecord(
+                epoch=epoch + 1,
+                step=(epoch + 1) * steps,
+                train_rmse=float(np.sqrt(train_error.mean(dtype=np.float64))),
+                valid_rmse=valid_rmse,
+                seconds=time.perf_counter() - start,
+            ),
+        )
+
+
+def require_finite(error: Float32[np.ndarray, " steps"], first_step: int) -> None:
+    """Raises InputError naming the first step whose error is not a finite number."""
+    is_bad = ~np.isfinite(error)
+    if is_bad.any():
+        raise InputError(
+            f"training diverged: the error at step {first_step + int(is_bad.argmax())} is {error[is_bad.argmax()]}; "
+            "lower --learning_rate, or look for extreme ratings"
+        )
+
+
+def best_record(records: list[EpochRecord]) -> EpochRecord:
+    """The epoch with the lowest validation RMSE, the earliest of equals; the last epoch without validation."""
+    if records[-1].valid_rmse is None:
+        return records[-1]
+    return min(records, key=lambda record: record.valid_rmse)
+
+
+def is_finished(records: list[EpochRecord], config: TrainConfig) -> bool:
+    """Whether the last epoch is done, or patience is at its end."""
+    if not records:
+        return False
+    waited = records[-1].epoch - best_record(records).epoch
+    return records[-1].epoch >= config.epochs or 0 < config.patience <= waited

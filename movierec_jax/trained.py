@@ -1,0 +1,130 @@
+"""A trained run, ready to be asked: lists for users, stars for pairs, movies alike."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import optax
+import pandas as pd
+from jaxtyping import Float32
+
+from movierec_jax.checkpoint import Checkpoints, Run, load_run
+from movierec_jax.recommend import BLOCK_USERS, Seen, encode_movies, predict_stars, top_k_blocks
+from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError
+from movierec_jax.train import best_record
+
+RANK = "rank"
+SCORE = "score"
+PREDICTED_RATING = "predicted_rating"
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommender:
+    """A run with the parameters of its best epoch. Ids go in and come out as the data writes them."""
+
+    run: Run
+    params: optax.Params
+
+    def user_ids(self) -> pd.Index:
+        """All users of the data in rising order, also those whom train has no rating of."""
+        return pd.Index(np.concatenate([part[USER_ID].unique() for part in self.run.parts.all()])).unique().sort_values()
+
+    def recommend(self, user_ids: Iterable, k: int = 10, *, include_seen: bool = False) -> pd.DataFrame:
+        """Each user's best k movies, best first: `user_id, movie_id, rank, score, predicted_rating`.
+
+        The catalogue is every movie with a rating in train; what the user has rated, in any part, is left out unless
+        asked for. A user without ratings in train gets the list of an average user. Raises InputError for users that
+        the data does not have, and for k below 1 or above the number of movies.
+        """
+        tables = list(self.recommend_blocks(pd.Index(user_ids), k, include_seen=include_seen))
+        return pd.concat(tables, ignore_index=True)
+
+    def recommend_blocks(
+        self, users: pd.Index, k: int, *, include_seen: bool = False, block_users: int = BLOCK_USERS
+    ) -> Iterator[pd.DataFrame]:
+        """The same list by list, a table for each block of users, for more users than fit in memory at once."""
+        self.require_users(users)
+        if not 1 <= k <= len(self.run.movies):
+            raise InputError(f"top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
+        seen = self.seen_by(users[:0] if include_seen else users, len(users))
+        rows = self.run.users.rows(users)
+        for place, top in top_k_blocks(self.run.model, self.params, rows, seen, k, block_users):
+            is_filled = top.movie_row < len(self.run.movies)
+            score = top.score[is_filled]
+            yield pd.DataFrame(
+                {
+                    USER_ID: users[place].repeat(is_filled.sum(axis=1)),
+                    MOVIE_ID: self.run.movies.ids_of(top.movie_row[is_filled]),
+                    RANK: np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), is_filled.shape)[is_filled],
+                    SCORE: score,
+                    PREDICTED_RATING: np.clip(score, *np.float32(self.run.rating_scale)),
+                }
+            )
+
+    def predict(self, user_ids: Iterable, movie_ids: Iterable) -> Float32[np.ndarray, " pairs"]:
+        """Stars that each user would give the movie beside them. An id that is not known counts as an average one."""
+        user_row, movie_row = self.run.users.rows(user_ids), self.run.movies.rows(movie_ids)
+        if len(user_row) != len(movie_row):
+            raise InputError(f"{len(user_row)} users and {len(movie_row)} movies: give one movie for each user")
+        return predict_stars(self.run.model, self.params, user_row, movie_row, self.run.rating_scale)
+
+    def similar(self, movie_id, k: int = 10) -> pd.DataFrame:
+        """The k movies most like one, by the cosine of their factors: `movie_id, similarity`, best first.
+
+        Raises InputError for a movie that train does not have, and for k outside 1 to the number of other movies.
+        """
+        row = self.run.movies.known_rows([movie_id])[0]
+        if not 1 <= k < len(self.run.movies):
+            raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
+        factors = np.asarray(encode_movies(self.params, model=self.run.model).factors)
+        cosine = factors @ factors[row] / np.maximum(np.linalg.norm(factors, axis=1) * np.linalg.norm(factors[row]), 1e-12)
+        best = np.argsort(-cosine, kind="stable")
+        best = best[best != row][:k]
+        return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": cosine[best]})
+
+    def movie_factors(self) -> pd.DataFrame:
+        """The factors of every movie trained on, a row each, by movie id."""
+        factors = np.asarray(encode_movies(self.params, model=self.run.model).factors)
+        return pd.DataFrame(factors, index=self.run.movies.ids)
+
+    def with_titles(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table that has movie ids, with `title`, `year` and `genres` beside them."""
+        return table.merge(self.run.movie_table, on=MOVIE_ID, how="left")
+
+    def rated_by(self, user_id) -> pd.DataFrame:
+        """The user's own ratings in all parts, best first."""
+        ratings = pd.concat([part[part[USER_ID] == user_id] for part in self.run.parts.all()])
+        return ratings.sort_values([RATING, MOVIE_ID], ascending=[False, True])[[MOVIE_ID, RATING]]
+
+    def require_users(self, users: pd.Index) -> None:
+        """Raises InputError naming the first users that no part of the data has."""
+        known = self.user_ids()
+        missing = users[~users.isin(known)]
+        if len(missing):
+            raise InputError(
+                f"unknown user id {', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}: not among the "
+                f"{len(known):,} users of the data, {known[0]} to {known[-1]}"
+            )
+
+    def seen_by(self, users: pd.Index, num_users: int) -> Seen:
+        """The movies that each of the users has rated in any part."""
+        table = pd.concat(self.run.parts.all(), ignore_index=True)
+        place = users.get_indexer(table[USER_ID])
+        return Seen.of(place, self.run.movies.rows(table[MOVIE_ID]), num_users, len(self.run.movies))
+
+
+def load(workdir: str | os.PathLike) -> Recommender:
+    """The trained run of a workdir, at its best epoch by validation.
+
+    Raises InputError where the folder holds no run that can be read.
+    """
+    workdir = pathlib.Path(workdir)
+    run = load_run(workdir)
+    checkpoints = Checkpoints(workdir)
+    try:
+        params = checkpoints.best_params(run.recipe)
+    finally:
+        checkpoints.close()
+    return Recommender(run, params)
