@@ -34,7 +34,7 @@ def rating_baselines(train: Ratings, num_users: int, num_movies: int) -> dict[st
 def group_mean(
     row: Int32[np.ndarray, " ratings"], value: np.ndarray, num_rows: int, damping: float
 ) -> Float64[np.ndarray, " rows"]:
-    """The mean value of each row's ratings, pulled to 0 by `damping` ratings of 0; 0 for a row without, and for unknown.
+    """The mean value of each row's ratings, pulled to 0 by `damping` ratings of 0; 0 for a row that has none.
 
     Has one entry more than `num_rows`, for the row of unknown ids.
     """

@@ -1,10 +1,10 @@
 """The workdir: all that a run needs to go on, and all that scoring needs, saved and restored together.
 
-    config.json            settings, rating scale, and the fingerprint of the ratings
-    vocab/*.parquet        ids in the order of their rows
-    movies.parquet         titles, years and genres
-    ratings/*.parquet      the clean ratings, part by part, in original ids
-    checkpoints/EPOCH/     training state (Orbax) and the record of all epochs so far
+config.json            settings, rating scale, and the fingerprint of the ratings
+vocab/*.parquet        ids in the order of their rows
+movies.parquet         titles, years and genres
+ratings/*.parquet      the clean ratings, part by part, in original ids
+checkpoints/EPOCH/     training state (Orbax) and the record of all epochs so far
 """
 
 import dataclasses
@@ -111,7 +111,9 @@ def load_run(workdir: pathlib.Path) -> Run:
         users=Vocab(pd.Index(read_table(workdir / "vocab" / "users.parquet")[USER_ID]), "user"),
         movies=Vocab(pd.Index(read_table(workdir / "vocab" / "movies.parquet")[MOVIE_ID]), "movie"),
         movie_table=read_table(workdir / "movies.parquet"),
-        parts=Split(**{name: read_table(workdir / "ratings" / f"{name}.parquet") for name in ("train", "valid", "test")}),
+        parts=Split(
+            **{name: read_table(workdir / "ratings" / f"{name}.parquet") for name in ("train", "valid", "test")}
+        ),
     )
 
 
@@ -235,7 +237,9 @@ class Checkpoints:
         """The parameters after the best epoch. Raises InputError where no checkpoint can be read."""
         newest = self.latest(recipe, warn=lambda message: None)
         if newest is None:
-            raise InputError(f"{self.folder}: no checkpoint that can be read; run scripts/train.py on this workdir first")
+            raise InputError(
+                f"{self.folder}: no checkpoint that can be read; run scripts/train.py on this workdir first"
+            )
         state, records = newest
         best = best_record(records).epoch
         return (state if best == records[-1].epoch else self.restore(best, recipe)[0]).params

@@ -49,20 +49,22 @@ def clean(raw: RawData, config: DataConfig) -> CleanData:
     return CleanData(table, movie_table(raw.movies, table[MOVIE_ID]), scale, raw.source, dropped)
 
 
-def clean_held_out(raw: RawData, data: CleanData) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Ratings to measure against clean data by the same rules, with the count of rows dropped.
+def clean_held_out(
+    raw: RawData, train: pd.DataFrame, rating_scale: tuple[float, float]
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Ratings to hold against a model of the train ratings, by the same rules, with the count of rows dropped.
 
-    Raises InputError where no row is left, or ids are of another kind than those of the data.
+    Raises InputError where no row is left, or ids are of another kind than those in train.
     """
     dropped: dict[str, int] = {}
-    table, _ = clean_rows(raw, data.rating_scale, dropped)
+    table, _ = clean_rows(raw, rating_scale, dropped)
     if table.empty:
         raise InputError(f"{raw.source}: no rating can be used, after dropping {describe_dropped(dropped)}")
     for column in (USER_ID, MOVIE_ID):
-        if is_integer(table[column]) != is_integer(data.ratings[column]):
+        if is_integer(table[column]) != is_integer(train[column]):
             raise InputError(
-                f"{raw.source}: {column} such as {table[column].iloc[0]!r} where {data.source} has "
-                f"{data.ratings[column].iloc[0]!r}: write ids the same way in both files"
+                f"{raw.source}: {column} such as {table[column].iloc[0]!r} where train has {train[column].iloc[0]!r}: "
+                "write ids the same way in both files"
             )
     return table, dropped
 
@@ -169,7 +171,7 @@ def describe_dropped(dropped: dict[str, int]) -> str:
 
 
 def movie_table(movies: pd.DataFrame, rated: pd.Series) -> pd.DataFrame:
-    """One row per movie of the table or of the ratings, in the order of ids; a movie without a row has its id as title."""
+    """One row per movie of the table or the ratings, in the order of ids; a movie without a row has its id as title."""
     movies = movies.assign(**{MOVIE_ID: same_kind(movies[MOVIE_ID], rated)})
     movies = movies.dropna(subset=MOVIE_ID).drop_duplicates(MOVIE_ID).astype({MOVIE_ID: rated.dtype})
     movies = movies.set_index(MOVIE_ID)

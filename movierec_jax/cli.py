@@ -12,7 +12,7 @@ import typing
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from absl import app, flags
+from absl import app, flags, logging
 
 from movierec_jax.config import Config
 from movierec_jax.schema import InputError, Interrupted
@@ -98,6 +98,8 @@ def parse_flags(argv: list[str], sections: Sequence[type], doc: str) -> list[str
 
 def exit_status(main: Callable[[], Any]) -> int:
     """Calls main and returns the exit status, with one message on standard error where it went wrong."""
+    # Orbax tells of every file at the level of information.
+    logging.set_verbosity(logging.WARNING)
     try:
         main()
     except (InputError, OSError) as error:

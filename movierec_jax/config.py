@@ -54,7 +54,8 @@ class DataConfig:
     )
     test_fraction: float = setting(0.1, "share of the ratings that become the test part, between 0 and 1")
     valid_fraction: float = setting(
-        0.05, "share of the train ratings carved out for validation, between 0 and 1; 0 trains on all, to the last epoch"
+        0.05,
+        "share of the train ratings carved out for validation, between 0 and 1; 0 trains on all, to the last epoch",
     )
     split_seed: int = setting(0, "seed of the random split")
 
@@ -79,8 +80,10 @@ class ModelConfig:
     """The shape of the two towers and the head."""
 
     embedding_dim: int = setting(64, "numbers per user and per movie embedding")
-    hidden_dims: tuple[int, ...] = setting((64, 32), "width of each dense layer of the head, such as 64,32; empty: none")
-    dropout: float = setting(0.3, "share of embedding and hidden units dropped in training, 0 or more and below 1")
+    hidden_dims: tuple[int, ...] = setting(
+        (64, 32), "width of each dense layer of the head, such as 64,32; empty: none"
+    )
+    dropout: float = setting(0.2, "share of hidden units dropped in training, 0 or more and below 1")
     precision: str = setting("float32", "arithmetic of the dense layers and products: float32 or bfloat16")
 
     def __post_init__(self):
@@ -99,7 +102,7 @@ class TrainConfig:
     learning_rate: float = setting(0.006, "highest learning rate of Adam")
     warmup_fraction: float = setting(0.1, "share of all steps in which the learning rate rises from 0; 0 to below 1")
     embedding_decay: float = setting(
-        0.07, "weight of the squared embeddings and biases of each rating's user and movie, beside its squared error"
+        0.08, "weight of the squared embeddings and biases of each rating's user and movie, beside its squared error"
     )
     weight_decay: float = setting(0.01, "weight of the squared kernels of the dense layers")
     patience: int = setting(5, "stop after this many epochs without a better validation RMSE; 0: never")

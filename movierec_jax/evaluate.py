@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float32, Int, Int32
 from movierec_jax import metrics
 from movierec_jax.baselines import rating_baselines
 from movierec_jax.checkpoint import Run
+from movierec_jax.config import EvalConfig
 from movierec_jax.recommend import Seen, predict_stars, top_k_blocks
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, Ratings
 from movierec_jax.vocab import to_rows
@@ -43,7 +44,7 @@ class Evaluation:
         return {**self.rating["model"]["all"], **self.ranking["model"]}
 
 
-def evaluate(run: Run, params: optax.Params, held_out: pd.DataFrame) -> Evaluation:
+def evaluate(run: Run, params: optax.Params, held_out: pd.DataFrame, config: EvalConfig) -> Evaluation:
     """Measures a model on held-out ratings in original ids, against the train and validation part of its run.
 
     Lists rank every movie of the catalogue that the user has not rated in train or validation.
@@ -54,7 +55,7 @@ def evaluate(run: Run, params: optax.Params, held_out: pd.DataFrame) -> Evaluati
     for name, predict in rating_baselines(train, len(run.users), len(run.movies)).items():
         predictions[name] = np.clip(predict(ratings), *run.rating_scale)
     is_warm = run.users.is_known(ratings.user_row) & run.movies.is_known(ratings.movie_row)
-    ranking, num_ranked = rank(run, params, train, held_out, ratings)
+    ranking, num_ranked = rank(run, params, train, held_out, ratings, config)
     return Evaluation(
         rating={name: rating_figures(stars, ratings.rating, is_warm) for name, stars in predictions.items()},
         ranking=ranking,
@@ -78,19 +79,18 @@ def rating_figures(
     return {name: metrics.rating_metrics(predicted[mask], rating[mask]) for name, mask in rows.items()}
 
 
-def relevant_from(run: Run) -> float:
+def relevant_from(config: EvalConfig, rating_scale: tuple[float, float]) -> float:
     """Stars from which a rating counts as a hit."""
-    lowest, highest = run.rating_scale
-    given = run.config.evaluation.relevant_rating
-    return given if given is not None else lowest + RELEVANT_SHARE * (highest - lowest)
+    lowest, highest = rating_scale
+    return lowest + RELEVANT_SHARE * (highest - lowest) if config.relevant_rating is None else config.relevant_rating
 
 
 def rank(
-    run: Run, params: optax.Params, train: Ratings, held_out: pd.DataFrame, ratings: Ratings
+    run: Run, params: optax.Params, train: Ratings, held_out: pd.DataFrame, ratings: Ratings, config: EvalConfig
 ) -> tuple[dict[str, dict[str, float]], int]:
     """Ranking metrics of the model and of popularity, and the number of users they are means over."""
-    ks = run.config.evaluation.eval_k
-    is_relevant = held_out[RATING].to_numpy() >= relevant_from(run)
+    ks = config.eval_k
+    is_relevant = held_out[RATING].to_numpy() >= relevant_from(config, run.rating_scale)
     users = pd.Index(held_out[USER_ID][is_relevant].unique())
     place = users.get_indexer(held_out[USER_ID])[is_relevant].astype(np.int64)
     seen = seen_by(run, users)

@@ -71,8 +71,8 @@ class Head(nn.Module):
         mean = self.param("mean", nn.initializers.constant(self.rating_mean), ())
         product = jnp.einsum(
             "...d,...d->...",
-            dropout(user.factors.astype(config.precision)),
-            dropout(movie.factors.astype(config.precision)),
+            user.factors.astype(config.precision),
+            movie.factors.astype(config.precision),
             preferred_element_type=jnp.float32,
         )
         stars = mean + user.bias + movie.bias + product

@@ -247,7 +247,7 @@ def read_columns(path: AnyPath, layout: Layout, types: dict[str, pa.DataType]) -
 def explain(error: pa.ArrowInvalid, path: AnyPath, layout: Layout) -> str:
     """What Arrow found wrong with a text file, in the caller's terms."""
     if re.search("Empty CSV|Could not skip", str(error)):
-        return f"{path}: no ratings, only a header"
+        return f"{path}: no ratings"
     row = re.search(r"Row #(\d+)", str(error))
     if row is None:
         return f"{path}: cannot be read as text split by {layout.separator!r}: {error}"
@@ -274,7 +274,7 @@ def read_parquet(path: pathlib.Path) -> pd.DataFrame:
             names = file.schema_arrow.names
             named = {column: name for column, name in zip(name_columns(names, str(path)), names, strict=True) if column}
             table = file.read(columns=list(named.values()))
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as Parquet: {error}") from error
     columns = {column: table.column(name) for column, name in named.items()}
     del table  # so that to_frame can free each column
@@ -317,7 +317,7 @@ def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath) -> pd.DataFrame
         nullable = {pa.int64(): pd.Int64Dtype()} if values.null_count else {}
         ratings[column] = values.to_pandas(types_mapper=nullable.get)
     if len(ratings[RATING]) == 0:
-        raise InputError(f"{path}: no ratings, only a header")
+        raise InputError(f"{path}: no ratings")
     return pd.DataFrame(ratings, copy=False)
 
 

@@ -45,7 +45,7 @@ class Seen:
 
     @classmethod
     def of(cls, place: Int[np.ndarray, " n"], movie_row: Int32[np.ndarray, " n"], num_users: int, num_movies: int):
-        """From ratings whose user stands at `place` in the list; those of others (-1) or of unknown movies are left out."""
+        """From ratings whose user has `place` in the list; those of others (-1) and of unknown movies are left out."""
         is_wanted = (place >= 0) & (movie_row < num_movies)
         place, movie_row = place[is_wanted], movie_row[is_wanted]
         start = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=num_users))])
@@ -122,7 +122,8 @@ def top_k_blocks(
         score, movie_row = (np.asarray(array)[: place.stop - place.start] for array in result)
         return place, TopK(movie_row=np.where(np.isneginf(score), np.int32(model.num_movies), movie_row), score=score)
 
-    yield from map(lambda job: finish(*job), one_ahead(start(first) for first in range(0, len(user_row), block)))
+    for job in one_ahead(start(first) for first in range(0, len(user_row), block)):
+        yield finish(*job)
 
 
 def one_ahead(jobs: Iterable) -> Iterator:

@@ -1,14 +1,10 @@
-"""What a run leaves for people: a closing table, report.json, plots, and TensorBoard events."""
+"""The figures of a finished run: as plain values for report.json, and as a table for people."""
 
-import dataclasses
 import importlib.metadata
 import math
-import pathlib
 import platform
-import sys
 
 import jax
-import numpy as np
 
 from movierec_jax.checkpoint import Run
 from movierec_jax.evaluate import Evaluation
@@ -25,6 +21,11 @@ RATING_COLUMNS = {
 }
 
 
+def figures(evaluation: Evaluation) -> dict:
+    """All figures of an evaluation as plain values; a figure that does not exist is None."""
+    return without_nan({"rating": evaluation.rating, "ranking": evaluation.ranking, "counts": evaluation.counts})
+
+
 def build_report(
     run: Run, records: list[EpochRecord], evaluation: Evaluation, seconds: dict[str, float], num_parameters: int
 ) -> dict:
@@ -35,8 +36,6 @@ def build_report(
             "test": evaluation.figures(),
             "valid": {"rmse": best.valid_rmse},
             "train": {"rmse": best.train_rmse},
-            "rating": evaluation.rating,
-            "ranking": evaluation.ranking,
             "best_epoch": best.epoch,
             "epochs": records[-1].epoch,
             "counts": {
@@ -46,8 +45,8 @@ def build_report(
                 "valid": len(run.parts.valid),
                 "test": len(run.parts.test),
                 "parameters": num_parameters,
-                **evaluation.counts,
             },
+            "held_out": figures(evaluation),
             "rating_scale": run.rating_scale,
             "seconds": seconds,
             "device": {

@@ -1,6 +1,6 @@
 """One training run from ratings to report, top to bottom.
 
-    read -> clean -> split -> (go on from a checkpoint) -> epochs -> evaluate the best -> report
+read -> clean -> split -> (go on from a checkpoint) -> epochs -> evaluate the best -> report
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
+import pandas as pd
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
@@ -25,9 +26,9 @@ from movierec_jax.evaluate import evaluate
 from movierec_jax.movielens import read_ratings
 from movierec_jax.plots import save_plots
 from movierec_jax.report import build_report, closing_table
-from movierec_jax.schema import MOVIE_ID, RATING, Interrupted
+from movierec_jax.schema import MOVIE_ID, RATING, InputError, Interrupted
 from movierec_jax.splits import split, without_pairs
-from movierec_jax.train import EpochRecord, TrainState, best_record, fit, is_finished, new_state
+from movierec_jax.train import EpochRecord, best_record, fit, is_finished, new_state
 from movierec_jax.vocab import to_rows
 
 
@@ -50,7 +51,7 @@ def train_run(config: Config, workdir: pathlib.Path, *, overwrite: bool = False)
             records = train(run, workdir, checkpoints, stop_if_asked)
             params = checkpoints.best_params(run.recipe)
     train_seconds = time.perf_counter() - start - data_seconds
-    evaluation = evaluate(run, params, run.parts.test)
+    evaluation = evaluate(run, params, run.parts.test, config.evaluation)
     print(f"\ntest part: {closing_table(evaluation)}\n")
     movie_row = run.movies.rows(run.parts.test[MOVIE_ID])
     count = np.bincount(run.movies.rows(run.parts.train[MOVIE_ID]), minlength=len(run.movies) + 1)
@@ -76,15 +77,11 @@ def prepare(config: Config) -> Run:
     ratings, (lowest, highest) = data.ratings, data.rating_scale
     print(f"{data.source}: {len(ratings):,} ratings of {lowest:g} to {highest:g} stars")
     print_dropped(data.dropped)
-    held_out = {}
-    for name, path in (("validation", config.data.valid_ratings), ("test", config.data.test_ratings)):
-        if path:
-            part, dropped = clean_held_out(read_ratings(path), data)
-            held_out[name] = without_pairs(part, ratings)
-            print(f"{name} part in {path}: {len(part):,} ratings")
-            repeated = {"also in train": len(part) - len(held_out[name])} if len(part) > len(held_out[name]) else {}
-            print_dropped(dropped | repeated)
-    parts = split(ratings, config.data, valid=held_out.get("validation"), test=held_out.get("test"))
+    test, valid = (
+        read_held_out(path, ratings, data.rating_scale) if path else None
+        for path in (config.data.test_ratings, config.data.valid_ratings)
+    )
+    parts = split(ratings, config.data, valid=valid, test=test)
     run = new_run(config, data, parts)
     print(
         f"train {len(parts.train):,}, validation {len(parts.valid):,}, test {len(parts.test):,} ratings; "
@@ -93,12 +90,23 @@ def prepare(config: Config) -> Run:
     return run
 
 
+def read_held_out(path: str, train: pd.DataFrame, rating_scale: tuple[float, float]) -> pd.DataFrame:
+    """Clean ratings of a file that are not also train ratings, printing what was found and left out."""
+    table, dropped = clean_held_out(read_ratings(path), train, rating_scale)
+    held_out = without_pairs(table, train)
+    if held_out.empty:
+        raise InputError(f"{path}: every rating is one of the {len(train):,} that the model learns from")
+    if len(held_out) < len(table):
+        dropped["pair of user and movie is also in train"] = len(table) - len(held_out)
+    print(f"{path}: {len(held_out):,} ratings held out")
+    print_dropped(dropped)
+    return held_out
+
+
 def print_dropped(dropped: dict[str, int]) -> None:
     """Says what was left out, if anything."""
     if dropped:
         print(f"  left out {describe_dropped(dropped)}")
-
-
 
 
 def train(
@@ -133,7 +141,7 @@ class EpochLog:
     def __init__(self, workdir: pathlib.Path, records: list[EpochRecord], num_ratings: int, epochs: int):
         self.epochs, self.num_ratings, done = epochs, num_ratings, len(records)
         # The records of epochs that a killed run did not save are left out.
-        self.lines = open(workdir / "metrics.jsonl", "w", encoding="utf-8")
+        self.lines = (workdir / "metrics.jsonl").open("w", encoding="utf-8")
         self.lines.writelines(map(as_line, records))
         self.events = SummaryWriter(str(workdir / "tensorboard"), purge_step=done + 1)
         self.bar = tqdm(

@@ -28,7 +28,7 @@ class InputError(ValueError):
     """What the caller gave cannot be used. The message says what and where, what was found, and what to do."""
 
 
-class Interrupted(Exception):
+class Interrupted(Exception):  # noqa: N818
     """A signal stopped the run once everything was saved; the message says how to go on."""
 
     def __init__(self, message: str, signal_number: int):

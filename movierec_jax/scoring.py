@@ -4,19 +4,24 @@ import contextlib
 import itertools
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from tqdm import tqdm
 
 from movierec_jax.recommend import BLOCK_USERS
-from movierec_jax.schema import InputError
-from movierec_jax.trained import Recommender
+from movierec_jax.schema import GENRES, RATING, TITLE, USER_ID, YEAR, InputError
+from movierec_jax.trained import PREDICTED_RATING, RANK, Recommender
 
 # Rows of a Parquet row group; a constant, so that the file is the same whatever the block of users.
 GROUP_ROWS = 2**17
+
+# Ratings of a user shown above the list.
+SHOWN_RATED = 10
 
 WRITERS = {".parquet": pyarrow.parquet.ParquetWriter, ".csv": pyarrow.csv.CSVWriter}
 
@@ -29,28 +34,35 @@ def score_to_file(
     *,
     include_seen: bool = False,
     block_users: int = BLOCK_USERS,
-    advance: Callable[[int], None] = lambda num_users: None,
 ) -> int:
     """Writes each user's best k movies to a Parquet or CSV file and returns the number of rows.
 
-    The file appears under its name once it is whole. `advance` hears how many more users are done. Raises InputError
-    for another file ending, a folder that does not exist, and users or k as `Recommender.recommend` does.
+    The file appears under its name once it is whole. Raises InputError for another file ending, a folder that does not
+    exist, and users or k that `Recommender.recommend` refuses.
     """
     require_output(output)
+    start = time.perf_counter()
     num_rows = 0
-
-    def tables() -> Iterator[pa.Table]:
-        for block in recommender.recommend_blocks(users, k, include_seen=include_seen, block_users=block_users):
-            yield pa.Table.from_pandas(block, preserve_index=False).replace_schema_metadata()
-            advance(block["user_id"].nunique())
-
-    with contextlib.closing(regroup(tables(), GROUP_ROWS)) as groups:
+    blocks = recommender.recommend_blocks(users, k, include_seen=include_seen, block_users=block_users)
+    with tqdm(total=len(users), unit=" users", disable=None) as bar:
+        groups = regroup(counted(blocks, bar), GROUP_ROWS)
         first = next(groups)
         with whole_file(output) as partial, WRITERS[output.suffix](partial, first.schema) as writer:
             for group in itertools.chain([first], groups):
                 writer.write_table(group)
                 num_rows += len(group)
+    seconds = time.perf_counter() - start
+    print(
+        f"{output}: {num_rows:,} rows for {len(users):,} users in {seconds:.1f} s ({len(users) / seconds:,.0f} users/s)"
+    )
     return num_rows
+
+
+def counted(blocks: Iterable[pd.DataFrame], bar: tqdm) -> Iterator[pa.Table]:
+    """Blocks of lists as Arrow tables, each told to the progress bar."""
+    for block in blocks:
+        yield pa.Table.from_pandas(block, preserve_index=False).replace_schema_metadata()
+        bar.update(int((block[RANK] == 1).sum()))
 
 
 def regroup(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
@@ -105,3 +117,29 @@ def read_user_ids(path: pathlib.Path, recommender: Recommender) -> pd.Index:
     if not users:
         raise InputError(f"{path}: no user ids; write one on each line")
     return pd.Index(users).unique()
+
+
+def readable_lists(recommender: Recommender, users: pd.Index, k: int, *, include_seen: bool = False) -> str:
+    """Each user's best-rated movies and the list for them, as text with titles and genres."""
+    lists = recommender.with_titles(recommender.recommend(users, k, include_seen=include_seen))
+    parts = []
+    for user in users:
+        rated = recommender.with_titles(recommender.rated_by(user))
+        mine = lists[lists[USER_ID] == user]
+        parts += [
+            f"user {user}: {len(rated):,} ratings, of which the best",
+            as_text(rated.head(SHOWN_RATED), RATING),
+            f"recommended to user {user}",
+            as_text(mine, PREDICTED_RATING),
+        ]
+    return "\n\n".join(parts)
+
+
+def as_text(table: pd.DataFrame, stars: str) -> str:
+    """Movies as text lines: stars, title with year, genres."""
+    titles = [f"{title} ({year})" if year else title for title, year in zip(table[TITLE], table[YEAR], strict=True)]
+    width = max(map(len, titles), default=0)
+    rows = zip(table[stars], titles, table[GENRES], strict=True)
+    return "\n".join(
+        f"  {value:5.2f}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip() for value, title, genres in rows
+    )

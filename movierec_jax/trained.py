@@ -12,8 +12,7 @@ from jaxtyping import Float32
 
 from movierec_jax.checkpoint import Checkpoints, Run, load_run
 from movierec_jax.recommend import BLOCK_USERS, Seen, encode_movies, predict_stars, top_k_blocks
-from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError
-from movierec_jax.train import best_record
+from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR, InputError
 
 RANK = "rank"
 SCORE = "score"
@@ -29,7 +28,9 @@ class Recommender:
 
     def user_ids(self) -> pd.Index:
         """All users of the data in rising order, also those whom train has no rating of."""
-        return pd.Index(np.concatenate([part[USER_ID].unique() for part in self.run.parts.all()])).unique().sort_values()
+        return (
+            pd.Index(np.concatenate([part[USER_ID].unique() for part in self.run.parts.all()])).unique().sort_values()
+        )
 
     def recommend(self, user_ids: Iterable, k: int = 10, *, include_seen: bool = False) -> pd.DataFrame:
         """Each user's best k movies, best first: `user_id, movie_id, rank, score, predicted_rating`.
@@ -79,7 +80,9 @@ class Recommender:
         if not 1 <= k < len(self.run.movies):
             raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
         factors = np.asarray(encode_movies(self.params, model=self.run.model).factors)
-        cosine = factors @ factors[row] / np.maximum(np.linalg.norm(factors, axis=1) * np.linalg.norm(factors[row]), 1e-12)
+        cosine = (
+            factors @ factors[row] / np.maximum(np.linalg.norm(factors, axis=1) * np.linalg.norm(factors[row]), 1e-12)
+        )
         best = np.argsort(-cosine, kind="stable")
         best = best[best != row][:k]
         return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": cosine[best]})
@@ -90,13 +93,18 @@ class Recommender:
         return pd.DataFrame(factors, index=self.run.movies.ids)
 
     def with_titles(self, table: pd.DataFrame) -> pd.DataFrame:
-        """A table that has movie ids, with `title`, `year` and `genres` beside them."""
-        return table.merge(self.run.movie_table, on=MOVIE_ID, how="left")
+        """A table that has movie ids, with `title`, `year` and `genres` beside them; the id where there is no title."""
+        merged = table.merge(self.run.movie_table, on=MOVIE_ID, how="left")
+        return merged.fillna({TITLE: merged[MOVIE_ID].astype("str"), YEAR: 0, GENRES: ""}).astype({YEAR: np.int32})
 
     def rated_by(self, user_id) -> pd.DataFrame:
         """The user's own ratings in all parts, best first."""
         ratings = pd.concat([part[part[USER_ID] == user_id] for part in self.run.parts.all()])
         return ratings.sort_values([RATING, MOVIE_ID], ascending=[False, True])[[MOVIE_ID, RATING]]
+
+    def parse_users(self, texts: Iterable[str]) -> pd.Index:
+        """User ids as a person types them, as the data writes them; each once."""
+        return pd.Index([self.run.users.parse(text) for text in texts]).unique()
 
     def require_users(self, users: pd.Index) -> None:
         """Raises InputError naming the first users that no part of the data has."""

@@ -8,8 +8,8 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_integer_dtype
 from jaxtyping import Bool, Int32, Shaped
+from pandas.api.types import is_integer_dtype
 
 from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, InputError, Ratings
 
@@ -78,7 +78,8 @@ class Vocab:
         try:
             return int(text)
         except ValueError:
-            raise InputError(f"{self.name} id {text!r}: the ids of this data are integers, such as {self.ids[0]}")
+            message = f"{self.name} id {text!r}: the ids of this data are integers, such as {self.ids[0]}"
+            raise InputError(message) from None
 
 
 def kind_of(ids: pd.Index) -> str:

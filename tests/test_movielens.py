@@ -503,8 +503,8 @@ def test_a_broken_movie_table_of_an_edition_is_refused_with_its_line(tmp_path, n
     [
         ("", "mine.csv: empty; expected ratings"),
         ("\n \n", "mine.csv: empty; expected ratings"),
-        ("user,movie,rating\n", "mine.csv: no ratings, only a header"),
-        ("user,movie,rating", "mine.csv: no ratings, only a header"),
+        ("user,movie,rating\n", "mine.csv: no ratings"),
+        ("user,movie,rating", "mine.csv: no ratings"),
         ("user movie rating\n7 8 4\n", "mine.csv:1: one column; expected user, movie and rating columns, split by one of '::' '\\t' ',' ';' '|'"),
         ("user,movie,rating\n7,8,4\n7,8,4,1\n", "mine.csv:3: 4 columns; line 1 has 3, split by ','"),
         ("\nuser,movie,rating\n\n7,8\n", "mine.csv:4: 2 columns; line 2 has 3, split by ','"),

@@ -1,0 +1,38 @@
+"""Measures a trained run on its test part, or on ratings of your own that it has not learnt from.
+
+python scripts/evaluate.py --workdir=runs/default
+python scripts/evaluate.py --workdir=runs/default --ratings=new_ratings.csv --output=figures.json
+"""
+
+import pathlib
+
+from absl import flags
+
+from movierec_jax import cli
+from movierec_jax.config import EvalConfig
+
+WORKDIR = flags.DEFINE_string("workdir", "runs/default", "folder that scripts/train.py has written")
+RATINGS = flags.DEFINE_string(
+    "ratings", None, "ratings to measure on, in any format of train.py; default: the test part"
+)
+OUTPUT = flags.DEFINE_string("output", None, "JSON file for all figures")
+
+
+def main() -> None:
+    from movierec_jax import load
+    from movierec_jax.checkpoint import write_json
+    from movierec_jax.evaluate import evaluate
+    from movierec_jax.report import closing_table, figures
+    from movierec_jax.run import read_held_out
+
+    recommender = load(WORKDIR.value)
+    run = recommender.run
+    held_out = read_held_out(RATINGS.value, run.parts.train, run.rating_scale) if RATINGS.value else run.parts.test
+    evaluation = evaluate(run, recommender.params, held_out, cli.section_from_flags(EvalConfig))
+    print(closing_table(evaluation))
+    if OUTPUT.value:
+        write_json(pathlib.Path(OUTPUT.value), figures(evaluation))
+
+
+if __name__ == "__main__":
+    cli.run(main, [EvalConfig], __doc__)
