@@ -153,8 +153,8 @@ def require_same(workdir: pathlib.Path, run: Run) -> None:
     changes = configs.differences(run.config, config)
     if changes:
         raise InputError(
-            f"{workdir} holds a run with other settings: {', '.join(changes)}. Give the same settings to go on, another "
-            "--workdir, or --overwrite to start anew"
+            f"{workdir} holds a run with other settings: {', '.join(changes)}. Give the same settings to go on, "
+            "another --workdir, or --overwrite to start anew"
         )
     if known != fingerprint(run.parts):
         raise InputError(

@@ -10,7 +10,7 @@ import textwrap
 import types
 import typing
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from absl import app, flags, logging
 
@@ -39,10 +39,10 @@ def define_flags(section: type, values: flags.FlagValues = flags.FLAGS) -> None:
         define(field.name, default, field.metadata["help"], flag_values=values, module_name=section.__doc__)
 
 
-def section_from_flags(section: type[T], values: flags.FlagValues = flags.FLAGS) -> T:
+def section_from_flags(section: Callable[..., T], values: flags.FlagValues = flags.FLAGS) -> T:
     """The config section that the flags ask for. Raises InputError for a value that is not allowed."""
     settings = {}
-    for field in dataclasses.fields(section):
+    for field in dataclasses.fields(cast(Any, section)):
         value = values[field.name].value
         settings[field.name] = parse_list(field, value) if isinstance(value, list) else value
     return section(**settings)
@@ -50,7 +50,8 @@ def section_from_flags(section: type[T], values: flags.FlagValues = flags.FLAGS)
 
 def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> Config:
     """The whole config that the flags ask for."""
-    sections = {field.name: section_from_flags(field.type, values) for field in dataclasses.fields(Config)}
+    hints = typing.get_type_hints(Config)
+    sections = {name: section_from_flags(section, values) for name, section in hints.items()}
     return Config(**sections)
 
 
@@ -123,7 +124,8 @@ def help_text(sections: Sequence[type], doc: str) -> str:
     own = [flag for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0]) if flag.name not in ABSL_FLAGS]
     groups = [("This script", own)] if own else []
     for section in sections:
-        groups.append((section.__doc__, [flags.FLAGS[field.name] for field in dataclasses.fields(section)]))
+        members = [flags.FLAGS[field.name] for field in dataclasses.fields(section)]
+        groups.append((section.__doc__ or section.__name__, members))
     parts = [doc.strip()]
     for heading, members in groups:
         parts.append("\n".join([heading.strip(), *(flag_help(flag) for flag in members)]))

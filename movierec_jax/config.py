@@ -166,7 +166,7 @@ def from_json(kind: type[T], values: Any, where: str) -> T:
 
 def from_json_value(hint: Any, value: Any, where: str) -> Any:
     """One setting from JSON, where lists stand for tuples. Raises InputError for a value of another type."""
-    if dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return from_json(hint, value, where)
     for choice in typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,):
         if typing.get_origin(choice) is tuple and isinstance(value, list):

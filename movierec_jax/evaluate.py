@@ -124,7 +124,7 @@ def seen_by(run: Run, users: pd.Index) -> Seen:
     """The movies that each of the users has rated in train or validation."""
     table = pd.concat([run.parts.train, run.parts.valid], ignore_index=True)
     movie_row = run.movies.rows(table[MOVIE_ID])
-    return Seen.of(users.get_indexer(table[USER_ID]), movie_row, len(users), len(run.movies))
+    return Seen.of(users.get_indexer(pd.Index(table[USER_ID])), movie_row, len(users), len(run.movies))
 
 
 def model_lists(run: Run, params: optax.Params, users: pd.Index, seen: Seen, k: int) -> Int32[np.ndarray, "users k"]:

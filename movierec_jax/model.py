@@ -13,8 +13,9 @@ per user or movie and the head only adds them. The head broadcasts: `[batch]` wi
 `[users, 1]` with `[1, movies]` gives every combination `[users, movies]`.
 """
 
+import dataclasses
+
 import flax.linen as nn
-import flax.struct
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
@@ -22,7 +23,8 @@ from jaxtyping import Array, Float, Int32
 from movierec_jax.config import ModelConfig
 
 
-@flax.struct.dataclass
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
 class Encoded:
     """What a tower says of users or movies: all that the head needs of them."""
 

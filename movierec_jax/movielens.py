@@ -60,8 +60,8 @@ SEPARATORS = ("::", "\t", ",", ";", "|")
 FIELD_SEPARATOR = "\x1f"
 # Enough for a first line.
 HEAD_BYTES = 1 << 16
-# What missing permissions, damaged archives and passwords raise, also through Arrow.
-UNREADABLE = (OSError, EOFError, RuntimeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+# What missing permissions, passwords and damage raise, in text, archives and Parquet alike.
+UNREADABLE = (OSError, EOFError, RuntimeError, UnicodeDecodeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
 def read_ratings(path: str | os.PathLike[str]) -> RawData:
@@ -274,7 +274,7 @@ def read_parquet(path: pathlib.Path) -> pd.DataFrame:
             names = file.schema_arrow.names
             named = {column: name for column, name in zip(name_columns(names, str(path)), names, strict=True) if column}
             table = file.read(columns=list(named.values()))
-    except (pa.ArrowException, UnicodeDecodeError) as error:
+    except pa.ArrowException as error:
         raise InputError(f"{path}: cannot be read as Parquet: {error}") from error
     columns = {column: table.column(name) for column, name in named.items()}
     del table  # so that to_frame can free each column
@@ -288,6 +288,7 @@ def read_parquet(path: pathlib.Path) -> pd.DataFrame:
 
 def parquet_column(values: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
     """The values in the first of the column's types that holds all of them; times in UTC."""
+    values.validate(full=True)  # a damaged file may hold text that is not UTF-8
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     if pa.types.is_floating(values.type):

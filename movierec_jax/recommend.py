@@ -157,7 +157,7 @@ def predict_stars(
         place = slice(first, first + BLOCK_PAIRS)
         rows = [fill(column[place], BLOCK_PAIRS) for column in (user_row, movie_row)]
         stars[place] = np.asarray(stars_block(params, *rows, model=model))[: len(stars[place])]
-    return np.clip(stars, *np.float32(rating_scale))
+    return np.clip(stars, *np.array(rating_scale, np.float32))
 
 
 def fill(rows: Int32[np.ndarray, " n"], length: int) -> Int32[np.ndarray, " length"]:

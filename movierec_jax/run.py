@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -184,7 +185,7 @@ def interruptible(workdir: pathlib.Path) -> Iterator[Callable[[], None]]:
     A second signal of the kind acts at once, as it would have without. Does nothing outside the main thread.
     """
     received: list[int] = []
-    before = {}
+    before: dict[int, Any] = {}
 
     def keep(number: int, frame) -> None:
         received.append(number)

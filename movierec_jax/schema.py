@@ -5,7 +5,7 @@ Axis words used in every shape of the project: `users`, `movies`, `ratings`, `ba
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -89,9 +89,12 @@ class Ratings:
 
 
 class Batch(NamedTuple):
-    """Ratings for one training step `[batch]`, or stacked for many `[steps, batch]`; weight 0 marks filling."""
+    """Ratings for one training step `[batch]`, or stacked for many `[steps, batch]`; weight 0 marks filling.
 
-    user_row: Int32[np.ndarray, "*steps batch"]
-    movie_row: Int32[np.ndarray, "*steps batch"]
-    rating: Float32[np.ndarray, "*steps batch"]
-    weight: Float32[np.ndarray, "*steps batch"]
+    NumPy arrays where batches are built, JAX arrays within a step.
+    """
+
+    user_row: Int32[Any, "*steps batch"]
+    movie_row: Int32[Any, "*steps batch"]
+    rating: Float32[Any, "*steps batch"]
+    weight: Float32[Any, "*steps batch"]

@@ -98,7 +98,10 @@ def is_late(timestamp: np.ndarray, fraction: float) -> np.ndarray:
 
 
 def is_late_for_user(user_id: np.ndarray, timestamp: np.ndarray, fraction: float) -> np.ndarray:
-    """A mask of each user's last ratings, `fraction` of their number rounded down; of equal times the later in the file."""
+    """A mask of each user's last ratings, a `fraction` of their number rounded down.
+
+    Of ratings of the same time the later in the file count as later.
+    """
     user = pd.factorize(user_id)[0]
     order = np.lexsort((timestamp, user))
     count = np.bincount(user)

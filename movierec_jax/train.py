@@ -5,7 +5,6 @@ import functools
 import time
 from collections.abc import Iterator
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +19,8 @@ from movierec_jax.optimizer import adam
 from movierec_jax.schema import Batch, InputError, Ratings
 
 
-@flax.struct.dataclass
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
 class TrainState:
     """All that a step changes."""
 
@@ -149,9 +149,8 @@ def require_finite(error: Float32[np.ndarray, " steps"], first_step: int) -> Non
 
 def best_record(records: list[EpochRecord]) -> EpochRecord:
     """The epoch with the lowest validation RMSE, the earliest of equals; the last epoch without validation."""
-    if records[-1].valid_rmse is None:
-        return records[-1]
-    return min(records, key=lambda record: record.valid_rmse)
+    rmse = [record.valid_rmse for record in records if record.valid_rmse is not None]
+    return records[rmse.index(min(rmse))] if rmse else records[-1]
 
 
 def is_finished(records: list[EpochRecord], config: TrainConfig) -> bool:

@@ -18,6 +18,9 @@ RANK = "rank"
 SCORE = "score"
 PREDICTED_RATING = "predicted_rating"
 
+# Keeps the cosine of a zero vector at 0.
+SMALLEST_SIZE = 1e-12
+
 
 @dataclasses.dataclass(frozen=True)
 class Recommender:
@@ -39,7 +42,7 @@ class Recommender:
         asked for. A user without ratings in train gets the list of an average user. Raises InputError for users that
         the data does not have, and for k below 1 or above the number of movies.
         """
-        tables = list(self.recommend_blocks(pd.Index(user_ids), k, include_seen=include_seen))
+        tables = list(self.recommend_blocks(pd.Index(user_ids).unique(), k, include_seen=include_seen))
         return pd.concat(tables, ignore_index=True)
 
     def recommend_blocks(
@@ -60,7 +63,7 @@ class Recommender:
                     MOVIE_ID: self.run.movies.ids_of(top.movie_row[is_filled]),
                     RANK: np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), is_filled.shape)[is_filled],
                     SCORE: score,
-                    PREDICTED_RATING: np.clip(score, *np.float32(self.run.rating_scale)),
+                    PREDICTED_RATING: np.clip(score, *np.array(self.run.rating_scale, np.float32)),
                 }
             )
 
@@ -80,9 +83,8 @@ class Recommender:
         if not 1 <= k < len(self.run.movies):
             raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
         factors = np.asarray(encode_movies(self.params, model=self.run.model).factors)
-        cosine = (
-            factors @ factors[row] / np.maximum(np.linalg.norm(factors, axis=1) * np.linalg.norm(factors[row]), 1e-12)
-        )
+        size = np.linalg.norm(factors, axis=1)
+        cosine = factors @ factors[row] / np.maximum(size * size[row], SMALLEST_SIZE)
         best = np.argsort(-cosine, kind="stable")
         best = best[best != row][:k]
         return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": cosine[best]})
@@ -112,14 +114,14 @@ class Recommender:
         missing = users[~users.isin(known)]
         if len(missing):
             raise InputError(
-                f"unknown user id {', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}: not among the "
-                f"{len(known):,} users of the data, {known[0]} to {known[-1]}"
+                f"unknown user id {', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}: not among "
+                f"the {len(known):,} users of the data, {known[0]} to {known[-1]}"
             )
 
     def seen_by(self, users: pd.Index, num_users: int) -> Seen:
         """The movies that each of the users has rated in any part."""
         table = pd.concat(self.run.parts.all(), ignore_index=True)
-        place = users.get_indexer(table[USER_ID])
+        place = users.get_indexer(pd.Index(table[USER_ID]))
         return Seen.of(place, self.run.movies.rows(table[MOVIE_ID]), num_users, len(self.run.movies))
 
 
