@@ -24,7 +24,7 @@ from movierec_jax.schema import (
 )
 
 # Scales that services use, narrow before wide; the first that holds nearly all ratings is taken.
-USUAL_SCALES = ((1.0, 5.0), (0.5, 5.0), (0.0, 5.0), (0.0, 1.0), (1.0, 10.0), (0.0, 10.0), (-10.0, 10.0), (0.0, 100.0))
+USUAL_SCALES = ((0.0, 1.0), (1.0, 5.0), (0.5, 5.0), (0.0, 5.0), (1.0, 10.0), (0.0, 10.0), (-10.0, 10.0), (0.0, 100.0))
 # Share of ratings that may lie outside a scale for it to be taken.
 OUTLIER_SHARE = 0.01
 
@@ -62,9 +62,10 @@ def clean_held_out(
         raise InputError(f"{raw.source}: no rating can be used, after dropping {describe_dropped(dropped)}")
     for column in (USER_ID, MOVIE_ID):
         if is_integer(table[column]) != is_integer(train[column]):
+            ours, theirs = (part[column].head(1).tolist()[0] for part in (table, train))
             raise InputError(
-                f"{raw.source}: {column} such as {table[column].iloc[0]!r} where train has {train[column].iloc[0]!r}: "
-                "write ids the same way in both files"
+                f"{raw.source}: {column} such as {ours!r} where train has {theirs!r}: write ids the same way in both "
+                "files"
             )
     return table, dropped
 
@@ -76,7 +77,8 @@ def clean_rows(
     table = raw.ratings
     table = keep(table, table[USER_ID].notna() & table[MOVIE_ID].notna(), "no user or movie id", dropped)
     table = keep(table, table[RATING].notna(), "no rating", dropped)
-    table = table.assign(**{RATING: pd.to_numeric(table[RATING], errors="coerce").astype(np.float32)})
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and goes next
+        table = table.assign(**{RATING: pd.to_numeric(table[RATING], errors="coerce").astype(np.float32)})
     table = keep(table, np.isfinite(table[RATING]), "rating is not a number", dropped)
     lowest, highest = scale or infer_scale(table[RATING].to_numpy())
     table = keep(table, table[RATING].between(lowest, highest), f"rating outside {lowest:g} to {highest:g}", dropped)

@@ -5,6 +5,7 @@ Each field carries the help text of its flag; a field's name is the flag's name.
 
 import dataclasses
 import json
+import math
 import types
 import typing
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ def setting(default: Any, help: str) -> Any:
 def require(is_met: bool, flag: str, found: Any, expected: str) -> None:
     """Raises InputError in the flag's name unless the condition holds."""
     if not is_met:
-        raise InputError(f"--{flag}={found}: must be {expected}")
+        raise InputError(f"--{flag}={as_flag(found)}: must be {expected}")
 
 
 def choose(flag: str, found: str, choices: tuple[str, ...]) -> None:
@@ -68,9 +69,9 @@ class DataConfig:
         require(self.split_seed >= 0, "split_seed", self.split_seed, "0 or more")
         if self.rating_scale is not None:
             require(
-                len(self.rating_scale) == 2 and self.rating_scale[0] < self.rating_scale[1],
+                len(self.rating_scale) == 2 and -math.inf < self.rating_scale[0] < self.rating_scale[1] < math.inf,
                 "rating_scale",
-                ",".join(f"{stars:g}" for stars in self.rating_scale),
+                self.rating_scale,
                 "two numbers, the lower first, such as 0.5,5",
             )
 
@@ -99,12 +100,12 @@ class TrainConfig:
 
     epochs: int = setting(20, "passes over the train ratings; the learning rate falls to 0 over all of them")
     batch_size: int = setting(2048, "ratings per step")
-    learning_rate: float = setting(0.006, "highest learning rate of Adam")
+    learning_rate: float = setting(0.005, "highest learning rate of Adam")
     warmup_fraction: float = setting(0.1, "share of all steps in which the learning rate rises from 0; 0 to below 1")
     embedding_decay: float = setting(
-        0.08, "weight of the squared embeddings and biases of each rating's user and movie, beside its squared error"
+        0.07, "weight of the squared embeddings and biases of each rating's user and movie, beside its squared error"
     )
-    weight_decay: float = setting(0.01, "weight of the squared kernels of the dense layers")
+    weight_decay: float = setting(0.005, "weight of the squared kernels of the dense layers")
     patience: int = setting(5, "stop after this many epochs without a better validation RMSE; 0: never")
     seed: int = setting(0, "seed of initial values, order of ratings and dropout")
 
@@ -132,6 +133,8 @@ class EvalConfig:
         require(
             len(self.eval_k) > 0 and all(k >= 1 for k in self.eval_k), "eval_k", self.eval_k, "lengths of 1 or more"
         )
+        is_number = self.relevant_rating is None or math.isfinite(self.relevant_rating)
+        require(is_number, "relevant_rating", self.relevant_rating, "a number of stars")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,4 +198,4 @@ def as_flag(value: Any) -> str:
     """A setting as it is written on the command line."""
     if isinstance(value, tuple):
         return ",".join(as_flag(item) for item in value)
-    return "unset" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "unset" if value is None else str(value).removesuffix(".0") if isinstance(value, float) else str(value)

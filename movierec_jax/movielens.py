@@ -67,8 +67,8 @@ UNREADABLE = (OSError, EOFError, RuntimeError, UnicodeDecodeError, zlib.error, l
 def read_ratings(path: str | os.PathLike[str]) -> RawData:
     """Reads ratings, and movies where a movie table is at hand, from a folder, a zip archive or one file.
 
-    A folder must hold one of the `EDITIONS`, an archive as well, in whatever folder of it. One file is Parquet or
-    text, plain or .gz; its movies come from a MovieLens movie table in the same folder.
+    A folder holds one of the `EDITIONS`; so does an archive, in whatever folder of it. One file is Parquet or text,
+    plain or .gz; its movies come from a MovieLens movie table in the same folder.
 
     Raises:
       InputError: the path cannot be read as such; the message names the file, and the line where there is one.
@@ -202,7 +202,7 @@ def read_text(path: AnyPath, layout: Layout) -> pd.DataFrame:
     try:
         columns = read_columns(path, layout, {column: COLUMN_TYPES[column][0] for column in wanted})
     except pa.ArrowInvalid:
-        # Some column is of another type, or a line is broken, and then each column meets it.
+        # A column is not of its usual type, or a line is broken: then every column meets that line.
         columns = {column: read_column(path, layout, column) for column in wanted}
     return to_frame(columns, path)
 
@@ -264,7 +264,7 @@ def line_of_row(row: int, path: AnyPath, layout: Layout) -> int:
     with opened(path) as stream:
         lines = enumerate(io.TextIOWrapper(stream, encoding="latin-1"), start=1)
         rows = (line for line, text in lines if line <= layout.skip_rows or text != "\n")
-        return next(itertools.islice(rows, row - 1, None))
+        return next(itertools.islice(rows, row - 1, None), row)
 
 
 def read_parquet(path: pathlib.Path) -> pd.DataFrame:
@@ -293,7 +293,8 @@ def parquet_column(values: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
         values = values.cast(values.type.value_type)
     if pa.types.is_floating(values.type):
         values = pyarrow.compute.if_else(pyarrow.compute.is_nan(values), None, values)
-    if column in (USER_ID, MOVIE_ID) and not pa.types.is_primitive(values.type):
+    is_number_type = pa.types.is_primitive(values.type) or pa.types.is_decimal(values.type)
+    if column in (USER_ID, MOVIE_ID) and not is_number_type:
         return values.cast(pa.string())
     if pa.types.is_timestamp(values.type):
         return values.cast(pa.timestamp(values.type.unit))

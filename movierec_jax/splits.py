@@ -40,18 +40,15 @@ def split(
     places = np.arange(len(table))
     if test is None:
         places, last = hold_out(table, places, config, config.test_fraction, [config.split_seed])
+        require_rows(places, last, "test", "test_fraction", config.test_fraction)
         test = take(table, last)
-        require_rows(test, "test", "test_fraction", config.test_fraction, len(table))
     if valid is None and config.valid_fraction > 0:
-        whole = len(places)
         places, last = hold_out(table, places, config, config.valid_fraction, [config.split_seed, 1])
+        require_rows(places, last, "validation", "valid_fraction", config.valid_fraction)
         valid = take(table, last)
-        require_rows(valid, "validation", "valid_fraction", config.valid_fraction, whole)
     elif valid is None:
         valid = table.iloc[:0]
-    train = take(table, places)
-    require_rows(train, "train", "test_fraction", config.test_fraction, len(table))
-    return Split(train=train, valid=valid, test=test)
+    return Split(train=take(table, places), valid=valid, test=test)
 
 
 def hold_out(
@@ -122,10 +119,11 @@ def take(table: pd.DataFrame, places: Places) -> pd.DataFrame:
     return table.iloc[places].reset_index(drop=True)
 
 
-def require_rows(part: pd.DataFrame, name: str, flag: str, fraction: float, whole: int) -> None:
-    """Raises InputError where a part has no rows."""
-    if not len(part):
-        raise InputError(
-            f"--{flag}={fraction:g} of {whole:,} ratings leaves none for the {name} part: give more ratings or another "
-            "fraction"
-        )
+def require_rows(stay: Places, held_out: Places, name: str, flag: str, fraction: float) -> None:
+    """Raises InputError where no row is held out for the named part, or none stays for train."""
+    for places, part in ((held_out, name), (stay, "train")):
+        if not len(places):
+            raise InputError(
+                f"--{flag}={fraction:g} of {len(stay) + len(held_out):,} ratings leaves none for the {part} part: give "
+                "more ratings or another fraction"
+            )

@@ -46,8 +46,8 @@ class Vocab:
         found = pd.Index(ids)
         if len(found) and is_integer_dtype(found) != is_integer_dtype(self.ids):
             raise InputError(
-                f"{self.name} ids such as {found[0]!r} are {kind_of(found)}, but those trained on, such as "
-                f"{self.ids[0]!r}, are {kind_of(self.ids)}: write them the same way in both files"
+                f"{self.name} ids such as {first_of(found)} are {kind_of(found)}, but those trained on, such as "
+                f"{first_of(self.ids)}, are {kind_of(self.ids)}: write them the same way in both files"
             )
         row = self.ids.get_indexer(found)
         return np.where(row < 0, self.unknown, row).astype(np.int32)
@@ -80,6 +80,11 @@ class Vocab:
         except ValueError:
             message = f"{self.name} id {text!r}: the ids of this data are integers, such as {self.ids[0]}"
             raise InputError(message) from None
+
+
+def first_of(ids: pd.Index) -> str:
+    """The first id, text in quotes, for messages."""
+    return repr(ids[:1].tolist()[0])
 
 
 def kind_of(ids: pd.Index) -> str:

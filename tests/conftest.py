@@ -1,0 +1,48 @@
+"""Fixtures that several files share, and the strictness that all tests run under."""
+
+import checkerboard
+import jax
+import pandas as pd
+import pytest
+
+from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.run import train_run
+from movierec_jax.splits import Split
+from movierec_jax.trained import load
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session")
+def board_config(tmp_path_factory):
+    """The config of a small run on the checkerboard, whose test part also has user 5000 and movie 900, both cold."""
+    folder = tmp_path_factory.mktemp("board")
+    board = checkerboard.parts()
+    cold = checkerboard.table([5000, 5000, 1000], [500, 501, 900], [5, 1, 5])
+    test = pd.concat([board.test, cold], ignore_index=True)
+    checkerboard.write(folder, Split(board.train, board.valid, test))
+    return Config(
+        data=DataConfig(
+            ratings=str(folder / "ml"),
+            valid_ratings=str(folder / "valid.csv"),
+            test_ratings=str(folder / "test.csv"),
+            rating_scale=(checkerboard.LOW, checkerboard.HIGH),
+        ),
+        model=ModelConfig(embedding_dim=4, hidden_dims=(8,), dropout=0.0),
+        train=TrainConfig(epochs=8, batch_size=128, learning_rate=0.05, patience=0),
+        evaluation=EvalConfig(eval_k=(1, 5)),
+    )
+
+
+@pytest.fixture(scope="session")
+def workdir(board_config, tmp_path_factory):
+    """The workdir of that run, finished; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs") / "board"
+    train_run(board_config, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def recommender(workdir):
+    """The trained run of that workdir."""
+    return load(workdir)
