@@ -7,6 +7,7 @@ ratings/*.parquet      the clean ratings, part by part, in original ids
 checkpoints/EPOCH/     training state (Orbax) and the record of all epochs so far
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -14,7 +15,7 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import jax
 import optax
@@ -86,11 +87,11 @@ def save_run(workdir: pathlib.Path, run: Run) -> None:
     """Writes the files of a run, config.json last: a workdir that has it is whole."""
     for folder in ("vocab", "ratings"):
         (workdir / folder).mkdir(parents=True, exist_ok=True)
-    run.users.ids.to_frame(name=USER_ID).to_parquet(workdir / "vocab" / "users.parquet", index=False)
-    run.movies.ids.to_frame(name=MOVIE_ID).to_parquet(workdir / "vocab" / "movies.parquet", index=False)
-    run.movie_table.to_parquet(workdir / "movies.parquet", index=False)
+    write_table(workdir / "vocab" / "users.parquet", run.users.ids.to_frame(name=USER_ID))
+    write_table(workdir / "vocab" / "movies.parquet", run.movies.ids.to_frame(name=MOVIE_ID))
+    write_table(workdir / "movies.parquet", run.movie_table)
     for name, part in vars(run.parts).items():
-        part.to_parquet(workdir / "ratings" / f"{name}.parquet", index=False)
+        write_table(workdir / "ratings" / f"{name}.parquet", part)
     write_json(
         workdir / "config.json",
         {
@@ -179,18 +180,18 @@ class Checkpoints:
     Saving copies the state and goes on; files are written in the background, under another name until they are whole.
     """
 
-    def __init__(self, workdir: pathlib.Path):
-        # Orbax takes absolute paths alone. Two of the latest, so that a damaged last one costs one epoch.
+    def __init__(self, workdir: pathlib.Path, *, read_only: bool = False):
+        # Orbax takes absolute paths alone.
         self.folder = (workdir / "checkpoints").absolute()
-        policies = [
-            managers.LatestN(2),
-            managers.BestN(get_metric_fn=lambda metrics: metrics["valid_rmse"], reverse=True, n=1),
-        ]
+        self.read_only = read_only
         options = ocp.CheckpointManagerOptions(
-            best_fn=lambda metrics: metrics["valid_rmse"],
-            best_mode="min",
-            preservation_policy=managers.AnyPreservationPolicy(policies),
-            cleanup_tmp_directories=True,
+            best_fn=is_best,
+            # Two of the latest, so that a damaged last one costs one epoch. The last that was best when saved is best.
+            preservation_policy=managers.AnyPreservationPolicy(
+                [managers.LatestN(2), managers.BestN(get_metric_fn=is_best, n=1)]
+            ),
+            cleanup_tmp_directories=not read_only,
+            create=not read_only,
         )
         self.manager = ocp.CheckpointManager(self.folder, options=options)
 
@@ -203,22 +204,23 @@ class Checkpoints:
                 state=ocp.args.StandardSave(state),
                 records=ocp.args.JsonSave([dataclasses.asdict(record) for record in records]),
             ),
-            metrics={"valid_rmse": epoch.valid_rmse if epoch.valid_rmse is not None else epoch.train_rmse},
+            metrics={"is_best": best_record(records).epoch == epoch.epoch},
             force=True,
         )
 
     def latest(self, recipe: Recipe, warn: Callable[[str], None]) -> tuple[TrainState, list[EpochRecord]] | None:
         """The newest state that can be read whole, with its records; None where there is none.
 
-        Says through `warn` which checkpoints it had to step over, and removes them.
+        Says through `warn` which checkpoints it had to step over, and removes them unless it may only read.
         """
         for epoch in sorted(self.manager.all_steps(), reverse=True):
             try:
                 return self.restore(epoch, recipe)
             except Exception as error:  # Orbax raises whatever the damaged file happens to break.
                 warn(f"{self.folder / str(epoch)} cannot be read and is skipped ({first_line(error)})")
-                shutil.rmtree(self.folder / str(epoch), ignore_errors=True)
-                self.manager.reload()
+                if not self.read_only:
+                    shutil.rmtree(self.folder / str(epoch), ignore_errors=True)
+                    self.manager.reload()
         return None
 
     def restore(self, epoch: int, recipe: Recipe) -> tuple[TrainState, list[EpochRecord]]:
@@ -233,16 +235,27 @@ class Checkpoints:
         )
         return items["state"], [EpochRecord(**record) for record in items["records"]]
 
-    def best_params(self, recipe: Recipe) -> optax.Params:
-        """The parameters after the best epoch. Raises InputError where no checkpoint can be read."""
-        newest = self.latest(recipe, warn=lambda message: None)
+    def best_params(self, recipe: Recipe, warn: Callable[[str], None]) -> optax.Params:
+        """The parameters after the best epoch of the newest state that can be read.
+
+        Raises InputError where no checkpoint can be read, or not that of the best epoch.
+        """
+        newest = self.latest(recipe, warn)
         if newest is None:
             raise InputError(
                 f"{self.folder}: no checkpoint that can be read; run scripts/train.py on this workdir first"
             )
         state, records = newest
         best = best_record(records).epoch
-        return (state if best == records[-1].epoch else self.restore(best, recipe)[0]).params
+        if best == records[-1].epoch:
+            return state.params
+        try:
+            return self.restore(best, recipe)[0].params
+        except Exception as error:  # As above.
+            raise InputError(
+                f"{self.folder / str(best)}: the checkpoint of the best epoch cannot be read ({first_line(error)}); "
+                "restore it, or train anew with --overwrite"
+            ) from error
 
     def wait(self) -> None:
         """Returns once all that was saved is on disk."""
@@ -252,11 +265,35 @@ class Checkpoints:
         self.manager.close()
 
 
-def write_json(path: pathlib.Path, values) -> None:
-    """Writes JSON in one move, so that no reader ever sees a part of it."""
+def is_best(metrics: dict[str, float]) -> float:
+    """Whether a checkpoint was the best when it was saved, from what was saved with it."""
+    return metrics["is_best"]
+
+
+@contextlib.contextmanager
+def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives another name to write to, and moves it to `path` at the end; after an error nothing is left of it.
+
+    So no reader sees a part of a file, and a full disk leaves the file that was there.
+    """
     partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    try:
+        yield partial
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_json(path: pathlib.Path, values) -> None:
+    """Writes JSON for programs and people."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def write_table(path: pathlib.Path, table: pd.DataFrame) -> None:
+    """Writes a Parquet table of a workdir, without its index."""
+    with whole_file(path) as partial:
+        table.to_parquet(partial, index=False)
 
 
 def read_table(path: pathlib.Path) -> pd.DataFrame:

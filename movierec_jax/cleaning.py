@@ -177,7 +177,7 @@ def movie_table(movies: pd.DataFrame, rated: pd.Series) -> pd.DataFrame:
     movies = movies.assign(**{MOVIE_ID: same_kind(movies[MOVIE_ID], rated)})
     movies = movies.dropna(subset=MOVIE_ID).drop_duplicates(MOVIE_ID).astype({MOVIE_ID: rated.dtype})
     movies = movies.set_index(MOVIE_ID)
-    ids = movies.index.union(pd.Index(rated.unique(), dtype=rated.dtype))
+    ids = movies.index.union(pd.Index(rated.unique(), dtype=rated.dtype)).sort_values()
     movies = movies.reindex(ids)
     title = movies[TITLE].astype("str").str.strip()
     title = title.mask(title.eq("")).fillna(pd.Series(ids.astype("str"), index=ids))

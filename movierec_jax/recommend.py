@@ -106,10 +106,11 @@ def top_k_blocks(
 ) -> Iterator[tuple[slice, TopK]]:
     """The best k unseen movies of a list of users, block after block, with each block's place in the list.
 
-    `k` is at most the number of movies. The next block's mask is built while the device works on this one.
+    Gives one block at least, an empty one for no users. `k` is at most the number of movies. The next block's mask is
+    built while the device works on this one.
     """
     tile = tile_users(model)
-    block = -(-min(block_users, len(user_row)) // tile) * tile
+    block = -(-max(1, min(block_users, len(user_row))) // tile) * tile
     movies = encode_movies(params, model=model)
 
     def start(first: int):
@@ -122,7 +123,7 @@ def top_k_blocks(
         score, movie_row = (np.asarray(array)[: place.stop - place.start] for array in result)
         return place, TopK(movie_row=np.where(np.isneginf(score), np.int32(model.num_movies), movie_row), score=score)
 
-    for job in one_ahead(start(first) for first in range(0, len(user_row), block)):
+    for job in one_ahead(start(first) for first in range(0, max(1, len(user_row)), block)):
         yield finish(*job)
 
 

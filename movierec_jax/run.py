@@ -50,7 +50,7 @@ def train_run(config: Config, workdir: pathlib.Path, *, overwrite: bool = False)
             return json.loads((workdir / "report.json").read_text(encoding="utf-8"))
         with contextlib.closing(Checkpoints(workdir)) as checkpoints:
             records = train(run, workdir, checkpoints, stop_if_asked)
-            params = checkpoints.best_params(run.recipe)
+            params = checkpoints.best_params(run.recipe, warn=print)
     train_seconds = time.perf_counter() - start - data_seconds
     evaluation = evaluate(run, params, run.parts.test, config.evaluation)
     print(f"\ntest part: {closing_table(evaluation)}\n")

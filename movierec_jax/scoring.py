@@ -1,8 +1,6 @@
 """Every user's list in one file, written block by block in bounded memory."""
 
-import contextlib
 import itertools
-import os
 import pathlib
 import time
 from collections.abc import Iterable, Iterator
@@ -13,6 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from tqdm import tqdm
 
+from movierec_jax.checkpoint import whole_file
 from movierec_jax.recommend import BLOCK_USERS
 from movierec_jax.schema import GENRES, RATING, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.trained import PREDICTED_RATING, RANK, Recommender
@@ -70,22 +69,11 @@ def regroup(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
     waiting = None
     for table in tables:
         waiting = table if waiting is None else pa.concat_tables([waiting, table])
-        while len(waiting) >= num_rows:
+        while len(waiting) > num_rows:
             yield waiting[:num_rows].combine_chunks()
             waiting = waiting[num_rows:]
-    if waiting is not None and len(waiting):
+    if waiting is not None:
         yield waiting.combine_chunks()
-
-
-@contextlib.contextmanager
-def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives another name to write to, and moves it to `path` at the end; after an error nothing is left of it."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def require_output(path: pathlib.Path) -> None:
@@ -104,7 +92,7 @@ def read_user_ids(path: pathlib.Path, recommender: Recommender) -> pd.Index:
     Raises InputError naming the line that is no id of the data's kind.
     """
     try:
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except UnicodeDecodeError:
         raise InputError(f"{path}: not a text file; write one user id on each line") from None
     users = []

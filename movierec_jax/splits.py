@@ -15,7 +15,8 @@ from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID, Inpu
 
 PAIR = [USER_ID, MOVIE_ID]
 
-Places = Int[np.ndarray, " n"]
+# Where the rows of a part stand in the table; "_" since the parts of one call differ in length.
+Places = Int[np.ndarray, " _rows"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import time
+import typing
 from collections.abc import Iterator
 
 import jax
@@ -19,6 +20,7 @@ from movierec_jax.optimizer import adam
 from movierec_jax.schema import Batch, InputError, Ratings
 
 
+@typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:

@@ -1,8 +1,10 @@
 """A trained run, ready to be asked: lists for users, stars for pairs, movies alike."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
+import warnings
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -52,6 +54,8 @@ class Recommender:
         self.require_users(users)
         if not 1 <= k <= len(self.run.movies):
             raise InputError(f"top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
+        if block_users < 1:
+            raise InputError(f"block_users={block_users}: must be 1 or more")
         seen = self.seen_by(users[:0] if include_seen else users, len(users))
         rows = self.run.users.rows(users)
         for place, top in top_k_blocks(self.run.model, self.params, rows, seen, k, block_users):
@@ -83,9 +87,9 @@ class Recommender:
         if not 1 <= k < len(self.run.movies):
             raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
         factors = np.asarray(encode_movies(self.params, model=self.run.model).factors)
-        size = np.linalg.norm(factors, axis=1)
-        cosine = factors @ factors[row] / np.maximum(size * size[row], SMALLEST_SIZE)
-        best = np.argsort(-cosine, kind="stable")
+        direction = factors / np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), SMALLEST_SIZE)
+        cosine = direction @ direction[row]
+        best = np.argsort(-cosine, kind="stable").astype(np.int32)
         best = best[best != row][:k]
         return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": cosine[best]})
 
@@ -132,9 +136,5 @@ def load(workdir: str | os.PathLike) -> Recommender:
     """
     workdir = pathlib.Path(workdir)
     run = load_run(workdir)
-    checkpoints = Checkpoints(workdir)
-    try:
-        params = checkpoints.best_params(run.recipe)
-    finally:
-        checkpoints.close()
-    return Recommender(run, params)
+    with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
+        return Recommender(run, checkpoints.best_params(run.recipe, warnings.warn))

@@ -1,0 +1,286 @@
+"""Any CSV, TSV or Parquet file of ratings -> its columns, before any row is judged."""
+
+import contextlib
+import csv
+import dataclasses
+import gzip
+import io
+import itertools
+import lzma
+import pathlib
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import IO, cast
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
+import pyarrow.parquet
+
+from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, InputError
+
+# On disk or inside an archive; a zipfile.Path reads as "ml-1m.zip/ml-1m/ratings.dat" in messages.
+AnyPath = pathlib.Path | zipfile.Path
+
+# What the columns of any ratings file may be called, in lower case and without spaces, "_" and "-".
+USER_NAMES = "user userid uid customer customerid custid reviewer reviewerid member memberid profile profileid"
+MOVIE_NAMES = "movie movieid mid item itemid iid film filmid titleid asin product productid imdb imdbid"
+RATING_NAMES = "rating ratings stars starrating score overall value"
+TIME_NAMES = "timestamp time ts unixreviewtime date datetime ratedat ratingdate ratingtime ratingtimestamp createdat"
+SPELLINGS = {
+    USER_ID: USER_NAMES.split(),
+    MOVIE_ID: MOVIE_NAMES.split(),
+    RATING: RATING_NAMES.split(),
+    TIMESTAMP: TIME_NAMES.split(),
+}
+# The types that a column may have, the usual one first; the first that holds every value is taken.
+COLUMN_TYPES = {
+    USER_ID: (pa.int64(), pa.string()),
+    MOVIE_ID: (pa.int64(), pa.string()),
+    RATING: (pa.float32(), pa.string()),
+    TIMESTAMP: (pa.int64(), pa.float64(), pa.string()),
+}
+SEPARATORS = ("::", "\t", ",", ";", "|")
+# Stands for "::" while Arrow reads, since Arrow splits by single bytes only: the control character for this use.
+FIELD_SEPARATOR = "\x1f"
+# Enough for a first line.
+HEAD_BYTES = 1 << 16
+# What missing permissions, passwords and damage raise, in text, archives and Parquet alike.
+UNREADABLE = (OSError, EOFError, RuntimeError, UnicodeDecodeError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+
+
+@contextlib.contextmanager
+def errors_naming(path: AnyPath) -> Iterator[None]:
+    """Turns what opening, unpacking and reading may raise into an InputError that names the path."""
+    try:
+        yield
+    except UNREADABLE as error:
+        raise InputError(f"{path}: cannot be read: {error}") from error
+
+
+@contextlib.contextmanager
+def opened(path: AnyPath) -> Iterator[IO[bytes]]:
+    """The bytes of a file or archive member, unpacked if its name ends in .gz."""
+    with errors_naming(path), path.open("rb") as stream:
+        if path.name.lower().endswith(".gz"):
+            stream = cast(IO[bytes], gzip.GzipFile(fileobj=stream))
+        yield stream
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How the lines of a text file make columns.
+
+    columns: for each column of the file what it holds (a name of schema), None where we have no use for it.
+    owner: what has that many columns, for messages: "a MovieLens 1M file".
+    header: names of the columns as the file has them; empty without a header.
+    skip_rows: lines before the first rating, the header and the empty lines before it.
+    """
+
+    separator: str
+    columns: tuple[str | None, ...]
+    owner: str
+    header: tuple[str, ...] = ()
+    skip_rows: int = 0
+
+
+def find_layout(path: AnyPath) -> Layout:
+    """The layout of any ratings file, from its first line."""
+    with opened(path) as stream:
+        head = stream.read(HEAD_BYTES)
+    if b"\0" in head:
+        raise InputError(f"{path}: a binary file; expected text or Parquet")
+    # Bytes split at the line ends that Arrow knows; str.splitlines knows more of them.
+    lines = enumerate(head.splitlines(), start=1)
+    line, first = next(((line, text) for line, text in lines if text.strip()), (0, b""))
+    if not first:
+        raise InputError(f"{path}: empty; expected ratings")
+    place, owner = f"{path}:{line}", f"line {line}"
+    splits = {separator: split_line(first.decode("utf-8-sig", "replace"), separator) for separator in SEPARATORS}
+    separator = max(splits, key=lambda separator: (num_known(splits[separator]), len(splits[separator])))
+    fields = splits[separator]
+    if len(fields) == 1:
+        separators = " ".join(map(repr, SEPARATORS))
+        raise InputError(f"{place}: one column; expected user, movie and rating columns, split by one of {separators}")
+    # The fourth may be a date, but no header begins with three numbers.
+    if all(map(is_number, fields[:3])):
+        if len(fields) not in (3, 4):
+            raise InputError(
+                f"{place}: {len(fields)} columns, split by {separator!r}; a file without a header has 3 or 4: user, "
+                "movie, rating and perhaps timestamp"
+            )
+        return Layout(separator, tuple(SPELLINGS)[: len(fields)], owner, skip_rows=line - 1)
+    return Layout(separator, name_columns(fields, place), owner, header=tuple(fields), skip_rows=line)
+
+
+def split_line(line: str, separator: str) -> list[str]:
+    """The fields of a line, without quotes and outer spaces."""
+    fields = line.split(separator) if separator == "::" else next(csv.reader([line], delimiter=separator))
+    return [field.strip() for field in fields]
+
+
+def is_number(field: str) -> bool:
+    """Whether the field is a number or missing."""
+    try:
+        float(field or 0)
+    except ValueError:
+        return False
+    return True
+
+
+def plain(name: str) -> str:
+    """A column's name without what people write differently."""
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def num_known(names: Iterable[str]) -> int:
+    """How many of the names are spellings of a column we read."""
+    return sum(plain(name) in spellings for name in names for spellings in SPELLINGS.values())
+
+
+def name_columns(names: list[str], place: str) -> tuple[str | None, ...]:
+    """What each named column of a file holds, None where we have no use for it; `place` is for messages."""
+    columns: list[str | None] = [None] * len(names)
+    for column, spellings in SPELLINGS.items():
+        found = [index for index, name in enumerate(names) if plain(name) in spellings]
+        if len(found) > 1:
+            could_be = " and ".join(repr(names[index]) for index in found)
+            raise InputError(f"{place}: columns {could_be} could each be the {column}; keep one, or rename the others")
+        if found:
+            columns[found[0]] = column
+        elif column != TIMESTAMP:
+            raise InputError(
+                f"{place}: no {column} column among {', '.join(map(repr, names))[:400]}; accepted names: "
+                f"{', '.join(spellings)} (or no header, and numbers in the order user, movie, rating, timestamp)"
+            )
+    return tuple(columns)
+
+
+def read_text(path: AnyPath, layout: Layout) -> pd.DataFrame:
+    """The ratings of a text file, each column in the first of `COLUMN_TYPES` that holds every value."""
+    wanted = [column for column in layout.columns if column]
+    try:
+        columns = read_columns(path, layout, {column: COLUMN_TYPES[column][0] for column in wanted})
+    except pa.ArrowInvalid:
+        # A column is not of its usual type, or a line is broken: then every column meets that line.
+        columns = {column: read_column(path, layout, column) for column in wanted}
+    return to_frame(columns, path)
+
+
+def read_column(path: AnyPath, layout: Layout, column: str) -> pa.ChunkedArray:
+    """One column of a text file, of the usual type if every value fits, as other numbers or text if not."""
+    with contextlib.suppress(pa.ArrowInvalid):
+        return read_columns(path, layout, {column: COLUMN_TYPES[column][0]})[column]
+    try:
+        text = read_columns(path, layout, {column: pa.string()})[column]
+    except pa.ArrowInvalid as error:
+        raise InputError(explain(error, path, layout)) from error
+    if column not in (USER_ID, MOVIE_ID):
+        return cast_to_first(text, COLUMN_TYPES[column])
+    with contextlib.suppress(pa.ArrowInvalid):
+        # pandas writes "1.0" for an integer id in a column where another id is missing.
+        return pyarrow.compute.replace_substring_regex(text, r"^\s*(-?\d+)(\.0*)?\s*$", r"\1").cast(pa.int64())
+    return text
+
+
+def read_columns(path: AnyPath, layout: Layout, types: dict[str, pa.DataType]) -> dict[str, pa.ChunkedArray]:
+    """Columns of a text file in the given types; null where Arrow sees no value: "", "NA", "nan", "null".
+
+    Raises:
+      ArrowInvalid: a value is not of its type, or a line has not as many columns as the layout.
+    """
+    names = [column or f"unused {index}" for index, column in enumerate(layout.columns)]
+    with opened(path) as stream:
+        is_double = layout.separator == "::"
+        table = pyarrow.csv.read_csv(
+            pa.BufferReader(stream.read().replace(b"::", FIELD_SEPARATOR.encode())) if is_double else stream,
+            # Only a serial reader numbers the rows in its errors, and with four columns it is as fast.
+            pyarrow.csv.ReadOptions(use_threads=False, skip_rows=layout.skip_rows, column_names=names),
+            pyarrow.csv.ParseOptions(
+                delimiter=FIELD_SEPARATOR if is_double else layout.separator, quote_char=not is_double and '"'
+            ),
+            pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=True),
+        )
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
+def explain(error: pa.ArrowInvalid, path: AnyPath, layout: Layout) -> str:
+    """What Arrow found wrong with a text file, in the caller's terms."""
+    if re.search("Empty CSV|Could not skip", str(error)):
+        return f"{path}: no ratings"
+    row = re.search(r"Row #(\d+)", str(error))
+    if row is None:
+        return f"{path}: cannot be read as text split by {layout.separator!r}: {error}"
+    place = f"{path}:{line_of_row(int(row[1]), path, layout)}"
+    found = re.search(r"got (\d+)", str(error))
+    if found is None:
+        return f"{place}: not UTF-8 text"
+    columns = "column" if found[1] == "1" else "columns"
+    return f"{place}: {found[1]} {columns}; {layout.owner} has {len(layout.columns)}, split by {layout.separator!r}"
+
+
+def line_of_row(row: int, path: AnyPath, layout: Layout) -> int:
+    """The line of a row in Arrow's count, which leaves out the empty lines after the header."""
+    with opened(path) as stream:
+        lines = enumerate(io.TextIOWrapper(stream, encoding="latin-1"), start=1)
+        rows = (line for line, text in lines if line <= layout.skip_rows or text != "\n")
+        return next(itertools.islice(rows, row - 1, None), row)
+
+
+def read_parquet(path: pathlib.Path) -> pd.DataFrame:
+    """The ratings of a Parquet file; ids of text stay text, and ids of floats become integers if all are whole."""
+    try:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            named = {column: name for column, name in zip(name_columns(names, str(path)), names, strict=True) if column}
+            table = file.read(columns=list(named.values()))
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: cannot be read as Parquet: {error}") from error
+    columns = {column: table.column(name) for column, name in named.items()}
+    del table  # so that to_frame can free each column
+    for column, name in named.items():
+        try:
+            columns[column] = parquet_column(columns[column], column)
+        except pa.ArrowException as error:
+            raise InputError(f"{path}: column {name!r} cannot be the {column}: {error}") from error
+    return to_frame(columns, path)
+
+
+def parquet_column(values: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
+    """The values in the first of the column's types that holds all of them; times in UTC."""
+    values.validate(full=True)  # a damaged file may hold text that is not UTF-8
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_floating(values.type):
+        values = pyarrow.compute.if_else(pyarrow.compute.is_nan(values), None, values)
+    is_number_type = pa.types.is_primitive(values.type) or pa.types.is_decimal(values.type)
+    if column in (USER_ID, MOVIE_ID) and not is_number_type:
+        return values.cast(pa.string())
+    if pa.types.is_timestamp(values.type):
+        return values.cast(pa.timestamp(values.type.unit))
+    if pa.types.is_date(values.type):
+        return values.cast(pa.timestamp("ms"))
+    return cast_to_first(values, COLUMN_TYPES[column])
+
+
+def cast_to_first(values: pa.ChunkedArray, types: Iterable[pa.DataType]) -> pa.ChunkedArray:
+    """The values in the first type that holds all of them; ArrowInvalid if none does."""
+    for data_type in types:
+        with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return values.cast(data_type)
+    raise pa.ArrowInvalid(f"{values.type} is none of {', '.join(map(str, types))}")
+
+
+def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath) -> pd.DataFrame:
+    """The ratings in pandas; a missing integer makes its column Int64. Empties `columns` to free each one in turn."""
+    ratings = {}
+    for column in list(columns):
+        values = columns.pop(column)
+        nullable = {pa.int64(): pd.Int64Dtype()} if values.null_count else {}
+        ratings[column] = values.to_pandas(types_mapper=nullable.get)
+    if len(ratings[RATING]) == 0:
+        raise InputError(f"{path}: no ratings")
+    return pd.DataFrame(ratings, copy=False)

@@ -1,0 +1,79 @@
+"""Every rating once an epoch, in an order that only (seed, epoch) decides, in arrays of one shape."""
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from movierec_jax.batches import epoch_batches, num_steps, stack_batches
+from movierec_jax.schema import Ratings
+
+many = hypothesis.settings(deadline=None, max_examples=40)
+sizes = {"num_ratings": st.integers(1, 30), "batch_size": st.integers(1, 12)}
+keys = {"seed": st.integers(0, 2**32 - 1), "epoch": st.integers(0, 100)}
+
+
+def numbered(num_ratings):
+    """Ratings whose every column names the place of the row."""
+    place = np.arange(num_ratings)
+    return Ratings(
+        user_row=place.astype(np.int32),
+        movie_row=(100 + place).astype(np.int32),
+        rating=(place / 2).astype(np.float32),
+        timestamp=place.astype(np.int64),
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_ratings", "batch_size", "steps"), [(1, 4, 1), (4, 4, 1), (5, 4, 2), (8, 4, 2), (3, 1, 3)]
+)
+def test_an_epoch_has_as_many_steps_as_full_batches_and_one_for_the_rest(num_ratings, batch_size, steps):
+    assert num_steps(num_ratings, batch_size) == steps
+    assert epoch_batches(numbered(num_ratings), batch_size, 0, 1).rating.shape == (steps, batch_size)
+
+
+@many
+@hypothesis.given(**sizes, **keys)
+def test_every_rating_has_weight_1_exactly_once_an_epoch(num_ratings, batch_size, seed, epoch):
+    batch = epoch_batches(numbered(num_ratings), batch_size, seed, epoch)
+    assert sorted(batch.user_row[batch.weight == 1]) == list(range(num_ratings))
+
+
+@many
+@hypothesis.given(**sizes, **keys)
+def test_filling_has_weight_0_and_comes_last(num_ratings, batch_size, seed, epoch):
+    weight = epoch_batches(numbered(num_ratings), batch_size, seed, epoch).weight
+    assert weight.ravel().tolist() == [1] * num_ratings + [0] * (weight.size - num_ratings)
+
+
+@many
+@hypothesis.given(**sizes, **keys)
+def test_the_columns_of_a_rating_stay_together(num_ratings, batch_size, seed, epoch):
+    batch = epoch_batches(numbered(num_ratings), batch_size, seed, epoch)
+    np.testing.assert_array_equal(batch.movie_row, 100 + batch.user_row)
+    np.testing.assert_array_equal(batch.rating, batch.user_row / 2)
+
+
+@many
+@hypothesis.given(**sizes, **keys)
+def test_the_same_seed_and_epoch_give_the_same_bits(num_ratings, batch_size, seed, epoch):
+    one, other = (epoch_batches(numbered(num_ratings), batch_size, seed, epoch) for _ in range(2))
+    for ours, theirs in zip(one, other, strict=True):
+        assert ours.tobytes() == theirs.tobytes()
+
+
+@pytest.mark.parametrize(("seed", "epoch"), [(0, 2), (1, 1)], ids=["epoch", "seed"])
+def test_another_epoch_or_seed_gives_another_order(seed, epoch):
+    one, other = (epoch_batches(numbered(50), 8, *key) for key in ((0, 1), (seed, epoch)))
+    assert one.user_row.ravel().tolist() != other.user_row.ravel().tolist()
+
+
+def test_a_last_batch_of_one_is_filled_with_the_first_rating_of_the_order():
+    batch = stack_batches(numbered(3), np.array([2, 0, 1]), 2)
+    assert batch.user_row.tolist() == [[2, 0], [1, 2]]
+    assert batch.weight.tolist() == [[1, 1], [1, 0]]
+
+
+def test_arrays_have_the_dtypes_that_a_compiled_step_expects():
+    batch = epoch_batches(numbered(3), 2, 0, 1)
+    assert [array.dtype for array in batch] == [np.int32, np.int32, np.float32, np.float32]

@@ -1,0 +1,207 @@
+"""Configs survive JSON, and a setting that cannot be used is named as the user wrote it."""
+
+import dataclasses
+import json
+import math
+import re
+
+import pytest
+
+from movierec_jax.config import (
+    Config,
+    DataConfig,
+    EvalConfig,
+    ModelConfig,
+    TrainConfig,
+    as_flag,
+    differences,
+    from_json,
+    to_json,
+)
+from movierec_jax.schema import InputError
+
+# Every setting away from its default.
+OTHER = Config(
+    data=DataConfig(
+        ratings="a.csv",
+        test_ratings="b.csv",
+        valid_ratings="c.csv",
+        rating_scale=(0.5, 5.0),
+        min_user_ratings=2,
+        min_movie_ratings=3,
+        split="time",
+        test_fraction=0.2,
+        valid_fraction=0.0,
+        split_seed=1,
+    ),
+    model=ModelConfig(embedding_dim=8, hidden_dims=(), dropout=0.0, precision="bfloat16"),
+    train=TrainConfig(
+        epochs=1,
+        batch_size=1,
+        learning_rate=1e-9,
+        warmup_fraction=0.0,
+        embedding_decay=0.0,
+        weight_decay=0.0,
+        patience=0,
+        seed=2**32 - 1,
+    ),
+    evaluation=EvalConfig(eval_k=(1,), relevant_rating=4.0),
+)
+
+
+def settings(config):
+    return [
+        (field.name, getattr(getattr(config, section.name), field.name))
+        for section in dataclasses.fields(config)
+        for field in dataclasses.fields(section.type)
+    ]
+
+
+def test_the_other_config_of_these_tests_differs_in_every_setting():
+    same = [name for (name, one), (_, other) in zip(settings(Config()), settings(OTHER), strict=True) if one == other]
+    assert same == []
+
+
+def test_no_two_settings_share_a_name_since_names_are_flags():
+    names = [name for name, _ in settings(Config())]
+    assert sorted(names) == sorted(set(names))
+
+
+# JSON.
+
+
+@pytest.mark.parametrize("config", [Config(), OTHER], ids=["defaults", "all others"])
+def test_a_config_survives_json(config):
+    assert from_json(Config, json.loads(json.dumps(to_json(config))), "config.json") == config
+
+
+def test_a_whole_number_stands_for_a_float():
+    values = to_json(EvalConfig()) | {"relevant_rating": 4}
+    assert type(from_json(EvalConfig, values, "config.json").relevant_rating) is float
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "message"),
+    [
+        ("train", "epoch", 3, "config.json: train: setting 'epoch' is unknown"),
+        ("model", "embedding_dim", "8", "config.json: model: embedding_dim is '8'; expected int"),
+        ("model", "embedding_dim", True, "config.json: model: embedding_dim is True; expected int"),
+        ("model", "hidden_dims", 64, "config.json: model: hidden_dims is 64; expected tuple"),
+        ("model", "hidden_dims", [64, "32"], "config.json: model: hidden_dims is '32'; expected int"),
+        ("train", "epochs", 1.5, "config.json: train: epochs is 1.5; expected int"),
+        ("train", "epochs", None, "config.json: train: epochs is None; expected int"),
+        ("data", "test_ratings", 3, "config.json: data: test_ratings is 3; expected str | None"),
+    ],
+)
+def test_a_setting_that_does_not_fit_is_named_with_its_file(section, key, value, message):
+    values = to_json(Config())
+    values[section][key] = value
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        from_json(Config, values, "config.json")
+
+
+@pytest.mark.parametrize("path", [("train", "epochs"), ("model",)], ids=" ".join)
+def test_a_missing_setting_or_section_is_named_with_its_file(path):
+    values = to_json(Config())
+    *sections, key = path
+    del (values[sections[0]] if sections else values)[key]
+    with pytest.raises(InputError, match=rf"^config\.json: .*setting '{key}' is missing"):
+        from_json(Config, values, "config.json")
+
+
+@pytest.mark.parametrize("values", [[], 3, None, "{}"])
+def test_json_that_is_no_object_is_refused(values):
+    with pytest.raises(InputError, match=r"^config\.json: .* where an object of settings was expected"):
+        from_json(Config, values, "config.json")
+
+
+# Values.
+
+
+@pytest.mark.parametrize(
+    ("section", "flag", "value"),
+    [
+        (DataConfig, "split", "user"),
+        (DataConfig, "test_fraction", 0.0),
+        (DataConfig, "test_fraction", 1.0),
+        (DataConfig, "test_fraction", math.nan),
+        (DataConfig, "valid_fraction", -0.1),
+        (DataConfig, "valid_fraction", 1.0),
+        (DataConfig, "min_user_ratings", 0),
+        (DataConfig, "min_movie_ratings", 0),
+        (DataConfig, "split_seed", -1),
+        (DataConfig, "rating_scale", (5.0, 0.5)),
+        (DataConfig, "rating_scale", (5.0, 5.0)),
+        (DataConfig, "rating_scale", (1.0,)),
+        (DataConfig, "rating_scale", (1.0, 3.0, 5.0)),
+        (DataConfig, "rating_scale", (1.0, math.inf)),
+        (DataConfig, "rating_scale", (-math.inf, 5.0)),
+        (ModelConfig, "embedding_dim", 0),
+        (ModelConfig, "hidden_dims", (64, 0)),
+        (ModelConfig, "dropout", -0.1),
+        (ModelConfig, "dropout", 1.0),
+        (ModelConfig, "precision", "float16"),
+        (TrainConfig, "epochs", 0),
+        (TrainConfig, "batch_size", 0),
+        (TrainConfig, "learning_rate", 0.0),
+        (TrainConfig, "learning_rate", math.inf),
+        (TrainConfig, "learning_rate", math.nan),
+        (TrainConfig, "warmup_fraction", 1.0),
+        (TrainConfig, "warmup_fraction", -0.1),
+        (TrainConfig, "embedding_decay", -1.0),
+        (TrainConfig, "embedding_decay", math.inf),
+        (TrainConfig, "weight_decay", -1.0),
+        (TrainConfig, "weight_decay", math.inf),
+        (TrainConfig, "patience", -1),
+        (TrainConfig, "seed", -1),
+        (TrainConfig, "seed", 2**32),
+        (EvalConfig, "eval_k", ()),
+        (EvalConfig, "eval_k", (10, 0)),
+        (EvalConfig, "relevant_rating", math.nan),
+        (EvalConfig, "relevant_rating", math.inf),
+    ],
+)
+def test_an_invalid_value_is_refused_in_the_name_of_its_flag(section, flag, value):
+    with pytest.raises(InputError, match=rf"^--{flag}={re.escape(as_flag(value))}: must be "):
+        section(**{flag: value})
+
+
+def test_a_choice_that_does_not_exist_is_answered_with_those_that_do():
+    with pytest.raises(InputError, match=r"must be one of random, user_time, time$"):
+        DataConfig(split="user")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "unset"),
+        (3, "3"),
+        ("time", "time"),
+        (5.0, "5"),
+        (0.5, "0.5"),
+        (0.0060000001, "0.0060000001"),
+        ((0.5, 5.0), "0.5,5"),
+        ((), ""),
+    ],
+)
+def test_a_setting_is_shown_as_on_the_command_line(value, text):
+    assert as_flag(value) == text
+
+
+# Differences.
+
+
+def test_a_config_has_no_differences_from_itself():
+    assert differences(OTHER, dataclasses.replace(OTHER)) == []
+
+
+def test_differences_give_both_values_of_each_setting_section_by_section():
+    ours = Config(data=DataConfig(rating_scale=(0.5, 5.0)), train=TrainConfig(epochs=3))
+    assert differences(ours, Config(train=TrainConfig(epochs=4))) == [
+        "--rating_scale=0.5,5 (was unset)",
+        "--epochs=3 (was 4)",
+    ]
+
+
+def test_differences_miss_no_setting():
+    assert [row.split("=")[0] for row in differences(Config(), OTHER)] == [f"--{name}" for name, _ in settings(OTHER)]
