@@ -15,19 +15,18 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import optax
 import orbax.checkpoint as ocp
 import pandas as pd
-from orbax.checkpoint import checkpoint_managers as managers
 
 from movierec_jax import config as configs
 from movierec_jax.batches import num_steps
 from movierec_jax.config import Config
 from movierec_jax.model import TwoTowers
-from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, CleanData, InputError
+from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, CleanData, InputError
 from movierec_jax.splits import Split
 from movierec_jax.train import EpochRecord, Recipe, TrainState, best_record, new_state
 from movierec_jax.vocab import Vocab
@@ -109,11 +108,14 @@ def load_run(workdir: pathlib.Path) -> Run:
     return Run(
         config=config,
         rating_scale=rating_scale,
-        users=Vocab(pd.Index(read_table(workdir / "vocab" / "users.parquet")[USER_ID]), "user"),
-        movies=Vocab(pd.Index(read_table(workdir / "vocab" / "movies.parquet")[MOVIE_ID]), "movie"),
-        movie_table=read_table(workdir / "movies.parquet"),
+        users=Vocab(pd.Index(read_table(workdir / "vocab" / "users.parquet", [USER_ID])[USER_ID]), "user"),
+        movies=Vocab(pd.Index(read_table(workdir / "vocab" / "movies.parquet", [MOVIE_ID])[MOVIE_ID]), "movie"),
+        movie_table=read_table(workdir / "movies.parquet", [MOVIE_ID, TITLE, YEAR, GENRES]),
         parts=Split(
-            **{name: read_table(workdir / "ratings" / f"{name}.parquet") for name in ("train", "valid", "test")}
+            **{
+                name: read_table(workdir / "ratings" / f"{name}.parquet", [USER_ID, MOVIE_ID, RATING, TIMESTAMP])
+                for name in ("train", "valid", "test")
+            }
         ),
     )
 
@@ -123,14 +125,13 @@ def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str
     path = workdir / "config.json"
     if not path.exists():
         raise InputError(f"{workdir}: no config.json; name a folder that scripts/train.py has written with --workdir")
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path}: not JSON ({error}); restore it, or train anew with --overwrite") from None
+    values = read_json(path)
     wanted = {"format", "fingerprint", "rating_scale", "settings"}
     if not isinstance(values, dict) or values.keys() != wanted or values["format"] != FORMAT:
         raise InputError(f"{path}: not the settings of a run of this version; restore it, or train with --overwrite")
     scale = configs.from_json_value(tuple[float, ...], values["rating_scale"], f"{path}: rating_scale")
+    if len(scale) != 2 or not scale[0] < scale[1]:
+        raise InputError(f"{path}: rating_scale is {scale}; expected two numbers, the lower first")
     return configs.from_json(Config, values["settings"], str(path)), scale, values["fingerprint"]
 
 
@@ -184,29 +185,30 @@ class Checkpoints:
         # Orbax takes absolute paths alone.
         self.folder = (workdir / "checkpoints").absolute()
         self.read_only = read_only
+        self.best_epoch: int | None = None
         options = ocp.CheckpointManagerOptions(
-            best_fn=is_best,
-            # Two of the latest, so that a damaged last one costs one epoch. The last that was best when saved is best.
-            preservation_policy=managers.AnyPreservationPolicy(
-                [managers.LatestN(2), managers.BestN(get_metric_fn=is_best, n=1)]
-            ),
-            cleanup_tmp_directories=not read_only,
-            create=not read_only,
+            preservation_policy=self, cleanup_tmp_directories=not read_only, create=not read_only
         )
-        self.manager = ocp.CheckpointManager(self.folder, options=options)
+        handlers = {"state": ocp.StandardCheckpointHandler(), "records": ocp.JsonCheckpointHandler()}
+        self.manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
 
     def save(self, state: TrainState, records: list[EpochRecord]) -> None:
-        """Begins to write the state after the last of the records."""
-        epoch = records[-1]
-        self.manager.save(
-            epoch.epoch,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state),
-                records=ocp.args.JsonSave([dataclasses.asdict(record) for record in records]),
-            ),
-            metrics={"is_best": best_record(records).epoch == epoch.epoch},
-            force=True,
+        """Begins to write the state after the last of the records. Raises OSError where the one before went wrong."""
+        self.best_epoch = best_record(records).epoch
+        items = ocp.args.Composite(
+            state=ocp.args.StandardSave(state),
+            records=ocp.args.JsonSave([dataclasses.asdict(record) for record in records]),
         )
+        with self.errors_named():
+            self.manager.save(records[-1].epoch, args=items, force=True)
+
+    def should_preserve(self, checkpoints: Sequence, *, context) -> list[bool]:
+        """Which checkpoints stay, of all in rising order; Orbax asks at each save.
+
+        Two of the latest do, so that a damaged last one costs one epoch.
+        """
+        latest = [checkpoint.step for checkpoint in checkpoints[-2:]]
+        return [checkpoint.step in (*latest, self.best_epoch) for checkpoint in checkpoints]
 
     def latest(self, recipe: Recipe, warn: Callable[[str], None]) -> tuple[TrainState, list[EpochRecord]] | None:
         """The newest state that can be read whole, with its records; None where there is none.
@@ -224,12 +226,16 @@ class Checkpoints:
         return None
 
     def restore(self, epoch: int, recipe: Recipe) -> tuple[TrainState, list[EpochRecord]]:
-        """The state after an epoch, with the records up to it."""
+        """The state after an epoch, with the records up to it. Raises InputError for a state of another model."""
         sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
         shapes = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
             jax.eval_shape(lambda: new_state(recipe)),
         )
+        # Orbax would notice only while it reads, and leave readers behind.
+        saved = jax.tree.leaves(self.manager.item_metadata(epoch)["state"])
+        if saved and sorted(leaf.shape for leaf in saved) != sorted(leaf.shape for leaf in jax.tree.leaves(shapes)):
+            raise InputError("its arrays are of other shapes than the settings and ids beside it ask for")
         items = self.manager.restore(
             epoch, args=ocp.args.Composite(state=ocp.args.StandardRestore(shapes), records=ocp.args.JsonRestore())
         )
@@ -258,16 +264,20 @@ class Checkpoints:
             ) from error
 
     def wait(self) -> None:
-        """Returns once all that was saved is on disk."""
-        self.manager.wait_until_finished()
+        """Returns once all that was saved is on disk. Raises OSError where it could not be written."""
+        with self.errors_named():
+            self.manager.wait_until_finished()
+
+    @contextlib.contextmanager
+    def errors_named(self) -> Iterator[None]:
+        """Turns whatever Orbax raises when it cannot write into an OSError that names the folder."""
+        try:
+            yield
+        except Exception as error:
+            raise OSError(None, f"checkpoint cannot be written ({first_line(error)})", str(self.folder)) from error
 
     def close(self) -> None:
         self.manager.close()
-
-
-def is_best(metrics: dict[str, float]) -> float:
-    """Whether a checkpoint was the best when it was saved, from what was saved with it."""
-    return metrics["is_best"]
 
 
 @contextlib.contextmanager
@@ -280,6 +290,9 @@ def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
     try:
         yield partial
         os.replace(partial, path)
+    except OSError as error:
+        # Arrow does not name the file.
+        raise OSError(error.errno, error.strerror or first_line(error), str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 
@@ -290,18 +303,29 @@ def write_json(path: pathlib.Path, values) -> None:
         partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
+def read_json(path: pathlib.Path):
+    """The values of a JSON file of a workdir. Raises InputError where it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); restore it, or train anew with --overwrite") from None
+
+
 def write_table(path: pathlib.Path, table: pd.DataFrame) -> None:
     """Writes a Parquet table of a workdir, without its index."""
     with whole_file(path) as partial:
         table.to_parquet(partial, index=False)
 
 
-def read_table(path: pathlib.Path) -> pd.DataFrame:
-    """A Parquet table of a workdir. Raises InputError where it is missing or damaged."""
+def read_table(path: pathlib.Path, columns: list[str]) -> pd.DataFrame:
+    """Columns of a Parquet table of a workdir. Raises InputError where it is missing or damaged."""
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({first_line(error)}); train anew with --overwrite") from None
+        reason = first_line(error) if path.exists() else "it is missing"
+        raise InputError(
+            f"{path}: cannot be read ({reason}); scripts/train.py with the settings of the run writes it again"
+        ) from None
 
 
 def first_line(error: Exception) -> str:

@@ -5,10 +5,13 @@ everything saved. Anything else is a bug of ours and keeps its traceback.
 """
 
 import dataclasses
+import os
+import signal
 import sys
 import textwrap
 import types
 import typing
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
@@ -64,7 +67,9 @@ def plain_type(hint: Any) -> type:
 
 def parse_list(field: dataclasses.Field, items: list[str]) -> tuple | None:
     """The numbers of a list flag; None where the field allows none and no item is given."""
-    hint = typing.get_args(field.type)[0] if isinstance(field.type, types.UnionType) else field.type
+    hint, *others = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
+    if others and not items:
+        return None
     number = typing.get_args(hint)[0]
     try:
         return tuple(number(item) for item in items)
@@ -79,14 +84,26 @@ def run(main: Callable[[], Any], sections: Sequence[type], doc: str) -> None:
     """
     for section in sections:
         define_flags(section)
-    app.run(lambda argv: sys.exit(exit_status(main)), flags_parser=lambda argv: parse_flags(argv, sections, doc))
+
+    def start(argv: list[str]) -> None:
+        calm_libraries()
+        sys.exit(exit_status(main))
+
+    app.run(start, flags_parser=lambda argv: parse_flags(argv, sections, doc))
+
+
+def calm_libraries() -> None:
+    """Keeps standard error for what people can use: warnings of ours in one line, and one message at the end."""
+    warnings.formatwarning = lambda message, *place: f"warning: {message}\n"
+    # Orbax logs every file, and every error besides raising it; after one, what it had begun to do ends noisily.
+    logging.set_verbosity(logging.FATAL)
+    sys.unraisablehook = lambda unraisable: None
 
 
 def parse_flags(argv: list[str], sections: Sequence[type], doc: str) -> list[str]:
     """Parses the command line; --help and mistakes end the process here."""
     if any(word in ("--help", "-help", "-h", "--h") for word in argv[1:]):
-        print(help_text(sections, doc))
-        sys.exit(0)
+        sys.exit(exit_status(lambda: print(help_text(sections, doc))))
     try:
         rest = flags.FLAGS(argv)[1:]
         if rest:
@@ -99,11 +116,14 @@ def parse_flags(argv: list[str], sections: Sequence[type], doc: str) -> list[str
 
 def exit_status(main: Callable[[], Any]) -> int:
     """Calls main and returns the exit status, with one message on standard error where it went wrong."""
-    # Orbax tells of every file at the level of information.
-    logging.set_verbosity(logging.WARNING)
     try:
         main()
-    except (InputError, OSError) as error:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read our output, such as `head`, has closed it; what Python still holds back for it goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (InputError, OSError, MemoryError) as error:
         print(f"error: {describe(error)}", file=sys.stderr)
         return 1
     except Interrupted as stop:
@@ -134,7 +154,6 @@ def help_text(sections: Sequence[type], doc: str) -> str:
 
 def flag_help(flag: flags.Flag) -> str:
     """A flag with its default and help, wrapped."""
-    default = flag.default_as_str.strip("'") if flag.default is not None else "none"
-    name = f"  --{flag.name}" if flag.boolean else f"  --{flag.name}={default}"
-    text = textwrap.wrap(flag.help, HELP_WIDTH - 8)
-    return "\n".join([name, *(f"        {line}" for line in text)])
+    default = flag.default_as_str.strip("'") if flag.default not in (None, []) else "none"
+    text = textwrap.wrap(" ".join(flag.help.split()), HELP_WIDTH - 8)
+    return "\n".join([f"  --{flag.name}={default}", *(f"        {line}" for line in text)])

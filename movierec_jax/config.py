@@ -164,7 +164,11 @@ def from_json(kind: type[T], values: Any, where: str) -> T:
     if odd:
         state = "unknown" if odd[0] in values else "missing"
         raise InputError(f"{where}: setting {odd[0]!r} is {state}; it has been edited, or written by another version")
-    return kind(**{name: from_json_value(hint, values[name], f"{where}: {name}") for name, hint in hints.items()})
+    settings = {name: from_json_value(hint, values[name], f"{where}: {name}") for name, hint in hints.items()}
+    try:
+        return kind(**settings)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def from_json_value(hint: Any, value: Any, where: str) -> Any:

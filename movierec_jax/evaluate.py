@@ -16,7 +16,7 @@ from movierec_jax.baselines import rating_baselines
 from movierec_jax.checkpoint import Run
 from movierec_jax.config import EvalConfig
 from movierec_jax.recommend import Seen, predict_stars, top_k_blocks
-from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, Ratings
+from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError, Ratings
 from movierec_jax.vocab import to_rows
 
 # Where on the scale a rating counts as a hit, unless the config says: 4 of 1 to 5 stars.
@@ -51,6 +51,8 @@ def evaluate(run: Run, params: optax.Params, held_out: pd.DataFrame, config: Eva
     """
     train, ratings = (to_rows(table, run.users, run.movies) for table in (run.parts.train, held_out))
     predicted = predict_stars(run.model, params, ratings.user_row, ratings.movie_row, run.rating_scale)
+    if not np.isfinite(predicted).all():
+        raise InputError("training diverged: the model predicts values that are no numbers; lower --learning_rate")
     predictions = {"model": predicted.astype(np.float64)}
     for name, predict in rating_baselines(train, len(run.users), len(run.movies)).items():
         predictions[name] = np.clip(predict(ratings), *run.rating_scale)

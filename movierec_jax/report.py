@@ -47,7 +47,7 @@ def build_report(
                 "parameters": num_parameters,
             },
             "held_out": figures(evaluation),
-            "rating_scale": run.rating_scale,
+            "rating_scale": list(run.rating_scale),
             "seconds": seconds,
             "device": {
                 "backend": jax.default_backend(),

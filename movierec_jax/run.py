@@ -47,7 +47,7 @@ def train_run(config: Config, workdir: pathlib.Path, *, overwrite: bool = False)
         checkpoint.open_workdir(workdir, run, overwrite=overwrite)
         if (workdir / "report.json").exists():
             print(f"{workdir} holds this run, finished; --overwrite starts it anew")
-            return json.loads((workdir / "report.json").read_text(encoding="utf-8"))
+            return checkpoint.read_json(workdir / "report.json")
         with contextlib.closing(Checkpoints(workdir)) as checkpoints:
             records = train(run, workdir, checkpoints, stop_if_asked)
             params = checkpoints.best_params(run.recipe, warn=print)

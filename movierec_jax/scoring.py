@@ -39,7 +39,7 @@ def score_to_file(
     The file appears under its name once it is whole. Raises InputError for another file ending, a folder that does not
     exist, and users or k that `Recommender.recommend` refuses.
     """
-    require_output(output)
+    require_output(output, tuple(WRITERS))
     start = time.perf_counter()
     num_rows = 0
     blocks = recommender.recommend_blocks(users, k, include_seen=include_seen, block_users=block_users)
@@ -76,10 +76,10 @@ def regroup(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
         yield waiting.combine_chunks()
 
 
-def require_output(path: pathlib.Path) -> None:
-    """Raises InputError unless a file of this name can be written."""
-    if path.suffix not in WRITERS:
-        raise InputError(f"--output={path}: must end in {' or '.join(WRITERS)}")
+def require_output(path: pathlib.Path, endings: tuple[str, ...]) -> None:
+    """Raises InputError unless a file of this name can be written, and its name has one of the endings."""
+    if path.suffix not in endings:
+        raise InputError(f"--output={path}: must end in {' or '.join(endings)}")
     if not path.parent.is_dir():
         raise InputError(f"--output={path}: the folder {path.parent} does not exist; make it first")
     if path.is_dir():

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Float32, Int32
+from jaxtyping import Array, Float, Int32
 
 from movierec_jax import batches
 from movierec_jax.config import TrainConfig
@@ -126,7 +126,9 @@ def fit(
             valid_sum = np.asarray(squared_errors(state.params, valid_batches, recipe=recipe), np.float64).sum()
             valid_rmse = float(np.sqrt(valid_sum / len(valid)))
         train_error = np.asarray(error)
-        require_finite(train_error, first_step=epoch * steps)
+        require_finite(train_error, "error at step", first=epoch * steps)
+        if valid_rmse is not None:
+            require_finite(np.array([valid_rmse]), "validation RMSE after epoch", first=epoch + 1)
         yield (
             state,
             EpochRecord(
@@ -139,13 +141,13 @@ def fit(
         )
 
 
-def require_finite(error: Float32[np.ndarray, " steps"], first_step: int) -> None:
-    """Raises InputError naming the first step whose error is not a finite number."""
-    is_bad = ~np.isfinite(error)
+def require_finite(values: Float[np.ndarray, " n"], name: str, first: int) -> None:
+    """Raises InputError naming the first value that is not a finite number; `first` numbers the first of all."""
+    is_bad = ~np.isfinite(values)
     if is_bad.any():
         raise InputError(
-            f"training diverged: the error at step {first_step + int(is_bad.argmax())} is {error[is_bad.argmax()]}; "
-            "lower --learning_rate, or look for extreme ratings"
+            f"training diverged: the {name} {first + int(is_bad.argmax())} is {values[is_bad.argmax()]}; lower "
+            "--learning_rate, or look for extreme ratings"
         )
 
 

@@ -64,7 +64,7 @@ class Recommender:
             yield pd.DataFrame(
                 {
                     USER_ID: users[place].repeat(is_filled.sum(axis=1)),
-                    MOVIE_ID: self.run.movies.ids_of(top.movie_row[is_filled]),
+                    MOVIE_ID: self.run.movies.ids[top.movie_row[is_filled]],
                     RANK: np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), is_filled.shape)[is_filled],
                     SCORE: score,
                     PREDICTED_RATING: np.clip(score, *np.array(self.run.rating_scale, np.float32)),

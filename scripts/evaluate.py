@@ -24,7 +24,10 @@ def main() -> None:
     from movierec_jax.evaluate import evaluate
     from movierec_jax.report import closing_table, figures
     from movierec_jax.run import read_held_out
+    from movierec_jax.scoring import require_output
 
+    if OUTPUT.value:
+        require_output(pathlib.Path(OUTPUT.value), (".json",))
     recommender = load(WORKDIR.value)
     run = recommender.run
     held_out = read_held_out(RATINGS.value, run.parts.train, run.rating_scale) if RATINGS.value else run.parts.test

@@ -30,7 +30,9 @@ def main() -> None:
         users = recommender.parse_users(USER_ID.value)
         print(scoring.readable_lists(recommender, users, TOP_K.value, include_seen=INCLUDE_SEEN.value))
         return
-    users = scoring.read_user_ids(USERS_FILE.value, recommender) if USERS_FILE.value else recommender.user_ids()
+    users = recommender.user_ids()
+    if USERS_FILE.value:
+        users = scoring.read_user_ids(pathlib.Path(USERS_FILE.value), recommender)
     scoring.score_to_file(
         recommender,
         users,

@@ -40,8 +40,10 @@ def parts(num_users: int = NUM_USERS, num_movies: int = NUM_MOVIES) -> Split:
 def movie_table(movie_ids) -> pd.DataFrame:
     """Titles that tell the id, years and genres."""
     ids = pd.Index(movie_ids)
-    genres = ["Even|Drama" if agree(0, id) else "Odd|Drama" for id in ids]
-    return pd.DataFrame({MOVIE_ID: ids, "title": [f"Film {id}" for id in ids], "year": np.int32(1999), "genres": genres})
+    genres = ["Odd|Drama" if int(id) % 2 else "Even|Drama" for id in ids]
+    return pd.DataFrame(
+        {MOVIE_ID: ids, "title": [f"Film {id}" for id in ids], "year": np.int32(1999), "genres": genres}
+    )
 
 
 def clean_data(split: Split, rating_scale: tuple[float, float] = (LOW, HIGH)) -> CleanData:

@@ -177,14 +177,14 @@ def rated(stars):
 @pytest.mark.parametrize(
     ("stars", "scale"),
     [
-        ([1.0, 5.0], (1, 5)),
-        ([0.5, 5.0], (0.5, 5)),
-        ([0.0, 5.0], (0, 5)),
-        ([0.0, 1.0], (0, 1)),
-        ([1.0, 10.0], (1, 10)),
-        ([0.0, 10.0], (0, 10)),
-        ([-10.0, 10.0], (-10, 10)),
-        ([0.0, 100.0], (0, 100)),
+        ([2.0, 4.0], (1, 5)),
+        ([0.5, 4.0], (0.5, 5)),
+        ([0.0, 4.0], (0, 5)),
+        ([0.0, 0.5], (0, 1)),
+        ([1.0, 9.5], (1, 10)),
+        ([0.0, 9.5], (0, 10)),
+        ([-9.0, 9.0], (-10, 10)),
+        ([0.0, 99.0], (0, 100)),
         ([-50.0, 200.0], (-50, 200)),
     ],
 )
@@ -295,7 +295,7 @@ def test_string_ids_stay_as_they_are_written():
 
 
 def test_ratings_are_float32_under_a_dense_index():
-    table = cleaned([(9, None, 3.0, 9), *GOOD]).ratings
+    table = cleaned([(9, 30, 3.0, 9), *GOOD], DataConfig(min_user_ratings=2)).ratings
     assert table[RATING].dtype == np.float32
     assert table.index.tolist() == [0, 1, 2, 3]
 
@@ -358,6 +358,11 @@ def test_less_than_two_of_what_is_compared_is_refused(rows, name):
 def test_a_refusal_says_what_was_dropped_before():
     with pytest.raises(InputError, match=re.escape("0 found after dropping 4 rows (rating outside 6 to 7)")):
         cleaned(GOOD, DataConfig(rating_scale=(6.0, 7.0)))
+
+
+def test_a_file_without_a_readable_rating_is_refused_where_the_scale_has_to_be_inferred():
+    with pytest.raises(InputError, match=re.escape("0 found after dropping 2 rows (rating is not a number)")):
+        cleaned([(1, 10, "good"), (2, 20, "bad")], scale=None)
 
 
 def test_dropped_rows_are_told_with_their_reasons():

@@ -89,6 +89,7 @@ def test_a_whole_number_stands_for_a_float():
         ("model", "hidden_dims", 64, "config.json: model: hidden_dims is 64; expected tuple"),
         ("model", "hidden_dims", [64, "32"], "config.json: model: hidden_dims is '32'; expected int"),
         ("train", "epochs", 1.5, "config.json: train: epochs is 1.5; expected int"),
+        ("train", "epochs", 0, "config.json: train: --epochs=0: must be 1 or more"),
         ("train", "epochs", None, "config.json: train: epochs is None; expected int"),
         ("data", "test_ratings", 3, "config.json: data: test_ratings is 3; expected str | None"),
     ],

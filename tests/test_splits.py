@@ -138,8 +138,14 @@ def test_the_random_rule_needs_no_timestamps():
 
 
 def test_another_split_seed_gives_another_random_split():
-    one, other = (split(one_user(range(100)), DataConfig(split_seed=seed)) for seed in (0, 1))
+    table = one_user(range(100))
+    one, other = (split(table, DataConfig(split_seed=seed)) for seed in (0, 1))
     assert places(one.test) != places(other.test)
+
+
+def test_another_split_seed_gives_another_validation_part_beside_a_given_test_part():
+    table = one_user(range(100))
+    one, other = (split(table, DataConfig(split_seed=seed), test=table) for seed in (0, 1))
     assert places(one.valid) != places(other.valid)
 
 

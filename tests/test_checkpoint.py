@@ -1,0 +1,361 @@
+"""What is saved comes back bit for bit, damage costs one epoch at most, and a workdir keeps to the run it began."""
+
+import dataclasses
+import gc
+import json
+import pathlib
+import shutil
+
+import checkerboard
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec_jax.batches import stack_batches
+from movierec_jax.checkpoint import (
+    Checkpoints,
+    fingerprint,
+    load_run,
+    new_run,
+    open_workdir,
+    read_config,
+    save_run,
+    whole_file,
+)
+from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+from movierec_jax.model import TwoTowers
+from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError
+from movierec_jax.splits import Split
+from movierec_jax.train import EpochRecord, Recipe, TrainState, fit, new_state, train_epoch
+from movierec_jax.vocab import to_rows
+
+PARTS = checkerboard.parts(num_users=18, num_movies=9)
+CONFIG = Config(model=ModelConfig(embedding_dim=2, hidden_dims=(4,)), train=TrainConfig(epochs=3, batch_size=32))
+RUN = new_run(CONFIG, checkerboard.clean_data(PARTS), PARTS)
+
+
+def records(*valid_rmse: float | None) -> list[EpochRecord]:
+    """A record for each epoch with this validation RMSE."""
+    return [EpochRecord(epoch, epoch, 1.0, rmse, 0.1) for epoch, rmse in enumerate(valid_rmse, start=1)]
+
+
+def state_after(epoch: int) -> TrainState:
+    """A state that tells its epoch in every number."""
+    return jax.tree.map(lambda leaf: jnp.full_like(leaf, epoch), new_state(RUN.recipe))
+
+
+def require_equal(one, other) -> None:
+    """Every leaf equal, of equal dtype."""
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    for ours, theirs in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def saved(workdir: pathlib.Path, *valid_rmse: float | None) -> None:
+    """Saves a state after each of these epochs."""
+    checkpoints = Checkpoints(workdir)
+    for epoch in range(1, len(valid_rmse) + 1):
+        checkpoints.save(state_after(epoch), records(*valid_rmse[:epoch]))
+    checkpoints.wait()
+    checkpoints.close()
+
+
+def epochs_in(workdir: pathlib.Path) -> list[str]:
+    return sorted(path.name for path in (workdir / "checkpoints").iterdir())
+
+
+# Which checkpoints stay.
+
+
+@pytest.mark.parametrize(
+    ("valid_rmse", "kept", "best"),
+    [
+        ((3.0, 1.0, 2.0, 2.5, 2.7), ["2", "4", "5"], 2),
+        ((4.0, 3.0, 2.0, 1.0), ["3", "4"], 4),
+        ((1.0, 1.0, 1.0, 1.0), ["1", "3", "4"], 1),
+        ((2.0, 1.0, 3.0, 1.0, 4.0, 5.0), ["2", "5", "6"], 2),
+        ((None, None, None, None), ["3", "4"], 4),
+        ((1.0,), ["1"], 1),
+    ],
+    ids=["best early", "best last", "all equal", "best twice", "no validation", "one epoch"],
+)
+def test_the_best_and_the_latest_two_stay_and_the_best_is_found(tmp_path, valid_rmse, kept, best):
+    saved(tmp_path, *valid_rmse)
+    assert epochs_in(tmp_path) == kept
+    require_equal(Checkpoints(tmp_path).best_params(RUN.recipe, pytest.fail), state_after(best).params)
+
+
+# What is saved comes back.
+
+
+def test_a_trained_state_comes_back_bit_for_bit_with_its_records(tmp_path):
+    train, valid = (to_rows(part, RUN.users, RUN.movies) for part in (PARTS.train, PARTS.valid))
+    checkpoints, history = Checkpoints(tmp_path), []
+    for state, record in fit(new_state(RUN.recipe), train, valid, recipe=RUN.recipe):
+        history.append(record)
+        checkpoints.save(state, history)
+    checkpoints.wait()
+    restored, known = Checkpoints(tmp_path).latest(RUN.recipe, pytest.fail)
+    assert int(restored.step) == 3 * -(-len(train) // 32)
+    assert any(np.any(leaf != 0) for leaf in jax.tree.leaves(restored.opt_state))
+    require_equal(restored, state)
+    assert known == history
+
+
+def test_a_state_being_saved_is_not_changed_by_steps_that_take_its_memory(tmp_path):
+    # Large enough that writing it takes longer than the steps.
+    model = TwoTowers(50_000, 9, ModelConfig(embedding_dim=64, hidden_dims=()))
+    recipe = Recipe(model, TrainConfig(learning_rate=1.0, warmup_fraction=0.0), 1000, (1.0, 5.0))
+    train = to_rows(PARTS.train, RUN.users, RUN.movies)
+    batches = stack_batches(train, np.arange(len(train)), 32)
+    state, _ = train_epoch(new_state(recipe), batches, recipe=recipe)
+    before = jax.tree.map(lambda leaf: np.array(leaf, copy=True), state)
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(state, records(1.0))
+    for _ in range(3):
+        state, _ = train_epoch(state, batches, recipe=recipe)
+    checkpoints.wait()
+    restored, _ = checkpoints.latest(recipe, pytest.fail)
+    require_equal(restored, before)
+    assert np.any(state.params["user_tower"]["embedding"] != before.params["user_tower"]["embedding"])
+
+
+def test_an_empty_workdir_has_no_latest_state(tmp_path):
+    assert Checkpoints(tmp_path).latest(RUN.recipe, pytest.fail) is None
+
+
+# Damage.
+
+
+@pytest.fixture(scope="module")
+def three_epochs(tmp_path_factory):
+    """Three epochs, each better than the one before; not to be changed."""
+    folder = tmp_path_factory.mktemp("three")
+    saved(folder, 3.0, 2.0, 1.0)
+    return folder
+
+
+@pytest.fixture
+def workdir(three_epochs, tmp_path):
+    """A copy of the three epochs, of which 2 and 3 are there."""
+    return shutil.copytree(three_epochs, tmp_path / "run")
+
+
+def cut_largest_file(folder: pathlib.Path) -> None:
+    largest = max((path for path in folder.rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[: largest.stat().st_size // 2])
+
+
+def empty(folder: pathlib.Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+DAMAGE = {
+    "cut": cut_largest_file,
+    "emptied": empty,
+    "without state": lambda folder: shutil.rmtree(folder / "state"),
+    "with an empty state": lambda folder: empty(folder / "state"),
+    "without records": lambda folder: shutil.rmtree(folder / "records"),
+    "with cut records": lambda folder: cut_largest_file(folder / "records"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_checkpoint_is_skipped_for_the_one_before_and_then_written_again(workdir, damage):
+    damage(workdir / "checkpoints" / "3")
+    messages = []
+    checkpoints = Checkpoints(workdir)
+    state, known = checkpoints.latest(RUN.recipe, messages.append)
+    require_equal(state, state_after(2))
+    assert known == records(3.0, 2.0)
+    assert [message.split(" (")[0] for message in messages] == [
+        f"{workdir / 'checkpoints' / '3'} cannot be read and is skipped"
+    ]
+    checkpoints.save(state_after(3), records(3.0, 2.0, 1.0))
+    checkpoints.wait()
+    require_equal(checkpoints.latest(RUN.recipe, pytest.fail)[0], state_after(3))
+    gc.collect()  # What Orbax has left of the failed reading goes here, where its noise is ignored.
+
+
+def test_one_who_may_only_read_leaves_damage_and_remains_of_a_killed_save_as_they_are(workdir):
+    empty(workdir / "checkpoints" / "3")
+    (workdir / "checkpoints" / "4.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
+    before = sorted(workdir.rglob("*"))
+    messages = []
+    require_equal(Checkpoints(workdir, read_only=True).best_params(RUN.recipe, messages.append), state_after(2).params)
+    assert len(messages) == 1
+    assert sorted(workdir.rglob("*")) == before
+
+
+def test_remains_of_a_killed_save_are_no_checkpoint_and_go(workdir):
+    (workdir / "checkpoints" / "4.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
+    checkpoints = Checkpoints(workdir)
+    assert checkpoints.latest(RUN.recipe, pytest.fail)[1][-1].epoch == 3
+    assert epochs_in(workdir) == ["2", "3"]
+
+
+def test_all_checkpoints_damaged_means_to_begin_anew(workdir):
+    for epoch in ("2", "3"):
+        empty(workdir / "checkpoints" / epoch)
+    messages = []
+    assert Checkpoints(workdir).latest(RUN.recipe, messages.append) is None
+    assert [message.split(" ")[0][-1] for message in messages] == ["3", "2"]
+    with pytest.raises(InputError, match=r"checkpoints: no checkpoint that can be read; run scripts/train\.py"):
+        Checkpoints(workdir).best_params(RUN.recipe, pytest.fail)
+
+
+def test_a_damaged_best_checkpoint_is_named(tmp_path):
+    saved(tmp_path, 1.0, 2.0, 3.0)
+    empty(tmp_path / "checkpoints" / "1")
+    with pytest.raises(InputError, match=r"checkpoints/1: the checkpoint of the best epoch cannot be read"):
+        Checkpoints(tmp_path).best_params(RUN.recipe, pytest.fail)
+
+
+def test_a_state_of_another_model_is_not_taken_for_ours(workdir):
+    model = dataclasses.replace(RUN.model, num_users=RUN.model.num_users + 1)
+    messages = []
+    other = dataclasses.replace(RUN.recipe, model=model)
+    assert Checkpoints(workdir, read_only=True).latest(other, messages.append) is None
+    assert all("its arrays are of other shapes" in message for message in messages)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_an_error_that_names_the_folder(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    shutil.rmtree(tmp_path / "checkpoints")
+    (tmp_path / "checkpoints").write_text("a file in its place")
+
+    def save_and_wait():
+        checkpoints.save(state_after(1), records(1.0))
+        checkpoints.wait()
+
+    with pytest.raises(OSError, match="checkpoint cannot be written") as error:
+        save_and_wait()
+    assert error.value.filename == str(tmp_path / "checkpoints")
+
+
+# The run of a workdir.
+
+
+def in_words(parts: Split) -> Split:
+    """The same parts with ids of text."""
+    return Split(*(part.astype({USER_ID: "str", MOVIE_ID: "str"}) for part in parts.all()))
+
+
+@pytest.mark.parametrize("parts", [PARTS, in_words(PARTS)], ids=["integers", "text"])
+def test_a_run_comes_back_as_it_was(tmp_path, parts):
+    run = new_run(CONFIG, checkerboard.clean_data(parts), parts)
+    save_run(tmp_path, run)
+    loaded = load_run(tmp_path)
+    assert (loaded.config, loaded.rating_scale) == (run.config, run.rating_scale)
+    for ours, theirs in ((loaded.users, run.users), (loaded.movies, run.movies)):
+        pd.testing.assert_index_equal(ours.ids, theirs.ids, check_names=False)
+        assert ours.name == theirs.name
+    pd.testing.assert_frame_equal(loaded.movie_table, run.movie_table)
+    for ours, theirs in zip(loaded.parts.all(), parts.all(), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs)
+    assert read_config(tmp_path)[2] == fingerprint(loaded.parts) == fingerprint(parts)
+
+
+def test_a_fingerprint_tells_ratings_parts_and_order():
+    def rated_again(part):
+        return part.assign(**{RATING: np.nextafter(part[RATING], np.float32(9))})
+
+    train, valid, test = PARTS.all()
+    others = [
+        Split(rated_again(train), valid, test),
+        Split(train.iloc[:-1], pd.concat([train.iloc[-1:], valid]), test),
+        Split(train.iloc[::-1], valid, test),
+        Split(train, test, valid),
+    ]
+    assert len({fingerprint(parts) for parts in (PARTS, *others)}) == 5
+
+
+def with_config(**sections):
+    return dataclasses.replace(RUN, config=dataclasses.replace(CONFIG, **sections))
+
+
+def with_train(part: pd.DataFrame):
+    parts = dataclasses.replace(PARTS, train=part)
+    return new_run(CONFIG, checkerboard.clean_data(parts), parts)
+
+
+REFUSED = {
+    "epochs": (with_config(train=TrainConfig(epochs=4, batch_size=32)), r"other settings: --epochs=4 \(was 3\)\. Give"),
+    "ratings": (with_config(data=DataConfig(ratings="b.csv")), r"--ratings=b\.csv \(was data/ml-latest-small\)\."),
+    "content": (with_train(PARTS.train.iloc[1:]), r"other ratings: data/ml-latest-small has changed since"),
+}
+
+
+@pytest.mark.parametrize(("run", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_workdir_of_another_run_is_refused_and_left_as_it_was(tmp_path, run, message):
+    open_workdir(tmp_path, RUN, overwrite=False)
+    with pytest.raises(InputError, match=message):
+        open_workdir(tmp_path, run, overwrite=False)
+    assert load_run(tmp_path).config == CONFIG
+    pd.testing.assert_frame_equal(load_run(tmp_path).parts.train, PARTS.train)
+
+
+def test_checkpoints_without_config_are_refused(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(InputError, match=r"has checkpoints but no config\.json"):
+        open_workdir(tmp_path, RUN, overwrite=False)
+
+
+def test_the_same_run_opens_its_workdir_again_and_mends_what_is_missing(tmp_path):
+    open_workdir(tmp_path, RUN, overwrite=False)
+    (tmp_path / "vocab" / "users.parquet").unlink()
+    open_workdir(tmp_path, RUN, overwrite=False)
+    assert len(load_run(tmp_path).users) == 18
+
+
+def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
+    open_workdir(tmp_path, RUN, overwrite=False)
+    saved(tmp_path, 1.0)
+    for name in ("report.json", "metrics.jsonl", "plots/predicted.png", "tensorboard/events", "notes.txt", "own/x.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    open_workdir(tmp_path, with_config(train=TrainConfig(epochs=9)), overwrite=True)
+    assert load_run(tmp_path).config.train.epochs == 9
+    names = ["config.json", "movies.parquet", "notes.txt", "own", "ratings", "vocab"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert (tmp_path / "own" / "x.csv").read_text() == "own/x.csv"
+
+
+def test_overwriting_a_folder_that_was_never_a_workdir_keeps_all_that_is_in_it(tmp_path):
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "mine.png").write_text("mine")
+    open_workdir(tmp_path, RUN, overwrite=True)
+    assert (tmp_path / "plots" / "mine.png").read_text() == "mine"
+
+
+def test_a_config_that_is_not_json_is_named_and_can_be_overwritten(tmp_path):
+    open_workdir(tmp_path, RUN, overwrite=False)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"config\.json: not JSON .*--overwrite"):
+        open_workdir(tmp_path, RUN, overwrite=False)
+    open_workdir(tmp_path, RUN, overwrite=True)
+    assert json.loads((tmp_path / "config.json").read_text())["settings"]["train"]["epochs"] == 3
+
+
+@pytest.mark.parametrize("content", ["before", None], ids=["there before", "new"])
+def test_a_file_is_whole_or_as_it_was(tmp_path, content):
+    path = tmp_path / "a.json"
+    if content:
+        path.write_text(content)
+    before = sorted(tmp_path.iterdir())
+
+    def write_half():
+        with whole_file(path) as partial:
+            partial.write_text("half")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full") as error:
+        write_half()
+    assert error.value.filename == str(path)
+    assert sorted(tmp_path.iterdir()) == before
+    assert not content or path.read_text() == content

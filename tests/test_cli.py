@@ -1,0 +1,111 @@
+"""Flags are made from the config and make a config again; a run ends with the status that fits the outcome."""
+
+import dataclasses
+
+import pytest
+from absl import flags
+
+from movierec_jax import cli
+from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig, as_flag
+from movierec_jax.schema import InputError, Interrupted
+
+SECTIONS = [DataConfig, ModelConfig, TrainConfig, EvalConfig]
+
+
+def parsed(*arguments: str) -> flags.FlagValues:
+    """The flags of all sections after this command line."""
+    values = flags.FlagValues()
+    for section in SECTIONS:
+        cli.define_flags(section, values)
+    values(["train.py", *arguments])
+    return values
+
+
+def test_no_flag_gives_every_default():
+    assert cli.config_from_flags(parsed()) == Config()
+
+
+def test_a_config_written_as_flags_is_that_config():
+    config = Config(
+        data=DataConfig(ratings="a b.csv", rating_scale=(0.5, 5.0), split="time", test_fraction=0.25),
+        model=ModelConfig(hidden_dims=(8, 4), dropout=0.0),
+        train=TrainConfig(epochs=3, learning_rate=1e-4),
+        evaluation=EvalConfig(eval_k=(1,), relevant_rating=4.0),
+    )
+    sections = [getattr(config, field.name) for field in dataclasses.fields(config)]
+    settings = [setting for section in sections for setting in vars(section).items()]
+    written = [f"--{name}={as_flag(value)}" for name, value in settings if value is not None]
+    assert cli.config_from_flags(parsed(*written)) == config
+
+
+@pytest.mark.parametrize(
+    ("flag", "section", "value"),
+    [("hidden_dims", ModelConfig, ()), ("rating_scale", DataConfig, None)],
+    ids=["no layers", "no scale"],
+)
+def test_an_empty_list_flag_means_none(flag, section, value):
+    assert getattr(cli.section_from_flags(section, parsed(f"--{flag}=")), flag) == value
+
+
+def test_a_list_with_a_word_in_it_is_refused_as_it_was_written():
+    with pytest.raises(InputError, match=r"^--eval_k=10,many: must be numbers with commas between$"):
+        cli.section_from_flags(EvalConfig, parsed("--eval_k=10,many"))
+
+
+def raising(error: BaseException):
+    def main():
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (InputError("a.csv: empty"), 1, "error: a.csv: empty\n"),
+        (FileNotFoundError(2, "No such file", "a.csv"), 1, "error: a.csv: No such file\n"),
+        (OSError(28, "No space left on device"), 1, "error: No space left on device\n"),
+        (OSError("the archive is damaged"), 1, "error: the archive is damaged\n"),
+        (MemoryError("Unable to allocate 7 TiB"), 1, "error: Unable to allocate 7 TiB\n"),
+        (Interrupted("stopped by SIGTERM", 15), 128 + 15, "stopped by SIGTERM\n"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_an_expected_end_is_one_message_and_a_status(error, status, message, capsys):
+    assert cli.exit_status(raising(error)) == status
+    assert capsys.readouterr() == ("", message)
+
+
+def test_a_good_end_is_status_0_and_no_message(capsys):
+    assert cli.exit_status(lambda: print("done")) == 0
+    assert capsys.readouterr() == ("done\n", "")
+
+
+def test_a_bug_of_ours_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        cli.exit_status(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize(
+    ("define", "default", "line"),
+    [
+        (flags.DEFINE_integer, 7, "  --name=7"),
+        (flags.DEFINE_string, "a/b", "  --name=a/b"),
+        (flags.DEFINE_string, None, "  --name=none"),
+        (flags.DEFINE_bool, False, "  --name=false"),
+        (flags.DEFINE_list, ["64", "32"], "  --name=64,32"),
+        (flags.DEFINE_multi_string, [], "  --name=none"),
+    ],
+)
+def test_help_shows_a_flag_with_its_default_above_its_text(define, default, line):
+    values = flags.FlagValues()
+    define("name", default, "what it\n   means", flag_values=values)
+    first, second, *_ = cli.flag_help(values["name"]).split("\n")
+    assert first == line
+    assert second.startswith(" " * 8 + "what it means")
+
+
+def test_help_keeps_to_its_width():
+    values = parsed()
+    lines = [line for name in values for line in cli.flag_help(values[name]).split("\n")]
+    assert max(map(len, lines)) <= cli.HELP_WIDTH

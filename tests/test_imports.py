@@ -1,0 +1,116 @@
+"""The real import graph: each module knows only those above it, and only some know devices, tables or files."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import movierec_jax
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = ROOT / "movierec_jax"
+SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
+
+# From top to bottom, one kind of module on each line; a module imports only from modules before it.
+LADDER = """
+schema config
+ratings_file movielens cleaning vocab splits baselines batches metrics
+model objective optimizer train
+checkpoint recommend evaluate trained scoring report plots
+run
+cli
+""".strip().split("\n")
+MODULES = " ".join(LADDER).split()
+HOST = [*LADDER[0].split(), *LADDER[1].split(), "cli", "__init__"]
+DEVICE = [*LADDER[2].split(), "recommend"]
+DEVICE_LIBRARIES = {"flax", "jax", "jaxlib", "optax", "orbax"}
+# Tables and all that opens files.
+TABLE_LIBRARIES = {"gzip", "io", "json", "os", "pandas", "pathlib", "pyarrow", "shutil", "tensorboardX", "zipfile"}
+
+
+def tree_of(path: pathlib.Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imports_of(path: pathlib.Path) -> set[str]:
+    """Every module that a file imports, also inside functions: "os.path", and "package.name" for names from it."""
+    found = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = [PACKAGE.name] * bool(node.level) + [node.module] * bool(node.module)
+            found |= {".".join([*base, alias.name]) for alias in node.names}
+    return found
+
+
+def libraries_of(module: str) -> set[str]:
+    return {name.split(".")[0] for name in imports_of(PACKAGE / f"{module}.py")}
+
+
+def ours_of(module: str) -> set[str]:
+    """The modules of the package that one of them imports."""
+    return {name.split(".")[1] for name in imports_of(PACKAGE / f"{module}.py") if name.split(".")[0] == PACKAGE.name}
+
+
+def test_every_module_has_one_place_in_the_ladder():
+    assert sorted(MODULES) == sorted(path.stem for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+
+
+def test_the_graph_is_read_as_it_is_written():
+    assert {"schema", "movielens", "checkpoint"} <= ours_of("run")
+    assert "matplotlib" in libraries_of("plots")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_only_from_modules_above_it(module):
+    above = MODULES[: MODULES.index(module)]
+    assert [f"{module} imports {name}" for name in sorted(ours_of(module)) if name not in above] == []
+
+
+@pytest.mark.parametrize("module", HOST)
+def test_a_host_module_never_imports_jax(module):
+    assert libraries_of(module) & DEVICE_LIBRARIES == set()
+
+
+@pytest.mark.parametrize("module", DEVICE)
+def test_a_device_module_touches_no_table_and_no_file(module):
+    assert libraries_of(module) & TABLE_LIBRARIES == set()
+    names = {node.id for node in ast.walk(tree_of(PACKAGE / f"{module}.py")) if isinstance(node, ast.Name)}
+    assert "open" not in names
+
+
+def test_the_command_line_knows_only_the_config_and_its_errors():
+    assert ours_of("cli") == {"config", "schema"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_stands_on_the_package_and_under_nothing(script):
+    assert any(name.startswith(f"{PACKAGE.name}.") for name in imports_of(script))
+    roots = [imports_of(path) for path in (*PACKAGE.glob("*.py"), *SCRIPTS)]
+    assert not any(name.split(".")[0] in ("scripts", script.stem) for names in roots for name in names)
+
+
+@pytest.mark.parametrize("path", [*PACKAGE.glob("*.py"), *SCRIPTS], ids=lambda path: path.stem)
+def test_nothing_is_pickled(path):
+    assert "pickle" not in path.read_text(encoding="utf-8")
+
+
+def test_importing_the_package_waits_for_no_library():
+    heavy = sorted(DEVICE_LIBRARIES | {"numpy", "pandas", "pyarrow", "matplotlib"})
+    code = f"import sys, movierec_jax; print([name for name in {heavy} if name in sys.modules])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert ended.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("name", movierec_jax.__all__)
+def test_every_public_name_is_there(name):
+    assert getattr(movierec_jax, name).__name__ == name
+    assert name in dir(movierec_jax)
+
+
+def test_a_name_that_is_not_public_is_no_attribute():
+    with pytest.raises(AttributeError, match="module 'movierec_jax' has no attribute 'forecast'"):
+        _ = movierec_jax.forecast

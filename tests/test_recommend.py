@@ -1,0 +1,215 @@
+"""Lists against a brute-force sort of every score, whatever the blocks; and pairs one by one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from movierec_jax import recommend
+from movierec_jax.config import ModelConfig
+from movierec_jax.model import TwoTowers
+from movierec_jax.recommend import BLOCK_PAIRS, Seen, one_ahead, predict_stars, tile_users, top_k_block, top_k_blocks
+
+# More users than a tile holds, so that blocks differ in their number of tiles.
+NUM_USERS, NUM_MOVIES = 150, 17
+MODEL = TwoTowers(NUM_USERS, NUM_MOVIES, ModelConfig(embedding_dim=4, hidden_dims=(6,)))
+EVERYBODY = np.arange(NUM_USERS, dtype=np.int32)
+NOTHING_SEEN = [set() for _ in range(NUM_USERS)]
+ALL_BUT_TWO, ALL = 3, 4
+
+
+@pytest.fixture(scope="module")
+def params():
+    """Random parameters; those of unknown rows too."""
+    shapes = jax.eval_shape(MODEL.init, jax.random.key(0), jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32))["params"]
+    rng = np.random.default_rng(0)
+    return jax.tree.map(lambda leaf: jnp.float32(rng.normal(size=leaf.shape)), shapes)
+
+
+@pytest.fixture(scope="module")
+def stars(params):
+    """The stars of every user and movie, unknown ones last."""
+    user, movie = np.indices((NUM_USERS + 1, NUM_MOVIES + 1), np.int32)
+    rows = jnp.asarray(user.ravel()), jnp.asarray(movie.ravel())
+    return np.asarray(MODEL.apply({"params": params}, *rows)[0]).reshape(user.shape)
+
+
+@pytest.fixture(scope="module")
+def seen_sets():
+    """The movies that each user has seen: a random third, but user 3 all except 5 and 11, and user 4 all."""
+    rng = np.random.default_rng(1)
+    seen_sets = [set(np.flatnonzero(rng.random(NUM_MOVIES) < 1 / 3).tolist()) for _ in range(NUM_USERS)]
+    seen_sets[ALL_BUT_TWO] = set(range(NUM_MOVIES)) - {5, 11}
+    seen_sets[ALL] = set(range(NUM_MOVIES))
+    return seen_sets
+
+
+def seen_of(seen_sets) -> Seen:
+    pairs = [(place, movie) for place, movies in enumerate(seen_sets) for movie in sorted(movies)]
+    place, movie_row = np.array(pairs, np.int64).reshape(-1, 2).T
+    return Seen.of(place, movie_row.astype(np.int32), len(seen_sets), NUM_MOVIES)
+
+
+def lists_of(params, k, seen_sets, block_users=recommend.BLOCK_USERS, user_row=EVERYBODY):
+    """Movie rows and scores of all users, end to end."""
+    blocks = list(top_k_blocks(MODEL, params, user_row, seen_of(seen_sets), k, block_users))
+    assert [place.start for place, _ in blocks] == [0, *(place.stop for place, _ in blocks)][:-1]
+    return tuple(np.concatenate([getattr(top, name) for _, top in blocks]) for name in ("movie_row", "score"))
+
+
+def sorted_lists(stars, seen_sets, k):
+    """Movie rows by a stable sort of each user's scores, the unknown row in places that stay empty."""
+    lists = np.full((NUM_USERS, k), NUM_MOVIES)
+    for user, seen in enumerate(seen_sets):
+        best = [movie for movie in np.argsort(-stars[user, :NUM_MOVIES], kind="stable") if movie not in seen][:k]
+        lists[user, : len(best)] = best
+    return lists
+
+
+@pytest.mark.parametrize("k", [1, 5, NUM_MOVIES])
+def test_lists_are_those_of_a_sort_of_all_unseen_movies(params, stars, seen_sets, k):
+    movie_row, score = lists_of(params, k, seen_sets)
+    np.testing.assert_array_equal(movie_row, sorted_lists(stars, seen_sets, k))
+    filled = movie_row < NUM_MOVIES
+    expected = np.take_along_axis(stars[:NUM_USERS], movie_row, axis=1)
+    np.testing.assert_allclose(score[filled], expected[filled], rtol=1e-4, atol=1e-5)
+
+
+def test_a_list_of_the_whole_catalogue_holds_every_movie_once(params):
+    movie_row, _ = lists_of(params, NUM_MOVIES, NOTHING_SEEN)
+    np.testing.assert_array_equal(np.sort(movie_row, axis=1), np.tile(np.arange(NUM_MOVIES), (NUM_USERS, 1)))
+
+
+def test_a_user_who_has_seen_all_but_two_movies_gets_these_two_and_empty_places(params, stars, seen_sets):
+    movie_row, score = (column[ALL_BUT_TWO] for column in lists_of(params, 5, seen_sets))
+    best_two = [5, 11] if stars[ALL_BUT_TWO, 5] > stars[ALL_BUT_TWO, 11] else [11, 5]
+    assert movie_row.tolist() == [*best_two, NUM_MOVIES, NUM_MOVIES, NUM_MOVIES]
+    assert np.isneginf(score).tolist() == [False, False, True, True, True]
+
+
+def test_a_user_who_has_seen_every_movie_gets_empty_places_alone(params, seen_sets):
+    movie_row, score = (column[ALL] for column in lists_of(params, 5, seen_sets))
+    assert movie_row.tolist() == [NUM_MOVIES] * 5
+    assert np.isneginf(score).all()
+
+
+def test_movies_of_equal_score_stand_in_the_order_of_rows(params):
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    zeros["movie_tower"]["bias"] = zeros["movie_tower"]["bias"].at[9].set(1)
+    movie_row, _ = lists_of(zeros, 4, [{1}] * NUM_USERS)
+    assert np.unique(movie_row, axis=0).tolist() == [[9, 0, 2, 3]]
+
+
+@pytest.mark.parametrize("block_users", [1, 3, 100])
+def test_lists_are_the_same_to_the_last_bit_whatever_the_size_of_blocks(params, seen_sets, block_users):
+    one = lists_of(params, 5, seen_sets, block_users=1000)
+    other = lists_of(params, 5, seen_sets, block_users=block_users)
+    for column, expected in zip(other, one, strict=True):
+        np.testing.assert_array_equal(column, expected)
+
+
+def test_a_users_list_is_the_same_to_the_last_bit_whoever_else_is_asked_for(params, seen_sets):
+    everybody = lists_of(params, 5, seen_sets)
+    order = np.random.default_rng(2).permutation(NUM_USERS)[:70]
+    some = lists_of(params, 5, [seen_sets[user] for user in order], user_row=EVERYBODY[order])
+    for column, expected in zip(some, everybody, strict=True):
+        np.testing.assert_array_equal(column, expected[order])
+
+
+def test_an_unknown_user_gets_the_list_of_the_unknown_row(params, stars):
+    movie_row, _ = lists_of(params, 5, [set()], user_row=np.int32([NUM_USERS]))
+    assert movie_row[0].tolist() == np.argsort(-stars[NUM_USERS, :NUM_MOVIES], kind="stable")[:5].tolist()
+
+
+def test_no_users_give_one_empty_block(params):
+    movie_row, score = lists_of(params, 5, [], user_row=EVERYBODY[:0])
+    assert movie_row.shape == score.shape == (0, 5)
+
+
+def test_all_blocks_share_one_program_and_another_call_needs_none(params, seen_sets):
+    before = top_k_block._cache_size()
+    for _ in range(2):
+        lists_of(params, 2, seen_sets, block_users=64)
+        assert top_k_block._cache_size() - before == 1
+
+
+@given(st.integers(1, 10**8), st.integers(0, 10**4))
+def test_a_tile_is_as_many_users_as_fit_but_1_at_least_and_64_at_most(num_movies, width):
+    tile = tile_users(TwoTowers(1, num_movies, ModelConfig(hidden_dims=(width,) if width else ())))
+    numbers_of_user = num_movies * max(1, width)
+    assert tile in (1, 2, 4, 8, 16, 32, 64)
+    assert tile == 1 or tile * numbers_of_user <= recommend.TILE_NUMBERS
+    assert tile == 64 or 2 * tile * numbers_of_user > recommend.TILE_NUMBERS
+
+
+# What users have seen.
+
+
+@given(st.lists(st.tuples(st.integers(-1, 4), st.integers(0, 6)), max_size=20), st.integers(0, 4), st.integers(1, 4))
+def test_a_mask_is_true_at_each_listed_users_known_movies_alone(ratings, first, block):
+    num_users, num_movies = 5, 6
+    place, movie_row = np.array(ratings, np.int64).reshape(-1, 2).T
+    seen = Seen.of(place, movie_row.astype(np.int32), num_users, num_movies)
+    stop = min(first + block, num_users)
+    expected = np.zeros((block, num_movies), bool)
+    for user, movie in ratings:
+        if first <= user < stop and movie < num_movies:
+            expected[user - first, movie] = True
+    np.testing.assert_array_equal(seen.mask(slice(first, stop), (block, num_movies)), expected)
+
+
+def test_each_users_movies_lie_together_in_the_order_given():
+    seen = Seen.of(np.array([2, 0, -1, 2, 2]), np.int32([4, 1, 3, 0, 5]), num_users=3, num_movies=5)
+    assert seen.start.tolist() == [0, 1, 1, 3]
+    assert seen.movie_row.tolist() == [1, 4, 0]
+
+
+# Pairs.
+
+
+def test_predicted_stars_are_those_of_the_pairs_one_by_one(params, stars):
+    user_row, movie_row = np.int32([0, 7, 7, NUM_USERS]), np.int32([3, NUM_MOVIES, 2, 1])
+    together = predict_stars(MODEL, params, user_row, movie_row, (-1e9, 1e9))
+    alone = [predict_stars(MODEL, params, user_row[[n]], movie_row[[n]], (-1e9, 1e9))[0] for n in range(4)]
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_allclose(together, stars[user_row, movie_row], rtol=1e-4, atol=1e-5)
+
+
+def test_more_pairs_than_a_block_holds_are_predicted_in_their_order(params, stars):
+    rng = np.random.default_rng(3)
+    user_row, movie_row = (rng.integers(0, n, BLOCK_PAIRS + 3, np.int32) for n in (NUM_USERS, NUM_MOVIES))
+    predicted = predict_stars(MODEL, params, user_row, movie_row, (-1e9, 1e9))
+    np.testing.assert_allclose(predicted, stars[user_row, movie_row], rtol=1e-4, atol=1e-4)
+
+
+def test_predicted_stars_are_held_to_the_scale(params, stars):
+    user_row, movie_row = (axis.ravel() for axis in np.indices((NUM_USERS, NUM_MOVIES), np.int32))
+    predicted = predict_stars(MODEL, params, user_row, movie_row, (0.1, 0.7))
+    assert (predicted.min(), predicted.max()) == (np.float32(0.1), np.float32(0.7))
+    is_inside = (predicted > np.float32(0.1)) & (predicted < np.float32(0.7))
+    np.testing.assert_allclose(predicted[is_inside], stars[user_row, movie_row][is_inside], rtol=1e-4, atol=1e-4)
+
+
+def test_no_pairs_have_no_stars(params):
+    assert predict_stars(MODEL, params, EVERYBODY[:0], EVERYBODY[:0], (1.0, 5.0)).shape == (0,)
+
+
+# Work ahead of its use.
+
+
+@pytest.mark.parametrize("num_jobs", [0, 1, 2, 5])
+def test_each_job_is_handed_out_in_order_once_the_next_has_been_started(num_jobs):
+    started, num_started_when_handed_out = [], []
+
+    def start(job):
+        started.append(job)
+        return job
+
+    handed_out = []
+    for job in one_ahead(start(job) for job in range(num_jobs)):
+        handed_out.append(job)
+        num_started_when_handed_out.append(len(started))
+    assert handed_out == list(range(num_jobs))
+    assert num_started_when_handed_out == [min(job + 2, num_jobs) for job in range(num_jobs)]

@@ -1,0 +1,216 @@
+"""One training run from ratings to report: what it leaves, how it stops early, and that stopping changes no bit."""
+
+import dataclasses
+import io
+import json
+import shutil
+import signal
+import sys
+import threading
+
+import checkerboard
+import jax
+import numpy as np
+import pytest
+
+from movierec_jax.checkpoint import Checkpoints, load_run
+from movierec_jax.config import DataConfig, EvalConfig, TrainConfig
+from movierec_jax.run import interruptible, read_held_out, train_run
+from movierec_jax.schema import Interrupted
+
+EPOCHS = 8  # of `workdir`
+
+
+class SignalAt(io.StringIO):
+    """An output that sends this process a signal, once or more often, as soon as it is told a text."""
+
+    def __init__(self, text: str, number: signal.Signals, times: int = 1):
+        super().__init__()
+        self.text, self.number, self.times = text, number, times
+
+    def write(self, text: str) -> int:
+        if self.text in text:
+            for _ in range(self.times):
+                signal.raise_signal(self.number)
+        return super().write(text)
+
+
+def last_state(workdir):
+    return Checkpoints(workdir, read_only=True).latest(load_run(workdir).recipe, pytest.fail)[0]
+
+
+def require_equal(one, other):
+    jax.tree.map(np.testing.assert_array_equal, one, other)
+
+
+def report_in(workdir):
+    return json.loads((workdir / "report.json").read_text())
+
+
+def epochs_in(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def without_seconds(report):
+    return {name: value for name, value in report.items() if name != "seconds"}
+
+
+# What a finished run leaves.
+
+
+def test_the_report_tells_figures_counts_timings_versions_and_device(workdir):
+    report = report_in(workdir)
+    assert {"test", "valid", "train", "counts", "seconds", "versions", "device"} <= report.keys()
+    assert {"rmse", "mae", "ndcg@1", "ndcg@5", "recall@5", "coverage@5", "novelty@5"} <= report["test"].keys()
+    seconds = report["seconds"]
+    assert seconds["total"] == pytest.approx(seconds["data"] + seconds["train"] + seconds["evaluate"])
+    assert {"jax", "numpy", "python"} <= report["versions"].keys()
+    assert report["device"]["backend"] == jax.default_backend()
+
+
+def test_the_report_counts_every_rating_and_the_cold_ones_apart(workdir):
+    report, board = report_in(workdir), checkerboard.parts()
+    counts = {name: report["counts"][name] for name in ("train", "valid", "test", "users", "movies")}
+    assert counts == {
+        "train": len(board.train),
+        "valid": len(board.valid),
+        "test": len(board.test) + 3,
+        "users": checkerboard.NUM_USERS,
+        "movies": checkerboard.NUM_MOVIES,
+    }
+    held_out = report["held_out"]["counts"]
+    assert (held_out["cold_rows"], held_out["cold_users"], held_out["cold_movies"]) == (3, 1, 1)
+
+
+def test_every_epoch_has_a_line_of_metrics_and_the_best_is_in_the_report(workdir):
+    epochs, report = epochs_in(workdir), report_in(workdir)
+    assert [epoch["epoch"] for epoch in epochs] == list(range(1, EPOCHS + 1))
+    best = min(epochs, key=lambda epoch: epoch["valid_rmse"])
+    assert (report["best_epoch"], report["valid"]["rmse"], report["epochs"]) == (
+        best["epoch"],
+        best["valid_rmse"],
+        EPOCHS,
+    )
+
+
+def test_a_run_leaves_plots_and_events(workdir):
+    assert {path.name for path in (workdir / "plots").iterdir()} == {
+        "learning_curve.png",
+        "predicted.png",
+        "residuals.png",
+    }
+    assert len(list((workdir / "tensorboard").glob("events.out.tfevents.*"))) == 1
+
+
+def test_the_same_command_on_a_finished_workdir_says_so_and_gives_its_report(workdir, board_config, tmp_path, capsys):
+    copy = shutil.copytree(workdir, tmp_path / "copy")
+    assert train_run(board_config, copy) == report_in(workdir)
+    out = capsys.readouterr().out
+    assert f"{copy} holds this run, finished; --overwrite starts it anew" in out
+    assert "epoch" not in out
+
+
+def test_overwriting_trains_anew_and_gives_the_same_bits(workdir, board_config, tmp_path):
+    copy = shutil.copytree(workdir, tmp_path / "copy")
+    (copy / "notes.txt").write_text("mine")
+    report = train_run(board_config, copy, overwrite=True)
+    assert without_seconds(report) == without_seconds(report_in(workdir))
+    assert report["seconds"] != report_in(workdir)["seconds"]
+    require_equal(last_state(copy), last_state(workdir))
+    assert (copy / "notes.txt").exists()
+
+
+def test_a_figure_that_does_not_exist_is_null(board_config, tmp_path):
+    nothing_is_a_hit = dataclasses.replace(board_config, evaluation=EvalConfig(eval_k=(1,), relevant_rating=6.0))
+    train_run(nothing_is_a_hit, tmp_path / "run")
+    assert report_in(tmp_path / "run")["test"]["ndcg@1"] is None
+    assert "NaN" not in (tmp_path / "run" / "report.json").read_text()
+
+
+# Stopped and gone on.
+
+
+@pytest.mark.parametrize(
+    ("moment", "number", "done"),
+    [
+        ("ratings of 1 to 5 stars", signal.SIGTERM, 0),
+        ("epoch   1 of 8", signal.SIGTERM, 1),
+        ("epoch   3 of 8", signal.SIGINT, 3),
+        ("epoch   8 of 8", signal.SIGTERM, 8),
+    ],
+    ids=["while reading", "first epoch", "third epoch", "last epoch"],
+)
+def test_a_run_stopped_by_a_signal_goes_on_to_the_bits_of_an_unbroken_one(
+    workdir, board_config, tmp_path, monkeypatch, capsys, moment, number, done
+):
+    folder, handlers = tmp_path / "run", [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", SignalAt(moment, number))
+        with pytest.raises(Interrupted, match=rf"stopped by {number.name}; .* goes on: --workdir={folder}$") as stop:
+            train_run(board_config, folder)
+    assert stop.value.signal_number == number
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert folder.exists() == (done > 0)
+    if done:
+        with (folder / "metrics.jsonl").open("a") as lines:
+            lines.write('{"epoch": 9, "of a killed r')
+    report = train_run(board_config, folder)
+    assert (f"going on after epoch {done} of 8" in capsys.readouterr().out) == (done > 0)
+    require_equal(last_state(folder), last_state(workdir))
+    assert without_seconds(report) == without_seconds(report_in(workdir))
+    assert [epoch["epoch"] for epoch in epochs_in(folder)] == list(range(1, EPOCHS + 1))
+
+
+def test_a_second_signal_acts_at_once(board_config, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", SignalAt("epoch   2 of 8", signal.SIGINT, times=2))
+        with pytest.raises(KeyboardInterrupt):
+            train_run(board_config, tmp_path)
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_signals_are_left_alone_outside_the_main_thread(tmp_path):
+    failures = []
+
+    def work():
+        try:
+            with interruptible(tmp_path) as stop_if_asked:
+                stop_if_asked()
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert failures == []
+
+
+# Early ends, and other parts.
+
+
+def test_training_stops_when_validation_gets_no_better_and_takes_the_earliest_of_equals(board_config, tmp_path, capsys):
+    too_slow = TrainConfig(epochs=8, batch_size=128, learning_rate=1e-30, patience=2)
+    report = train_run(dataclasses.replace(board_config, train=too_slow), tmp_path)
+    assert (report["best_epoch"], report["epochs"]) == (1, 1 + 2)
+    out = capsys.readouterr().out
+    assert "no better validation RMSE in 2 epochs: stopped after epoch 3" in out
+    assert "best epoch 1: validation RMSE" in out
+
+
+def test_without_a_validation_part_all_ratings_train_to_the_last_epoch(board_config, tmp_path):
+    whole = DataConfig(ratings=board_config.data.ratings, test_fraction=0.25, valid_fraction=0.0)
+    two_epochs = TrainConfig(epochs=2, batch_size=128)
+    report = train_run(dataclasses.replace(board_config, data=whole, train=two_epochs), tmp_path)
+    assert (report["best_epoch"], report["valid"]["rmse"]) == (2, None)
+    counts, ratings = report["counts"], len(checkerboard.parts().train)
+    assert (counts["train"], counts["valid"], counts["test"]) == (ratings - ratings // 4, 0, ratings // 4)
+    assert [epoch["valid_rmse"] for epoch in epochs_in(tmp_path)] == [None, None]
+
+
+def test_held_out_ratings_that_are_also_in_train_are_left_out_and_counted(tmp_path, capsys):
+    train = checkerboard.table([1, 1], [7, 8], [5, 1])
+    path = tmp_path / "test.csv"
+    path.write_text("user,movie,rating\n1,7,4\n1,9,3\n2,7,2\n")
+    held_out = read_held_out(str(path), train, (1.0, 5.0))
+    assert held_out[["user_id", "movie_id"]].to_numpy().tolist() == [[1, 9], [2, 7]]
+    assert "left out 1 row (pair of user and movie is also in train)" in capsys.readouterr().out

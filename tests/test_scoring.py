@@ -1,0 +1,204 @@
+"""Files of lists: the same rows in both formats, the same bytes whatever the blocks, and never a part of a file."""
+
+import dataclasses
+import itertools
+
+import hypothesis
+import pandas as pd
+import pyarrow as pa
+import pytest
+from checkerboard import NUM_USERS, table
+from hypothesis import strategies as st
+
+from movierec_jax import scoring
+from movierec_jax.schema import InputError
+from movierec_jax.scoring import read_user_ids, readable_lists, regroup, score_to_file, whole_file
+
+COLUMNS = {"user_id": "int64", "movie_id": "int64", "rank": "int32", "score": "float32", "predicted_rating": "float32"}
+SOME = pd.Index([1001, 1000])
+
+
+def test_a_parquet_file_holds_the_lists_of_the_users_in_their_order(recommender, tmp_path):
+    path = tmp_path / "lists.parquet"
+    num_rows = score_to_file(recommender, SOME, path, k=3)
+    written = pd.read_parquet(path)
+    assert written.dtypes.astype(str).to_dict() == COLUMNS
+    assert num_rows == len(written) == 2 * 3
+    pd.testing.assert_frame_equal(written, recommender.recommend(SOME, 3), check_exact=True)
+
+
+def test_a_csv_file_holds_the_same_rows_under_the_same_names(recommender, tmp_path):
+    users = recommender.user_ids()
+    for ending in ("csv", "parquet"):
+        score_to_file(recommender, users, tmp_path / f"lists.{ending}", k=3)
+    in_csv = pd.read_csv(tmp_path / "lists.csv", dtype=COLUMNS)
+    pd.testing.assert_frame_equal(in_csv, pd.read_parquet(tmp_path / "lists.parquet"), check_exact=True)
+    assert (tmp_path / "lists.csv").read_text().splitlines()[0] == ",".join(f'"{name}"' for name in COLUMNS)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_the_file_has_the_same_bytes_whatever_the_block_of_users(recommender, tmp_path, monkeypatch, ending):
+    # Groups of rows that end neither with a user's list nor with a block.
+    monkeypatch.setattr(scoring, "GROUP_ROWS", 100)
+    contents = set()
+    for block_users in (1, 70, 1000):
+        path = tmp_path / f"{block_users}.{ending}"
+        score_to_file(recommender, recommender.user_ids(), path, k=7, block_users=block_users)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+
+
+def test_seen_movies_are_written_when_asked_for(recommender, tmp_path):
+    path = tmp_path / "lists.csv"
+    assert score_to_file(recommender, SOME, path, k=24, include_seen=True) == 2 * 24
+
+
+def test_users_who_have_seen_everything_give_a_file_without_rows(recommender, tmp_path):
+    run = recommender.run
+    everything = table(1000, run.movies.ids, [3] * len(run.movies))
+    full = dataclasses.replace(run, parts=dataclasses.replace(run.parts, test=everything))
+    path = tmp_path / "lists.parquet"
+    assert score_to_file(dataclasses.replace(recommender, run=full), pd.Index([1000]), path, k=3) == 0
+    assert pd.read_parquet(path).dtypes.astype(str).to_dict() == COLUMNS
+
+
+def test_the_closing_line_counts_rows_and_users(recommender, tmp_path, capsys):
+    score_to_file(recommender, SOME, tmp_path / "lists.csv", k=3)
+    assert f"{tmp_path / 'lists.csv'}: 6 rows for 2 users in " in capsys.readouterr().out
+
+
+# A file is whole or not there.
+
+
+def test_while_a_file_is_written_the_old_one_stands(tmp_path):
+    path = tmp_path / "lists.csv"
+    path.write_text("old")
+    with whole_file(path) as partial:
+        partial.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
+def test_writing_that_ends_early_leaves_the_folder_as_it_was(tmp_path, error, old):
+    path = tmp_path / "lists.csv"
+    if old:
+        path.write_text(old)
+
+    def write_half():
+        with whole_file(path) as partial:
+            partial.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        write_half()
+    assert [file.read_text() for file in tmp_path.iterdir()] == ([old] if old else [])
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_disk_that_fills_up_leaves_the_old_file_alone(recommender, tmp_path, ending):
+    path = tmp_path / f"lists.{ending}"
+    path.write_text("old")
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            score_to_file(recommender, recommender.user_ids(), path, k=10)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize(("users", "k", "message"), [([7], 3, "unknown user id 7"), ([1000], 0, "top_k=0")])
+def test_what_cannot_be_recommended_leaves_no_file(recommender, tmp_path, users, k, message):
+    with pytest.raises(InputError, match=message):
+        score_to_file(recommender, pd.Index(users), tmp_path / "lists.csv", k)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lists.txt", r"lists\.txt: must end in \.parquet or \.csv"),
+        ("lists", r"lists: must end in \.parquet or \.csv"),
+        ("missing/lists.csv", r"the folder .*missing does not exist; make it first"),
+        ("folder.csv", r"folder\.csv: is a folder; name a file"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused(recommender, tmp_path, name, message):
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(InputError, match=message):
+        score_to_file(recommender, SOME, tmp_path / name, k=1)
+
+
+# Groups of rows.
+
+
+@hypothesis.given(st.lists(st.integers(0, 7), min_size=1, max_size=6), st.integers(1, 5))
+def test_groups_hold_the_same_rows_in_order_each_full_but_the_last(sizes, num_rows):
+    values = iter(range(100))
+    tables = [pa.table({"n": pa.array([next(values) for _ in range(size)], pa.int64())}) for size in sizes]
+    groups = [group["n"].to_pylist() for group in regroup(tables, num_rows)]
+    assert list(itertools.chain(*groups)) == list(range(sum(sizes)))
+    assert [len(group) for group in groups[:-1]] == [num_rows] * (len(groups) - 1)
+    assert len(groups[-1]) <= num_rows
+    assert len(groups) == max(1, -(-sum(sizes) // num_rows))
+
+
+# Users by file.
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["1005\n1001\n", "1005\r\n1001", "\n 1005 \n\n1001\n1005\n", "\ufeff1005\n1001\n"],
+    ids=["plain", "Windows line ends", "blank lines, spaces and repeats", "byte order mark"],
+)
+def test_a_file_of_user_ids_has_one_on_each_line(recommender, tmp_path, content):
+    path = tmp_path / "users.txt"
+    path.write_bytes(content.encode())
+    assert read_user_ids(path, recommender).tolist() == [1005, 1001]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"1005\nbob\n", r"users\.txt:2: user id 'bob': the ids of this data are integers"),
+        (b"\n \n", r"users\.txt: no user ids; write one on each line"),
+        (b"", r"users\.txt: no user ids"),
+        (b"\xff\xfe\x00", r"users\.txt: not a text file"),
+    ],
+)
+def test_a_file_that_is_no_list_of_ids_is_refused_by_line(recommender, tmp_path, content, message):
+    path = tmp_path / "users.txt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_user_ids(path, recommender)
+
+
+# Lists for people.
+
+
+def test_readable_lists_show_stars_titles_and_genres_of_what_was_rated_and_what_is_recommended(recommender):
+    text = readable_lists(recommender, pd.Index([1000]), k=2)
+    rated, recommended = text.split("recommended to user 1000\n\n")
+    assert rated.startswith(f"user 1000: {len(recommender.rated_by(1000))} ratings, of which the best\n\n")
+    best = rated.splitlines()[2:-1]
+    assert len(best) == 10
+    assert best[0].split("  ") == ["", " 5.00", "Film 500 (1999)", "Even, Drama"]
+    listed = recommender.recommend([1000], 2)
+    assert recommended.splitlines() == [
+        f"  {row.predicted_rating:5.2f}  Film {row.movie_id} (1999)  Even, Drama" for row in listed.itertuples()
+    ]
+
+
+def test_readable_lists_come_user_by_user(recommender):
+    text = readable_lists(recommender, SOME, k=1)
+    assert text.index("user 1001:") < text.index("recommended to user 1001") < text.index("user 1000:")
+
+
+def test_everybody_is_scored_in_rising_order(recommender, tmp_path):
+    score_to_file(recommender, recommender.user_ids(), tmp_path / "lists.parquet", k=1)
+    assert pd.read_parquet(tmp_path / "lists.parquet")["user_id"].tolist() == [*range(1000, 1000 + NUM_USERS), 5000]
