@@ -84,7 +84,7 @@ class ModelConfig:
     hidden_dims: tuple[int, ...] = setting(
         (64, 32), "width of each dense layer of the head, such as 64,32; empty: none"
     )
-    dropout: float = setting(0.2, "share of hidden units dropped in training, 0 or more and below 1")
+    dropout: float = setting(0.5, "share of hidden units dropped in training, 0 or more and below 1")
     precision: str = setting("float32", "arithmetic of the dense layers and products: float32 or bfloat16")
 
     def __post_init__(self):
@@ -103,7 +103,7 @@ class TrainConfig:
     learning_rate: float = setting(0.005, "highest learning rate of Adam")
     warmup_fraction: float = setting(0.1, "share of all steps in which the learning rate rises from 0; 0 to below 1")
     embedding_decay: float = setting(
-        0.07, "weight of the squared embeddings and biases of each rating's user and movie, beside its squared error"
+        0.08, "weight of the squared embeddings and biases of each rating's user and movie, beside its squared error"
     )
     weight_decay: float = setting(0.005, "weight of the squared kernels of the dense layers")
     patience: int = setting(5, "stop after this many epochs without a better validation RMSE; 0: never")
@@ -145,6 +145,20 @@ class Config:
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluation: EvalConfig = EvalConfig()
+
+    def replace(self, **settings: Any) -> "Config":
+        """The config with other settings, by flag name: `config.replace(embedding_dim=128, epochs=10)`.
+
+        Raises InputError for a name that is no setting, and for a value that is not allowed.
+        """
+        sections = {}
+        for section in dataclasses.fields(self):
+            value = getattr(self, section.name)
+            names = [field.name for field in dataclasses.fields(value) if field.name in settings]
+            sections[section.name] = dataclasses.replace(value, **{name: settings.pop(name) for name in names})
+        if settings:
+            raise InputError(f"{', '.join(settings)}: not a setting; scripts/train.py --help lists them all")
+        return Config(**sections)
 
 
 def to_json(config: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ def learning_rate(config: TrainConfig, total_steps: int) -> optax.Schedule:
     """Step -> rate: a straight rise over the warm-up, then half a cosine down to 0 at the last step."""
     warmup_steps = int(config.warmup_fraction * total_steps)
     return optax.warmup_cosine_decay_schedule(
-        init_value=0.0 if warmup_steps else config.learning_rate,
+        init_value=0.0,
         peak_value=config.learning_rate,
         warmup_steps=warmup_steps,
         decay_steps=max(total_steps, warmup_steps + 1),

@@ -6,6 +6,7 @@ read -> clean -> split -> (go on from a checkpoint) -> epochs -> evaluate the be
 import contextlib
 import dataclasses
 import json
+import os
 import pathlib
 import signal
 import threading
@@ -33,13 +34,14 @@ from movierec_jax.train import EpochRecord, best_record, fit, is_finished, new_s
 from movierec_jax.vocab import to_rows
 
 
-def train_run(config: Config, workdir: pathlib.Path, *, overwrite: bool = False) -> dict:
+def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = False) -> dict:
     """Trains the run of a workdir, or goes on with it, and returns its report, as report.json has it.
 
     Raises InputError for input that cannot be used, with the workdir as it was before, and Interrupted after SIGTERM
     or SIGINT.
     """
     start = time.perf_counter()
+    workdir = pathlib.Path(workdir)
     with interruptible(workdir) as stop_if_asked:
         run = prepare(config)
         data_seconds = time.perf_counter() - start

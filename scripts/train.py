@@ -6,8 +6,6 @@
 Given an unfinished workdir and the same settings it goes on where it stopped.
 """
 
-import pathlib
-
 from absl import flags
 
 from movierec_jax import cli
@@ -20,7 +18,7 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "start anew where the workdir 
 def main() -> None:
     from movierec_jax.run import train_run
 
-    train_run(cli.config_from_flags(), pathlib.Path(WORKDIR.value), overwrite=OVERWRITE.value)
+    train_run(cli.config_from_flags(), WORKDIR.value, overwrite=OVERWRITE.value)
 
 
 if __name__ == "__main__":

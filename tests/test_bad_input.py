@@ -146,7 +146,12 @@ RATINGS = [
     ("a folder without ratings", {"sub/a.txt": ""}, "train --ratings=sub", "sub: no MovieLens ratings; found a.txt"),
     ("a column twice", {"bad.csv": csv(header="user,user,rating")}, BAD, "'user' and 'user' could each be the user_id"),
     ("a missing column", {"bad.csv": csv(header="user,thing,rating")}, BAD, "bad.csv:1: no movie_id column"),
-    ("two rating columns", {"bad.csv": csv(header="user,movie,rating,score")}, BAD, "'rating' and 'score' could each be"),
+    (
+        "two rating columns",
+        {"bad.csv": csv(header="user,movie,rating,score")},
+        BAD,
+        "'rating' and 'score' could each be",
+    ),
     ("ratings in words", {"bad.csv": rated("good")}, BAD, "48 rows (rating is not a number)"),
     ("ratings that are nan", {"bad.csv": rated("nan")}, BAD, "48 rows (no rating)"),
     ("infinite ratings", {"bad.csv": rated("inf")}, BAD, "48 rows (rating is not a number)"),

@@ -206,3 +206,14 @@ def test_differences_give_both_values_of_each_setting_section_by_section():
 
 def test_differences_miss_no_setting():
     assert [row.split("=")[0] for row in differences(Config(), OTHER)] == [f"--{name}" for name, _ in settings(OTHER)]
+
+
+def test_replace_changes_settings_of_any_section_by_name():
+    config = Config().replace(split="time", embedding_dim=8, epochs=3)
+    assert (config.data.split, config.model.embedding_dim, config.train.epochs) == ("time", 8, 3)
+    assert config.replace(split="random", embedding_dim=64, epochs=20) == Config()
+
+
+def test_replace_names_what_is_no_setting():
+    with pytest.raises(InputError, match="embeding_dim: not a setting"):
+        Config().replace(embeding_dim=8)

@@ -123,10 +123,10 @@ def test_without_hidden_layers_there_are_no_dense_parameters_and_nothing_hidden_
 
 
 def test_bfloat16_keeps_parameters_and_stars_in_float32():
-    model = TwoTowers(NUM_USERS, NUM_MOVIES, ModelConfig(hidden_dims=(6, 3), precision="bfloat16"))
-    (stars, _, _), variables = jax.eval_shape(model.init_with_output, jax.random.key(0), *all_pairs())
-    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
-    assert stars.dtype == jnp.float32
+    model, params = as_if_trained(ModelConfig(embedding_dim=4, hidden_dims=(6, 3), precision="bfloat16"))
+    initial = jax.eval_shape(model.init, jax.random.key(0), rows(0), rows(0))
+    assert {leaf.dtype for leaf in jax.tree.leaves(initial)} == {jnp.dtype("float32")}
+    assert stars_of(model, params, *all_pairs()).dtype == np.float32
 
 
 def test_bfloat16_is_close_to_float32_but_not_equal():

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from movierec_jax.checkpoint import Checkpoints, load_run
-from movierec_jax.config import DataConfig, EvalConfig, TrainConfig
+from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.run import interruptible, read_held_out, train_run
 from movierec_jax.schema import Interrupted
 
 EPOCHS = 8  # of `workdir`
+SMALLEST = ModelConfig(embedding_dim=1, hidden_dims=())
 
 
 class SignalAt(io.StringIO):
@@ -190,7 +191,7 @@ def test_signals_are_left_alone_outside_the_main_thread(tmp_path):
 
 def test_training_stops_when_validation_gets_no_better_and_takes_the_earliest_of_equals(board_config, tmp_path, capsys):
     too_slow = TrainConfig(epochs=8, batch_size=128, learning_rate=1e-30, patience=2)
-    report = train_run(dataclasses.replace(board_config, train=too_slow), tmp_path)
+    report = train_run(dataclasses.replace(board_config, model=SMALLEST, train=too_slow), tmp_path)
     assert (report["best_epoch"], report["epochs"]) == (1, 1 + 2)
     out = capsys.readouterr().out
     assert "no better validation RMSE in 2 epochs: stopped after epoch 3" in out
@@ -200,7 +201,7 @@ def test_training_stops_when_validation_gets_no_better_and_takes_the_earliest_of
 def test_without_a_validation_part_all_ratings_train_to_the_last_epoch(board_config, tmp_path):
     whole = DataConfig(ratings=board_config.data.ratings, test_fraction=0.25, valid_fraction=0.0)
     two_epochs = TrainConfig(epochs=2, batch_size=128)
-    report = train_run(dataclasses.replace(board_config, data=whole, train=two_epochs), tmp_path)
+    report = train_run(dataclasses.replace(board_config, data=whole, model=SMALLEST, train=two_epochs), tmp_path)
     assert (report["best_epoch"], report["valid"]["rmse"]) == (2, None)
     counts, ratings = report["counts"], len(checkerboard.parts().train)
     assert (counts["train"], counts["valid"], counts["test"]) == (ratings - ratings // 4, 0, ratings // 4)

@@ -1,0 +1,211 @@
+"""The three scripts as people run them, on the bundled ratings.
+
+`python tests/test_scripts.py 10` kills training ten times, where the suite does so twice.
+"""
+
+import dataclasses
+import json
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec_jax.checkpoint import Checkpoints, load_run
+from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig, as_flag
+
+ROOT = pathlib.Path(__file__).parents[1]
+SECTIONS = {"train": [DataConfig, ModelConfig, TrainConfig, EvalConfig], "evaluate": [EvalConfig], "score": []}
+KILLS = 2
+# More than a run gets through before it is killed.
+EPOCHS_PER_KILL = 8
+
+
+def command(name: str, *arguments: str) -> list[str]:
+    # Without a buffer, so that lines can be read as they are printed.
+    return [sys.executable, "-u", str(ROOT / "scripts" / f"{name}.py"), *arguments]
+
+
+def run_script(name: str, *arguments: str) -> str:
+    """What a script prints; it must end well and without a message."""
+    ended = subprocess.run(command(name, *arguments), cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout
+
+
+def train_flags(workdir: pathlib.Path, num_kills: int) -> list[str]:
+    small = ["--embedding_dim=2", "--hidden_dims=", "--batch_size=8192", "--eval_k=10", "--patience=0"]
+    return [f"--workdir={workdir}", f"--epochs={EPOCHS_PER_KILL * num_kills}", *small]
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "small"
+    (folder.parent / "train.txt").write_text(run_script("train", *train_flags(folder, KILLS)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(workdir):
+    return json.loads((workdir / "report.json").read_text())
+
+
+# Train and evaluate.
+
+
+def test_training_prints_each_epoch_and_the_table_of_the_test_part(workdir, report):
+    printed = (workdir.parent / "train.txt").read_text()
+    assert "MovieLens CSV in data/ml-latest-small: 100,836 ratings of 0.5 to 5 stars" in printed
+    epochs = re.findall(r"^epoch +(\d+) of 16 ", printed, re.MULTILINE)
+    assert [int(epoch) for epoch in epochs] == list(range(1, KILLS * EPOCHS_PER_KILL + 1))
+    assert re.search(rf"^model +{report['test']['rmse']:.4f} ", printed, re.MULTILINE)
+
+
+def test_training_beats_a_constant_by_learning(report):
+    rmse = {name: rows["all"]["rmse"] for name, rows in report["held_out"]["rating"].items()}
+    assert rmse["model"] < 0.95 * rmse["constant"]
+
+
+@pytest.mark.parametrize("own_ratings", [False, True], ids=["of the test part", "of the same ratings in a file"])
+def test_evaluating_gives_the_figures_of_the_report(workdir, report, tmp_path, own_ratings):
+    ratings = [f"--ratings={workdir}/ratings/test.parquet"] if own_ratings else []
+    flags = [f"--workdir={workdir}", f"--output={tmp_path}/figures.json", "--eval_k=10", *ratings]
+    printed = run_script("evaluate", *flags)
+    assert json.loads((tmp_path / "figures.json").read_text()) == report["held_out"]
+    assert re.search(rf"^ndcg@10 +{report['test']['ndcg@10']:.4f} ", printed, re.MULTILINE)
+
+
+# Score.
+
+
+@pytest.fixture(scope="module")
+def lists(workdir):
+    """Ten movies for every user."""
+    output = workdir.parent / "lists.parquet"
+    printed = run_script("score", f"--workdir={workdir}", f"--output={output}", "--top_k=10")
+    assert f"{output}: 6,100 rows for 610 users" in printed
+    return pd.read_parquet(output)
+
+
+def test_lists_have_the_promised_columns(lists):
+    assert {name: str(kind) for name, kind in lists.dtypes.items()} == {
+        "user_id": "int64",
+        "movie_id": "int64",
+        "rank": "int32",
+        "score": "float32",
+        "predicted_rating": "float32",
+    }
+
+
+def test_every_user_has_a_list_best_first(lists):
+    by_user = lists.groupby("user_id")
+    assert sorted(by_user.groups) == list(range(1, 611))
+    assert (by_user["rank"].apply(list).map(tuple) == tuple(range(1, 11))).all()
+    assert by_user["score"].apply(lambda score: score.is_monotonic_decreasing).all()
+    assert lists["predicted_rating"].equals(lists["score"].clip(0.5, 5.0))
+
+
+def test_no_list_has_a_movie_that_its_user_has_rated(lists):
+    rated = pd.read_csv(ROOT / "data" / "ml-latest-small" / "ratings.csv")
+    pairs = lists.merge(rated, left_on=["user_id", "movie_id"], right_on=["userId", "movieId"])
+    assert len(pairs) == 0
+
+
+def test_a_csv_for_some_users_in_blocks_of_one_has_the_same_lists(workdir, lists, tmp_path):
+    (tmp_path / "users.txt").write_text("42\n\n7\n42\n")
+    flags = [f"--users_file={tmp_path}/users.txt", f"--output={tmp_path}/lists.csv", "--top_k=10", "--block_users=1"]
+    run_script("score", f"--workdir={workdir}", *flags)
+    expected = pd.concat([lists[lists["user_id"] == user] for user in (42, 7)], ignore_index=True)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "lists.csv", dtype=lists.dtypes.to_dict()), expected)
+
+
+def test_the_lists_of_single_users_are_printed_with_titles(workdir, lists, tmp_path):
+    printed = run_script("score", f"--workdir={workdir}", "--user_id=42", "--user_id=7", "--top_k=3")
+    movies = pd.read_parquet(workdir / "movies.parquet").set_index("movie_id")
+    for user in (42, 7):
+        shown = printed.split(f"recommended to user {user}\n\n")[1].splitlines()[:3]
+        best = lists[lists["user_id"] == user].head(3)
+        for line, movie_id, stars in zip(shown, best["movie_id"], best["predicted_rating"], strict=True):
+            assert line.split()[0] == f"{stars:.2f}"
+            assert movies["title"][movie_id] in line
+
+
+# Help.
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_help_shows_every_flag_with_its_default_and_does_not_wait_for_jax(name):
+    arguments = command(name, "--help")
+    arguments[1:1] = ["-X", "importtime"]
+    ended = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0
+    imported = {line.split("|")[-1].strip().split(".")[0] for line in ended.stderr.splitlines()}
+    assert "absl" in imported
+    assert not imported & {"flax", "jax", "matplotlib", "optax", "orbax"}
+    source = (ROOT / "scripts" / f"{name}.py").read_text()
+    own = re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source)
+    shown = re.findall(r"^  --(\w+)=\S*\n {8}\S", ended.stdout, re.MULTILINE)
+    fields = [field for section in SECTIONS[name] for field in dataclasses.fields(section)]
+    assert shown == [*own, *(field.name for field in fields)]
+    for field in fields:
+        default = "none" if field.default is None else as_flag(field.default)
+        assert f"\n  --{field.name}={default}\n" in ended.stdout
+
+
+def test_a_reader_that_has_had_enough_ends_a_script_quietly():
+    arguments = command("train", "--help")
+    process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.communicate()[1] == b""
+    assert process.returncode == 128 + signal.SIGPIPE
+
+
+# Kills.
+
+
+def drill(unbroken: pathlib.Path, workdir: pathlib.Path, num_kills: int) -> None:
+    """Kills a run at moments that a seed decides, lets it go on each time, and compares its end with the unbroken one.
+
+    A moment is so many epochs after the first line, and up to three tenths of a second more: while the ratings are
+    split, the run's files written, JAX compiles, an epoch runs or a checkpoint is written.
+    """
+    moments = np.random.default_rng(0)
+    arguments = command("train", *train_flags(workdir, num_kills))
+    for _ in range(num_kills):
+        process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        next(process.stdout)
+        epochs = (line for line in process.stdout if line.startswith("epoch "))
+        for _ in range(moments.integers(3)):
+            next(epochs)
+        time.sleep(moments.uniform(0, 0.3))
+        process.kill()
+        process.stdout.close()
+        assert process.wait() == -signal.SIGKILL
+    subprocess.run(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+    ours, theirs = (
+        Checkpoints(folder, read_only=True).latest(load_run(folder).recipe, pytest.fail)
+        for folder in (workdir, unbroken)
+    )
+    jax.tree.map(np.testing.assert_array_equal, ours[0], theirs[0])
+    assert len(ours[1]) == EPOCHS_PER_KILL * num_kills
+    reports = [json.loads((folder / "report.json").read_text()) for folder in (workdir, unbroken)]
+    assert reports[0]["test"] == reports[1]["test"]
+
+
+def test_a_run_killed_at_any_moment_goes_on_to_the_bits_of_an_unbroken_one(workdir, tmp_path):
+    drill(workdir, tmp_path / "killed", KILLS)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        whole, num_kills = pathlib.Path(scratch) / "whole", int(sys.argv[1])
+        run_script("train", *train_flags(whole, num_kills))
+        drill(whole, pathlib.Path(scratch) / "killed", num_kills)
+        print(f"{num_kills} kills changed no bit")
