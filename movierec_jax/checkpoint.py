@@ -187,7 +187,11 @@ class Checkpoints:
         self.read_only = read_only
         self.best_epoch: int | None = None
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=self, cleanup_tmp_directories=not read_only, create=not read_only
+            preservation_policy=self,
+            cleanup_tmp_directories=not read_only,
+            create=not read_only,
+            # Threads that wait for a folder would hold up the end of a process for ten minutes if it cannot be made.
+            async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
         )
         handlers = {"state": ocp.StandardCheckpointHandler(), "records": ocp.JsonCheckpointHandler()}
         self.manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)

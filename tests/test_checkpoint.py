@@ -224,6 +224,20 @@ def test_a_state_of_another_model_is_not_taken_for_ours(workdir):
     assert all("its arrays are of other shapes" in message for message in messages)
 
 
+def test_a_checkpoint_that_cannot_be_written_is_an_error_that_names_the_folder(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    shutil.rmtree(tmp_path / "checkpoints")
+    (tmp_path / "checkpoints").write_text("a file in its place")
+
+    def save_and_wait():
+        checkpoints.save(state_after(1), records(1.0))
+        checkpoints.wait()
+
+    with pytest.raises(OSError, match="checkpoint cannot be written") as error:
+        save_and_wait()
+    assert error.value.filename == str(tmp_path / "checkpoints")
+
+
 # The run of a workdir.
 
 

@@ -131,6 +131,12 @@ def test_lists_longer_than_the_catalogue_end_with_empty_places():
     assert ranking["model"]["mrr@10"] == pytest.approx((1 / 2 + 1 + 1 / 4) / 3)
 
 
+def test_an_empty_place_is_no_hit_for_a_movie_that_train_does_not_have():
+    # User 2 has seen all but 10; the movie that is relevant, 99, can be in no list.
+    ranking = evaluate(run_of(), BIASES, table([2], [99], [5]), EvalConfig(eval_k=(2,))).ranking
+    assert [figures["hit_rate@2"] for figures in ranking.values()] == [0, 0]
+
+
 def test_where_nobody_has_a_relevant_movie_there_are_no_ranking_figures():
     evaluation = evaluate(run_of(), BIASES, TEST, EvalConfig(eval_k=EVAL_K, relevant_rating=5.5))
     assert evaluation.counts["ranked_users"] == 0
@@ -160,6 +166,12 @@ def test_predictions_are_held_to_the_scale():
     assert evaluate(run, BIASES, TEST, EvalConfig(eval_k=EVAL_K)).predicted.tolist() == [3, 3, 3, 2, 3]
 
 
+def test_baselines_are_held_to_the_scale():
+    # The mean of movie 20 is (2 + 1) / 2, below a scale that starts at 2.
+    rating = evaluate(run_of(rating_scale=(2.0, 5.0)), BIASES, table([1], [20], [2]), EvalConfig(eval_k=EVAL_K)).rating
+    assert rating["movie mean"]["all"]["mae"] == 0
+
+
 @pytest.mark.parametrize(
     ("rating_scale", "asked_for", "expected"),
     [
@@ -179,6 +191,12 @@ def test_popular_lists_are_by_count_then_row_without_seen_movies():
     seen = Seen.of(np.array([1, 1, 2, 2, 2, 2]), np.int32([0, 2, 0, 1, 2, 3]), num_users=3, num_movies=4)
     lists = popular_lists(np.array([3, 1, 2, 3]), seen, num_users=3, k=3)
     assert lists.tolist() == [[0, 3, 2], [3, 1, 4], [4, 4, 4]]
+
+
+def test_popular_lists_of_equal_counts_are_by_row():
+    nothing = Seen.of(np.zeros(0, np.int64), np.zeros(0, np.int32), num_users=1, num_movies=100)
+    lists = popular_lists(np.arange(100) % 2, nothing, num_users=1, k=100)
+    assert lists[0].tolist() == [*range(1, 100, 2), *range(0, 100, 2)]
 
 
 # More users than a block of lists holds.

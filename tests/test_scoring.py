@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from movierec_jax import scoring
 from movierec_jax.schema import InputError
-from movierec_jax.scoring import read_user_ids, readable_lists, regroup, score_to_file, whole_file
+from movierec_jax.scoring import read_user_ids, readable_lists, regroup, score_to_file
+from movierec_jax.trained import Recommender
 
 COLUMNS = {"user_id": "int64", "movie_id": "int64", "rank": "int32", "score": "float32", "predicted_rating": "float32"}
 SOME = pd.Index([1001, 1000])
@@ -70,30 +71,25 @@ def test_the_closing_line_counts_rows_and_users(recommender, tmp_path, capsys):
 # A file is whole or not there.
 
 
-def test_while_a_file_is_written_the_old_one_stands(tmp_path):
-    path = tmp_path / "lists.csv"
-    path.write_text("old")
-    with whole_file(path) as partial:
-        partial.write_text("new")
-        assert path.read_text() == "old"
-    assert path.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [path]
+class Stopped(Recommender):
+    """A recommender that is stopped by the keyboard after its first block of lists."""
+
+    def recommend_blocks(self, users, k, **options):
+        yield next(super().recommend_blocks(users, k, **options))
+        raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("old", [None, "old"])
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
-def test_writing_that_ends_early_leaves_the_folder_as_it_was(tmp_path, error, old):
-    path = tmp_path / "lists.csv"
+@pytest.mark.parametrize("old", ["old", None])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_writing_that_is_stopped_leaves_the_folder_as_it_was(recommender, tmp_path, monkeypatch, ending, old):
+    # Some groups of rows are written by the time the second block is asked for.
+    monkeypatch.setattr(scoring, "GROUP_ROWS", 10)
+    path = tmp_path / f"lists.{ending}"
     if old:
         path.write_text(old)
-
-    def write_half():
-        with whole_file(path) as partial:
-            partial.write_text("half")
-            raise error
-
-    with pytest.raises(error):
-        write_half()
+    stopped = Stopped(recommender.run, recommender.params)
+    with pytest.raises(KeyboardInterrupt):
+        score_to_file(stopped, recommender.user_ids(), path, k=5, block_users=64)
     assert [file.read_text() for file in tmp_path.iterdir()] == ([old] if old else [])
 
 

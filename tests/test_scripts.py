@@ -173,7 +173,7 @@ def test_a_reader_that_has_had_enough_ends_a_script_quietly():
 def drill(unbroken: pathlib.Path, workdir: pathlib.Path, num_kills: int) -> None:
     """Kills a run at moments that a seed decides, lets it go on each time, and compares its end with the unbroken one.
 
-    A moment is so many epochs after the first line, and up to three tenths of a second more: while the ratings are
+    A moment is so many epochs after the first line, and up to two tenths of a second more: while the ratings are
     split, the run's files written, JAX compiles, an epoch runs or a checkpoint is written.
     """
     moments = np.random.default_rng(0)
@@ -184,7 +184,7 @@ def drill(unbroken: pathlib.Path, workdir: pathlib.Path, num_kills: int) -> None
         epochs = (line for line in process.stdout if line.startswith("epoch "))
         for _ in range(moments.integers(3)):
             next(epochs)
-        time.sleep(moments.uniform(0, 0.3))
+        time.sleep(moments.uniform(0, 0.2))
         process.kill()
         process.stdout.close()
         assert process.wait() == -signal.SIGKILL
