@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
@@ -30,6 +31,23 @@ from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER
 from movierec_jax.splits import Split
 from movierec_jax.train import EpochRecord, Recipe, TrainState, best_record, new_state
 from movierec_jax.vocab import Vocab
+
+# What a run leaves in its workdir besides checkpoints/, in the order in which it is removed.
+OWN_FILES = (
+    "report.json",
+    "metrics.jsonl",
+    "plots/learning_curve.png",
+    "plots/predicted.png",
+    "plots/residuals.png",
+    "tensorboard/events.out.tfevents.*",
+    "ratings/train.parquet",
+    "ratings/valid.parquet",
+    "ratings/test.parquet",
+    "vocab/users.parquet",
+    "vocab/movies.parquet",
+    "movies.parquet",
+    "config.json",
+)
 
 # Raised when files of one version can no longer be read by the next.
 FORMAT = 1
@@ -166,13 +184,20 @@ def require_same(workdir: pathlib.Path, run: Run) -> None:
 
 
 def clear(workdir: pathlib.Path) -> None:
-    """Removes a run and nothing else from its folder; config.json goes last, so that a kill leaves it to be cleared."""
+    """Removes the files of a run and nothing else; config.json goes last, so that a kill leaves it to be cleared.
+
+    Raises InputError where config.json stands alone, and so is not of a run.
+    """
     if not (workdir / "config.json").exists() and not (workdir / "checkpoints").exists():
         return
-    for name in ("vocab", "ratings", "checkpoints", "plots", "tensorboard"):
-        shutil.rmtree(workdir / name, ignore_errors=True)
-    for name in ("movies.parquet", "metrics.jsonl", "report.json", "config.json"):
-        (workdir / name).unlink(missing_ok=True)
+    if not any((workdir / name).exists() for name in ("vocab", "checkpoints", "movies.parquet")):
+        raise InputError(f"{workdir}: its config.json is not of a run; name another --workdir")
+    shutil.rmtree(workdir / "checkpoints", ignore_errors=True)
+    for pattern in OWN_FILES:
+        for path in workdir.glob(pattern):
+            path.unlink()
+            if path.parent != workdir and not any(path.parent.iterdir()):
+                path.parent.rmdir()
 
 
 class Checkpoints:
@@ -215,19 +240,35 @@ class Checkpoints:
         return [checkpoint.step in (*latest, self.best_epoch) for checkpoint in checkpoints]
 
     def latest(self, recipe: Recipe, warn: Callable[[str], None]) -> tuple[TrainState, list[EpochRecord]] | None:
-        """The newest state that can be read whole, with its records; None where there is none.
+        """The newest state that can be read whole, with its records; None where there is no checkpoint.
 
-        Says through `warn` which checkpoints it had to step over, and removes them unless it may only read.
+        Says through `warn` which checkpoints it had to step over, and unless it may only read moves them out of the
+        way, to the workdir's unreadable/. Raises InputError where there are checkpoints and none can be read.
         """
+        unreadable = []
         for epoch in sorted(self.manager.all_steps(), reverse=True):
             try:
-                return self.restore(epoch, recipe)
+                newest = self.restore(epoch, recipe)
+            except (MemoryError, jax.errors.JaxRuntimeError):  # Not the checkpoint's fault.
+                raise
             except Exception as error:  # Orbax raises whatever the damaged file happens to break.
                 warn(f"{self.folder / str(epoch)} cannot be read and is skipped ({first_line(error)})")
-                if not self.read_only:
-                    shutil.rmtree(self.folder / str(epoch), ignore_errors=True)
-                    self.manager.reload()
+                unreadable.append(epoch)
+                continue
+            if not self.read_only:
+                self.set_aside(unreadable)
+            return newest
+        if unreadable:
+            raise InputError(f"{self.folder}: no checkpoint can be read; restore one, or start anew with --overwrite")
         return None
+
+    def set_aside(self, epochs: list[int]) -> None:
+        """Moves checkpoints to the workdir's unreadable/, so that their epochs can be saved again."""
+        for epoch in epochs:
+            target = self.folder.parent / "unreadable" / f"{epoch}-{time.time_ns()}"
+            target.parent.mkdir(exist_ok=True)
+            (self.folder / str(epoch)).rename(target)
+        self.manager.reload()
 
     def restore(self, epoch: int, recipe: Recipe) -> tuple[TrainState, list[EpochRecord]]:
         """The state after an epoch, with the records up to it. Raises InputError for a state of another model."""
@@ -252,9 +293,7 @@ class Checkpoints:
         """
         newest = self.latest(recipe, warn)
         if newest is None:
-            raise InputError(
-                f"{self.folder}: no checkpoint that can be read; run scripts/train.py on this workdir first"
-            )
+            raise InputError(f"{self.folder}: no checkpoint; run scripts/train.py on this workdir first")
         state, records = newest
         best = best_record(records).epoch
         if best == records[-1].epoch:

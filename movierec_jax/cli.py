@@ -42,20 +42,21 @@ def define_flags(section: type, values: flags.FlagValues = flags.FLAGS) -> None:
         define(field.name, default, field.metadata["help"], flag_values=values, module_name=section.__doc__)
 
 
-def section_from_flags(section: Callable[..., T], values: flags.FlagValues = flags.FLAGS) -> T:
-    """The config section that the flags ask for. Raises InputError for a value that is not allowed."""
+def section_from_flags(base: T, values: flags.FlagValues = flags.FLAGS) -> T:
+    """A config section with the settings whose flags are given. Raises InputError for a value that is not allowed."""
     settings = {}
-    for field in dataclasses.fields(cast(Any, section)):
-        value = values[field.name].value
-        settings[field.name] = parse_list(field, value) if isinstance(value, list) else value
-    return section(**settings)
+    for field in dataclasses.fields(cast(Any, base)):
+        flag = values[field.name]
+        if flag.present:
+            settings[field.name] = parse_list(field, flag.value) if isinstance(flag.value, list) else flag.value
+    return dataclasses.replace(cast(Any, base), **settings)
 
 
 def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> Config:
     """The whole config that the flags ask for."""
-    hints = typing.get_type_hints(Config)
-    sections = {name: section_from_flags(section, values) for name, section in hints.items()}
-    return Config(**sections)
+    base = Config()
+    sections = (field.name for field in dataclasses.fields(base))
+    return Config(**{name: section_from_flags(getattr(base, name), values) for name in sections})
 
 
 def plain_type(hint: Any) -> type:
@@ -126,6 +127,9 @@ def exit_status(main: Callable[[], Any]) -> int:
     except (InputError, OSError, MemoryError) as error:
         print(f"error: {describe(error)}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped by SIGINT", file=sys.stderr)
+        return 128 + signal.SIGINT
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         return 128 + stop.signal_number
@@ -136,7 +140,7 @@ def describe(error: Exception) -> str:
     """An error in one line; for one of the operating system, the file first."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
+    return str(error) or type(error).__name__
 
 
 def help_text(sections: Sequence[type], doc: str) -> str:

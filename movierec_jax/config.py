@@ -14,6 +14,12 @@ from movierec_jax.schema import InputError
 
 T = TypeVar("T")
 
+DEFAULT_WORKDIR = "runs/default"
+
+# Movies for each user where nothing else is asked for and the catalogue has as many.
+FILE_TOP_K = 100
+TABLE_TOP_K = 10
+
 
 def setting(default: Any, help: str) -> Any:
     """A dataclass field with its default and the help text of its flag."""
@@ -138,6 +144,22 @@ class EvalConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class ScoreConfig:
+    """What each user's list holds, and how many are made at once."""
+
+    top_k: int | None = setting(
+        None,
+        f"movies for each user; without it {FILE_TOP_K} in a file, {TABLE_TOP_K} in a table, or all if they are fewer",
+    )
+    include_seen: bool = setting(False, "also list movies that the user has rated")
+    block_users: int = setting(256, "users worked on at once; more take more memory")
+
+    def __post_init__(self):
+        require(self.top_k is None or self.top_k >= 1, "top_k", self.top_k, "1 or more")
+        require(self.block_users >= 1, "block_users", self.block_users, "1 or more")
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """All that decides what a training run gives, given the same data."""
 
@@ -216,4 +238,6 @@ def as_flag(value: Any) -> str:
     """A setting as it is written on the command line."""
     if isinstance(value, tuple):
         return ",".join(as_flag(item) for item in value)
-    return "unset" if value is None else str(value).removesuffix(".0") if isinstance(value, float) else str(value)
+    if value is None:
+        return "unset"
+    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

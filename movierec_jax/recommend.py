@@ -14,12 +14,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
 
+from movierec_jax.config import ScoreConfig
 from movierec_jax.model import Encoded, TwoTowers
 
 # Numbers in the widest array of one tile: users x movies x units of a dense layer, 32 MiB as float32.
 TILE_NUMBERS = 2**23
-# Users per block where the caller does not say.
-BLOCK_USERS = 256
 # Pairs per program when single predictions are asked for.
 BLOCK_PAIRS = 2**14
 
@@ -102,7 +101,7 @@ def top_k_blocks(
     user_row: Int32[np.ndarray, " users"],
     seen: Seen,
     k: int,
-    block_users: int = BLOCK_USERS,
+    block_users: int = ScoreConfig.block_users,
 ) -> Iterator[tuple[slice, TopK]]:
     """The best k unseen movies of a list of users, block after block, with each block's place in the list.
 

@@ -42,7 +42,8 @@ def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = F
     """
     start = time.perf_counter()
     workdir = pathlib.Path(workdir)
-    with interruptible(workdir) as stop_if_asked:
+    goes_on = f"The same command{', without --overwrite,' if overwrite else ''} goes on: --workdir={workdir}"
+    with interruptible(goes_on) as stop_if_asked:
         run = prepare(config)
         data_seconds = time.perf_counter() - start
         stop_if_asked()
@@ -70,20 +71,27 @@ def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = F
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
     report = build_report(run, records, evaluation, seconds, num_parameters)
     checkpoint.write_json(workdir / "report.json", report)
-    print(f"{total_seconds:.1f} s; report, plots and checkpoints in {workdir}")
+    print(f"{total_seconds:.1f} s (imports apart); report, plots and checkpoints in {workdir}")
     return report
 
 
 def prepare(config: Config) -> Run:
     """Reads, cleans and splits the ratings, printing what was found and what was left out."""
-    data = clean(read_ratings(config.data.ratings), config.data)
+    raw = read_ratings(config.data.ratings)
+    data = clean(raw, config.data)
     ratings, (lowest, highest) = data.ratings, data.rating_scale
-    print(f"{data.source}: {len(ratings):,} ratings of {lowest:g} to {highest:g} stars")
+    is_inferred = not (config.data.rating_scale or raw.rating_scale)
+    print(
+        f"{data.source}: {len(ratings):,} ratings of {lowest:g} to {highest:g} stars"
+        + (" (inferred; --rating_scale states another)" if is_inferred else "")
+    )
     print_dropped(data.dropped)
     test, valid = (
         read_held_out(path, ratings, data.rating_scale) if path else None
         for path in (config.data.test_ratings, config.data.valid_ratings)
     )
+    if test is not None and valid is not None:
+        valid = apart_from(valid, test, "the test part", config.data.valid_ratings)
     parts = split(ratings, config.data, valid=valid, test=test)
     run = new_run(config, data, parts)
     print(
@@ -93,17 +101,27 @@ def prepare(config: Config) -> Run:
     return run
 
 
-def read_held_out(path: str, train: pd.DataFrame, rating_scale: tuple[float, float]) -> pd.DataFrame:
-    """Clean ratings of a file that are not also train ratings, printing what was found and left out."""
-    table, dropped = clean_held_out(read_ratings(path), train, rating_scale)
-    held_out = without_pairs(table, train)
-    if held_out.empty:
-        raise InputError(f"{path}: every rating is one of the {len(train):,} that the model learns from")
-    if len(held_out) < len(table):
-        dropped["pair of user and movie is also in train"] = len(table) - len(held_out)
-    print(f"{path}: {len(held_out):,} ratings held out")
+def read_held_out(path: str, known: pd.DataFrame, rating_scale: tuple[float, float]) -> pd.DataFrame:
+    """Clean ratings of a file that are not known to the model already, printing what was found and left out.
+
+    known: the ratings that it learns from or that choose its best epoch.
+    """
+    table, dropped = clean_held_out(read_ratings(path), known, rating_scale)
+    print(f"{path}: {len(table):,} ratings")
     print_dropped(dropped)
-    return held_out
+    return apart_from(table, known, "what the model is trained with", path)
+
+
+def apart_from(part: pd.DataFrame, known: pd.DataFrame, name: str, path: str | None) -> pd.DataFrame:
+    """The rows of a part whose pair of user and movie is not known, printing how many are; `name` says where.
+
+    Raises InputError where none is left.
+    """
+    rest = without_pairs(part, known)
+    if rest.empty:
+        raise InputError(f"{path}: each of its {len(part):,} pairs of user and movie is also in {name}")
+    print_dropped({f"pair of user and movie also in {name}": len(part) - len(rest)} if len(rest) < len(part) else {})
+    return rest
 
 
 def print_dropped(dropped: dict[str, int]) -> None:
@@ -181,7 +199,7 @@ def as_line(record: EpochRecord) -> str:
 
 
 @contextlib.contextmanager
-def interruptible(workdir: pathlib.Path) -> Iterator[Callable[[], None]]:
+def interruptible(goes_on: str) -> Iterator[Callable[[], None]]:
     """Within it SIGTERM and SIGINT are kept for later: the function it gives raises Interrupted once one has come.
 
     A second signal of the kind acts at once, as it would have without. Does nothing outside the main thread.
@@ -196,10 +214,7 @@ def interruptible(workdir: pathlib.Path) -> Iterator[Callable[[], None]]:
     def stop_if_asked() -> None:
         if received:
             name = signal.Signals(received[0]).name
-            raise Interrupted(
-                f"stopped by {name}; all epochs so far are saved. The same command goes on: --workdir={workdir}",
-                received[0],
-            )
+            raise Interrupted(f"stopped by {name}; all epochs so far are saved. {goes_on}", received[0])
 
     if threading.current_thread() is threading.main_thread():
         before |= {number: signal.signal(number, keep) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -12,7 +12,7 @@ import pyarrow.parquet
 from tqdm import tqdm
 
 from movierec_jax.checkpoint import whole_file
-from movierec_jax.recommend import BLOCK_USERS
+from movierec_jax.config import ScoreConfig
 from movierec_jax.schema import GENRES, RATING, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.trained import PREDICTED_RATING, RANK, Recommender
 
@@ -32,7 +32,7 @@ def score_to_file(
     k: int,
     *,
     include_seen: bool = False,
-    block_users: int = BLOCK_USERS,
+    block_users: int = ScoreConfig.block_users,
 ) -> int:
     """Writes each user's best k movies to a Parquet or CSV file and returns the number of rows.
 
@@ -51,9 +51,11 @@ def score_to_file(
                 writer.write_table(group)
                 num_rows += len(group)
     seconds = time.perf_counter() - start
-    print(
-        f"{output}: {num_rows:,} rows for {len(users):,} users in {seconds:.1f} s ({len(users) / seconds:,.0f} users/s)"
-    )
+    rate = len(users) / seconds
+    print(f"{output}: {num_rows:,} rows for {len(users):,} users in {seconds:.1f} s ({rate:,.0f} users/s)")
+    num_cold = len(users) - int(users.isin(recommender.run.users.ids).sum())
+    if num_cold:
+        print(f"  {num_cold:,} of them have no rating in train and get the list of an average user")
     return num_rows
 
 
@@ -114,10 +116,11 @@ def readable_lists(recommender: Recommender, users: pd.Index, k: int, *, include
     for user in users:
         rated = recommender.with_titles(recommender.rated_by(user))
         mine = lists[lists[USER_ID] == user]
+        is_cold = user not in recommender.run.users.ids
         parts += [
             f"user {user}: {len(rated):,} ratings, of which the best",
             as_text(rated.head(SHOWN_RATED), RATING),
-            f"recommended to user {user}",
+            f"recommended to user {user}" + is_cold * ", as to an average user: train has no rating of this one",
             as_text(mine, PREDICTED_RATING),
         ]
     return "\n\n".join(parts)

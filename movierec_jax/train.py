@@ -118,6 +118,7 @@ def fit(
     upcoming = batches.epoch_batches(train, config.batch_size, config.seed, first)
     for epoch in range(first, config.epochs):
         start = time.perf_counter()
+        weight = upcoming.weight.sum(axis=1)
         state, error = train_epoch(state, upcoming, recipe=recipe)
         if epoch + 1 < config.epochs:
             upcoming = batches.epoch_batches(train, config.batch_size, config.seed, epoch + 1)
@@ -134,7 +135,7 @@ def fit(
             EpochRecord(
                 epoch=epoch + 1,
                 step=(epoch + 1) * steps,
-                train_rmse=float(np.sqrt(train_error.mean(dtype=np.float64))),
+                train_rmse=float(np.sqrt(np.average(train_error.astype(np.float64), weights=weight))),
                 valid_rmse=valid_rmse,
                 seconds=time.perf_counter() - start,
             ),
@@ -147,7 +148,7 @@ def require_finite(values: Float[np.ndarray, " n"], name: str, first: int) -> No
     if is_bad.any():
         raise InputError(
             f"training diverged: the {name} {first + int(is_bad.argmax())} is {values[is_bad.argmax()]}; lower "
-            "--learning_rate, or look for extreme ratings"
+            "--learning_rate (and add --overwrite), or look for extreme ratings"
         )
 
 

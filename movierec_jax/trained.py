@@ -13,7 +13,8 @@ import pandas as pd
 from jaxtyping import Float32
 
 from movierec_jax.checkpoint import Checkpoints, Run, load_run
-from movierec_jax.recommend import BLOCK_USERS, Seen, encode_movies, predict_stars, top_k_blocks
+from movierec_jax.config import ScoreConfig
+from movierec_jax.recommend import Seen, encode_movies, predict_stars, top_k_blocks
 from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR, InputError
 
 RANK = "rank"
@@ -48,14 +49,14 @@ class Recommender:
         return pd.concat(tables, ignore_index=True)
 
     def recommend_blocks(
-        self, users: pd.Index, k: int, *, include_seen: bool = False, block_users: int = BLOCK_USERS
+        self, users: pd.Index, k: int, *, include_seen: bool = False, block_users: int = ScoreConfig.block_users
     ) -> Iterator[pd.DataFrame]:
         """The same list by list, a table for each block of users, for more users than fit in memory at once."""
         self.require_users(users)
         if not 1 <= k <= len(self.run.movies):
-            raise InputError(f"top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
+            raise InputError(f"--top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
         if block_users < 1:
-            raise InputError(f"block_users={block_users}: must be 1 or more")
+            raise InputError(f"--block_users={block_users}: must be 1 or more")
         seen = self.seen_by(users[:0] if include_seen else users, len(users))
         rows = self.run.users.rows(users)
         for place, top in top_k_blocks(self.run.model, self.params, rows, seen, k, block_users):

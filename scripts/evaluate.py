@@ -1,7 +1,10 @@
 """Measures a trained run on its test part, or on ratings of your own that it has not learnt from.
 
-python scripts/evaluate.py --workdir=runs/default
-python scripts/evaluate.py --workdir=runs/default --ratings=new_ratings.csv --output=figures.json
+    python scripts/evaluate.py --workdir=runs/default
+    python scripts/evaluate.py --workdir=runs/default --ratings=new_ratings.csv --output=figures.json
+
+What counts as a hit, and how deep the lists go, is as the run was trained unless flags say otherwise. Takes about
+6 seconds for the bundled data on 2 cores; without --ratings the figures are those of the run's report.json.
 """
 
 import pathlib
@@ -9,9 +12,9 @@ import pathlib
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import EvalConfig
+from movierec_jax.config import DEFAULT_WORKDIR, EvalConfig
 
-WORKDIR = flags.DEFINE_string("workdir", "runs/default", "folder that scripts/train.py has written")
+WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/train.py has written")
 RATINGS = flags.DEFINE_string(
     "ratings", None, "ratings to measure on, in any format of train.py; default: the test part"
 )
@@ -19,6 +22,8 @@ OUTPUT = flags.DEFINE_string("output", None, "JSON file for all figures")
 
 
 def main() -> None:
+    import pandas as pd
+
     from movierec_jax import load
     from movierec_jax.checkpoint import write_json
     from movierec_jax.evaluate import evaluate
@@ -30,8 +35,11 @@ def main() -> None:
         require_output(pathlib.Path(OUTPUT.value), (".json",))
     recommender = load(WORKDIR.value)
     run = recommender.run
-    held_out = read_held_out(RATINGS.value, run.parts.train, run.rating_scale) if RATINGS.value else run.parts.test
-    evaluation = evaluate(run, recommender.params, held_out, cli.section_from_flags(EvalConfig))
+    held_out = run.parts.test
+    if RATINGS.value:
+        known = pd.concat([run.parts.train, run.parts.valid], ignore_index=True)
+        held_out = read_held_out(RATINGS.value, known, run.rating_scale)
+    evaluation = evaluate(run, recommender.params, held_out, cli.section_from_flags(run.config.evaluation))
     print(closing_table(evaluation))
     if OUTPUT.value:
         write_json(pathlib.Path(OUTPUT.value), figures(evaluation))

@@ -4,7 +4,7 @@
     python scripts/score.py --workdir=runs/default --user_id=42
 
 The file has columns user_id, movie_id, rank, score, predicted_rating, best first, in the ids of the data. Movies that a
-user has rated are left out unless asked for.
+user has rated are left out unless asked for. The 610 users of the bundled data take about 5 seconds on 2 cores.
 """
 
 import pathlib
@@ -12,36 +12,37 @@ import pathlib
 from absl import flags
 
 from movierec_jax import cli
+from movierec_jax.config import DEFAULT_WORKDIR, FILE_TOP_K, TABLE_TOP_K, ScoreConfig
 
-WORKDIR = flags.DEFINE_string("workdir", "runs/default", "folder that scripts/train.py has written")
+WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/train.py has written")
 OUTPUT = flags.DEFINE_string("output", "recommendations.parquet", "file to write, .parquet or .csv")
-TOP_K = flags.DEFINE_integer("top_k", 100, "movies for each user")
 USER_ID = flags.DEFINE_multi_string("user_id", [], "print a table for this user instead of writing; may be repeated")
 USERS_FILE = flags.DEFINE_string("users_file", None, "text file with the ids to score, one on each line; default: all")
-INCLUDE_SEEN = flags.DEFINE_bool("include_seen", False, "also list movies that the user has rated")
-BLOCK_USERS = flags.DEFINE_integer("block_users", 256, "users on the device at once; more takes more memory")
 
 
 def main() -> None:
+    config = cli.section_from_flags(ScoreConfig())
+
     from movierec_jax import load, scoring
 
     recommender = load(WORKDIR.value)
+    num_movies = len(recommender.run.movies)
     if USER_ID.value:
         users = recommender.parse_users(USER_ID.value)
-        print(scoring.readable_lists(recommender, users, TOP_K.value, include_seen=INCLUDE_SEEN.value))
+        k = config.top_k or min(TABLE_TOP_K, num_movies)
+        print(scoring.readable_lists(recommender, users, k, include_seen=config.include_seen))
         return
-    users = recommender.user_ids()
-    if USERS_FILE.value:
-        users = scoring.read_user_ids(pathlib.Path(USERS_FILE.value), recommender)
     scoring.score_to_file(
         recommender,
-        users,
+        scoring.read_user_ids(pathlib.Path(USERS_FILE.value), recommender)
+        if USERS_FILE.value
+        else recommender.user_ids(),
         pathlib.Path(OUTPUT.value),
-        TOP_K.value,
-        include_seen=INCLUDE_SEEN.value,
-        block_users=BLOCK_USERS.value,
+        config.top_k or min(FILE_TOP_K, num_movies),
+        include_seen=config.include_seen,
+        block_users=config.block_users,
     )
 
 
 if __name__ == "__main__":
-    cli.run(main, [], __doc__)
+    cli.run(main, [ScoreConfig], __doc__)

@@ -164,7 +164,12 @@ RATINGS = [
     ("no timestamps", {}, "train --ratings=good.csv --split=time", "48 of 48 have none"),
     ("a missing test file", {}, TEST, "bad.csv: no such file"),
     ("an empty test file", {"bad.csv": ""}, TEST, "bad.csv: empty"),
-    ("a test file of train ratings", {"bad.csv": csv()}, TEST, "bad.csv: every rating is one of the 48"),
+    (
+        "a test file of train ratings",
+        {"bad.csv": csv()},
+        TEST,
+        "bad.csv: each of its 48 pairs of user and movie is also in",
+    ),
     ("words for ids in test", {"bad.csv": csv([("a", "b", 3)])}, TEST, "user_id such as 'a' where train has 1"),
     ("words for ids in new ratings", {"bad.csv": csv([(1, "b", 3)])}, f"{EVALUATE} --ratings=bad.csv", "such as 'b'"),
 ]
@@ -221,18 +226,23 @@ WORKDIRS = [
     ("an unknown setting", {CONFIG: edit("train", "pace", 1)}, SCORE, "config.json: train: setting 'pace' is unknown"),
     ("a setting in words", {CONFIG: edit("train", "epochs", "2")}, SCORE, "run/config.json: train: epochs is '2'"),
     ("a setting out of range", {CONFIG: edit("train", "epochs", 0)}, SCORE, "config.json: train: --epochs=0: must be"),
-    ("another model", {CONFIG: edit("model", "embedding_dim", 3)}, SCORE, "run/checkpoints: no checkpoint that can be"),
+    ("another model", {CONFIG: edit("model", "embedding_dim", 3)}, SCORE, "run/checkpoints: no checkpoint can be read"),
     ("no user ids", {"run/vocab/users.parquet": None}, SCORE, "run/vocab/users.parquet: cannot be read (it is missing"),
     ("cut user ids", {"run/vocab/users.parquet": half}, SCORE, "run/vocab/users.parquet: cannot be read"),
     ("other ids", {"run/vocab/movies.parquet": parquet(TABLE)}, SCORE, "run/vocab/movies.parquet: cannot be read (No"),
     ("no movie table", {"run/movies.parquet": None}, f"{SCORE} --user_id=1", "run/movies.parquet: cannot be read"),
     ("no train ratings", {"run/ratings/train.parquet": None}, SCORE, "run/ratings/train.parquet: cannot be read"),
-    ("no checkpoints", {"run/checkpoints": None}, EVALUATE, "run/checkpoints: no checkpoint that can be read"),
-    ("an empty checkpoint folder", {"run/checkpoints": None, "run/checkpoints/": ""}, SCORE, "no checkpoint that can"),
+    ("no checkpoints", {"run/checkpoints": None}, EVALUATE, "run/checkpoints: no checkpoint; run scripts/train.py"),
+    (
+        "an empty checkpoint folder",
+        {"run/checkpoints": None, "run/checkpoints/": ""},
+        SCORE,
+        "no checkpoint; run scripts/train.py",
+    ),
 ]
 TWO, OUTPUT = f"{SCORE} --top_k=2", f"{SCORE} --top_k=2 --output="
 SCORING = [
-    ("top_k of 0", {}, f"{SCORE} --top_k=0", "top_k=0: must be 1 to 8"),
+    ("top_k of 0", {}, f"{SCORE} --top_k=0", "--top_k=0: must be 1 or more"),
     ("top_k above the catalogue", {}, f"{SCORE} --top_k=9", "top_k=9: must be 1 to 8, the number of movies"),
     ("blocks of 0 users", {}, f"{TWO} --block_users=0", "block_users=0: must be 1 or more"),
     ("an unknown user", {}, f"{TWO} --user_id=1 --user_id=99", "unknown user id 99: not among the 8 users"),

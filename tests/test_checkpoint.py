@@ -199,14 +199,19 @@ def test_remains_of_a_killed_save_are_no_checkpoint_and_go(workdir):
     assert epochs_in(workdir) == ["2", "3"]
 
 
-def test_all_checkpoints_damaged_means_to_begin_anew(workdir):
+def test_all_checkpoints_damaged_is_an_error_that_removes_none_of_them(workdir):
     for epoch in ("2", "3"):
         empty(workdir / "checkpoints" / epoch)
     messages = []
-    assert Checkpoints(workdir).latest(RUN.recipe, messages.append) is None
+    with pytest.raises(InputError, match=r"checkpoints: no checkpoint can be read; .*--overwrite"):
+        Checkpoints(workdir).latest(RUN.recipe, messages.append)
     assert [message.split(" ")[0][-1] for message in messages] == ["3", "2"]
-    with pytest.raises(InputError, match=r"checkpoints: no checkpoint that can be read; run scripts/train\.py"):
-        Checkpoints(workdir).best_params(RUN.recipe, pytest.fail)
+    assert {"2", "3"} <= {path.name for path in (workdir / "checkpoints").iterdir()}
+
+
+def test_a_folder_without_checkpoints_has_no_parameters(tmp_path):
+    with pytest.raises(InputError, match=r"checkpoints: no checkpoint; run scripts/train\.py"):
+        Checkpoints(tmp_path).best_params(RUN.recipe, pytest.fail)
 
 
 def test_a_damaged_best_checkpoint_is_named(tmp_path):
@@ -220,7 +225,8 @@ def test_a_state_of_another_model_is_not_taken_for_ours(workdir):
     model = dataclasses.replace(RUN.model, num_users=RUN.model.num_users + 1)
     messages = []
     other = dataclasses.replace(RUN.recipe, model=model)
-    assert Checkpoints(workdir, read_only=True).latest(other, messages.append) is None
+    with pytest.raises(InputError, match="no checkpoint can be read"):
+        Checkpoints(workdir).latest(other, messages.append)
     assert all("its arrays are of other shapes" in message for message in messages)
 
 
@@ -316,14 +322,25 @@ def test_the_same_run_opens_its_workdir_again_and_mends_what_is_missing(tmp_path
 def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
     open_workdir(tmp_path, RUN, overwrite=False)
     saved(tmp_path, 1.0)
-    for name in ("report.json", "metrics.jsonl", "plots/predicted.png", "tensorboard/events", "notes.txt", "own/x.csv"):
+    for name in ("report.json", "metrics.jsonl", "plots/predicted.png", "tensorboard/events.out.tfevents.1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    for name in ("notes.txt", "own/x.csv", "ratings/mine.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     open_workdir(tmp_path, with_config(train=TrainConfig(epochs=9)), overwrite=True)
     assert load_run(tmp_path).config.train.epochs == 9
     names = ["config.json", "movies.parquet", "notes.txt", "own", "ratings", "vocab"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
-    assert (tmp_path / "own" / "x.csv").read_text() == "own/x.csv"
+    for name in ("notes.txt", "own/x.csv", "ratings/mine.csv"):
+        assert (tmp_path / name).read_text() == name
+
+
+def test_overwriting_refuses_a_config_that_is_not_of_a_run(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"its config\.json is not of a run"):
+        open_workdir(tmp_path, RUN, overwrite=True)
+    assert (tmp_path / "config.json").read_text() == "{}"
 
 
 def test_overwriting_a_folder_that_was_never_a_workdir_keeps_all_that_is_in_it(tmp_path):

@@ -201,6 +201,11 @@ def test_one_rating_of_a_hundred_may_lie_outside_an_inferred_scale_and_is_droppe
     assert (data.rating_scale, data.dropped) == (scale, dropped)
 
 
+def test_a_few_ratings_below_an_inferred_scale_widen_it_rather_than_being_lost():
+    data = cleaned(rated([0.5] + 199 * [1.0, 5.0]), scale=None)
+    assert (data.rating_scale, data.dropped) == ((0.5, 5.0), {})
+
+
 def test_the_scale_of_the_config_comes_before_that_of_the_format():
     data = cleaned(rated([1.0, 3.0, 5.0]), DataConfig(rating_scale=(2.0, 6.0)), scale=(1.0, 5.0))
     assert (data.rating_scale, data.dropped) == ((2, 6), {"rating outside 2 to 6": 1})

@@ -44,12 +44,12 @@ def test_a_config_written_as_flags_is_that_config():
     ids=["no layers", "no scale"],
 )
 def test_an_empty_list_flag_means_none(flag, section, value):
-    assert getattr(cli.section_from_flags(section, parsed(f"--{flag}=")), flag) == value
+    assert getattr(cli.section_from_flags(section(), parsed(f"--{flag}=")), flag) == value
 
 
 def test_a_list_with_a_word_in_it_is_refused_as_it_was_written():
     with pytest.raises(InputError, match=r"^--eval_k=10,many: must be numbers with commas between$"):
-        cli.section_from_flags(EvalConfig, parsed("--eval_k=10,many"))
+        cli.section_from_flags(EvalConfig(), parsed("--eval_k=10,many"))
 
 
 def raising(error: BaseException):
@@ -109,3 +109,8 @@ def test_help_keeps_to_its_width():
     values = parsed()
     lines = [line for name in values for line in cli.flag_help(values[name]).split("\n")]
     assert max(map(len, lines)) <= cli.HELP_WIDTH
+
+
+def test_flags_that_are_not_given_leave_a_section_as_it_is():
+    trained_with = EvalConfig(eval_k=(5,), relevant_rating=3.0)
+    assert cli.section_from_flags(trained_with, parsed("--eval_k=7")) == EvalConfig(eval_k=(7,), relevant_rating=3.0)

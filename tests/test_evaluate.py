@@ -10,7 +10,7 @@ from checkerboard import table
 
 from movierec_jax import recommend
 from movierec_jax.checkpoint import Run, new_run
-from movierec_jax.config import Config, EvalConfig, ModelConfig
+from movierec_jax.config import Config, EvalConfig, ModelConfig, ScoreConfig
 from movierec_jax.evaluate import evaluate, popular_lists, relevant_from
 from movierec_jax.recommend import Seen
 from movierec_jax.schema import MOVIE_ID, USER_ID, InputError
@@ -201,7 +201,7 @@ def test_popular_lists_of_equal_counts_are_by_row():
 
 # More users than a block of lists holds.
 
-PARTS = checkerboard.parts(num_users=recommend.BLOCK_USERS + 10, num_movies=18)
+PARTS = checkerboard.parts(num_users=ScoreConfig.block_users + 10, num_movies=18)
 
 
 def knows_the_board(run):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from movierec_jax import recommend
-from movierec_jax.config import ModelConfig
+from movierec_jax.config import ModelConfig, ScoreConfig
 from movierec_jax.model import TwoTowers
 from movierec_jax.recommend import BLOCK_PAIRS, Seen, one_ahead, predict_stars, tile_users, top_k_block, top_k_blocks
 
@@ -52,7 +52,7 @@ def seen_of(seen_sets) -> Seen:
     return Seen.of(place, movie_row.astype(np.int32), len(seen_sets), NUM_MOVIES)
 
 
-def lists_of(params, k, seen_sets, block_users=recommend.BLOCK_USERS, user_row=EVERYBODY):
+def lists_of(params, k, seen_sets, block_users=ScoreConfig.block_users, user_row=EVERYBODY):
     """Movie rows and scores of all users, end to end."""
     blocks = list(top_k_blocks(MODEL, params, user_row, seen_of(seen_sets), k, block_users))
     assert [place.start for place, _ in blocks] == [0, *(place.stop for place, _ in blocks)][:-1]

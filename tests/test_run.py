@@ -15,8 +15,8 @@ import pytest
 
 from movierec_jax.checkpoint import Checkpoints, load_run
 from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
-from movierec_jax.run import interruptible, read_held_out, train_run
-from movierec_jax.schema import Interrupted
+from movierec_jax.run import apart_from, interruptible, read_held_out, train_run
+from movierec_jax.schema import InputError, Interrupted
 
 EPOCHS = 8  # of `workdir`
 SMALLEST = ModelConfig(embedding_dim=1, hidden_dims=())
@@ -175,7 +175,7 @@ def test_signals_are_left_alone_outside_the_main_thread(tmp_path):
 
     def work():
         try:
-            with interruptible(tmp_path) as stop_if_asked:
+            with interruptible("the same command goes on") as stop_if_asked:
                 stop_if_asked()
         except Exception as error:
             failures.append(error)
@@ -214,4 +214,14 @@ def test_held_out_ratings_that_are_also_in_train_are_left_out_and_counted(tmp_pa
     path.write_text("user,movie,rating\n1,7,4\n1,9,3\n2,7,2\n")
     held_out = read_held_out(str(path), train, (1.0, 5.0))
     assert held_out[["user_id", "movie_id"]].to_numpy().tolist() == [[1, 9], [2, 7]]
-    assert "left out 1 row (pair of user and movie is also in train)" in capsys.readouterr().out
+    assert "left out 1 row (pair of user and movie also in what the model is trained with)" in capsys.readouterr().out
+
+
+def test_a_validation_file_loses_what_the_test_file_has_too(tmp_path, capsys):
+    known = checkerboard.table([1, 2], [7, 8], [5, 1])
+    valid = checkerboard.table([1, 2, 3], [7, 9, 9], [5, 1, 2])
+    kept = apart_from(valid, known, "the test part", "valid.csv")
+    assert kept[["user_id", "movie_id"]].to_numpy().tolist() == [[2, 9], [3, 9]]
+    assert "left out 1 row (pair of user and movie also in the test part)" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"valid\.csv: each of its 2 pairs .* is also in the test part"):
+        apart_from(known, known, "the test part", "valid.csv")

@@ -19,10 +19,14 @@ import pandas as pd
 import pytest
 
 from movierec_jax.checkpoint import Checkpoints, load_run
-from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig, as_flag
+from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, ScoreConfig, TrainConfig, as_flag
 
 ROOT = pathlib.Path(__file__).parents[1]
-SECTIONS = {"train": [DataConfig, ModelConfig, TrainConfig, EvalConfig], "evaluate": [EvalConfig], "score": []}
+SECTIONS = {
+    "train": [DataConfig, ModelConfig, TrainConfig, EvalConfig],
+    "evaluate": [EvalConfig],
+    "score": [ScoreConfig],
+}
 KILLS = 2
 # More than a run gets through before it is killed.
 EPOCHS_PER_KILL = 8

@@ -174,11 +174,13 @@ def test_the_validation_rmse_is_that_of_the_predictions(unbroken):
         assert record.valid_rmse == pytest.approx(metrics.rmse(stars, valid.rating), rel=1e-5)
 
 
-def test_the_train_rmse_is_over_all_steps_of_the_epoch(unbroken):
-    run, train, _, epochs = unbroken
-    batches = epoch_batches(train, 100, run.config.train.seed, 0)
-    _, errors = train_epoch(new_state(run.recipe), batches, recipe=run.recipe)
-    assert epochs[0][1].train_rmse == pytest.approx(np.sqrt(np.mean(errors)), rel=1e-6)
+def test_the_train_rmse_is_over_all_ratings_of_the_epoch_and_not_over_what_fills_its_last_batch(unbroken):
+    run, train, valid, _ = unbroken
+    recipe = dataclasses.replace(run.recipe, config=dataclasses.replace(run.config.train, batch_size=8))
+    nine = first(train, 9)
+    _, errors = train_epoch(new_state(recipe), epoch_batches(nine, 8, recipe.config.seed, 0), recipe=recipe)
+    _, record = next(fit(new_state(recipe), nine, valid, recipe=recipe))
+    assert record.train_rmse == pytest.approx(np.sqrt((8 * errors[0] + 1 * errors[1]) / 9), rel=1e-6)
 
 
 def test_without_a_validation_part_there_is_no_validation_rmse(unbroken):
