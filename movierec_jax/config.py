@@ -112,7 +112,7 @@ class TrainConfig:
         0.08, "weight of the squared embeddings and biases of each rating's user and movie, beside its squared error"
     )
     weight_decay: float = setting(0.005, "weight of the squared kernels of the dense layers")
-    patience: int = setting(5, "stop after this many epochs without a better validation RMSE; 0: never")
+    patience: int = setting(10, "stop after this many epochs without a better validation RMSE; 0: never")
     seed: int = setting(0, "seed of initial values, order of ratings and dropout")
 
     def __post_init__(self):
@@ -240,4 +240,6 @@ def as_flag(value: Any) -> str:
         return ",".join(as_flag(item) for item in value)
     if value is None:
         return "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(value).removesuffix(".0") if isinstance(value, float) else str(value)
