@@ -52,7 +52,7 @@ class DataConfig:
     rating_scale: tuple[float, ...] | None = setting(
         None, "lowest and highest rating in stars, such as 0.5,5; without it, what the format states or the data show"
     )
-    min_user_ratings: int = setting(1, "drop users with fewer ratings than this")
+    min_user_ratings: int = setting(1, "drop users with fewer ratings than this, counted before movies are dropped")
     min_movie_ratings: int = setting(1, "drop movies with fewer ratings than this")
     split: str = setting(
         "random",
