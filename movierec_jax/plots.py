@@ -43,6 +43,7 @@ def draw_learning_curve(axes, records: list[EpochRecord]) -> None:
     if records[-1].valid_rmse is not None:
         axes.plot(epochs, [record.valid_rmse for record in records], marker=".", label="validation")
     axes.set(xlabel="epoch", ylabel="RMSE (stars)", title="Learning curve")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()
 
 
