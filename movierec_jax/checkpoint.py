@@ -19,9 +19,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 import jax
+import numpy as np
 import optax
 import orbax.checkpoint as ocp
 import pandas as pd
+from jaxtyping import Int, Int32
 
 from movierec_jax import config as configs
 from movierec_jax.batches import num_steps
@@ -77,6 +79,14 @@ class Run:
     def recipe(self) -> Recipe:
         steps = num_steps(len(self.parts.train), self.config.train.batch_size)
         return Recipe(self.model, self.config.train, steps * self.config.train.epochs, self.rating_scale)
+
+
+def places_and_rows(
+    run: Run, users: pd.Index, parts: Sequence[pd.DataFrame]
+) -> tuple[Int[np.ndarray, " ratings"], Int32[np.ndarray, " ratings"]]:
+    """For each rating of the parts its user's place in a list of users, -1 for others, and its movie row."""
+    table = pd.concat(parts, ignore_index=True)
+    return users.get_indexer(pd.Index(table[USER_ID])), run.movies.rows(table[MOVIE_ID])
 
 
 def new_run(config: Config, data: CleanData, parts: Split) -> Run:

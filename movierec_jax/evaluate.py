@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32, Int, Int32
 
 from movierec_jax import metrics
 from movierec_jax.baselines import rating_baselines
-from movierec_jax.checkpoint import Run
+from movierec_jax.checkpoint import Run, places_and_rows
 from movierec_jax.config import EvalConfig
 from movierec_jax.recommend import Seen, predict_stars, top_k_blocks
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError, Ratings
@@ -95,7 +95,8 @@ def rank(
     is_relevant = held_out[RATING].to_numpy() >= relevant_from(config, run.rating_scale)
     users = pd.Index(held_out[USER_ID][is_relevant].unique())
     place = users.get_indexer(held_out[USER_ID])[is_relevant].astype(np.int64)
-    seen = seen_by(run, users)
+    known = places_and_rows(run, users, [run.parts.train, run.parts.valid])
+    seen = Seen.of(*known, len(users), len(run.movies))
     num_relevant = np.bincount(place, minlength=len(users))
     count = np.bincount(train.movie_row, minlength=len(run.movies))
     relevant_pairs = pairs(place, ratings.movie_row[is_relevant], len(run.movies))
@@ -120,13 +121,6 @@ def rank(
 def pairs(place: Int[np.ndarray, "..."], movie_row: Int32[np.ndarray, "..."], num_movies: int) -> np.ndarray:
     """One number for each pair of a user's place and a movie row."""
     return place * np.int64(num_movies + 1) + movie_row
-
-
-def seen_by(run: Run, users: pd.Index) -> Seen:
-    """The movies that each of the users has rated in train or validation."""
-    table = pd.concat([run.parts.train, run.parts.valid], ignore_index=True)
-    movie_row = run.movies.rows(table[MOVIE_ID])
-    return Seen.of(users.get_indexer(pd.Index(table[USER_ID])), movie_row, len(users), len(run.movies))
 
 
 def model_lists(run: Run, params: optax.Params, users: pd.Index, seen: Seen, k: int) -> Int32[np.ndarray, "users k"]:

@@ -12,7 +12,7 @@ import optax
 import pandas as pd
 from jaxtyping import Float32
 
-from movierec_jax.checkpoint import Checkpoints, Run, load_run
+from movierec_jax.checkpoint import Checkpoints, Run, load_run, places_and_rows
 from movierec_jax.config import ScoreConfig
 from movierec_jax.recommend import Seen, encode_movies, predict_stars, top_k_blocks
 from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR, InputError
@@ -57,7 +57,8 @@ class Recommender:
             raise InputError(f"--top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
         if block_users < 1:
             raise InputError(f"--block_users={block_users}: must be 1 or more")
-        seen = self.seen_by(users[:0] if include_seen else users, len(users))
+        to_leave_out = places_and_rows(self.run, users[:0] if include_seen else users, self.run.parts.all())
+        seen = Seen.of(*to_leave_out, len(users), len(self.run.movies))
         rows = self.run.users.rows(users)
         for place, top in top_k_blocks(self.run.model, self.params, rows, seen, k, block_users):
             is_filled = top.movie_row < len(self.run.movies)
@@ -87,7 +88,7 @@ class Recommender:
         row = self.run.movies.known_rows([movie_id])[0]
         if not 1 <= k < len(self.run.movies):
             raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
-        factors = np.asarray(encode_movies(self.params, model=self.run.model).factors)
+        factors = self.movie_factors().to_numpy()
         direction = factors / np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), SMALLEST_SIZE)
         cosine = direction @ direction[row]
         best = np.argsort(-cosine, kind="stable").astype(np.int32)
@@ -122,12 +123,6 @@ class Recommender:
                 f"unknown user id {', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}: not among "
                 f"the {len(known):,} users of the data, {known[0]} to {known[-1]}"
             )
-
-    def seen_by(self, users: pd.Index, num_users: int) -> Seen:
-        """The movies that each of the users has rated in any part."""
-        table = pd.concat(self.run.parts.all(), ignore_index=True)
-        place = users.get_indexer(pd.Index(table[USER_ID]))
-        return Seen.of(place, self.run.movies.rows(table[MOVIE_ID]), num_users, len(self.run.movies))
 
 
 def load(workdir: str | os.PathLike) -> Recommender:
