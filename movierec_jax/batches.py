@@ -5,8 +5,15 @@ seen without stopping.
 """
 
 import numpy as np
+from jaxtyping import Int32, Int64
 
+from movierec_jax.config import STEPS_PER_EPOCH
 from movierec_jax.schema import Batch, Ratings
+
+
+def batch_size(num_ratings: int, wanted: int | None) -> int:
+    """Ratings per step: as many as wanted, or by default a fixed share of all."""
+    return wanted or -(-num_ratings // STEPS_PER_EPOCH)
 
 
 def num_steps(num_ratings: int, batch_size: int) -> int:
@@ -14,9 +21,16 @@ def num_steps(num_ratings: int, batch_size: int) -> int:
     return -(-num_ratings // batch_size)
 
 
-def epoch_batches(ratings: Ratings, batch_size: int, seed: int, epoch: int) -> Batch:
-    """The ratings in the order of this epoch, stacked `[steps, batch]`."""
-    return stack_batches(ratings, np.random.default_rng([seed, epoch]).permutation(len(ratings)), batch_size)
+def epoch_order(num_ratings: int, seed: int, epoch: int) -> Int64[np.ndarray, " ratings"]:
+    """The order of ratings in an epoch."""
+    return np.random.default_rng([seed, epoch]).permutation(num_ratings)
+
+
+def steps_of(order: Int64[np.ndarray, " ratings"], batch_size: int) -> Int32[np.ndarray, " ratings_and_filling"]:
+    """The step of the epoch that predicts each rating, and -1 for the filling of histories after the last."""
+    step = np.full(len(order) + 1, -1, np.int32)
+    step[order] = np.arange(len(order)) // batch_size
+    return step
 
 
 def stack_batches(ratings: Ratings, order: np.ndarray, batch_size: int) -> Batch:

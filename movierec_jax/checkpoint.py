@@ -26,13 +26,25 @@ import pandas as pd
 from jaxtyping import Int, Int32
 
 from movierec_jax import config as configs
-from movierec_jax.batches import num_steps
+from movierec_jax.batches import batch_size, num_steps
 from movierec_jax.config import Config
+from movierec_jax.history import history_of
 from movierec_jax.model import TwoTowers
-from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, CleanData, InputError
+from movierec_jax.schema import (
+    GENRES,
+    MOVIE_ID,
+    RATING,
+    TIMESTAMP,
+    TITLE,
+    USER_ID,
+    YEAR,
+    CleanData,
+    History,
+    InputError,
+)
 from movierec_jax.splits import Split
 from movierec_jax.train import EpochRecord, Recipe, TrainState, best_record, new_state
-from movierec_jax.vocab import Vocab
+from movierec_jax.vocab import Vocab, to_rows
 
 # What a run leaves in its workdir besides checkpoints/, in the order in which it is removed.
 OWN_FILES = (
@@ -52,7 +64,7 @@ OWN_FILES = (
 )
 
 # Raised when files of one version can no longer be read by the next.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,8 +89,14 @@ class Run:
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        steps = num_steps(len(self.parts.train), self.config.train.batch_size)
+        num_ratings = len(self.parts.train)
+        steps = num_steps(num_ratings, batch_size(num_ratings, self.config.train.batch_size))
         return Recipe(self.model, self.config.train, steps * self.config.train.epochs, self.rating_scale)
+
+    @functools.cached_property
+    def history(self) -> History:
+        """The train ratings as the towers see them."""
+        return history_of(to_rows(self.parts.train, self.users, self.movies), len(self.users), len(self.movies))
 
 
 def places_and_rows(

@@ -14,6 +14,21 @@ from movierec_jax.schema import InputError
 
 T = TypeVar("T")
 
+# Steps of an epoch unless the batch size is given. Every step looks at all histories, so a batch of a fixed share of
+# the ratings keeps the cost of an epoch in proportion to them.
+STEPS_PER_EPOCH = 20
+
+# Settings that weigh the size of parameters.
+DECAYS = (
+    "embedding_decay",
+    "bias_decay",
+    "explicit_decay",
+    "implicit_decay",
+    "decay_power",
+    "uncertainty",
+    "weight_decay",
+)
+
 DEFAULT_WORKDIR = "runs/default"
 
 # Movies for each user where nothing else is asked for and the catalogue has as many.
@@ -90,12 +105,19 @@ class ModelConfig:
     hidden_dims: tuple[int, ...] = setting(
         (64, 32), "width of each dense layer of the head, such as 64,32; empty: none"
     )
+    history: tuple[str, ...] = setting(
+        ("user", "movie"),
+        "towers that also see who was rated and how: user (the movies a user rated), movie (the users who rated a "
+        "movie); empty: neither",
+    )
     dropout: float = setting(0.5, "share of hidden units dropped in training, 0 or more and below 1")
     precision: str = setting("float32", "arithmetic of the dense layers and products: float32 or bfloat16")
 
     def __post_init__(self):
         require(self.embedding_dim >= 1, "embedding_dim", self.embedding_dim, "1 or more")
         require(all(width >= 1 for width in self.hidden_dims), "hidden_dims", self.hidden_dims, "widths of 1 or more")
+        for side in self.history:
+            choose("history", side, ("user", "movie"))
         require(0 <= self.dropout < 1, "dropout", self.dropout, "0 or more and below 1")
         choose("precision", self.precision, ("float32", "bfloat16"))
 
@@ -104,24 +126,35 @@ class ModelConfig:
 class TrainConfig:
     """How Adam walks, for how long, and when it stops."""
 
-    epochs: int = setting(20, "passes over the train ratings; the learning rate falls to 0 over all of them")
-    batch_size: int = setting(2048, "ratings per step")
-    learning_rate: float = setting(0.005, "highest learning rate of Adam")
+    epochs: int = setting(15, "passes over the train ratings; the learning rate falls to 0 over all of them")
+    batch_size: int | None = setting(
+        None, f"ratings per step; without it 1/{STEPS_PER_EPOCH} of the train ratings, so that steps do not multiply"
+    )
+    learning_rate: float = setting(0.01, "highest learning rate of Adam")
     warmup_fraction: float = setting(0.1, "share of all steps in which the learning rate rises from 0; 0 to below 1")
-    embedding_decay: float = setting(
-        0.08, "weight of the squared embeddings and biases of each rating's user and movie, beside its squared error"
+    embedding_decay: float = setting(0.2, "weight of the squared embeddings of users and movies")
+    bias_decay: float = setting(0.03, "weight of the squared biases of users and movies")
+    explicit_decay: float = setting(0.3, "weight of the squared history rows that say how a movie or user was rated")
+    implicit_decay: float = setting(0.03, "weight of the squared history rows that say that it was rated")
+    decay_power: float = setting(
+        0.3, "power of its number of ratings by which a row decays: 1 as often as it is used, 0 all rows alike"
+    )
+    uncertainty: float = setting(
+        3.0, "variance ascribed to factors learnt from n ratings, times n: those met with few ratings pull to 0"
     )
     weight_decay: float = setting(0.005, "weight of the squared kernels of the dense layers")
-    patience: int = setting(10, "stop after this many epochs without a better validation RMSE; 0: never")
+    patience: int = setting(0, "stop after this many epochs without a better validation RMSE; 0: never")
+    ensemble_size: int = setting(1, "members trained at once from other initial values; predictions are their mean")
     seed: int = setting(0, "seed of initial values, order of ratings and dropout")
 
     def __post_init__(self):
         require(self.epochs >= 1, "epochs", self.epochs, "1 or more")
-        require(self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
+        require(self.batch_size is None or self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
         require(0 < self.learning_rate < float("inf"), "learning_rate", self.learning_rate, "above 0")
         require(0 <= self.warmup_fraction < 1, "warmup_fraction", self.warmup_fraction, "0 or more and below 1")
-        require(0 <= self.embedding_decay < float("inf"), "embedding_decay", self.embedding_decay, "0 or more")
-        require(0 <= self.weight_decay < float("inf"), "weight_decay", self.weight_decay, "0 or more")
+        for flag in DECAYS:
+            require(0 <= getattr(self, flag) < float("inf"), flag, getattr(self, flag), "0 or more")
+        require(self.ensemble_size >= 1, "ensemble_size", self.ensemble_size, "1 or more")
         require(self.patience >= 0, "patience", self.patience, "0 or more")
         require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
 

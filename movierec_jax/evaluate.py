@@ -5,9 +5,10 @@ ratings are worked on at once.
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable, Iterator
 
 import numpy as np
-import optax
 import pandas as pd
 from jaxtyping import Bool, Float32, Int, Int32
 
@@ -15,12 +16,16 @@ from movierec_jax import metrics
 from movierec_jax.baselines import rating_baselines
 from movierec_jax.checkpoint import Run, places_and_rows
 from movierec_jax.config import EvalConfig
-from movierec_jax.recommend import Seen, predict_stars, top_k_blocks
+from movierec_jax.model import Members, encode
+from movierec_jax.recommend import Seen, TopK, predict_stars, top_k_blocks
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError, Ratings
 from movierec_jax.vocab import to_rows
 
 # Where on the scale a rating counts as a hit, unless the config says: 4 of 1 to 5 stars.
 RELEVANT_SHARE = 0.75
+
+# Rows of users, what they have seen and k -> their lists, block after block: `top_k_blocks` of one model.
+TopKBlocks = Callable[[Int32[np.ndarray, " users"], Seen, int], Iterator[tuple[slice, TopK]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,20 +49,23 @@ class Evaluation:
         return {**self.rating["model"]["all"], **self.ranking["model"]}
 
 
-def evaluate(run: Run, params: optax.Params, held_out: pd.DataFrame, config: EvalConfig) -> Evaluation:
+def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConfig) -> Evaluation:
     """Measures a model on held-out ratings in original ids, against the train and validation part of its run.
 
     Lists rank every movie of the catalogue that the user has not rated in train or validation.
     """
     train, ratings = (to_rows(table, run.users, run.movies) for table in (run.parts.train, held_out))
-    predicted = predict_stars(run.model, params, ratings.user_row, ratings.movie_row, run.rating_scale)
+    encoded = encode(params, run.history, model=run.model)
+    predicted = predict_stars(run.model, params, *encoded, ratings.user_row, ratings.movie_row, run.rating_scale)
     if not np.isfinite(predicted).all():
         raise InputError("training diverged: the model predicts values that are no numbers; lower --learning_rate")
     predictions = {"model": predicted.astype(np.float64)}
     for name, predict in rating_baselines(train, len(run.users), len(run.movies)).items():
         predictions[name] = np.clip(predict(ratings), *run.rating_scale)
     is_warm = run.users.is_known(ratings.user_row) & run.movies.is_known(ratings.movie_row)
-    ranking, num_ranked = rank(run, params, train, held_out, ratings, config)
+    ranking, num_ranked = rank(
+        run, functools.partial(top_k_blocks, run.model, params, *encoded), train, held_out, ratings, config
+    )
     return Evaluation(
         rating={name: rating_figures(stars, ratings.rating, is_warm) for name, stars in predictions.items()},
         ranking=ranking,
@@ -88,7 +96,7 @@ def relevant_from(config: EvalConfig, rating_scale: tuple[float, float]) -> floa
 
 
 def rank(
-    run: Run, params: optax.Params, train: Ratings, held_out: pd.DataFrame, ratings: Ratings, config: EvalConfig
+    run: Run, top_k: TopKBlocks, train: Ratings, held_out: pd.DataFrame, ratings: Ratings, config: EvalConfig
 ) -> tuple[dict[str, dict[str, float]], int]:
     """Ranking metrics of the model and of popularity, and the number of users they are means over."""
     ks = config.eval_k
@@ -101,7 +109,7 @@ def rank(
     count = np.bincount(train.movie_row, minlength=len(run.movies))
     relevant_pairs = pairs(place, ratings.movie_row[is_relevant], len(run.movies))
     lists = {
-        "model": model_lists(run, params, users, seen, max(ks)),
+        "model": model_lists(run, top_k, users, seen, max(ks)),
         "popularity": popular_lists(count, seen, len(users), max(ks)),
     }
     figures = {}
@@ -123,11 +131,11 @@ def pairs(place: Int[np.ndarray, "..."], movie_row: Int32[np.ndarray, "..."], nu
     return place * np.int64(num_movies + 1) + movie_row
 
 
-def model_lists(run: Run, params: optax.Params, users: pd.Index, seen: Seen, k: int) -> Int32[np.ndarray, "users k"]:
+def model_lists(run: Run, top_k: TopKBlocks, users: pd.Index, seen: Seen, k: int) -> Int32[np.ndarray, "users k"]:
     """The movie rows of each user's list; the unknown row in places that stay empty."""
     lists = np.full((len(users), k), len(run.movies), np.int32)
     depth = min(k, len(run.movies))
-    for place, top in top_k_blocks(run.model, params, run.users.rows(users), seen, depth):
+    for place, top in top_k(run.users.rows(users), seen, depth):
         lists[place, :depth] = top.movie_row
     return lists
 

@@ -1,13 +1,20 @@
-"""What training makes small: the squared error of the stars, and the size of the embeddings.
+"""What training makes small: the squared error of the stars, and the size of what single users and movies add to it.
 
 Means are weighted, so the places that fill up a last batch (weight 0) change nothing.
 """
+
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from movierec_jax.config import TrainConfig
 from movierec_jax.model import Encoded
+from movierec_jax.schema import History
+
+# Ratings that every user and movie is taken to have beside its own when its uncertainty is judged.
+UNCERTAINTY_DAMPING = 5.0
 
 
 def weighted_mean(value: Float[Array, " batch"], weight: Float[Array, " batch"]) -> Float[Array, ""]:
@@ -24,11 +31,49 @@ def squared_error(stars: Float[Array, " batch"], rating: Float[Array, " batch"])
     return jnp.square(stars - rating)
 
 
-def embedding_size(user: Encoded, movie: Encoded) -> Float[Array, " batch"]:
-    """Squared size of the embedding and bias of each rating's user and movie.
+def decay(params: Mapping[str, Mapping[str, Array]], history: History, config: TrainConfig) -> Float[Array, ""]:
+    """The weighed squared size of everything that belongs to single users and movies.
 
-    Summed over ratings this weighs a row by its number of ratings, the usual penalty of matrix factorisation (Koren,
-    Bell, Volinsky 2009, equation 5); a step needs only the rows of its batch.
+    With `decay_power` 1 a row counts by its number of ratings, the usual penalty of matrix factorisation (Koren, Bell,
+    Volinsky 2009, equation 5).
     """
-    vectors = (user.factors, user.bias[..., None], movie.factors, movie.bias[..., None])
-    return jax.tree.reduce(jnp.add, [jnp.sum(jnp.square(vector), axis=-1) for vector in vectors])
+    total = jnp.zeros(())
+    for tower, own_count, other_count in (
+        (params["user_tower"], history.user_count, history.movie_count),
+        (params["movie_tower"], history.movie_count, history.user_count),
+    ):
+        own, other = (row_weights(count, config.decay_power) for count in (own_count, other_count))
+        total += config.embedding_decay * weighted_size(tower["embedding"], own)
+        total += config.bias_decay * weighted_size(tower["bias"], own)
+        if "explicit" in tower:
+            total += config.explicit_decay * weighted_size(tower["explicit"], other[:-1])
+            total += config.implicit_decay * weighted_size(tower["implicit"], other[:-1])
+    return total
+
+
+def weighted_size(rows: Float[Array, "rows features"], weight: Float[Array, " rows"]) -> Float[Array, ""]:
+    """The sum of squares with a weight for each row."""
+    return jnp.sum(jnp.square(rows) * weight[:, None])
+
+
+def row_weights(count: Float[Array, " rows"], power: float) -> Float[Array, " rows"]:
+    """The share of a row's ratings in all, to a power that leaves a row with a typical number of ratings as it is.
+
+    Typical is the mean number over ratings, not over rows.
+    """
+    total = jnp.sum(count)
+    typical = jnp.sum(jnp.square(count)) / total
+    return count / total * (jnp.maximum(count, 1) / typical) ** (power - 1)
+
+
+def variance(
+    user: Encoded, movie: Encoded, user_count: Float[Array, " batch"], movie_count: Float[Array, " batch"]
+) -> Float[Array, " batch"]:
+    """What uncertain factors add to the expected squared error of each pair, for an uncertainty of 1.
+
+    With independent factors of variance 1 / (n + UNCERTAINTY_DAMPING) when n ratings speak for them, the product of
+    user and movie factors has the variance |user|^2 var(movie) + |movie|^2 var(user), up to a constant (the mean-field
+    expectation of Lim, Teh 2007, "Variational Bayesian approach to movie rating prediction", with fixed variances).
+    """
+    user_size, movie_size = (jnp.sum(jnp.square(side.factors), axis=-1) for side in (user, movie))
+    return user_size / (movie_count + UNCERTAINTY_DAMPING) + movie_size / (user_count + UNCERTAINTY_DAMPING)

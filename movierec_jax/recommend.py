@@ -11,11 +11,10 @@ from collections.abc import Iterable, Iterator
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
 
 from movierec_jax.config import ScoreConfig
-from movierec_jax.model import Encoded, TwoTowers
+from movierec_jax.model import Encoded, Members, TwoTowers, mean_stars
 
 # Numbers in the widest array of one tile: users x movies x units of a dense layer, 32 MiB as float32.
 TILE_NUMBERS = 2**23
@@ -59,16 +58,10 @@ class Seen:
         return mask
 
 
-@functools.partial(jax.jit, static_argnames="model")
-def encode_movies(params: optax.Params, *, model: TwoTowers) -> Encoded:
-    """Every movie of the catalogue, in the order of rows."""
-    rows = jnp.arange(model.num_movies, dtype=jnp.int32)
-    return model.apply({"params": params}, rows, method="encode_movies")
-
-
 @functools.partial(jax.jit, static_argnames=("model", "k", "tile"))
 def top_k_block(
-    params: optax.Params,
+    params: Members,
+    users: Encoded,
     movies: Encoded,
     user_row: Int32[Array, " users"],
     is_seen: Bool[Array, "users movies"],
@@ -77,11 +70,14 @@ def top_k_block(
     k: int,
     tile: int,
 ) -> tuple[Float[Array, "users k"], Int32[Array, "users k"]]:
-    """Scores and rows of each user's k best movies that are not seen; `users` is a multiple of `tile`."""
+    """Scores and rows of each user's k best movies that are not seen; `users` is a multiple of `tile`.
+
+    users, movies: encoded, `user_row` being places among the users.
+    """
+    catalogue = movies[:, None, : model.num_movies]
 
     def top_k_tile(rows, seen):
-        users = model.apply({"params": params}, rows, method="encode_users")
-        stars = model.apply({"params": params}, users[:, None], movies[None], method="stars")
+        stars = mean_stars(params, users[:, rows, None], catalogue, model=model)
         return jax.lax.top_k(jnp.where(seen, -jnp.inf, stars), k)
 
     tiles = (user_row.reshape(-1, tile), is_seen.reshape(-1, tile, is_seen.shape[1]))
@@ -89,15 +85,17 @@ def top_k_block(
     return score.reshape(-1, k), movie_row.reshape(-1, k)
 
 
-def tile_users(model: TwoTowers) -> int:
+def tile_users(model: TwoTowers, num_members: int) -> int:
     """Users scored at once: a power of two that keeps the widest array of the head within bounds."""
     width = max((1, *model.config.hidden_dims))
-    return 2 ** int(np.clip(np.log2(TILE_NUMBERS / (model.num_movies * width)), 0, 6))
+    return 2 ** int(np.clip(np.log2(TILE_NUMBERS / (model.num_movies * width * num_members)), 0, 6))
 
 
 def top_k_blocks(
     model: TwoTowers,
-    params: optax.Params,
+    params: Members,
+    users: Encoded,
+    movies: Encoded,
     user_row: Int32[np.ndarray, " users"],
     seen: Seen,
     k: int,
@@ -105,18 +103,17 @@ def top_k_blocks(
 ) -> Iterator[tuple[slice, TopK]]:
     """The best k unseen movies of a list of users, block after block, with each block's place in the list.
 
-    Gives one block at least, an empty one for no users. `k` is at most the number of movies. The next block's mask is
-    built while the device works on this one.
+    users, movies: as `model.encode` gives them. Gives one block at least, an empty one for no users. `k` is at most the
+    number of movies. The next block's mask is built while the device works on this one.
     """
-    tile = tile_users(model)
+    tile = tile_users(model, len(movies.bias))
     block = -(-max(1, min(block_users, len(user_row))) // tile) * tile
-    movies = encode_movies(params, model=model)
 
     def start(first: int):
         place = slice(first, min(first + block, len(user_row)))
         rows = fill(user_row[place], block)
         mask = seen.mask(place, (block, model.num_movies))
-        return place, top_k_block(params, movies, rows, mask, model=model, k=k, tile=tile)
+        return place, top_k_block(params, users, movies, rows, mask, model=model, k=k, tile=tile)
 
     def finish(place: slice, result) -> tuple[slice, TopK]:
         score, movie_row = (np.asarray(array)[: place.stop - place.start] for array in result)
@@ -138,25 +135,33 @@ def one_ahead(jobs: Iterable) -> Iterator:
 
 @functools.partial(jax.jit, static_argnames="model")
 def stars_block(
-    params: optax.Params, user_row: Int32[Array, " batch"], movie_row: Int32[Array, " batch"], *, model: TwoTowers
+    params: Members,
+    users: Encoded,
+    movies: Encoded,
+    user_row: Int32[Array, " batch"],
+    movie_row: Int32[Array, " batch"],
+    *,
+    model: TwoTowers,
 ) -> Float[Array, " batch"]:
     """Stars of each pair, not yet held to the scale."""
-    return model.apply({"params": params}, user_row, movie_row)[0]
+    return mean_stars(params, users[:, user_row], movies[:, movie_row], model=model)
 
 
 def predict_stars(
     model: TwoTowers,
-    params: optax.Params,
+    params: Members,
+    users: Encoded,
+    movies: Encoded,
     user_row: Int32[np.ndarray, " ratings"],
     movie_row: Int32[np.ndarray, " ratings"],
     rating_scale: tuple[float, float],
 ) -> Float32[np.ndarray, " ratings"]:
-    """Predicted stars of each pair of rows, within the scale."""
+    """Predicted stars of each pair of rows, within the scale; users and movies as `model.encode` gives them."""
     stars = np.empty(len(user_row), np.float32)
     for first in range(0, len(user_row), BLOCK_PAIRS):
         place = slice(first, first + BLOCK_PAIRS)
         rows = [fill(column[place], BLOCK_PAIRS) for column in (user_row, movie_row)]
-        stars[place] = np.asarray(stars_block(params, *rows, model=model))[: len(stars[place])]
+        stars[place] = np.asarray(stars_block(params, users, movies, *rows, model=model))[: len(stars[place])]
     return np.clip(stars, *np.array(rating_scale, np.float32))
 
 

@@ -98,3 +98,32 @@ class Batch(NamedTuple):
     movie_row: Int32[Any, "*steps batch"]
     rating: Float32[Any, "*steps batch"]
     weight: Float32[Any, "*steps batch"]
+
+
+class Links(NamedTuple):
+    """Ratings as links from owners to others, laid out in pieces of one length for `pooling.pool`.
+
+    An owner with more links than a piece holds has several pieces, side by side; one without any has none. Owners rise.
+    Places left over at the end of an owner's last piece are filling.
+
+    rating: which rating a place is, in the order of train; -1 marks filling.
+    user_value, movie_value: what the rating tells its user's tower and its movie's tower, in stars; 0 in filling.
+    """
+
+    owner: Int32[Any, " pieces"]
+    other: Int32[Any, "length pieces"]
+    rating: Int32[Any, "length pieces"]
+    user_value: Float32[Any, "length pieces"]
+    movie_value: Float32[Any, "length pieces"]
+
+
+class History(NamedTuple):
+    """Who has rated what: the train ratings from the users' side and from the movies' side, and their counts.
+
+    The last count is that of the unknown row, 0.
+    """
+
+    by_user: Links
+    by_movie: Links
+    user_count: Float32[Any, " users_and_unknown"]
+    movie_count: Float32[Any, " movies_and_unknown"]

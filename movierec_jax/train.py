@@ -14,10 +14,11 @@ from jaxtyping import Array, Float, Int32
 
 from movierec_jax import batches
 from movierec_jax.config import TrainConfig
-from movierec_jax.model import TwoTowers
-from movierec_jax.objective import embedding_size, squared_error, weighted_mean
+from movierec_jax.history import history_of
+from movierec_jax.model import Rated, TwoTowers, encode, mean_stars, nothing_rated, rated
+from movierec_jax.objective import decay, squared_error, variance, weighted_mean
 from movierec_jax.optimizer import adam
-from movierec_jax.schema import Batch, InputError, Ratings
+from movierec_jax.schema import Batch, History, InputError, Ratings
 
 
 @typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.
@@ -33,7 +34,7 @@ class TrainState:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """All that a step reads besides its state and batch; the same from the first step to the last."""
+    """All that a step reads besides its state and the data; the same from the first step to the last."""
 
     model: TwoTowers
     config: TrainConfig
@@ -63,40 +64,82 @@ class EpochRecord:
 @functools.partial(jax.jit, static_argnames="recipe")
 def new_state(recipe: Recipe) -> TrainState:
     """The state before the first step, a function of the config's seed."""
+    model = recipe.model
+    users, movies = (nothing_rated(rows + 1) for rows in (model.num_users, model.num_movies))
     row = jnp.zeros(1, jnp.int32)
-    params = recipe.model.init(jax.random.key(recipe.config.seed), row, row)["params"]
-    return TrainState(step=jnp.int32(0), params=params, opt_state=recipe.optimizer.init(params))
+
+    def new_member(key):
+        params = model.init(key, users, movies, row, row)["params"]
+        return params, recipe.optimizer.init(params)
+
+    params, opt_state = jax.vmap(new_member)(member_keys(recipe.config))
+    return TrainState(step=jnp.int32(0), params=params, opt_state=opt_state)
 
 
-def train_step(state: TrainState, batch: Batch, *, recipe: Recipe) -> tuple[TrainState, Float[Array, ""]]:
-    """The state after one step of Adam, and the mean squared error before it."""
-    dropout_key = jax.random.fold_in(jax.random.key(recipe.config.seed), state.step)
+def member_keys(config: TrainConfig) -> Array:
+    """A random key for each member of the ensemble."""
+    return jax.random.split(jax.random.key(config.seed), config.ensemble_size)
 
-    def objective(params):
+
+def train_step(
+    state: TrainState, batch: Batch, users: Rated, movies: Rated, history: History, *, recipe: Recipe
+) -> tuple[TrainState, Float[Array, ""]]:
+    """The state after one step of Adam, and the mean squared error before it, over all members.
+
+    users, movies: their histories without the ratings of the batch.
+    """
+    config = recipe.config
+
+    def objective(params, key):
         stars, user, movie = recipe.model.apply(
-            {"params": params}, batch.user_row, batch.movie_row, is_training=True, rngs={"dropout": dropout_key}
+            {"params": params}, users, movies, batch.user_row, batch.movie_row, is_training=True, rngs={"dropout": key}
         )
         error = weighted_mean(squared_error(stars, batch.rating), batch.weight)
-        return error + recipe.config.embedding_decay * weighted_mean(embedding_size(user, movie), batch.weight), error
+        spread = variance(user, movie, history.user_count[batch.user_row], history.movie_count[batch.movie_row])
+        penalty = config.uncertainty * weighted_mean(spread, batch.weight) + decay(params, history, config)
+        return error + penalty, error
 
-    gradient, error = jax.grad(objective, has_aux=True)(state.params)
-    updates, opt_state = recipe.optimizer.update(gradient, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
-    return TrainState(step=state.step + 1, params=params, opt_state=opt_state), error
+    def member_step(params, opt_state, key):
+        gradient, error = jax.grad(objective, has_aux=True)(params, jax.random.fold_in(key, state.step))
+        updates, opt_state = recipe.optimizer.update(gradient, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state, error
+
+    params, opt_state, error = jax.vmap(member_step)(state.params, state.opt_state, member_keys(config))
+    return TrainState(step=state.step + 1, params=params, opt_state=opt_state), jnp.mean(error)
 
 
 @functools.partial(jax.jit, static_argnames="recipe", donate_argnames="state")
-def train_epoch(state: TrainState, batches: Batch, *, recipe: Recipe) -> tuple[TrainState, Float[Array, " steps"]]:
-    """The state after a step for each of the stacked batches, and each step's mean squared error."""
-    return jax.lax.scan(functools.partial(train_step, recipe=recipe), state, batches)
+def train_epoch(
+    state: TrainState,
+    batches: Batch,
+    step_of_rating: Int32[Array, " ratings_and_filling"],
+    history: History,
+    *,
+    recipe: Recipe,
+) -> tuple[TrainState, Float[Array, " steps"]]:
+    """The state after a step for each of the stacked batches, and each step's mean squared error.
+
+    A rating is left out of all histories in the step that predicts it.
+    """
+    by_user, by_movie = (step_of_rating[links.rating] for links in (history.by_user, history.by_movie))
+
+    def step(state, place_and_batch):
+        place, batch = place_and_batch
+        counts = ((steps != place) & (steps >= 0) for steps in (by_user, by_movie))
+        return train_step(state, batch, *rated(history, *counts), history, recipe=recipe)
+
+    return jax.lax.scan(step, state, (jnp.arange(len(batches.weight)), batches))
 
 
 @functools.partial(jax.jit, static_argnames="recipe")
-def squared_errors(params: optax.Params, batches: Batch, *, recipe: Recipe) -> Float[Array, " steps"]:
+def squared_errors(
+    params: optax.Params, batches: Batch, history: History, *, recipe: Recipe
+) -> Float[Array, " steps"]:
     """The sum of squared errors of each batch, with predictions held to the rating scale and without dropout."""
+    users, movies = encode(params, history, model=recipe.model)
 
     def batch_error(batch: Batch):
-        stars, _, _ = recipe.model.apply({"params": params}, batch.user_row, batch.movie_row)
+        stars = mean_stars(params, users[:, batch.user_row], movies[:, batch.movie_row], model=recipe.model)
         return jnp.sum(batch.weight * squared_error(jnp.clip(stars, *recipe.rating_scale), batch.rating))
 
     return jax.lax.map(batch_error, batches)
@@ -111,20 +154,27 @@ def fit(
     next epoch's batches are built while the device works on this one. Raises InputError where the error is not a
     number, naming the step.
     """
-    config = recipe.config
-    steps = batches.num_steps(len(train), config.batch_size)
-    valid_batches = batches.stack_batches(valid, np.arange(len(valid)), config.batch_size) if len(valid) else None
+    config, model = recipe.config, recipe.model
+    batch_size = batches.batch_size(len(train), config.batch_size)
+    steps = batches.num_steps(len(train), batch_size)
+    history = jax.device_put(history_of(train, model.num_users, model.num_movies))
+    valid_batches = batches.stack_batches(valid, np.arange(len(valid)), batch_size) if len(valid) else None
+
+    def epoch_input(epoch: int) -> tuple[Batch, np.ndarray]:
+        order = batches.epoch_order(len(train), config.seed, epoch)
+        return batches.stack_batches(train, order, batch_size), batches.steps_of(order, batch_size)
+
     first = int(state.step) // steps
-    upcoming = batches.epoch_batches(train, config.batch_size, config.seed, first)
+    upcoming = epoch_input(first)
     for epoch in range(first, config.epochs):
         start = time.perf_counter()
-        weight = upcoming.weight.sum(axis=1)
-        state, error = train_epoch(state, upcoming, recipe=recipe)
+        weight = upcoming[0].weight.sum(axis=1)
+        state, error = train_epoch(state, *upcoming, history, recipe=recipe)
         if epoch + 1 < config.epochs:
-            upcoming = batches.epoch_batches(train, config.batch_size, config.seed, epoch + 1)
+            upcoming = epoch_input(epoch + 1)
         valid_rmse = None
         if valid_batches is not None:
-            valid_sum = np.asarray(squared_errors(state.params, valid_batches, recipe=recipe), np.float64).sum()
+            valid_sum = np.asarray(squared_errors(state.params, valid_batches, history, recipe=recipe), np.float64).sum()
             valid_rmse = float(np.sqrt(valid_sum / len(valid)))
         train_error = np.asarray(error)
         require_finite(train_error, "error at step", first=epoch * steps)

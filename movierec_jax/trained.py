@@ -2,19 +2,20 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import warnings
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import optax
 import pandas as pd
 from jaxtyping import Float32
 
 from movierec_jax.checkpoint import Checkpoints, Run, load_run, places_and_rows
 from movierec_jax.config import ScoreConfig
-from movierec_jax.recommend import Seen, encode_movies, predict_stars, top_k_blocks
+from movierec_jax.model import Encoded, Members, encode
+from movierec_jax.recommend import Seen, predict_stars, top_k_blocks
 from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR, InputError
 
 RANK = "rank"
@@ -30,7 +31,12 @@ class Recommender:
     """A run with the parameters of its best epoch. Ids go in and come out as the data writes them."""
 
     run: Run
-    params: optax.Params
+    params: Members
+
+    @functools.cached_property
+    def encoded(self) -> tuple[Encoded, Encoded]:
+        """All users and all movies as the model sees them."""
+        return encode(self.params, self.run.history, model=self.run.model)
 
     def user_ids(self) -> pd.Index:
         """All users of the data in rising order, also those whom train has no rating of."""
@@ -60,7 +66,7 @@ class Recommender:
         to_leave_out = places_and_rows(self.run, users[:0] if include_seen else users, self.run.parts.all())
         seen = Seen.of(*to_leave_out, len(users), len(self.run.movies))
         rows = self.run.users.rows(users)
-        for place, top in top_k_blocks(self.run.model, self.params, rows, seen, k, block_users):
+        for place, top in top_k_blocks(self.run.model, self.params, *self.encoded, rows, seen, k, block_users):
             is_filled = top.movie_row < len(self.run.movies)
             score = top.score[is_filled]
             yield pd.DataFrame(
@@ -78,7 +84,7 @@ class Recommender:
         user_row, movie_row = self.run.users.rows(user_ids), self.run.movies.rows(movie_ids)
         if len(user_row) != len(movie_row):
             raise InputError(f"{len(user_row)} users and {len(movie_row)} movies: give one movie for each user")
-        return predict_stars(self.run.model, self.params, user_row, movie_row, self.run.rating_scale)
+        return predict_stars(self.run.model, self.params, *self.encoded, user_row, movie_row, self.run.rating_scale)
 
     def similar(self, movie_id, k: int = 10) -> pd.DataFrame:
         """The k movies most like one, by the cosine of their factors: `movie_id, similarity`, best first.
@@ -96,9 +102,9 @@ class Recommender:
         return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": cosine[best]})
 
     def movie_factors(self) -> pd.DataFrame:
-        """The factors of every movie trained on, a row each, by movie id."""
-        factors = np.asarray(encode_movies(self.params, model=self.run.model).factors)
-        return pd.DataFrame(factors, index=self.run.movies.ids)
+        """The factors of every movie trained on, a row each, by movie id; the members' side by side."""
+        factors = np.asarray(self.encoded[1].factors)[:, : len(self.run.movies)]
+        return pd.DataFrame(np.concatenate(factors, axis=1), index=self.run.movies.ids)
 
     def with_titles(self, table: pd.DataFrame) -> pd.DataFrame:
         """A table that has movie ids, with `title`, `year` and `genres` beside them; the id where there is no title."""

@@ -1,0 +1,116 @@
+"""Sums of table rows over links, in time and memory linear in the number of links.
+
+A user's history is the sum of a row for each movie they rated, a movie's content the sum of a row for each of its
+features: products of a sparse matrix with a dense one. XLA adds row after row to scattered places slowly. So links are
+laid out in pieces of one length (`Links`), and the sum walks along all pieces at once, a gather and an addition for
+each place in a piece; only one sum per piece is left to be brought to its owner. The gradient is a sum of the same kind
+over the same links seen from the other side, which is why both sides are laid out.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32
+
+
+class Weighted(NamedTuple):
+    """Links from owners to others, each with one weight per table that is summed; weight 0 marks filling.
+
+    owner rises; pieces of one owner stand side by side.
+    """
+
+    owner: Int32[Array, " pieces"]
+    other: Int32[Array, "length pieces"]
+    weights: tuple[Float[Array, "length pieces"], ...]
+
+
+class BothWays(NamedTuple):
+    """The same links with the same weights, by owner and by other."""
+
+    forward: Weighted
+    backward: Weighted
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def pool(
+    tables: tuple[Float[Array, "others features"], ...], links: BothWays, num_owners: int
+) -> Float[Array, "owners features"]:
+    """For each owner the sum over its links and over the tables of weight times the row of the other.
+
+    Differentiable in the tables alone.
+    """
+    return over_owners(over_pieces(tables, links.forward), links.forward.owner, num_owners)
+
+
+def pool_forward(tables, links, num_owners):
+    return pool(tables, links, num_owners), (links.backward, tables)
+
+
+def pool_backward(num_owners, residuals, gradient):
+    backward, tables = residuals
+    sums = [over_owners(sums, backward.owner, len(tables[0])) for sums in over_pieces_apart(gradient, backward)]
+    return tuple(sums), None
+
+
+pool.defvjp(pool_forward, pool_backward)
+
+
+@jax.custom_batching.custom_vmap
+def over_pieces(tables: tuple[Float[Array, "others features"], ...], links: Weighted) -> Float[Array, "pieces features"]:
+    """For each piece the sum over its places and over the tables."""
+
+    def add_place(place, total):
+        rows = links.other[place]
+        for table, weight in zip(tables, links.weights, strict=True):
+            total = total + weight[place][:, None] * table[rows]
+        return total
+
+    length, pieces = links.other.shape
+    return jax.lax.fori_loop(0, length, add_place, jnp.zeros((pieces, tables[0].shape[1])))
+
+
+@jax.custom_batching.custom_vmap
+def over_pieces_apart(
+    table: Float[Array, "others features"], links: Weighted
+) -> tuple[Float[Array, "pieces features"], ...]:
+    """For each piece the sum over its places, once with each of the weights."""
+
+    def add_place(place, totals):
+        rows = table[links.other[place]]
+        return tuple(total + weight[place][:, None] * rows for total, weight in zip(totals, links.weights, strict=True))
+
+    length, pieces = links.other.shape
+    nothing = jnp.zeros((pieces, table.shape[1]))
+    return jax.lax.fori_loop(0, length, add_place, tuple(nothing for _ in links.weights))
+
+
+def side_by_side(function, axis_size, in_batched, tables, links):
+    """The sums of many tables as those of one with all their features: rows are fetched once, not once per member."""
+    is_batched, links_batched = in_batched
+    if any(jax.tree.leaves(links_batched)):
+        raise NotImplementedError("members share their links")
+    wide = jax.tree.map(
+        lambda table, has_members: jnp.moveaxis(
+            table if has_members else jnp.broadcast_to(table, (axis_size, *table.shape)), 0, 1
+        ).reshape(table.shape[-2], -1),
+        tables,
+        is_batched,
+    )
+    sums = function(wide, links)
+    apart = jax.tree.map(
+        lambda total: jnp.moveaxis(total.reshape(len(total), axis_size, total.shape[1] // axis_size), 1, 0), sums
+    )
+    return apart, jax.tree.map(lambda _: True, sums)
+
+
+over_pieces.def_vmap(functools.partial(side_by_side, over_pieces))
+over_pieces_apart.def_vmap(functools.partial(side_by_side, over_pieces_apart))
+
+
+def over_owners(
+    sums: Float[Array, "pieces features"], owner: Int32[Array, " pieces"], num_owners: int
+) -> Float[Array, "owners features"]:
+    """The sums of an owner's pieces added up; 0 for an owner without any."""
+    return jax.ops.segment_sum(sums, owner, num_segments=num_owners, indices_are_sorted=True)
