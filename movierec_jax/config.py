@@ -16,6 +16,10 @@ T = TypeVar("T")
 
 DEFAULT_WORKDIR = "runs/default"
 
+# What the data itself may tell of movies and users; "zip" is the first digit of the zip code.
+MOVIE_CONTENT = ("genres", "year", "tags")
+USER_CONTENT = ("age", "gender", "occupation", "zip")
+
 # Movies for each user where nothing else is asked for and the catalogue has as many.
 FILE_TOP_K = 100
 TABLE_TOP_K = 10
@@ -65,6 +69,17 @@ class DataConfig:
         "share of the train ratings carved out for validation, between 0 and 1; 0 trains on all, to the last epoch",
     )
     split_seed: int = setting(0, "seed of the random split")
+    content: tuple[str, ...] = setting(
+        ("genres", "year", "tags", "age", "gender", "occupation"),
+        f"what of the data's own tables the model knows besides ids, any of {', '.join(MOVIE_CONTENT + USER_CONTENT)}, "
+        "or none",
+    )
+    movie_features: tuple[str, ...] = setting(
+        (),
+        "CSV, TSV or Parquet files (also .gz) with more of the movies: a column of movie ids, and others of numbers, "
+        'categories, lists joined by "|" or text',
+    )
+    user_features: tuple[str, ...] = setting((), "such files with more of the users, and a column of user ids")
 
     def __post_init__(self):
         choose("split", self.split, ("random", "user_time", "time"))
@@ -73,6 +88,8 @@ class DataConfig:
         require(self.min_user_ratings >= 1, "min_user_ratings", self.min_user_ratings, "1 or more")
         require(self.min_movie_ratings >= 1, "min_movie_ratings", self.min_movie_ratings, "1 or more")
         require(self.split_seed >= 0, "split_seed", self.split_seed, "0 or more")
+        for group in self.content if self.content != ("none",) else ():
+            choose("content", group, MOVIE_CONTENT + USER_CONTENT)
         if self.rating_scale is not None:
             require(
                 len(self.rating_scale) == 2 and -math.inf < self.rating_scale[0] < self.rating_scale[1] < math.inf,
