@@ -3,6 +3,7 @@
 config.json            settings, rating scale, and the fingerprint of the ratings
 vocab/*.parquet        ids in the order of their rows
 movies.parquet         titles, years and genres
+features/*.parquet     what is known of movies and users by row: weighted features, and their names
 ratings/*.parquet      the clean ratings, part by part, in original ids
 checkpoints/EPOCH/     training state (Orbax) and the record of all epochs so far
 """
@@ -29,7 +30,7 @@ from movierec_jax import config as configs
 from movierec_jax.batches import num_steps
 from movierec_jax.config import Config
 from movierec_jax.model import TwoTowers
-from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, CleanData, InputError
+from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, Bags, CleanData, InputError
 from movierec_jax.splits import Split
 from movierec_jax.train import EpochRecord, Recipe, TrainState, best_record, new_state
 from movierec_jax.vocab import Vocab
@@ -47,6 +48,10 @@ OWN_FILES = (
     "ratings/test.parquet",
     "vocab/users.parquet",
     "vocab/movies.parquet",
+    "features/users.parquet",
+    "features/users_names.parquet",
+    "features/movies.parquet",
+    "features/movies_names.parquet",
     "movies.parquet",
     "config.json",
 )
@@ -146,6 +151,29 @@ def load_run(workdir: pathlib.Path) -> Run:
             }
         ),
     )
+
+
+def save_bags(workdir: pathlib.Path, name: str, bags: Bags) -> None:
+    """Writes weighted features of movies or users, as `name` says, and the names of the features."""
+    (workdir / "features").mkdir(parents=True, exist_ok=True)
+    entries = pd.DataFrame({"row": bags.row, "feature": bags.feature, "value": bags.value})
+    write_table(workdir / "features" / f"{name}.parquet", entries)
+    write_table(
+        workdir / "features" / f"{name}_names.parquet", pd.DataFrame({"name": pd.Series(bags.names, dtype="str")})
+    )
+
+
+def load_bags(workdir: pathlib.Path, name: str) -> Bags:
+    """The features that `save_bags` wrote. Raises InputError where they are missing or damaged."""
+    path = workdir / "features" / f"{name}.parquet"
+    entries = read_table(path, ["row", "feature", "value"])
+    names = read_table(workdir / "features" / f"{name}_names.parquet", ["name"])["name"]
+    if (entries["feature"] >= len(names)).any():
+        raise InputError(
+            f"{path}: has features that are not among the {len(names):,} of {name}_names.parquet beside it"
+        )
+    row, feature, value = (entries[column].to_numpy() for column in ("row", "feature", "value"))
+    return Bags(row, feature, value, tuple(names))
 
 
 def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str]:
