@@ -11,6 +11,7 @@ Each module is one stage, in the order in which data flows through them:
            file of lists <──scoring── trained run <──recommend (top-K) <─────────────────┤
                                          report <──evaluate (metrics, baselines) <───────┘
 
+`content` makes features of genres, years, tags, ages and, read by `features_file`, any table of movies or users.
 `config` holds every default, `schema` the records that pass between stages, `run` the whole of a training run, and
 `cli` what the scripts share.
 """

@@ -3,6 +3,7 @@
 config.json            settings, rating scale, and the fingerprint of the ratings
 vocab/*.parquet        ids in the order of their rows
 movies.parquet         titles, years and genres
+features/*.parquet     what is known of movies and users by row: weighted features, and their names
 ratings/*.parquet      the clean ratings, part by part, in original ids
 checkpoints/EPOCH/     training state (Orbax) and the record of all epochs so far
 """
@@ -28,7 +29,9 @@ from jaxtyping import Int, Int32
 from movierec_jax import config as configs
 from movierec_jax.batches import batch_size, num_steps
 from movierec_jax.config import Config
-from movierec_jax.history import history_of
+from movierec_jax.content import movie_content, user_content
+from movierec_jax.features_file import read_features
+from movierec_jax.known import known_of
 from movierec_jax.model import TwoTowers
 from movierec_jax.schema import (
     GENRES,
@@ -38,9 +41,10 @@ from movierec_jax.schema import (
     TITLE,
     USER_ID,
     YEAR,
+    Bags,
     CleanData,
-    History,
     InputError,
+    Known,
 )
 from movierec_jax.splits import Split
 from movierec_jax.train import EpochRecord, Recipe, TrainState, best_record, new_state
@@ -59,9 +63,16 @@ OWN_FILES = (
     "ratings/test.parquet",
     "vocab/users.parquet",
     "vocab/movies.parquet",
+    "features/users.parquet",
+    "features/users_names.parquet",
+    "features/movies.parquet",
+    "features/movies_names.parquet",
     "movies.parquet",
     "config.json",
 )
+
+# The column of a vocabulary's file that says whether train has an id.
+IN_TRAIN = "in_train"
 
 # Raised when files of one version can no longer be read by the next.
 FORMAT = 2
@@ -73,6 +84,7 @@ class Run:
 
     movie_table: one row per movie (`movie_id`, `title`, `year`, `genres`), also movies without ratings.
     parts: the clean ratings in original ids.
+    user_content, movie_content: features of the rows of the vocabularies.
     """
 
     config: Config
@@ -81,11 +93,20 @@ class Run:
     movies: Vocab
     movie_table: pd.DataFrame
     parts: Split
+    user_content: Bags
+    movie_content: Bags
 
     @functools.cached_property
     def model(self) -> TwoTowers:
         rating_mean = float(self.parts.train[RATING].mean())
-        return TwoTowers(len(self.users), len(self.movies), self.config.model, rating_mean)
+        return TwoTowers(
+            num_users=len(self.users),
+            num_movies=len(self.movies),
+            num_user_features=len(self.user_content.names),
+            num_movie_features=len(self.movie_content.names),
+            config=self.config.model,
+            rating_mean=rating_mean,
+        )
 
     @functools.cached_property
     def recipe(self) -> Recipe:
@@ -94,9 +115,10 @@ class Run:
         return Recipe(self.model, self.config.train, steps * self.config.train.epochs, self.rating_scale)
 
     @functools.cached_property
-    def history(self) -> History:
-        """The train ratings as the towers see them."""
-        return history_of(to_rows(self.parts.train, self.users, self.movies), len(self.users), len(self.movies))
+    def known(self) -> Known:
+        """What the towers see: the train ratings and the content."""
+        train = to_rows(self.parts.train, self.users, self.movies)
+        return known_of(train, self.users.unknown, self.movies.unknown, self.user_content, self.movie_content)
 
 
 def places_and_rows(
@@ -108,14 +130,37 @@ def places_and_rows(
 
 
 def new_run(config: Config, data: CleanData, parts: Split) -> Run:
-    """A run on clean, split data; its vocabularies know the train part alone."""
+    """A run on clean, split data; its vocabularies and features are fitted on the train part alone.
+
+    Users and movies of the other parts and of the data's tables have rows too, without an embedding: of them the model
+    knows the content. Raises InputError for a table of features that cannot be used.
+    """
+    everybody = pd.concat([*(part[USER_ID] for part in parts.all()), data.users[USER_ID]])
+    users = Vocab.of(parts.train[USER_ID], "user", others=everybody)
+    movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])
+    settings = config.data
     return Run(
         config=config,
         rating_scale=data.rating_scale,
-        users=Vocab.of(parts.train[USER_ID], "user"),
-        movies=Vocab.of(parts.train[MOVIE_ID], "movie"),
+        users=users,
+        movies=movies,
         movie_table=data.movies,
         parts=parts,
+        user_content=user_content(
+            data.users,
+            [read_features(path, USER_ID) for path in settings.user_features],
+            users.ids,
+            len(users),
+            groups=settings.content,
+        ),
+        movie_content=movie_content(
+            data.movies,
+            data.tags,
+            [read_features(path, MOVIE_ID) for path in settings.movie_features],
+            movies.ids,
+            len(movies),
+            groups=settings.content,
+        ),
     )
 
 
@@ -132,8 +177,10 @@ def save_run(workdir: pathlib.Path, run: Run) -> None:
     """Writes the files of a run, config.json last: a workdir that has it is whole."""
     for folder in ("vocab", "ratings"):
         (workdir / folder).mkdir(parents=True, exist_ok=True)
-    write_table(workdir / "vocab" / "users.parquet", run.users.ids.to_frame(name=USER_ID))
-    write_table(workdir / "vocab" / "movies.parquet", run.movies.ids.to_frame(name=MOVIE_ID))
+    save_vocab(workdir, run.users, USER_ID)
+    save_vocab(workdir, run.movies, MOVIE_ID)
+    save_bags(workdir, "users", run.user_content)
+    save_bags(workdir, "movies", run.movie_content)
     write_table(workdir / "movies.parquet", run.movie_table)
     for name, part in vars(run.parts).items():
         write_table(workdir / "ratings" / f"{name}.parquet", part)
@@ -154,8 +201,10 @@ def load_run(workdir: pathlib.Path) -> Run:
     return Run(
         config=config,
         rating_scale=rating_scale,
-        users=Vocab(pd.Index(read_table(workdir / "vocab" / "users.parquet", [USER_ID])[USER_ID]), "user"),
-        movies=Vocab(pd.Index(read_table(workdir / "vocab" / "movies.parquet", [MOVIE_ID])[MOVIE_ID]), "movie"),
+        users=load_vocab(workdir, "user", USER_ID),
+        movies=load_vocab(workdir, "movie", MOVIE_ID),
+        user_content=load_bags(workdir, "users"),
+        movie_content=load_bags(workdir, "movies"),
         movie_table=read_table(workdir / "movies.parquet", [MOVIE_ID, TITLE, YEAR, GENRES]),
         parts=Split(
             **{
@@ -164,6 +213,41 @@ def load_run(workdir: pathlib.Path) -> Run:
             }
         ),
     )
+
+
+def save_vocab(workdir: pathlib.Path, vocab: Vocab, column: str) -> None:
+    """Writes ids in the order of their rows, and which of them train has."""
+    table = pd.DataFrame({column: vocab.ids, IN_TRAIN: np.arange(len(vocab.ids)) < len(vocab)})
+    write_table(workdir / "vocab" / f"{vocab.name}s.parquet", table)
+
+
+def load_vocab(workdir: pathlib.Path, name: str, column: str) -> Vocab:
+    """The ids that `save_vocab` wrote. Raises InputError where they are missing or damaged."""
+    table = read_table(workdir / "vocab" / f"{name}s.parquet", [column, IN_TRAIN])
+    return Vocab(pd.Index(table[column]), name, num_others=int((~table[IN_TRAIN]).sum()))
+
+
+def save_bags(workdir: pathlib.Path, name: str, bags: Bags) -> None:
+    """Writes weighted features of movies or users, as `name` says, and the names of the features."""
+    (workdir / "features").mkdir(parents=True, exist_ok=True)
+    entries = pd.DataFrame({"row": bags.row, "feature": bags.feature, "value": bags.value})
+    write_table(workdir / "features" / f"{name}.parquet", entries)
+    write_table(
+        workdir / "features" / f"{name}_names.parquet", pd.DataFrame({"name": pd.Series(bags.names, dtype="str")})
+    )
+
+
+def load_bags(workdir: pathlib.Path, name: str) -> Bags:
+    """The features that `save_bags` wrote. Raises InputError where they are missing or damaged."""
+    path = workdir / "features" / f"{name}.parquet"
+    entries = read_table(path, ["row", "feature", "value"])
+    names = read_table(workdir / "features" / f"{name}_names.parquet", ["name"])["name"]
+    if (entries["feature"] >= len(names)).any():
+        raise InputError(
+            f"{path}: has features that are not among the {len(names):,} of {name}_names.parquet beside it"
+        )
+    row, feature, value = (entries[column].to_numpy() for column in ("row", "feature", "value"))
+    return Bags(row, feature, value, tuple(names))
 
 
 def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str]:

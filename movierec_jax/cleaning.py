@@ -46,7 +46,15 @@ def clean(raw: RawData, config: DataConfig) -> CleanData:
     table = keep(table, is_frequent(table[MOVIE_ID], config.min_movie_ratings), "movie with too few ratings", dropped)
     table = table.reset_index(drop=True)
     require_variety(table, raw.source, dropped)
-    return CleanData(table, movie_table(raw.movies, table[MOVIE_ID]), scale, raw.source, dropped)
+    return CleanData(
+        table,
+        movie_table(raw.movies, table[MOVIE_ID]),
+        scale,
+        raw.source,
+        dropped,
+        users=with_ids_of(raw.users, table, USER_ID),
+        tags=with_ids_of(raw.tags.assign(**{TIMESTAMP: to_seconds(raw.tags)}), table, USER_ID, MOVIE_ID),
+    )
 
 
 def clean_held_out(
@@ -206,6 +214,13 @@ def movie_table(movies: pd.DataFrame, rated: pd.Series) -> pd.DataFrame:
             GENRES: movies[GENRES].fillna("").to_numpy(),
         }
     )
+
+
+def with_ids_of(table: pd.DataFrame, ratings: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """A table whose columns of ids have the dtypes of the ratings', without rows whose id cannot be such a one."""
+    table = table.assign(**{column: same_kind(table[column], ratings[column]) for column in columns})
+    table = table.dropna(subset=list(columns)).astype({column: ratings[column].dtype for column in columns})
+    return table.reset_index(drop=True)
 
 
 def same_kind(ids: pd.Series, other: pd.Series) -> pd.Series:

@@ -67,13 +67,13 @@ def plain_type(hint: Any) -> type:
 
 
 def parse_list(field: dataclasses.Field, items: list[str]) -> tuple | None:
-    """The numbers of a list flag; None where the field allows none and no item is given."""
+    """The numbers or words of a list flag; None where the field allows none and no item is given."""
     hint, *others = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
     if others and not items:
         return None
-    number = typing.get_args(hint)[0]
+    kind = typing.get_args(hint)[0]
     try:
-        return tuple(number(item) for item in items)
+        return tuple(kind(item) for item in items)
     except ValueError:
         raise InputError(f"--{field.name}={','.join(items)}: must be numbers with commas between") from None
 

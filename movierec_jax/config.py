@@ -24,12 +24,17 @@ DECAYS = (
     "bias_decay",
     "explicit_decay",
     "implicit_decay",
+    "feature_decay",
     "decay_power",
     "uncertainty",
     "weight_decay",
 )
 
 DEFAULT_WORKDIR = "runs/default"
+
+# What the data itself may tell of movies and users; "zip" is the first digit of the zip code.
+MOVIE_CONTENT = ("genres", "year", "tags")
+USER_CONTENT = ("age", "gender", "occupation", "zip")
 
 # Movies for each user where nothing else is asked for and the catalogue has as many.
 FILE_TOP_K = 100
@@ -80,6 +85,17 @@ class DataConfig:
         "share of the train ratings carved out for validation, between 0 and 1; 0 trains on all, to the last epoch",
     )
     split_seed: int = setting(0, "seed of the random split")
+    content: tuple[str, ...] = setting(
+        ("genres", "year", "tags", "age", "gender", "occupation"),
+        f"what of the data's own tables the model knows besides ids, any of {', '.join(MOVIE_CONTENT + USER_CONTENT)}, "
+        "or none",
+    )
+    movie_features: tuple[str, ...] = setting(
+        (),
+        "CSV, TSV or Parquet files (also .gz) with more of the movies: a column of movie ids, and others of numbers, "
+        'categories, lists joined by "|" or text',
+    )
+    user_features: tuple[str, ...] = setting((), "such files with more of the users, and a column of user ids")
 
     def __post_init__(self):
         choose("split", self.split, ("random", "user_time", "time"))
@@ -88,6 +104,8 @@ class DataConfig:
         require(self.min_user_ratings >= 1, "min_user_ratings", self.min_user_ratings, "1 or more")
         require(self.min_movie_ratings >= 1, "min_movie_ratings", self.min_movie_ratings, "1 or more")
         require(self.split_seed >= 0, "split_seed", self.split_seed, "0 or more")
+        for group in self.content if self.content != ("none",) else ():
+            choose("content", group, MOVIE_CONTENT + USER_CONTENT)
         if self.rating_scale is not None:
             require(
                 len(self.rating_scale) == 2 and -math.inf < self.rating_scale[0] < self.rating_scale[1] < math.inf,
@@ -130,17 +148,18 @@ class TrainConfig:
     batch_size: int | None = setting(
         None, f"ratings per step; without it 1/{STEPS_PER_EPOCH} of the train ratings, so that steps do not multiply"
     )
-    learning_rate: float = setting(0.01, "highest learning rate of Adam")
+    learning_rate: float = setting(0.0036, "highest learning rate of Adam")
     warmup_fraction: float = setting(0.1, "share of all steps in which the learning rate rises from 0; 0 to below 1")
-    embedding_decay: float = setting(0.2, "weight of the squared embeddings of users and movies")
-    bias_decay: float = setting(0.03, "weight of the squared biases of users and movies")
-    explicit_decay: float = setting(0.3, "weight of the squared history rows that say how a movie or user was rated")
-    implicit_decay: float = setting(0.03, "weight of the squared history rows that say that it was rated")
+    embedding_decay: float = setting(0.235, "weight of the squared embeddings of users and movies")
+    bias_decay: float = setting(0.1, "weight of the squared biases of users and movies")
+    explicit_decay: float = setting(0.43, "weight of the squared history rows that say how a movie or user was rated")
+    implicit_decay: float = setting(0.014, "weight of the squared history rows that say that it was rated")
+    feature_decay: float = setting(0.2, "weight of the squared rows of features")
     decay_power: float = setting(
-        0.3, "power of its number of ratings by which a row decays: 1 as often as it is used, 0 all rows alike"
+        0.67, "power of its number of ratings by which a row decays: 1 as often as it is used, 0 all rows alike"
     )
     uncertainty: float = setting(
-        3.0, "variance ascribed to factors learnt from n ratings, times n: those met with few ratings pull to 0"
+        1.2, "variance ascribed to factors learnt from n ratings, times n: those met with few ratings pull to 0"
     )
     weight_decay: float = setting(0.005, "weight of the squared kernels of the dense layers")
     patience: int = setting(0, "stop after this many epochs without a better validation RMSE; 0: never")

@@ -24,6 +24,9 @@ from movierec_jax.vocab import to_rows
 # Where on the scale a rating counts as a hit, unless the config says: 4 of 1 to 5 stars.
 RELEVANT_SHARE = 0.75
 
+# Percentages of ratings that intervals around predictions should hold.
+INTERVAL_LEVELS = (50, 80, 95)
+
 # Rows of users, what they have seen and k -> their lists, block after block: `top_k_blocks` of one model.
 TopKBlocks = Callable[[Int32[np.ndarray, " users"], Seen, int], Iterator[tuple[slice, TopK]]]
 
@@ -35,12 +38,15 @@ class Evaluation:
     rating: predictor ("model" or a baseline) -> rows ("all", "warm", "cold") -> rating metrics. Cold rows are those of
         users or movies without a rating in train.
     ranking: recommender ("model", "popularity") -> ranking metrics, means over users with a relevant movie.
+    intervals: how often a rating lies within the interval that should hold it so often, "coverage@80" for 80% of the
+        time, and what the intervals are made of; empty without a validation part.
     counts: rows, warm and cold rows, cold users and movies, users ranked for.
     predicted: the model's stars for each row of the part.
     """
 
     rating: dict[str, dict[str, dict[str, float]]]
     ranking: dict[str, dict[str, float]]
+    intervals: dict[str, float]
     counts: dict[str, int]
     predicted: Float32[np.ndarray, " ratings"]
 
@@ -55,12 +61,13 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
     Lists rank every movie of the catalogue that the user has not rated in train or validation.
     """
     train, ratings = (to_rows(table, run.users, run.movies) for table in (run.parts.train, held_out))
-    encoded = encode(params, run.history, model=run.model)
-    predicted = predict_stars(run.model, params, *encoded, ratings.user_row, ratings.movie_row, run.rating_scale)
+    encoded = encode(params, run.known, model=run.model)
+    stars_of = functools.partial(predict_stars, run.model, params, *encoded, rating_scale=run.rating_scale)
+    predicted, spread = stars_of(ratings.user_row, ratings.movie_row)
     if not np.isfinite(predicted).all():
         raise InputError("training diverged: the model predicts values that are no numbers; lower --learning_rate")
     predictions = {"model": predicted.astype(np.float64)}
-    for name, predict in rating_baselines(train, len(run.users), len(run.movies)).items():
+    for name, predict in rating_baselines(train, run.users.unknown, run.movies.unknown).items():
         predictions[name] = np.clip(predict(ratings), *run.rating_scale)
     is_warm = run.users.is_known(ratings.user_row) & run.movies.is_known(ratings.movie_row)
     ranking, num_ranked = rank(
@@ -69,12 +76,13 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
     return Evaluation(
         rating={name: rating_figures(stars, ratings.rating, is_warm) for name, stars in predictions.items()},
         ranking=ranking,
+        intervals=intervals(run, stars_of, predicted, spread, ratings.rating),
         counts={
             "rows": len(ratings),
             "warm_rows": int(is_warm.sum()),
             "cold_rows": int((~is_warm).sum()),
-            "cold_users": int((~pd.Index(held_out[USER_ID].unique()).isin(run.users.ids)).sum()),
-            "cold_movies": int((~pd.Index(held_out[MOVIE_ID].unique()).isin(run.movies.ids)).sum()),
+            "cold_users": held_out[USER_ID][~run.users.is_known(ratings.user_row)].nunique(),
+            "cold_movies": held_out[MOVIE_ID][~run.movies.is_known(ratings.movie_row)].nunique(),
             "ranked_users": num_ranked,
         },
         predicted=predicted,
@@ -87,6 +95,34 @@ def rating_figures(
     """Rating metrics on all, warm and cold rows; nan where there are no such rows."""
     rows = {"all": np.ones_like(is_warm), "warm": is_warm, "cold": ~is_warm}
     return {name: metrics.rating_metrics(predicted[mask], rating[mask]) for name, mask in rows.items()}
+
+
+def intervals(
+    run: Run,
+    stars_of: Callable[..., tuple[np.ndarray, np.ndarray]],
+    predicted: Float32[np.ndarray, " ratings"],
+    spread: Float32[np.ndarray, " ratings"],
+    rating: Float32[np.ndarray, " ratings"],
+) -> dict[str, float]:
+    """How well the spread of predictions says how far they are from the ratings.
+
+    A rating is taken to be normal around its prediction, with the variance of the members and, the same for all, that
+    of ratings themselves ("noise"): what the validation part's squared errors have beyond the members' variance.
+    """
+    if run.parts.valid.empty:
+        return {}
+    valid = to_rows(run.parts.valid, run.users, run.movies)
+    stars, valid_spread = stars_of(valid.user_row, valid.movie_row)
+    noise = max(0.0, float(np.mean((stars - valid.rating) ** 2 - valid_spread**2, dtype=np.float64))) ** 0.5
+    deviation = np.hypot(noise, spread)
+    return {
+        "noise": noise,
+        "mean_spread": float(spread.mean(dtype=np.float64)),
+        **{
+            f"coverage@{level}": metrics.interval_coverage(predicted, deviation, rating, level / 100)
+            for level in INTERVAL_LEVELS
+        },
+    }
 
 
 def relevant_from(config: EvalConfig, rating_scale: tuple[float, float]) -> float:
@@ -107,7 +143,8 @@ def rank(
     seen = Seen.of(*known, len(users), len(run.movies))
     num_relevant = np.bincount(place, minlength=len(users))
     count = np.bincount(train.movie_row, minlength=len(run.movies))
-    relevant_pairs = pairs(place, ratings.movie_row[is_relevant], len(run.movies))
+    relevant_row = np.minimum(ratings.movie_row[is_relevant], len(run.movies), dtype=np.int32)
+    relevant_pairs = pairs(place, relevant_row, len(run.movies))
     lists = {
         "model": model_lists(run, top_k, users, seen, max(ks)),
         "popularity": popular_lists(count, seen, len(users), max(ks)),

@@ -8,6 +8,7 @@ metrics look at the lists alone: how much of the catalogue they reach, and how e
 A figure that has nothing to stand on (no rating, no relevant movie, nothing listed) is NaN, without a warning.
 """
 
+import statistics
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -132,6 +133,22 @@ RANKING_METRICS: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] 
     "mrr": reciprocal_rank_at_k,
     "hit_rate": hit_rate_at_k,
 }
+
+
+def interval_coverage(
+    predicted: Float[np.ndarray, " ratings"],
+    deviation: Float[np.ndarray, " ratings"],
+    rating: Float[np.ndarray, " ratings"],
+    level: float,
+) -> float:
+    """The share of ratings within the central normal interval of the prediction that should hold `level` of them.
+
+    deviation: standard deviation of each prediction's normal distribution, in stars. Nan for no ratings.
+    """
+    if len(rating) == 0:
+        return float("nan")
+    half_width = statistics.NormalDist().inv_cdf((1 + level) / 2) * deviation
+    return float(np.mean(np.abs(rating - predicted) <= half_width))
 
 
 def ranking_metrics(

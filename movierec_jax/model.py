@@ -1,17 +1,18 @@
 """Two towers and one head: what is known of a user, of a movie, and the stars the one would give the other.
 
-    user row,  movies rated and how -> user tower  -> Encoded ─┐
-                                                               ├─ head -> stars
-    movie row, users who rated and how -> movie tower -> Encoded ─┘
+    user row,  movies rated and how,    features -> user tower  -> Encoded ─┐
+                                                                            ├─ head -> stars
+    movie row, users who rated and how, features -> movie tower -> Encoded ─┘
 
     stars = mean + user bias + movie bias + <user factors, movie factors> + dense(user hidden + movie hidden)
 
-A tower adds up the embedding of its row and its history, the sum over its n ratings of
+A tower adds up the embedding of its row, its content, which is the sum of value x row over its features, and its
+history, which is the sum over its n ratings of
 
     (value of the rating x explicit row of the other side + implicit row of the other side) / sqrt(n)
 
 which is SVD++ (Koren 2008) on both sides ("flipped", Rendle, Zhang, Koren 2019), with how a movie was rated beside that
-it was rated. Factors and bias have both parts. The dense layers add what the product cannot express (He et al. 2017,
+it was rated. Factors and bias have all three parts. The dense layers add what the product cannot express (He et al. 2017,
 but as a residual that starts from zero). `dense` begins with a layer on both vectors side by side; that layer is a sum
 of a user part and a movie part, so each tower computes its part once per user or movie and the head only adds them. The
 head broadcasts: `[batch]` with `[batch]` gives pairs `[batch]`, and `[users, 1]` with `[1, movies]` gives every
@@ -29,7 +30,7 @@ from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.config import ModelConfig
 from movierec_jax.pooling import BothWays, Weighted, over_owners, pool
-from movierec_jax.schema import History
+from movierec_jax.schema import Known, Links
 
 # Parameters of all members of an ensemble, stacked along a first axis.
 Members = Any
@@ -52,66 +53,78 @@ class Encoded:
         return jax.tree.map(lambda array: array[index], self)
 
 
-class Rated(NamedTuple):
-    """The histories of one side: links to the other side weighted by the value of each rating and by 1, and counts."""
+class Seen(NamedTuple):
+    """What a tower sees of its owners besides their rows.
 
-    links: BothWays
+    ratings: links to the other side, weighted by the value of each rating and by 1; count: how many each owner has.
+    content: links to features, weighted by their values.
+    """
+
+    ratings: BothWays
     count: Float[Array, " owners"]
+    content: BothWays
 
 
-def rated(
-    history: History, counts_by_user: Bool[Array, "length pieces"], counts_by_movie: Bool[Array, "length pieces"]
-) -> tuple[Rated, Rated]:
-    """The histories of all users and of all movies, of those ratings that count, as either layout of them says."""
-    by_user, by_movie = history.by_user, history.by_movie
-    user, movie = counts_by_user.astype(jnp.float32), counts_by_movie.astype(jnp.float32)
-    of_users = BothWays(
-        Weighted(by_user.owner, by_user.other, (user * by_user.user_value, user)),
-        Weighted(by_movie.owner, by_movie.other, (movie * by_movie.user_value, movie)),
-    )
-    of_movies = BothWays(
-        Weighted(by_movie.owner, by_movie.other, (movie * by_movie.movie_value, movie)),
-        Weighted(by_user.owner, by_user.other, (user * by_user.movie_value, user)),
-    )
+def seen(
+    known: Known, by_user: Bool[Array, "length pieces"], by_movie: Bool[Array, "length pieces"]
+) -> tuple[Seen, Seen]:
+    """What the towers see of all users and of all movies, of those ratings that count, as either layout of them says."""
+    user, movie = by_user.astype(jnp.float32), by_movie.astype(jnp.float32)
+
+    def ratings(value: int) -> tuple[Weighted, Weighted]:
+        return tuple(
+            Weighted(links.owner, links.other, (counts * links.values[value], counts))
+            for links, counts in ((known.by_user, user), (known.by_movie, movie))
+        )
+
+    def content(by_row: Links, by_feature: Links) -> BothWays:
+        return BothWays(*(Weighted(links.owner, links.other, links.values) for links in (by_row, by_feature)))
+
+    users_by_user, users_by_movie = ratings(0)
+    movies_by_user, movies_by_movie = ratings(1)
     return (
-        Rated(of_users, over_owners(user.sum(axis=0), by_user.owner, len(history.user_count))),
-        Rated(of_movies, over_owners(movie.sum(axis=0), by_movie.owner, len(history.movie_count))),
+        Seen(
+            ratings=BothWays(users_by_user, users_by_movie),
+            count=over_owners(user.sum(axis=0), known.by_user.owner, len(known.user_count)),
+            content=content(known.user_features, known.by_user_feature),
+        ),
+        Seen(
+            ratings=BothWays(movies_by_movie, movies_by_user),
+            count=over_owners(movie.sum(axis=0), known.by_movie.owner, len(known.movie_count)),
+            content=content(known.movie_features, known.by_movie_feature),
+        ),
     )
-
-
-def nothing_rated(num_owners: int) -> Rated:
-    """The histories of users or movies without ratings."""
-    nothing = jnp.zeros((1, 0))
-    no_links = Weighted(jnp.zeros(0, jnp.int32), jnp.zeros((1, 0), jnp.int32), (nothing, nothing))
-    return Rated(BothWays(no_links, no_links), jnp.zeros(num_owners))
 
 
 class Tower(nn.Module):
-    """Rows and their histories -> Encoded, from an embedding per row and two per row of the other side.
+    """Rows and what is seen of them -> Encoded: the sum of an embedding, the history and the content.
 
-    The last row stands for every unknown id. Its embedding is zero and stays zero, the value to which decay pulls all
-    rows: a user of whom nothing is known is an average one.
+    Rows from `num_rows` on have no embedding: of those users or movies train has no rating. One of whom nothing at all
+    is seen is zero, the value to which decay pulls all rows: an average one.
     """
 
     num_rows: int
     num_others: int
+    num_features: int
     has_history: bool
     config: ModelConfig
 
     @nn.compact
-    def __call__(self, row: Int32[Array, " n"], rated: Rated) -> Encoded:
+    def __call__(self, row: Int32[Array, " n"], seen: Seen) -> Encoded:
         config = self.config
         width = config.embedding_dim
-        bias = self.param("bias", nn.initializers.zeros, (self.num_rows + 1, 1))
-        embedding = self.param("embedding", small_normal, (self.num_rows + 1, width)).at[-1].set(0)
-        vector = jnp.concatenate([embedding, bias], axis=1)[row]
+        bias = self.param("bias", nn.initializers.zeros, (self.num_rows, 1))
+        embedding = self.param("embedding", small_normal, (self.num_rows, width))
+        # The last column is the bias, here and below.
+        vector = jnp.concatenate([embedding, bias], axis=1).at[row].get(mode="fill", fill_value=0)
         if self.has_history:
-            # The last column is the bias.
-            tables = tuple(
-                self.param(name, small_normal, (self.num_others, width + 1)) for name in ("explicit", "implicit")
-            )
-            pooled = pool(tables, rated.links, len(row))
-            vector = vector + pooled / jnp.sqrt(jnp.maximum(rated.count, 1))[:, None]
+            shape = (self.num_others, width + 1)
+            explicit, implicit = (self.param(name, small_normal, shape) for name in ("explicit", "implicit"))
+            history = pool((explicit, implicit), seen.ratings, len(row))
+            vector = vector + history / jnp.sqrt(jnp.maximum(seen.count, 1))[:, None]
+        if self.num_features:
+            features = self.param("features", small_normal, (self.num_features, width + 1))
+            vector = vector + pool((features,), seen.content, len(row))
         factors = vector[:, :-1]
         if config.hidden_dims:
             hidden = nn.Dense(config.hidden_dims[0], dtype=config.precision, name="hidden")(factors)
@@ -150,24 +163,29 @@ class Head(nn.Module):
 class TwoTowers(nn.Module):
     """Users and movies encoded, and the stars of those that are put together.
 
+    num_users, num_movies: those of train.
     rating_mean: mean rating of the train part in stars, from which training starts.
     """
 
     num_users: int
     num_movies: int
+    num_user_features: int
+    num_movie_features: int
     config: ModelConfig
     rating_mean: float = 0.0
 
     def setup(self) -> None:
-        history = self.config.history
-        self.user_tower = Tower(self.num_users, self.num_movies, "user" in history, self.config)
-        self.movie_tower = Tower(self.num_movies, self.num_users, "movie" in history, self.config)
+        def tower(num_rows, num_others, num_features, side):
+            return Tower(num_rows, num_others, num_features, side in self.config.history, self.config)
+
+        self.user_tower = tower(self.num_users, self.num_movies, self.num_user_features, "user")
+        self.movie_tower = tower(self.num_movies, self.num_users, self.num_movie_features, "movie")
         self.head = Head(self.rating_mean, self.config)
 
     def __call__(
         self,
-        users: Rated,
-        movies: Rated,
+        users: Seen,
+        movies: Seen,
         user_row: Int32[Array, " batch"],
         movie_row: Int32[Array, " batch"],
         *,
@@ -177,16 +195,16 @@ class TwoTowers(nn.Module):
         user, movie = self.encode_users(users)[user_row], self.encode_movies(movies)[movie_row]
         return self.head(user, movie, is_training=is_training), user, movie
 
-    def encode_users(self, users: Rated) -> Encoded:
-        """Every user in the order of rows, the unknown one last."""
-        return self.user_tower(jnp.arange(self.num_users + 1, dtype=jnp.int32), users)
+    def encode_users(self, users: Seen) -> Encoded:
+        """Every user in the order of rows, those without ratings last."""
+        return self.user_tower(jnp.arange(len(users.count), dtype=jnp.int32), users)
 
-    def encode_movies(self, movies: Rated) -> Encoded:
-        """Every movie in the order of rows, the unknown one last."""
-        return self.movie_tower(jnp.arange(self.num_movies + 1, dtype=jnp.int32), movies)
+    def encode_movies(self, movies: Seen) -> Encoded:
+        """Every movie in the order of rows, those without ratings last."""
+        return self.movie_tower(jnp.arange(len(movies.count), dtype=jnp.int32), movies)
 
-    def encode_new_users(self, users: Rated) -> Encoded:
-        """Users who are known by their history alone."""
+    def encode_new_users(self, users: Seen) -> Encoded:
+        """Users who have no row."""
         return self.user_tower(jnp.full(len(users.count), self.num_users, jnp.int32), users)
 
     def stars(self, user: Encoded, movie: Encoded) -> Float[Array, "*pairs"]:
@@ -194,22 +212,39 @@ class TwoTowers(nn.Module):
 
 
 @functools.partial(jax.jit, static_argnames="model")
-def encode(params: Members, history: History, *, model: TwoTowers) -> tuple[Encoded, Encoded]:
+def encode(params: Members, known: Known, *, model: TwoTowers) -> tuple[Encoded, Encoded]:
     """All users and all movies with their whole histories, as each member sees them: `[members, rows, ...]`."""
-    users, movies = rated(history, history.by_user.rating >= 0, history.by_movie.rating >= 0)
+    users, movies = seen(known, known.by_user.link >= 0, known.by_movie.link >= 0)
     return (
         jax.vmap(lambda member: model.apply({"params": member}, users, method="encode_users"))(params),
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
     )
 
 
+@functools.partial(jax.jit, static_argnames=("model", "num_users"))
+def encode_new_users(params: Members, links: Links, num_users: int, *, model: TwoTowers) -> Encoded:
+    """Users who are not in train, from their ratings of movies that are: `[members, users, ...]`."""
+    counts = (links.link >= 0).astype(jnp.float32)
+    ratings = Weighted(links.owner, links.other, (links.values[0], counts))
+    nothing = Weighted(jnp.zeros(0, jnp.int32), jnp.zeros((1, 0), jnp.int32), (jnp.zeros((1, 0)),))
+    users = Seen(
+        ratings=BothWays(ratings, ratings),
+        count=over_owners(counts.sum(axis=0), links.owner, num_users),
+        content=BothWays(nothing, nothing),
+    )
+    return jax.vmap(lambda member: model.apply({"params": member}, users, method="encode_new_users"))(params)
+
+
+def member_stars(
+    params: Members, users: Encoded, movies: Encoded, *, model: TwoTowers
+) -> Float[Array, "members *pairs"]:
+    """What each member says of encoded users and movies, of shapes that broadcast."""
+    return jax.vmap(lambda *args: model.apply({"params": args[0]}, *args[1:], method="stars"))(params, users, movies)
+
+
 def mean_stars(params: Members, users: Encoded, movies: Encoded, *, model: TwoTowers) -> Float[Array, "*pairs"]:
     """The mean over the members of the stars of encoded users and movies, of shapes that broadcast."""
-
-    def member_stars(member, user, movie):
-        return model.apply({"params": member}, user, movie, method="stars")
-
-    return jnp.mean(jax.vmap(member_stars)(params, users, movies), axis=0)
+    return jnp.mean(member_stars(params, users, movies, model=model), axis=0)
 
 
 def small_normal(key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Float[Array, "rows features"]:

@@ -5,13 +5,12 @@ Means are weighted, so the places that fill up a last batch (weight 0) change no
 
 from collections.abc import Mapping
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from movierec_jax.config import TrainConfig
 from movierec_jax.model import Encoded
-from movierec_jax.schema import History
+from movierec_jax.schema import Known
 
 # Ratings that every user and movie is taken to have beside its own when its uncertainty is judged.
 UNCERTAINTY_DAMPING = 5.0
@@ -31,23 +30,27 @@ def squared_error(stars: Float[Array, " batch"], rating: Float[Array, " batch"])
     return jnp.square(stars - rating)
 
 
-def decay(params: Mapping[str, Mapping[str, Array]], history: History, config: TrainConfig) -> Float[Array, ""]:
-    """The weighed squared size of everything that belongs to single users and movies.
+def decay(params: Mapping[str, Mapping[str, Array]], known: Known, config: TrainConfig) -> Float[Array, ""]:
+    """The weighed squared size of everything that belongs to single users, movies and features.
 
     With `decay_power` 1 a row counts by its number of ratings, the usual penalty of matrix factorisation (Koren, Bell,
     Volinsky 2009, equation 5).
     """
     total = jnp.zeros(())
-    for tower, own_count, other_count in (
-        (params["user_tower"], history.user_count, history.movie_count),
-        (params["movie_tower"], history.movie_count, history.user_count),
+    for tower, own_count, other_count, feature_count in (
+        (params["user_tower"], known.user_count, known.movie_count, known.user_feature_count),
+        (params["movie_tower"], known.movie_count, known.user_count, known.movie_feature_count),
     ):
-        own, other = (row_weights(count, config.decay_power) for count in (own_count, other_count))
-        total += config.embedding_decay * weighted_size(tower["embedding"], own)
-        total += config.bias_decay * weighted_size(tower["bias"], own)
-        if "explicit" in tower:
-            total += config.explicit_decay * weighted_size(tower["explicit"], other[:-1])
-            total += config.implicit_decay * weighted_size(tower["implicit"], other[:-1])
+        for name, strength, count in (
+            ("embedding", config.embedding_decay, own_count),
+            ("bias", config.bias_decay, own_count),
+            ("explicit", config.explicit_decay, other_count),
+            ("implicit", config.implicit_decay, other_count),
+            ("features", config.feature_decay, feature_count),
+        ):
+            if name in tower:
+                rows = tower[name]
+                total += strength * weighted_size(rows, row_weights(count, config.decay_power)[: len(rows)])
     return total
 
 

@@ -45,10 +45,12 @@ def pool(
 
 
 def pool_forward(tables, links, num_owners):
+    """The sums, and what their gradient needs."""
     return pool(tables, links, num_owners), (links.backward, tables)
 
 
 def pool_backward(num_owners, residuals, gradient):
+    """The gradient in each table: for each other the sum over its owners of weight times their gradient."""
     backward, tables = residuals
     sums = [over_owners(sums, backward.owner, len(tables[0])) for sums in over_pieces_apart(gradient, backward)]
     return tuple(sums), None
@@ -58,7 +60,9 @@ pool.defvjp(pool_forward, pool_backward)
 
 
 @jax.custom_batching.custom_vmap
-def over_pieces(tables: tuple[Float[Array, "others features"], ...], links: Weighted) -> Float[Array, "pieces features"]:
+def over_pieces(
+    tables: tuple[Float[Array, "others features"], ...], links: Weighted
+) -> Float[Array, "pieces features"]:
     """For each piece the sum over its places and over the tables."""
 
     def add_place(place, total):

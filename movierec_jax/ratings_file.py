@@ -20,7 +20,7 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
-from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, InputError
+from movierec_jax.schema import MOVIE_ID, RATING, TAG, TIMESTAMP, USER_ID, InputError
 
 # On disk or inside an archive; a zipfile.Path reads as "ml-1m.zip/ml-1m/ratings.dat" in messages.
 AnyPath = pathlib.Path | zipfile.Path
@@ -42,6 +42,7 @@ COLUMN_TYPES = {
     MOVIE_ID: (pa.int64(), pa.string()),
     RATING: (pa.float32(), pa.string()),
     TIMESTAMP: (pa.int64(), pa.float64(), pa.string()),
+    TAG: (pa.string(),),
 }
 SEPARATORS = ("::", "\t", ",", ";", "|")
 # Stands for "::" while Arrow reads, since Arrow splits by single bytes only: the control character for this use.
@@ -68,6 +69,16 @@ def opened(path: AnyPath) -> Iterator[IO[bytes]]:
         if path.name.lower().endswith(".gz"):
             stream = cast(IO[bytes], gzip.GzipFile(fileobj=stream))
         yield stream
+
+
+def text_of(path: AnyPath) -> io.StringIO:
+    """The text of a small file, lines ending in a newline; latin-1, as in the older MovieLens, if it is not UTF-8."""
+    with opened(path) as stream:
+        content = stream.read()
+    try:
+        return io.StringIO(content.decode("utf-8-sig"), newline=None)
+    except UnicodeDecodeError:
+        return io.StringIO(content.decode("latin-1"), newline=None)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,12 +286,14 @@ def cast_to_first(values: pa.ChunkedArray, types: Iterable[pa.DataType]) -> pa.C
 
 
 def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath) -> pd.DataFrame:
-    """The ratings in pandas; a missing integer makes its column Int64. Empties `columns` to free each one in turn."""
-    ratings = {}
-    for column in list(columns):
-        values = columns.pop(column)
-        nullable = {pa.int64(): pd.Int64Dtype()} if values.null_count else {}
-        ratings[column] = values.to_pandas(types_mapper=nullable.get)
+    """The ratings in pandas. Empties `columns` to free each one in turn."""
+    ratings = {column: to_series(columns.pop(column)) for column in list(columns)}
     if len(ratings[RATING]) == 0:
         raise InputError(f"{path}: no ratings")
     return pd.DataFrame(ratings, copy=False)
+
+
+def to_series(values: pa.ChunkedArray) -> pd.Series:
+    """A column in pandas; a missing integer makes it Int64."""
+    nullable = {pa.int64(): pd.Int64Dtype()} if values.null_count else {}
+    return values.to_pandas(types_mapper=nullable.get)

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
 
 from movierec_jax.config import ScoreConfig
-from movierec_jax.model import Encoded, Members, TwoTowers, mean_stars
+from movierec_jax.model import Encoded, Members, TwoTowers, mean_stars, member_stars
 
 # Numbers in the widest array of one tile: users x movies x units of a dense layer, 32 MiB as float32.
 TILE_NUMBERS = 2**23
@@ -142,9 +142,10 @@ def stars_block(
     movie_row: Int32[Array, " batch"],
     *,
     model: TwoTowers,
-) -> Float[Array, " batch"]:
-    """Stars of each pair, not yet held to the scale."""
-    return mean_stars(params, users[:, user_row], movies[:, movie_row], model=model)
+) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
+    """The mean and the spread over the members of the stars of each pair, not yet held to the scale."""
+    stars = member_stars(params, users[:, user_row], movies[:, movie_row], model=model)
+    return jnp.mean(stars, axis=0), jnp.std(stars, axis=0)
 
 
 def predict_stars(
@@ -155,14 +156,19 @@ def predict_stars(
     user_row: Int32[np.ndarray, " ratings"],
     movie_row: Int32[np.ndarray, " ratings"],
     rating_scale: tuple[float, float],
-) -> Float32[np.ndarray, " ratings"]:
-    """Predicted stars of each pair of rows, within the scale; users and movies as `model.encode` gives them."""
-    stars = np.empty(len(user_row), np.float32)
+) -> tuple[Float32[np.ndarray, " ratings"], Float32[np.ndarray, " ratings"]]:
+    """Predicted stars of each pair of rows, within the scale, and how far the members are apart on them.
+
+    users, movies: as `model.encode` gives them. The second is a standard deviation, 0 for a single member.
+    """
+    stars, spread = (np.empty(len(user_row), np.float32) for _ in range(2))
     for first in range(0, len(user_row), BLOCK_PAIRS):
         place = slice(first, first + BLOCK_PAIRS)
         rows = [fill(column[place], BLOCK_PAIRS) for column in (user_row, movie_row)]
-        stars[place] = np.asarray(stars_block(params, users, movies, *rows, model=model))[: len(stars[place])]
-    return np.clip(stars, *np.array(rating_scale, np.float32))
+        block = stars_block(params, users, movies, *rows, model=model)
+        length = len(stars[place])
+        stars[place], spread[place] = (np.asarray(array)[:length] for array in block)
+    return np.clip(stars, *np.array(rating_scale, np.float32)), spread
 
 
 def fill(rows: Int32[np.ndarray, " n"], length: int) -> Int32[np.ndarray, " length"]:

@@ -23,7 +23,14 @@ RATING_COLUMNS = {
 
 def figures(evaluation: Evaluation) -> dict:
     """All figures of an evaluation as plain values; a figure that does not exist is None."""
-    return without_nan({"rating": evaluation.rating, "ranking": evaluation.ranking, "counts": evaluation.counts})
+    return without_nan(
+        {
+            "rating": evaluation.rating,
+            "ranking": evaluation.ranking,
+            "intervals": evaluation.intervals,
+            "counts": evaluation.counts,
+        }
+    )
 
 
 def build_report(
@@ -94,7 +101,29 @@ def closing_table(evaluation: Evaluation) -> str:
         f"{counts['rows']:,} ratings, {counts['cold_rows']:,} of them cold ({counts['cold_users']:,} users and "
         f"{counts['cold_movies']:,} movies without a rating in train)"
     )
-    return "\n".join([cold, "", aligned(rows), "", f"lists for {counts['ranked_users']:,} users", aligned(ranking)])
+    return "\n".join(
+        [
+            cold,
+            "",
+            aligned(rows),
+            *interval_lines(evaluation.intervals),
+            "",
+            f"lists for {counts['ranked_users']:,} users",
+            aligned(ranking),
+        ]
+    )
+
+
+def interval_lines(intervals: dict[str, float]) -> list[str]:
+    """What is known of the intervals around predictions as text."""
+    if not intervals:
+        return []
+    shares = ", ".join(
+        f"{name.removeprefix('coverage@')}% intervals hold {share:.1%}"
+        for name, share in intervals.items()
+        if name.startswith("coverage@")
+    )
+    return ["", f"{shares} of the ratings (members {intervals['mean_spread']:.3f} stars apart)"]
 
 
 def figure(value: float) -> str:

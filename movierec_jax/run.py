@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-import numpy as np
 import pandas as pd
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
@@ -58,9 +57,8 @@ def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = F
     evaluation = evaluate(run, params, run.parts.test, config.evaluation)
     print(f"\ntest part: {closing_table(evaluation)}\n")
     movie_row = run.movies.rows(run.parts.test[MOVIE_ID])
-    count = np.bincount(run.movies.rows(run.parts.train[MOVIE_ID]), minlength=len(run.movies) + 1)
     rating = run.parts.test[RATING].to_numpy()
-    save_plots(workdir / "plots", records, evaluation.predicted, rating, count[movie_row])
+    save_plots(workdir / "plots", records, evaluation.predicted, rating, run.known.movie_count[movie_row])
     total_seconds = time.perf_counter() - start
     seconds = {
         "data": data_seconds,
@@ -140,7 +138,7 @@ def train(
     if records:
         print(f"going on after epoch {records[-1].epoch} of {config.epochs}")
     with EpochLog(workdir, records, len(train), config.epochs) as log:
-        epochs = fit(state, train, valid, recipe=run.recipe)
+        epochs = fit(state, train, valid, run.known, recipe=run.recipe)
         while not is_finished(records, config):
             stop_if_asked()
             state, record = next(epochs)

@@ -20,6 +20,13 @@ TITLE = "title"
 YEAR = "year"
 GENRES = "genres"
 
+AGE = "age"
+GENDER = "gender"
+OCCUPATION = "occupation"
+ZIP_CODE = "zip"
+
+TAG = "tag"
+
 # Stands in a timestamp column where the data has no time for a row.
 NO_TIMESTAMP = np.iinfo(np.int64).min
 
@@ -36,6 +43,18 @@ class Interrupted(Exception):  # noqa: N818
         self.signal_number = signal_number
 
 
+def no_users() -> pd.DataFrame:
+    """The users of data that says nothing of them: the columns of `RawData.users`, no rows."""
+    types = {USER_ID: "int64", AGE: "int64", GENDER: "str", OCCUPATION: "str", ZIP_CODE: "str"}
+    return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in types.items()})
+
+
+def no_tags() -> pd.DataFrame:
+    """The tags of data without any: the columns of `RawData.tags`, no rows."""
+    types = {USER_ID: "int64", MOVIE_ID: "int64", TAG: "str", TIMESTAMP: "int64"}
+    return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in types.items()})
+
+
 @dataclasses.dataclass(frozen=True)
 class RawData:
     """What a loader read, before any row is judged.
@@ -46,12 +65,18 @@ class RawData:
         Empty where the data has no movie table.
     source: what was read, for messages: "MovieLens 1M in ml-1m.zip".
     rating_scale: lowest and highest rating in stars where the format states it, else None.
+    users: columns `user_id` (int64 or str), `age` (int64, years; where the data has ranges, the lowest of the range),
+        `gender`, `occupation` and `zip` (str). Empty where the data has no table of users.
+    tags: columns `user_id`, `movie_id` (int64 or str), `tag` (str) and `timestamp` (as in `ratings`), a row for each
+        time a user wrote a tag. Empty where the data has none.
     """
 
     ratings: pd.DataFrame
     movies: pd.DataFrame
     source: str
     rating_scale: tuple[float, float] | None = None
+    users: pd.DataFrame = dataclasses.field(default_factory=no_users)
+    tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +88,7 @@ class CleanData:
     movies: one row per movie, rated ones and those of the movie table alike: `movie_id`, `title` (without the year),
         `year` (int32, 0 where unknown), `genres` (str, joined by "|", may be empty).
     dropped: rows left out, by reason; only reasons that occurred.
+    users, tags: as in RawData, with ids of the same type as those of the ratings, and `timestamp` as theirs.
     """
 
     ratings: pd.DataFrame
@@ -70,6 +96,45 @@ class CleanData:
     rating_scale: tuple[float, float]
     source: str
     dropped: dict[str, int]
+    users: pd.DataFrame = dataclasses.field(default_factory=no_users)
+    tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureTable:
+    """A table about movies or users as its file has it, before anything is made of its columns.
+
+    id_column: what the ids are of, `user_id` or `movie_id`.
+    ids: of each row, int64 or str, as they stand in the file.
+    line: where each row stands: the line of a text file, the row of a Parquet file, both from 1.
+    unit: "line" or "row", for messages.
+    columns: the others, as float64 (numbers, dates as days since 1970), category (what can only be one of a few), str,
+        or object (lists of str), missing values as pandas has them.
+    left_out: columns of which no feature can be made, with the reason.
+    """
+
+    path: str
+    id_column: str
+    ids: pd.Series
+    line: Int64[np.ndarray, " rows"]
+    unit: str
+    columns: pd.DataFrame
+    left_out: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bags:
+    """Weighted bags of features: entry n says that row `row[n]` has feature `feature[n]`, with `value[n]`.
+
+    Sorted by row, then feature, and no pair of them twice; a row may have no entry.
+
+    names: one for each feature: "genre=Comedy", "year~1995", "tag=atmospheric", "age=25-34", "overview~1234".
+    """
+
+    row: Int32[np.ndarray, " entries"]
+    feature: Int32[np.ndarray, " entries"]
+    value: Float32[np.ndarray, " entries"]
+    names: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,29 +166,39 @@ class Batch(NamedTuple):
 
 
 class Links(NamedTuple):
-    """Ratings as links from owners to others, laid out in pieces of one length for `pooling.pool`.
+    """Links from owners to others, laid out in pieces of one length for `pooling.pool`.
 
     An owner with more links than a piece holds has several pieces, side by side; one without any has none. Owners rise.
     Places left over at the end of an owner's last piece are filling.
 
-    rating: which rating a place is, in the order of train; -1 marks filling.
-    user_value, movie_value: what the rating tells its user's tower and its movie's tower, in stars; 0 in filling.
+    link: which link a place is, in the order in which they came; -1 marks filling.
+    values: what the link says, once or more; 0 in filling.
     """
 
     owner: Int32[Any, " pieces"]
     other: Int32[Any, "length pieces"]
-    rating: Int32[Any, "length pieces"]
-    user_value: Float32[Any, "length pieces"]
-    movie_value: Float32[Any, "length pieces"]
+    link: Int32[Any, "length pieces"]
+    values: tuple[Float32[Any, "length pieces"], ...]
 
 
-class History(NamedTuple):
-    """Who has rated what: the train ratings from the users' side and from the movies' side, and their counts.
+class Known(NamedTuple):
+    """All that the towers see of users and movies besides their rows: train's ratings and content, from both sides.
 
-    The last count is that of the unknown row, 0.
+    by_user, by_movie: the ratings. Their two values are what a rating tells its user's tower and its movie's tower, in
+        stars.
+    user_features, movie_features, by_user_feature, by_movie_feature: the content, by row and by feature, with the value
+        of the feature.
+    user_count, movie_count: ratings of each row, of which the unknown one is the last.
+    user_feature_count, movie_feature_count: ratings of the users or movies that have a feature.
     """
 
     by_user: Links
     by_movie: Links
-    user_count: Float32[Any, " users_and_unknown"]
-    movie_count: Float32[Any, " movies_and_unknown"]
+    user_features: Links
+    by_user_feature: Links
+    movie_features: Links
+    by_movie_feature: Links
+    user_count: Float32[Any, " user_rows"]
+    movie_count: Float32[Any, " movie_rows"]
+    user_feature_count: Float32[Any, " features"]
+    movie_feature_count: Float32[Any, " features"]

@@ -14,11 +14,10 @@ from jaxtyping import Array, Float, Int32
 
 from movierec_jax import batches
 from movierec_jax.config import TrainConfig
-from movierec_jax.history import history_of
-from movierec_jax.model import Rated, TwoTowers, encode, mean_stars, nothing_rated, rated
+from movierec_jax.model import Members, Seen, TwoTowers, encode, mean_stars, seen
 from movierec_jax.objective import decay, squared_error, variance, weighted_mean
 from movierec_jax.optimizer import adam
-from movierec_jax.schema import Batch, History, InputError, Ratings
+from movierec_jax.schema import Batch, InputError, Known, Links, Ratings
 
 
 @typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.
@@ -64,16 +63,23 @@ class EpochRecord:
 @functools.partial(jax.jit, static_argnames="recipe")
 def new_state(recipe: Recipe) -> TrainState:
     """The state before the first step, a function of the config's seed."""
-    model = recipe.model
-    users, movies = (nothing_rated(rows + 1) for rows in (model.num_users, model.num_movies))
+    nothing = seen(nothing_known(recipe.model), *[jnp.zeros((1, 0), bool)] * 2)
     row = jnp.zeros(1, jnp.int32)
 
     def new_member(key):
-        params = model.init(key, users, movies, row, row)["params"]
+        params = recipe.model.init(key, *nothing, row, row)["params"]
         return params, recipe.optimizer.init(params)
 
     params, opt_state = jax.vmap(new_member)(member_keys(recipe.config))
     return TrainState(step=jnp.int32(0), params=params, opt_state=opt_state)
+
+
+def nothing_known(model: TwoTowers) -> Known:
+    """What is known of users and movies of whom there is neither rating nor content."""
+    no_links = Links(jnp.zeros(0, jnp.int32), *[jnp.zeros((1, 0), jnp.int32)] * 2, (jnp.zeros((1, 0)),) * 2)
+    no_content = no_links._replace(values=no_links.values[:1])
+    sizes = (model.num_users + 1, model.num_movies + 1, model.num_user_features, model.num_movie_features)
+    return Known(no_links, no_links, *[no_content] * 4, *map(jnp.zeros, sizes))
 
 
 def member_keys(config: TrainConfig) -> Array:
@@ -82,11 +88,11 @@ def member_keys(config: TrainConfig) -> Array:
 
 
 def train_step(
-    state: TrainState, batch: Batch, users: Rated, movies: Rated, history: History, *, recipe: Recipe
+    state: TrainState, batch: Batch, users: Seen, movies: Seen, known: Known, *, recipe: Recipe
 ) -> tuple[TrainState, Float[Array, ""]]:
     """The state after one step of Adam, and the mean squared error before it, over all members.
 
-    users, movies: their histories without the ratings of the batch.
+    users, movies: what is seen of them without the ratings of the batch.
     """
     config = recipe.config
 
@@ -95,8 +101,8 @@ def train_step(
             {"params": params}, users, movies, batch.user_row, batch.movie_row, is_training=True, rngs={"dropout": key}
         )
         error = weighted_mean(squared_error(stars, batch.rating), batch.weight)
-        spread = variance(user, movie, history.user_count[batch.user_row], history.movie_count[batch.movie_row])
-        penalty = config.uncertainty * weighted_mean(spread, batch.weight) + decay(params, history, config)
+        spread = variance(user, movie, known.user_count[batch.user_row], known.movie_count[batch.movie_row])
+        penalty = config.uncertainty * weighted_mean(spread, batch.weight) + decay(params, known, config)
         return error + penalty, error
 
     def member_step(params, opt_state, key):
@@ -113,7 +119,7 @@ def train_epoch(
     state: TrainState,
     batches: Batch,
     step_of_rating: Int32[Array, " ratings_and_filling"],
-    history: History,
+    known: Known,
     *,
     recipe: Recipe,
 ) -> tuple[TrainState, Float[Array, " steps"]]:
@@ -121,22 +127,20 @@ def train_epoch(
 
     A rating is left out of all histories in the step that predicts it.
     """
-    by_user, by_movie = (step_of_rating[links.rating] for links in (history.by_user, history.by_movie))
+    by_user, by_movie = (step_of_rating[links.link] for links in (known.by_user, known.by_movie))
 
     def step(state, place_and_batch):
         place, batch = place_and_batch
         counts = ((steps != place) & (steps >= 0) for steps in (by_user, by_movie))
-        return train_step(state, batch, *rated(history, *counts), history, recipe=recipe)
+        return train_step(state, batch, *seen(known, *counts), known, recipe=recipe)
 
     return jax.lax.scan(step, state, (jnp.arange(len(batches.weight)), batches))
 
 
 @functools.partial(jax.jit, static_argnames="recipe")
-def squared_errors(
-    params: optax.Params, batches: Batch, history: History, *, recipe: Recipe
-) -> Float[Array, " steps"]:
+def squared_errors(params: Members, batches: Batch, known: Known, *, recipe: Recipe) -> Float[Array, " steps"]:
     """The sum of squared errors of each batch, with predictions held to the rating scale and without dropout."""
-    users, movies = encode(params, history, model=recipe.model)
+    users, movies = encode(params, known, model=recipe.model)
 
     def batch_error(batch: Batch):
         stars = mean_stars(params, users[:, batch.user_row], movies[:, batch.movie_row], model=recipe.model)
@@ -146,7 +150,7 @@ def squared_errors(
 
 
 def fit(
-    state: TrainState, train: Ratings, valid: Ratings, *, recipe: Recipe
+    state: TrainState, train: Ratings, valid: Ratings, known: Known, *, recipe: Recipe
 ) -> Iterator[tuple[TrainState, EpochRecord]]:
     """Trains from the state's epoch to the config's last, yielding after each epoch.
 
@@ -154,10 +158,10 @@ def fit(
     next epoch's batches are built while the device works on this one. Raises InputError where the error is not a
     number, naming the step.
     """
-    config, model = recipe.config, recipe.model
+    config = recipe.config
     batch_size = batches.batch_size(len(train), config.batch_size)
     steps = batches.num_steps(len(train), batch_size)
-    history = jax.device_put(history_of(train, model.num_users, model.num_movies))
+    known = jax.device_put(known)
     valid_batches = batches.stack_batches(valid, np.arange(len(valid)), batch_size) if len(valid) else None
 
     def epoch_input(epoch: int) -> tuple[Batch, np.ndarray]:
@@ -169,12 +173,12 @@ def fit(
     for epoch in range(first, config.epochs):
         start = time.perf_counter()
         weight = upcoming[0].weight.sum(axis=1)
-        state, error = train_epoch(state, *upcoming, history, recipe=recipe)
+        state, error = train_epoch(state, *upcoming, known, recipe=recipe)
         if epoch + 1 < config.epochs:
             upcoming = epoch_input(epoch + 1)
         valid_rmse = None
         if valid_batches is not None:
-            valid_sum = np.asarray(squared_errors(state.params, valid_batches, history, recipe=recipe), np.float64).sum()
+            valid_sum = np.asarray(squared_errors(state.params, valid_batches, known, recipe=recipe), np.float64).sum()
             valid_rmse = float(np.sqrt(valid_sum / len(valid)))
         train_error = np.asarray(error)
         require_finite(train_error, "error at step", first=epoch * steps)

@@ -2,21 +2,23 @@
 
 import contextlib
 import dataclasses
-import functools
 import os
 import pathlib
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32
+from jaxtyping import Float32, Int32
 
 from movierec_jax.checkpoint import Checkpoints, Run, load_run, places_and_rows
 from movierec_jax.config import ScoreConfig
-from movierec_jax.model import Encoded, Members, encode
+from movierec_jax.known import new_users
+from movierec_jax.model import Encoded, Members, encode, encode_new_users
 from movierec_jax.recommend import Seen, predict_stars, top_k_blocks
-from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR, InputError
+from movierec_jax.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, InputError
+from movierec_jax.splits import Split
+from movierec_jax.vocab import Vocab, to_rows
 
 RANK = "rank"
 SCORE = "score"
@@ -28,15 +30,14 @@ SMALLEST_SIZE = 1e-12
 
 @dataclasses.dataclass(frozen=True)
 class Recommender:
-    """A run with the parameters of its best epoch. Ids go in and come out as the data writes them."""
+    """A run with the parameters of its best epoch. Ids go in and come out as the data writes them.
+
+    encoded: all users and all movies in the order of rows, as the model sees them.
+    """
 
     run: Run
     params: Members
-
-    @functools.cached_property
-    def encoded(self) -> tuple[Encoded, Encoded]:
-        """All users and all movies as the model sees them."""
-        return encode(self.params, self.run.history, model=self.run.model)
+    encoded: tuple[Encoded, Encoded]
 
     def user_ids(self) -> pd.Index:
         """All users of the data in rising order, also those whom train has no rating of."""
@@ -79,11 +80,49 @@ class Recommender:
                 }
             )
 
+    def recommend_for(self, ratings: Mapping, k: int = 10) -> pd.DataFrame:
+        """The best k movies for somebody new who has given these stars, by movie id, as `recommend` gives them.
+
+        Nothing is trained. Raises InputError for no ratings, stars off the scale, and movies not trained on.
+        """
+        table = pd.DataFrame({USER_ID: 0, MOVIE_ID: list(ratings), RATING: list(ratings.values())})
+        return self.with_new_users(table).recommend([0], k).drop(columns=USER_ID)
+
+    def with_new_users(self, ratings: pd.DataFrame) -> "Recommender":
+        """The same model for other users, of whom it knows these ratings alone: `user_id, movie_id, rating`.
+
+        Nothing is trained. Raises InputError for no ratings, stars off the scale, and movies not trained on.
+        """
+        lowest, highest = self.run.rating_scale
+        is_odd = ~ratings[RATING].between(lowest, highest)
+        if ratings.empty or is_odd.any():
+            found = f"{ratings[RATING][is_odd].iloc[0]} stars" if is_odd.any() else "no ratings"
+            raise InputError(f"{found}: give one rating or more, of {lowest:g} to {highest:g} stars")
+        users = Vocab.of(ratings[USER_ID], "user")
+        movie_row = self.run.movies.known_rows(ratings[MOVIE_ID])
+        rating = ratings[RATING].to_numpy(np.float32)
+        train = to_rows(self.run.parts.train, self.run.users, self.run.movies)
+        links = new_users(train, self.run.movies.unknown, users.rows(ratings[USER_ID]), movie_row, rating)
+        encoded = encode_new_users(self.params, links, len(users) + 1, model=self.run.model)
+        table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: NO_TIMESTAMP})
+        parts = Split(train=table, valid=table[:0], test=table[:0])
+        return Recommender(
+            dataclasses.replace(self.run, users=users, parts=parts), self.params, (encoded, self.encoded[1])
+        )
+
     def predict(self, user_ids: Iterable, movie_ids: Iterable) -> Float32[np.ndarray, " pairs"]:
         """Stars that each user would give the movie beside them. An id that is not known counts as an average one."""
         user_row, movie_row = self.run.users.rows(user_ids), self.run.movies.rows(movie_ids)
         if len(user_row) != len(movie_row):
             raise InputError(f"{len(user_row)} users and {len(movie_row)} movies: give one movie for each user")
+        return self.predict_rows(user_row, movie_row)[0]
+
+    def spread(self, user_ids: Iterable, movie_ids: Iterable) -> Float32[np.ndarray, " pairs"]:
+        """How far the members of the ensemble are apart on each pair: a standard deviation in stars."""
+        return self.predict_rows(self.run.users.rows(user_ids), self.run.movies.rows(movie_ids))[1]
+
+    def predict_rows(self, user_row: Int32[np.ndarray, " pairs"], movie_row: Int32[np.ndarray, " pairs"]):
+        """Stars and spread of each pair of rows."""
         return predict_stars(self.run.model, self.params, *self.encoded, user_row, movie_row, self.run.rating_scale)
 
     def similar(self, movie_id, k: int = 10) -> pd.DataFrame:
@@ -139,4 +178,5 @@ def load(workdir: str | os.PathLike) -> Recommender:
     workdir = pathlib.Path(workdir)
     run = load_run(workdir)
     with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
-        return Recommender(run, checkpoints.best_params(run.recipe, warnings.warn))
+        params = checkpoints.best_params(run.recipe, warnings.warn)
+    return Recommender(run, params, encode(params, run.known, model=run.model))

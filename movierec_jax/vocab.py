@@ -1,7 +1,8 @@
 """Ids to rows and back. An id is the data's own number or string; a row is its place in every table of ours.
 
-A vocabulary is made from the train part alone. What it does not know has one row more than it knows, `unknown`; whether
-that is an error or a fallback is the caller's choice (`rows` or `known_rows`).
+A vocabulary knows the ids of the train part, and after them those of others of whom something else is known, such as
+the genres of a movie that nobody has rated. Any other id has the row after the last, `unknown`; whether that is an
+error or a fallback is the caller's choice (`rows` or `known_rows`).
 """
 
 import dataclasses
@@ -16,22 +17,30 @@ from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, InputError
 
 @dataclasses.dataclass(frozen=True)
 class Vocab:
-    """Known ids in rising order; the row of an id is its place among them.
+    """The ids of train in rising order, then those of others in rising order; the row of an id is its place.
+
+    Its length is the number of ids of train.
 
     ids: int64, or objects of type str.
     name: what the ids name, "user" or "movie", for messages.
+    num_others: how many of the ids are not of train.
     """
 
     ids: pd.Index
     name: str
+    num_others: int = 0
 
     @classmethod
-    def of(cls, ids: pd.Series, name: str) -> "Vocab":
-        """The vocabulary of all different ids of a column."""
-        return cls(pd.Index(ids.unique()).sort_values(), name)
+    def of(cls, ids: pd.Series, name: str, others: pd.Series | None = None) -> "Vocab":
+        """The vocabulary of all different ids of a column of train, and of those of another that are not in it."""
+        known = pd.Index(ids.unique()).sort_values()
+        if others is None:
+            return cls(known, name)
+        rest = pd.Index(others.unique()).astype(known.dtype).difference(known).sort_values()
+        return cls(known.append(rest), name, len(rest))
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.ids) - self.num_others
 
     @property
     def unknown(self) -> int:
@@ -53,7 +62,7 @@ class Vocab:
         return np.where(row < 0, self.unknown, row).astype(np.int32)
 
     def known_rows(self, ids) -> Int32[np.ndarray, " n"]:
-        """The row of each id. Raises InputError naming the first ids that are not known."""
+        """The row of each id. Raises InputError naming the first ids that train does not have."""
         row = self.rows(ids)
         missing = [str(id) for id, is_known in zip(ids, self.is_known(row), strict=True) if not is_known]
         if missing:
@@ -64,8 +73,8 @@ class Vocab:
         return row
 
     def is_known(self, rows: Int32[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-        """Whether each row belongs to a known id."""
-        return rows != self.unknown
+        """Whether each row belongs to an id of train."""
+        return rows < len(self)
 
     def ids_of(self, rows: Int32[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
         """The id of each row; every row must be a known one."""

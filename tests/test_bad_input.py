@@ -191,6 +191,8 @@ FLAGS = [
         ("--batch_size=0", ""),
         ("--epochs=0", ""),
         ("--split=banana", ""),
+        ("--content=banana", ""),
+        ("--content=year,none", "--content=none: must be one of genres, year, tags"),
         ("--test_fraction=0", ""),
         ("--test_fraction=1", ""),
         ("--test_fraction=2", ""),

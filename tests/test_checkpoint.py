@@ -17,16 +17,18 @@ from movierec_jax.batches import stack_batches
 from movierec_jax.checkpoint import (
     Checkpoints,
     fingerprint,
+    load_bags,
     load_run,
     new_run,
     open_workdir,
     read_config,
+    save_bags,
     save_run,
     whole_file,
 )
 from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
 from movierec_jax.model import TwoTowers
-from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError
+from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, Bags, InputError
 from movierec_jax.splits import Split
 from movierec_jax.train import EpochRecord, Recipe, TrainState, fit, new_state, train_epoch
 from movierec_jax.vocab import to_rows
@@ -65,6 +67,38 @@ def saved(workdir: pathlib.Path, *valid_rmse: float | None) -> None:
 
 def epochs_in(workdir: pathlib.Path) -> list[str]:
     return sorted(path.name for path in (workdir / "checkpoints").iterdir())
+
+
+# Features.
+
+BAGS = Bags(
+    np.array([0, 0, 3], np.int32), np.array([0, 1, 1], np.int32), np.array([0.6, 0.8, 1], np.float32), ("é=a,b", "x~7")
+)
+NO_BAGS = Bags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
+
+
+@pytest.mark.parametrize("bags", [BAGS, NO_BAGS], ids=["some", "none"])
+def test_features_come_back_as_they_were_saved(tmp_path, bags):
+    save_bags(tmp_path, "movies", bags)
+    loaded = load_bags(tmp_path, "movies")
+    assert loaded.names == bags.names
+    for field in ("row", "feature", "value"):
+        np.testing.assert_array_equal(getattr(loaded, field), getattr(bags, field), strict=True)
+
+
+def test_features_without_their_names_are_refused(tmp_path):
+    save_bags(tmp_path, "users", BAGS)
+    (tmp_path / "features" / "users_names.parquet").unlink()
+    with pytest.raises(InputError, match=r"users_names\.parquet: cannot be read \(it is missing\)"):
+        load_bags(tmp_path, "users")
+
+
+def test_features_with_the_names_of_others_are_refused(tmp_path):
+    save_bags(tmp_path, "movies", BAGS)
+    save_bags(tmp_path, "users", NO_BAGS)
+    (tmp_path / "features" / "users_names.parquet").rename(tmp_path / "features" / "movies_names.parquet")
+    with pytest.raises(InputError, match=r"movies\.parquet: has features that are not among the 0 of movies_names"):
+        load_bags(tmp_path, "movies")
 
 
 # Which checkpoints stay.

@@ -1,5 +1,6 @@
 """Every row that cannot be used is counted under one reason, and what is left has one form whatever came in."""
 
+import dataclasses
 import math
 import re
 
@@ -400,3 +401,36 @@ def test_held_out_ratings_without_one_that_can_be_used_are_refused():
 def test_held_out_ids_of_another_kind_are_refused_with_an_example_of_each(row, message):
     with pytest.raises(InputError, match="^" + re.escape(message)):
         held_out([row])
+
+
+# Users and tags.
+
+
+def with_users_and_tags(user_ids, movie_ids, times=(1.0, 2.0)):
+    """Good ratings with a user and a tag for each of the ids."""
+    users = pd.DataFrame({USER_ID: user_ids, "age": 30, "gender": "F", "occupation": "writer", "zip": "1"})
+    tags = pd.DataFrame({USER_ID: 1, MOVIE_ID: movie_ids, "tag": "war", TIMESTAMP: times})
+    return dataclasses.replace(raw(GOOD), users=users, tags=tags)
+
+
+def test_users_and_tags_have_ids_of_the_type_of_the_ratings_and_lose_those_that_cannot_be():
+    data = clean(with_users_and_tags(["2", "x"], ["10", "y"]), DataConfig())
+    assert (data.users[USER_ID].tolist(), data.tags[MOVIE_ID].tolist()) == ([2], [10])
+    assert (data.users[USER_ID].dtype, data.tags[MOVIE_ID].dtype) == (np.int64, np.int64)
+
+
+def test_users_and_movies_without_ratings_keep_what_is_known_of_them():
+    data = clean(with_users_and_tags([2, 99], [10, 77]), DataConfig())
+    assert (data.users[USER_ID].tolist(), data.tags[MOVIE_ID].tolist()) == ([2, 99], [10, 77])
+
+
+def test_times_of_tags_are_seconds_as_those_of_ratings():
+    data = clean(with_users_and_tags([1, 2], [10, 20], ["1970-01-01 00:01:00", None]), DataConfig())
+    assert data.tags[TIMESTAMP].tolist() == [60, NO_TIMESTAMP]
+
+
+def test_data_without_users_and_tags_has_their_columns():
+    data = cleaned([(f"u{user}", f"m{movie}", rating, time) for user, movie, rating, time in GOOD])
+    assert list(data.users) == [USER_ID, "age", "gender", "occupation", "zip"]
+    assert list(data.tags) == [USER_ID, MOVIE_ID, "tag", TIMESTAMP]
+    assert (len(data.users), len(data.tags)) == (0, 0)

@@ -27,7 +27,7 @@ def test_no_flag_gives_every_default():
 
 def test_a_config_written_as_flags_is_that_config():
     config = Config(
-        data=DataConfig(ratings="a b.csv", rating_scale=(0.5, 5.0), split="time", test_fraction=0.25),
+        data=DataConfig(ratings="a b.csv", rating_scale=(0.5, 5.0), split="time", user_features=("b.csv", "c.tsv")),
         model=ModelConfig(hidden_dims=(8, 4), dropout=0.0),
         train=TrainConfig(epochs=3, learning_rate=1e-4),
         evaluation=EvalConfig(eval_k=(1,), relevant_rating=4.0),
@@ -40,8 +40,8 @@ def test_a_config_written_as_flags_is_that_config():
 
 @pytest.mark.parametrize(
     ("flag", "section", "value"),
-    [("hidden_dims", ModelConfig, ()), ("rating_scale", DataConfig, None)],
-    ids=["no layers", "no scale"],
+    [("hidden_dims", ModelConfig, ()), ("content", DataConfig, ()), ("rating_scale", DataConfig, None)],
+    ids=["no layers", "no content", "no scale"],
 )
 def test_an_empty_list_flag_means_none(flag, section, value):
     assert getattr(cli.section_from_flags(section(), parsed(f"--{flag}=")), flag) == value

@@ -33,6 +33,9 @@ OTHER = Config(
         test_fraction=0.2,
         valid_fraction=0.0,
         split_seed=1,
+        content=("zip", "year"),
+        movie_features=("d.csv", "e.parquet"),
+        user_features=("f.tsv.gz",),
     ),
     model=ModelConfig(embedding_dim=8, hidden_dims=(), dropout=0.0, precision="bfloat16"),
     train=TrainConfig(
@@ -91,6 +94,8 @@ def test_a_whole_number_stands_for_a_float():
         ("train", "epochs", 1.5, "config.json: train: epochs is 1.5; expected int"),
         ("train", "epochs", 0, "config.json: train: --epochs=0: must be 1 or more"),
         ("train", "epochs", None, "config.json: train: epochs is None; expected int"),
+        ("data", "movie_features", ["a.csv", 3], "config.json: data: movie_features is 3; expected str"),
+        ("data", "content", "year", "config.json: data: content is 'year'; expected tuple"),
         ("data", "test_ratings", 3, "config.json: data: test_ratings is 3; expected str | None"),
     ],
 )
@@ -170,6 +175,17 @@ def test_an_invalid_value_is_refused_in_the_name_of_its_flag(section, flag, valu
 def test_a_choice_that_does_not_exist_is_answered_with_those_that_do():
     with pytest.raises(InputError, match=r"must be one of random, user_time, time$"):
         DataConfig(split="user")
+
+
+@pytest.mark.parametrize("content", [(), ("none",), ("genres",), ("zip", "age")])
+def test_content_may_be_any_groups_or_none(content):
+    assert DataConfig(content=content).content == content
+
+
+@pytest.mark.parametrize("content", [("genre",), ("year", "none")])
+def test_content_that_does_not_exist_is_answered_with_what_does(content):
+    with pytest.raises(InputError, match=r"--content=.*: must be one of genres, year, tags, age, .*, zip$"):
+        DataConfig(content=content)
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ ML_100K = {
         b"302|Mis\xe9rables, Les (1995)|01-Jan-1995||http://x|0|1|1\n"
         b"267|unknown||||1|0|0\n"
     ),
+    "u.user": b"196|49|M|writer|55105\n186|39|F|executive|T8H1N\n",
 }
 ML_1M = {
     "ratings.dat": b"1::1193::5::978300760\n1::661::3::978302109\n2::1193::4::978298413\n",
@@ -37,12 +38,12 @@ ML_1M = {
         b"661::Mis\xe9rables, Les (1995)::Drama|Musical\n"
         b"7::Alien::Resurrection (1997)::Action\n"
     ),
-    "users.dat": b"1::F::1::10::48067\n",
+    "users.dat": b"1::F::1::10::48067\n2::M::56::16::98107-0083\n",
 }
 ML_10M = {
     "ratings.dat": b"1::122::5::838985046\n1::185::3.5::838983525\n",
     "movies.dat": "122::Misérables, Les (1995)::Drama\n185::Net, The (1995)::(no genres listed)\n".encode(),
-    "tags.dat": b"15::4973::excellent!::1215184630\n",
+    "tags.dat": '15::4973::excellent!::1215184630\n20::1747::"café" politics::1188263867\n'.encode(),
 }
 ML_CSV = {
     "ratings.csv": b"userId,movieId,rating,timestamp\r\n1,296,5.0,1147880044\r\n2,306,3.5,1147868817\r\n",
@@ -51,6 +52,9 @@ ML_CSV = {
         '296,"Misérables, Les (1995)",Drama|War\r\n'
         '306,"""Great Performances"" Cats (1998)",Musical\r\n'
         "307,Green Slime (1968),(no genres listed)\r\n"
+    ).encode(),
+    "tags.csv": (
+        'userId,movieId,tag,timestamp\r\n3,260,"sci-fi, ""classic""",1439472355\r\n3,999,café,1439472256\r\n'
     ).encode(),
 }
 EDITIONS = {"ml-100k": ML_100K, "ml-1m": ML_1M, "ml-10M100K": ML_10M, "ml-25m": ML_CSV}
@@ -175,7 +179,63 @@ def test_each_edition_has_plain_types_and_a_plain_index(tmp_path, name):
         "timestamp": "int64",
     }
     assert types(data.movies) == {"movie_id": "int64", "title": "str", "genres": "str"}
+    assert types(data.users) == {
+        "user_id": "int64",
+        "age": "int64",
+        "gender": "str",
+        "occupation": "str",
+        "zip": "str",
+    }
+    assert types(data.tags) == {"user_id": "int64", "movie_id": "int64", "tag": "str", "timestamp": "int64"}
     assert list(data.ratings.index) == list(range(len(data.ratings)))
+
+
+def test_100k_says_of_users_what_u_user_says(tmp_path):
+    users = read_ratings(write_folder(tmp_path / "ml", ML_100K)).users
+    assert rows(users) == [(196, 49, "M", "writer", "55105"), (186, 39, "F", "executive", "T8H1N")]
+
+
+def test_1m_has_the_lowest_age_of_a_range_and_occupations_by_number(tmp_path):
+    users = read_ratings(write_folder(tmp_path / "ml", ML_1M)).users
+    assert rows(users) == [(1, 1, "F", "K-12 student", "48067"), (2, 56, "M", "self-employed", "98107-0083")]
+
+
+def test_10m_has_tags_between_double_colons_with_quotes_as_they_are(tmp_path):
+    tags = read_ratings(write_folder(tmp_path / "ml", ML_10M)).tags
+    assert rows(tags) == [(15, 4973, "excellent!", 1215184630), (20, 1747, '"café" politics', 1188263867)]
+
+
+def test_csv_edition_has_quoted_tags(tmp_path):
+    tags = read_ratings(write_folder(tmp_path / "ml", ML_CSV)).tags
+    assert rows(tags) == [(3, 260, 'sci-fi, "classic"', 1439472355), (3, 999, "café", 1439472256)]
+
+
+@pytest.mark.parametrize("name", EDITIONS)
+def test_an_edition_without_tables_of_users_and_tags_has_none(tmp_path, name):
+    others = ("u.user", "users.dat", "tags.dat", "tags.csv")
+    files = {file: content for file, content in EDITIONS[name].items() if file not in others}
+    data = read_ratings(write_folder(tmp_path / name, files))
+    assert (len(data.ratings) > 0, len(data.users), len(data.tags)) == (True, 0, 0)
+    assert list(data.users) == ["user_id", "age", "gender", "occupation", "zip"]
+    assert list(data.tags) == ["user_id", "movie_id", "tag", "timestamp"]
+
+
+@pytest.mark.parametrize("tags", [b"userId,movieId,tag,timestamp\r\n", b"userId,movieId,tag,timestamp"])
+def test_a_table_of_tags_may_have_a_header_alone(tmp_path, tags):
+    data = read_ratings(write_folder(tmp_path / "ml", ML_CSV | {"tags.csv": tags}))
+    assert types(data.tags) == {"user_id": "int64", "movie_id": "int64", "tag": "str", "timestamp": "int64"}
+    assert len(data.tags) == 0
+
+
+def test_a_tag_that_is_missing_is_left_out_and_times_may_be_dates(tmp_path):
+    tags = b"tag,userId,x,movieId,timestamp\n,3,,260,2009-04-24 18:19:40\nwar,3,,260,2009-04-24 18:19:41\n"
+    data = read_ratings(write_folder(tmp_path / "ml", ML_CSV | {"tags.csv": tags}))
+    assert rows(data.tags) == [(3, 260, "war", "2009-04-24 18:19:41")]
+
+
+def test_of_users_with_one_id_the_first_is_kept(tmp_path):
+    users = ML_1M["users.dat"] + b"1::M::25::0::1\n"
+    assert read_ratings(write_folder(tmp_path / "ml", ML_1M | {"users.dat": users})).users.user_id.tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("inner", ["", "ml/", "some/where/deep/"])
@@ -184,7 +244,8 @@ def test_an_archive_reads_as_its_folder_wherever_in_it_the_files_are(tmp_path, n
     from_folder = read_ratings(write_folder(tmp_path / name, EDITIONS[name]))
     from_zip = read_ratings(write_zip(tmp_path / "any.zip", EDITIONS[name], inner))
     pd.testing.assert_frame_equal(from_zip.ratings, from_folder.ratings)
-    pd.testing.assert_frame_equal(from_zip.movies, from_folder.movies)
+    for table in ("movies", "users", "tags"):
+        pd.testing.assert_frame_equal(getattr(from_zip, table), getattr(from_folder, table))
     assert from_zip.rating_scale == from_folder.rating_scale
 
 
@@ -227,6 +288,8 @@ def test_the_bundled_data_reads_whole():
     assert rows(data.movies)[0] == (1, "Toy Story (1995)", "Adventure|Animation|Children|Comedy|Fantasy")
     assert (data.ratings.user_id.nunique(), data.ratings.movie_id.isin(data.movies.movie_id).all()) == (610, True)
     assert data.movies.genres.str.contains("no genres").sum() == 0
+    assert (len(data.tags), rows(data.tags)[0]) == (3683, (2, 60756, "funny", 1445714994))
+    assert len(data.users) == 0
 
 
 @pytest.mark.skipif(not (REAL / "ml-100k").exists(), reason="needs the original ml-100k")
@@ -234,12 +297,14 @@ def test_the_original_100k_reads_whole():
     data = read_ratings(REAL / "ml-100k")
     assert (len(data.ratings), data.ratings.user_id.nunique(), len(data.movies)) == (100000, 943, 1682)
     assert rows(data.movies)[0] == (1, "Toy Story (1995)", "Animation|Children's|Comedy")
+    assert (len(data.users), rows(data.users)[0]) == (943, (1, 24, "M", "technician", "85711"))
+    assert (data.users.age.min(), data.users.age.max(), data.users.occupation.nunique()) == (7, 73, 21)
 
 
 @pytest.mark.skipif(not (REAL / "ml-100k").exists(), reason="needs the original ml-100k")
 def test_the_original_u1_base_has_titles():
     data = read_ratings(REAL / "ml-100k" / "u1.base")
-    assert (len(data.ratings), len(data.movies)) == (80000, 1682)
+    assert (len(data.ratings), len(data.movies), len(data.users)) == (80000, 1682, 943)
 
 
 @pytest.mark.skipif(not (REAL / "ml-1m").exists(), reason="needs the original ml-1m")
@@ -250,6 +315,8 @@ def test_the_original_1m_without_times_has_titles():
         3883,
         ["user_id", "movie_id", "rating"],
     )
+    assert (len(data.users), rows(data.users)[0]) == (6040, (1, 1, "F", "K-12 student", "48067"))
+    assert sorted(data.users.age.unique()) == [1, 18, 25, 35, 45, 50, 56]
 
 
 @pytest.mark.parametrize(
@@ -311,9 +378,31 @@ def test_one_rating_without_line_end_is_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", EDITIONS)
-def test_a_file_beside_a_movie_table_has_its_movies(tmp_path, name):
+@pytest.mark.parametrize("table", ["movies", "users", "tags"])
+def test_a_file_beside_the_tables_of_an_edition_has_them(tmp_path, name, table):
     folder = write_folder(tmp_path / name, EDITIONS[name] | {"part.csv": b"user,movie,rating\n7,8,4\n"})
-    pd.testing.assert_frame_equal(read_ratings(folder / "part.csv").movies, read_ratings(folder).movies)
+    pd.testing.assert_frame_equal(
+        getattr(read_ratings(folder / "part.csv"), table), getattr(read_ratings(folder), table)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("u.user", b"196|M\n"),
+        ("u.user", b"tt1|49|M|writer|55105\n"),
+        ("users.dat", b"1::F::young::10::48067\n"),
+        ("tags.csv", b"name,colour\na,b\n"),
+        ("tags.csv", b"userId,movieId,tag,timestamp\n7,tt8,x,1\n"),
+        ("tags.csv", b""),
+        ("tags.dat", b"1::2\n"),
+        ("tags.dat", b"\xff::2::3::4\n"),
+    ],
+)
+def test_a_foreign_table_of_users_or_tags_beside_a_file_is_no_error(tmp_path, name, content):
+    write_file(tmp_path, content, name)
+    data = read_ratings(write_file(tmp_path, "7,8,4\n"))
+    assert (len(data.users), len(data.tags)) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -337,6 +426,13 @@ def test_movies_have_text_ids_where_the_ratings_have(tmp_path):
     movies = read_ratings(write_file(tmp_path, "user,movie,rating\n7,296,4\n7,x9,4\n")).movies
     assert movies.movie_id.tolist() == ["296", "306", "307"]
     assert str(movies.movie_id.dtype) == "str"
+
+
+def test_users_and_tags_have_text_ids_where_the_ratings_have(tmp_path):
+    write_folder(tmp_path, {"tags.csv": ML_CSV["tags.csv"], "u.user": ML_100K["u.user"]})
+    data = read_ratings(write_file(tmp_path, "user,movie,rating\nx7,8,4\n"))
+    assert (data.users.user_id.tolist(), data.tags.user_id.tolist()) == (["196", "186"], ["3", "3"])
+    assert (str(data.users.user_id.dtype), str(data.tags.movie_id.dtype)) == ("str", "int64")
 
 
 @pytest.mark.parametrize("column", ["user", "movie"])
@@ -489,11 +585,25 @@ def test_a_broken_ratings_dat_is_refused_with_its_line(tmp_path, content, messag
         ("ml-25m", "movies.csv", b"movieId,title,genres\n\n1,A\n", ":3: 2 columns; line 1 has 3, split by ','"),
         ("ml-25m", "movies.csv", b"id,title\n1,A\n", ":1: columns id, title; expected movieId, title and genres"),
         ("ml-25m", "movies.csv", b'movieId,title,genres\n1,"A\n', ":2: unexpected end of data"),
+        ("ml-100k", "u.user", b"1|24|M|writer\n", ":1: 4 columns; u.user has 5, split by '|'"),
+        ("ml-100k", "u.user", b"x|24|M|writer|1\n", ":1: user id 'x'; the user ids of the ratings are integers"),
+        ("ml-100k", "u.user", b"\n1|?|M|writer|1\n", ":2: age '?'; expected a whole number of years"),
+        ("ml-1m", "users.dat", b"1::F::1::10\n", ":1: 4 columns; users.dat has 5, split by '::'"),
+        ("ml-1m", "users.dat", b"1::F::1::21::1\n", ":1: occupation '21'; expected 0 to 20"),
+        ("ml-10M100K", "tags.dat", b"1::2::x::3\n1::2::x\n", ":2: 3 columns; tags.dat has 4, split by '::'"),
+        ("ml-25m", "tags.csv", b"userId,tag\n1,A\n", ":1: columns userId, tag; expected userId, movieId, tag and tim"),
+        (
+            "ml-25m",
+            "tags.csv",
+            b"userId,movieId,tag,timestamp\n1,2,A,3\n1,x,A,3\n",
+            ": tag 2: movie id 'x'; the movie ids of the ratings are integers",
+        ),
+        ("ml-25m", "tags.csv", b"userId,movieId,tag,timestamp\n1,2,A\n", ":2: 3 columns; line 1 has 4, split by ','"),
     ],
 )
-def test_a_broken_movie_table_of_an_edition_is_refused_with_its_line(tmp_path, name, table, content, message):
+def test_a_broken_table_of_an_edition_is_refused_with_its_line(tmp_path, name, table, content, message):
     folder = write_folder(tmp_path / name, EDITIONS[name] | {table: content})
-    assert refusal(folder) == f"{name}/{table}{message}"
+    assert refusal(folder).startswith(f"{name}/{table}{message}")
 
 
 @pytest.mark.parametrize(
@@ -642,6 +752,8 @@ def assert_read_or_refused(path: pathlib.Path) -> None:
         assert str(path) in message
         return
     assert list(data.movies) == ["movie_id", "title", "genres"]
+    assert list(data.users) == ["user_id", "age", "gender", "occupation", "zip"]
+    assert list(data.tags) == ["user_id", "movie_id", "tag", "timestamp"]
     assert {"user_id", "movie_id", "rating"} <= set(data.ratings)
     for column in ("user_id", "movie_id"):
         assert str(data.ratings[column].dtype) in ("int64", "Int64", "str")

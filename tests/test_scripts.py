@@ -159,7 +159,7 @@ def test_help_shows_every_flag_with_its_default_and_does_not_wait_for_jax(name):
     fields = [field for section in SECTIONS[name] for field in dataclasses.fields(section)]
     assert shown == [*own, *(field.name for field in fields)]
     for field in fields:
-        default = "none" if field.default is None else as_flag(field.default)
+        default = "none" if field.default in (None, ()) else as_flag(field.default)
         assert f"\n  --{field.name}={default}\n" in ended.stdout
 
 
