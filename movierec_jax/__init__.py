@@ -12,7 +12,7 @@ Each module is one stage, in the order in which data flows through them:
                                          report <──evaluate (metrics, baselines) <───────┘
 
 `config` holds every default, `schema` the records that pass between stages, `run` the whole of a training run, and
-`cli` what the scripts share.
+`cli` what the scripts share. `benchmark` compares the whole with other recommenders.
 """
 
 import importlib

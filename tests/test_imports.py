@@ -24,7 +24,7 @@ cli
 benchmark.peer benchmark.with_surprise benchmark.with_myfm
 benchmark.peers.biases benchmark.peers.surprise_baseline benchmark.peers.surprise_knn benchmark.peers.surprise_svd
 benchmark.peers.surprise_svdpp benchmark.peers.myfm_mf benchmark.peers.myfm_svdpp
-benchmark.ours benchmark.fit benchmark.bootstrap benchmark.environment benchmark.table
+benchmark.ours benchmark.fit benchmark.bootstrap benchmark.environment benchmark.table benchmark.folds benchmark.stars
 """.strip().split("\n")
 MODULES = " ".join(LADDER).split()
 BENCHMARK = [module for module in MODULES if module.startswith("benchmark.")]
@@ -80,7 +80,7 @@ def test_every_module_has_one_place_in_the_ladder():
 def test_the_graph_is_read_as_it_is_written():
     assert {"schema", "movielens", "checkpoint"} <= ours_of("run")
     assert "matplotlib" in libraries_of("plots")
-    assert {"config", "benchmark.peer"} <= ours_of("benchmark.fit")
+    assert {"config", "benchmark.table"} <= ours_of("benchmark.stars")
 
 
 @pytest.mark.parametrize("module", MODULES)
