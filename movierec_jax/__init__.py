@@ -13,7 +13,7 @@ Each module is one stage, in the order in which data flows through them:
 
 `content` makes features of genres, years, tags, ages and, read by `features_file`, any table of movies or users.
 `config` holds every default, `schema` the records that pass between stages, `run` the whole of a training run, and
-`cli` what the scripts share.
+`cli` what the scripts share. `benchmark` compares the whole with other recommenders.
 """
 
 import importlib

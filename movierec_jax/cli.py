@@ -12,7 +12,7 @@ import textwrap
 import types
 import typing
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeVar, cast
 
 from absl import app, flags, logging
@@ -27,17 +27,23 @@ HELP_WIDTH = 100
 # Flags that absl defines for every program.
 ABSL_FLAGS = ("help", "helpshort", "helpfull", "helpxml", "only_check_args", "pdb_post_mortem", "run_with_pdb")
 
+# How a flag is defined whose field has values of this type.
+DEFINE = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+    tuple: flags.DEFINE_list,
+}
 
-def define_flags(section: type, values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines a flag for each field of a config section, with its default and help."""
+
+def define_flags(section: type, values: flags.FlagValues = flags.FLAGS, repeatable: Collection[str] = ()) -> None:
+    """Defines a flag for each field of a config section, with its default and help.
+
+    repeatable: fields of text whose flag may be given many times; their values are joined with commas.
+    """
     for field in dataclasses.fields(section):
-        define = {
-            bool: flags.DEFINE_bool,
-            int: flags.DEFINE_integer,
-            float: flags.DEFINE_float,
-            str: flags.DEFINE_string,
-            tuple: flags.DEFINE_list,
-        }[plain_type(field.type)]
+        define = flags.DEFINE_multi_string if field.name in repeatable else DEFINE[plain_type(field.type)]
         default = [str(item) for item in field.default] if isinstance(field.default, tuple) else field.default
         define(field.name, default, field.metadata["help"], flag_values=values, module_name=section.__doc__)
 
@@ -66,8 +72,10 @@ def plain_type(hint: Any) -> type:
     return typing.get_origin(hint) or hint
 
 
-def parse_list(field: dataclasses.Field, items: list[str]) -> tuple | None:
-    """The numbers or words of a list flag; None where the field allows none and no item is given."""
+def parse_list(field: dataclasses.Field, items: list[str]) -> tuple | str | None:
+    """The items of a list flag as its field has them; None where the field allows none and no item is given."""
+    if plain_type(field.type) is str:
+        return ",".join(items)
     hint, *others = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
     if others and not items:
         return None
@@ -78,13 +86,14 @@ def parse_list(field: dataclasses.Field, items: list[str]) -> tuple | None:
         raise InputError(f"--{field.name}={','.join(items)}: must be numbers with commas between") from None
 
 
-def run(main: Callable[[], Any], sections: Sequence[type], doc: str) -> None:
+def run(main: Callable[[], Any], sections: Sequence[type], doc: str, repeatable: Collection[str] = ()) -> None:
     """Parses flags and calls main; ends the process with the status that fits the outcome.
 
-    sections: config sections whose flags the script takes besides its own; doc: its docstring, for --help.
+    sections: config sections whose flags the script takes besides its own; doc: its docstring, for --help; repeatable:
+    flags of text that may be given many times.
     """
     for section in sections:
-        define_flags(section)
+        define_flags(section, repeatable=repeatable)
 
     def start(argv: list[str]) -> None:
         calm_libraries()
@@ -158,6 +167,10 @@ def help_text(sections: Sequence[type], doc: str) -> str:
 
 def flag_help(flag: flags.Flag) -> str:
     """A flag with its default and help, wrapped."""
-    default = flag.default_as_str.strip("'") if flag.default not in (None, []) else "none"
+    default = "none"
+    if isinstance(flag.default, list):
+        default = ",".join(flag.default) or default
+    elif flag.default is not None:
+        default = flag.default_as_str.strip("'")
     text = textwrap.wrap(" ".join(flag.help.split()), HELP_WIDTH - 8)
     return "\n".join([f"  --{flag.name}={default}", *(f"        {line}" for line in text)])

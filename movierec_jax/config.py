@@ -40,6 +40,17 @@ USER_CONTENT = ("age", "gender", "occupation", "zip")
 FILE_TOP_K = 100
 TABLE_TOP_K = 10
 
+# What our model is compared with; each is a file in benchmark/peers.
+PEERS = (
+    "biases",
+    "surprise_baseline",
+    "surprise_knn",
+    "surprise_svd",
+    "surprise_svdpp",
+    "myfm_mf",
+    "myfm_svdpp",
+)
+
 
 def setting(default: Any, help: str) -> Any:
     """A dataclass field with its default and the help text of its flag."""
@@ -209,6 +220,26 @@ class ScoreConfig:
     def __post_init__(self):
         require(self.top_k is None or self.top_k >= 1, "top_k", self.top_k, "1 or more")
         require(self.block_users >= 1, "block_users", self.block_users, "1 or more")
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """What is measured beside what, how often, and where the figures go."""
+
+    suite: str = setting("stars", "what is measured: stars (how far predicted ratings are off)")
+    peers: tuple[str, ...] = setting(PEERS, "recommenders to compare with, by name; empty: none")
+    seeds: tuple[int, ...] | None = setting(
+        None, "make every fit once with each of these seeds, such as 0,1,2; without it, with --seed alone"
+    )
+    output: str = setting("runs/benchmark", "folder for the table as Markdown and JSON; made if missing")
+
+    def __post_init__(self):
+        choose("suite", self.suite, ("stars",))
+        for name in self.peers:
+            choose("peers", name, PEERS)
+        for flag, found in (("peers", self.peers), ("seeds", self.seeds or ())):
+            require(len(set(found)) == len(found), flag, found, "different from each other")
+        require(all(0 <= seed < 2**32 for seed in self.seeds or ()), "seeds", self.seeds, "0 to 4294967295")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,8 @@ history, which is the sum over its n ratings of
     (value of the rating x explicit row of the other side + implicit row of the other side) / sqrt(n)
 
 which is SVD++ (Koren 2008) on both sides ("flipped", Rendle, Zhang, Koren 2019), with how a movie was rated beside that
-it was rated. Factors and bias have all three parts. The dense layers add what the product cannot express (He et al. 2017,
-but as a residual that starts from zero). `dense` begins with a layer on both vectors side by side; that layer is a sum
+it was rated. Factors and bias have all three parts. The dense layers add what the product cannot express (He et al.
+2017, but as a residual that starts from zero). `dense` begins with a layer on both vectors side by side; that layer is a sum
 of a user part and a movie part, so each tower computes its part once per user or movie and the head only adds them. The
 head broadcasts: `[batch]` with `[batch]` gives pairs `[batch]`, and `[users, 1]` with `[1, movies]` gives every
 combination `[users, movies]`.
@@ -68,7 +68,7 @@ class Seen(NamedTuple):
 def seen(
     known: Known, by_user: Bool[Array, "length pieces"], by_movie: Bool[Array, "length pieces"]
 ) -> tuple[Seen, Seen]:
-    """What the towers see of all users and of all movies, of those ratings that count, as either layout of them says."""
+    """What the towers see of all users and of all movies, by those ratings that count as either layout says."""
     user, movie = by_user.astype(jnp.float32), by_movie.astype(jnp.float32)
 
     def ratings(value: int) -> tuple[Weighted, Weighted]:

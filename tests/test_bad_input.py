@@ -261,6 +261,22 @@ SCORING = [
     ("figures without a folder", {}, f"{EVALUATE} --output=no/a.json", "--output=no/a.json: the folder no"),
     ("lists of no length", {}, f"{EVALUATE} --eval_k=0", "--eval_k=0: must be lengths of 1 or more"),
 ]
+BENCHMARK = [
+    (flag, {}, f"benchmark --ratings=good.csv --peers=biases --output=figures {flag}", telling)
+    for flag, telling in [
+        ("--suite=banana", "--suite=banana: must be one of stars"),
+        ("--peers=biases,oracle", "--peers=oracle: must be one of biases, "),
+        ("--peers=biases,biases", "--peers=biases,biases: must be different"),
+        ("--seeds=0,one", "--seeds=0,one: must be numbers"),
+        ("--seeds=-1", "--seeds=-1: must be 0 to"),
+        ("--epochs=0", "--epochs=0: must be"),
+        ("--valid_ratings=good.csv", "--valid_ratings=good.csv: every row"),
+        ("--test_ratings=a.csv,b.csv", "--test_ratings: 2 given for 1 of --ratings"),
+        ("--ratings=bad.csv", "bad.csv: no such file"),
+        ("--output=good.csv", "good.csv: File exists"),
+        ("--output=good.csv/figures", "good.csv/figures: Not a directory"),
+    ]
+]
 
 
 def assert_one_message(messages: str, telling: str) -> None:
@@ -274,7 +290,7 @@ def assert_one_message(messages: str, telling: str) -> None:
 @pytest.mark.filterwarnings("ignore:.* cannot be read and is skipped:UserWarning")
 @pytest.mark.parametrize(
     ("files", "command", "telling"),
-    [pytest.param(*row, id=name) for name, *row in (*RATINGS, *FLAGS, *WORKDIRS, *SCORING)],
+    [pytest.param(*row, id=name) for name, *row in (*RATINGS, *FLAGS, *WORKDIRS, *SCORING, *BENCHMARK)],
 )
 def test_bad_input_ends_in_one_message_that_says_what_and_where_and_touches_nothing(files, command, telling):
     apply(files)

@@ -95,6 +95,7 @@ def test_a_bug_of_ours_keeps_its_traceback():
         (flags.DEFINE_bool, False, "  --name=false"),
         (flags.DEFINE_list, ["64", "32"], "  --name=64,32"),
         (flags.DEFINE_multi_string, [], "  --name=none"),
+        (flags.DEFINE_multi_string, "a/b", "  --name=a/b"),
     ],
 )
 def test_help_shows_a_flag_with_its_default_above_its_text(define, default, line):
@@ -114,3 +115,12 @@ def test_help_keeps_to_its_width():
 def test_flags_that_are_not_given_leave_a_section_as_it_is():
     trained_with = EvalConfig(eval_k=(5,), relevant_rating=3.0)
     assert cli.section_from_flags(trained_with, parsed("--eval_k=7")) == EvalConfig(eval_k=(7,), relevant_rating=3.0)
+
+
+@pytest.mark.parametrize("written", [["--ratings=a,b"], ["--ratings=a", "--ratings=b"]], ids=["commas", "repeated"])
+def test_a_repeatable_flag_joins_its_values_with_commas(written):
+    values = flags.FlagValues()
+    cli.define_flags(DataConfig, values, repeatable=("ratings", "test_ratings"))
+    assert cli.section_from_flags(DataConfig(), values) == DataConfig()
+    values(["benchmark.py", *written])
+    assert cli.section_from_flags(DataConfig(), values) == DataConfig(ratings="a,b")

@@ -21,9 +21,14 @@ model objective optimizer train
 checkpoint recommend evaluate trained scoring report plots
 run
 cli
+benchmark.peer benchmark.with_surprise benchmark.with_myfm
+benchmark.peers.biases benchmark.peers.surprise_baseline benchmark.peers.surprise_knn benchmark.peers.surprise_svd
+benchmark.peers.surprise_svdpp benchmark.peers.myfm_mf benchmark.peers.myfm_svdpp
+benchmark.ours benchmark.fit benchmark.bootstrap benchmark.environment benchmark.table benchmark.folds benchmark.stars
 """.strip().split("\n")
 MODULES = " ".join(LADDER).split()
-HOST = [*LADDER[0].split(), *LADDER[1].split(), "cli", "__init__"]
+BENCHMARK = [module for module in MODULES if module.startswith("benchmark.")]
+HOST = [*LADDER[0].split(), *LADDER[1].split(), "cli", "__init__", *BENCHMARK]
 DEVICE = [*LADDER[2].split(), "recommend"]
 DEVICE_LIBRARIES = {"flax", "jax", "jaxlib", "optax", "orbax"}
 # Tables and all that opens files.
@@ -46,22 +51,36 @@ def imports_of(path: pathlib.Path) -> set[str]:
     return found
 
 
+def path_of(module: str) -> pathlib.Path:
+    """The file of a module: "benchmark.table" is benchmark/table.py."""
+    return PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+
+
 def libraries_of(module: str) -> set[str]:
-    return {name.split(".")[0] for name in imports_of(PACKAGE / f"{module}.py")}
+    return {name.split(".")[0] for name in imports_of(path_of(module))}
 
 
 def ours_of(module: str) -> set[str]:
     """The modules of the package that one of them imports."""
-    return {name.split(".")[1] for name in imports_of(PACKAGE / f"{module}.py") if name.split(".")[0] == PACKAGE.name}
+    names = [name.split(".")[1:] for name in imports_of(path_of(module)) if name.split(".")[0] == PACKAGE.name]
+    return {module_of(name) for name in names}
+
+
+def module_of(name: list[str]) -> str:
+    """The module that a dotted name starts with, its first word where there is none."""
+    starts = [".".join(name[:length]) for length in range(len(name), 0, -1)]
+    return next((start for start in starts if start in MODULES), name[0])
 
 
 def test_every_module_has_one_place_in_the_ladder():
-    assert sorted(MODULES) == sorted(path.stem for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
+    files = [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
+    assert sorted(MODULES) == sorted(".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in files)
 
 
 def test_the_graph_is_read_as_it_is_written():
     assert {"schema", "movielens", "checkpoint"} <= ours_of("run")
     assert "matplotlib" in libraries_of("plots")
+    assert {"config", "benchmark.table"} <= ours_of("benchmark.stars")
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -78,7 +97,7 @@ def test_a_host_module_never_imports_jax(module):
 @pytest.mark.parametrize("module", DEVICE)
 def test_a_device_module_touches_no_table_and_no_file(module):
     assert libraries_of(module) & TABLE_LIBRARIES == set()
-    names = {node.id for node in ast.walk(tree_of(PACKAGE / f"{module}.py")) if isinstance(node, ast.Name)}
+    names = {node.id for node in ast.walk(tree_of(path_of(module))) if isinstance(node, ast.Name)}
     assert "open" not in names
 
 
@@ -86,14 +105,18 @@ def test_the_command_line_knows_only_the_config_and_its_errors():
     assert ours_of("cli") == {"config", "schema"}
 
 
+def test_nothing_but_its_script_knows_the_benchmark():
+    assert not [module for module in MODULES if module not in BENCHMARK and ours_of(module) & set(BENCHMARK)]
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_stands_on_the_package_and_under_nothing(script):
     assert any(name.startswith(f"{PACKAGE.name}.") for name in imports_of(script))
-    roots = [imports_of(path) for path in (*PACKAGE.glob("*.py"), *SCRIPTS)]
+    roots = [imports_of(path) for path in (*PACKAGE.rglob("*.py"), *SCRIPTS)]
     assert not any(name.split(".")[0] in ("scripts", script.stem) for names in roots for name in names)
 
 
-@pytest.mark.parametrize("path", [*PACKAGE.glob("*.py"), *SCRIPTS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*PACKAGE.rglob("*.py"), *SCRIPTS], ids=lambda path: path.stem)
 def test_nothing_is_pickled(path):
     assert "pickle" not in path.read_text(encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""The three scripts as people run them, on the bundled ratings.
+"""The scripts as people run them, on the bundled ratings.
 
 `python tests/test_scripts.py 10` kills training ten times, where the suite does so twice.
 """
@@ -19,13 +19,14 @@ import pandas as pd
 import pytest
 
 from movierec_jax.checkpoint import Checkpoints, load_run
-from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, ScoreConfig, TrainConfig, as_flag
+from movierec_jax.config import BenchmarkConfig, DataConfig, EvalConfig, ModelConfig, ScoreConfig, TrainConfig, as_flag
 
 ROOT = pathlib.Path(__file__).parents[1]
 SECTIONS = {
     "train": [DataConfig, ModelConfig, TrainConfig, EvalConfig],
     "evaluate": [EvalConfig],
     "score": [ScoreConfig],
+    "benchmark": [BenchmarkConfig, DataConfig, ModelConfig, TrainConfig, EvalConfig],
 }
 KILLS = 2
 # More than a run gets through before it is killed.

@@ -1,0 +1,9 @@
+"""Our model and other recommenders, measured on the very same rows in the same run.
+
+    config ─stars─> folds ──> fit, a process for each ──┬─ ours: train_run, then load and predict
+                                                        └─ peers: a recommender of another library in each file
+                                 │
+                     stars, seconds, memory ──bootstrap──> rows ──table──> terminal, Markdown and JSON
+
+`peer` says what a peer is; `with_surprise` and `with_myfm` hold what the peers of one library share.
+"""
