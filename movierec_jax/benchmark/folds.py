@@ -11,12 +11,17 @@ from movierec_jax.schema import MOVIE_ID, USER_ID, InputError
 
 @dataclasses.dataclass(frozen=True)
 class Fold:
-    """Clean ratings to learn from and to be measured on. name: what --ratings calls them."""
+    """Clean ratings to learn from and to be measured on. config: with the fold's own files."""
 
-    name: str
+    config: Config
     train: pd.DataFrame
     test: pd.DataFrame
     rating_scale: tuple[float, float]
+
+    @property
+    def name(self) -> str:
+        """What --ratings calls it."""
+        return self.config.data.ratings
 
 
 def fold_configs(config: Config) -> list[Config]:
@@ -43,7 +48,7 @@ def fold_configs(config: Config) -> list[Config]:
 def read_fold(config: Config) -> Fold:
     """The train and test part as train.py would have them, before validation is carved out."""
     run = prepare(config.replace(valid_fraction=0.0))
-    return Fold(config.data.ratings, run.parts.train, run.parts.test, run.rating_scale)
+    return Fold(config, run.parts.train, run.parts.test, run.rating_scale)
 
 
 def count_ratings(fold: Fold) -> dict[str, int]:

@@ -1,29 +1,30 @@
 """Our model as a row of the table: trained into a workdir and asked there, as anybody would."""
 
-import dataclasses
 import pathlib
 import time
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from movierec_jax.benchmark.peer import Prediction
 from movierec_jax.config import Config
 from movierec_jax.run import train_run
-from movierec_jax.schema import MOVIE_ID, USER_ID
+from movierec_jax.schema import MOVIE_ID, USER_ID, InputError
 from movierec_jax.trained import load
 
 
 def fit_predict(config: Config, train: pathlib.Path, test: pathlib.Path, workdir: pathlib.Path) -> Prediction:
-    """Trains on one Parquet file of clean ratings and predicts the stars of another.
+    """Trains on the ratings of the config and predicts the stars of a Parquet file of ratings.
 
-    Validation is carved out of the train file as the config says. Fitting is what the report calls data and train:
-    reading the files, and all epochs with their checkpoints; loading the workdir counts as predicting.
+    The ratings are read again from where the data has them, for the tables of movies and users beside them. Validation
+    is carved out of the train part as the config says. Fitting is what the report calls data and train: reading the
+    files, and all epochs with their checkpoints; loading the workdir counts as predicting. Raises InputError where
+    others than the ratings of `train` were learnt from.
     """
-    # No row of a clean table is dropped here, or the peers would have learnt from other rows.
-    data = dataclasses.replace(
-        config.data, ratings=str(train), test_ratings=str(test), min_user_ratings=1, min_movie_ratings=1
-    )
-    report = train_run(dataclasses.replace(config, data=data), workdir)
+    report = train_run(config, workdir)
+    counts, num_train = report["counts"], pq.read_metadata(train).num_rows
+    if counts["train"] + counts["valid"] != num_train:
+        raise InputError(f"{config.data.ratings} has changed: {num_train:,} train ratings at the start")
     start = time.perf_counter()
     pairs = pd.read_parquet(test, columns=[USER_ID, MOVIE_ID])
     stars = load(workdir).predict(pairs[USER_ID], pairs[MOVIE_ID])

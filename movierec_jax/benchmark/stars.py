@@ -45,7 +45,12 @@ class Entrant:
 
 
 # Rows of our own; one more is a label and the settings in which it differs.
-OUR_ENTRANTS = (Entrant("movierec_jax", OURS),)
+OUR_ENTRANTS = (
+    Entrant("movierec_jax, ids + history", OURS, {"content": ("none",)}),
+    Entrant("movierec_jax, ids + history, 8 members", OURS, {"content": ("none",), "ensemble_size": 8}),
+    Entrant("movierec_jax, + content", OURS),
+    Entrant("movierec_jax, + content, 8 members", OURS, {"ensemble_size": 8}),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +98,7 @@ def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[
     output = pathlib.Path(benchmark.output)
     output.mkdir(parents=True, exist_ok=True)
     users = pd.Index(np.concatenate([fold.test[USER_ID].unique() for fold in folds])).unique()
-    measured, failures = measure_all(entrants, folds, users, seeds, config)
+    measured, failures = measure_all(entrants, folds, users, seeds)
     rows = summarise([entrant for entrant in entrants if entrant.label not in failures], measured, folds, users)
     table = build_table(rows, failures, folds, seeds, config)
     print(f"\n{as_text(table)}\n")
@@ -117,7 +122,7 @@ def peer_entrant(name: str) -> Entrant:
 
 
 def measure_all(
-    entrants: Sequence[Entrant], folds: list[Fold], users: pd.Index, seeds: Sequence[int], config: Config
+    entrants: Sequence[Entrant], folds: list[Fold], users: pd.Index, seeds: Sequence[int]
 ) -> tuple[list[Measured], dict[str, str]]:
     """Every fit that ended well, and the reason for each entrant of which one did not, by label.
 
@@ -128,7 +133,7 @@ def measure_all(
     for entrant, fold, seed, data in turns(entrants, folds, seeds):
         if entrant.label in failures:
             continue
-        job = Job(entrant.recommender, folds[fold].rating_scale, seed, config.replace(**entrant.settings))
+        job = Job(entrant.recommender, folds[fold].rating_scale, seed, folds[fold].config.replace(**entrant.settings))
         start = f"fold {fold + 1} of {len(folds)}, seed {seed}  {entrant.label}"
         try:
             found = measure(entrant, fold, job, folds[fold].test, users, data)
