@@ -243,6 +243,22 @@ class BenchmarkConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class TuneConfig:
+    """Which settings are tried out, how often, and where the trials are kept."""
+
+    tune: tuple[str, ...] = setting(
+        ("learning_rate", "embedding_decay", "bias_decay", "explicit_decay", "implicit_decay", "uncertainty"),
+        "settings to find",
+    )
+    trials: int = setting(30, "trials to make in this run, beside those that the study has")
+    study: str = setting("runs/tune.db", "SQLite file of all trials; made if missing")
+
+    def __post_init__(self):
+        require(len(self.tune) > 0, "tune", self.tune, "names of settings")
+        require(self.trials >= 1, "trials", self.trials, "1 or more")
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """All that decides what a training run gives, given the same data."""
 

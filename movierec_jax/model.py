@@ -13,10 +13,10 @@ history, which is the sum over its n ratings of
 
 which is SVD++ (Koren 2008) on both sides ("flipped", Rendle, Zhang, Koren 2019), with how a movie was rated beside that
 it was rated. Factors and bias have all three parts. The dense layers add what the product cannot express (He et al.
-2017, but as a residual that starts from zero). `dense` begins with a layer on both vectors side by side; that layer is a sum
-of a user part and a movie part, so each tower computes its part once per user or movie and the head only adds them. The
-head broadcasts: `[batch]` with `[batch]` gives pairs `[batch]`, and `[users, 1]` with `[1, movies]` gives every
-combination `[users, movies]`.
+2017, but as a residual that starts from zero). `dense` begins with a layer on both vectors side by side; that layer is
+a sum of a user part and a movie part, so each tower computes its part once per user or movie and the head only adds
+them. The head broadcasts: `[batch]` with `[batch]` gives pairs `[batch]`, and `[users, 1]` with `[1, movies]` gives
+every combination `[users, movies]`.
 """
 
 import dataclasses

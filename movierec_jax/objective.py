@@ -12,6 +12,9 @@ from movierec_jax.config import TrainConfig
 from movierec_jax.model import Encoded
 from movierec_jax.schema import Known
 
+# Ratings of a row at which its decay does not depend on `decay_power`.
+TYPICAL_COUNT = 200.0
+
 # Ratings that every user and movie is taken to have beside its own when its uncertainty is judged.
 UNCERTAINTY_DAMPING = 5.0
 
@@ -60,13 +63,12 @@ def weighted_size(rows: Float[Array, "rows features"], weight: Float[Array, " ro
 
 
 def row_weights(count: Float[Array, " rows"], power: float) -> Float[Array, " rows"]:
-    """The share of a row's ratings in all, to a power that leaves a row with a typical number of ratings as it is.
+    """The share of a row's ratings in all, where it has TYPICAL_COUNT; of others as that power of their number.
 
-    Typical is the mean number over ratings, not over rows.
+    Below 1 the decay of a row with more ratings, or of all rows in larger data, is the smaller part of its error, as a
+    prior of a given strength would be.
     """
-    total = jnp.sum(count)
-    typical = jnp.sum(jnp.square(count)) / total
-    return count / total * (jnp.maximum(count, 1) / typical) ** (power - 1)
+    return count / jnp.sum(count) * (jnp.maximum(count, 1) / TYPICAL_COUNT) ** (power - 1)
 
 
 def variance(

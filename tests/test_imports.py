@@ -15,11 +15,12 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 
 # From top to bottom, one kind of module on each line; a module imports only from modules before it.
 LADDER = """
-schema config
+schema config extras
 ratings_file movielens features_file cleaning vocab splits content baselines batches metrics
 model objective optimizer train
 checkpoint recommend evaluate trained scoring report plots
 run
+tuning
 cli
 benchmark.peer benchmark.with_surprise benchmark.with_myfm
 benchmark.peers.biases benchmark.peers.surprise_baseline benchmark.peers.surprise_knn benchmark.peers.surprise_svd

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec_jax.benchmark.peer import Peer, find_peer, import_library
+from movierec_jax.benchmark.peer import Peer, find_peer
 from movierec_jax.benchmark.with_myfm import history, one_hot
 from movierec_jax.config import PEERS
+from movierec_jax.extras import import_extra
 from movierec_jax.schema import RATING, InputError
 
 SCALE = (checkerboard.LOW, checkerboard.HIGH)
@@ -61,7 +62,7 @@ def test_a_peer_that_learns_tells_liked_from_disliked(name):
 def test_a_missing_library_is_one_sentence_with_the_command_that_installs_it(library, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
     with pytest.raises(InputError, match=rf"^{library} cannot be imported .*: pip install 'movierec_jax\[bench\]', or"):
-        import_library(library)
+        import_extra(library, "bench")
 
 
 def test_histories_are_of_length_1_and_strangers_have_none():

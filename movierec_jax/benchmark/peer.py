@@ -2,15 +2,12 @@
 
 import dataclasses
 import importlib
-import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-
-from movierec_jax.schema import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,13 +41,3 @@ class Peer:
 def find_peer(name: str) -> Peer:
     """The peer of a name in `config.PEERS`."""
     return importlib.import_module(f"movierec_jax.benchmark.peers.{name}").PEER
-
-
-def import_library(name: str) -> types.ModuleType:
-    """An optional library. Raises InputError with the command that installs it where it cannot be imported."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise InputError(
-            f"{name} cannot be imported ({error}): pip install 'movierec_jax[bench]', or choose other --peers"
-        ) from None

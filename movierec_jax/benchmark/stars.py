@@ -21,9 +21,10 @@ from movierec_jax.benchmark.bootstrap import CONFIDENCE, NUM_RESAMPLES, bootstra
 from movierec_jax.benchmark.environment import machine, versions
 from movierec_jax.benchmark.fit import OURS, FitError, Job, fit_apart, save_parts
 from movierec_jax.benchmark.folds import Fold, count_ratings, fold_configs, read_fold
-from movierec_jax.benchmark.peer import find_peer, import_library
+from movierec_jax.benchmark.peer import find_peer
 from movierec_jax.benchmark.table import Table, as_text, with_interval, with_spread, write_table
 from movierec_jax.config import BenchmarkConfig, Config, to_json
+from movierec_jax.extras import import_extra
 from movierec_jax.schema import RATING, USER_ID, InputError
 
 # The row that fit times are compared with: the first of these that is there.
@@ -114,7 +115,7 @@ def peer_entrant(name: str) -> Entrant:
     """The row of a peer. Raises InputError where its library is not installed."""
     peer = find_peer(name)
     if peer.library:
-        import_library(peer.library)
+        import_extra(peer.library, "bench")
     return Entrant(peer.label, name)
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 import scipy.sparse
 from jaxtyping import Int32
 
-from movierec_jax.benchmark.peer import Peer, Prediction, import_library
+from movierec_jax.benchmark.peer import Peer, Prediction
+from movierec_jax.extras import import_extra
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID
 from movierec_jax.vocab import Vocab
 
@@ -35,7 +36,7 @@ def myfm_peer(label: str, new_features: NewFeatures) -> Peer:
     def fit_predict(
         train: pd.DataFrame, test: pd.DataFrame, rating_scale: tuple[float, float], seed: int
     ) -> Prediction:
-        myfm = import_library(LIBRARY)
+        myfm = import_extra(LIBRARY, "bench")
         start = time.perf_counter()
         users, movies = Vocab.of(train[USER_ID], "user"), Vocab.of(train[MOVIE_ID], "movie")
         rows = users.rows(train[USER_ID]), movies.rows(train[MOVIE_ID])

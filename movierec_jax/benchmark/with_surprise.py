@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from movierec_jax.benchmark.peer import Peer, Prediction, import_library
+from movierec_jax.benchmark.peer import Peer, Prediction
+from movierec_jax.extras import import_extra
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID
 
 LIBRARY = "surprise"
@@ -21,7 +22,7 @@ def surprise_peer(label: str, new_algorithm: Callable[[Any, int], Any]) -> Peer:
     def fit_predict(
         train: pd.DataFrame, test: pd.DataFrame, rating_scale: tuple[float, float], seed: int
     ) -> Prediction:
-        surprise = import_library(LIBRARY)
+        surprise = import_extra(LIBRARY, "bench")
         start = time.perf_counter()
         reader = surprise.Reader(rating_scale=rating_scale)
         algorithm = new_algorithm(surprise, seed)

@@ -1,0 +1,14 @@
+"""Libraries that only some users need."""
+
+import importlib
+import types
+
+from movierec_jax.schema import InputError
+
+
+def import_extra(name: str, extra: str) -> types.ModuleType:
+    """An optional library. Raises InputError with the command that installs it where it cannot be imported."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(f"{name} cannot be imported ({error}): pip install 'movierec_jax[{extra}]'") from None
