@@ -226,7 +226,11 @@ class ScoreConfig:
 class BenchmarkConfig:
     """What is measured beside what, how often, and where the figures go."""
 
-    suite: str = setting("stars", "what is measured: stars (how far predicted ratings are off)")
+    suite: str = setting(
+        "stars",
+        "what is measured: stars (how far predicted ratings are off), ablation (the "
+        "same for the parts of our model), cold (the same for movies and users without ratings in train)",
+    )
     peers: tuple[str, ...] = setting(PEERS, "recommenders to compare with, by name; empty: none")
     seeds: tuple[int, ...] | None = setting(
         None, "make every fit once with each of these seeds, such as 0,1,2; without it, with --seed alone"
@@ -234,7 +238,7 @@ class BenchmarkConfig:
     output: str = setting("runs/benchmark", "folder for the table as Markdown and JSON; made if missing")
 
     def __post_init__(self):
-        choose("suite", self.suite, ("stars",))
+        choose("suite", self.suite, ("stars", "ablation", "cold"))
         for name in self.peers:
             choose("peers", name, PEERS)
         for flag, found in (("peers", self.peers), ("seeds", self.seeds or ())):

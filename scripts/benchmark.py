@@ -1,6 +1,8 @@
 """Measures our model and other recommenders on the same ratings, and prints one table.
 
     python scripts/benchmark.py --peers=biases
+    python scripts/benchmark.py --suite=ablation --peers= --seeds=0,1,2
+    python scripts/benchmark.py --suite=cold
     python scripts/benchmark.py --ratings=ml-100k/u1.base --test_ratings=ml-100k/u1.test --seeds=0,1,2
     python scripts/benchmark.py --ratings=ml-100k/u{1,2,3,4,5}.base --test_ratings=ml-100k/u{1,2,3,4,5}.test
 
@@ -10,6 +12,7 @@ ours. Every fit runs in a process of its own, one after the other. The table, as
 to the output folder. The first command takes about 30 seconds on 2 cores.
 """
 
+import functools
 import pathlib
 import shlex
 import sys
@@ -21,9 +24,13 @@ from movierec_jax.config import BenchmarkConfig, DataConfig, EvalConfig, ModelCo
 def main() -> None:
     config, benchmark = cli.config_from_flags(), cli.section_from_flags(BenchmarkConfig())
 
-    from movierec_jax.benchmark import stars
+    from movierec_jax.benchmark import cold, stars
 
-    suites = {"stars": stars.run_suite}
+    suites = {
+        "stars": stars.run_suite,
+        "ablation": functools.partial(stars.run_suite, ours=stars.ABLATION),
+        "cold": cold.run_suite,
+    }
     command = shlex.join(["python", f"scripts/{pathlib.Path(sys.argv[0]).name}", *sys.argv[1:]])
     suites[benchmark.suite](config, benchmark, command)
 

@@ -26,6 +26,7 @@ benchmark.peer benchmark.with_surprise benchmark.with_myfm
 benchmark.peers.biases benchmark.peers.surprise_baseline benchmark.peers.surprise_knn benchmark.peers.surprise_svd
 benchmark.peers.surprise_svdpp benchmark.peers.myfm_mf benchmark.peers.myfm_svdpp
 benchmark.ours benchmark.fit benchmark.bootstrap benchmark.environment benchmark.table benchmark.folds benchmark.stars
+benchmark.cold
 """.strip().split("\n")
 MODULES = " ".join(LADDER).split()
 BENCHMARK = [module for module in MODULES if module.startswith("benchmark.")]

@@ -54,6 +54,17 @@ OUR_ENTRANTS = (
 )
 
 
+# What each part of the model is worth, one row after the other.
+ABLATION = (
+    Entrant("ids", OURS, {"history": (), "content": ("none",), "hidden_dims": ()}),
+    Entrant("+ history of users", OURS, {"history": ("user",), "content": ("none",), "hidden_dims": ()}),
+    Entrant("+ history of movies", OURS, {"content": ("none",), "hidden_dims": ()}),
+    Entrant("+ content", OURS, {"hidden_dims": ()}),
+    Entrant("+ dense layers", OURS, {"hidden_dims": (64, 32)}),
+    Entrant("+ 8 members", OURS, {"hidden_dims": (64, 32), "ensemble_size": 8}),
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Measured:
     """One fit of an entrant, measured on its fold's test part.
@@ -87,14 +98,16 @@ class Row:
         return float(np.mean(self.by_seed[figure]))
 
 
-def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[str, Any]:
-    """Fits ours and the peers, prints the table, writes stars.md and stars.json, and returns what the latter holds.
+def run_suite(
+    config: Config, benchmark: BenchmarkConfig, command: str, ours: Sequence[Entrant] = OUR_ENTRANTS
+) -> dict[str, Any]:
+    """Fits ours and the peers, prints the table, writes it as Markdown and JSON, and returns what the latter holds.
 
     A fit that fails takes its entrant out of the table and leaves the others. Raises InputError for input that cannot
     be used, and at the end, with all written, where a fit failed.
     """
     seeds = benchmark.seeds or (config.train.seed,)
-    entrants = (*OUR_ENTRANTS, *map(peer_entrant, benchmark.peers))
+    entrants = (*ours, *map(peer_entrant, benchmark.peers))
     folds = [read_fold(fold_config) for fold_config in fold_configs(config)]
     output = pathlib.Path(benchmark.output)
     output.mkdir(parents=True, exist_ok=True)
@@ -104,8 +117,8 @@ def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[
     table = build_table(rows, failures, folds, seeds, config)
     print(f"\n{as_text(table)}\n")
     figures = all_figures(rows, measured, failures, folds, seeds, config, command)
-    write_table(output, "stars", table, figures)
-    print(f"table and all figures in {output / 'stars.md'} and {output / 'stars.json'}")
+    write_table(output, benchmark.suite, table, figures)
+    print(f"table and all figures in {output / benchmark.suite}.md and .json")
     if failures:
         raise InputError(f"no figures for {', '.join(failures)}; the other rows stand")
     return figures
