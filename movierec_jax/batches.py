@@ -7,13 +7,7 @@ seen without stopping.
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from movierec_jax.config import STEPS_PER_EPOCH
 from movierec_jax.schema import Batch, Ratings
-
-
-def batch_size(num_ratings: int, wanted: int | None) -> int:
-    """Ratings per step: as many as wanted, or by default a fixed share of all."""
-    return wanted or -(-num_ratings // STEPS_PER_EPOCH)
 
 
 def num_steps(num_ratings: int, batch_size: int) -> int:

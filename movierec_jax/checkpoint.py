@@ -27,7 +27,7 @@ import pandas as pd
 from jaxtyping import Int, Int32
 
 from movierec_jax import config as configs
-from movierec_jax.batches import batch_size, num_steps
+from movierec_jax.batches import num_steps
 from movierec_jax.config import Config
 from movierec_jax.content import movie_content, user_content
 from movierec_jax.features_file import read_features
@@ -111,8 +111,10 @@ class Run:
     @functools.cached_property
     def recipe(self) -> Recipe:
         num_ratings = len(self.parts.train)
-        steps = num_steps(num_ratings, batch_size(num_ratings, self.config.train.batch_size))
-        return Recipe(self.model, self.config.train, steps * self.config.train.epochs, self.rating_scale)
+        config = self.config.train.for_ratings(num_ratings)
+        recipe = Recipe(self.model, config, total_steps=0, rating_scale=self.rating_scale)
+        steps = num_steps(num_ratings, recipe.batch_size)
+        return dataclasses.replace(recipe, total_steps=steps * recipe.epochs)
 
     @functools.cached_property
     def known(self) -> Known:

@@ -18,6 +18,11 @@ T = TypeVar("T")
 # the ratings keeps the cost of an epoch in proportion to them.
 STEPS_PER_EPOCH = 20
 
+# Epochs unless they are given: of small data, and how they grow with the number of ratings.
+SMALL_DATA = 100_000
+SMALL_DATA_EPOCHS = 12
+EPOCHS_POWER = 0.22
+
 # Settings that weigh the size of parameters.
 DECAYS = (
     "embedding_decay",
@@ -155,19 +160,23 @@ class ModelConfig:
 class TrainConfig:
     """How Adam walks, for how long, and when it stops."""
 
-    epochs: int = setting(15, "passes over the train ratings; the learning rate falls to 0 over all of them")
+    epochs: int | None = setting(
+        None,
+        "passes over the train ratings, over which the learning rate falls to 0; without it 12 for up to 100,000 "
+        "ratings, 20 for a million, 40 for 25 million",
+    )
     batch_size: int | None = setting(
         None, f"ratings per step; without it 1/{STEPS_PER_EPOCH} of the train ratings, so that steps do not multiply"
     )
-    learning_rate: float = setting(0.0036, "highest learning rate of Adam")
+    learning_rate: float = setting(0.004, "highest learning rate of Adam")
     warmup_fraction: float = setting(0.1, "share of all steps in which the learning rate rises from 0; 0 to below 1")
     embedding_decay: float = setting(0.235, "weight of the squared embeddings of users and movies")
     bias_decay: float = setting(0.1, "weight of the squared biases of users and movies")
     explicit_decay: float = setting(0.43, "weight of the squared history rows that say how a movie or user was rated")
     implicit_decay: float = setting(0.014, "weight of the squared history rows that say that it was rated")
-    feature_decay: float = setting(0.2, "weight of the squared rows of features")
+    feature_decay: float = setting(0.1, "weight of the squared rows of features")
     decay_power: float = setting(
-        0.67, "power of its number of ratings by which a row decays: 1 as often as it is used, 0 all rows alike"
+        0.5, "power of its number of ratings by which a row decays: 1 as often as it is used, 0 all rows alike"
     )
     uncertainty: float = setting(
         1.2, "variance ascribed to factors learnt from n ratings, times n: those met with few ratings pull to 0"
@@ -178,7 +187,7 @@ class TrainConfig:
     seed: int = setting(0, "seed of initial values, order of ratings and dropout")
 
     def __post_init__(self):
-        require(self.epochs >= 1, "epochs", self.epochs, "1 or more")
+        require(self.epochs is None or self.epochs >= 1, "epochs", self.epochs, "1 or more")
         require(self.batch_size is None or self.batch_size >= 1, "batch_size", self.batch_size, "1 or more")
         require(0 < self.learning_rate < float("inf"), "learning_rate", self.learning_rate, "above 0")
         require(0 <= self.warmup_fraction < 1, "warmup_fraction", self.warmup_fraction, "0 or more and below 1")
@@ -187,6 +196,15 @@ class TrainConfig:
         require(self.ensemble_size >= 1, "ensemble_size", self.ensemble_size, "1 or more")
         require(self.patience >= 0, "patience", self.patience, "0 or more")
         require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
+
+    def for_ratings(self, num_ratings: int) -> "TrainConfig":
+        """The same with what is left to the number of train ratings filled in."""
+        growth = max(1.0, num_ratings / SMALL_DATA) ** EPOCHS_POWER
+        return dataclasses.replace(
+            self,
+            epochs=self.epochs or round(SMALL_DATA_EPOCHS * growth),
+            batch_size=self.batch_size or -(-num_ratings // STEPS_PER_EPOCH),
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -62,8 +62,11 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
     """
     train, ratings = (to_rows(table, run.users, run.movies) for table in (run.parts.train, held_out))
     encoded = encode(params, run.known, model=run.model)
-    stars_of = functools.partial(predict_stars, run.model, params, *encoded, rating_scale=run.rating_scale)
-    predicted, spread = stars_of(ratings.user_row, ratings.movie_row)
+
+    def stars_of(part: Ratings) -> tuple[np.ndarray, np.ndarray]:
+        return predict_stars(run.model, params, *encoded, part.user_row, part.movie_row, run.rating_scale)
+
+    predicted, spread = stars_of(ratings)
     if not np.isfinite(predicted).all():
         raise InputError("training diverged: the model predicts values that are no numbers; lower --learning_rate")
     predictions = {"model": predicted.astype(np.float64)}
@@ -99,7 +102,7 @@ def rating_figures(
 
 def intervals(
     run: Run,
-    stars_of: Callable[..., tuple[np.ndarray, np.ndarray]],
+    stars_of: Callable[[Ratings], tuple[np.ndarray, np.ndarray]],
     predicted: Float32[np.ndarray, " ratings"],
     spread: Float32[np.ndarray, " ratings"],
     rating: Float32[np.ndarray, " ratings"],
@@ -112,7 +115,7 @@ def intervals(
     if run.parts.valid.empty:
         return {}
     valid = to_rows(run.parts.valid, run.users, run.movies)
-    stars, valid_spread = stars_of(valid.user_row, valid.movie_row)
+    stars, valid_spread = stars_of(valid)
     noise = max(0.0, float(np.mean((stars - valid.rating) ** 2 - valid_spread**2, dtype=np.float64))) ** 0.5
     deviation = np.hypot(noise, spread)
     return {

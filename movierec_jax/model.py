@@ -56,41 +56,36 @@ class Encoded:
 class Seen(NamedTuple):
     """What a tower sees of its owners besides their rows.
 
-    ratings: links to the other side, weighted by the value of each rating and by 1; count: how many each owner has.
+    ratings: links to the other side, weighted by the value of each rating and by 1; num_ratings: of each owner.
     content: links to features, weighted by their values.
     """
 
     ratings: BothWays
-    count: Float[Array, " owners"]
+    num_ratings: Float[Array, " owners"]
     content: BothWays
 
 
 def seen(
-    known: Known, by_user: Bool[Array, "length pieces"], by_movie: Bool[Array, "length pieces"]
+    known: Known, by_user: Bool[Array, "length user_pieces"], by_movie: Bool[Array, "length movie_pieces"]
 ) -> tuple[Seen, Seen]:
     """What the towers see of all users and of all movies, by those ratings that count as either layout says."""
     user, movie = by_user.astype(jnp.float32), by_movie.astype(jnp.float32)
 
-    def ratings(value: int) -> tuple[Weighted, Weighted]:
-        return tuple(
-            Weighted(links.owner, links.other, (counts * links.values[value], counts))
-            for links, counts in ((known.by_user, user), (known.by_movie, movie))
-        )
+    def weighted(links: Links, counts: Float[Array, "length pieces"], value: int) -> Weighted:
+        return Weighted(links.owner, links.other, (counts * links.values[value], counts))
 
     def content(by_row: Links, by_feature: Links) -> BothWays:
         return BothWays(*(Weighted(links.owner, links.other, links.values) for links in (by_row, by_feature)))
 
-    users_by_user, users_by_movie = ratings(0)
-    movies_by_user, movies_by_movie = ratings(1)
     return (
         Seen(
-            ratings=BothWays(users_by_user, users_by_movie),
-            count=over_owners(user.sum(axis=0), known.by_user.owner, len(known.user_count)),
+            ratings=BothWays(weighted(known.by_user, user, 0), weighted(known.by_movie, movie, 0)),
+            num_ratings=over_owners(user.sum(axis=0), known.by_user.owner, len(known.user_count)),
             content=content(known.user_features, known.by_user_feature),
         ),
         Seen(
-            ratings=BothWays(movies_by_movie, movies_by_user),
-            count=over_owners(movie.sum(axis=0), known.by_movie.owner, len(known.movie_count)),
+            ratings=BothWays(weighted(known.by_movie, movie, 1), weighted(known.by_user, user, 1)),
+            num_ratings=over_owners(movie.sum(axis=0), known.by_movie.owner, len(known.movie_count)),
             content=content(known.movie_features, known.by_movie_feature),
         ),
     )
@@ -121,7 +116,7 @@ class Tower(nn.Module):
             shape = (self.num_others, width + 1)
             explicit, implicit = (self.param(name, small_normal, shape) for name in ("explicit", "implicit"))
             history = pool((explicit, implicit), seen.ratings, len(row))
-            vector = vector + history / jnp.sqrt(jnp.maximum(seen.count, 1))[:, None]
+            vector = vector + history / jnp.sqrt(jnp.maximum(seen.num_ratings, 1))[:, None]
         if self.num_features:
             features = self.param("features", small_normal, (self.num_features, width + 1))
             vector = vector + pool((features,), seen.content, len(row))
@@ -197,15 +192,15 @@ class TwoTowers(nn.Module):
 
     def encode_users(self, users: Seen) -> Encoded:
         """Every user in the order of rows, those without ratings last."""
-        return self.user_tower(jnp.arange(len(users.count), dtype=jnp.int32), users)
+        return self.user_tower(jnp.arange(len(users.num_ratings), dtype=jnp.int32), users)
 
     def encode_movies(self, movies: Seen) -> Encoded:
         """Every movie in the order of rows, those without ratings last."""
-        return self.movie_tower(jnp.arange(len(movies.count), dtype=jnp.int32), movies)
+        return self.movie_tower(jnp.arange(len(movies.num_ratings), dtype=jnp.int32), movies)
 
     def encode_new_users(self, users: Seen) -> Encoded:
         """Users who have no row."""
-        return self.user_tower(jnp.full(len(users.count), self.num_users, jnp.int32), users)
+        return self.user_tower(jnp.full(len(users.num_ratings), self.num_users, jnp.int32), users)
 
     def stars(self, user: Encoded, movie: Encoded) -> Float[Array, "*pairs"]:
         return self.head(user, movie)
@@ -229,7 +224,7 @@ def encode_new_users(params: Members, links: Links, num_users: int, *, model: Tw
     nothing = Weighted(jnp.zeros(0, jnp.int32), jnp.zeros((1, 0), jnp.int32), (jnp.zeros((1, 0)),))
     users = Seen(
         ratings=BothWays(ratings, ratings),
-        count=over_owners(counts.sum(axis=0), links.owner, num_users),
+        num_ratings=over_owners(counts.sum(axis=0), links.owner, num_users),
         content=BothWays(nothing, nothing),
     )
     return jax.vmap(lambda member: model.apply({"params": member}, users, method="encode_new_users"))(params)

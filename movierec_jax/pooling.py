@@ -114,7 +114,7 @@ over_pieces_apart.def_vmap(functools.partial(side_by_side, over_pieces_apart))
 
 
 def over_owners(
-    sums: Float[Array, "pieces features"], owner: Int32[Array, " pieces"], num_owners: int
-) -> Float[Array, "owners features"]:
+    sums: Float[Array, "pieces *features"], owner: Int32[Array, " pieces"], num_owners: int
+) -> Float[Array, "owners *features"]:
     """The sums of an owner's pieces added up; 0 for an owner without any."""
     return jax.ops.segment_sum(sums, owner, num_segments=num_owners, indices_are_sorted=True)

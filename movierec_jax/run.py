@@ -132,14 +132,14 @@ def train(
     run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop_if_asked: Callable[[], None]
 ) -> list[EpochRecord]:
     """Trains from the newest checkpoint to the end, saving after each epoch, and returns the records of all epochs."""
-    config = run.config.train
+    recipe = run.recipe
     train, valid = (to_rows(part, run.users, run.movies) for part in (run.parts.train, run.parts.valid))
-    state, records = checkpoints.latest(run.recipe, warn=print) or (new_state(run.recipe), [])
+    state, records = checkpoints.latest(recipe, warn=print) or (new_state(recipe), [])
     if records:
-        print(f"going on after epoch {records[-1].epoch} of {config.epochs}")
-    with EpochLog(workdir, records, len(train), config.epochs) as log:
-        epochs = fit(state, train, valid, run.known, recipe=run.recipe)
-        while not is_finished(records, config):
+        print(f"going on after epoch {records[-1].epoch} of {recipe.epochs}")
+    with EpochLog(workdir, records, len(train), recipe.epochs) as log:
+        epochs = fit(state, train, valid, run.known, recipe=recipe)
+        while not is_finished(records, recipe):
             stop_if_asked()
             state, record = next(epochs)
             records.append(record)
@@ -148,8 +148,8 @@ def train(
     checkpoints.wait()
     stop_if_asked()
     best = best_record(records)
-    if records[-1].epoch < config.epochs:
-        print(f"no better validation RMSE in {config.patience} epochs: stopped after epoch {records[-1].epoch}")
+    if records[-1].epoch < recipe.epochs:
+        print(f"no better validation RMSE in {recipe.config.patience} epochs: stopped after epoch {records[-1].epoch}")
     print(f"best epoch {best.epoch}" + (f": validation RMSE {best.valid_rmse:.4f}" if best.valid_rmse else ""))
     return records
 

@@ -33,7 +33,10 @@ class TrainState:
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """All that a step reads besides its state and the data; the same from the first step to the last."""
+    """All that a step reads besides its state and the data; the same from the first step to the last.
+
+    config: with epochs and batch size filled in.
+    """
 
     model: TwoTowers
     config: TrainConfig
@@ -43,6 +46,14 @@ class Recipe:
     @functools.cached_property
     def optimizer(self) -> optax.GradientTransformation:
         return adam(self.config, self.total_steps)
+
+    @property
+    def epochs(self) -> int:
+        return typing.cast(int, self.config.epochs)
+
+    @property
+    def batch_size(self) -> int:
+        return typing.cast(int, self.config.batch_size)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +87,8 @@ def new_state(recipe: Recipe) -> TrainState:
 
 def nothing_known(model: TwoTowers) -> Known:
     """What is known of users and movies of whom there is neither rating nor content."""
-    no_links = Links(jnp.zeros(0, jnp.int32), *[jnp.zeros((1, 0), jnp.int32)] * 2, (jnp.zeros((1, 0)),) * 2)
+    nobody = jnp.zeros((1, 0), jnp.int32)
+    no_links = Links(nobody[0], nobody, nobody, (jnp.zeros((1, 0)),) * 2)
     no_content = no_links._replace(values=no_links.values[:1])
     sizes = (model.num_users + 1, model.num_movies + 1, model.num_user_features, model.num_movie_features)
     return Known(no_links, no_links, *[no_content] * 4, *map(jnp.zeros, sizes))
@@ -159,22 +171,21 @@ def fit(
     number, naming the step.
     """
     config = recipe.config
-    batch_size = batches.batch_size(len(train), config.batch_size)
-    steps = batches.num_steps(len(train), batch_size)
+    steps = batches.num_steps(len(train), recipe.batch_size)
     known = jax.device_put(known)
-    valid_batches = batches.stack_batches(valid, np.arange(len(valid)), batch_size) if len(valid) else None
+    valid_batches = batches.stack_batches(valid, np.arange(len(valid)), recipe.batch_size) if len(valid) else None
 
     def epoch_input(epoch: int) -> tuple[Batch, np.ndarray]:
         order = batches.epoch_order(len(train), config.seed, epoch)
-        return batches.stack_batches(train, order, batch_size), batches.steps_of(order, batch_size)
+        return batches.stack_batches(train, order, recipe.batch_size), batches.steps_of(order, recipe.batch_size)
 
     first = int(state.step) // steps
     upcoming = epoch_input(first)
-    for epoch in range(first, config.epochs):
+    for epoch in range(first, recipe.epochs):
         start = time.perf_counter()
         weight = upcoming[0].weight.sum(axis=1)
         state, error = train_epoch(state, *upcoming, known, recipe=recipe)
-        if epoch + 1 < config.epochs:
+        if epoch + 1 < recipe.epochs:
             upcoming = epoch_input(epoch + 1)
         valid_rmse = None
         if valid_batches is not None:
@@ -212,9 +223,9 @@ def best_record(records: list[EpochRecord]) -> EpochRecord:
     return records[rmse.index(min(rmse))] if rmse else records[-1]
 
 
-def is_finished(records: list[EpochRecord], config: TrainConfig) -> bool:
+def is_finished(records: list[EpochRecord], recipe: Recipe) -> bool:
     """Whether the last epoch is done, or patience is at its end."""
     if not records:
         return False
     waited = records[-1].epoch - best_record(records).epoch
-    return records[-1].epoch >= config.epochs or 0 < config.patience <= waited
+    return records[-1].epoch >= recipe.epochs or 0 < recipe.config.patience <= waited

@@ -104,7 +104,7 @@ def mean_rmse(config: Config, data_sets: list[str], tell: Callable[[int, float],
         train, valid = (to_rows(part, run.users, run.movies) for part in (run.parts.train, run.parts.valid))
         rmse = np.nan
         for _, record in fit(new_state(run.recipe), train, valid, run.known, recipe=run.recipe):
-            rmse = record.valid_rmse
+            rmse = float(record.valid_rmse or np.nan)
             tell(step, total + rmse)
             step += 1
         total += rmse
