@@ -50,7 +50,6 @@ OUR_ENTRANTS = (
     Entrant("movierec_jax, ids + history", OURS, {"content": ("none",)}),
     Entrant("movierec_jax, ids + history, 8 members", OURS, {"content": ("none",), "ensemble_size": 8}),
     Entrant("movierec_jax, + content", OURS),
-    Entrant("movierec_jax, + content, 8 members", OURS, {"ensemble_size": 8}),
 )
 
 
