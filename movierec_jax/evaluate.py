@@ -61,10 +61,10 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
     Lists rank every movie of the catalogue that the user has not rated in train or validation.
     """
     train, ratings = (to_rows(table, run.users, run.movies) for table in (run.parts.train, held_out))
-    encoded = encode(params, run.known, model=run.model)
+    users, movies = encode(params, run.known, model=run.model)
 
     def stars_of(part: Ratings) -> tuple[np.ndarray, np.ndarray]:
-        return predict_stars(run.model, params, *encoded, part.user_row, part.movie_row, run.rating_scale)
+        return predict_stars(run.model, params, users, movies, part.user_row, part.movie_row, run.rating_scale)
 
     predicted, spread = stars_of(ratings)
     if not np.isfinite(predicted).all():
@@ -74,7 +74,7 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
         predictions[name] = np.clip(predict(ratings), *run.rating_scale)
     is_warm = run.users.is_known(ratings.user_row) & run.movies.is_known(ratings.movie_row)
     ranking, num_ranked = rank(
-        run, functools.partial(top_k_blocks, run.model, params, *encoded), train, held_out, ratings, config
+        run, functools.partial(top_k_blocks, run.model, params, users, movies), train, held_out, ratings, config
     )
     return Evaluation(
         rating={name: rating_figures(stars, ratings.rating, is_warm) for name, stars in predictions.items()},
