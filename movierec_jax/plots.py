@@ -3,7 +3,7 @@
 import pathlib
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Real
 
 from movierec_jax.train import EpochRecord
 
@@ -16,7 +16,7 @@ def save_plots(
     records: list[EpochRecord],
     predicted: Float[np.ndarray, " ratings"],
     rating: Float[np.ndarray, " ratings"],
-    num_ratings_of_movie: Int[np.ndarray, " ratings"],
+    num_ratings_of_movie: Real[np.ndarray, " ratings"],
 ) -> None:
     """Writes learning_curve.png, predicted.png and residuals.png; the last two of held-out ratings.
 
