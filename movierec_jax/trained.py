@@ -143,7 +143,7 @@ class Recommender:
     def movie_factors(self) -> pd.DataFrame:
         """The factors of every movie trained on, a row each, by movie id; the members' side by side."""
         factors = np.asarray(self.encoded[1].factors)[:, : len(self.run.movies)]
-        return pd.DataFrame(np.concatenate(factors, axis=1), index=self.run.movies.ids)
+        return pd.DataFrame(np.concatenate(factors, axis=1), index=self.run.movies.ids[: len(self.run.movies)])
 
     def with_titles(self, table: pd.DataFrame) -> pd.DataFrame:
         """A table that has movie ids, with `title`, `year` and `genres` beside them; the id where there is no title."""
