@@ -112,14 +112,18 @@ class Recommender:
 
     def predict(self, user_ids: Iterable, movie_ids: Iterable) -> Float32[np.ndarray, " pairs"]:
         """Stars that each user would give the movie beside them. An id that is not known counts as an average one."""
-        user_row, movie_row = self.run.users.rows(user_ids), self.run.movies.rows(movie_ids)
-        if len(user_row) != len(movie_row):
-            raise InputError(f"{len(user_row)} users and {len(movie_row)} movies: give one movie for each user")
-        return self.predict_rows(user_row, movie_row)[0]
+        return self.predict_rows(*self.rows_of_pairs(user_ids, movie_ids))[0]
 
     def spread(self, user_ids: Iterable, movie_ids: Iterable) -> Float32[np.ndarray, " pairs"]:
         """How far the members of the ensemble are apart on each pair: a standard deviation in stars."""
-        return self.predict_rows(self.run.users.rows(user_ids), self.run.movies.rows(movie_ids))[1]
+        return self.predict_rows(*self.rows_of_pairs(user_ids, movie_ids))[1]
+
+    def rows_of_pairs(self, user_ids: Iterable, movie_ids: Iterable):
+        """The rows of users and of the movies beside them. Raises InputError where one side has more of them."""
+        user_row, movie_row = self.run.users.rows(user_ids), self.run.movies.rows(movie_ids)
+        if len(user_row) != len(movie_row):
+            raise InputError(f"{len(user_row)} users and {len(movie_row)} movies: give one movie for each user")
+        return user_row, movie_row
 
     def predict_rows(self, user_row: Int32[np.ndarray, " pairs"], movie_row: Int32[np.ndarray, " pairs"]):
         """Stars and spread of each pair of rows."""
