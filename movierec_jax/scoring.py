@@ -53,7 +53,7 @@ def score_to_file(
     seconds = time.perf_counter() - start
     rate = len(users) / seconds
     print(f"{output}: {num_rows:,} rows for {len(users):,} users in {seconds:.1f} s ({rate:,.0f} users/s)")
-    num_cold = int((~recommender.run.users.is_known(recommender.run.users.rows(users))).sum())
+    num_cold = int((~recommender.users.is_known(recommender.users.rows(users))).sum())
     if num_cold:
         print(f"  {num_cold:,} of them have no rating in train and get the list of an average user")
     return num_rows
@@ -101,7 +101,7 @@ def read_user_ids(path: pathlib.Path, recommender: Recommender) -> pd.Index:
     for number, line in enumerate(lines, start=1):
         if line.strip():
             try:
-                users.append(recommender.run.users.parse(line.strip()))
+                users.append(recommender.users.parse(line.strip()))
             except InputError as error:
                 raise InputError(f"{path}:{number}: {error}") from None
     if not users:
@@ -116,7 +116,7 @@ def readable_lists(recommender: Recommender, users: pd.Index, k: int, *, include
     for user in users:
         rated = recommender.with_titles(recommender.rated_by(user))
         mine = lists[lists[USER_ID] == user]
-        is_cold = not recommender.run.users.is_known(recommender.run.users.rows([user])).all()
+        is_cold = not recommender.users.is_known(recommender.users.rows([user])).all()
         parts += [
             f"user {user}: {len(rated):,} ratings, of which the best",
             as_text(rated.head(SHOWN_RATED), RATING),

@@ -33,17 +33,18 @@ class Recommender:
     """A run with the parameters of its best epoch. Ids go in and come out as the data writes them.
 
     encoded: all users and all movies in the order of rows, as the model sees them.
+    users, parts: who can be asked about, and what they have rated: those of the run, or new ones.
     """
 
     run: Run
     params: Members
     encoded: tuple[Encoded, Encoded]
+    users: Vocab
+    parts: Split
 
     def user_ids(self) -> pd.Index:
         """All users of the data in rising order, also those whom train has no rating of."""
-        return (
-            pd.Index(np.concatenate([part[USER_ID].unique() for part in self.run.parts.all()])).unique().sort_values()
-        )
+        return pd.Index(np.concatenate([part[USER_ID].unique() for part in self.parts.all()])).unique().sort_values()
 
     def recommend(self, user_ids: Iterable, k: int = 10, *, include_seen: bool = False) -> pd.DataFrame:
         """Each user's best k movies, best first: `user_id, movie_id, rank, score, predicted_rating`.
@@ -64,9 +65,9 @@ class Recommender:
             raise InputError(f"--top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
         if block_users < 1:
             raise InputError(f"--block_users={block_users}: must be 1 or more")
-        to_leave_out = places_and_rows(self.run, users[:0] if include_seen else users, self.run.parts.all())
+        to_leave_out = places_and_rows(self.run, users[:0] if include_seen else users, self.parts.all())
         seen = Seen.of(*to_leave_out, len(users), len(self.run.movies))
-        rows = self.run.users.rows(users)
+        rows = self.users.rows(users)
         for place, top in top_k_blocks(self.run.model, self.params, *self.encoded, rows, seen, k, block_users):
             is_filled = top.movie_row < len(self.run.movies)
             score = top.score[is_filled]
@@ -106,9 +107,7 @@ class Recommender:
         encoded = encode_new_users(self.params, links, len(users) + 1, model=self.run.model)
         table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: NO_TIMESTAMP})
         parts = Split(train=table, valid=table[:0], test=table[:0])
-        return Recommender(
-            dataclasses.replace(self.run, users=users, parts=parts), self.params, (encoded, self.encoded[1])
-        )
+        return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
 
     def predict(self, user_ids: Iterable, movie_ids: Iterable) -> Float32[np.ndarray, " pairs"]:
         """Stars that each user would give the movie beside them. An id that is not known counts as an average one."""
@@ -120,7 +119,7 @@ class Recommender:
 
     def rows_of_pairs(self, user_ids: Iterable, movie_ids: Iterable):
         """The rows of users and of the movies beside them. Raises InputError where one side has more of them."""
-        user_row, movie_row = self.run.users.rows(user_ids), self.run.movies.rows(movie_ids)
+        user_row, movie_row = self.users.rows(user_ids), self.run.movies.rows(movie_ids)
         if len(user_row) != len(movie_row):
             raise InputError(f"{len(user_row)} users and {len(movie_row)} movies: give one movie for each user")
         return user_row, movie_row
@@ -156,12 +155,12 @@ class Recommender:
 
     def rated_by(self, user_id) -> pd.DataFrame:
         """The user's own ratings in all parts, best first."""
-        ratings = pd.concat([part[part[USER_ID] == user_id] for part in self.run.parts.all()])
+        ratings = pd.concat([part[part[USER_ID] == user_id] for part in self.parts.all()])
         return ratings.sort_values([RATING, MOVIE_ID], ascending=[False, True])[[MOVIE_ID, RATING]]
 
     def parse_users(self, texts: Iterable[str]) -> pd.Index:
         """User ids as a person types them, as the data writes them; each once."""
-        return pd.Index([self.run.users.parse(text) for text in texts]).unique()
+        return pd.Index([self.users.parse(text) for text in texts]).unique()
 
     def require_users(self, users: pd.Index) -> None:
         """Raises InputError naming the first users that no part of the data has."""
@@ -183,4 +182,4 @@ def load(workdir: str | os.PathLike) -> Recommender:
     run = load_run(workdir)
     with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
         params = checkpoints.best_params(run.recipe, warnings.warn)
-    return Recommender(run, params, encode(params, run.known, model=run.model))
+    return Recommender(run, params, encode(params, run.known, model=run.model), run.users, run.parts)
