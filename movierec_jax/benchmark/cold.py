@@ -105,7 +105,8 @@ def trained(config: Config, data: CleanData, train: pd.DataFrame, content: tuple
     rows, nothing = (to_rows(part, run.users, run.movies) for part in (train, train[:0]))
     epochs = fit(new_state(run.recipe), rows, nothing, run.known, recipe=run.recipe)
     state, _ = collections.deque(epochs, maxlen=1).pop()
-    return Recommender(run, state.params, encode(state.params, run.known, model=run.model))
+    encoded = encode(state.params, run.known, model=run.model)
+    return Recommender(run, state.params, encoded, run.users, run.parts)
 
 
 def baseline_stars(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
