@@ -181,6 +181,9 @@ class TrainConfig:
     uncertainty: float = setting(
         1.2, "variance ascribed to factors learnt from n ratings, times n: those met with few ratings pull to 0"
     )
+    cold_share: float = setting(
+        0.05, "share of users and of movies that are known by their content alone in a step, as new ones will be"
+    )
     weight_decay: float = setting(0.005, "weight of the squared kernels of the dense layers")
     patience: int = setting(0, "stop after this many epochs without a better validation RMSE; 0: never")
     ensemble_size: int = setting(1, "members trained at once from other initial values; predictions are their mean")
@@ -193,6 +196,7 @@ class TrainConfig:
         require(0 <= self.warmup_fraction < 1, "warmup_fraction", self.warmup_fraction, "0 or more and below 1")
         for flag in DECAYS:
             require(0 <= getattr(self, flag) < float("inf"), flag, getattr(self, flag), "0 or more")
+        require(0 <= self.cold_share < 1, "cold_share", self.cold_share, "0 or more and below 1")
         require(self.ensemble_size >= 1, "ensemble_size", self.ensemble_size, "1 or more")
         require(self.patience >= 0, "patience", self.patience, "0 or more")
         require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")

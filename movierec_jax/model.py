@@ -58,11 +58,13 @@ class Seen(NamedTuple):
 
     ratings: links to the other side, weighted by the value of each rating and by 1; num_ratings: of each owner.
     content: links to features, weighted by their values.
+    is_shown: 0 for owners of whom only the content counts, else 1.
     """
 
     ratings: BothWays
     num_ratings: Float[Array, " owners"]
     content: BothWays
+    is_shown: Float[Array, " owners"]
 
 
 def seen(
@@ -82,13 +84,20 @@ def seen(
             ratings=BothWays(weighted(known.by_user, user, 0), weighted(known.by_movie, movie, 0)),
             num_ratings=over_owners(user.sum(axis=0), known.by_user.owner, len(known.user_count)),
             content=content(known.user_features, known.by_user_feature),
+            is_shown=jnp.ones_like(known.user_count),
         ),
         Seen(
             ratings=BothWays(weighted(known.by_movie, movie, 1), weighted(known.by_user, user, 1)),
             num_ratings=over_owners(movie.sum(axis=0), known.by_movie.owner, len(known.movie_count)),
             content=content(known.movie_features, known.by_movie_feature),
+            is_shown=jnp.ones_like(known.movie_count),
         ),
     )
+
+
+def hide(seen: Seen, share: float, key: Array) -> Seen:
+    """The same with a share of the owners, drawn by chance, known by their content alone."""
+    return seen._replace(is_shown=jax.random.bernoulli(key, 1 - share, seen.is_shown.shape).astype(jnp.float32))
 
 
 class Tower(nn.Module):
@@ -117,6 +126,7 @@ class Tower(nn.Module):
             explicit, implicit = (self.param(name, small_normal, shape) for name in ("explicit", "implicit"))
             history = pool((explicit, implicit), seen.ratings, len(row))
             vector = vector + history / jnp.sqrt(jnp.maximum(seen.num_ratings, 1))[:, None]
+        vector = vector * seen.is_shown[:, None]
         if self.num_features:
             features = self.param("features", small_normal, (self.num_features, width + 1))
             vector = vector + pool((features,), seen.content, len(row))
@@ -226,6 +236,7 @@ def encode_new_users(params: Members, links: Links, num_users: int, *, model: Tw
         ratings=BothWays(ratings, ratings),
         num_ratings=over_owners(counts.sum(axis=0), links.owner, num_users),
         content=BothWays(nothing, nothing),
+        is_shown=jnp.ones(num_users),
     )
     return jax.vmap(lambda member: model.apply({"params": member}, users, method="encode_new_users"))(params)
 
