@@ -1,5 +1,6 @@
 """The two towers and the head against the same sums written out in NumPy, and what an untrained model says."""
 
+import dataclasses
 import functools
 
 import jax
@@ -8,27 +9,82 @@ import numpy as np
 import pytest
 
 from movierec_jax.config import ModelConfig
-from movierec_jax.model import TwoTowers, normal_but_last
+from movierec_jax.known import known_of, lay_out, new_users
+from movierec_jax.model import (
+    INITIAL_SPREAD,
+    TwoTowers,
+    encode,
+    encode_new_users,
+    mean_stars,
+    member_stars,
+    seen,
+    small_normal,
+)
+from movierec_jax.schema import Bags, Known, Ratings
 
+# Users 0 to 4 and movies 0 to 6 have ratings, user 4 and movie 6 one each; user 5 and movie 7 have content alone; the
+# rows after them are the unknown ones. User 3 and movies 5 and 6 have no content.
 NUM_USERS, NUM_MOVIES = 5, 7
+COLD_USER, COLD_MOVIE, UNKNOWN_USER, UNKNOWN_MOVIE = 5, 7, 6, 8
+USER_ROWS, MOVIE_ROWS = UNKNOWN_USER + 1, UNKNOWN_MOVIE + 1
 MEAN = 3.5
 CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6, 3), dropout=0.5)
 each_depth = pytest.mark.parametrize("hidden_dims", [(), (6,), (6, 3)])
+
+PAIRS = [(user, movie) for user in range(4) for movie in range(6) if (2 * user + movie) % 3] + [(4, 2), (0, 6)]
+
+
+def ratings() -> Ratings:
+    user, movie = np.array(PAIRS, np.int32).T
+    stars = np.random.default_rng(0).integers(1, 6, len(PAIRS)).astype(np.float32)
+    return Ratings(user, movie, stars, np.zeros(len(PAIRS), np.int64))
+
+
+def bags(rows, num_features) -> Bags:
+    """Two features of random values for each of the rows."""
+    rng = np.random.default_rng(1)
+    feature = [sorted(rng.permutation(num_features)[:2]) for _ in rows]
+    value = rng.normal(size=2 * len(rows)).astype(np.float32)
+    names = tuple(map(str, range(num_features)))
+    return Bags(np.repeat(rows, 2).astype(np.int32), np.ravel(feature).astype(np.int32), value, names)
+
+
+USER_CONTENT, MOVIE_CONTENT = bags([0, 1, 2, 4, COLD_USER], 3), bags([0, 1, 2, 3, 4, COLD_MOVIE], 4)
+KNOWN: Known = jax.device_put(known_of(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, MOVIE_CONTENT))
+
+
+def model_of(config=CONFIG, num_user_features=3, num_movie_features=4) -> TwoTowers:
+    return TwoTowers(NUM_USERS, NUM_MOVIES, num_user_features, num_movie_features, config, MEAN)
+
+
+def whole(known=KNOWN):
+    """What is seen of all users and movies by all ratings."""
+    return seen(known, known.by_user.link >= 0, known.by_movie.link >= 0)
 
 
 @functools.cache
 def untrained():
     """A model with its initial parameters."""
-    model = TwoTowers(NUM_USERS, NUM_MOVIES, CONFIG, MEAN)
-    return model, jax.jit(model.init)(jax.random.key(0), rows(0), rows(0))["params"]
+    model = model_of()
+    return model, jax.jit(model.init)(jax.random.key(0), *whole(), rows(0), rows(0))["params"]
 
 
-def as_if_trained(config):
+def as_if_trained(config=CONFIG, seed=0, **features):
     """A model with parameters that are all different from their initial values, of a spread of one."""
-    model = TwoTowers(NUM_USERS, NUM_MOVIES, config, MEAN)
-    params = jax.eval_shape(model.init, jax.random.key(0), rows(0), rows(0))["params"]
-    rng = np.random.default_rng(0)
+    model = model_of(config, **features)
+    params = jax.eval_shape(model.init, jax.random.key(0), *whole(), rows(0), rows(0))["params"]
+    rng = np.random.default_rng(seed)
     return model, jax.tree.map(lambda leaf: jnp.float32(rng.normal(size=leaf.shape)), params)
+
+
+def ensemble_of(*members):
+    """The parameters of several members as one."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+
+
+def encoded(model, params, known=KNOWN):
+    """Users and movies as a single member sees them."""
+    return tuple(side[0] for side in encode(ensemble_of(params), known, model=model))
 
 
 def rows(*numbers):
@@ -36,13 +92,13 @@ def rows(*numbers):
 
 
 def all_pairs():
-    """The rows of every user with every movie, the unknown ones too."""
-    user, movie = np.indices((NUM_USERS + 1, NUM_MOVIES + 1), np.int32)
+    """The rows of every user with every movie, the cold and unknown ones too."""
+    user, movie = np.indices((USER_ROWS, MOVIE_ROWS), np.int32)
     return jnp.asarray(user.ravel()), jnp.asarray(movie.ravel())
 
 
-def stars_of(model, params, user_row, movie_row, **options):
-    return np.asarray(apply(model, params, user_row, movie_row, **options)[0])
+def stars_of(model, params, user_row, movie_row, known=KNOWN, **options):
+    return np.asarray(apply(model, params, *whole(known), user_row, movie_row, **options)[0])
 
 
 @functools.partial(jax.jit, static_argnames=("model", "is_training", "method"))
@@ -50,16 +106,58 @@ def apply(model, params, *inputs, **options):
     return model.apply({"params": params}, *inputs, **options)
 
 
+def without_hidden_dims(**settings):
+    return ModelConfig(**{"embedding_dim": 4, "hidden_dims": (), **settings})
+
+
+def assert_close(one, other):
+    """Every array close to the other's."""
+    for ours, theirs in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+# The same by hand.
+
+
 def relu(values):
     return np.maximum(values, 0)
 
 
+def vector_by_hand(tower, row: int, history, content) -> np.ndarray:
+    """Factors and bias; `history` has the other side's rows and values, `content` the features and theirs."""
+    vector = np.zeros(tower["embedding"].shape[1] + 1)
+    if row < len(tower["embedding"]):
+        vector += np.concatenate([tower["embedding"][row], tower["bias"][row]])
+    if "explicit" in tower and history:
+        told = sum(value * tower["explicit"][other] + tower["implicit"][other] for other, value in history)
+        vector += told / np.sqrt(len(history))
+    return vector + sum(value * tower["features"][feature] for feature, value in content)
+
+
+def content_by_hand(content: Bags, row: int) -> list[tuple]:
+    mine = content.row == row
+    return list(zip(content.feature[mine], content.value[mine], strict=True))
+
+
+def told_by_ratings() -> tuple[np.ndarray, np.ndarray]:
+    """What each rating tells its user's tower, and what its movie's."""
+    told = np.zeros((2, len(PAIRS) + 1), np.float32)
+    for links, values in zip((KNOWN.by_user, KNOWN.by_movie), told, strict=True):
+        # The place after the last takes the filling.
+        values[np.asarray(links.link)] = links.values[0 if links is KNOWN.by_user else 1]
+    return told[0, :-1], told[1, :-1]
+
+
 def stars_by_hand(params, user_row: int, movie_row: int) -> float:
-    """The model's formula over plain arrays, with its first dense layer on both embeddings side by side."""
+    """The model's formula over plain arrays, with its first dense layer on both vectors side by side."""
     params = jax.tree.map(np.asarray, params)
     user, movie, head = params["user_tower"], params["movie_tower"], params["head"]
-    of_user, of_movie = user["embedding"][user_row], movie["embedding"][movie_row]
-    stars = head["mean"] + user["bias"][user_row, 0] + movie["bias"][movie_row, 0] + of_user @ of_movie
+    to_user, to_movie = told_by_ratings()
+    movies_of_user = [(other, value) for (one, other), value in zip(PAIRS, to_user, strict=True) if one == user_row]
+    users_of_movie = [(one, value) for (one, other), value in zip(PAIRS, to_movie, strict=True) if other == movie_row]
+    *of_user, user_bias = vector_by_hand(user, user_row, movies_of_user, content_by_hand(USER_CONTENT, user_row))
+    *of_movie, movie_bias = vector_by_hand(movie, movie_row, users_of_movie, content_by_hand(MOVIE_CONTENT, movie_row))
+    stars = head["mean"] + user_bias + movie_bias + np.dot(of_user, of_movie)
     if "hidden" not in user:
         return stars
     kernel = np.concatenate([user["hidden"]["kernel"], movie["hidden"]["kernel"]])
@@ -69,73 +167,200 @@ def stars_by_hand(params, user_row: int, movie_row: int) -> float:
     return stars + (hidden @ head["residual"]["kernel"] + head["residual"]["bias"])[0]
 
 
-@each_depth
-def test_stars_are_mean_biases_product_and_dense_layers_on_both_embeddings_side_by_side(hidden_dims):
-    model, params = as_if_trained(ModelConfig(embedding_dim=4, hidden_dims=hidden_dims))
+@pytest.mark.parametrize(
+    ("hidden_dims", "history"),
+    [
+        ((), ("user", "movie")),
+        ((6,), ("user", "movie")),
+        ((6, 3), ("user", "movie")),
+        ((), ("user",)),
+        ((), ("movie",)),
+    ],
+)
+def test_stars_are_mean_biases_product_and_dense_layers_on_the_sums_of_ids_histories_and_content(hidden_dims, history):
+    model, params = as_if_trained(ModelConfig(embedding_dim=4, hidden_dims=hidden_dims, history=history))
     user_row, movie_row = all_pairs()
     expected = [stars_by_hand(params, *pair) for pair in zip(user_row.tolist(), movie_row.tolist(), strict=True)]
-    np.testing.assert_allclose(stars_of(model, params, user_row, movie_row), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(stars_of(model, params, user_row, movie_row), expected, rtol=1e-4, atol=1e-3)
 
 
 @each_depth
 def test_all_pairs_by_broadcasting_equal_pairs_one_by_one(hidden_dims):
     model, params = as_if_trained(ModelConfig(embedding_dim=4, hidden_dims=hidden_dims))
-    users = apply(model, params, jnp.arange(NUM_USERS + 1), method="encode_users")
-    movies = apply(model, params, jnp.arange(NUM_MOVIES + 1), method="encode_movies")
+    users, movies = encoded(model, params)
     table = apply(model, params, users[:, None], movies[None], method="stars")
     pairs = zip(*map(np.asarray, all_pairs()), strict=True)
     one_by_one = [stars_of(model, params, np.array([user]), np.array([movie]))[0] for user, movie in pairs]
-    assert table.shape == (NUM_USERS + 1, NUM_MOVIES + 1)
-    np.testing.assert_allclose(np.ravel(table), one_by_one, rtol=1e-5, atol=1e-5)
+    assert table.shape == (USER_ROWS, MOVIE_ROWS)
+    np.testing.assert_allclose(np.ravel(table), one_by_one, rtol=1e-5, atol=1e-4)
 
 
-def test_before_training_the_dense_layers_add_nothing():
-    model, params = untrained()
-    user, movie = (np.asarray(params[tower]["embedding"]) for tower in ("user_tower", "movie_tower"))
-    user_row, movie_row = all_pairs()
-    np.testing.assert_allclose(stars_of(model, params, user_row, movie_row), MEAN + np.ravel(user @ movie.T), rtol=1e-6)
+# Histories.
 
 
-@pytest.mark.parametrize("embedding_dim", [1, 64])
-def test_before_training_products_have_a_spread_of_a_hundredth_of_a_star(embedding_dim):
-    user, movie = (normal_but_last(jax.random.key(seed), (1001, embedding_dim)) for seed in (1, 2))
-    assert np.std(user @ movie.T) == pytest.approx(0.01, rel=0.1)
+def without(left_out: set[int]) -> Known:
+    """The same as KNOWN with neither place nor count for some of the ratings."""
+    kept = np.array([number not in left_out for number in range(len(PAIRS))])
+    values = [value[kept] for value in told_by_ratings()]
+    user, movie = (column[kept] for column in (ratings().user_row, ratings().movie_row))
+    return jax.device_put(KNOWN._replace(by_user=lay_out(user, movie, *values), by_movie=lay_out(movie, user, *values)))
 
 
-def test_an_unknown_user_and_movie_start_as_zero():
-    _, params = untrained()
-    for tower in ("user_tower", "movie_tower"):
-        assert not params[tower]["embedding"][-1].any()
-        assert params[tower]["embedding"][:-1].all()
-        assert not params[tower]["bias"].any()
+@pytest.mark.parametrize(
+    "left_out",
+    [{0}, {len(PAIRS) - 2}, {0, 3, 5}, set(range(len(PAIRS) - 2)), set(range(len(PAIRS)))],
+    ids=["one", "a user's only one", "three", "all but two", "all"],
+)
+def test_leaving_ratings_out_equals_not_having_them(left_out):
+    model, params = as_if_trained(CONFIG)
+    counts = (
+        (links.link >= 0) & ~np.isin(np.asarray(links.link), list(left_out))
+        for links in (KNOWN.by_user, KNOWN.by_movie)
+    )
+    users, movies = seen(KNOWN, *counts)
+    ours = (apply(model, params, users, method="encode_users"), apply(model, params, movies, method="encode_movies"))
+    assert_close(ours, encoded(model, params, without(left_out)))
+
+
+def test_a_rating_left_out_changes_its_user_and_its_movie_alone():
+    model, params = as_if_trained(CONFIG)
+    user, movie = PAIRS[3]
+    for side, row, one, other in zip(
+        ("user", "movie"), (user, movie), encoded(model, params), encoded(model, params, without({3})), strict=True
+    ):
+        is_other = np.any(np.abs(one.factors - other.factors) > 1e-4, axis=1)
+        assert (side, np.flatnonzero(is_other).tolist()) == (side, [row])
+
+
+def test_without_histories_ids_and_content_are_all_there_is():
+    model, params = as_if_trained(without_hidden_dims(history=()))
+    assert sorted(params["user_tower"]) == sorted(params["movie_tower"]) == ["bias", "embedding", "features"]
+    assert_close(encoded(model, params), encoded(model, params, without(set(range(len(PAIRS))))))
+
+
+def test_without_histories_and_content_a_tower_is_its_table_of_ids():
+    model, params = as_if_trained(without_hidden_dims(history=()), num_user_features=0, num_movie_features=0)
+    for side, tower, size in zip(encoded(model, params), ("user_tower", "movie_tower"), (5, 7), strict=True):
+        assert sorted(params[tower]) == ["bias", "embedding"]
+        np.testing.assert_array_equal(side.factors[:size], params[tower]["embedding"])
+        np.testing.assert_array_equal(side.bias[:size], params[tower]["bias"][:, 0])
+        assert not side.factors[size:].any()
+        assert not side.bias[size:].any()
+
+
+@pytest.mark.parametrize(("history", "other"), [(("user",), "movie_tower"), (("movie",), "user_tower")])
+def test_a_history_may_be_that_of_one_side(history, other):
+    _, params = as_if_trained(without_hidden_dims(history=history))
+    assert "explicit" not in params[other]
+    assert "explicit" in params[f"{history[0]}_tower"]
+
+
+def test_a_user_without_a_row_is_what_the_history_says():
+    model, params = as_if_trained(without_hidden_dims())
+    train = ratings()
+    of_users = np.isin(train.user_row, [1, 3])
+    place = np.int32([{1: 0, 3: 2}[user] for user in train.user_row[of_users]])
+    links = new_users(train, COLD_MOVIE + 1, place, train.movie_row[of_users], train.rating[of_users])
+    new = encode_new_users(ensemble_of(params), jax.device_put(links), 4, model=model)[0]
+    users, _ = encoded(model, params)
+    tower = jax.tree.map(np.asarray, params["user_tower"])
+    content = vector_by_hand(tower, UNKNOWN_USER, [], content_by_hand(USER_CONTENT, 1))
+    assert_close(new.factors[0], users.factors[1] - tower["embedding"][1] - content[:-1])
+    assert_close(new.bias[0], users.bias[1] - tower["bias"][1, 0] - content[-1])
+    # User 3 has no content.
+    assert_close(new.factors[2], users.factors[3] - tower["embedding"][3])
+    # Those without ratings are average ones.
+    assert not new.factors[1].any()
+    assert not new.factors[3].any()
+
+
+# Rows without ratings.
+
+
+def test_the_content_of_a_cold_movie_changes_what_is_predicted_for_it():
+    model, params = as_if_trained(CONFIG)
+    nothing = dataclasses.replace(
+        MOVIE_CONTENT, value=np.where(MOVIE_CONTENT.row == COLD_MOVIE, 0, MOVIE_CONTENT.value)
+    )
+    other = jax.device_put(known_of(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, nothing))
+    one, without_content = (
+        stars_of(model, params, *all_pairs(), known=known).reshape(USER_ROWS, -1) for known in (KNOWN, other)
+    )
+    is_other = np.any(np.abs(one - without_content) > 1e-4, axis=0)
+    assert np.flatnonzero(is_other).tolist() == [COLD_MOVIE]
+    np.testing.assert_allclose(without_content[:, COLD_MOVIE], without_content[:, UNKNOWN_MOVIE], rtol=1e-5)
+
+
+@pytest.mark.parametrize("params", [untrained, as_if_trained], ids=["untrained", "trained"])
+def test_unknown_rows_are_zero(params):
+    for side in encoded(*params()):
+        assert not side.factors[-1].any()
+        assert side.bias[-1] == 0
+        assert np.all(np.any(side.factors[:-1] != 0, axis=1))
 
 
 def test_an_unknown_pair_gets_the_mean_before_training():
     model, params = untrained()
-    assert stars_of(model, params, rows(NUM_USERS), rows(NUM_MOVIES)) == MEAN
+    assert stars_of(model, params, rows(UNKNOWN_USER), rows(UNKNOWN_MOVIE)) == MEAN
+
+
+# Before training.
+
+
+def test_before_training_the_dense_layers_add_nothing():
+    model, params = untrained()
+    users, movies = encoded(model, params)
+    expected = MEAN + users.bias[:, None] + movies.bias[None] + users.factors @ movies.factors.T
+    np.testing.assert_allclose(stars_of(model, params, *all_pairs()), np.ravel(expected), rtol=1e-6)
+
+
+@pytest.mark.parametrize("width", [1, 64])
+def test_before_training_products_of_embeddings_have_a_known_spread(width):
+    user, movie = (small_normal(jax.random.key(seed), (1001, width)) for seed in (1, 2))
+    assert np.std(user @ movie.T) == pytest.approx(INITIAL_SPREAD, rel=0.1)
 
 
 def test_without_hidden_layers_there_are_no_dense_parameters_and_nothing_hidden_to_carry():
-    model, params = as_if_trained(ModelConfig(embedding_dim=4, hidden_dims=()))
+    model, params = as_if_trained(without_hidden_dims())
     assert sorted(params["head"]) == ["mean"]
-    assert sorted(params["user_tower"]) == sorted(params["movie_tower"]) == ["bias", "embedding"]
-    assert apply(model, params, rows(0, 1), method="encode_users").hidden.shape == (2, 0)
+    assert "hidden" not in {**params["user_tower"], **params["movie_tower"]}
+    assert encoded(model, params)[0].hidden.shape == (USER_ROWS, 0)
+
+
+# Members.
+
+
+def test_an_ensemble_encodes_and_predicts_what_its_members_do_one_by_one():
+    members = [as_if_trained(CONFIG, seed=seed)[1] for seed in range(3)]
+    model, params = model_of(), ensemble_of(*members)
+    users, movies = encode(params, KNOWN, model=model)
+    user_row, movie_row = all_pairs()
+    stars = member_stars(params, users[:, user_row], movies[:, movie_row], model=model)
+    for number, member in enumerate(members):
+        assert_close((users[number], movies[number]), encoded(model, member))
+        np.testing.assert_allclose(stars[number], stars_of(model, member, user_row, movie_row), rtol=1e-4, atol=1e-3)
+    mean = mean_stars(params, users[:, user_row], movies[:, movie_row], model=model)
+    np.testing.assert_allclose(mean, np.mean(stars, axis=0), rtol=1e-5, atol=1e-5)
+
+
+# Arithmetic and dropout.
 
 
 def test_bfloat16_keeps_parameters_and_stars_in_float32():
-    model, params = as_if_trained(ModelConfig(embedding_dim=4, hidden_dims=(6, 3), precision="bfloat16"))
-    initial = jax.eval_shape(model.init, jax.random.key(0), rows(0), rows(0))
+    config = dataclasses.replace(CONFIG, precision="bfloat16")
+    model, params = as_if_trained(config)
+    initial = jax.eval_shape(model.init, jax.random.key(0), *whole(), rows(0), rows(0))
     assert {leaf.dtype for leaf in jax.tree.leaves(initial)} == {jnp.dtype("float32")}
     assert stars_of(model, params, *all_pairs()).dtype == np.float32
 
 
 def test_bfloat16_is_close_to_float32_but_not_equal():
     in_float32, in_bfloat16 = (
-        stars_of(*as_if_trained(ModelConfig(embedding_dim=4, hidden_dims=(6, 3), precision=precision)), *all_pairs())
+        stars_of(*as_if_trained(dataclasses.replace(CONFIG, precision=precision)), *all_pairs())
         for precision in ("float32", "bfloat16")
     )
-    # A bfloat16 has 8 bits: each rounding is off by up to 1/256 of numbers that here reach 10 or so, and a few add up.
-    assert 0 < np.abs(in_float32 - in_bfloat16).max() < 4 * 10 / 256
+    # A bfloat16 has 8 bits: each rounding is off by up to 1/256 of numbers as large as the largest, and a few add up.
+    assert 0 < np.abs(in_float32 - in_bfloat16).max() < 4 * np.abs(in_float32).max() / 256
 
 
 def test_dropout_acts_in_training_alone():
@@ -144,7 +369,7 @@ def test_dropout_acts_in_training_alone():
         stars_of(model, params, *all_pairs(), is_training=True, rngs={"dropout": jax.random.key(seed)})
         for seed in (0, 1)
     )
-    without = stars_of(model, params, *all_pairs())
-    assert (in_training != without).any()
+    without_dropout = stars_of(model, params, *all_pairs())
+    assert (in_training != without_dropout).any()
     assert (in_training != other).any()
-    np.testing.assert_array_equal(without, stars_of(model, params, *all_pairs()))
+    np.testing.assert_array_equal(without_dropout, stars_of(model, params, *all_pairs()))

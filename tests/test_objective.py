@@ -7,8 +7,24 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from movierec_jax.config import TrainConfig
 from movierec_jax.model import Encoded
-from movierec_jax.objective import embedding_size, squared_error, weighted_mean
+from movierec_jax.objective import (
+    TYPICAL_COUNT,
+    UNCERTAINTY_DAMPING,
+    decay,
+    row_weights,
+    squared_error,
+    variance,
+    weighted_mean,
+    weighted_size,
+)
+from movierec_jax.schema import Known
+
+# Settings that make decay 0.
+NO_DECAY = TrainConfig(
+    embedding_decay=0.0, bias_decay=0.0, explicit_decay=0.0, implicit_decay=0.0, feature_decay=0.0, decay_power=1.0
+)
 
 
 def floats(*values):
@@ -39,13 +55,6 @@ def test_weighted_mean_of_one_value_is_that_value():
     assert weighted_mean(floats(2.5), floats(1)) == 2.5
 
 
-def test_embedding_size_is_the_sum_of_squared_factors_and_biases_and_leaves_hidden_out():
-    user = Encoded(bias=floats(3, 0), factors=floats([1, 2], [0, 0]), hidden=floats([9], [9]))
-    movie = Encoded(bias=floats(5, 2), factors=floats([0, 4], [1, 1]), hidden=floats([9], [9]))
-    expected = [1**2 + 2**2 + 3**2 + 0**2 + 4**2 + 5**2, 1**2 + 1**2 + 2**2]
-    np.testing.assert_array_equal(embedding_size(user, movie), expected)
-
-
 def test_a_rating_of_weight_0_changes_neither_the_loss_nor_its_gradient():
     def loss(stars, rating, weight):
         return weighted_mean(squared_error(stars, rating), weight)
@@ -55,3 +64,116 @@ def test_a_rating_of_weight_0_changes_neither_the_loss_nor_its_gradient():
     assert plain[0] == filled[0] == (1 + 9) / 2
     np.testing.assert_array_equal(plain[1], [-2 / 2, -6 / 2])
     np.testing.assert_array_equal(filled[1], [-2 / 2, -6 / 2, 0])
+
+
+# The size of rows.
+
+
+def known_with(user_count, movie_count, user_feature_count=(), movie_feature_count=()) -> Known:
+    """What is known, of which decay reads the counts alone."""
+    return Known(*[None] * 6, *map(floats_of, (user_count, movie_count, user_feature_count, movie_feature_count)))
+
+
+def floats_of(values):
+    return jnp.array(values, jnp.float32)
+
+
+def test_power_1_weighs_a_row_by_its_share_of_the_ratings():
+    np.testing.assert_allclose(row_weights(floats(1, 3, 0, 6), 1.0), [1 / 10, 3 / 10, 0, 6 / 10], rtol=1e-6)
+
+
+def test_power_0_weighs_all_rated_rows_alike_and_others_not_at_all():
+    weight = TYPICAL_COUNT / (1 + 3 + 6)
+    np.testing.assert_allclose(row_weights(floats(1, 3, 0, 6), 0.0), [weight, weight, 0, weight], rtol=1e-6)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.67, 1.0, 2.0])
+def test_no_power_changes_the_weight_of_a_row_with_a_typical_number_of_ratings(power):
+    share = TYPICAL_COUNT / (TYPICAL_COUNT + 10)
+    assert row_weights(floats(TYPICAL_COUNT, 10), power)[0] == pytest.approx(share)
+
+
+def test_a_power_between_weighs_as_that_power_of_the_number_of_ratings():
+    weights = row_weights(floats(1, 4, 16), 0.5)
+    np.testing.assert_allclose(weights / weights[0], [1, 4**0.5, 16**0.5], rtol=1e-6)
+
+
+def test_the_size_of_rows_is_the_sum_of_squares_with_a_weight_for_each_row():
+    assert weighted_size(floats([1, 2], [3, 0]), floats(1, 0.5)) == (1**2 + 2**2) * 1 + 3**2 * 0.5
+
+
+def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stands_for():
+    params = {
+        "user_tower": {
+            "embedding": floats([1], [2]),
+            "bias": floats([3], [1]),
+            # A row for each of the three movies, of a user's history.
+            "explicit": floats([1], [2], [3]),
+            "implicit": floats([2], [0], [1]),
+            "features": floats([4], [1]),
+            "hidden": {"kernel": floats([9])},
+        },
+        "movie_tower": {
+            "embedding": floats([1], [1], [2]),
+            "bias": floats([0], [0], [1]),
+            "explicit": floats([5], [1]),
+        },
+        "head": {"mean": jnp.float32(7)},
+    }
+    # The last count is of the unknown row; the third user has content alone.
+    known = known_with([3, 1, 0, 0], [2, 1, 1, 0], user_feature_count=[3, 1])
+    config = TrainConfig(
+        embedding_decay=2.0, bias_decay=3.0, explicit_decay=5.0, implicit_decay=7.0, feature_decay=11.0, decay_power=1.0
+    )
+    of_users = (
+        2 * (1**2 * 3 / 4 + 2**2 * 1 / 4)
+        + 3 * (3**2 * 3 / 4 + 1**2 * 1 / 4)
+        + 5 * (1**2 * 2 / 4 + 2**2 * 1 / 4 + 3**2 * 1 / 4)
+        + 7 * (2**2 * 2 / 4 + 0 + 1**2 * 1 / 4)
+        + 11 * (4**2 * 3 / 4 + 1**2 * 1 / 4)
+    )
+    of_movies = (
+        2 * (1**2 * 2 / 4 + 1**2 * 1 / 4 + 2**2 * 1 / 4) + 3 * (1**2 * 1 / 4) + 5 * (5**2 * 3 / 4 + 1**2 * 1 / 4)
+    )
+    assert decay(params, known, config) == pytest.approx(of_users + of_movies)
+
+
+@pytest.mark.parametrize(("setting", "size"), [("embedding_decay", 1**2 + 2**2), ("bias_decay", 3**2 + 4**2)])
+def test_each_decay_is_of_its_own_parameters_alone(setting, size):
+    params = {
+        "user_tower": {"embedding": floats([1]), "bias": floats([3])},
+        "movie_tower": {"embedding": floats([2]), "bias": floats([4])},
+    }
+    known, config = known_with([4, 0], [4, 0]), TrainConfig(**{**vars(NO_DECAY), setting: 1.0})
+    assert decay(params, known, config) == size
+    assert decay(params, known, NO_DECAY) == 0
+
+
+def test_with_power_1_decay_is_the_mean_over_ratings_of_the_size_of_their_user_and_movie():
+    user, movie, pairs = floats([1, 2], [3, 4]), floats([2, 0], [0, 1]), [(0, 0), (0, 1), (1, 1)]
+    params = {"user_tower": {"embedding": user}, "movie_tower": {"embedding": movie}}
+    config = TrainConfig(**{**vars(NO_DECAY), "embedding_decay": 1.0})
+    sizes = [np.sum(user[one] ** 2) + np.sum(movie[other] ** 2) for one, other in pairs]
+    assert decay(params, known_with([2, 1, 0], [1, 2, 0]), config) == pytest.approx(np.mean(sizes))
+
+
+# Uncertainty.
+
+
+def encoded(factors) -> Encoded:
+    return Encoded(bias=9 * jnp.ones(len(factors)), factors=floats_of(factors), hidden=9 * jnp.ones((len(factors), 2)))
+
+
+def test_the_variance_of_a_pair_is_that_of_either_side_times_the_size_of_the_other():
+    user, movie = encoded([[1, 2], [0, 0]]), encoded([[3, 0], [1, 1]])
+    result = variance(user, movie, floats(10, 0), floats(2, 7))
+    expected = [
+        (1**2 + 2**2) / (2 + UNCERTAINTY_DAMPING) + 3**2 / (10 + UNCERTAINTY_DAMPING),
+        0 / (7 + UNCERTAINTY_DAMPING) + (1**2 + 1**2) / (0 + UNCERTAINTY_DAMPING),
+    ]
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+
+
+def test_many_ratings_leave_no_variance():
+    many = floats(1e9)
+    assert variance(encoded([[1, 2]]), encoded([[3, 4]]), many, many)[0] < 1e-7
