@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.batches import epoch_batches, num_steps, stack_batches
+from movierec_jax.batches import epoch_order, num_steps, stack_batches, steps_of
 from movierec_jax.schema import Ratings
 
 many = hypothesis.settings(deadline=None, max_examples=40)
@@ -22,6 +22,11 @@ def numbered(num_ratings):
         rating=(place / 2).astype(np.float32),
         timestamp=place.astype(np.int64),
     )
+
+
+def epoch_batches(ratings, batch_size, seed, epoch):
+    """The batches of an epoch, as `fit` makes them."""
+    return stack_batches(ratings, epoch_order(len(ratings), seed, epoch), batch_size)
 
 
 @pytest.mark.parametrize(
@@ -77,3 +82,16 @@ def test_a_last_batch_of_one_is_filled_with_the_first_rating_of_the_order():
 def test_arrays_have_the_dtypes_that_a_compiled_step_expects():
     batch = epoch_batches(numbered(3), 2, 0, 1)
     assert [array.dtype for array in batch] == [np.int32, np.int32, np.float32, np.float32]
+
+
+@many
+@hypothesis.given(**sizes, **keys)
+def test_the_step_of_each_rating_is_the_batch_it_stands_in_and_filling_is_in_none(num_ratings, batch_size, seed, epoch):
+    order = epoch_order(num_ratings, seed, epoch)
+    step = steps_of(order, batch_size)
+    batch = stack_batches(numbered(num_ratings), order, batch_size)
+    for place, (rows, weights) in enumerate(zip(batch.user_row, batch.weight, strict=True)):
+        assert sorted(rows[weights == 1]) == np.flatnonzero(step == place).tolist()
+    assert step.dtype == np.int32
+    # A link of -1, which is filling, so finds the last one.
+    assert (len(step), step[-1]) == (num_ratings + 1, -1)

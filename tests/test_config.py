@@ -8,6 +8,8 @@ import re
 import pytest
 
 from movierec_jax.config import (
+    DECAYS,
+    STEPS_PER_EPOCH,
     Config,
     DataConfig,
     EvalConfig,
@@ -37,15 +39,15 @@ OTHER = Config(
         movie_features=("d.csv", "e.parquet"),
         user_features=("f.tsv.gz",),
     ),
-    model=ModelConfig(embedding_dim=8, hidden_dims=(), dropout=0.0, precision="bfloat16"),
+    model=ModelConfig(embedding_dim=8, hidden_dims=(), history=("movie",), dropout=0.0, precision="bfloat16"),
     train=TrainConfig(
         epochs=1,
         batch_size=1,
         learning_rate=1e-9,
         warmup_fraction=0.0,
-        embedding_decay=0.0,
-        weight_decay=0.0,
-        patience=0,
+        **dict.fromkeys(DECAYS, 0.0),
+        patience=1,
+        ensemble_size=2,
         seed=2**32 - 1,
     ),
     evaluation=EvalConfig(eval_k=(1,), relevant_rating=4.0),
@@ -91,9 +93,9 @@ def test_a_whole_number_stands_for_a_float():
         ("model", "embedding_dim", True, "config.json: model: embedding_dim is True; expected int"),
         ("model", "hidden_dims", 64, "config.json: model: hidden_dims is 64; expected tuple"),
         ("model", "hidden_dims", [64, "32"], "config.json: model: hidden_dims is '32'; expected int"),
-        ("train", "epochs", 1.5, "config.json: train: epochs is 1.5; expected int"),
+        ("train", "epochs", 1.5, "config.json: train: epochs is 1.5; expected int | None"),
         ("train", "epochs", 0, "config.json: train: --epochs=0: must be 1 or more"),
-        ("train", "epochs", None, "config.json: train: epochs is None; expected int"),
+        ("train", "seed", None, "config.json: train: seed is None; expected int"),
         ("data", "movie_features", ["a.csv", 3], "config.json: data: movie_features is 3; expected str"),
         ("data", "content", "year", "config.json: data: content is 'year'; expected tuple"),
         ("data", "test_ratings", 3, "config.json: data: test_ratings is 3; expected str | None"),
@@ -154,10 +156,8 @@ def test_json_that_is_no_object_is_refused(values):
         (TrainConfig, "learning_rate", math.nan),
         (TrainConfig, "warmup_fraction", 1.0),
         (TrainConfig, "warmup_fraction", -0.1),
-        (TrainConfig, "embedding_decay", -1.0),
-        (TrainConfig, "embedding_decay", math.inf),
-        (TrainConfig, "weight_decay", -1.0),
-        (TrainConfig, "weight_decay", math.inf),
+        *((TrainConfig, name, value) for name in DECAYS for value in (-1.0, math.inf, math.nan)),
+        (TrainConfig, "ensemble_size", 0),
         (TrainConfig, "patience", -1),
         (TrainConfig, "seed", -1),
         (TrainConfig, "seed", 2**32),
@@ -227,9 +227,35 @@ def test_differences_miss_no_setting():
 def test_replace_changes_settings_of_any_section_by_name():
     config = Config().replace(split="time", embedding_dim=8, epochs=3)
     assert (config.data.split, config.model.embedding_dim, config.train.epochs) == ("time", 8, 3)
-    assert config.replace(split="random", embedding_dim=64, epochs=20) == Config()
+    assert config.replace(split="random", embedding_dim=64, epochs=None) == Config()
 
 
 def test_replace_names_what_is_no_setting():
     with pytest.raises(InputError, match="embeding_dim: not a setting"):
         Config().replace(embeding_dim=8)
+
+
+# What follows from the number of ratings.
+
+
+@pytest.mark.parametrize(
+    ("num_ratings", "epochs"), [(1, 12), (100_000, 12), (1_000_000, 20), (25_000_000, 40), (100_000_000, 55)]
+)
+def test_epochs_grow_slowly_with_the_ratings_unless_they_are_given(num_ratings, epochs):
+    assert TrainConfig().for_ratings(num_ratings).epochs == epochs
+    assert TrainConfig(epochs=3).for_ratings(num_ratings).epochs == 3
+
+
+@pytest.mark.parametrize(
+    "num_ratings", [1, STEPS_PER_EPOCH - 1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 1, 10**6, 10**6 + 1]
+)
+def test_an_epoch_has_no_more_than_the_usual_steps_unless_a_batch_size_is_given(num_ratings):
+    size = TrainConfig().for_ratings(num_ratings).batch_size
+    assert size * STEPS_PER_EPOCH >= num_ratings
+    assert (size - 1) * STEPS_PER_EPOCH < num_ratings
+    assert TrainConfig(batch_size=7).for_ratings(num_ratings).batch_size == 7
+
+
+def test_whatever_else_a_config_says_stays():
+    config = TrainConfig(epochs=3, batch_size=7, seed=4)
+    assert config.for_ratings(1000) == config

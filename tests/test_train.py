@@ -10,17 +10,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from movierec_jax import metrics
-from movierec_jax.batches import epoch_batches, stack_batches
+from movierec_jax import batches, metrics
 from movierec_jax.checkpoint import new_run
 from movierec_jax.config import Config, ModelConfig, TrainConfig
+from movierec_jax.known import known_of
+from movierec_jax.model import TwoTowers, encode, seen
 from movierec_jax.recommend import predict_stars
-from movierec_jax.schema import InputError, Ratings
+from movierec_jax.schema import InputError, Known, Ratings
 from movierec_jax.train import (
     EpochRecord,
+    Recipe,
     best_record,
     fit,
     is_finished,
+    member_keys,
     new_state,
     require_finite,
     squared_errors,
@@ -32,7 +35,8 @@ from movierec_jax.vocab import to_rows
 PARTS = checkerboard.parts(num_users=36, num_movies=18)
 DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), dropout=0.3)
 NO_DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), dropout=0.0)
-STEP = jax.jit(train_step, static_argnames="recipe")
+SMALLEST = ModelConfig(embedding_dim=3, hidden_dims=())
+BATCH_SIZE = 100
 COMPILED = (new_state, train_epoch, squared_errors)
 
 
@@ -41,13 +45,35 @@ COMPILED = (new_state, train_epoch, squared_errors)
 
 def run_of(model=DROPOUT, **train):
     """A run on the checkerboard, and its train and validation part by row."""
-    settings = TrainConfig(**{"epochs": 4, "batch_size": 100, "learning_rate": 0.05, **train})
+    settings = TrainConfig(**{"epochs": 4, "batch_size": BATCH_SIZE, "learning_rate": 0.05, **train})
     run = new_run(Config(model=model, train=settings), checkerboard.clean_data(PARTS), PARTS)
     return run, *(to_rows(part, run.users, run.movies) for part in (PARTS.train, PARTS.valid))
 
 
 def first(ratings: Ratings, count: int) -> Ratings:
     return Ratings(**{name: column[:count] for name, column in vars(ratings).items()})
+
+
+def known_by(run, train: Ratings) -> Known:
+    """What the towers of a run see where these are all ratings."""
+    return known_of(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content)
+
+
+def epoch_input(ratings: Ratings, batch_size=BATCH_SIZE, seed=0, epoch=0):
+    """The batches of an epoch and the step of each rating, as `fit` makes them."""
+    order = batches.epoch_order(len(ratings), seed, epoch)
+    return batches.stack_batches(ratings, order, batch_size), batches.steps_of(order, batch_size)
+
+
+@functools.partial(jax.jit, static_argnames="recipe")
+def one_step(state, batch, place, step_of_rating, known, recipe):
+    """One step of the epoch by itself, by masks made of the definition."""
+    is_seen = ((links.link >= 0) & (step_of_rating[links.link] != place) for links in (known.by_user, known.by_movie))
+    return train_step(state, batch, *seen(known, *is_seen), known, recipe=recipe)
+
+
+def first_batch(stacked):
+    return jax.tree.map(lambda column: column[0], stacked)
 
 
 def kept(tree):
@@ -58,15 +84,20 @@ def kept(tree):
 def epochs_of(run, train, valid, state=None):
     """States and records after each epoch."""
     state = new_state(run.recipe) if state is None else state
-    return [(kept(state), record) for state, record in fit(state, train, valid, recipe=run.recipe)]
+    return [(kept(state), record) for state, record in fit(state, train, valid, run.known, recipe=run.recipe)]
+
+
+def stars_of(run, params, ratings: Ratings):
+    encoded = encode(params, run.known, model=run.model)
+    return predict_stars(run.model, params, *encoded, ratings.user_row, ratings.movie_row, run.rating_scale)[0]
 
 
 def require_equal(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-def require_close(one, other):
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), one, other)
+def require_close(one, other, tolerance=1e-4):
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance / 10), one, other)
 
 
 def rmses(epochs):
@@ -75,8 +106,8 @@ def rmses(epochs):
 
 @pytest.fixture(scope="module")
 def unbroken():
-    """A run of four epochs."""
-    run, train, valid = run_of()
+    """A run of four epochs and two members."""
+    run, train, valid = run_of(ensemble_size=2)
     return run, train, valid, epochs_of(run, train, valid)
 
 
@@ -87,17 +118,17 @@ def without_dropout():
     return run, train, epochs_of(run, train, valid), to_rows(PARTS.test, run.users, run.movies)
 
 
-def test_several_epochs_compile_one_program_and_a_second_run_of_the_same_settings_none():
+@pytest.mark.parametrize("ensemble_size", [1, 2])
+def test_several_epochs_compile_one_program_and_a_second_run_of_the_same_settings_none(ensemble_size):
     before = [function._cache_size() for function in COMPILED]
     for _ in range(2):
-        run, train, valid = run_of(ModelConfig(embedding_dim=3, hidden_dims=()))
+        run, train, valid = run_of(SMALLEST, ensemble_size=ensemble_size)
         epochs_of(run, train, valid)
         assert [function._cache_size() - size for function, size in zip(COMPILED, before, strict=True)] == [1, 1, 1]
 
 
 def test_the_first_state_is_a_function_of_the_seed():
-    model = ModelConfig(embedding_dim=3, hidden_dims=())
-    one, same, other = (new_state(run_of(model, seed=seed)[0].recipe) for seed in (0, 0, 1))
+    one, same, other = (new_state(run_of(SMALLEST, seed=seed)[0].recipe) for seed in (0, 0, 1))
     require_equal(one, same)
     assert (one.params["user_tower"]["embedding"] != other.params["user_tower"]["embedding"]).any()
     assert one.step == 0
@@ -105,26 +136,98 @@ def test_the_first_state_is_a_function_of_the_seed():
     assert not one.step.weak_type
 
 
-def test_an_epoch_in_one_scan_equals_a_loop_of_steps_bit_for_bit(unbroken):
+def test_there_is_an_embedding_for_each_user_and_movie_of_train_and_a_row_for_each_feature():
+    run, *_ = run_of(SMALLEST)
+    params = new_state(run.recipe).params
+    shapes = jax.tree.map(jnp.shape, {name: params[name] for name in ("user_tower", "movie_tower")})
+    rows = {"embedding": (1, 36, 3), "bias": (1, 36, 1), "explicit": (1, 18, 4), "implicit": (1, 18, 4)}
+    of_movie = {"embedding": (1, 18, 3), "bias": (1, 18, 1), "explicit": (1, 36, 4), "implicit": (1, 36, 4)}
+    assert run.movie_content.names == ("genre=Drama", "genre=Even", "genre=Odd", "year~1995", "year~2000")
+    assert shapes == {"user_tower": rows, "movie_tower": {**of_movie, "features": (1, 5, 4)}}
+
+
+def test_an_epoch_in_one_scan_equals_a_loop_of_steps(unbroken):
     run, train, _, _ = unbroken
-    batches = epoch_batches(train, 100, seed=0, epoch=0)
-    state, errors = new_state(run.recipe), []
-    for step in range(len(batches.rating)):
-        state, error = STEP(state, jax.tree.map(lambda column, step=step: column[step], batches), recipe=run.recipe)
+    stacked, step_of_rating = epoch_input(train)
+    state, errors, known = new_state(run.recipe), [], jax.device_put(run.known)
+    for place in range(len(stacked.rating)):
+        batch = jax.tree.map(lambda column, place=place: column[place], stacked)
+        state, error = one_step(state, batch, place, step_of_rating, known, recipe=run.recipe)
         errors.append(error)
-    scanned, scanned_errors = train_epoch(new_state(run.recipe), batches, recipe=run.recipe)
-    require_equal(scanned, state)
-    np.testing.assert_array_equal(scanned_errors, errors)
+    scanned, scanned_errors = train_epoch(new_state(run.recipe), stacked, step_of_rating, known, recipe=run.recipe)
+    # Two programs, so sums may be taken in another order.
+    require_close(scanned, state, tolerance=1e-5)
+    np.testing.assert_allclose(scanned_errors, errors, rtol=1e-5)
     assert state.step == len(errors) == 4
 
 
-def test_places_that_fill_up_a_batch_change_nothing_whatever_stands_in_them(without_dropout):
-    run, train, _, _ = without_dropout
-    plain, filled = (stack_batches(first(train, 5), np.arange(5), size) for size in (5, 8))
+# A rating is predicted from what is known without it.
+
+
+def with_values(known: Known, ratings: np.ndarray, value: float) -> Known:
+    """The same with another value of some ratings, both to their users and to their movies."""
+
+    def changed(links):
+        is_one = np.isin(links.link, ratings)
+        return links._replace(values=tuple(np.where(is_one, np.float32(value), old) for old in links.values))
+
+    return known._replace(by_user=changed(known.by_user), by_movie=changed(known.by_movie))
+
+
+def test_what_histories_say_of_the_ratings_of_a_batch_changes_no_bit_of_its_step(unbroken):
+    run, train, _, epochs = unbroken
+    stacked, step_of_rating = epoch_input(train)
+
+    def step_with(known):
+        first_step = jax.tree.map(lambda column: column[:1], stacked)
+        return train_epoch(kept(epochs[-1][0]), first_step, step_of_rating, known, recipe=run.recipe)
+
+    in_batch, apart = np.flatnonzero(step_of_rating == 0), np.flatnonzero(step_of_rating == 1)[:1]
+    require_equal(step_with(run.known), step_with(with_values(run.known, in_batch, 99.0)))
+    assert step_with(run.known)[1] != step_with(with_values(run.known, apart, 99.0))[1]
+
+
+def test_predictions_of_a_step_do_not_depend_on_the_stars_they_predict(unbroken):
+    run, train, _, epochs = unbroken
+    params = epochs[-1][0].params
+    _, step_of_rating = epoch_input(train)
+    rated = set(zip(train.user_row.tolist(), train.movie_row.tolist(), strict=True))
+    in_batch = np.flatnonzero(step_of_rating[:-1] == 0)
+    one = in_batch[0]
+    # Another one whose user and movie have no rating with the movie and user of the first, nor are they the same.
+    other = next(
+        number
+        for number in in_batch
+        if not {(train.user_row[one], train.movie_row[number]), (train.user_row[number], train.movie_row[one])} & rated
+    )
+
+    def predicted(train):
+        known = jax.device_put(known_by(run, train))
+        is_seen = ((links.link >= 0) & (step_of_rating[links.link] != 0) for links in (known.by_user, known.by_movie))
+        pairs = jnp.asarray(train.user_row[[one, other]]), jnp.asarray(train.movie_row[[one, other]])
+        member = jax.tree.map(lambda leaf: leaf[0], params)
+        stars, user, movie = run.model.apply({"params": member}, *seen(known, *is_seen), *pairs)
+        return stars, user.factors, movie.factors
+
+    # One up, one down: the mean of all stays.
+    noise = np.zeros(len(train), np.float32)
+    noise[[one, other]] = 7, -7
+    require_close(predicted(train), predicted(dataclasses.replace(train, rating=train.rating + noise)))
+
+
+# Batches and errors.
+
+
+def test_places_that_fill_up_a_batch_change_nothing_whatever_stands_in_them():
+    run, train, _ = run_of(SMALLEST)
+    five, order = first(train, 5), np.arange(5)
+    plain, filled = (batches.stack_batches(five, order, size) for size in (5, 8))
     assert filled.weight.tolist() == [[1, 1, 1, 1, 1, 0, 0, 0]]
     filled.user_row[:, 5:], filled.rating[:, 5:] = 30, -9
+    known, step_of_rating = known_by(run, five), batches.steps_of(order, 5)
     (state, error), (state_filled, error_filled) = (
-        train_epoch(new_state(run.recipe), batches, recipe=run.recipe) for batches in (plain, filled)
+        train_epoch(new_state(run.recipe), stacked, step_of_rating, known, recipe=run.recipe)
+        for stacked in (plain, filled)
     )
     require_close(state, state_filled)
     require_close(error, error_filled)
@@ -132,8 +235,8 @@ def test_places_that_fill_up_a_batch_change_nothing_whatever_stands_in_them(with
 
 def test_the_error_of_a_step_is_the_one_before_it(unbroken):
     run, train, _, _ = unbroken
-    # Before training every star is the mean, give or take products of about 0.01; half of the ratings are 2 above it.
-    _, errors = train_epoch(new_state(run.recipe), epoch_batches(train, 100, seed=0, epoch=0), recipe=run.recipe)
+    # Before training every star is the mean, give or take a hundredth; half of the ratings are 2 above it.
+    _, errors = train_epoch(new_state(run.recipe), *epoch_input(train), run.known, recipe=run.recipe)
     assert errors.shape == (4,)
     assert errors[0] == pytest.approx(2**2, rel=0.01)
 
@@ -141,10 +244,47 @@ def test_the_error_of_a_step_is_the_one_before_it(unbroken):
 def test_dropout_differs_from_step_to_step(unbroken):
     run, train, _, epochs = unbroken
     state, _ = epochs[-1]
-    batch = jax.tree.map(lambda column: column[0], epoch_batches(train, 100, seed=0, epoch=0))
+    stacked, step_of_rating = epoch_input(train)
     later = dataclasses.replace(state, step=state.step + 1)
-    errors = [float(STEP(one, batch, recipe=run.recipe)[1]) for one in (state, state, later)]
+    known = jax.device_put(run.known)
+    errors = [
+        float(one_step(one, first_batch(stacked), 0, step_of_rating, known, recipe=run.recipe)[1])
+        for one in (state, state, later)
+    ]
     assert errors[0] == errors[1] != errors[2]
+
+
+# Ensembles.
+
+
+def test_members_start_and_end_apart_and_are_trained_by_the_same_steps(unbroken):
+    run, _, _, epochs = unbroken
+    for state in (new_state(run.recipe), epochs[-1][0]):
+        for tower in ("user_tower", "movie_tower"):
+            for name in ("embedding", "explicit", "implicit"):
+                one, other = state.params[tower][name]
+                assert (one != other).all()
+        assert state.step.shape == ()
+    assert {len(leaf) for leaf in jax.tree.leaves(epochs[-1][0].params)} == {2}
+
+
+def test_more_members_change_nothing_of_the_first_ones():
+    keys = [jax.random.key_data(member_keys(TrainConfig(ensemble_size=size))) for size in (1, 2, 5)]
+    np.testing.assert_array_equal(keys[0], keys[1][:1])
+    np.testing.assert_array_equal(keys[1], keys[2][:2])
+
+
+def test_a_member_learns_what_it_would_alone():
+    states = []
+    for ensemble_size in (1, 2):
+        run, train, _ = run_of(SMALLEST, ensemble_size=ensemble_size)
+        state, _ = train_epoch(new_state(run.recipe), *epoch_input(train), jax.device_put(run.known), recipe=run.recipe)
+        states.append(state)
+    alone, together = states
+    require_close(jax.tree.map(lambda leaf: leaf[:1], together.params), alone.params, tolerance=1e-3)
+
+
+# Epoch after epoch.
 
 
 @pytest.mark.parametrize("epochs_before", [1, 2, 3])
@@ -170,57 +310,58 @@ def test_records_count_epochs_and_steps_from_1(unbroken):
 def test_the_validation_rmse_is_that_of_the_predictions(unbroken):
     run, _, valid, epochs = unbroken
     for state, record in epochs:
-        stars = predict_stars(run.model, state.params, valid.user_row, valid.movie_row, run.rating_scale)
+        stars = stars_of(run, state.params, valid)
         assert record.valid_rmse == pytest.approx(metrics.rmse(stars, valid.rating), rel=1e-5)
 
 
 def test_the_train_rmse_is_over_all_ratings_of_the_epoch_and_not_over_what_fills_its_last_batch(unbroken):
-    run, train, valid, _ = unbroken
-    recipe = dataclasses.replace(run.recipe, config=dataclasses.replace(run.config.train, batch_size=8))
-    nine = first(train, 9)
-    _, errors = train_epoch(new_state(recipe), epoch_batches(nine, 8, recipe.config.seed, 0), recipe=recipe)
-    _, record = next(fit(new_state(recipe), nine, valid, recipe=recipe))
-    assert record.train_rmse == pytest.approx(np.sqrt((8 * errors[0] + 1 * errors[1]) / 9), rel=1e-6)
+    run, train, _, epochs = unbroken
+    _, errors = train_epoch(new_state(run.recipe), *epoch_input(train), run.known, recipe=run.recipe)
+    last = len(train) % BATCH_SIZE
+    assert last
+    expected = np.sqrt(np.average(np.float64(errors), weights=[BATCH_SIZE] * 3 + [last]))
+    assert epochs[0][1].train_rmse == pytest.approx(expected, rel=1e-6)
 
 
 def test_without_a_validation_part_there_is_no_validation_rmse(unbroken):
     run, train, valid, epochs = unbroken
-    _, record = next(fit(new_state(run.recipe), train, first(valid, 0), recipe=run.recipe))
+    _, record = next(fit(new_state(run.recipe), train, first(valid, 0), run.known, recipe=run.recipe))
     assert record.valid_rmse is None
     assert record.train_rmse == epochs[0][1].train_rmse
 
 
-def test_an_epoch_of_one_rating_is_one_step(unbroken):
-    run, train, valid, _ = unbroken
-    state, record = next(fit(new_state(run.recipe), first(train, 1), first(valid, 1), recipe=run.recipe))
+def test_an_epoch_of_one_rating_is_one_step():
+    run, train, valid = run_of(SMALLEST)
+    one = first(train, 1)
+    state, record = next(fit(new_state(run.recipe), one, first(valid, 1), known_by(run, one), recipe=run.recipe))
     assert (int(state.step), record.step) == (1, 1)
-    assert record.train_rmse == pytest.approx(2, abs=0.1)
-
-
-def test_unknown_rows_stay_zero(unbroken):
-    *_, epochs = unbroken
-    params = epochs[-1][0].params
-    for tower in ("user_tower", "movie_tower"):
-        assert not params[tower]["embedding"][-1].any()
-        assert not params[tower]["bias"][-1].any()
-        assert params[tower]["bias"][:-1].all()
+    assert record.train_rmse == pytest.approx(abs(run.model.rating_mean - one.rating[0]), abs=0.1)
 
 
 def test_the_checkerboard_is_learnt(without_dropout):
     run, _, epochs, test = without_dropout
-    state, _ = epochs[-1]
-    stars = predict_stars(run.model, state.params, test.user_row, test.movie_row, run.rating_scale)
-    assert metrics.rmse(stars, test.rating) < 0.3
+    assert metrics.rmse(stars_of(run, epochs[-1][0].params, test), test.rating) < 0.3
 
 
 def test_sums_of_squared_errors_hold_predictions_to_the_scale_and_leave_filling_out(unbroken):
     run, train, _, _ = unbroken
     params = jax.tree.map(jnp.zeros_like, new_state(run.recipe).params)
     # Stars are 9 everywhere, which the scale of 1 to 5 holds to 5.
-    params["head"]["mean"] = jnp.float32(9)
+    params["head"]["mean"] = jnp.full(2, jnp.float32(9))
     ratings = dataclasses.replace(first(train, 3), rating=np.float32([5, 4, 2]))
-    sums = squared_errors(params, stack_batches(ratings, np.arange(3), 2), recipe=run.recipe)
+    stacked = batches.stack_batches(ratings, np.arange(3), 2)
+    sums = squared_errors(params, stacked, run.known, recipe=run.recipe)
     np.testing.assert_array_equal(sums, [0**2 + 1**2, 3**2])
+
+
+def test_the_mean_of_the_members_is_held_to_the_scale_and_not_each_member(unbroken):
+    run, train, _, _ = unbroken
+    params = jax.tree.map(jnp.zeros_like, new_state(run.recipe).params)
+    params["head"]["mean"] = jnp.float32([1, 9])
+    ratings = dataclasses.replace(first(train, 1), rating=np.float32([2]))
+    stacked = batches.stack_batches(ratings, np.arange(1), 1)
+    # Held to 5, the second would make the mean 3.
+    np.testing.assert_array_equal(squared_errors(params, stacked, run.known, recipe=run.recipe), [(5 - 2) ** 2])
 
 
 # What goes wrong.
@@ -255,6 +396,12 @@ def records_of(*valid_rmses):
     return [EpochRecord(n, 10 * n, 1.0, valid_rmse, 0.1) for n, valid_rmse in enumerate(valid_rmses, start=1)]
 
 
+def recipe_of(patience: int) -> Recipe:
+    """A recipe of five epochs."""
+    config = TrainConfig(epochs=5, batch_size=1, patience=patience)
+    return Recipe(TwoTowers(1, 1, 0, 0, SMALLEST), config, total_steps=5, rating_scale=(1.0, 5.0))
+
+
 @pytest.mark.parametrize(
     ("valid_rmses", "best_epoch"),
     [([0.9], 1), ([0.9, 0.8, 0.85], 2), ([0.9, 0.8, 0.8], 2), ([0.7, 0.8, 0.9], 1), ([None, None, None], 3)],
@@ -282,10 +429,10 @@ def test_the_best_epoch_has_the_lowest_validation_rmse_the_earliest_of_equals(va
 def test_a_run_of_five_epochs_ends_at_the_last_or_after_patience_epochs_without_a_better_one(
     valid_rmses, patience, expected
 ):
-    assert is_finished(records_of(*valid_rmses), TrainConfig(epochs=5, patience=patience)) is expected
+    assert is_finished(records_of(*valid_rmses), recipe_of(patience)) is expected
 
 
 def test_every_prefix_of_a_falling_curve_goes_on():
     falling = [1 / n for n in range(1, 5)]
     prefixes = itertools.accumulate(falling, lambda curve, rmse: [*curve, rmse], initial=[])
-    assert not any(is_finished(records_of(*curve), TrainConfig(epochs=5, patience=1)) for curve in prefixes)
+    assert not any(is_finished(records_of(*curve), recipe_of(patience=1)) for curve in prefixes)
