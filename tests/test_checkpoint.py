@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec_jax.batches import stack_batches
+from movierec_jax.batches import stack_batches, steps_of
 from movierec_jax.checkpoint import (
     Checkpoints,
     fingerprint,
@@ -27,6 +27,7 @@ from movierec_jax.checkpoint import (
     whole_file,
 )
 from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+from movierec_jax.known import known_of
 from movierec_jax.model import TwoTowers
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, Bags, InputError
 from movierec_jax.splits import Split
@@ -128,7 +129,7 @@ def test_the_best_and_the_latest_two_stay_and_the_best_is_found(tmp_path, valid_
 def test_a_trained_state_comes_back_bit_for_bit_with_its_records(tmp_path):
     train, valid = (to_rows(part, RUN.users, RUN.movies) for part in (PARTS.train, PARTS.valid))
     checkpoints, history = Checkpoints(tmp_path), []
-    for state, record in fit(new_state(RUN.recipe), train, valid, recipe=RUN.recipe):
+    for state, record in fit(new_state(RUN.recipe), train, valid, RUN.known, recipe=RUN.recipe):
         history.append(record)
         checkpoints.save(state, history)
     checkpoints.wait()
@@ -141,16 +142,17 @@ def test_a_trained_state_comes_back_bit_for_bit_with_its_records(tmp_path):
 
 def test_a_state_being_saved_is_not_changed_by_steps_that_take_its_memory(tmp_path):
     # Large enough that writing it takes longer than the steps.
-    model = TwoTowers(50_000, 9, ModelConfig(embedding_dim=64, hidden_dims=()))
+    model = TwoTowers(50_000, 9, 0, 0, ModelConfig(embedding_dim=64, hidden_dims=(), history=()))
     recipe = Recipe(model, TrainConfig(learning_rate=1.0, warmup_fraction=0.0), 1000, (1.0, 5.0))
     train = to_rows(PARTS.train, RUN.users, RUN.movies)
-    batches = stack_batches(train, np.arange(len(train)), 32)
-    state, _ = train_epoch(new_state(recipe), batches, recipe=recipe)
+    order = np.arange(len(train))
+    epoch = (stack_batches(train, order, 32), steps_of(order, 32), known_of(train, 50_000, 9, NO_BAGS, NO_BAGS))
+    state, _ = train_epoch(new_state(recipe), *epoch, recipe=recipe)
     before = jax.tree.map(lambda leaf: np.array(leaf, copy=True), state)
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(state, records(1.0))
     for _ in range(3):
-        state, _ = train_epoch(state, batches, recipe=recipe)
+        state, _ = train_epoch(state, *epoch, recipe=recipe)
     checkpoints.wait()
     restored, _ = checkpoints.latest(recipe, pytest.fail)
     require_equal(restored, before)
@@ -286,19 +288,82 @@ def in_words(parts: Split) -> Split:
     return Split(*(part.astype({USER_ID: "str", MOVIE_ID: "str"}) for part in parts.all()))
 
 
-@pytest.mark.parametrize("parts", [PARTS, in_words(PARTS)], ids=["integers", "text"])
+def with_cold(parts: Split) -> Split:
+    """The same parts with a test rating of a user and a movie that train does not have."""
+    return dataclasses.replace(
+        parts, test=pd.concat([parts.test, checkerboard.table([900], [901], [5])], ignore_index=True)
+    )
+
+
+def require_equal_content(loaded, run):
+    """What is known besides the ratings, and all that is made of both."""
+    for ours, theirs in ((loaded.user_content, run.user_content), (loaded.movie_content, run.movie_content)):
+        require_equal(*([*vars(bags).values()][:3] for bags in (ours, theirs)))
+        assert ours.names == theirs.names
+    require_equal(loaded.known, run.known)
+    assert loaded.recipe == run.recipe
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [PARTS, in_words(PARTS), with_cold(PARTS), in_words(with_cold(PARTS))],
+    ids=["integers", "text", "cold", "both"],
+)
 def test_a_run_comes_back_as_it_was(tmp_path, parts):
     run = new_run(CONFIG, checkerboard.clean_data(parts), parts)
     save_run(tmp_path, run)
     loaded = load_run(tmp_path)
+    require_equal_content(loaded, run)
     assert (loaded.config, loaded.rating_scale) == (run.config, run.rating_scale)
     for ours, theirs in ((loaded.users, run.users), (loaded.movies, run.movies)):
         pd.testing.assert_index_equal(ours.ids, theirs.ids, check_names=False)
-        assert ours.name == theirs.name
+        assert (ours.name, len(ours), ours.unknown) == (theirs.name, len(theirs), theirs.unknown)
     pd.testing.assert_frame_equal(loaded.movie_table, run.movie_table)
     for ours, theirs in zip(loaded.parts.all(), parts.all(), strict=True):
         pd.testing.assert_frame_equal(ours, theirs)
     assert read_config(tmp_path)[2] == fingerprint(loaded.parts) == fingerprint(parts)
+
+
+def test_a_run_of_users_and_movies_with_features_of_their_own_comes_back(tmp_path):
+    (tmp_path / "users.csv").write_text("user,age\n1000,20\n1003,30\n")
+    (tmp_path / "movies.csv").write_text("movie,mood\n500,dark\n501,bright\n503,dark\n")
+    features = DataConfig(user_features=(f"{tmp_path}/users.csv",), movie_features=(f"{tmp_path}/movies.csv",))
+    run = new_run(dataclasses.replace(CONFIG, data=features), checkerboard.clean_data(PARTS), PARTS)
+    assert run.user_content.names == ("age",)
+    assert {"mood=bright", "mood=dark"} < set(run.movie_content.names)
+    save_run(tmp_path / "run", run)
+    for path in tmp_path.glob("*.csv"):
+        path.unlink()
+    require_equal_content(load_run(tmp_path / "run"), run)
+
+
+def test_ids_that_train_does_not_have_come_after_its_own():
+    run = new_run(CONFIG, checkerboard.clean_data(with_cold(PARTS)), with_cold(PARTS))
+    assert (len(run.users), run.users.ids.tolist()) == (18, [*range(1000, 1018), 900])
+    assert (len(run.movies), run.movies.ids.tolist()) == (9, [*range(500, 509), 901])
+    assert (run.model.num_users, run.model.num_movies) == (18, 9)
+    assert (len(run.known.user_count), len(run.known.movie_count)) == (18 + 1 + 1, 9 + 1 + 1)
+
+
+DAMAGED_FEATURES = {
+    "no features": ("features/movies.parquet", pathlib.Path.unlink, r"it is missing"),
+    "no names": ("features/users_names.parquet", pathlib.Path.unlink, r"it is missing"),
+    "cut features": ("features/movies.parquet", lambda path: path.write_bytes(path.read_bytes()[:-20]), r""),
+    "other columns": ("features/users.parquet", lambda path: PARTS.train.to_parquet(path), r""),
+    "an old vocabulary": ("vocab/movies.parquet", lambda path: PARTS.train[[MOVIE_ID]].to_parquet(path), r""),
+}
+
+
+@pytest.mark.parametrize(("name", "damage", "reason"), DAMAGED_FEATURES.values(), ids=DAMAGED_FEATURES)
+def test_damaged_features_are_one_error_that_names_the_file_and_goes_once_the_run_is_saved_again(
+    tmp_path, name, damage, reason
+):
+    save_run(tmp_path, RUN)
+    damage(tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name}: cannot be read \({reason}.*scripts/train\.py with the settings"):
+        load_run(tmp_path)
+    open_workdir(tmp_path, RUN, overwrite=False)
+    require_equal_content(load_run(tmp_path), RUN)
 
 
 def test_a_fingerprint_tells_ratings_parts_and_order():
@@ -364,7 +429,7 @@ def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
         (tmp_path / name).write_text(name)
     open_workdir(tmp_path, with_config(train=TrainConfig(epochs=9)), overwrite=True)
     assert load_run(tmp_path).config.train.epochs == 9
-    names = ["config.json", "movies.parquet", "notes.txt", "own", "ratings", "vocab"]
+    names = ["config.json", "features", "movies.parquet", "notes.txt", "own", "ratings", "vocab"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     for name in ("notes.txt", "own/x.csv", "ratings/mine.csv"):
         assert (tmp_path / name).read_text() == name

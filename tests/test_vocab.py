@@ -105,3 +105,42 @@ def test_a_table_by_row_keeps_its_order_and_gives_unknown_ids_the_unknown_row():
     assert ratings.movie_row.tolist() == [2, 0]
     assert ratings.rating.tolist() == [4.5, 1.0]
     assert ratings.timestamp.tolist() == [7, 8]
+
+
+# Ids of others than train.
+
+WITH_OTHERS = Vocab.of(pd.Series([30, 10]), "movie", others=pd.Series([40, 10, 5, 40]))
+
+
+@many
+@hypothesis.given(integer_ids, st.lists(st.integers(-(2**63), 2**63 - 1), max_size=30))
+def test_others_have_rows_after_those_of_train_and_count_as_not_known(ids, others):
+    train = pd.Series(ids, dtype="int64")
+    vocab, alone = Vocab.of(train, "user", others=pd.Series(others, dtype="int64")), Vocab.of(train, "user")
+    assert len(vocab) == len(alone)
+    assert vocab.ids[: len(alone)].equals(alone.ids)
+    assert vocab.ids[len(alone) :].tolist() == sorted(set(others) - set(ids))
+    assert vocab.is_known(vocab.rows(vocab.ids)).tolist() == [True] * len(alone) + [False] * vocab.num_others
+    assert vocab.unknown == len(set(others) | set(ids))
+
+
+def test_ids_that_neither_train_nor_others_have_share_the_row_after_the_last():
+    assert WITH_OTHERS.ids.tolist() == [10, 30, 5, 40]
+    assert WITH_OTHERS.rows([30, 40, 7, 5]).tolist() == [1, 3, 4, 2]
+    assert WITH_OTHERS.ids_of(np.int32([3, 0])).tolist() == [40, 10]
+
+
+def test_known_rows_refuses_an_id_that_train_does_not_have_though_it_has_a_row():
+    with pytest.raises(InputError, match=r"^unknown movie id 40: not among the 2 movies trained on, such as 10"):
+        WITH_OTHERS.known_rows([10, 40])
+
+
+def test_others_of_text_stand_beside_text():
+    vocab = Vocab.of(pd.Series(["b"], dtype="str"), "user", others=pd.Series(["a", "b"], dtype="str"))
+    assert (vocab.ids.tolist(), len(vocab), vocab.num_others) == (["b", "a"], 1, 1)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "object"])
+def test_no_others_change_nothing_whatever_their_type(dtype):
+    vocab = Vocab.of(pd.Series(["b", "a"], dtype="str"), "user", others=pd.Series([], dtype=dtype))
+    assert (vocab.ids.tolist(), vocab.num_others) == (["a", "b"], 0)
