@@ -1,5 +1,7 @@
 """Lists against a brute-force sort of every score, whatever the blocks; and pairs one by one."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,31 +11,51 @@ from hypothesis import strategies as st
 
 from movierec_jax import recommend
 from movierec_jax.config import ModelConfig, ScoreConfig
-from movierec_jax.model import TwoTowers
+from movierec_jax.model import Encoded, Head, TwoTowers
 from movierec_jax.recommend import BLOCK_PAIRS, Seen, one_ahead, predict_stars, tile_users, top_k_block, top_k_blocks
 
 # More users than a tile holds, so that blocks differ in their number of tiles.
-NUM_USERS, NUM_MOVIES = 150, 17
-MODEL = TwoTowers(NUM_USERS, NUM_MOVIES, ModelConfig(embedding_dim=4, hidden_dims=(6,)))
+NUM_USERS, NUM_MOVIES, NUM_MEMBERS = 150, 17, 2
+CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6,))
+MODEL = TwoTowers(NUM_USERS, NUM_MOVIES, 0, 0, CONFIG)
 EVERYBODY = np.arange(NUM_USERS, dtype=np.int32)
 NOTHING_SEEN = [set() for _ in range(NUM_USERS)]
 ALL_BUT_TWO, ALL = 3, 4
 
 
-@pytest.fixture(scope="module")
-def params():
-    """Random parameters; those of unknown rows too."""
-    shapes = jax.eval_shape(MODEL.init, jax.random.key(0), jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32))["params"]
-    rng = np.random.default_rng(0)
-    return jax.tree.map(lambda leaf: jnp.float32(rng.normal(size=leaf.shape)), shapes)
+def numbers(shape, seed=0):
+    return jnp.float32(np.random.default_rng(seed).normal(size=(NUM_MEMBERS, *shape)))
+
+
+def encoded(num_rows, seed) -> Encoded:
+    """Random users or movies, the unknown one too."""
+    shapes = ((num_rows + 1,), (num_rows + 1, 4), (num_rows + 1, 6))
+    return Encoded(*(numbers(shape, seed + place) for place, shape in enumerate(shapes)))
 
 
 @pytest.fixture(scope="module")
-def stars(params):
-    """The stars of every user and movie, unknown ones last."""
-    user, movie = np.indices((NUM_USERS + 1, NUM_MOVIES + 1), np.int32)
-    rows = jnp.asarray(user.ravel()), jnp.asarray(movie.ravel())
-    return np.asarray(MODEL.apply({"params": params}, *rows)[0]).reshape(user.shape)
+def asked():
+    """A model with random parameters of the head, of two members, and random users and movies."""
+    users, movies = encoded(NUM_USERS, 10), encoded(NUM_MOVIES, 20)
+    init = jax.eval_shape(Head(0.0, CONFIG).init, jax.random.key(0), users[0, 0], movies[0, 0])["params"]
+    return {"head": jax.tree.map(lambda leaf: numbers(leaf.shape), init)}, users, movies
+
+
+@pytest.fixture(scope="module")
+def member_stars(asked):
+    """The stars of every member for every user and movie, unknown ones last."""
+    params, users, movies = asked
+    stars = []
+    for member in range(NUM_MEMBERS):
+        head = jax.tree.map(lambda leaf, member=member: leaf[member], params)
+        stars.append(MODEL.apply({"params": head}, users[member, :, None], movies[member, None], method="stars"))
+    return np.array(stars)
+
+
+@pytest.fixture(scope="module")
+def stars(member_stars):
+    """The mean of the members."""
+    return member_stars.mean(axis=0)
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +74,9 @@ def seen_of(seen_sets) -> Seen:
     return Seen.of(place, movie_row.astype(np.int32), len(seen_sets), NUM_MOVIES)
 
 
-def lists_of(params, k, seen_sets, block_users=ScoreConfig.block_users, user_row=EVERYBODY):
+def lists_of(asked, k, seen_sets, block_users=ScoreConfig.block_users, user_row=EVERYBODY):
     """Movie rows and scores of all users, end to end."""
-    blocks = list(top_k_blocks(MODEL, params, user_row, seen_of(seen_sets), k, block_users))
+    blocks = list(top_k_blocks(MODEL, *asked, user_row, seen_of(seen_sets), k, block_users))
     assert [place.start for place, _ in blocks] == [0, *(place.stop for place, _ in blocks)][:-1]
     return tuple(np.concatenate([getattr(top, name) for _, top in blocks]) for name in ("movie_row", "score"))
 
@@ -69,76 +91,77 @@ def sorted_lists(stars, seen_sets, k):
 
 
 @pytest.mark.parametrize("k", [1, 5, NUM_MOVIES])
-def test_lists_are_those_of_a_sort_of_all_unseen_movies(params, stars, seen_sets, k):
-    movie_row, score = lists_of(params, k, seen_sets)
+def test_lists_are_those_of_a_sort_of_all_unseen_movies(asked, stars, seen_sets, k):
+    movie_row, score = lists_of(asked, k, seen_sets)
     np.testing.assert_array_equal(movie_row, sorted_lists(stars, seen_sets, k))
     filled = movie_row < NUM_MOVIES
     expected = np.take_along_axis(stars[:NUM_USERS], movie_row, axis=1)
     np.testing.assert_allclose(score[filled], expected[filled], rtol=1e-4, atol=1e-5)
 
 
-def test_a_list_of_the_whole_catalogue_holds_every_movie_once(params):
-    movie_row, _ = lists_of(params, NUM_MOVIES, NOTHING_SEEN)
+def test_a_list_of_the_whole_catalogue_holds_every_movie_once(asked):
+    movie_row, _ = lists_of(asked, NUM_MOVIES, NOTHING_SEEN)
     np.testing.assert_array_equal(np.sort(movie_row, axis=1), np.tile(np.arange(NUM_MOVIES), (NUM_USERS, 1)))
 
 
-def test_a_user_who_has_seen_all_but_two_movies_gets_these_two_and_empty_places(params, stars, seen_sets):
-    movie_row, score = (column[ALL_BUT_TWO] for column in lists_of(params, 5, seen_sets))
+def test_a_user_who_has_seen_all_but_two_movies_gets_these_two_and_empty_places(asked, stars, seen_sets):
+    movie_row, score = (column[ALL_BUT_TWO] for column in lists_of(asked, 5, seen_sets))
     best_two = [5, 11] if stars[ALL_BUT_TWO, 5] > stars[ALL_BUT_TWO, 11] else [11, 5]
     assert movie_row.tolist() == [*best_two, NUM_MOVIES, NUM_MOVIES, NUM_MOVIES]
     assert np.isneginf(score).tolist() == [False, False, True, True, True]
 
 
-def test_a_user_who_has_seen_every_movie_gets_empty_places_alone(params, seen_sets):
-    movie_row, score = (column[ALL] for column in lists_of(params, 5, seen_sets))
+def test_a_user_who_has_seen_every_movie_gets_empty_places_alone(asked, seen_sets):
+    movie_row, score = (column[ALL] for column in lists_of(asked, 5, seen_sets))
     assert movie_row.tolist() == [NUM_MOVIES] * 5
     assert np.isneginf(score).all()
 
 
-def test_movies_of_equal_score_stand_in_the_order_of_rows(params):
-    zeros = jax.tree.map(jnp.zeros_like, params)
-    zeros["movie_tower"]["bias"] = zeros["movie_tower"]["bias"].at[9].set(1)
-    movie_row, _ = lists_of(zeros, 4, [{1}] * NUM_USERS)
+def test_movies_of_equal_score_stand_in_the_order_of_rows(asked):
+    params, users, movies = jax.tree.map(jnp.zeros_like, asked)
+    best = dataclasses.replace(movies, bias=movies.bias.at[:, 9].set(1))
+    movie_row, _ = lists_of((params, users, best), 4, [{1}] * NUM_USERS)
     assert np.unique(movie_row, axis=0).tolist() == [[9, 0, 2, 3]]
 
 
 @pytest.mark.parametrize("block_users", [1, 3, 100])
-def test_lists_are_the_same_to_the_last_bit_whatever_the_size_of_blocks(params, seen_sets, block_users):
-    one = lists_of(params, 5, seen_sets, block_users=1000)
-    other = lists_of(params, 5, seen_sets, block_users=block_users)
+def test_lists_are_the_same_to_the_last_bit_whatever_the_size_of_blocks(asked, seen_sets, block_users):
+    one = lists_of(asked, 5, seen_sets, block_users=1000)
+    other = lists_of(asked, 5, seen_sets, block_users=block_users)
     for column, expected in zip(other, one, strict=True):
         np.testing.assert_array_equal(column, expected)
 
 
-def test_a_users_list_is_the_same_to_the_last_bit_whoever_else_is_asked_for(params, seen_sets):
-    everybody = lists_of(params, 5, seen_sets)
+def test_a_users_list_is_the_same_to_the_last_bit_whoever_else_is_asked_for(asked, seen_sets):
+    everybody = lists_of(asked, 5, seen_sets)
     order = np.random.default_rng(2).permutation(NUM_USERS)[:70]
-    some = lists_of(params, 5, [seen_sets[user] for user in order], user_row=EVERYBODY[order])
+    some = lists_of(asked, 5, [seen_sets[user] for user in order], user_row=EVERYBODY[order])
     for column, expected in zip(some, everybody, strict=True):
         np.testing.assert_array_equal(column, expected[order])
 
 
-def test_an_unknown_user_gets_the_list_of_the_unknown_row(params, stars):
-    movie_row, _ = lists_of(params, 5, [set()], user_row=np.int32([NUM_USERS]))
+def test_an_unknown_user_gets_the_list_of_the_unknown_row(asked, stars):
+    movie_row, _ = lists_of(asked, 5, [set()], user_row=np.int32([NUM_USERS]))
     assert movie_row[0].tolist() == np.argsort(-stars[NUM_USERS, :NUM_MOVIES], kind="stable")[:5].tolist()
 
 
-def test_no_users_give_one_empty_block(params):
-    movie_row, score = lists_of(params, 5, [], user_row=EVERYBODY[:0])
+def test_no_users_give_one_empty_block(asked):
+    movie_row, score = lists_of(asked, 5, [], user_row=EVERYBODY[:0])
     assert movie_row.shape == score.shape == (0, 5)
 
 
-def test_all_blocks_share_one_program_and_another_call_needs_none(params, seen_sets):
+def test_all_blocks_share_one_program_and_another_call_needs_none(asked, seen_sets):
     before = top_k_block._cache_size()
     for _ in range(2):
-        lists_of(params, 2, seen_sets, block_users=64)
+        lists_of(asked, 2, seen_sets, block_users=64)
         assert top_k_block._cache_size() - before == 1
 
 
-@given(st.integers(1, 10**8), st.integers(0, 10**4))
-def test_a_tile_is_as_many_users_as_fit_but_1_at_least_and_64_at_most(num_movies, width):
-    tile = tile_users(TwoTowers(1, num_movies, ModelConfig(hidden_dims=(width,) if width else ())))
-    numbers_of_user = num_movies * max(1, width)
+@given(st.integers(1, 10**8), st.integers(0, 10**4), st.integers(1, 100))
+def test_a_tile_is_as_many_users_as_fit_but_1_at_least_and_64_at_most(num_movies, width, num_members):
+    model = TwoTowers(1, num_movies, 0, 0, ModelConfig(hidden_dims=(width,) if width else ()))
+    tile = tile_users(model, num_members)
+    numbers_of_user = num_movies * max(1, width) * num_members
     assert tile in (1, 2, 4, 8, 16, 32, 64)
     assert tile == 1 or tile * numbers_of_user <= recommend.TILE_NUMBERS
     assert tile == 64 or 2 * tile * numbers_of_user > recommend.TILE_NUMBERS
@@ -169,31 +192,44 @@ def test_each_users_movies_lie_together_in_the_order_given():
 # Pairs.
 
 
-def test_predicted_stars_are_those_of_the_pairs_one_by_one(params, stars):
+NO_SCALE = (-1e9, 1e9)
+
+
+def test_predicted_stars_and_spreads_are_those_of_the_pairs_one_by_one(asked, stars, member_stars):
     user_row, movie_row = np.int32([0, 7, 7, NUM_USERS]), np.int32([3, NUM_MOVIES, 2, 1])
-    together = predict_stars(MODEL, params, user_row, movie_row, (-1e9, 1e9))
-    alone = [predict_stars(MODEL, params, user_row[[n]], movie_row[[n]], (-1e9, 1e9))[0] for n in range(4)]
-    np.testing.assert_array_equal(together, alone)
-    np.testing.assert_allclose(together, stars[user_row, movie_row], rtol=1e-4, atol=1e-5)
+    together = predict_stars(MODEL, *asked, user_row, movie_row, NO_SCALE)
+    alone = [predict_stars(MODEL, *asked, user_row[[n]], movie_row[[n]], NO_SCALE) for n in range(4)]
+    np.testing.assert_array_equal(together, np.squeeze(alone, axis=2).T)
+    np.testing.assert_allclose(together[0], stars[user_row, movie_row], rtol=1e-4, atol=1e-5)
+    # The standard deviation of two numbers is half of how far they are apart.
+    one, other = member_stars[:, user_row, movie_row]
+    np.testing.assert_allclose(together[1], np.abs(one - other) / 2, rtol=1e-4, atol=1e-5)
 
 
-def test_more_pairs_than_a_block_holds_are_predicted_in_their_order(params, stars):
+def test_a_single_member_has_no_spread(asked):
+    one = jax.tree.map(lambda leaf: leaf[:1], asked)
+    assert not predict_stars(MODEL, *one, EVERYBODY, np.zeros(NUM_USERS, np.int32), NO_SCALE)[1].any()
+
+
+def test_more_pairs_than_a_block_holds_are_predicted_in_their_order(asked, stars):
     rng = np.random.default_rng(3)
     user_row, movie_row = (rng.integers(0, n, BLOCK_PAIRS + 3, np.int32) for n in (NUM_USERS, NUM_MOVIES))
-    predicted = predict_stars(MODEL, params, user_row, movie_row, (-1e9, 1e9))
+    predicted, _ = predict_stars(MODEL, *asked, user_row, movie_row, NO_SCALE)
     np.testing.assert_allclose(predicted, stars[user_row, movie_row], rtol=1e-4, atol=1e-4)
 
 
-def test_predicted_stars_are_held_to_the_scale(params, stars):
+def test_predicted_stars_are_held_to_the_scale_and_spreads_are_not(asked, stars):
     user_row, movie_row = (axis.ravel() for axis in np.indices((NUM_USERS, NUM_MOVIES), np.int32))
-    predicted = predict_stars(MODEL, params, user_row, movie_row, (0.1, 0.7))
+    predicted, spread = predict_stars(MODEL, *asked, user_row, movie_row, (0.1, 0.7))
     assert (predicted.min(), predicted.max()) == (np.float32(0.1), np.float32(0.7))
     is_inside = (predicted > np.float32(0.1)) & (predicted < np.float32(0.7))
     np.testing.assert_allclose(predicted[is_inside], stars[user_row, movie_row][is_inside], rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(spread, predict_stars(MODEL, *asked, user_row, movie_row, NO_SCALE)[1])
 
 
-def test_no_pairs_have_no_stars(params):
-    assert predict_stars(MODEL, params, EVERYBODY[:0], EVERYBODY[:0], (1.0, 5.0)).shape == (0,)
+def test_no_pairs_have_neither_stars_nor_spread(asked):
+    stars, spread = predict_stars(MODEL, *asked, EVERYBODY[:0], EVERYBODY[:0], (1.0, 5.0))
+    assert stars.shape == spread.shape == (0,)
 
 
 # Work ahead of its use.

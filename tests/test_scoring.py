@@ -56,16 +56,23 @@ def test_seen_movies_are_written_when_asked_for(recommender, tmp_path):
 
 def test_users_who_have_seen_everything_give_a_file_without_rows(recommender, tmp_path):
     run = recommender.run
-    everything = table(1000, run.movies.ids, [3] * len(run.movies))
-    full = dataclasses.replace(run, parts=dataclasses.replace(run.parts, test=everything))
+    everything = table(1000, run.movies.ids, 3)
+    full = dataclasses.replace(recommender, parts=dataclasses.replace(run.parts, test=everything))
     path = tmp_path / "lists.parquet"
-    assert score_to_file(dataclasses.replace(recommender, run=full), pd.Index([1000]), path, k=3) == 0
+    assert score_to_file(full, pd.Index([1000]), path, k=3) == 0
     assert pd.read_parquet(path).dtypes.astype(str).to_dict() == COLUMNS
 
 
 def test_the_closing_line_counts_rows_and_users(recommender, tmp_path, capsys):
     score_to_file(recommender, SOME, tmp_path / "lists.csv", k=3)
     assert f"{tmp_path / 'lists.csv'}: 6 rows for 2 users in " in capsys.readouterr().out
+
+
+def test_the_closing_line_counts_users_without_ratings_in_train(recommender, tmp_path, capsys):
+    score_to_file(recommender, pd.Index([1000, 5000]), tmp_path / "lists.csv", k=3)
+    assert "  1 of them have no rating in train" in capsys.readouterr().out
+    score_to_file(recommender, SOME, tmp_path / "lists.csv", k=3)
+    assert "no rating in train" not in capsys.readouterr().out
 
 
 # A file is whole or not there.
@@ -87,7 +94,7 @@ def test_writing_that_is_stopped_leaves_the_folder_as_it_was(recommender, tmp_pa
     path = tmp_path / f"lists.{ending}"
     if old:
         path.write_text(old)
-    stopped = Stopped(recommender.run, recommender.params)
+    stopped = Stopped(**vars(recommender))
     with pytest.raises(KeyboardInterrupt):
         score_to_file(stopped, recommender.user_ids(), path, k=5, block_users=64)
     assert [file.read_text() for file in tmp_path.iterdir()] == ([old] if old else [])
@@ -198,3 +205,9 @@ def test_readable_lists_come_user_by_user(recommender):
 def test_everybody_is_scored_in_rising_order(recommender, tmp_path):
     score_to_file(recommender, recommender.user_ids(), tmp_path / "lists.parquet", k=1)
     assert pd.read_parquet(tmp_path / "lists.parquet")["user_id"].tolist() == [*range(1000, 1000 + NUM_USERS), 5000]
+
+
+def test_a_readable_list_says_that_its_user_has_no_rating_in_train(recommender):
+    text = readable_lists(recommender, pd.Index([1000, 5000]), k=1)
+    assert "recommended to user 5000, as to an average user: train has no rating of this one\n" in text
+    assert "recommended to user 1000\n" in text

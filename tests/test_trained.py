@@ -1,5 +1,8 @@
 """A trained run of the checkerboard, asked in the ids of the data."""
 
+import dataclasses
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -7,8 +10,10 @@ import pytest
 from checkerboard import HIGH, LOW, NUM_MOVIES, NUM_USERS, agree, clean_data, table
 
 from movierec_jax.checkpoint import new_run
-from movierec_jax.config import Config, ModelConfig
-from movierec_jax.schema import InputError
+from movierec_jax.config import Config, DataConfig, ModelConfig
+from movierec_jax.model import encode, encode_new_users
+from movierec_jax.recommend import top_k_block
+from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError
 from movierec_jax.splits import Split
 from movierec_jax.trained import Recommender, load
 
@@ -21,10 +26,16 @@ def seen_by(recommender, user_id) -> set:
     return {movie for part in recommender.run.parts.all() for movie in part.movie_id[part.user_id == user_id]}
 
 
-def by_hand(movie_bias, factors=None, train=None, ids=str) -> Recommender:
+def asked(run, params) -> Recommender:
+    """A recommender with these parameters."""
+    return Recommender(run, params, encode(params, run.known, model=run.model), run.users, run.parts)
+
+
+def by_hand(movie_bias, factors=None, train=None, ids=str, mean=(3,)) -> Recommender:
     """A recommender of users a, b, c and as many movies as there are biases, of 3 stars plus the movie's bias.
 
-    Movies are 1, 2, ... as `ids` writes them; user c has a rating in the test part alone.
+    Movies are 1, 2, ... as `ids` writes them; user c has a rating in the test part alone. There is a member for each
+    mean.
     """
     movies = [ids(n) for n in range(1, len(movie_bias) + 1)]
     train = train or [("a", movies[0]), *(("b", movie) for movie in movies)]
@@ -36,15 +47,15 @@ def by_hand(movie_bias, factors=None, train=None, ids=str) -> Recommender:
     )
     factors = np.zeros((len(movies), 1)) if factors is None else np.array(factors)
     params = {
-        "head": {"mean": jnp.float32(3)},
-        "user_tower": {"bias": jnp.zeros((3, 1)), "embedding": jnp.zeros((3, factors.shape[1]))},
-        "movie_tower": {
-            "bias": jnp.float32([*movie_bias, 0])[:, None],
-            "embedding": jnp.float32([*factors, 0 * factors[0]]),
-        },
+        "head": {"mean": jnp.float32(mean)},
+        "user_tower": {"bias": jnp.zeros((2, 1)), "embedding": jnp.zeros((2, factors.shape[1]))},
+        "movie_tower": {"bias": jnp.float32(movie_bias)[:, None], "embedding": jnp.float32(factors)},
     }
-    config = Config(model=ModelConfig(embedding_dim=factors.shape[1], hidden_dims=()))
-    return Recommender(new_run(config, clean_data(parts), parts), params)
+    for tower in ("user_tower", "movie_tower"):
+        params[tower] = {name: jnp.stack([rows] * len(mean)) for name, rows in params[tower].items()}
+    model = ModelConfig(embedding_dim=factors.shape[1], hidden_dims=(), history=())
+    config = Config(data=DataConfig(content=("none",)), model=model)
+    return asked(new_run(config, clean_data(parts), parts), params)
 
 
 # Lists.
@@ -170,9 +181,130 @@ def test_an_unknown_user_and_an_unknown_movie_count_as_average_ones():
     assert recommender.predict(["a", "nobody", "a", "nobody"], ["1", "1", "new", "new"]).tolist() == [3.5, 3.5, 3, 3]
 
 
-def test_users_and_movies_of_unequal_number_are_refused(recommender):
+@pytest.mark.parametrize("method", [Recommender.predict, Recommender.spread])
+def test_users_and_movies_of_unequal_number_are_refused(recommender, method):
     with pytest.raises(InputError, match="2 users and 1 movies: give one movie for each user"):
-        recommender.predict([1000, 1001], [500])
+        method(recommender, [1000, 1001], [500])
+
+
+def test_predictions_are_means_of_the_members_and_spreads_their_standard_deviation():
+    recommender = by_hand([0.5, -1], mean=(2, 3, 4))
+    pairs = ["a", "nobody"], ["1", "2"]
+    np.testing.assert_allclose(recommender.predict(*pairs), [3 + 0.5, 3 - 1])
+    np.testing.assert_allclose(recommender.spread(*pairs), np.sqrt([(1 + 0 + 1) / 3] * 2), rtol=1e-6)
+    assert recommender.recommend(["a"], 1)["score"].tolist() == [3 - 1]
+
+
+def test_one_member_is_of_one_mind(recommender):
+    assert recommender.spread([1000, UNKNOWN_USER], [500, 501]).tolist() == [0, 0]
+
+
+def test_the_genres_of_a_movie_without_train_ratings_tell_it_from_an_unknown_one(recommender):
+    cold, unknown = (recommender.predict([1000, 1001], [movie] * 2) for movie in (COLD_MOVIE, 77))
+    assert cold[0] > unknown[0]
+    assert cold[1] < unknown[1]
+
+
+# Users who are new.
+
+
+def test_somebody_new_gets_the_unseen_movies_of_the_parity_they_like_first(recommender):
+    lists = recommender.recommend_for({501: 5.0, 503: 5.0, 500: 1.0, 502: 1.0}, NUM_MOVIES)
+    assert list(lists) == COLUMNS[1:]
+    assert sorted([500, 501, 502, 503, *lists["movie_id"]]) == list(range(500, 500 + NUM_MOVIES))
+    assert agree(1, lists["movie_id"]).tolist() == [True] * (NUM_MOVIES // 2 - 2) + [False] * (NUM_MOVIES // 2 - 2)
+
+
+def without_id(recommender, user_id) -> Recommender:
+    """The same with nothing in the embedding of a user."""
+    row = recommender.run.users.rows([user_id])[0]
+    tower = recommender.params["user_tower"]
+    others = jnp.arange(len(recommender.run.users))[None, :, None] != row
+    nothing = {name: tower[name] * others for name in ("embedding", "bias")}
+    return asked(recommender.run, {**recommender.params, "user_tower": {**tower, **nothing}})
+
+
+def own_train_ratings(recommender, user_id) -> pd.DataFrame:
+    train = recommender.run.parts.train
+    return train[train[USER_ID] == user_id]
+
+
+def test_the_same_ratings_get_somebody_new_the_stars_of_the_user_who_gave_them_but_for_the_embedding(recommender):
+    known, own = without_id(recommender, 1003), own_train_ratings(recommender, 1003)
+    lists = known.recommend_for(dict(zip(own[MOVIE_ID], own[RATING], strict=True)), NUM_MOVIES)
+    assert set(lists["movie_id"]) == set(range(500, 500 + NUM_MOVIES)) - set(own[MOVIE_ID])
+    predicted = known.predict([1003] * len(lists), lists["movie_id"])
+    np.testing.assert_allclose(lists["predicted_rating"], predicted, rtol=1e-4)
+
+
+def test_many_new_users_get_each_what_they_would_alone_whatever_the_order(recommender):
+    ratings = pd.concat([own_train_ratings(recommender, user) for user in (1003, 1000, 1007)])
+    shuffled = ratings.sample(frac=1, random_state=0).assign(**{USER_ID: ratings[USER_ID].map("user {}".format)})
+    together = recommender.with_new_users(shuffled)
+    assert together.user_ids().tolist() == ["user 1000", "user 1003", "user 1007"]
+    lists = together.recommend(["user 1007", "user 1000"], 3)
+    for user in (1007, 1000):
+        own = own_train_ratings(recommender, user)
+        alone = recommender.recommend_for(dict(zip(own[MOVIE_ID], own[RATING], strict=True)), 3)
+        mine = lists[lists["user_id"] == f"user {user}"].drop(columns="user_id").reset_index(drop=True)
+        pd.testing.assert_frame_equal(mine, alone, rtol=1e-5)
+
+
+def test_what_a_new_user_has_rated_is_left_out_unless_asked_for(recommender):
+    new = recommender.with_new_users(table([7, 7, 8], [500, 502, 501], [5, 4, 1]))
+    lists = new.recommend([7, 8], NUM_MOVIES)
+    catalogue = set(range(500, 500 + NUM_MOVIES))
+    assert set(lists["movie_id"][lists["user_id"] == 7]) == catalogue - {500, 502}
+    assert set(lists["movie_id"][lists["user_id"] == 8]) == catalogue - {501}
+    assert len(new.recommend([7], NUM_MOVIES, include_seen=True)) == NUM_MOVIES
+    assert new.rated_by(7).to_numpy().tolist() == [[500, 5], [502, 4]]
+
+
+def test_users_of_the_data_are_not_among_the_new_ones(recommender):
+    new = recommender.with_new_users(table([7], [500], [5]))
+    with pytest.raises(InputError, match="unknown user id 1000: not among the 1 users of the data"):
+        new.recommend([1000], 1)
+
+
+def test_who_was_new_before_changes_nothing_for_those_who_are_new_now(recommender):
+    first = recommender.with_new_users(table([7, 7], [500, 501], [1, 1]))
+    lists = [one.recommend_for({501: 5.0, 502: 1.0}, 5) for one in (recommender, first)]
+    pd.testing.assert_frame_equal(*lists, check_exact=True)
+
+
+def test_another_new_user_needs_no_new_program(recommender):
+    recommender.recommend_for({501: 5.0, 502: 1.0}, 5)
+    before = [function._cache_size() for function in (top_k_block, encode_new_users)]
+    recommender.recommend_for({503: 2.0, 506: 4.0, 507: 5.0}, 5)
+    assert [function._cache_size() for function in (top_k_block, encode_new_users)] == before
+
+
+def test_a_new_user_of_a_model_without_histories_is_an_average_one():
+    recommender = by_hand([0.5, -1, 1, 0])
+    assert recommender.recommend_for({"1": 5.0}, 3)["movie_id"].tolist() == ["3", "4", "2"]
+
+
+@pytest.mark.parametrize(
+    ("ratings", "message"),
+    [
+        ({}, "no ratings: give one rating or more, of 1 to 5 stars"),
+        ({500: 5.5}, r"5\.5 stars: give one rating or more, of 1 to 5 stars"),
+        ({500: 5, 501: 0}, "0 stars: give one"),
+        ({500: float("nan")}, "nan stars: give one"),
+        ({77: 3.0}, "unknown movie id 77: not among the 24 movies trained on, such as 500"),
+        ({COLD_MOVIE: 3.0}, f"unknown movie id {COLD_MOVIE}: not among"),
+        ({"500": 3.0}, "movie ids such as '500' are strings"),
+    ],
+)
+def test_ratings_that_say_nothing_are_refused(recommender, ratings, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        recommender.recommend_for(ratings, 3)
+
+
+@pytest.mark.parametrize("k", [0, NUM_MOVIES + 1])
+def test_a_list_of_another_length_than_there_are_movies_is_refused_for_somebody_new(recommender, k):
+    with pytest.raises(InputError, match=f"top_k={k}: must be 1 to {NUM_MOVIES}"):
+        recommender.recommend_for({500: 5.0}, k)
 
 
 # Movies alike.
@@ -218,9 +350,18 @@ def test_a_movie_without_train_ratings_has_no_similar_ones(recommender):
 def test_movie_factors_have_a_row_for_each_movie_trained_on(recommender):
     factors = recommender.movie_factors()
     assert factors.index.tolist() == list(range(500, 500 + NUM_MOVIES))
-    assert factors.shape == (NUM_MOVIES, 4)
+    assert factors.shape == (NUM_MOVIES, 4)  # of the only member
     odd, even = factors.loc[501], factors.loc[500]
     assert odd @ factors.loc[503] > 0 > odd @ even
+
+
+def test_factors_of_members_stand_side_by_side(recommender):
+    twice = dataclasses.replace(
+        recommender, encoded=jax.tree.map(lambda leaf: jnp.concatenate([leaf, 2 * leaf]), recommender.encoded)
+    )
+    one, both = recommender.movie_factors().to_numpy(), twice.movie_factors().to_numpy()
+    np.testing.assert_array_equal(both, np.concatenate([one, 2 * one], axis=1))
+    assert twice.similar(500, 5)["movie_id"].tolist() == recommender.similar(500, 5)["movie_id"].tolist()
 
 
 # Titles and people.
@@ -253,8 +394,8 @@ def test_a_users_own_ratings_come_from_all_parts_best_first(recommender):
     ("ids", "texts", "expected"), [(int, ["12", "7", "12"], [12, 7]), (str, ["b", "12", "b"], ["b", "12"])]
 )
 def test_typed_user_ids_are_read_as_the_data_writes_them_each_once(recommender, ids, texts, expected):
-    asked = recommender if ids is int else by_hand([0, 0])
-    assert asked.parse_users(texts).tolist() == expected
+    typed_to = recommender if ids is int else by_hand([0, 0])
+    assert typed_to.parse_users(texts).tolist() == expected
 
 
 def test_a_typed_user_id_that_is_no_number_is_refused_where_ids_are_numbers(recommender):
