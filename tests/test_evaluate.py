@@ -3,6 +3,7 @@
 import math
 
 import checkerboard
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from checkerboard import table
 
 from movierec_jax import recommend
 from movierec_jax.checkpoint import Run, new_run
-from movierec_jax.config import Config, EvalConfig, ModelConfig, ScoreConfig
+from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, ScoreConfig
 from movierec_jax.evaluate import evaluate, popular_lists, relevant_from
 from movierec_jax.recommend import Seen
 from movierec_jax.schema import MOVIE_ID, USER_ID, InputError
@@ -24,21 +25,22 @@ EVAL_K = (1, 2)
 
 
 def run_of(train=TRAIN, valid=VALID, test=TEST, rating_scale=(1.0, 5.0)) -> Run:
-    """A run whose model has one factor and no layers."""
+    """A run whose model has one factor and no layers, and knows ids alone."""
     parts = Split(train=train, valid=valid, test=test)
-    config = Config(model=ModelConfig(embedding_dim=1, hidden_dims=()), evaluation=EvalConfig(eval_k=EVAL_K))
+    model = ModelConfig(embedding_dim=1, hidden_dims=(), history=())
+    config = Config(data=DataConfig(content=("none",)), model=model, evaluation=EvalConfig(eval_k=EVAL_K))
     return new_run(config, checkerboard.clean_data(parts, rating_scale), parts)
 
 
 def params_of(mean, movie_bias, user_factor, movie_factor):
-    """Parameters of stars = mean + movie bias + user factor * movie factor, and 0 for unknown rows."""
+    """Parameters of a single member of stars = mean + movie bias + user factor * movie factor."""
 
     def column(values):
-        return jnp.float32([*values, 0])[:, None]
+        return jnp.float32(values)[None, :, None]
 
     return {
-        "head": {"mean": jnp.float32(mean)},
-        "user_tower": {"bias": jnp.zeros((len(user_factor) + 1, 1)), "embedding": column(user_factor)},
+        "head": {"mean": jnp.float32([mean])},
+        "user_tower": {"bias": jnp.zeros((1, len(user_factor), 1)), "embedding": column(user_factor)},
         "movie_tower": {"bias": column(movie_bias), "embedding": column(movie_factor)},
     }
 
@@ -172,6 +174,32 @@ def test_baselines_are_held_to_the_scale():
     assert rating["movie mean"]["all"]["mae"] == 0
 
 
+# Intervals.
+
+
+def test_intervals_are_as_wide_as_the_validation_part_says():
+    # Its one rating, 3 for a prediction of 4, makes the noise 1. Errors are 2, 1.5, 0, 3 and 0, and half of the
+    # normal distribution lies within 0.67 of its mean, 80% within 1.28, and 95% within 1.96.
+    intervals = evaluate(run_of(), BIASES, TEST, EvalConfig(eval_k=EVAL_K)).intervals
+    assert intervals == {"noise": 1, "mean_spread": 0, "coverage@50": 2 / 5, "coverage@80": 2 / 5, "coverage@95": 3 / 5}
+
+
+def test_what_members_are_apart_is_not_noise_and_widens_intervals_where_it_is():
+    # The members give movie 10 3 and 5 stars, and everything else what BIASES says.
+    apart = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), BIASES)
+    apart["movie_tower"]["bias"] = apart["movie_tower"]["bias"].at[:, 0, 0].set(jnp.float32([0, 2]))
+    evaluation = evaluate(run_of(), apart, TEST.assign(rating=np.float32([3, 3.5, 5, 2, 4])), EvalConfig(eval_k=EVAL_K))
+    assert evaluation.predicted.tolist() == [3, 3.5, 4, 2, 3]
+    # The squared error of the validation rating, 1, is the variance of the members. Of the test ratings the third is
+    # off by 1, the deviation of the members there, and the last by 1 where they agree.
+    expected = {"noise": 0, "mean_spread": 1 / 5, "coverage@50": 3 / 5, "coverage@80": 4 / 5, "coverage@95": 4 / 5}
+    assert evaluation.intervals == pytest.approx(expected)
+
+
+def test_without_a_validation_part_there_are_no_intervals():
+    assert evaluate(run_of(valid=VALID[:0]), BIASES, TEST, EvalConfig(eval_k=EVAL_K)).intervals == {}
+
+
 @pytest.mark.parametrize(
     ("rating_scale", "asked_for", "expected"),
     [
@@ -238,4 +266,4 @@ def test_string_ids_are_as_good_as_numbers(evaluation):
     run = run_of(*(as_text(part) for part in (TRAIN, VALID, TEST)))
     in_text = evaluate(run, BIASES, as_text(TEST), EvalConfig(eval_k=EVAL_K))
     assert in_text.figures() == evaluation.figures()
-    assert run.users.ids.tolist() == ["1", "2", "4"]
+    assert run.users.ids.tolist() == ["1", "2", "4", "3"]

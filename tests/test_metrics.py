@@ -203,6 +203,40 @@ def test_more_stars_hold_no_fewer_predictions(pair, some_stars, more_stars):
     assert metrics.within(*pair, some_stars) <= metrics.within(*pair, some_stars + more_stars)
 
 
+# Intervals.
+
+
+@pytest.mark.parametrize(
+    ("errors", "deviations", "level", "expected"),
+    [
+        ([0, 100], [1, 1], 0.5, 1 / 2),
+        ([0, 0, 0], [0, 1, 2], 0.95, 1),
+        ([100], [1], 0.95, 0),
+        # Half of the normal distribution lies within 0.674 deviations of its mean, and 95% within 1.960.
+        ([0.67, -0.67, 0.68, -0.68], [1, 1, 1, 1], 0.5, 2 / 4),
+        ([1.95, -1.95, 1.97, -1.97], [1, 1, 1, 1], 0.95, 2 / 4),
+        # The same error, on predictions that are surer or less sure.
+        ([1.95, 1.95], [2, 0.5], 0.95, 1 / 2),
+        ([0.1], [0], 0.95, 0),
+    ],
+)
+def test_an_interval_holds_the_ratings_within_so_many_deviations(errors, deviations, level, expected):
+    rating = np.full(len(errors), 3.0)
+    assert metrics.interval_coverage(rating + np.float64(errors), np.float64(deviations), rating, level) == expected
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.95])
+def test_intervals_of_normal_errors_hold_as_many_ratings_as_they_should(level):
+    rng = np.random.default_rng(0)
+    deviation = rng.uniform(0.5, 2, 20_000)
+    coverage = metrics.interval_coverage(rng.normal(0, deviation), deviation, np.zeros(20_000), level)
+    assert coverage == pytest.approx(level, abs=0.01)
+
+
+def test_without_ratings_the_coverage_is_nan():
+    assert math.isnan(metrics.interval_coverage(np.zeros(0), np.zeros(0), np.zeros(0), 0.5))
+
+
 # Ranking metrics: known answers.
 
 

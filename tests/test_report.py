@@ -13,7 +13,7 @@ from movierec_jax.report import aligned, closing_table, figure, figures, version
 RATING_METRICS = ("rmse", "mae", "r2", "within_half_star", "within_one_star")
 
 
-def evaluation_of(cold_rows=2, **rating):
+def evaluation_of(cold_rows=2, intervals=None, **rating):
     """An evaluation of 1,000 rows in which each predictor has the same figure everywhere, but nan on cold rows."""
     by_rows = {
         name: {
@@ -28,6 +28,7 @@ def evaluation_of(cold_rows=2, **rating):
             "model": {"ndcg@10": 0.25, "novelty@100": math.nan},
             "popularity": {"ndcg@10": 0.125, "novelty@100": 12.0},
         },
+        intervals=intervals or {},
         counts={
             "rows": 1000,
             "warm_rows": 1000 - cold_rows,
@@ -67,6 +68,15 @@ def test_the_closing_table_has_a_line_for_each_predictor_and_each_ranking_figure
         "ndcg@10          0.2500      0.1250",
         "novelty@100           -     12.0000",
     ]
+
+
+def test_intervals_have_a_line_between_stars_and_lists_where_there_are_any():
+    intervals = {"noise": 0.8, "mean_spread": 0.0625, "coverage@50": 0.512, "coverage@95": 1.0}
+    lines = closing_table(evaluation_of(intervals=intervals, model=0.5)).splitlines()
+    place = lines.index(
+        "50% intervals hold 51.2%, 95% intervals hold 100.0% of the ratings (members 0.062 stars apart)"
+    )
+    assert (lines[place - 1], lines[place + 1], lines[place + 2]) == ("", "", "lists for 1,234 users")
 
 
 @pytest.mark.parametrize("cold_rows", [0, 1000])
@@ -118,6 +128,7 @@ def test_a_report_has_the_figures_of_the_test_part(report):
     assert report["test"]["rmse"] == report["held_out"]["rating"]["model"]["all"]["rmse"] < 0.3
     assert report["test"]["ndcg@5"] > report["held_out"]["ranking"]["popularity"]["ndcg@5"]
     assert report["held_out"]["counts"]["cold_rows"] == 3
+    assert 0 < report["held_out"]["intervals"]["coverage@80"] <= report["held_out"]["intervals"]["coverage@95"] <= 1
 
 
 def test_a_report_has_the_figures_of_the_best_epoch(report, workdir):
@@ -133,8 +144,9 @@ def test_a_report_counts_rows_and_parameters(report, recommender):
     parts = recommender.run.parts
     counts = report["counts"]
     assert [counts[name] for name in ("train", "valid", "test")] == [len(part) for part in parts.all()]
-    # Factors and bias of each user, movie and unknown one; two first layers of 4 to 8; 8 to 1 and its bias; the mean.
-    assert counts["parameters"] == (150 + 1 + 24 + 1) * (4 + 1) + 2 * (4 * 8 + 8) + (8 + 1) + 1
+    # Factors and bias of each user and movie, once for itself and twice for the histories of others; of three genres
+    # and two years; two first layers of 4 to 8; 8 to 1 and its bias; the mean.
+    assert counts["parameters"] == (3 * (150 + 24) + 3 + 2) * (4 + 1) + 2 * (4 * 8 + 8) + (8 + 1) + 1
 
 
 def test_a_report_tells_seconds_device_and_versions(report):
