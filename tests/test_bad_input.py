@@ -173,6 +173,42 @@ RATINGS = [
     ("words for ids in test", {"bad.csv": csv([("a", "b", 3)])}, TEST, "user_id such as 'a' where train has 1"),
     ("words for ids in new ratings", {"bad.csv": csv([(1, "b", 3)])}, f"{EVALUATE} --ratings=bad.csv", "such as 'b'"),
 ]
+MOVIES, USERS = "train --ratings=good.csv --movie_features=bad.csv", "train --ratings=good.csv --user_features=bad.csv"
+FEATURES = [
+    ("missing features", {}, MOVIES, "bad.csv: no such file"),
+    ("missing features of users", {}, USERS, "bad.csv: no such file"),
+    ("empty features", {"bad.csv": ""}, MOVIES, "bad.csv: empty; expected a column of movie_id"),
+    ("features without rows", {"bad.csv": "movie,mood\n"}, MOVIES, "bad.csv: no rows below the columns movie, mood"),
+    (
+        "features without ids",
+        {"bad.csv": "thing,mood\n1,dark\n"},
+        MOVIES,
+        "bad.csv:1: no movie_id column among 'thing', ",
+    ),
+    ("features of movies for users", {"bad.csv": "movie,mood\n11,dark\n"}, USERS, "bad.csv:1: no user_id column among"),
+    (
+        "features with an id twice",
+        {"bad.csv": "movie,mood\n11,dark\n12,dark\n11,bright\n"},
+        MOVIES,
+        "bad.csv:4: movie_id 11 again, first in line 2",
+    ),
+    ("features with a row without an id", {"bad.csv": "user,age\n1,20\n,30\n"}, USERS, "bad.csv:3: no user_id; "),
+    (
+        "features of strangers",
+        {"bad.csv": "movie,mood\n91,dark\n92,bright\n"},
+        MOVIES,
+        "bad.csv: none of its 2 movie_ids, such as '91', '92', is among those of the data, such as 11, 12, 13",
+    ),
+    ("features given twice", {"bad.csv": "movie,mood\n11,dark\n"}, f"{MOVIES},bad.csv", "bad.csv: given twice"),
+    ("a line of features too long", {"bad.csv": "user,age\n1,20,3\n"}, USERS, "bad.csv:2: 3 columns; line 1 has 2"),
+    ("binary features", {"bad.csv": bytes(range(256))}, MOVIES, "bad.csv: a binary file"),
+    (
+        "cut Parquet features",
+        {"a.pq": half(parquet(TABLE))},
+        MOVIES.replace("bad.csv", "a.pq"),
+        "a.pq: cannot be read as Parquet",
+    ),
+]
 FLAGS = [
     (flag, {}, f"train --ratings=good.csv {flag}", telling or f"{flag}: must be")
     for flag, telling in [
@@ -183,12 +219,18 @@ FLAGS = [
         ("--embedding_dim=abc", "--embedding_dim=abc: invalid literal"),
         ("--hidden_dims=a,b", ""),
         ("--hidden_dims=8,0", ""),
+        ("--history=banana", "--history=banana: must be one of user, movie"),
+        ("--history=user,film", "--history=film: must be one of user, movie"),
         ("--dropout=1", ""),
         ("--precision=float16", ""),
         ("--learning_rate=0", ""),
         ("--learning_rate=nan", ""),
         ("--learning_rate=inf", ""),
         ("--batch_size=0", ""),
+        ("--ensemble_size=0", ""),
+        ("--ensemble_size=many", "--ensemble_size=many: invalid literal"),
+        ("--embedding_decay=-1", ""),
+        ("--uncertainty=nan", ""),
         ("--epochs=0", ""),
         ("--split=banana", ""),
         ("--content=banana", ""),
@@ -215,7 +257,7 @@ WORKDIRS = [
     ("a run of other settings", {}, f"{AGAIN} --seed=3", "run holds a run with other settings: --seed=3 (was 0)"),
     ("checkpoints without config.json", {CONFIG: None}, AGAIN, "run: has checkpoints but no config.json"),
     ("a cut report.json", {"run/report.json": half}, AGAIN, "run/report.json: not JSON"),
-    ("a rate that diverges", {}, f"{NEW} --learning_rate=1e38", "diverged: the error at step 1 is nan"),
+    ("a rate that diverges", {}, f"{NEW} --learning_rate=1e38", "diverged: the error at step"),
     ("one step that diverges", {}, f"{NEW} --learning_rate=1e38 --warmup_fraction=0 --epochs=1", "diverged"),
     ("a batch beyond any memory", {}, f"{NEW} --batch_size={10**15}", "Unable to allocate"),
     ("no workdir", {}, "score --workdir=nowhere", "nowhere: no config.json"),
@@ -232,6 +274,8 @@ WORKDIRS = [
     ("no user ids", {"run/vocab/users.parquet": None}, SCORE, "run/vocab/users.parquet: cannot be read (it is missing"),
     ("cut user ids", {"run/vocab/users.parquet": half}, SCORE, "run/vocab/users.parquet: cannot be read"),
     ("other ids", {"run/vocab/movies.parquet": parquet(TABLE)}, SCORE, "run/vocab/movies.parquet: cannot be read (No"),
+    ("no features", {"run/features/movies.parquet": None}, SCORE, "run/features/movies.parquet: cannot be read (it is"),
+    ("cut features", {"run/features/users.parquet": half}, SCORE, "run/features/users.parquet: cannot be read"),
     ("no movie table", {"run/movies.parquet": None}, f"{SCORE} --user_id=1", "run/movies.parquet: cannot be read"),
     ("no train ratings", {"run/ratings/train.parquet": None}, SCORE, "run/ratings/train.parquet: cannot be read"),
     ("no checkpoints", {"run/checkpoints": None}, EVALUATE, "run/checkpoints: no checkpoint; run scripts/train.py"),
@@ -290,7 +334,7 @@ def assert_one_message(messages: str, telling: str) -> None:
 @pytest.mark.filterwarnings("ignore:.* cannot be read and is skipped:UserWarning")
 @pytest.mark.parametrize(
     ("files", "command", "telling"),
-    [pytest.param(*row, id=name) for name, *row in (*RATINGS, *FLAGS, *WORKDIRS, *SCORING, *BENCHMARK)],
+    [pytest.param(*row, id=name) for name, *row in (*RATINGS, *FEATURES, *FLAGS, *WORKDIRS, *SCORING, *BENCHMARK)],
 )
 def test_bad_input_ends_in_one_message_that_says_what_and_where_and_touches_nothing(files, command, telling):
     apply(files)

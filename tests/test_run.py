@@ -17,6 +17,7 @@ from movierec_jax.checkpoint import Checkpoints, load_run
 from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.run import apart_from, interruptible, read_held_out, train_run
 from movierec_jax.schema import InputError, Interrupted
+from movierec_jax.trained import load
 
 EPOCHS = 8  # of `workdir`
 SMALLEST = ModelConfig(embedding_dim=1, hidden_dims=())
@@ -126,6 +127,28 @@ def test_a_figure_that_does_not_exist_is_null(board_config, tmp_path):
     train_run(nothing_is_a_hit, tmp_path / "run")
     assert report_in(tmp_path / "run")["test"]["ndcg@1"] is None
     assert "NaN" not in (tmp_path / "run" / "report.json").read_text()
+
+
+def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(board_config, tmp_path, capsys):
+    features = tmp_path / "moods.csv"
+    features.write_text(
+        "movie,mood\n" + "".join(f"{movie},{'dark' * (movie % 2) or 'bright'}\n" for movie in range(500, 520))
+    )
+    small = board_config.replace(
+        movie_features=(str(features),), ensemble_size=2, epochs=1, hidden_dims=(), content=("none",)
+    )
+    report = train_run(small, tmp_path / "run")
+    out = capsys.readouterr().out
+    assert f"{features}: tells of 20 of 25 movies" in out
+    assert "  mood: categories, 2 features of 20 movies" in out
+    # As in test_report, with two members that know two features.
+    assert report["counts"]["parameters"] == 2 * ((3 * (150 + 24) + 2) * (4 + 1) + 1)
+    assert 0 < report["held_out"]["intervals"]["mean_spread"] < 4
+    assert "50% intervals hold " in out
+    features.unlink()
+    recommender = load(tmp_path / "run")
+    assert recommender.spread([1000, 1001], [500, 500]).min() > 0
+    assert recommender.run.movie_content.names == ("mood=bright", "mood=dark")
 
 
 # Stopped and gone on.

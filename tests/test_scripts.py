@@ -87,6 +87,23 @@ def test_evaluating_gives_the_figures_of_the_report(workdir, report, tmp_path, o
     assert re.search(rf"^ndcg@10 +{report['test']['ndcg@10']:.4f} ", printed, re.MULTILINE)
 
 
+def test_an_ensemble_learns_from_a_file_of_features_too(tmp_path):
+    movies = pd.read_csv(ROOT / "data" / "ml-latest-small" / "movies.csv")
+    features = pd.DataFrame({"movieId": movies["movieId"], "length": movies["title"].str.len()})
+    features.to_csv(tmp_path / "lengths.csv", index=False)
+    small = ["--ensemble_size=2", "--epochs=1", "--embedding_dim=4", "--hidden_dims=", "--eval_k=10"]
+    printed = run_script("train", *small, f"--workdir={tmp_path}/run", f"--movie_features={tmp_path}/lengths.csv")
+    assert (
+        f"{tmp_path}/lengths.csv: tells of 9,742 of 9,742 movies\n  length: numbers, 1 feature of 9,742 movies"
+        in printed
+    )
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["epochs"] == 1
+    assert report["held_out"]["intervals"]["mean_spread"] > 0
+    names = pd.read_parquet(tmp_path / "run" / "features" / "movies_names.parquet")["name"]
+    assert names.iloc[-1] == "length"
+
+
 # Score.
 
 
