@@ -50,4 +50,4 @@ def test_counts_tell_test_ratings_of_users_or_movies_that_train_lacks():
     train = checkerboard.table([1, 1, 2], [11, 12, 11], [5, 1, 3])
     test = checkerboard.table([1, 2, 3, 4], [13, 12, 11, 14], [5, 1, 3, 2])
     expected = {"train": 3, "test": 4, "cold_test": 3, "users": 2, "movies": 2}
-    assert count_ratings(Fold("a.csv", train, test, (1.0, 5.0))) == expected
+    assert count_ratings(Fold(Config(), train, test, (1.0, 5.0))) == expected

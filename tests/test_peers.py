@@ -61,7 +61,7 @@ def test_a_peer_that_learns_tells_liked_from_disliked(name):
 @pytest.mark.parametrize("library", ["surprise", "myfm"])
 def test_a_missing_library_is_one_sentence_with_the_command_that_installs_it(library, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(InputError, match=rf"^{library} cannot be imported .*: pip install 'movierec_jax\[bench\]', or"):
+    with pytest.raises(InputError, match=rf"^{library} cannot be imported .*: pip install 'movierec_jax\[bench\]'$"):
         import_extra(library, "bench")
 
 

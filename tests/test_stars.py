@@ -2,8 +2,6 @@
 
 import json
 import math
-import pathlib
-import subprocess
 import sys
 
 import checkerboard
@@ -18,13 +16,11 @@ from movierec_jax.benchmark.stars import Entrant, Measured, over_folds, summaris
 from movierec_jax.config import BenchmarkConfig, Config
 from movierec_jax.schema import RATING, InputError
 
-SCRIPT = pathlib.Path(__file__).parents[1] / "scripts" / "benchmark.py"
-
 OUR, PEER, OTHER = Entrant("ours", OURS), Entrant("peer", "myfm_svdpp"), Entrant("other", "biases")
 USERS = pd.Index([1, 2])
 # One test rating for each of the two users in both folds.
 TEST = checkerboard.table([1, 2], [11, 12], [3, 3])
-FOLDS = [Fold(name, TEST, TEST, (1.0, 5.0)) for name in ("u1", "u2")]
+FOLDS = [Fold(Config().replace(ratings=name), TEST, TEST, (1.0, 5.0)) for name in ("u1", "u2")]
 
 
 def measured(entrant, fold, seed, error, seconds=1.0, memory=100.0):
@@ -94,13 +90,12 @@ def board(tmp_path):
     return {"ratings": str(tmp_path / "ml"), "test_ratings": str(tmp_path / "test.csv"), "rating_scale": (1.0, 5.0)}
 
 
-def run_with(fit, board, tmp_path, monkeypatch, seeds=None, entrants=stars.OUR_ENTRANTS):
+def run_with(fit, board, tmp_path, monkeypatch, seeds=None, ours=(OUR,)):
     """The figures of the suite with ours and the biases, fitted by a function of the job."""
     rating = checkerboard.parts().test[RATING].to_numpy(np.float64)
-    monkeypatch.setattr(stars, "OUR_ENTRANTS", entrants)
     monkeypatch.setattr(stars, "fit_apart", lambda job, data: Fit(rating + fit(job), 1.0, 0.1, 50.0, {}))
     benchmark = BenchmarkConfig(peers=("biases",), seeds=seeds, output=str(tmp_path / "figures"))
-    stars.run_suite(Config().replace(**board), benchmark, "python benchmark.py")
+    stars.run_suite(Config().replace(**board), benchmark, "python benchmark.py", ours)
     return json.loads((tmp_path / "figures" / "stars.json").read_text())
 
 
@@ -126,9 +121,7 @@ def test_without_seeds_the_seed_of_training_is_taken(board, tmp_path, monkeypatc
 
 def test_another_row_of_ours_is_a_label_and_its_settings(board, tmp_path, monkeypatch):
     wide = Entrant("wide", OURS, {"embedding_dim": 128})
-    figures = run_with(
-        lambda job: job.config.model.embedding_dim / 128, board, tmp_path, monkeypatch, entrants=(OUR, wide)
-    )
+    figures = run_with(lambda job: job.config.model.embedding_dim / 128, board, tmp_path, monkeypatch, ours=(OUR, wide))
     assert {row["label"]: row["rmse"] for row in figures["rows"]} == {"ours": 0.5, "wide": 1.0, "biases alone": 0.5}
 
 
@@ -141,7 +134,7 @@ def test_a_fit_that_fails_is_named_and_the_others_stand(board, tmp_path, monkeyp
     with pytest.raises(InputError, match=r"^no figures for biases alone; the other rows stand$"):
         run_with(fit, board, tmp_path, monkeypatch, seeds=(0, 1))
     figures = json.loads((tmp_path / "figures" / "stars.json").read_text())
-    assert [row["label"] for row in figures["rows"]] == ["movierec_jax"]
+    assert [row["label"] for row in figures["rows"]] == ["ours"]
     assert figures["failures"] == {"biases alone": "fold 1, seed 0: killed by SIGKILL"}
     assert "biases alone failed (fold 1, seed 0: killed by SIGKILL)" in capsys.readouterr().out
 
@@ -154,17 +147,14 @@ def test_a_missing_library_ends_the_suite_before_anything_is_fitted(monkeypatch,
     assert not (tmp_path / "figures").exists()
 
 
-# The script, with real fits.
+# With real fits.
 
 
-def test_the_script_measures_ours_and_the_biases_on_the_same_rows(board, tmp_path):
-    output = tmp_path / "figures"
-    flags = ["--peers=biases", "--rating_scale=1,5", "--epochs=1", "--embedding_dim=4", "--hidden_dims=", "--eval_k=1"]
-    files = [f"--{name}={board[name]}" for name in ("ratings", "test_ratings")]
-    command = [sys.executable, str(SCRIPT), *files, *flags, f"--output={output}"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    figures = json.loads((output / "stars.json").read_text())
+def test_ours_and_the_biases_are_measured_on_the_same_rows(board, tmp_path, capsys):
+    config = Config().replace(**board, epochs=1, embedding_dim=2, hidden_dims=(), history=(), eval_k=(1,))
+    benchmark = BenchmarkConfig(peers=("biases",), output=str(tmp_path / "figures"))
+    figures = stars.run_suite(config, benchmark, "python benchmark.py", (OUR,))
+    assert json.loads((tmp_path / "figures" / "stars.json").read_text()) == json.loads(json.dumps(figures))
     ours, biases = figures["rows"]
     (fold,) = figures["folds"]
     details = ours["fits"][0]["details"]
@@ -175,6 +165,6 @@ def test_the_script_measures_ours_and_the_biases_on_the_same_rows(board, tmp_pat
     assert biases["rmse"] == pytest.approx(math.sqrt((2**2 + 2**2) / 2), rel=0.1)
     assert ours["fit_seconds"] > 0
     assert ours["rmse_difference_interval"][0] <= ours["rmse_difference"] <= ours["rmse_difference_interval"][1]
-    assert f"{ours['rmse']:.4f}" in ended.stdout
-    assert f"| movierec_jax | {ours['rmse']:.4f} |" in (output / "stars.md").read_text()
-    assert figures["command"].startswith(f"python scripts/benchmark.py --ratings={board['ratings']} ")
+    assert f"{ours['rmse']:.4f}" in capsys.readouterr().out
+    assert f"| ours | {ours['rmse']:.4f} |" in (tmp_path / "figures" / "stars.md").read_text()
+    assert figures["command"] == "python benchmark.py"
