@@ -46,6 +46,7 @@ OTHER = Config(
         learning_rate=1e-9,
         warmup_fraction=0.0,
         **dict.fromkeys(DECAYS, 0.0),
+        cold_share=0.0,
         patience=1,
         ensemble_size=2,
         seed=2**32 - 1,
