@@ -158,6 +158,8 @@ def test_json_that_is_no_object_is_refused(values):
         (TrainConfig, "warmup_fraction", 1.0),
         (TrainConfig, "warmup_fraction", -0.1),
         *((TrainConfig, name, value) for name in DECAYS for value in (-1.0, math.inf, math.nan)),
+        (TrainConfig, "cold_share", -0.1),
+        (TrainConfig, "cold_share", 1.0),
         (TrainConfig, "ensemble_size", 0),
         (TrainConfig, "patience", -1),
         (TrainConfig, "seed", -1),

@@ -15,6 +15,7 @@ from movierec_jax.model import (
     TwoTowers,
     encode,
     encode_new_users,
+    hide,
     mean_stars,
     member_stars,
     seen,
@@ -272,6 +273,30 @@ def test_a_user_without_a_row_is_what_the_history_says():
     # Those without ratings are average ones.
     assert not new.factors[1].any()
     assert not new.factors[3].any()
+
+
+def test_of_a_hidden_owner_the_content_alone_is_seen():
+    model, params = as_if_trained(without_hidden_dims())
+    users, _ = whole()
+    is_shown = jnp.float32([1, 0, 1, 0, 1, 0, 1])
+    hidden = apply(model, params, users._replace(is_shown=is_shown), method="encode_users")
+    shown, _ = encoded(model, params)
+    tower = jax.tree.map(np.asarray, params["user_tower"])
+    for row in range(USER_ROWS):
+        content = vector_by_hand(tower, UNKNOWN_USER, [], content_by_hand(USER_CONTENT, row))
+        factors, bias = (shown.factors[row], shown.bias[row]) if is_shown[row] else (content[:-1], content[-1])
+        assert_close((hidden.factors[row], hidden.bias[row]), (factors, bias))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
+def test_hidden_owners_are_a_share_drawn_by_chance(share):
+    everybody, _ = whole()
+    many = everybody._replace(is_shown=jnp.ones(10_000))
+    drawn = [np.asarray(hide(many, share, jax.random.key(seed)).is_shown) for seed in (0, 0, 1)]
+    assert np.mean(drawn[0] == 0) == pytest.approx(share, abs=0.02)
+    assert set(np.unique(drawn[0])) <= {0, 1}
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert (drawn[0] != drawn[2]).any() == (share > 0)
 
 
 # Rows without ratings.

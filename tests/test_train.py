@@ -28,7 +28,6 @@ from movierec_jax.train import (
     require_finite,
     squared_errors,
     train_epoch,
-    train_step,
 )
 from movierec_jax.vocab import to_rows
 
@@ -65,15 +64,14 @@ def epoch_input(ratings: Ratings, batch_size=BATCH_SIZE, seed=0, epoch=0):
     return batches.stack_batches(ratings, order, batch_size), batches.steps_of(order, batch_size)
 
 
-@functools.partial(jax.jit, static_argnames="recipe")
-def one_step(state, batch, place, step_of_rating, known, recipe):
-    """One step of the epoch by itself, by masks made of the definition."""
-    is_seen = ((links.link >= 0) & (step_of_rating[links.link] != place) for links in (known.by_user, known.by_movie))
-    return train_step(state, batch, *seen(known, *is_seen), known, recipe=recipe)
-
-
-def first_batch(stacked):
-    return jax.tree.map(lambda column: column[0], stacked)
+def one_step(state, epoch, place, known, recipe):
+    """The state after the step at a place of the epoch and its error, as an epoch of this step alone."""
+    stacked, step_of_rating = epoch
+    batch = jax.tree.map(lambda column: column[place : place + 1], stacked)
+    # This step is the first one now, and the others are later ones.
+    step_of_rating = np.where(step_of_rating < 0, -1, np.where(step_of_rating == place, 0, 1)).astype(np.int32)
+    state, error = train_epoch(kept(state), batch, step_of_rating, known, recipe=recipe)
+    return state, error[0]
 
 
 def kept(tree):
@@ -148,13 +146,12 @@ def test_there_is_an_embedding_for_each_user_and_movie_of_train_and_a_row_for_ea
 
 def test_an_epoch_in_one_scan_equals_a_loop_of_steps(unbroken):
     run, train, _, _ = unbroken
-    stacked, step_of_rating = epoch_input(train)
-    state, errors, known = new_state(run.recipe), [], jax.device_put(run.known)
-    for place in range(len(stacked.rating)):
-        batch = jax.tree.map(lambda column, place=place: column[place], stacked)
-        state, error = one_step(state, batch, place, step_of_rating, known, recipe=run.recipe)
+    epoch, known = epoch_input(train), jax.device_put(run.known)
+    state, errors = new_state(run.recipe), []
+    for place in range(len(epoch[0].rating)):
+        state, error = one_step(state, epoch, place, known, run.recipe)
         errors.append(error)
-    scanned, scanned_errors = train_epoch(new_state(run.recipe), stacked, step_of_rating, known, recipe=run.recipe)
+    scanned, scanned_errors = train_epoch(new_state(run.recipe), *epoch, known, recipe=run.recipe)
     # Two programs, so sums may be taken in another order.
     require_close(scanned, state, tolerance=1e-5)
     np.testing.assert_allclose(scanned_errors, errors, rtol=1e-5)
@@ -176,11 +173,11 @@ def with_values(known: Known, ratings: np.ndarray, value: float) -> Known:
 
 def test_what_histories_say_of_the_ratings_of_a_batch_changes_no_bit_of_its_step(unbroken):
     run, train, _, epochs = unbroken
-    stacked, step_of_rating = epoch_input(train)
+    epoch = epoch_input(train)
+    step_of_rating = epoch[1][:-1]
 
     def step_with(known):
-        first_step = jax.tree.map(lambda column: column[:1], stacked)
-        return train_epoch(kept(epochs[-1][0]), first_step, step_of_rating, known, recipe=run.recipe)
+        return one_step(epochs[-1][0], epoch, 0, jax.device_put(known), run.recipe)
 
     in_batch, apart = np.flatnonzero(step_of_rating == 0), np.flatnonzero(step_of_rating == 1)[:1]
     require_equal(step_with(run.known), step_with(with_values(run.known, in_batch, 99.0)))
@@ -241,17 +238,27 @@ def test_the_error_of_a_step_is_the_one_before_it(unbroken):
     assert errors[0] == pytest.approx(2**2, rel=0.01)
 
 
-def test_dropout_differs_from_step_to_step(unbroken):
+def test_what_is_dropped_is_a_function_of_the_step_and_differs_from_step_to_step(unbroken):
     run, train, _, epochs = unbroken
     state, _ = epochs[-1]
-    stacked, step_of_rating = epoch_input(train)
     later = dataclasses.replace(state, step=state.step + 1)
-    known = jax.device_put(run.known)
-    errors = [
-        float(one_step(one, first_batch(stacked), 0, step_of_rating, known, recipe=run.recipe)[1])
-        for one in (state, state, later)
-    ]
+    epoch, known = epoch_input(train), jax.device_put(run.known)
+    errors = [float(one_step(one, epoch, 0, known, run.recipe)[1]) for one in (state, state, later)]
     assert errors[0] == errors[1] != errors[2]
+
+
+@pytest.mark.parametrize(("cold_share", "is_other"), [(0.5, True), (0.0, False)])
+def test_a_share_of_the_movies_with_content_is_cold_and_another_one_in_each_step(cold_share, is_other):
+    # Without hidden layers nothing else is left to chance.
+    run, train, _ = run_of(SMALLEST, cold_share=cold_share)
+    state = new_state(run_of(SMALLEST)[0].recipe)
+    scaled = jax.tree.map(lambda leaf: 100 * leaf, state.params)
+    epoch, known = epoch_input(train), jax.device_put(run.known)
+    errors = [
+        float(one_step(dataclasses.replace(state, params=scaled, step=jnp.int32(step)), epoch, 0, known, run.recipe)[1])
+        for step in (0, 1)
+    ]
+    assert (errors[0] != errors[1]) == is_other
 
 
 # Ensembles.
@@ -377,8 +384,9 @@ def test_the_mean_of_the_members_is_held_to_the_scale_and_not_each_member(unbrok
     ],
 )
 def test_a_run_that_diverges_stops_and_says_where(batch_size, epochs, message):
-    no_layers = ModelConfig(embedding_dim=16, hidden_dims=())
-    run, train, valid = run_of(no_layers, learning_rate=1e30, warmup_fraction=0.0, batch_size=batch_size, epochs=epochs)
+    # Wide enough that some product is an infinity less another.
+    model = ModelConfig(embedding_dim=16, hidden_dims=())
+    run, train, valid = run_of(model, learning_rate=1e30, warmup_fraction=0.0, batch_size=batch_size, epochs=epochs)
     with pytest.raises(InputError, match=message):
         epochs_of(run, train, valid)
 
