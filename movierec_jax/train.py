@@ -19,6 +19,9 @@ from movierec_jax.objective import decay, squared_error, variance, weighted_mean
 from movierec_jax.optimizer import adam
 from movierec_jax.schema import Batch, InputError, Known, Links, Ratings
 
+# Tells the random numbers of hiding from all others.
+HIDING = 0x5EED
+
 
 @typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.
 @jax.tree_util.register_dataclass
@@ -81,7 +84,7 @@ def new_state(recipe: Recipe) -> TrainState:
         params = recipe.model.init(key, *nothing, row, row)["params"]
         return params, recipe.optimizer.init(params)
 
-    params, opt_state = jax.vmap(new_member)(member_keys(recipe.config))
+    params, opt_state = jax.lax.map(new_member, member_keys(recipe.config))
     return TrainState(step=jnp.int32(0), params=params, opt_state=opt_state)
 
 
@@ -97,6 +100,11 @@ def nothing_known(model: TwoTowers) -> Known:
 def member_keys(config: TrainConfig) -> Array:
     """A random key for each member of the ensemble."""
     return jax.random.split(jax.random.key(config.seed), config.ensemble_size)
+
+
+def hiding_key(config: TrainConfig) -> Array:
+    """The random key of what is hidden from all members; none of theirs, which are `split` from the seed's key."""
+    return jax.random.key(config.seed ^ HIDING)
 
 
 def train_step(
@@ -148,7 +156,7 @@ def train_epoch(
         place, batch = place_and_batch
         counts = ((steps != place) & (steps >= 0) for steps in (by_user, by_movie))
         users, movies = seen(known, *counts)
-        user_key, movie_key = jax.random.split(jax.random.fold_in(jax.random.key(recipe.config.seed), state.step))
+        user_key, movie_key = jax.random.split(jax.random.fold_in(hiding_key(recipe.config), state.step))
         if recipe.model.num_user_features:
             users = hide(users, recipe.config.cold_share, user_key)
         if recipe.model.num_movie_features:
