@@ -45,6 +45,7 @@ from movierec_jax.schema import (
     CleanData,
     InputError,
     Known,
+    Ratings,
 )
 from movierec_jax.splits import Split
 from movierec_jax.train import EpochRecord, Recipe, TrainState, best_record, new_state
@@ -117,10 +118,19 @@ class Run:
         return dataclasses.replace(recipe, total_steps=steps * recipe.epochs)
 
     @functools.cached_property
+    def train(self) -> Ratings:
+        """The train ratings by row."""
+        return to_rows(self.parts.train, self.users, self.movies)
+
+    @functools.cached_property
+    def valid(self) -> Ratings:
+        """The validation ratings by row."""
+        return to_rows(self.parts.valid, self.users, self.movies)
+
+    @functools.cached_property
     def known(self) -> Known:
         """What the towers see: the train ratings and the content."""
-        train = to_rows(self.parts.train, self.users, self.movies)
-        return known_of(train, self.users.unknown, self.movies.unknown, self.user_content, self.movie_content)
+        return known_of(self.train, self.users.unknown, self.movies.unknown, self.user_content, self.movie_content)
 
 
 def places_and_rows(

@@ -60,7 +60,7 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
 
     Lists rank every movie of the catalogue that the user has not rated in train or validation.
     """
-    train, ratings = (to_rows(table, run.users, run.movies) for table in (run.parts.train, held_out))
+    ratings = to_rows(held_out, run.users, run.movies)
     users, movies = encode(params, run.known, model=run.model)
 
     def stars_of(part: Ratings) -> tuple[np.ndarray, np.ndarray]:
@@ -70,11 +70,11 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
     if not np.isfinite(predicted).all():
         raise InputError("training diverged: the model predicts values that are no numbers; lower --learning_rate")
     predictions = {"model": predicted.astype(np.float64)}
-    for name, predict in rating_baselines(train, run.users.unknown, run.movies.unknown).items():
+    for name, predict in rating_baselines(run.train, run.users.unknown, run.movies.unknown).items():
         predictions[name] = np.clip(predict(ratings), *run.rating_scale)
     is_warm = run.users.is_known(ratings.user_row) & run.movies.is_known(ratings.movie_row)
     ranking, num_ranked = rank(
-        run, functools.partial(top_k_blocks, run.model, params, users, movies), train, held_out, ratings, config
+        run, functools.partial(top_k_blocks, run.model, params, users, movies), held_out, ratings, config
     )
     return Evaluation(
         rating={name: rating_figures(stars, ratings.rating, is_warm) for name, stars in predictions.items()},
@@ -114,9 +114,8 @@ def intervals(
     """
     if run.parts.valid.empty:
         return {}
-    valid = to_rows(run.parts.valid, run.users, run.movies)
-    stars, valid_spread = stars_of(valid)
-    noise = max(0.0, float(np.mean((stars - valid.rating) ** 2 - valid_spread**2, dtype=np.float64))) ** 0.5
+    stars, valid_spread = stars_of(run.valid)
+    noise = max(0.0, float(np.mean((stars - run.valid.rating) ** 2 - valid_spread**2, dtype=np.float64))) ** 0.5
     deviation = np.hypot(noise, spread)
     return {
         "noise": noise,
@@ -135,7 +134,7 @@ def relevant_from(config: EvalConfig, rating_scale: tuple[float, float]) -> floa
 
 
 def rank(
-    run: Run, top_k: TopKBlocks, train: Ratings, held_out: pd.DataFrame, ratings: Ratings, config: EvalConfig
+    run: Run, top_k: TopKBlocks, held_out: pd.DataFrame, ratings: Ratings, config: EvalConfig
 ) -> tuple[dict[str, dict[str, float]], int]:
     """Ranking metrics of the model and of popularity, and the number of users they are means over."""
     ks = config.eval_k
@@ -145,7 +144,7 @@ def rank(
     known = places_and_rows(run, users, [run.parts.train, run.parts.valid])
     seen = Seen.of(*known, len(users), len(run.movies))
     num_relevant = np.bincount(place, minlength=len(users))
-    count = np.bincount(train.movie_row, minlength=len(run.movies))
+    count = np.bincount(run.train.movie_row, minlength=len(run.movies))
     relevant_row = np.minimum(ratings.movie_row[is_relevant], len(run.movies), dtype=np.int32)
     relevant_pairs = pairs(place, relevant_row, len(run.movies))
     lists = {

@@ -30,7 +30,6 @@ from movierec_jax.report import build_report, closing_table
 from movierec_jax.schema import MOVIE_ID, RATING, InputError, Interrupted
 from movierec_jax.splits import split, without_pairs
 from movierec_jax.train import EpochRecord, best_record, fit, is_finished, new_state
-from movierec_jax.vocab import to_rows
 
 
 def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = False) -> dict:
@@ -133,12 +132,11 @@ def train(
 ) -> list[EpochRecord]:
     """Trains from the newest checkpoint to the end, saving after each epoch, and returns the records of all epochs."""
     recipe = run.recipe
-    train, valid = (to_rows(part, run.users, run.movies) for part in (run.parts.train, run.parts.valid))
     state, records = checkpoints.latest(recipe, warn=print) or (new_state(recipe), [])
     if records:
         print(f"going on after epoch {records[-1].epoch} of {recipe.epochs}")
-    with EpochLog(workdir, records, len(train), recipe.epochs) as log:
-        epochs = fit(state, train, valid, run.known, recipe=recipe)
+    with EpochLog(workdir, records, len(run.train), recipe.epochs) as log:
+        epochs = fit(state, run.train, run.valid, run.known, recipe=recipe)
         while not is_finished(records, recipe):
             stop_if_asked()
             state, record = next(epochs)

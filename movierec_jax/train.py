@@ -145,10 +145,9 @@ def train_epoch(
 ) -> tuple[TrainState, Float[Array, " steps"]]:
     """The state after a step for each of the stacked batches, and each step's mean squared error.
 
-    A rating is left out of all histories in the step that predicts it. Where there is
-    content, `cold_share` of the users and of the movies, by chance in each step, show nothing else, as those without
-    ratings will (Volkovs, Yu, Poutanen 2017,
-    "DropoutNet").
+    A rating is left out of all histories in the step that predicts it. Where there is content, `cold_share` of the
+    users and of the movies, by chance in each step, show nothing else, as those without ratings will (Volkovs, Yu,
+    Poutanen 2017, "DropoutNet").
     """
     by_user, by_movie = (step_of_rating[links.link] for links in (known.by_user, known.by_movie))
 

@@ -18,7 +18,7 @@ from movierec_jax.model import Encoded, Members, encode, encode_new_users
 from movierec_jax.recommend import Seen, predict_stars, top_k_blocks
 from movierec_jax.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.splits import Split
-from movierec_jax.vocab import Vocab, to_rows
+from movierec_jax.vocab import Vocab
 
 RANK = "rank"
 SCORE = "score"
@@ -102,8 +102,7 @@ class Recommender:
         users = Vocab.of(ratings[USER_ID], "user")
         movie_row = self.run.movies.known_rows(ratings[MOVIE_ID])
         rating = ratings[RATING].to_numpy(np.float32)
-        train = to_rows(self.run.parts.train, self.run.users, self.run.movies)
-        links = new_users(train, self.run.movies.unknown, users.rows(ratings[USER_ID]), movie_row, rating)
+        links = new_users(self.run.train, self.run.movies.unknown, users.rows(ratings[USER_ID]), movie_row, rating)
         encoded = encode_new_users(self.params, links, len(users) + 1, model=self.run.model)
         table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: NO_TIMESTAMP})
         parts = Split(train=table, valid=table[:0], test=table[:0])

@@ -4,21 +4,20 @@ A trial trains on the train part of every data set without its validation part, 
 validation RMSEs. The test part is not looked at. Trials whose first epochs promise nothing are broken off.
 """
 
-import contextlib
-import io
+import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from movierec_jax.checkpoint import Run
 from movierec_jax.config import Config, TuneConfig, as_flag
 from movierec_jax.extras import import_extra
 from movierec_jax.run import prepare
 from movierec_jax.schema import InputError
 from movierec_jax.train import fit, new_state
-from movierec_jax.vocab import to_rows
 
 # Lowest and highest value of a setting that can be tuned, and whether its logarithm is what counts.
 RANGES: dict[str, tuple[float, float, bool]] = {
@@ -68,6 +67,9 @@ def tune(config: Config, settings: TuneConfig) -> dict[str, Any]:
     if not study.trials:
         study.enqueue_trial({name: value_of(config, name) for name in settings.tune})
 
+    # What is read and left out is the same in every trial.
+    runs = [prepare(config.replace(ratings=path)) for path in data_sets]
+
     def objective(trial) -> float:
         chosen = {name: suggest(trial, name) for name in settings.tune}
 
@@ -77,7 +79,7 @@ def tune(config: Config, settings: TuneConfig) -> dict[str, Any]:
                 raise optuna.TrialPruned
 
         with jax.default_device(jax.devices()[trial.number % jax.device_count()]):
-            return mean_rmse(config.replace(**chosen), data_sets, stop_if_hopeless)
+            return mean_rmse(config.replace(**chosen), runs, stop_if_hopeless)
 
     def tell(study, trial) -> None:
         value = f"{trial.value:.4f}" if trial.state.name == "COMPLETE" else trial.state.name.lower()
@@ -91,24 +93,22 @@ def tune(config: Config, settings: TuneConfig) -> dict[str, Any]:
     return best.params
 
 
-def mean_rmse(config: Config, data_sets: list[str], tell: Callable[[int, float], None]) -> float:
-    """The mean over data sets of the validation RMSE after the last epoch.
+def mean_rmse(config: Config, runs: Sequence[Run], tell: Callable[[int, float], None]) -> float:
+    """The mean over data sets of the validation RMSE after the last epoch, with the model and training of the config.
 
+    runs: one for each data set, of which the ratings and content count.
     tell: takes a running number and the sum of the RMSEs so far, of finished data sets and of the one at work.
     """
     total, step = 0.0, 0
-    for path in data_sets:
-        # What is read and left out is the same in every trial.
-        with contextlib.redirect_stdout(io.StringIO()):
-            run = prepare(config.replace(ratings=path))
-        train, valid = (to_rows(part, run.users, run.movies) for part in (run.parts.train, run.parts.valid))
+    for run in runs:
+        recipe = dataclasses.replace(run, config=config).recipe
         rmse = np.nan
-        for _, record in fit(new_state(run.recipe), train, valid, run.known, recipe=run.recipe):
+        for _, record in fit(new_state(recipe), run.train, run.valid, run.known, recipe=recipe):
             rmse = float(record.valid_rmse or np.nan)
             tell(step, total + rmse)
             step += 1
         total += rmse
-    return total / len(data_sets)
+    return total / len(runs)
 
 
 def value_of(config: Config, name: str) -> float:

@@ -54,10 +54,11 @@ def test_what_cannot_be_tuned_is_said(config, tmp_path, changes, tuned, message)
 
 
 def test_the_value_is_the_mean_over_data_sets(config):
+    from movierec_jax.run import prepare
     from movierec_jax.tuning import mean_rmse
 
-    path = config.data.ratings
+    run = prepare(config)
     seen = []
-    once = mean_rmse(config, [path], lambda step, rmse: seen.append((step, rmse)))
+    once = mean_rmse(config, [run], lambda step, rmse: seen.append((step, rmse)))
     assert seen == [(0, once)]
-    assert mean_rmse(config, [path, path], lambda step, rmse: None) == pytest.approx(once)
+    assert mean_rmse(config, [run, run], lambda step, rmse: None) == pytest.approx(once)

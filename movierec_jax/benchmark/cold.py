@@ -15,7 +15,7 @@ from movierec_jax import metrics
 from movierec_jax.baselines import rating_baselines
 from movierec_jax.benchmark.environment import machine, versions
 from movierec_jax.benchmark.table import Table, as_text, with_spread, write_table
-from movierec_jax.checkpoint import Run, new_run
+from movierec_jax.checkpoint import new_run
 from movierec_jax.cleaning import clean
 from movierec_jax.config import BenchmarkConfig, Config
 from movierec_jax.model import encode
@@ -37,6 +37,9 @@ OURS = {"ours, ids + history": ("none",), "ours, + content": None}
 def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[str, Any]:
     """Measures cold movies and cold users, prints the table, writes it as Markdown and JSON, and returns the latter."""
     data = clean(read_ratings(config.data.ratings), config.data)
+    # A folder that cannot be made is told of before anything is fitted.
+    output = pathlib.Path(benchmark.output)
+    output.mkdir(parents=True, exist_ok=True)
     rmse: dict[str, dict[str, list[float]]] = {}
     for seed in benchmark.seeds or (config.train.seed,):
         for case, measure in (("cold movies", cold_movies), ("cold users", cold_users)):
@@ -55,8 +58,6 @@ def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[
     table = Table(f"cold stars: {data.source}", ("", "cold movies", "cold users"), tuple(cells), notes)
     print(f"\n{as_text(table)}\n")
     figures = {"suite": "cold", "command": command, "versions": versions(), "machine": machine(), "rmse": rmse}
-    output = pathlib.Path(benchmark.output)
-    output.mkdir(parents=True, exist_ok=True)
     write_table(output, benchmark.suite, table, figures)
     return figures
 
@@ -101,9 +102,8 @@ def trained(config: Config, data: CleanData, train: pd.DataFrame, content: tuple
     if content is not None:
         config = config.replace(content=content)
     train = train.reset_index(drop=True)
-    run: Run = new_run(config, data, Split(train=train, valid=train[:0], test=train[:0]))
-    rows, nothing = (to_rows(part, run.users, run.movies) for part in (train, train[:0]))
-    epochs = fit(new_state(run.recipe), rows, nothing, run.known, recipe=run.recipe)
+    run = new_run(config, data, Split(train=train, valid=train[:0], test=train[:0]))
+    epochs = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
     state, _ = collections.deque(epochs, maxlen=1).pop()
     encoded = encode(state.params, run.known, model=run.model)
     return Recommender(run, state.params, encoded, run.users, run.parts)
@@ -111,13 +111,10 @@ def trained(config: Config, data: CleanData, train: pd.DataFrame, content: tuple
 
 def baseline_stars(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
     """What means and biases say."""
-    run_users, run_movies = (pd.Index(train[column].unique()) for column in (USER_ID, MOVIE_ID))
-
-    def rows(table: pd.DataFrame):
-        return to_rows(table.assign(timestamp=0), Vocab(run_users, "user"), Vocab(run_movies, "movie"))
-
-    predictors = rating_baselines(rows(train), len(run_users), len(run_movies))
-    return {name: predict(rows(test)) for name, predict in predictors.items()}
+    users, movies = Vocab.of(train[USER_ID], "user"), Vocab.of(train[MOVIE_ID], "movie")
+    predictors = rating_baselines(to_rows(train, users, movies), len(users), len(movies))
+    ratings = to_rows(test, users, movies)
+    return {name: predict(ratings) for name, predict in predictors.items()}
 
 
 def rmse_of(stars: dict[str, np.ndarray], test: pd.DataFrame, data: CleanData) -> dict[str, float]:
