@@ -38,6 +38,7 @@ def stack_batches(ratings: Ratings, order: np.ndarray, batch_size: int) -> Batch
     return Batch(
         user_row=ratings.user_row[filled],
         movie_row=ratings.movie_row[filled],
+        moment=ratings.moment[filled],
         rating=ratings.rating[filled],
         weight=weight,
     )

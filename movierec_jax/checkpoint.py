@@ -24,18 +24,20 @@ import numpy as np
 import optax
 import orbax.checkpoint as ocp
 import pandas as pd
-from jaxtyping import Int, Int32
+from jaxtyping import Int, Int32, Int64
 
 from movierec_jax import config as configs
 from movierec_jax.batches import num_steps
 from movierec_jax.config import Config
 from movierec_jax.content import movie_content, user_content
 from movierec_jax.features_file import read_features
-from movierec_jax.known import known_of
+from movierec_jax.known import NO_MOMENTS, known_of
 from movierec_jax.model import TwoTowers
+from movierec_jax.moments import Moments, moments_of
 from movierec_jax.schema import (
     GENRES,
     MOVIE_ID,
+    NO_TIMESTAMP,
     RATING,
     TIMESTAMP,
     TITLE,
@@ -107,6 +109,8 @@ class Run:
             num_movie_features=len(self.movie_content.names),
             config=self.config.model,
             rating_mean=rating_mean,
+            num_moments=len(self.moments) if self.moments else 0,
+            num_shared_moments=self.moments.num_shared if self.moments else 0,
         )
 
     @functools.cached_property
@@ -118,19 +122,38 @@ class Run:
         return dataclasses.replace(recipe, total_steps=steps * recipe.epochs)
 
     @functools.cached_property
+    def moments(self) -> Moments | None:
+        """The times of the train ratings; None where they do not count."""
+        if not self.config.data.rating_time:
+            return None
+        train = to_rows(self.parts.train, self.users, self.movies)
+        return moments_of(train, self.users.unknown)
+
+    @functools.cached_property
     def train(self) -> Ratings:
         """The train ratings by row."""
-        return to_rows(self.parts.train, self.users, self.movies)
+        return self.to_rows(self.parts.train)
 
     @functools.cached_property
     def valid(self) -> Ratings:
         """The validation ratings by row."""
-        return to_rows(self.parts.valid, self.users, self.movies)
+        return self.to_rows(self.parts.valid)
+
+    def to_rows(self, part: pd.DataFrame) -> Ratings:
+        """Ratings by row, with their moments if times count."""
+        ratings = to_rows(part, self.users, self.movies)
+        return dataclasses.replace(ratings, moment=self.moment(ratings.user_row, ratings.timestamp))
+
+    def moment(self, user_row: Int32[np.ndarray, " n"], timestamp: Int64[np.ndarray, " n"]) -> Int32[np.ndarray, "n m"]:
+        """What the model knows of when each user rates; nothing unless times count."""
+        return self.moments.rows(user_row, timestamp) if self.moments else np.zeros((len(user_row), 0), np.int32)
 
     @functools.cached_property
     def known(self) -> Known:
         """What the towers see: the train ratings and the content."""
-        return known_of(self.train, self.users.unknown, self.movies.unknown, self.user_content, self.movie_content)
+        sizes = self.users.unknown, self.movies.unknown
+        moment_count = self.moments.count(self.train) if self.moments else NO_MOMENTS
+        return known_of(self.train, *sizes, self.user_content, self.movie_content, moment_count)
 
 
 def places_and_rows(
@@ -145,8 +168,10 @@ def new_run(config: Config, data: CleanData, parts: Split) -> Run:
     """A run on clean, split data; its vocabularies and features are fitted on the train part alone.
 
     Users and movies of the other parts and of the data's tables have rows too, without an embedding: of them the model
-    knows the content. Raises InputError for a table of features that cannot be used.
+    knows the content. Raises InputError for a table of features that cannot be used, and for `rating_time` without any.
     """
+    if config.data.rating_time and (parts.train[TIMESTAMP] == NO_TIMESTAMP).all():
+        raise InputError(f"--rating_time: no rating of {config.data.ratings} has a time; leave the flag out")
     everybody = pd.concat([*(part[USER_ID] for part in parts.all()), data.users[USER_ID]])
     users = Vocab.of(parts.train[USER_ID], "user", others=everybody)
     movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])

@@ -30,6 +30,7 @@ DECAYS = (
     "explicit_decay",
     "implicit_decay",
     "feature_decay",
+    "moment_decay",
     "decay_power",
     "uncertainty",
     "weight_decay",
@@ -106,6 +107,11 @@ class DataConfig:
         f"what of the data's own tables the model knows besides ids, any of {', '.join(MOVIE_CONTENT + USER_CONTENT)}, "
         "or none",
     )
+    rating_time: bool = setting(
+        False,
+        "also learn from when a rating was given: the date, the user's time since their first rating, and the user's "
+        "day. Test ratings are then predicted with their times; lists know none",
+    )
     movie_features: tuple[str, ...] = setting(
         (),
         "CSV, TSV or Parquet files (also .gz) with more of the movies: a column of movie ids, and others of numbers, "
@@ -175,6 +181,7 @@ class TrainConfig:
     explicit_decay: float = setting(0.43, "weight of the squared history rows that say how a movie or user was rated")
     implicit_decay: float = setting(0.014, "weight of the squared history rows that say that it was rated")
     feature_decay: float = setting(0.1, "weight of the squared rows of features")
+    moment_decay: float = setting(0.9, "weight of the squared rows of what tells the time of a rating")
     decay_power: float = setting(
         0.5, "power of its number of ratings by which a row decays: 1 as often as it is used, 0 all rows alike"
     )
@@ -182,7 +189,9 @@ class TrainConfig:
         1.2, "variance ascribed to factors learnt from n ratings, times n: those met with few ratings pull to 0"
     )
     cold_share: float = setting(
-        0.05, "share of users and of movies that are known by their content alone in a step, as new ones will be"
+        0.05,
+        "share of users and of movies that a step knows as it will know new ones: movies by their content alone, users "
+        "by theirs and a few ratings",
     )
     weight_decay: float = setting(0.005, "weight of the squared kernels of the dense layers")
     patience: int = setting(0, "stop after this many epochs without a better validation RMSE; 0: never")

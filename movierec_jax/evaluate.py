@@ -19,7 +19,6 @@ from movierec_jax.config import EvalConfig
 from movierec_jax.model import Members, encode
 from movierec_jax.recommend import Seen, TopK, predict_stars, top_k_blocks
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError, Ratings
-from movierec_jax.vocab import to_rows
 
 # Where on the scale a rating counts as a hit, unless the config says: 4 of 1 to 5 stars.
 RELEVANT_SHARE = 0.75
@@ -60,11 +59,12 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
 
     Lists rank every movie of the catalogue that the user has not rated in train or validation.
     """
-    ratings = to_rows(held_out, run.users, run.movies)
+    ratings = run.to_rows(held_out)
     users, movies = encode(params, run.known, model=run.model)
 
     def stars_of(part: Ratings) -> tuple[np.ndarray, np.ndarray]:
-        return predict_stars(run.model, params, users, movies, part.user_row, part.movie_row, run.rating_scale)
+        rows = part.user_row, part.movie_row
+        return predict_stars(run.model, params, users, movies, *rows, run.rating_scale, part.moment)
 
     predicted, spread = stars_of(ratings)
     if not np.isfinite(predicted).all():

@@ -12,8 +12,18 @@ PIECE_LENGTH = 32
 # Ratings at the overall mean that each user and movie is given beside its own before it is used as an offset.
 OFFSET_DAMPING = 5.0
 
+# Ratings of each feature of their times, where times do not count.
+NO_MOMENTS = np.zeros(0, np.float32)
 
-def known_of(train: Ratings, num_users: int, num_movies: int, user_content: Bags, movie_content: Bags) -> Known:
+
+def known_of(
+    train: Ratings,
+    num_users: int,
+    num_movies: int,
+    user_content: Bags,
+    movie_content: Bags,
+    moment_count: Float32[np.ndarray, " moments"] = NO_MOMENTS,
+) -> Known:
     """What is known of the rows of users and movies, `num_users` and `num_movies` of them and the unknown ones.
 
     A rating tells its user's tower by how much it lies above the movie's mean, and its movie's tower by how much above
@@ -36,6 +46,7 @@ def known_of(train: Ratings, num_users: int, num_movies: int, user_content: Bags
         movie_count=movie_count,
         user_feature_count=feature_count(user_content, user_count),
         movie_feature_count=feature_count(movie_content, movie_count),
+        moment_count=moment_count,
     )
 
 

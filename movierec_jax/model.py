@@ -12,11 +12,12 @@ history, which is the sum over its n ratings of
     (value of the rating x explicit row of the other side + implicit row of the other side) / sqrt(n)
 
 which is SVD++ (Koren 2008) on both sides ("flipped", Rendle, Zhang, Koren 2019), with how a movie was rated beside that
-it was rated. Factors and bias have all three parts. The dense layers add what the product cannot express (He et al.
-2017, but as a residual that starts from zero). `dense` begins with a layer on both vectors side by side; that layer is
-a sum of a user part and a movie part, so each tower computes its part once per user or movie and the head only adds
-them. The head broadcasts: `[batch]` with `[batch]` gives pairs `[batch]`, and `[users, 1]` with `[1, movies]` gives
-every combination `[users, movies]`.
+it was rated. Factors and bias have all three parts; the bias has 1 / (n + constant) in place of 1 / sqrt(n). Where the
+time of a rating counts, rows of its date and the like are added to both vectors. The dense layers add what the product
+cannot express (He et al. 2017, but as a residual that starts from zero). `dense` begins with a layer on both vectors
+side by side; that layer is a sum of a user part and a movie part, so each tower computes its part once per user or
+movie and the head only adds them. The head broadcasts: `[batch]` with `[batch]` gives pairs `[batch]`, and `[users, 1]`
+with `[1, movies]` gives every combination `[users, movies]`.
 """
 
 import dataclasses
@@ -34,6 +35,10 @@ from movierec_jax.schema import Known, Links
 
 # Parameters of all members of an ensemble, stacked along a first axis.
 Members = Any
+
+# The bias by history is BIAS_GAIN / (n + BIAS_DAMPING) times the sum over n ratings.
+BIAS_GAIN = 15.0
+BIAS_DAMPING = 10.0
 
 # Spread of the products of initial embeddings, in stars.
 INITIAL_SPREAD = 0.001
@@ -58,13 +63,13 @@ class Seen(NamedTuple):
 
     ratings: links to the other side, weighted by the value of each rating and by 1; num_ratings: of each owner.
     content: links to features, weighted by their values.
-    is_shown: 0 for owners of whom only the content counts, else 1.
+    has_row: 0 for owners whose own embedding does not count, else 1.
     """
 
     ratings: BothWays
     num_ratings: Float[Array, " owners"]
     content: BothWays
-    is_shown: Float[Array, " owners"]
+    has_row: Float[Array, " owners"]
 
 
 def seen(
@@ -84,20 +89,45 @@ def seen(
             ratings=BothWays(weighted(known.by_user, user, 0), weighted(known.by_movie, movie, 0)),
             num_ratings=over_owners(user.sum(axis=0), known.by_user.owner, len(known.user_count)),
             content=content(known.user_features, known.by_user_feature),
-            is_shown=jnp.ones_like(known.user_count),
+            has_row=jnp.ones_like(known.user_count),
         ),
         Seen(
             ratings=BothWays(weighted(known.by_movie, movie, 1), weighted(known.by_user, user, 1)),
             num_ratings=over_owners(movie.sum(axis=0), known.by_movie.owner, len(known.movie_count)),
             content=content(known.movie_features, known.by_movie_feature),
-            is_shown=jnp.ones_like(known.movie_count),
+            has_row=jnp.ones_like(known.movie_count),
         ),
     )
 
 
-def hide(seen: Seen, share: float, key: Array) -> Seen:
-    """The same with a share of the owners, drawn by chance, known by their content alone."""
-    return seen._replace(is_shown=jax.random.bernoulli(key, 1 - share, seen.is_shown.shape).astype(jnp.float32))
+def as_new(
+    seen: Seen, share: float, num_left: float, luck: tuple[Float[Array, "length _pieces"], ...], key: Array
+) -> Seen:
+    """The same with a share of the owners, drawn by chance, known as new ones will be: without a row of their own.
+
+    num_left: ratings that are left of such an owner's history, by chance, in the mean; how many is drawn from an
+        exponential distribution, so that none at all is met as well.
+    luck: a random number from 0 to 1 for each rating, in both layouts of `seen.ratings`. All are moved round by
+        chance, and the ratings whose number is below the share that is left are those left: drawing and laying out new
+        numbers would cost more than the rest.
+    """
+    which, how_many, how_far = jax.random.split(key, 3)
+    is_new = jax.random.bernoulli(which, share, seen.has_row.shape)
+    left = num_left * jax.random.exponential(how_many, seen.has_row.shape)
+    kept = jnp.where(is_new, left / jnp.maximum(seen.num_ratings, 1), 1.0)
+    luck_forward, luck_backward = ((numbers + jax.random.uniform(how_far)) % 1 for numbers in luck)
+    forward, backward = seen.ratings
+    forward = thinned(forward, luck_forward < kept[forward.owner][None])
+    return seen._replace(
+        ratings=BothWays(forward, thinned(backward, luck_backward < kept[backward.other])),
+        num_ratings=over_owners(forward.weights[1].sum(axis=0), forward.owner, len(kept)),
+        has_row=1.0 - is_new,
+    )
+
+
+def thinned(links: Weighted, is_kept: Bool[Array, "length pieces"]) -> Weighted:
+    """The links that are kept, the others with weight 0."""
+    return links._replace(weights=tuple(weight * is_kept for weight in links.weights))
 
 
 class Tower(nn.Module):
@@ -110,32 +140,54 @@ class Tower(nn.Module):
     num_rows: int
     num_others: int
     num_features: int
+    num_moments: int
     has_history: bool
     config: ModelConfig
 
-    @nn.compact
-    def __call__(self, row: Int32[Array, " n"], seen: Seen) -> Encoded:
+    def setup(self) -> None:
         config = self.config
-        width = config.embedding_dim
-        bias = self.param("bias", nn.initializers.zeros, (self.num_rows, 1))
-        embedding = self.param("embedding", small_normal, (self.num_rows, width))
-        # The last column is the bias, here and below.
-        vector = jnp.concatenate([embedding, bias], axis=1).at[row].get(mode="fill", fill_value=0)
+        self.bias = self.param("bias", nn.initializers.zeros, (self.num_rows, 1))
+        self.embedding = self.param("embedding", small_normal, (self.num_rows, config.embedding_dim))
+        # The last column of these is the bias.
+        width = config.embedding_dim + 1
         if self.has_history:
-            shape = (self.num_others, width + 1)
-            explicit, implicit = (self.param(name, small_normal, shape) for name in ("explicit", "implicit"))
-            history = pool((explicit, implicit), seen.ratings, len(row))
-            vector = vector + history / jnp.sqrt(jnp.maximum(seen.num_ratings, 1))[:, None]
-        vector = vector * seen.is_shown[:, None]
+            self.explicit = self.param("explicit", small_normal, (self.num_others, width))
+            self.implicit = self.param("implicit", small_normal, (self.num_others, width))
         if self.num_features:
-            features = self.param("features", small_normal, (self.num_features, width + 1))
-            vector = vector + pool((features,), seen.content, len(row))
-        factors = vector[:, :-1]
+            self.features = self.param("features", small_normal, (self.num_features, width))
+        if self.num_moments:
+            self.moments = self.param("moments", small_normal, (self.num_moments, width))
         if config.hidden_dims:
-            hidden = nn.Dense(config.hidden_dims[0], dtype=config.precision, name="hidden")(factors)
-        else:
-            hidden = factors[:, :0]
+            self.hidden = nn.Dense(config.hidden_dims[0], dtype=config.precision)
+
+    def __call__(self, row: Int32[Array, " n"], seen: Seen) -> Encoded:
+        vector = jnp.concatenate([self.embedding, self.bias], axis=1).at[row].get(mode="fill", fill_value=0)
+        vector = vector * seen.has_row[:, None]
+        if self.has_history:
+            history = pool((self.explicit, self.implicit), seen.ratings, len(row))
+            vector = vector + history * history_scale(seen.num_ratings, history.shape[1])
+        if self.num_features:
+            vector = vector + pool((self.features,), seen.content, len(row))
+        factors = vector[:, :-1]
+        hidden = self.hidden(factors) if self.config.hidden_dims else factors[:, :0]
         return Encoded(bias=vector[:, -1], factors=factors, hidden=hidden)
+
+    def at(self, encoded: Encoded, moment: Int32[Array, "*n moments"]) -> Encoded:
+        """The same ones at moments of theirs; rows from `num_moments` on change nothing. Dense layers know no time."""
+        shift = jnp.sum(self.moments.at[moment].get(mode="fill", fill_value=0), axis=-2)
+        return dataclasses.replace(
+            encoded, bias=encoded.bias + shift[..., -1], factors=encoded.factors + shift[..., :-1]
+        )
+
+
+def history_scale(num_ratings: Float[Array, " n"], width: int) -> Float[Array, "n width"]:
+    """What the sums over the ratings of each owner are multiplied with: the factors by 1 / sqrt(n), the bias as a mean.
+
+    The last column is the bias: a mean pulled to zero where ratings are few, as means are for users who are new.
+    """
+    factors = jax.lax.rsqrt(jnp.maximum(num_ratings, 1))[:, None]
+    bias = (BIAS_GAIN / (num_ratings + BIAS_DAMPING))[:, None]
+    return jnp.where(jnp.arange(width)[None, :] == width - 1, bias, factors)
 
 
 class Head(nn.Module):
@@ -169,6 +221,8 @@ class TwoTowers(nn.Module):
     """Users and movies encoded, and the stars of those that are put together.
 
     num_users, num_movies: those of train.
+    num_moments, num_shared_moments: features of the time of a rating, and how many of them, the first ones, tell of no
+        single user: those the movie's vector also moves with.
     rating_mean: mean rating of the train part in stars, from which training starts.
     """
 
@@ -178,13 +232,15 @@ class TwoTowers(nn.Module):
     num_movie_features: int
     config: ModelConfig
     rating_mean: float = 0.0
+    num_moments: int = 0
+    num_shared_moments: int = 0
 
     def setup(self) -> None:
-        def tower(num_rows, num_others, num_features, side):
-            return Tower(num_rows, num_others, num_features, side in self.config.history, self.config)
-
-        self.user_tower = tower(self.num_users, self.num_movies, self.num_user_features, "user")
-        self.movie_tower = tower(self.num_movies, self.num_users, self.num_movie_features, "movie")
+        users, movies, history = self.num_users, self.num_movies, self.config.history
+        self.user_tower = Tower(users, movies, self.num_user_features, self.num_moments, "user" in history, self.config)
+        self.movie_tower = Tower(
+            movies, users, self.num_movie_features, self.num_shared_moments, "movie" in history, self.config
+        )
         self.head = Head(self.rating_mean, self.config)
 
     def __call__(
@@ -193,11 +249,12 @@ class TwoTowers(nn.Module):
         movies: Seen,
         user_row: Int32[Array, " batch"],
         movie_row: Int32[Array, " batch"],
+        moment: Int32[Array, "batch moments"],
         *,
         is_training: bool = False,
     ) -> tuple[Float[Array, " batch"], Encoded, Encoded]:
-        """Stars of each pair, with the encoded users and movies they come from."""
-        user, movie = self.encode_users(users)[user_row], self.encode_movies(movies)[movie_row]
+        """Stars of each pair at a moment, with the encoded users and movies they come from."""
+        user, movie = self.at(self.encode_users(users)[user_row], self.encode_movies(movies)[movie_row], moment)
         return self.head(user, movie, is_training=is_training), user, movie
 
     def encode_users(self, users: Seen) -> Encoded:
@@ -212,8 +269,17 @@ class TwoTowers(nn.Module):
         """Users who have no row."""
         return self.user_tower(jnp.full(len(users.num_ratings), self.num_users, jnp.int32), users)
 
-    def stars(self, user: Encoded, movie: Encoded) -> Float[Array, "*pairs"]:
-        return self.head(user, movie)
+    def at(self, user: Encoded, movie: Encoded, moment: Int32[Array, "*pairs moments"]) -> tuple[Encoded, Encoded]:
+        """Each user and movie as they are at a moment."""
+        if not self.num_moments:
+            return user, movie
+        return self.user_tower.at(user, moment), self.movie_tower.at(movie, moment)
+
+    def stars(
+        self, user: Encoded, movie: Encoded, moment: Int32[Array, "*pairs moments"] | None = None
+    ) -> Float[Array, "*pairs"]:
+        """Stars of encoded users and movies, of shapes that broadcast; those of an average moment without one."""
+        return self.head(user, movie) if moment is None else self.head(*self.at(user, movie, moment))
 
 
 @functools.partial(jax.jit, static_argnames="model")
@@ -236,21 +302,37 @@ def encode_new_users(params: Members, links: Links, num_users: int, *, model: Tw
         ratings=BothWays(ratings, ratings),
         num_ratings=over_owners(counts.sum(axis=0), links.owner, num_users),
         content=BothWays(nothing, nothing),
-        is_shown=jnp.ones(num_users),
+        has_row=jnp.ones(num_users),
     )
     return jax.vmap(lambda member: model.apply({"params": member}, users, method="encode_new_users"))(params)
 
 
 def member_stars(
-    params: Members, users: Encoded, movies: Encoded, *, model: TwoTowers
+    params: Members,
+    users: Encoded,
+    movies: Encoded,
+    moment: Int32[Array, "*pairs moments"] | None = None,
+    *,
+    model: TwoTowers,
 ) -> Float[Array, "members *pairs"]:
-    """What each member says of encoded users and movies, of shapes that broadcast."""
-    return jax.vmap(lambda *args: model.apply({"params": args[0]}, *args[1:], method="stars"))(params, users, movies)
+    """What each member says of encoded users and movies, of shapes that broadcast, at their moments if given."""
+
+    def of_member(params, user, movie):
+        return model.apply({"params": params}, user, movie, moment, method="stars")
+
+    return jax.vmap(of_member)(params, users, movies)
 
 
-def mean_stars(params: Members, users: Encoded, movies: Encoded, *, model: TwoTowers) -> Float[Array, "*pairs"]:
-    """The mean over the members of the stars of encoded users and movies, of shapes that broadcast."""
-    return jnp.mean(member_stars(params, users, movies, model=model), axis=0)
+def mean_stars(
+    params: Members,
+    users: Encoded,
+    movies: Encoded,
+    moment: Int32[Array, "*pairs moments"] | None = None,
+    *,
+    model: TwoTowers,
+) -> Float[Array, "*pairs"]:
+    """The mean over the members of what they say, as `member_stars` has it."""
+    return jnp.mean(member_stars(params, users, movies, moment, model=model), axis=0)
 
 
 def small_normal(key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Float[Array, "rows features"]:

@@ -34,15 +34,15 @@ def squared_error(stars: Float[Array, " batch"], rating: Float[Array, " batch"])
 
 
 def decay(params: Mapping[str, Mapping[str, Array]], known: Known, config: TrainConfig) -> Float[Array, ""]:
-    """The weighed squared size of everything that belongs to single users, movies and features.
+    """The weighed squared size of everything that belongs to single users, movies, features and moments.
 
     With `decay_power` 1 a row counts by its number of ratings, the usual penalty of matrix factorisation (Koren, Bell,
     Volinsky 2009, equation 5).
     """
     total = jnp.zeros(())
-    for tower, own_count, other_count, feature_count in (
-        (params["user_tower"], known.user_count, known.movie_count, known.user_feature_count),
-        (params["movie_tower"], known.movie_count, known.user_count, known.movie_feature_count),
+    for side, own_count, other_count, feature_count in (
+        ("user", known.user_count, known.movie_count, known.user_feature_count),
+        ("movie", known.movie_count, known.user_count, known.movie_feature_count),
     ):
         for name, strength, count in (
             ("embedding", config.embedding_decay, own_count),
@@ -50,9 +50,10 @@ def decay(params: Mapping[str, Mapping[str, Array]], known: Known, config: Train
             ("explicit", config.explicit_decay, other_count),
             ("implicit", config.implicit_decay, other_count),
             ("features", config.feature_decay, feature_count),
+            ("moments", config.moment_decay, known.moment_count),
         ):
-            if name in tower:
-                rows = tower[name]
+            if name in params[f"{side}_tower"]:
+                rows = params[f"{side}_tower"][name]
                 total += strength * weighted_size(rows, row_weights(count, config.decay_power)[: len(rows)])
     return total
 

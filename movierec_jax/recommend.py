@@ -140,11 +140,12 @@ def stars_block(
     movies: Encoded,
     user_row: Int32[Array, " batch"],
     movie_row: Int32[Array, " batch"],
+    moment: Int32[Array, "batch moments"],
     *,
     model: TwoTowers,
 ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
     """The mean and the spread over the members of the stars of each pair, not yet held to the scale."""
-    stars = member_stars(params, users[:, user_row], movies[:, movie_row], model=model)
+    stars = member_stars(params, users[:, user_row], movies[:, movie_row], moment, model=model)
     return jnp.mean(stars, axis=0), jnp.std(stars, axis=0)
 
 
@@ -156,21 +157,24 @@ def predict_stars(
     user_row: Int32[np.ndarray, " ratings"],
     movie_row: Int32[np.ndarray, " ratings"],
     rating_scale: tuple[float, float],
+    moment: Int32[np.ndarray, "ratings moments"] | None = None,
 ) -> tuple[Float32[np.ndarray, " ratings"], Float32[np.ndarray, " ratings"]]:
     """Predicted stars of each pair of rows, within the scale, and how far the members are apart on them.
 
     users, movies: as `model.encode` gives them. The second is a standard deviation, 0 for a single member.
+    moment: of each pair; without it, average ones.
     """
+    moment = np.zeros((len(user_row), 0), np.int32) if moment is None else moment
     stars, spread = (np.empty(len(user_row), np.float32) for _ in range(2))
     for first in range(0, len(user_row), BLOCK_PAIRS):
         place = slice(first, first + BLOCK_PAIRS)
-        rows = [fill(column[place], BLOCK_PAIRS) for column in (user_row, movie_row)]
+        rows = [fill(column[place], BLOCK_PAIRS) for column in (user_row, movie_row, moment)]
         block = stars_block(params, users, movies, *rows, model=model)
         length = len(stars[place])
         stars[place], spread[place] = (np.asarray(array)[:length] for array in block)
     return np.clip(stars, *np.array(rating_scale, np.float32)), spread
 
 
-def fill(rows: Int32[np.ndarray, " n"], length: int) -> Int32[np.ndarray, " length"]:
+def fill(rows: Int32[np.ndarray, "n *columns"], length: int) -> Int32[np.ndarray, "length *columns"]:
     """Rows followed by zeros up to a length."""
-    return np.concatenate([rows, np.zeros(length - len(rows), np.int32)])
+    return np.concatenate([rows, np.zeros((length - len(rows), *rows.shape[1:]), np.int32)])

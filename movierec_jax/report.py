@@ -7,6 +7,7 @@ import platform
 import jax
 
 from movierec_jax.checkpoint import Run
+from movierec_jax.config import Config
 from movierec_jax.evaluate import Evaluation
 from movierec_jax.train import EpochRecord, best_record
 
@@ -55,6 +56,7 @@ def build_report(
             },
             "held_out": figures(evaluation),
             "rating_scale": list(run.rating_scale),
+            "rating_time": run.config.data.rating_time,
             "seconds": seconds,
             "device": {
                 "backend": jax.default_backend(),
@@ -112,6 +114,11 @@ def closing_table(evaluation: Evaluation) -> str:
             aligned(ranking),
         ]
     )
+
+
+def time_note(config: Config) -> str:
+    """What to add to figures of predictions that have looked at the time of the rating they are of."""
+    return ", with the time of each rating" if config.data.rating_time else ""
 
 
 def interval_lines(intervals: dict[str, float]) -> list[str]:

@@ -26,10 +26,10 @@ from movierec_jax.config import Config
 from movierec_jax.evaluate import evaluate
 from movierec_jax.movielens import read_ratings
 from movierec_jax.plots import save_plots
-from movierec_jax.report import build_report, closing_table
+from movierec_jax.report import build_report, closing_table, time_note
 from movierec_jax.schema import MOVIE_ID, RATING, InputError, Interrupted
 from movierec_jax.splits import split, without_pairs
-from movierec_jax.train import EpochRecord, best_record, fit, is_finished, new_state
+from movierec_jax.train import EpochRecord, begin, best_record, fit, is_finished
 
 
 def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = False) -> dict:
@@ -54,7 +54,7 @@ def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = F
             params = checkpoints.best_params(run.recipe, warn=print)
     train_seconds = time.perf_counter() - start - data_seconds
     evaluation = evaluate(run, params, run.parts.test, config.evaluation)
-    print(f"\ntest part: {closing_table(evaluation)}\n")
+    print(f"\ntest part{time_note(config)}: {closing_table(evaluation)}\n")
     movie_row = run.movies.rows(run.parts.test[MOVIE_ID])
     rating = run.parts.test[RATING].to_numpy()
     save_plots(workdir / "plots", records, evaluation.predicted, rating, run.known.movie_count[movie_row])
@@ -132,7 +132,7 @@ def train(
 ) -> list[EpochRecord]:
     """Trains from the newest checkpoint to the end, saving after each epoch, and returns the records of all epochs."""
     recipe = run.recipe
-    state, records = checkpoints.latest(recipe, warn=print) or (new_state(recipe), [])
+    state, records = checkpoints.latest(recipe, warn=print) or (begin(run.train, run.known, recipe=recipe), [])
     if records:
         print(f"going on after epoch {records[-1].epoch} of {recipe.epochs}")
     with EpochLog(workdir, records, len(run.train), recipe.epochs) as log:

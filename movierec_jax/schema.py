@@ -142,12 +142,15 @@ class Ratings:
     """Ratings by row, one entry each; what the vocabulary makes of a clean table.
 
     A user or movie that the vocabulary does not know has the row of unknown ids (`Vocab.unknown`).
+
+    moment: rows of what the model knows of the time of each rating; none of them unless it looks at times.
     """
 
     user_row: Int32[np.ndarray, " ratings"]
     movie_row: Int32[np.ndarray, " ratings"]
     rating: Float32[np.ndarray, " ratings"]
     timestamp: Int64[np.ndarray, " ratings"]
+    moment: Int32[np.ndarray, "ratings moments"]
 
     def __len__(self) -> int:
         return len(self.rating)
@@ -161,6 +164,7 @@ class Batch(NamedTuple):
 
     user_row: Int32[Any, "*steps batch"]
     movie_row: Int32[Any, "*steps batch"]
+    moment: Int32[Any, "*steps batch moments"]
     rating: Float32[Any, "*steps batch"]
     weight: Float32[Any, "*steps batch"]
 
@@ -190,6 +194,7 @@ class Known(NamedTuple):
         of the feature.
     user_count, movie_count: ratings of each row, of which the unknown one is the last.
     user_feature_count, movie_feature_count: ratings of the users or movies that have a feature.
+    moment_count: ratings of each feature of their times.
     """
 
     by_user: Links
@@ -202,3 +207,4 @@ class Known(NamedTuple):
     movie_count: Float32[Any, " movie_rows"]
     user_feature_count: Float32[Any, " features"]
     movie_feature_count: Float32[Any, " features"]
+    moment_count: Float32[Any, " moments"]

@@ -1,5 +1,6 @@
 """The state of training, one step, one epoch as one program, and the epochs one after another."""
 
+import concurrent.futures
 import dataclasses
 import functools
 import time
@@ -14,13 +15,16 @@ from jaxtyping import Array, Float, Int32
 
 from movierec_jax import batches
 from movierec_jax.config import TrainConfig
-from movierec_jax.model import Members, Seen, TwoTowers, encode, hide, mean_stars, seen
+from movierec_jax.model import Members, Seen, TwoTowers, as_new, encode, mean_stars, seen
 from movierec_jax.objective import decay, squared_error, variance, weighted_mean
 from movierec_jax.optimizer import adam
 from movierec_jax.schema import Batch, InputError, Known, Links, Ratings
 
 # Tells the random numbers of hiding from all others.
 HIDING = 0x5EED
+
+# Ratings, in the mean, by which a step knows the users whom it takes for new.
+NEW_USER_RATINGS = 10.0
 
 
 @typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.
@@ -81,11 +85,30 @@ def new_state(recipe: Recipe) -> TrainState:
     row = jnp.zeros(1, jnp.int32)
 
     def new_member(key):
-        params = recipe.model.init(key, *nothing, row, row)["params"]
+        params = recipe.model.init(key, *nothing, row, row, row[:, None])["params"]
         return params, recipe.optimizer.init(params)
 
     params, opt_state = jax.lax.map(new_member, member_keys(recipe.config))
     return TrainState(step=jnp.int32(0), params=params, opt_state=opt_state)
+
+
+def begin(train: Ratings, known: Known, *, recipe: Recipe) -> TrainState:
+    """The state before the first step, made while another thread compiles the epochs that `fit` will run.
+
+    Either takes seconds, most of them in XLA, which lets other threads work.
+    """
+    order = np.arange(len(train))
+    inputs = batches.stack_batches(train, order, recipe.batch_size), batches.steps_of(order, recipe.batch_size)
+
+    def compile_epoch() -> None:
+        state = jax.eval_shape(lambda: new_state(recipe))
+        train_epoch.lower(state, *inputs, jax.device_put(known), recipe=recipe).compile()
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as background:
+        compiled = background.submit(compile_epoch)
+        state = jax.block_until_ready(new_state(recipe))
+        compiled.result()
+    return state
 
 
 def nothing_known(model: TwoTowers) -> Known:
@@ -93,8 +116,8 @@ def nothing_known(model: TwoTowers) -> Known:
     nobody = jnp.zeros((1, 0), jnp.int32)
     no_links = Links(nobody[0], nobody, nobody, (jnp.zeros((1, 0)),) * 2)
     no_content = no_links._replace(values=no_links.values[:1])
-    sizes = (model.num_users + 1, model.num_movies + 1, model.num_user_features, model.num_movie_features)
-    return Known(no_links, no_links, *[no_content] * 4, *map(jnp.zeros, sizes))
+    rows, features = (model.num_users + 1, model.num_movies + 1), (model.num_user_features, model.num_movie_features)
+    return Known(no_links, no_links, *[no_content] * 4, *map(jnp.zeros, (*rows, *features, model.num_moments)))
 
 
 def member_keys(config: TrainConfig) -> Array:
@@ -118,7 +141,14 @@ def train_step(
 
     def objective(params, key):
         stars, user, movie = recipe.model.apply(
-            {"params": params}, users, movies, batch.user_row, batch.movie_row, is_training=True, rngs={"dropout": key}
+            {"params": params},
+            users,
+            movies,
+            batch.user_row,
+            batch.movie_row,
+            batch.moment,
+            is_training=True,
+            rngs={"dropout": key},
         )
         error = weighted_mean(squared_error(stars, batch.rating), batch.weight)
         spread = variance(user, movie, known.user_count[batch.user_row], known.movie_count[batch.movie_row])
@@ -145,21 +175,24 @@ def train_epoch(
 ) -> tuple[TrainState, Float[Array, " steps"]]:
     """The state after a step for each of the stacked batches, and each step's mean squared error.
 
-    A rating is left out of all histories in the step that predicts it. Where there is content, `cold_share` of the
-    users and of the movies, by chance in each step, show nothing else, as those without ratings will (Volkovs, Yu,
-    Poutanen 2017, "DropoutNet").
+    A rating is left out of all histories in the step that predicts it. `cold_share` of the users and, where there is
+    content, of the movies, by chance in each step, are known as new ones will be: movies by their content alone, users
+    also by a few of their ratings (Volkovs, Yu, Poutanen 2017, "DropoutNet").
     """
+    model, cold_share = recipe.model, recipe.config.cold_share
     by_user, by_movie = (step_of_rating[links.link] for links in (known.by_user, known.by_movie))
+    luck = jax.random.uniform(hiding_key(recipe.config), step_of_rating.shape)
+    luck_by_user, luck_by_movie = (luck[links.link] for links in (known.by_user, known.by_movie))
 
     def step(state, place_and_batch):
         place, batch = place_and_batch
         counts = ((steps != place) & (steps >= 0) for steps in (by_user, by_movie))
         users, movies = seen(known, *counts)
         user_key, movie_key = jax.random.split(jax.random.fold_in(hiding_key(recipe.config), state.step))
-        if recipe.model.num_user_features:
-            users = hide(users, recipe.config.cold_share, user_key)
-        if recipe.model.num_movie_features:
-            movies = hide(movies, recipe.config.cold_share, movie_key)
+        if cold_share and ("user" in model.config.history or model.num_user_features):
+            users = as_new(users, cold_share, NEW_USER_RATINGS, (luck_by_user, luck_by_movie), user_key)
+        if cold_share and model.num_movie_features:
+            movies = as_new(movies, cold_share, 0.0, (luck_by_movie, luck_by_user), movie_key)
         return train_step(state, batch, users, movies, known, recipe=recipe)
 
     return jax.lax.scan(step, state, (jnp.arange(len(batches.weight)), batches))
@@ -171,7 +204,8 @@ def squared_errors(params: Members, batches: Batch, known: Known, *, recipe: Rec
     users, movies = encode(params, known, model=recipe.model)
 
     def batch_error(batch: Batch):
-        stars = mean_stars(params, users[:, batch.user_row], movies[:, batch.movie_row], model=recipe.model)
+        pairs = users[:, batch.user_row], movies[:, batch.movie_row]
+        stars = mean_stars(params, *pairs, batch.moment, model=recipe.model)
         return jnp.sum(batch.weight * squared_error(jnp.clip(stars, *recipe.rating_scale), batch.rating))
 
     return jax.lax.map(batch_error, batches)

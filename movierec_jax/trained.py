@@ -108,9 +108,15 @@ class Recommender:
         parts = Split(train=table, valid=table[:0], test=table[:0])
         return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
 
-    def predict(self, user_ids: Iterable, movie_ids: Iterable) -> Float32[np.ndarray, " pairs"]:
-        """Stars that each user would give the movie beside them. An id that is not known counts as an average one."""
-        return self.predict_rows(*self.rows_of_pairs(user_ids, movie_ids))[0]
+    def predict(
+        self, user_ids: Iterable, movie_ids: Iterable, timestamps: Iterable | None = None
+    ) -> Float32[np.ndarray, " pairs"]:
+        """Stars that each user would give the movie beside them. An id that is not known counts as an average one.
+
+        timestamps: seconds since 1970 at which each would be given; they matter to a run with --rating_time alone.
+        """
+        user_row, movie_row = self.rows_of_pairs(user_ids, movie_ids)
+        return self.predict_rows(user_row, movie_row, timestamps)[0]
 
     def spread(self, user_ids: Iterable, movie_ids: Iterable) -> Float32[np.ndarray, " pairs"]:
         """How far the members of the ensemble are apart on each pair: a standard deviation in stars."""
@@ -123,9 +129,21 @@ class Recommender:
             raise InputError(f"{len(user_row)} users and {len(movie_row)} movies: give one movie for each user")
         return user_row, movie_row
 
-    def predict_rows(self, user_row: Int32[np.ndarray, " pairs"], movie_row: Int32[np.ndarray, " pairs"]):
-        """Stars and spread of each pair of rows."""
-        return predict_stars(self.run.model, self.params, *self.encoded, user_row, movie_row, self.run.rating_scale)
+    def predict_rows(
+        self,
+        user_row: Int32[np.ndarray, " pairs"],
+        movie_row: Int32[np.ndarray, " pairs"],
+        timestamps: Iterable | None = None,
+    ):
+        """Stars and spread of each pair of rows. Raises InputError unless there is one timestamp for each, or none."""
+        times = np.full(len(user_row), NO_TIMESTAMP) if timestamps is None else np.fromiter(timestamps, np.int64)
+        if len(times) != len(user_row):
+            raise InputError(f"{len(times)} timestamps for {len(user_row)} pairs: give one for each")
+        # The run knows nothing of the days of users that came after it.
+        known_row = user_row if self.users is self.run.users else np.full_like(user_row, self.run.users.unknown)
+        moment = self.run.moment(known_row, times)
+        scale = self.run.rating_scale
+        return predict_stars(self.run.model, self.params, *self.encoded, user_row, movie_row, scale, moment)
 
     def similar(self, movie_id, k: int = 10) -> pd.DataFrame:
         """The k movies most like one, by the cosine of their factors: `movie_id, similarity`, best first.

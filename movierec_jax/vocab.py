@@ -102,10 +102,11 @@ def kind_of(ids: pd.Index) -> str:
 
 
 def to_rows(table: pd.DataFrame, users: Vocab, movies: Vocab) -> Ratings:
-    """A clean table by row. Ids that the vocabularies do not know get their unknown row."""
+    """A clean table by row, without moments. Ids that the vocabularies do not know get their unknown row."""
     return Ratings(
         user_row=users.rows(table[USER_ID]),
         movie_row=movies.rows(table[MOVIE_ID]),
         rating=table[RATING].to_numpy(np.float32),
         timestamp=table[TIMESTAMP].to_numpy(np.int64),
+        moment=np.zeros((len(table), 0), np.int32),
     )

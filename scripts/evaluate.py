@@ -27,7 +27,7 @@ def main() -> None:
     from movierec_jax import load
     from movierec_jax.checkpoint import write_json
     from movierec_jax.evaluate import evaluate
-    from movierec_jax.report import closing_table, figures
+    from movierec_jax.report import closing_table, figures, time_note
     from movierec_jax.run import read_held_out
     from movierec_jax.scoring import require_output
 
@@ -40,7 +40,7 @@ def main() -> None:
         known = pd.concat([run.parts.train, run.parts.valid], ignore_index=True)
         held_out = read_held_out(RATINGS.value, known, run.rating_scale)
     evaluation = evaluate(run, recommender.params, held_out, cli.section_from_flags(run.config.evaluation))
-    print(closing_table(evaluation))
+    print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")
     if OUTPUT.value:
         write_json(pathlib.Path(OUTPUT.value), figures(evaluation))
 

@@ -162,6 +162,12 @@ RATINGS = [
     ("one rating", {"bad.csv": csv(GOOD[:1])}, BAD, "bad.csv: at least 2 users are needed, 1 found"),
     ("two ratings", {"bad.csv": csv([(1, 1, 1), (2, 2, 5)])}, BAD, "--test_fraction=0.1 of 2 ratings leaves none"),
     ("no timestamps", {}, "train --ratings=good.csv --split=time", "48 of 48 have none"),
+    (
+        "no times to learn from",
+        {},
+        "train --ratings=good.csv --rating_time",
+        "--rating_time: no rating of good.csv has",
+    ),
     ("a missing test file", {}, TEST, "bad.csv: no such file"),
     ("an empty test file", {"bad.csv": ""}, TEST, "bad.csv: empty"),
     (

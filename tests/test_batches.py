@@ -21,6 +21,7 @@ def numbered(num_ratings):
         movie_row=(100 + place).astype(np.int32),
         rating=(place / 2).astype(np.float32),
         timestamp=place.astype(np.int64),
+        moment=(place[:, None] + np.array([200, 300])).astype(np.int32),
     )
 
 
@@ -57,6 +58,7 @@ def test_the_columns_of_a_rating_stay_together(num_ratings, batch_size, seed, ep
     batch = epoch_batches(numbered(num_ratings), batch_size, seed, epoch)
     np.testing.assert_array_equal(batch.movie_row, 100 + batch.user_row)
     np.testing.assert_array_equal(batch.rating, batch.user_row / 2)
+    np.testing.assert_array_equal(batch.moment, batch.user_row[..., None] + np.array([200, 300]))
 
 
 @many
@@ -81,7 +83,7 @@ def test_a_last_batch_of_one_is_filled_with_the_first_rating_of_the_order():
 
 def test_arrays_have_the_dtypes_that_a_compiled_step_expects():
     batch = epoch_batches(numbered(3), 2, 0, 1)
-    assert [array.dtype for array in batch] == [np.int32, np.int32, np.float32, np.float32]
+    assert [array.dtype for array in batch] == [np.int32, np.int32, np.int32, np.float32, np.float32]
 
 
 @many

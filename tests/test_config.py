@@ -36,6 +36,7 @@ OTHER = Config(
         valid_fraction=0.0,
         split_seed=1,
         content=("zip", "year"),
+        rating_time=True,
         movie_features=("d.csv", "e.parquet"),
         user_features=("f.tsv.gz",),
     ),

@@ -16,7 +16,8 @@ owners_of_links = st.lists(st.integers(0, 4), max_size=12)
 def ratings_of(*rows) -> Ratings:
     """Ratings from (user row, movie row, stars)."""
     user, movie, stars = np.array(rows, np.float64).reshape(-1, 3).T
-    return Ratings(user.astype(np.int32), movie.astype(np.int32), stars.astype(np.float32), np.zeros(len(rows), int))
+    nothing = np.zeros(len(rows), np.int64), np.zeros((len(rows), 0), np.int32)
+    return Ratings(user.astype(np.int32), movie.astype(np.int32), stars.astype(np.float32), *nothing)
 
 
 def bags_of(*entries, num_features=0) -> Bags:

@@ -11,11 +11,13 @@ import pytest
 from movierec_jax.config import ModelConfig
 from movierec_jax.known import known_of, lay_out, new_users
 from movierec_jax.model import (
+    BIAS_DAMPING,
+    BIAS_GAIN,
     INITIAL_SPREAD,
     TwoTowers,
+    as_new,
     encode,
     encode_new_users,
-    hide,
     mean_stars,
     member_stars,
     seen,
@@ -38,7 +40,7 @@ PAIRS = [(user, movie) for user in range(4) for movie in range(6) if (2 * user +
 def ratings() -> Ratings:
     user, movie = np.array(PAIRS, np.int32).T
     stars = np.random.default_rng(0).integers(1, 6, len(PAIRS)).astype(np.float32)
-    return Ratings(user, movie, stars, np.zeros(len(PAIRS), np.int64))
+    return Ratings(user, movie, stars, np.zeros(len(PAIRS), np.int64), np.zeros((len(PAIRS), 0), np.int32))
 
 
 def bags(rows, num_features) -> Bags:
@@ -54,8 +56,8 @@ USER_CONTENT, MOVIE_CONTENT = bags([0, 1, 2, 4, COLD_USER], 3), bags([0, 1, 2, 3
 KNOWN: Known = jax.device_put(known_of(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, MOVIE_CONTENT))
 
 
-def model_of(config=CONFIG, num_user_features=3, num_movie_features=4) -> TwoTowers:
-    return TwoTowers(NUM_USERS, NUM_MOVIES, num_user_features, num_movie_features, config, MEAN)
+def model_of(config=CONFIG, num_user_features=3, num_movie_features=4, **moments) -> TwoTowers:
+    return TwoTowers(NUM_USERS, NUM_MOVIES, num_user_features, num_movie_features, config, MEAN, **moments)
 
 
 def whole(known=KNOWN):
@@ -67,13 +69,13 @@ def whole(known=KNOWN):
 def untrained():
     """A model with its initial parameters."""
     model = model_of()
-    return model, jax.jit(model.init)(jax.random.key(0), *whole(), rows(0), rows(0))["params"]
+    return model, jax.jit(model.init)(jax.random.key(0), *whole(), rows(0), rows(0), at_no_time(1))["params"]
 
 
-def as_if_trained(config=CONFIG, seed=0, **features):
+def as_if_trained(config=CONFIG, seed=0, **sizes):
     """A model with parameters that are all different from their initial values, of a spread of one."""
-    model = model_of(config, **features)
-    params = jax.eval_shape(model.init, jax.random.key(0), *whole(), rows(0), rows(0))["params"]
+    model = model_of(config, **sizes)
+    params = jax.eval_shape(model.init, jax.random.key(0), *whole(), rows(0), rows(0), at_no_time(1))["params"]
     rng = np.random.default_rng(seed)
     return model, jax.tree.map(lambda leaf: jnp.float32(rng.normal(size=leaf.shape)), params)
 
@@ -92,6 +94,11 @@ def rows(*numbers):
     return jnp.array(numbers, jnp.int32)
 
 
+def at_no_time(pairs):
+    """Moments of which nothing is known."""
+    return jnp.zeros((pairs, 0), jnp.int32)
+
+
 def all_pairs():
     """The rows of every user with every movie, the cold and unknown ones too."""
     user, movie = np.indices((USER_ROWS, MOVIE_ROWS), np.int32)
@@ -99,7 +106,8 @@ def all_pairs():
 
 
 def stars_of(model, params, user_row, movie_row, known=KNOWN, **options):
-    return np.asarray(apply(model, params, *whole(known), user_row, movie_row, **options)[0])
+    moment = at_no_time(len(user_row))
+    return np.asarray(apply(model, params, *whole(known), user_row, movie_row, moment, **options)[0])
 
 
 @functools.partial(jax.jit, static_argnames=("model", "is_training", "method"))
@@ -131,7 +139,8 @@ def vector_by_hand(tower, row: int, history, content) -> np.ndarray:
         vector += np.concatenate([tower["embedding"][row], tower["bias"][row]])
     if "explicit" in tower and history:
         told = sum(value * tower["explicit"][other] + tower["implicit"][other] for other, value in history)
-        vector += told / np.sqrt(len(history))
+        vector[:-1] += told[:-1] / np.sqrt(len(history))
+        vector[-1] += told[-1] * BIAS_GAIN / (len(history) + BIAS_DAMPING)
     return vector + sum(value * tower["features"][feature] for feature, value in content)
 
 
@@ -275,28 +284,93 @@ def test_a_user_without_a_row_is_what_the_history_says():
     assert not new.factors[3].any()
 
 
-def test_of_a_hidden_owner_the_content_alone_is_seen():
+EVERY_LUCK = tuple(jnp.full(links.link.shape, 0.5) for links in (KNOWN.by_user, KNOWN.by_movie))
+
+
+def test_an_owner_taken_for_new_has_no_row_and_the_ratings_that_are_left():
     model, params = as_if_trained(without_hidden_dims())
     users, _ = whole()
-    is_shown = jnp.float32([1, 0, 1, 0, 1, 0, 1])
-    hidden = apply(model, params, users._replace(is_shown=is_shown), method="encode_users")
-    shown, _ = encoded(model, params)
+    # All are new, and nothing is left of their ratings.
+    new = as_new(users, 1 - 1e-6, 0.0, EVERY_LUCK, jax.random.key(0))
+    hidden = apply(model, params, new, method="encode_users")
     tower = jax.tree.map(np.asarray, params["user_tower"])
     for row in range(USER_ROWS):
         content = vector_by_hand(tower, UNKNOWN_USER, [], content_by_hand(USER_CONTENT, row))
-        factors, bias = (shown.factors[row], shown.bias[row]) if is_shown[row] else (content[:-1], content[-1])
-        assert_close((hidden.factors[row], hidden.bias[row]), (factors, bias))
+        assert_close((hidden.factors[row], hidden.bias[row]), (content[:-1], content[-1]))
+    # All are new, and all of it is left.
+    new = as_new(users, 1 - 1e-6, 1e9, EVERY_LUCK, jax.random.key(0))
+    without_row = apply(model, params, new, method="encode_users")
+    shown, _ = encoded(model, params)
+    assert_close(without_row.factors[:NUM_USERS], shown.factors[:NUM_USERS] - tower["embedding"])
+    assert_close(without_row.factors[NUM_USERS:], shown.factors[NUM_USERS:])
+
+
+def test_nobody_is_taken_for_new_where_the_share_is_0():
+    for side, luck in zip(whole(), (EVERY_LUCK, EVERY_LUCK[::-1]), strict=True):
+        assert_close(as_new(side, 0.0, 3.0, luck, jax.random.key(0)), side)
+
+
+def test_ratings_that_are_left_are_the_same_in_both_layouts():
+    users, _ = whole()
+    luck = np.random.default_rng(0).random(len(PAIRS) + 1).astype(np.float32)
+    in_both = tuple(jnp.asarray(luck[links.link]) for links in (KNOWN.by_user, KNOWN.by_movie))
+    new = as_new(users, 1 - 1e-6, 3.0, in_both, jax.random.key(1))
+    left = [
+        sorted(np.asarray(links.link)[np.asarray(weighted.weights[1]) > 0].tolist())
+        for links, weighted in zip((KNOWN.by_user, KNOWN.by_movie), new.ratings, strict=True)
+    ]
+    assert left[0] == left[1]
+    assert 0 < len(left[0]) < len(PAIRS)
+    count = np.bincount(ratings().user_row[left[0]], minlength=USER_ROWS)
+    np.testing.assert_array_equal(new.num_ratings, count)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5])
-def test_hidden_owners_are_a_share_drawn_by_chance(share):
-    everybody, _ = whole()
-    many = everybody._replace(is_shown=jnp.ones(10_000))
-    drawn = [np.asarray(hide(many, share, jax.random.key(seed)).is_shown) for seed in (0, 0, 1)]
+def test_owners_taken_for_new_are_a_share_drawn_by_chance(share):
+    users, _ = whole()
+    many = users._replace(has_row=jnp.ones(10_000), num_ratings=jnp.ones(10_000))
+    drawn = [np.asarray(as_new(many, share, 1.0, EVERY_LUCK, jax.random.key(seed)).has_row) for seed in (0, 0, 1)]
     assert np.mean(drawn[0] == 0) == pytest.approx(share, abs=0.02)
     assert set(np.unique(drawn[0])) <= {0, 1}
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert (drawn[0] != drawn[2]).any() == (share > 0)
+
+
+# Moments.
+
+
+def test_a_moment_moves_factors_and_biases_by_its_rows_and_the_movie_by_the_shared_ones_alone():
+    model, params = as_if_trained(without_hidden_dims(), num_moments=5, num_shared_moments=3)
+    assert params["user_tower"]["moments"].shape == (5, 4 + 1)
+    assert params["movie_tower"]["moments"].shape == (3, 4 + 1)
+    users, movies = encoded(model, params)
+    user_row, movie_row = all_pairs()
+    # The last row stands for what is not known.
+    moment = np.random.default_rng(0).integers(0, 5 + 1, (len(user_row), 2)).astype(np.int32)
+
+    def moved(side, tower, row):
+        table = np.zeros((6, 5), np.float32)
+        rows = params[tower]["moments"]
+        table[: len(rows)] = rows
+        shift = table[moment].sum(axis=1)
+        return side.factors[row] + shift[:, :-1], side.bias[row] + shift[:, -1]
+
+    (of_user, user_bias), (of_movie, movie_bias) = (
+        moved(users, "user_tower", user_row),
+        moved(movies, "movie_tower", movie_row),
+    )
+    expected = params["head"]["mean"] + user_bias + movie_bias + np.sum(of_user * of_movie, axis=1)
+    stars = apply(model, params, *whole(), user_row, movie_row, jnp.asarray(moment))[0]
+    np.testing.assert_allclose(stars, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_an_unknown_moment_and_none_at_all_are_the_same():
+    model, params = as_if_trained(CONFIG, num_moments=5, num_shared_moments=3)
+    user_row, movie_row = all_pairs()
+    users, movies = (side[rows] for side, rows in zip(encoded(model, params), (user_row, movie_row), strict=True))
+    unknown = jnp.full((len(user_row), 3), 5, jnp.int32)
+    without = apply(model, params, users, movies, method="stars")
+    np.testing.assert_array_equal(apply(model, params, users, movies, unknown, method="stars"), without)
 
 
 # Rows without ratings.
@@ -374,7 +448,7 @@ def test_an_ensemble_encodes_and_predicts_what_its_members_do_one_by_one():
 def test_bfloat16_keeps_parameters_and_stars_in_float32():
     config = dataclasses.replace(CONFIG, precision="bfloat16")
     model, params = as_if_trained(config)
-    initial = jax.eval_shape(model.init, jax.random.key(0), *whole(), rows(0), rows(0))
+    initial = jax.eval_shape(model.init, jax.random.key(0), *whole(), rows(0), rows(0), at_no_time(1))
     assert {leaf.dtype for leaf in jax.tree.leaves(initial)} == {jnp.dtype("float32")}
     assert stars_of(model, params, *all_pairs()).dtype == np.float32
 

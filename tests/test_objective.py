@@ -69,9 +69,10 @@ def test_a_rating_of_weight_0_changes_neither_the_loss_nor_its_gradient():
 # The size of rows.
 
 
-def known_with(user_count, movie_count, user_feature_count=(), movie_feature_count=()) -> Known:
+def known_with(user_count, movie_count, user_feature_count=(), movie_feature_count=(), moment_count=()) -> Known:
     """What is known, of which decay reads the counts alone."""
-    return Known(*[None] * 6, *map(floats_of, (user_count, movie_count, user_feature_count, movie_feature_count)))
+    counts = user_count, movie_count, user_feature_count, movie_feature_count, moment_count
+    return Known(*[None] * 6, *map(floats_of, counts))
 
 
 def floats_of(values):
@@ -111,19 +112,28 @@ def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stand
             "explicit": floats([1], [2], [3]),
             "implicit": floats([2], [0], [1]),
             "features": floats([4], [1]),
+            "moments": floats([1], [2]),
             "hidden": {"kernel": floats([9])},
         },
         "movie_tower": {
             "embedding": floats([1], [1], [2]),
             "bias": floats([0], [0], [1]),
             "explicit": floats([5], [1]),
+            # Of a single user's moments it has none.
+            "moments": floats([3]),
         },
         "head": {"mean": jnp.float32(7)},
     }
     # The last count is of the unknown row; the third user has content alone.
-    known = known_with([3, 1, 0, 0], [2, 1, 1, 0], user_feature_count=[3, 1])
+    known = known_with([3, 1, 0, 0], [2, 1, 1, 0], user_feature_count=[3, 1], moment_count=[4, 1])
     config = TrainConfig(
-        embedding_decay=2.0, bias_decay=3.0, explicit_decay=5.0, implicit_decay=7.0, feature_decay=11.0, decay_power=1.0
+        embedding_decay=2.0,
+        bias_decay=3.0,
+        explicit_decay=5.0,
+        implicit_decay=7.0,
+        feature_decay=11.0,
+        moment_decay=13.0,
+        decay_power=1.0,
     )
     of_users = (
         2 * (1**2 * 3 / 4 + 2**2 * 1 / 4)
@@ -131,9 +141,13 @@ def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stand
         + 5 * (1**2 * 2 / 4 + 2**2 * 1 / 4 + 3**2 * 1 / 4)
         + 7 * (2**2 * 2 / 4 + 0 + 1**2 * 1 / 4)
         + 11 * (4**2 * 3 / 4 + 1**2 * 1 / 4)
+        + 13 * (1**2 * 4 / 5 + 2**2 * 1 / 5)
     )
     of_movies = (
-        2 * (1**2 * 2 / 4 + 1**2 * 1 / 4 + 2**2 * 1 / 4) + 3 * (1**2 * 1 / 4) + 5 * (5**2 * 3 / 4 + 1**2 * 1 / 4)
+        2 * (1**2 * 2 / 4 + 1**2 * 1 / 4 + 2**2 * 1 / 4)
+        + 3 * (1**2 * 1 / 4)
+        + 5 * (5**2 * 3 / 4 + 1**2 * 1 / 4)
+        + 13 * (3**2 * 4 / 5)
     )
     assert decay(params, known, config) == pytest.approx(of_users + of_movies)
 

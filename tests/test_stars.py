@@ -1,5 +1,6 @@
 """Means, ratios and differences of fits made up by hand, and the whole suite once for real."""
 
+import dataclasses
 import json
 import math
 import sys
@@ -168,3 +169,11 @@ def test_ours_and_the_biases_are_measured_on_the_same_rows(board, tmp_path, caps
     assert f"{ours['rmse']:.4f}" in capsys.readouterr().out
     assert f"| ours | {ours['rmse']:.4f} |" in (tmp_path / "figures" / "stars.md").read_text()
     assert figures["command"] == "python benchmark.py"
+
+
+def test_rows_that_look_at_times_are_left_out_where_there_are_none(capsys):
+    timed = Entrant("timed", OURS, {"rating_time": True})
+    with_times = [dataclasses.replace(fold, train=TEST.assign(timestamp=7)) for fold in FOLDS]
+    assert stars.possible([OUR, timed], with_times) == [OUR, timed]
+    assert stars.possible([OUR, timed], FOLDS) == [OUR]
+    assert "timed" in capsys.readouterr().out

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import itertools
+import logging
 
 import checkerboard
 import jax
@@ -20,6 +21,7 @@ from movierec_jax.schema import InputError, Known, Ratings
 from movierec_jax.train import (
     EpochRecord,
     Recipe,
+    begin,
     best_record,
     fit,
     is_finished,
@@ -203,7 +205,9 @@ def test_predictions_of_a_step_do_not_depend_on_the_stars_they_predict(unbroken)
         is_seen = ((links.link >= 0) & (step_of_rating[links.link] != 0) for links in (known.by_user, known.by_movie))
         pairs = jnp.asarray(train.user_row[[one, other]]), jnp.asarray(train.movie_row[[one, other]])
         member = jax.tree.map(lambda leaf: leaf[0], params)
-        stars, user, movie = run.model.apply({"params": member}, *seen(known, *is_seen), *pairs)
+        stars, user, movie = run.model.apply(
+            {"params": member}, *seen(known, *is_seen), *pairs, jnp.zeros((2, 0), jnp.int32)
+        )
         return stars, user.factors, movie.factors
 
     # One up, one down: the mean of all stays.
@@ -259,6 +263,20 @@ def test_a_share_of_the_movies_with_content_is_cold_and_another_one_in_each_step
         for step in (0, 1)
     ]
     assert (errors[0] != errors[1]) == is_other
+
+
+# Beginning.
+
+
+def test_beginning_gives_the_new_state_and_leaves_the_epoch_compiled(caplog):
+    # A model of its own, that no other test has compiled.
+    run, train, valid = run_of(ModelConfig(embedding_dim=5, hidden_dims=()))
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        state = begin(train, run.known, recipe=run.recipe)
+        require_equal(state, new_state(run.recipe))
+        next(fit(state, train, valid, run.known, recipe=run.recipe))
+    compiled = [record.getMessage() for record in caplog.records if "Compiling" in record.getMessage()]
+    assert len([line for line in compiled if "train_epoch" in line]) == 1
 
 
 # Ensembles.

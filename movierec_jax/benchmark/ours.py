@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from movierec_jax.benchmark.peer import Prediction
 from movierec_jax.config import Config
 from movierec_jax.run import train_run
-from movierec_jax.schema import MOVIE_ID, USER_ID, InputError
+from movierec_jax.schema import MOVIE_ID, TIMESTAMP, USER_ID, InputError
 from movierec_jax.trained import load
 
 
@@ -26,8 +26,8 @@ def fit_predict(config: Config, train: pathlib.Path, test: pathlib.Path, workdir
     if counts["train"] + counts["valid"] != num_train:
         raise InputError(f"{config.data.ratings} has changed: {num_train:,} train ratings at the start")
     start = time.perf_counter()
-    pairs = pd.read_parquet(test, columns=[USER_ID, MOVIE_ID])
-    stars = load(workdir).predict(pairs[USER_ID], pairs[MOVIE_ID])
+    pairs = pd.read_parquet(test, columns=[USER_ID, MOVIE_ID, TIMESTAMP])
+    stars = load(workdir).predict(pairs[USER_ID], pairs[MOVIE_ID], pairs[TIMESTAMP])
     predict_seconds = time.perf_counter() - start
     fit_seconds = report["seconds"]["data"] + report["seconds"]["train"]
     details = {name: report[name] for name in ("epochs", "best_epoch", "counts", "valid", "device")}

@@ -25,7 +25,7 @@ from movierec_jax.benchmark.peer import find_peer
 from movierec_jax.benchmark.table import Table, as_text, with_interval, with_spread, write_table
 from movierec_jax.config import BenchmarkConfig, Config, to_json
 from movierec_jax.extras import import_extra
-from movierec_jax.schema import RATING, USER_ID, InputError
+from movierec_jax.schema import NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, InputError
 
 # The row that fit times are compared with: the first of these that is there.
 TIME_REFERENCES = ("myfm_svdpp", "myfm_mf")
@@ -50,6 +50,7 @@ OUR_ENTRANTS = (
     Entrant("movierec_jax, ids + history", OURS, {"content": ("none",)}),
     Entrant("movierec_jax, ids + history, 4 members", OURS, {"content": ("none",), "ensemble_size": 4}),
     Entrant("movierec_jax, + content", OURS),
+    Entrant("movierec_jax, + content + time of rating", OURS, {"rating_time": True}),
 )
 
 
@@ -59,8 +60,9 @@ ABLATION = (
     Entrant("+ history of users", OURS, {"history": ("user",), "content": ("none",), "hidden_dims": ()}),
     Entrant("+ history of movies", OURS, {"content": ("none",), "hidden_dims": ()}),
     Entrant("+ content", OURS, {"hidden_dims": ()}),
-    Entrant("+ dense layers", OURS, {"hidden_dims": (64, 32)}),
-    Entrant("+ 4 members", OURS, {"hidden_dims": (64, 32), "ensemble_size": 4}),
+    Entrant("+ dense layers", OURS),
+    Entrant("+ 4 members", OURS, {"ensemble_size": 4}),
+    Entrant("+ time of rating", OURS, {"ensemble_size": 4, "rating_time": True}),
 )
 
 
@@ -106,8 +108,8 @@ def run_suite(
     be used, and at the end, with all written, where a fit failed.
     """
     seeds = benchmark.seeds or (config.train.seed,)
-    entrants = (*ours, *map(peer_entrant, benchmark.peers))
     folds = [read_fold(fold_config) for fold_config in fold_configs(config)]
+    entrants = (*possible(ours, folds), *map(peer_entrant, benchmark.peers))
     output = pathlib.Path(benchmark.output)
     output.mkdir(parents=True, exist_ok=True)
     users = pd.Index(np.concatenate([fold.test[USER_ID].unique() for fold in folds])).unique()
@@ -121,6 +123,15 @@ def run_suite(
     if failures:
         raise InputError(f"no figures for {', '.join(failures)}; the other rows stand")
     return figures
+
+
+def possible(ours: Sequence[Entrant], folds: list[Fold]) -> list[Entrant]:
+    """Those of our rows that the ratings allow: without times of ratings, none that looks at them."""
+    has_times = all((fold.train[TIMESTAMP] != NO_TIMESTAMP).any() for fold in folds)
+    left_out = [entrant for entrant in ours if entrant.settings.get("rating_time") and not has_times]
+    for entrant in left_out:
+        print(f"left out, for want of times of ratings: {entrant.label}")
+    return [entrant for entrant in ours if entrant not in left_out]
 
 
 def peer_entrant(name: str) -> Entrant:
