@@ -12,7 +12,8 @@ Each module is one stage, in the order in which data flows through them:
                                          report <──evaluate (metrics, baselines) <───────┘
 
 `content` makes features of genres, years, tags, ages and, read by `features_file`, any table of movies or users.
-`known` lays out these and the ratings for the towers, which see users and movies through sums over them (`pooling`).
+`known` lays out these and the ratings for the towers, which see users and movies through sums over them (`pooling`);
+`moments` tells them, where asked to, when a rating was given.
 `config` holds every default, `schema` the records that pass between stages, `run` the whole of a training run, and
 `cli` what the scripts share. `benchmark` compares the whole with other recommenders, `tuning` finds settings by trial.
 """
