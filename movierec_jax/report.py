@@ -130,7 +130,8 @@ def interval_lines(intervals: dict[str, float]) -> list[str]:
         for name, share in intervals.items()
         if name.startswith("coverage@")
     )
-    return ["", f"{shares} of the ratings (members {intervals['mean_spread']:.3f} stars apart)"]
+    spread = intervals["mean_spread"]
+    return ["", f"{shares} of the ratings" + (f" (members {spread:.3f} stars apart)" if spread else "")]
 
 
 def figure(value: float) -> str:

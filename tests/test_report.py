@@ -79,6 +79,11 @@ def test_intervals_have_a_line_between_stars_and_lists_where_there_are_any():
     assert (lines[place - 1], lines[place + 1], lines[place + 2]) == ("", "", "lists for 1,234 users")
 
 
+def test_a_single_member_is_not_apart_from_itself():
+    table = closing_table(evaluation_of(intervals={"noise": 0.8, "mean_spread": 0.0, "coverage@50": 0.5}, model=0.5))
+    assert "50% intervals hold 50.0% of the ratings\n" in table
+
+
 @pytest.mark.parametrize("cold_rows", [0, 1000])
 def test_warm_and_cold_rows_are_told_apart_only_where_there_are_both(cold_rows):
     assert "warm rows" not in closing_table(evaluation_of(cold_rows=cold_rows, model=0.5))
