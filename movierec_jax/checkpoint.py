@@ -383,7 +383,7 @@ class Checkpoints:
     def should_preserve(self, checkpoints: Sequence, *, context) -> list[bool]:
         """Which checkpoints stay, of all in rising order; Orbax asks at each save.
 
-        Two of the latest do, so that a damaged last one costs one epoch.
+        Two of the latest do, so that a damaged last one costs what came after the one before.
         """
         latest = [checkpoint.step for checkpoint in checkpoints[-2:]]
         return [checkpoint.step in (*latest, self.best_epoch) for checkpoint in checkpoints]

@@ -11,7 +11,7 @@ import pathlib
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -31,6 +31,9 @@ from movierec_jax.schema import MOVIE_ID, RATING, InputError, Interrupted
 from movierec_jax.splits import split, without_pairs
 from movierec_jax.train import EpochRecord, begin, best_record, fit, is_finished
 
+# How much work a kill may cost where no epoch has to be kept for its validation RMSE.
+SAVE_SECONDS = 10.0
+
 
 def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = False) -> dict:
     """Trains the run of a workdir, or goes on with it, and returns its report, as report.json has it.
@@ -41,16 +44,16 @@ def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = F
     start = time.perf_counter()
     workdir = pathlib.Path(workdir)
     goes_on = f"The same command{', without --overwrite,' if overwrite else ''} goes on: --workdir={workdir}"
-    with interruptible(goes_on) as stop_if_asked:
+    with interruptible(goes_on) as stop:
         run = prepare(config)
         data_seconds = time.perf_counter() - start
-        stop_if_asked()
+        stop.raise_if_asked()
         checkpoint.open_workdir(workdir, run, overwrite=overwrite)
         if (workdir / "report.json").exists():
             print(f"{workdir} holds this run, finished; --overwrite starts it anew")
             return checkpoint.read_json(workdir / "report.json")
         with contextlib.closing(Checkpoints(workdir)) as checkpoints:
-            records = train(run, workdir, checkpoints, stop_if_asked)
+            records = train(run, workdir, checkpoints, stop)
             params = checkpoints.best_params(run.recipe, warn=print)
     train_seconds = time.perf_counter() - start - data_seconds
     evaluation = evaluate(run, params, run.parts.test, config.evaluation)
@@ -127,24 +130,30 @@ def print_dropped(dropped: dict[str, int]) -> None:
         print(f"  left out {describe_dropped(dropped)}")
 
 
-def train(
-    run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop_if_asked: Callable[[], None]
-) -> list[EpochRecord]:
-    """Trains from the newest checkpoint to the end, saving after each epoch, and returns the records of all epochs."""
+def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: "StopRequest") -> list[EpochRecord]:
+    """Trains from the newest checkpoint to the end, and returns the records of all epochs.
+
+    Saves the last epoch, each that has a validation RMSE, as it may be the best, and of others one every SAVE_SECONDS.
+    """
     recipe = run.recipe
     state, records = checkpoints.latest(recipe, warn=print) or (begin(run.train, run.known, recipe=recipe), [])
     if records:
         print(f"going on after epoch {records[-1].epoch} of {recipe.epochs}")
     with EpochLog(workdir, records, len(run.train), recipe.epochs) as log:
         epochs = fit(state, run.train, run.valid, run.known, recipe=recipe)
-        while not is_finished(records, recipe):
-            stop_if_asked()
+        is_saved, saved_at = True, time.monotonic()
+        while not (is_finished(records, recipe) or stop.is_asked):
             state, record = next(epochs)
             records.append(record)
-            checkpoints.save(state, records)
+            is_saved = record.valid_rmse is not None or time.monotonic() - saved_at >= SAVE_SECONDS
+            if is_saved:
+                checkpoints.save(state, records)
+                saved_at = time.monotonic()
             log.add(record)
+        if not is_saved:
+            checkpoints.save(state, records)
     checkpoints.wait()
-    stop_if_asked()
+    stop.raise_if_asked()
     best = best_record(records)
     if records[-1].epoch < recipe.epochs:
         print(f"no better validation RMSE in {recipe.config.patience} epochs: stopped after epoch {records[-1].epoch}")
@@ -194,28 +203,41 @@ def as_line(record: EpochRecord) -> str:
     return json.dumps(dataclasses.asdict(record)) + "\n"
 
 
+class StopRequest:
+    """Whether SIGTERM or SIGINT has come; goes_on: how to go on after it, for people."""
+
+    def __init__(self, goes_on: str):
+        self.goes_on = goes_on
+        self.received: int | None = None
+
+    @property
+    def is_asked(self) -> bool:
+        return self.received is not None
+
+    def raise_if_asked(self) -> None:
+        """Raises Interrupted once a signal has come; all epochs must have been saved."""
+        if self.received is not None:
+            name = signal.Signals(self.received).name
+            raise Interrupted(f"stopped by {name}; all epochs so far are saved. {self.goes_on}", self.received)
+
+
 @contextlib.contextmanager
-def interruptible(goes_on: str) -> Iterator[Callable[[], None]]:
-    """Within it SIGTERM and SIGINT are kept for later: the function it gives raises Interrupted once one has come.
+def interruptible(goes_on: str) -> Iterator[StopRequest]:
+    """Within it SIGTERM and SIGINT are kept for later, as a request to stop.
 
     A second signal of the kind acts at once, as it would have without. Does nothing outside the main thread.
     """
-    received: list[int] = []
+    stop = StopRequest(goes_on)
     before: dict[int, Any] = {}
 
     def keep(number: int, frame) -> None:
-        received.append(number)
+        stop.received = stop.received or number
         signal.signal(number, before[number])
-
-    def stop_if_asked() -> None:
-        if received:
-            name = signal.Signals(received[0]).name
-            raise Interrupted(f"stopped by {name}; all epochs so far are saved. {goes_on}", received[0])
 
     if threading.current_thread() is threading.main_thread():
         before |= {number: signal.signal(number, keep) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield stop_if_asked
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

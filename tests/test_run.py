@@ -41,6 +41,10 @@ def last_state(workdir):
     return Checkpoints(workdir, read_only=True).latest(load_run(workdir).recipe, pytest.fail)[0]
 
 
+def saved_epochs(workdir):
+    return sorted(int(path.name) for path in (workdir / "checkpoints").iterdir())
+
+
 def require_equal(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
@@ -185,6 +189,27 @@ def test_a_run_stopped_by_a_signal_goes_on_to_the_bits_of_an_unbroken_one(
     assert [epoch["epoch"] for epoch in epochs_in(folder)] == list(range(1, EPOCHS + 1))
 
 
+def test_without_validation_a_quick_run_saves_when_it_ends_or_is_stopped(board_config, tmp_path, monkeypatch):
+    quick = board_config.replace(valid_ratings=None, valid_fraction=0.0, embedding_dim=2, hidden_dims=())
+    train_run(quick, tmp_path / "whole")
+    assert saved_epochs(tmp_path / "whole") == [EPOCHS]
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", SignalAt("epoch   3 of 8", signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            train_run(quick, tmp_path / "stopped")
+    assert saved_epochs(tmp_path / "stopped") == [3]
+    train_run(quick, tmp_path / "stopped")
+    assert saved_epochs(tmp_path / "stopped") == [3, EPOCHS]
+    require_equal(last_state(tmp_path / "stopped"), last_state(tmp_path / "whole"))
+
+
+def test_without_validation_a_slow_run_saves_as_it_goes(board_config, tmp_path, monkeypatch):
+    monkeypatch.setattr("movierec_jax.run.SAVE_SECONDS", 0.0)
+    slow = board_config.replace(valid_ratings=None, valid_fraction=0.0, embedding_dim=2, hidden_dims=(), epochs=3)
+    train_run(slow, tmp_path)
+    assert saved_epochs(tmp_path) == [2, 3]
+
+
 def test_a_second_signal_acts_at_once(board_config, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", SignalAt("epoch   2 of 8", signal.SIGINT, times=2))
@@ -198,8 +223,8 @@ def test_signals_are_left_alone_outside_the_main_thread(tmp_path):
 
     def work():
         try:
-            with interruptible("the same command goes on") as stop_if_asked:
-                stop_if_asked()
+            with interruptible("the same command goes on") as stop:
+                stop.raise_if_asked()
         except Exception as error:
             failures.append(error)
 
