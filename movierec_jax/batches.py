@@ -5,9 +5,9 @@ seen without stopping.
 """
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Float32, Int32, Int64
 
-from movierec_jax.schema import Batch, Ratings
+from movierec_jax.schema import Batch, Ratings, UserBlocks
 
 
 def num_steps(num_ratings: int, batch_size: int) -> int:
@@ -42,3 +42,32 @@ def stack_batches(ratings: Ratings, order: np.ndarray, batch_size: int) -> Batch
         rating=ratings.rating[filled],
         weight=weight,
     )
+
+
+def user_blocks(ratings: Ratings, hit: Float32[np.ndarray, " ratings"], users_per_block: int, seed: int) -> UserBlocks:
+    """The ratings by blocks of users, who are put together by chance; all blocks are as long as the longest."""
+    users, user = np.unique(ratings.user_row, return_inverse=True)
+    place = np.random.default_rng([seed, len(users)]).permutation(len(users))[user]
+    order = np.argsort(place, kind="stable")
+    block = place[order] // users_per_block
+    length = np.bincount(block)
+    within = np.arange(len(order)) - np.repeat(np.cumsum(length) - length, length)
+
+    def stack(column: np.ndarray, filling) -> np.ndarray:
+        stacked = np.full((len(length), length.max()), filling, column.dtype)
+        stacked[block, within] = column[order]
+        return stacked
+
+    return UserBlocks(
+        user=stack((place % users_per_block).astype(np.int32), users_per_block),
+        movie_row=stack(ratings.movie_row, 0),
+        hit=stack(hit, 0),
+    )
+
+
+def block_of_steps(num_blocks: int, seed: int, first_step: int, steps: int) -> Int32[np.ndarray, " steps"]:
+    """The block of users of each step: all of them once, in an order by chance, then all in another order."""
+    step = np.arange(first_step, first_step + steps)
+    rounds = range(first_step // num_blocks, (first_step + steps - 1) // num_blocks + 1)
+    orders = [np.random.default_rng([seed, num_blocks, number]).permutation(num_blocks) for number in rounds]
+    return np.concatenate(orders)[step - rounds.start * num_blocks].astype(np.int32)

@@ -78,7 +78,7 @@ OWN_FILES = (
 IN_TRAIN = "in_train"
 
 # Raised when files of one version can no longer be read by the next.
-FORMAT = 2
+FORMAT = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,9 +117,14 @@ class Run:
     def recipe(self) -> Recipe:
         num_ratings = len(self.parts.train)
         config = self.config.train.for_ratings(num_ratings)
-        recipe = Recipe(self.model, config, total_steps=0, rating_scale=self.rating_scale)
+        recipe = Recipe(self.model, config, 0, self.rating_scale, self.relevant_rating)
         steps = num_steps(num_ratings, recipe.batch_size)
         return dataclasses.replace(recipe, total_steps=steps * recipe.epochs)
+
+    @property
+    def relevant_rating(self) -> float:
+        """Stars from which a rating is relevant."""
+        return self.config.evaluation.relevant_from(self.rating_scale)
 
     @functools.cached_property
     def moments(self) -> Moments | None:

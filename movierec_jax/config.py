@@ -23,6 +23,17 @@ SMALL_DATA = 100_000
 SMALL_DATA_EPOCHS = 12
 EPOCHS_POWER = 0.22
 
+# Users of a step's error over the whole catalogue unless their number is given: a share of all, and no more than keep
+# a table of users by movies within so many numbers (128 MiB as float32).
+USER_BLOCKS = 10
+BLOCK_NUMBERS = 2**25
+
+# What the error over the whole catalogue may take for a hit.
+HITS = ("rated", "relevant", "graded")
+
+# Where on the scale a rating counts as relevant, unless the config says: 4 of 1 to 5 stars.
+RELEVANT_SHARE = 0.75
+
 # Settings that weigh the size of parameters.
 DECAYS = (
     "embedding_decay",
@@ -34,6 +45,8 @@ DECAYS = (
     "decay_power",
     "uncertainty",
     "weight_decay",
+    "exposure_decay",
+    "exposure_decay_power",
 )
 
 DEFAULT_WORKDIR = "runs/default"
@@ -56,6 +69,12 @@ PEERS = (
     "myfm_mf",
     "myfm_svdpp",
 )
+
+
+# What our lists are compared with; each is a file in benchmark/rankers.
+RANKERS = ("popularity", "item_knn", "ease", "implicit_als", "implicit_bpr")
+
+SUITES = ("stars", "ablation", "cold", "ranking", "ranking_new_users")
 
 
 def setting(default: Any, help: str) -> Any:
@@ -150,6 +169,11 @@ class ModelConfig:
         "towers that also see who was rated and how: user (the movies a user rated), movie (the users who rated a "
         "movie); empty: neither",
     )
+    exposure_dim: int = setting(
+        256,
+        "numbers per user and per movie vector that tell whether the one comes to rate the other; lists are ordered by "
+        "that and the stars, or with 0 by the stars alone",
+    )
     dropout: float = setting(0.5, "share of hidden units dropped in training, 0 or more and below 1")
     precision: str = setting("float32", "arithmetic of the dense layers and products: float32 or bfloat16")
 
@@ -158,6 +182,7 @@ class ModelConfig:
         require(all(width >= 1 for width in self.hidden_dims), "hidden_dims", self.hidden_dims, "widths of 1 or more")
         for side in self.history:
             choose("history", side, ("user", "movie"))
+        require(self.exposure_dim >= 0, "exposure_dim", self.exposure_dim, "0 or more")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "0 or more and below 1")
         choose("precision", self.precision, ("float32", "bfloat16"))
 
@@ -194,6 +219,28 @@ class TrainConfig:
         "by theirs and a few ratings",
     )
     weight_decay: float = setting(0.005, "weight of the squared kernels of the dense layers")
+    hit: str = setting(
+        "rated",
+        "what the error over the whole catalogue takes for a hit: rated (any rating; lists then weigh it by the chance "
+        "that it is a relevant one), relevant (one of --relevant_rating or more) or graded (by its place on the scale)",
+    )
+    unrated_weight: float = setting(
+        0.3, "weight of the squared error on a movie that the user has not rated, where that on one they have is 1"
+    )
+    hidden_share: float = setting(
+        0.5, "share of a user's ratings that a step hides from the error over the whole catalogue, to be told by others"
+    )
+    exposure_decay: float = setting(
+        3.0, "weight of the squared rows by which exposure is told, beside the squared error of a user"
+    )
+    exposure_decay_power: float = setting(
+        0.0, "power of its number of ratings by which a movie's rows of exposure decay; 0: all movies alike"
+    )
+    users_per_step: int | None = setting(
+        None,
+        f"users in a step's error over the whole catalogue; without it 1/{USER_BLOCKS} of them, fewer if the catalogue "
+        "is large",
+    )
     patience: int = setting(0, "stop after this many epochs without a better validation RMSE; 0: never")
     ensemble_size: int = setting(1, "members trained at once from other initial values; predictions are their mean")
     seed: int = setting(0, "seed of initial values, order of ratings and dropout")
@@ -207,6 +254,11 @@ class TrainConfig:
             require(0 <= getattr(self, flag) < float("inf"), flag, getattr(self, flag), "0 or more")
         require(0 <= self.cold_share < 1, "cold_share", self.cold_share, "0 or more and below 1")
         require(self.ensemble_size >= 1, "ensemble_size", self.ensemble_size, "1 or more")
+        choose("hit", self.hit, HITS)
+        require(0 < self.unrated_weight < float("inf"), "unrated_weight", self.unrated_weight, "above 0")
+        require(0 < self.hidden_share < 1, "hidden_share", self.hidden_share, "above 0 and below 1")
+        is_count = self.users_per_step is None or self.users_per_step >= 1
+        require(is_count, "users_per_step", self.users_per_step, "1 or more")
         require(self.patience >= 0, "patience", self.patience, "0 or more")
         require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
 
@@ -226,7 +278,9 @@ class EvalConfig:
 
     eval_k: tuple[int, ...] = setting((10, 20, 100), "list lengths at which ranking is measured, such as 10,20,100")
     relevant_rating: float | None = setting(
-        None, "stars from which a test rating is a hit; without it, three quarters up the scale (4 of 1 to 5)"
+        None,
+        "stars from which a rating is relevant: a hit, and what lists are ordered for; without it, three quarters "
+        "up the scale (4 of 1 to 5)",
     )
 
     def __post_init__(self):
@@ -235,6 +289,11 @@ class EvalConfig:
         )
         is_number = self.relevant_rating is None or math.isfinite(self.relevant_rating)
         require(is_number, "relevant_rating", self.relevant_rating, "a number of stars")
+
+    def relevant_from(self, rating_scale: tuple[float, float]) -> float:
+        """Stars from which a rating is relevant."""
+        lowest, highest = rating_scale
+        return lowest + RELEVANT_SHARE * (highest - lowest) if self.relevant_rating is None else self.relevant_rating
 
 
 @dataclasses.dataclass(frozen=True)
@@ -259,20 +318,24 @@ class BenchmarkConfig:
 
     suite: str = setting(
         "stars",
-        "what is measured: stars (how far predicted ratings are off), ablation (the "
-        "same for the parts of our model), cold (the same for movies and users without ratings in train)",
+        "what is measured: stars (how far predicted ratings are off), ablation (the same for the parts of our model), "
+        "cold (the same for movies and users without ratings in train), ranking (how good lists are) or "
+        "ranking_new_users (how good lists are for users without ratings in train)",
     )
     peers: tuple[str, ...] = setting(PEERS, "recommenders to compare with, by name; empty: none")
+    rankers: tuple[str, ...] = setting(RANKERS, "recommenders whose lists are compared, by name; empty: none")
     seeds: tuple[int, ...] | None = setting(
         None, "make every fit once with each of these seeds, such as 0,1,2; without it, with --seed alone"
     )
     output: str = setting("runs/benchmark", "folder for the table as Markdown and JSON; made if missing")
 
     def __post_init__(self):
-        choose("suite", self.suite, ("stars", "ablation", "cold"))
+        choose("suite", self.suite, SUITES)
         for name in self.peers:
             choose("peers", name, PEERS)
-        for flag, found in (("peers", self.peers), ("seeds", self.seeds or ())):
+        for name in self.rankers:
+            choose("rankers", name, RANKERS)
+        for flag, found in (("peers", self.peers), ("rankers", self.rankers), ("seeds", self.seeds or ())):
             require(len(set(found)) == len(found), flag, found, "different from each other")
         require(all(0 <= seed < 2**32 for seed in self.seeds or ()), "seeds", self.seeds, "0 to 4294967295")
 

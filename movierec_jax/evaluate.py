@@ -17,11 +17,8 @@ from movierec_jax.baselines import rating_baselines
 from movierec_jax.checkpoint import Run, places_and_rows
 from movierec_jax.config import EvalConfig
 from movierec_jax.model import Members, encode
-from movierec_jax.recommend import Seen, TopK, predict_stars, top_k_blocks
+from movierec_jax.recommend import Seen, TopK, order_of, predict_stars, top_k_blocks
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError, Ratings
-
-# Where on the scale a rating counts as a hit, unless the config says: 4 of 1 to 5 stars.
-RELEVANT_SHARE = 0.75
 
 # Percentages of ratings that intervals around predictions should hold.
 INTERVAL_LEVELS = (50, 80, 95)
@@ -74,7 +71,11 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
         predictions[name] = np.clip(predict(ratings), *run.rating_scale)
     is_warm = run.users.is_known(ratings.user_row) & run.movies.is_known(ratings.movie_row)
     ranking, num_ranked = rank(
-        run, functools.partial(top_k_blocks, run.model, params, users, movies), held_out, ratings, config
+        run,
+        functools.partial(top_k_blocks, run.model, order_of(run.recipe), params, users, movies),
+        held_out,
+        ratings,
+        config,
     )
     return Evaluation(
         rating={name: rating_figures(stars, ratings.rating, is_warm) for name, stars in predictions.items()},
@@ -127,18 +128,12 @@ def intervals(
     }
 
 
-def relevant_from(config: EvalConfig, rating_scale: tuple[float, float]) -> float:
-    """Stars from which a rating counts as a hit."""
-    lowest, highest = rating_scale
-    return lowest + RELEVANT_SHARE * (highest - lowest) if config.relevant_rating is None else config.relevant_rating
-
-
 def rank(
     run: Run, top_k: TopKBlocks, held_out: pd.DataFrame, ratings: Ratings, config: EvalConfig
 ) -> tuple[dict[str, dict[str, float]], int]:
     """Ranking metrics of the model and of popularity, and the number of users they are means over."""
     ks = config.eval_k
-    is_relevant = held_out[RATING].to_numpy() >= relevant_from(config, run.rating_scale)
+    is_relevant = held_out[RATING].to_numpy() >= config.relevant_from(run.rating_scale)
     users = pd.Index(held_out[USER_ID][is_relevant].unique())
     place = users.get_indexer(held_out[USER_ID])[is_relevant].astype(np.int64)
     known = places_and_rows(run, users, [run.parts.train, run.parts.valid])
@@ -148,7 +143,7 @@ def rank(
     relevant_row = np.minimum(ratings.movie_row[is_relevant], len(run.movies), dtype=np.int32)
     relevant_pairs = pairs(place, relevant_row, len(run.movies))
     lists = {
-        "model": model_lists(run, top_k, users, seen, max(ks)),
+        "model": model_lists(run.users.rows(users), len(run.movies), top_k, seen, max(ks)),
         "popularity": popular_lists(count, seen, len(users), max(ks)),
     }
     figures = {}
@@ -170,11 +165,13 @@ def pairs(place: Int[np.ndarray, "..."], movie_row: Int32[np.ndarray, "..."], nu
     return place * np.int64(num_movies + 1) + movie_row
 
 
-def model_lists(run: Run, top_k: TopKBlocks, users: pd.Index, seen: Seen, k: int) -> Int32[np.ndarray, "users k"]:
-    """The movie rows of each user's list; the unknown row in places that stay empty."""
-    lists = np.full((len(users), k), len(run.movies), np.int32)
-    depth = min(k, len(run.movies))
-    for place, top in top_k(run.users.rows(users), seen, depth):
+def model_lists(
+    user_row: Int32[np.ndarray, " users"], num_movies: int, top_k: TopKBlocks, seen: Seen, k: int
+) -> Int32[np.ndarray, "users k"]:
+    """The movie rows of each user's list; the number of movies in places that stay empty."""
+    lists = np.full((len(user_row), k), num_movies, np.int32)
+    depth = min(k, num_movies)
+    for place, top in top_k(user_row, seen, depth):
         lists[place, :depth] = top.movie_row
     return lists
 

@@ -5,6 +5,7 @@
     movie row, users who rated and how, features -> movie tower -> Encoded ─┘
 
     stars = mean + user bias + movie bias + <user factors, movie factors> + dense(user hidden + movie hidden)
+    exposure = <user exposure, movie exposure>
 
 A tower adds up the embedding of its row, its content, which is the sum of value x row over its features, and its
 history, which is the sum over its n ratings of
@@ -18,6 +19,9 @@ cannot express (He et al. 2017, but as a residual that starts from zero). `dense
 side by side; that layer is a sum of a user part and a movie part, so each tower computes its part once per user or
 movie and the head only adds them. The head broadcasts: `[batch]` with `[batch]` gives pairs `[batch]`, and `[users, 1]`
 with `[1, movies]` gives every combination `[users, movies]`.
+
+Exposure is whether the user comes to rate the movie at all (`exposure.py`). It has tables of its own: what brings
+people to a movie is not what makes them like it.
 """
 
 import dataclasses
@@ -30,6 +34,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.config import ModelConfig
+from movierec_jax.exposure import Exposure
 from movierec_jax.pooling import BothWays, Weighted, over_owners, pool
 from movierec_jax.schema import Known, Links
 
@@ -47,11 +52,15 @@ INITIAL_SPREAD = 0.001
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """What a tower says of users or movies: all that the head needs of them."""
+    """What a tower says of users or movies: all that the head needs of them.
+
+    exposure: of no width where it is not asked for.
+    """
 
     bias: Float[Array, "*n"]
     factors: Float[Array, "*n features"]
     hidden: Float[Array, "*n hidden"]
+    exposure: Float[Array, "*n exposure"]
 
     def __getitem__(self, index) -> "Encoded":
         """The same of a part, or with new axes: `users[:, None]` for broadcasting."""
@@ -170,7 +179,7 @@ class Tower(nn.Module):
             vector = vector + pool((self.features,), seen.content, len(row))
         factors = vector[:, :-1]
         hidden = self.hidden(factors) if self.config.hidden_dims else factors[:, :0]
-        return Encoded(bias=vector[:, -1], factors=factors, hidden=hidden)
+        return Encoded(bias=vector[:, -1], factors=factors, hidden=hidden, exposure=factors[:, :0])
 
     def at(self, encoded: Encoded, moment: Int32[Array, "*n moments"]) -> Encoded:
         """The same ones at moments of theirs; rows from `num_moments` on change nothing. Dense layers know no time."""
@@ -242,6 +251,7 @@ class TwoTowers(nn.Module):
             movies, users, self.num_movie_features, self.num_shared_moments, "movie" in history, self.config
         )
         self.head = Head(self.rating_mean, self.config)
+        self.exposure = Exposure(movies, self.config.exposure_dim)
 
     def __call__(
         self,
@@ -254,20 +264,40 @@ class TwoTowers(nn.Module):
         is_training: bool = False,
     ) -> tuple[Float[Array, " batch"], Encoded, Encoded]:
         """Stars of each pair at a moment, with the encoded users and movies they come from."""
-        user, movie = self.at(self.encode_users(users)[user_row], self.encode_movies(movies)[movie_row], moment)
+        if self.is_initializing() and self.config.exposure_dim:
+            self.exposure.movies(self.num_movies)
+        every_user, every_movie = (jnp.arange(len(side.num_ratings), dtype=jnp.int32) for side in (users, movies))
+        user, movie = self.user_tower(every_user, users)[user_row], self.movie_tower(every_movie, movies)[movie_row]
+        user, movie = self.at(user, movie, moment)
         return self.head(user, movie, is_training=is_training), user, movie
 
     def encode_users(self, users: Seen) -> Encoded:
         """Every user in the order of rows, those without ratings last."""
-        return self.user_tower(jnp.arange(len(users.num_ratings), dtype=jnp.int32), users)
+        return self.exposed(self.user_tower(jnp.arange(len(users.num_ratings), dtype=jnp.int32), users), users)
 
     def encode_movies(self, movies: Seen) -> Encoded:
         """Every movie in the order of rows, those without ratings last."""
-        return self.movie_tower(jnp.arange(len(movies.num_ratings), dtype=jnp.int32), movies)
+        rows = jnp.arange(len(movies.num_ratings), dtype=jnp.int32)
+        encoded = self.movie_tower(rows, movies)
+        if not self.config.exposure_dim:
+            return encoded
+        return dataclasses.replace(encoded, exposure=self.exposure.movies(len(rows)))
 
     def encode_new_users(self, users: Seen) -> Encoded:
         """Users who have no row."""
-        return self.user_tower(jnp.full(len(users.num_ratings), self.num_users, jnp.int32), users)
+        rows = jnp.full(len(users.num_ratings), self.num_users, jnp.int32)
+        return self.exposed(self.user_tower(rows, users), users)
+
+    def exposed(self, encoded: Encoded, users: Seen) -> Encoded:
+        """The same users with their exposure."""
+        if not self.config.exposure_dim:
+            return encoded
+        rated = BothWays(*(links._replace(weights=links.weights[1:]) for links in users.ratings))
+        return dataclasses.replace(encoded, exposure=self.exposure.users(rated, users.num_ratings))
+
+    def catalogue(self, is_rated: Float[Array, "users movies"]) -> Float[Array, "users movies"]:
+        """The exposure to every movie of users known by a table of what they have rated, 1 there and else 0."""
+        return self.exposure.catalogue(is_rated)
 
     def at(self, user: Encoded, movie: Encoded, moment: Int32[Array, "*pairs moments"]) -> tuple[Encoded, Encoded]:
         """Each user and movie as they are at a moment."""
@@ -333,6 +363,11 @@ def mean_stars(
 ) -> Float[Array, "*pairs"]:
     """The mean over the members of what they say, as `member_stars` has it."""
     return jnp.mean(member_stars(params, users, movies, moment, model=model), axis=0)
+
+
+def mean_exposure(users: Encoded, movies: Encoded) -> Float[Array, "*pairs"]:
+    """The mean over the members of how much encoded users are exposed to encoded movies, of shapes that broadcast."""
+    return jnp.mean(jnp.einsum("...d,...d->...", users.exposure, movies.exposure), axis=0)
 
 
 def small_normal(key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Float[Array, "rows features"]:

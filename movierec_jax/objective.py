@@ -1,4 +1,7 @@
-"""What training makes small: the squared error of the stars, and the size of what single users and movies add to it.
+"""What training makes small: squared errors, and the size of what single users and movies add to them.
+
+One error is that of the stars, over observed ratings. The other is over the whole catalogue: whether each of some users
+has rated each movie. It leaves no pair out, so nothing is sampled and nothing to be corrected for.
 
 Means are weighted, so the places that fill up a last batch (weight 0) change nothing.
 """
@@ -31,6 +34,31 @@ def squared_error(stars: Float[Array, " batch"], rating: Float[Array, " batch"])
     if stars.shape != rating.shape:
         raise ValueError(f"predictions {stars.shape} and ratings {rating.shape} differ in shape")
     return jnp.square(stars - rating)
+
+
+def catalogue_error(
+    exposure: Float[Array, "users movies"], hit: Float[Array, "users movies"], weight: Float[Array, "users movies"]
+) -> Float[Array, ""]:
+    """The weighted squared errors of a user over all movies, in the mean over the users of whom any movie counts.
+
+    Raises ValueError for unequal shapes.
+    """
+    if not exposure.shape == hit.shape == weight.shape:
+        raise ValueError(f"exposure {exposure.shape}, hits {hit.shape} and weights {weight.shape} differ in shape")
+    num_users = jnp.sum(jnp.any(weight > 0, axis=1))
+    return jnp.sum(weight * jnp.square(exposure - hit)) / num_users
+
+
+def exposure_decay(params: Mapping[str, Array], known: Known, config: TrainConfig) -> Float[Array, ""]:
+    """The weighed squared size of all rows of movies by which exposure is told, as a share of a user's error.
+
+    A movie's rows count by its number of ratings to the power `exposure_decay_power`, 1 in the mean over movies.
+    """
+    num_movies = len(params["movie"])
+    frequency = (1 + known.movie_count[:num_movies]) ** config.exposure_decay_power
+    weight = frequency / jnp.mean(frequency)
+    size = sum(weighted_size(params[name], weight) for name in ("rated", "movie"))
+    return config.exposure_decay * size / jnp.sum(known.user_count > 0)
 
 
 def decay(params: Mapping[str, Mapping[str, Array]], known: Known, config: TrainConfig) -> Float[Array, ""]:

@@ -14,12 +14,49 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
 
 from movierec_jax.config import ScoreConfig
-from movierec_jax.model import Encoded, Members, TwoTowers, mean_stars, member_stars
+from movierec_jax.model import Encoded, Members, TwoTowers, mean_exposure, mean_stars, member_stars
+from movierec_jax.train import Recipe
 
 # Numbers in the widest array of one tile: users x movies x units of a dense layer, 32 MiB as float32.
 TILE_NUMBERS = 2**23
+# Over how much of the rating scale the chance of a relevant rating rises, by predicted stars: a logistic curve's scale.
+LIKING_SCALE = 0.2
 # Pairs per program when single predictions are asked for.
 BLOCK_PAIRS = 2**14
+
+
+@dataclasses.dataclass(frozen=True)
+class Order:
+    """What lists are ordered by: exposure, stars, or the one times the chance that the other is relevant.
+
+    by: "expected_hits" for both, "exposure" or "stars".
+    relevant_rating: stars from which a rating is relevant; scale: of the chance of it, in stars.
+    """
+
+    by: str
+    relevant_rating: float
+    scale: float
+
+    def score(self, exposure: Float[Array, "*pairs"], stars: Float[Array, "*pairs"]) -> Float[Array, "*pairs"]:
+        """The number that a list falls by."""
+        if self.by == "stars":
+            return stars
+        if self.by == "exposure":
+            return exposure
+        chance = jax.nn.sigmoid((stars - self.relevant_rating) / self.scale)
+        # Below 0 stands what is even less likely to be watched than not at all; liking it would not help.
+        return jnp.where(exposure > 0, exposure * chance, exposure)
+
+
+def order_of(recipe: Recipe) -> Order:
+    """The order that suits what a model has learnt."""
+    by = "expected_hits" if recipe.config.hit == "rated" else "exposure"
+    lowest, highest = recipe.rating_scale
+    return Order(
+        by=by if recipe.model.config.exposure_dim else "stars",
+        relevant_rating=recipe.relevant_rating,
+        scale=LIKING_SCALE * (highest - lowest),
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +64,12 @@ class TopK:
     """The best movies of some users, best first; equal scores by movie row.
 
     A user with fewer than k movies to choose from has the unknown movie row in the places that stay empty.
-    score: stars before they are held to the rating scale, -inf in empty places.
+    score: what the list falls by, -inf in empty places; stars: before they are held to the rating scale.
     """
 
     movie_row: Int32[np.ndarray, "users k"]
     score: Float32[np.ndarray, "users k"]
+    stars: Float32[np.ndarray, "users k"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +96,7 @@ class Seen:
         return mask
 
 
-@functools.partial(jax.jit, static_argnames=("model", "k", "tile"))
+@functools.partial(jax.jit, static_argnames=("model", "order", "k", "tile"))
 def top_k_block(
     params: Members,
     users: Encoded,
@@ -67,10 +105,11 @@ def top_k_block(
     is_seen: Bool[Array, "users movies"],
     *,
     model: TwoTowers,
+    order: Order,
     k: int,
     tile: int,
-) -> tuple[Float[Array, "users k"], Int32[Array, "users k"]]:
-    """Scores and rows of each user's k best movies that are not seen; `users` is a multiple of `tile`.
+) -> tuple[Int32[Array, "users k"], Float[Array, "users k"], Float[Array, "users k"]]:
+    """Rows, scores and stars of each user's k best movies that are not seen; `users` is a multiple of `tile`.
 
     users, movies: encoded, `user_row` being places among the users.
     """
@@ -78,11 +117,13 @@ def top_k_block(
 
     def top_k_tile(rows, seen):
         stars = mean_stars(params, users[:, rows, None], catalogue, model=model)
-        return jax.lax.top_k(jnp.where(seen, -jnp.inf, stars), k)
+        score = order.score(mean_exposure(users[:, rows, None], catalogue), stars)
+        score, movie_row = jax.lax.top_k(jnp.where(seen, -jnp.inf, score), k)
+        return movie_row, score, jnp.take_along_axis(stars, movie_row, axis=1)
 
     tiles = (user_row.reshape(-1, tile), is_seen.reshape(-1, tile, is_seen.shape[1]))
-    score, movie_row = jax.lax.map(lambda args: top_k_tile(*args), tiles)
-    return score.reshape(-1, k), movie_row.reshape(-1, k)
+    lists = jax.lax.map(lambda args: top_k_tile(*args), tiles)
+    return tuple(column.reshape(-1, k) for column in lists)
 
 
 def tile_users(model: TwoTowers, num_members: int) -> int:
@@ -93,6 +134,7 @@ def tile_users(model: TwoTowers, num_members: int) -> int:
 
 def top_k_blocks(
     model: TwoTowers,
+    order: Order,
     params: Members,
     users: Encoded,
     movies: Encoded,
@@ -113,11 +155,12 @@ def top_k_blocks(
         place = slice(first, min(first + block, len(user_row)))
         rows = fill(user_row[place], block)
         mask = seen.mask(place, (block, model.num_movies))
-        return place, top_k_block(params, users, movies, rows, mask, model=model, k=k, tile=tile)
+        return place, top_k_block(params, users, movies, rows, mask, model=model, order=order, k=k, tile=tile)
 
     def finish(place: slice, result) -> tuple[slice, TopK]:
-        score, movie_row = (np.asarray(array)[: place.stop - place.start] for array in result)
-        return place, TopK(movie_row=np.where(np.isneginf(score), np.int32(model.num_movies), movie_row), score=score)
+        movie_row, score, stars = (np.asarray(array)[: place.stop - place.start] for array in result)
+        is_empty = np.isneginf(score)
+        return place, TopK(np.where(is_empty, np.int32(model.num_movies), movie_row), score, stars)
 
     for job in one_ahead(start(first) for first in range(0, max(1, len(user_row)), block)):
         yield finish(*job)

@@ -185,7 +185,7 @@ class EpochLog:
         self.bar.update(self.num_ratings)
         self.lines.write(as_line(record))
         self.lines.flush()
-        for name in ("train_rmse", "valid_rmse", "seconds"):
+        for name in ("train_rmse", "catalogue_error", "valid_rmse", "seconds"):
             if (value := getattr(record, name)) is not None:
                 self.events.add_scalar(name, value, record.epoch)
 

@@ -169,6 +169,18 @@ class Batch(NamedTuple):
     weight: Float32[Any, "*steps batch"]
 
 
+class UserBlocks(NamedTuple):
+    """The train ratings by blocks of as many users each, for the error over the whole catalogue.
+
+    user: place of the rating's user within the block; the number of users in a block marks filling.
+    hit: what the error takes the movie to be to the user.
+    """
+
+    user: Int32[Any, "*blocks entries"]
+    movie_row: Int32[Any, "*blocks entries"]
+    hit: Float32[Any, "*blocks entries"]
+
+
 class Links(NamedTuple):
     """Links from owners to others, laid out in pieces of one length for `pooling.pool`.
 

@@ -11,17 +11,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int32
+from jaxtyping import Array, Float, Float32, Int32
 
 from movierec_jax import batches
-from movierec_jax.config import TrainConfig
+from movierec_jax.config import BLOCK_NUMBERS, USER_BLOCKS, TrainConfig
 from movierec_jax.model import Members, Seen, TwoTowers, as_new, encode, mean_stars, seen
-from movierec_jax.objective import decay, squared_error, variance, weighted_mean
+from movierec_jax.objective import catalogue_error, decay, exposure_decay, squared_error, variance, weighted_mean
 from movierec_jax.optimizer import adam
-from movierec_jax.schema import Batch, InputError, Known, Links, Ratings
+from movierec_jax.schema import Batch, InputError, Known, Links, Ratings, UserBlocks
 
-# Tells the random numbers of hiding from all others.
+# Tell the random numbers of hiding from all others: what is hidden from the towers, and from exposure.
 HIDING = 0x5EED
+HIDING_EXPOSED = 0xE5ED
 
 # Ratings, in the mean, by which a step knows the users whom it takes for new.
 NEW_USER_RATINGS = 10.0
@@ -43,12 +44,14 @@ class Recipe:
     """All that a step reads besides its state and the data; the same from the first step to the last.
 
     config: with epochs and batch size filled in.
+    relevant_rating: stars from which a rating is relevant.
     """
 
     model: TwoTowers
     config: TrainConfig
     total_steps: int
     rating_scale: tuple[float, float]
+    relevant_rating: float
 
     @functools.cached_property
     def optimizer(self) -> optax.GradientTransformation:
@@ -62,18 +65,57 @@ class Recipe:
     def batch_size(self) -> int:
         return typing.cast(int, self.config.batch_size)
 
+    @property
+    def users_per_step(self) -> int:
+        """Users in a step's error over the whole catalogue."""
+        share = min(-(-self.model.num_users // USER_BLOCKS), BLOCK_NUMBERS // self.model.num_movies)
+        return self.config.users_per_step or max(1, share)
+
+    def hits(self, rating: Float32[np.ndarray, " ratings"]) -> Float32[np.ndarray, " ratings"]:
+        """What the error over the whole catalogue takes rated movies to be: 1 for a hit, 0 for none."""
+        lowest, highest = self.rating_scale
+        if self.config.hit == "graded":
+            return ((rating - lowest) / (highest - lowest)).astype(np.float32)
+        return (rating >= (self.relevant_rating if self.config.hit == "relevant" else lowest)).astype(np.float32)
+
+    def user_blocks(self, train: Ratings) -> UserBlocks | None:
+        """The train ratings as the error over the whole catalogue takes them; None where there is no such error."""
+        if not self.model.config.exposure_dim:
+            return None
+        return batches.user_blocks(train, self.hits(train.rating), self.users_per_step, self.config.seed)
+
+
+class EpochInput(typing.NamedTuple):
+    """What an epoch is made of besides what is known: its batches, the step of each rating and the block of each step.
+
+    step_of_rating: as `batches.steps_of` has it. block: of users, for the error over the whole catalogue.
+    """
+
+    batches: Batch
+    step_of_rating: Int32[typing.Any, " ratings_and_filling"]
+    block: Int32[typing.Any, " steps"]
+
+
+class Errors(typing.NamedTuple):
+    """Of a step or of many: the mean squared error of the stars, and a user's squared error over the catalogue."""
+
+    stars: Float[Array, "*steps"]
+    catalogue: Float[Array, "*steps"]
+
 
 @dataclasses.dataclass(frozen=True)
 class EpochRecord:
     """What is known after an epoch, counted from 1.
 
-    train_rmse: over the epoch, with dropout, while the parameters moved. valid_rmse: after it; None without a
-    validation part. seconds: of the epoch with its validation.
+    train_rmse: over the epoch, with dropout, while the parameters moved. catalogue_error: over the epoch, a user's
+    squared error over all movies that are not hidden; 0 where exposure is not learnt. valid_rmse: after it; None
+    without a validation part. seconds: of the epoch with its validation.
     """
 
     epoch: int
     step: int
     train_rmse: float
+    catalogue_error: float
     valid_rmse: float | None
     seconds: float
 
@@ -97,18 +139,31 @@ def begin(train: Ratings, known: Known, *, recipe: Recipe) -> TrainState:
 
     Either takes seconds, most of them in XLA, which lets other threads work.
     """
-    order = np.arange(len(train))
-    inputs = batches.stack_batches(train, order, recipe.batch_size), batches.steps_of(order, recipe.batch_size)
+    blocks = recipe.user_blocks(train)
+    epoch = epoch_input(train, blocks, 0, recipe)
 
     def compile_epoch() -> None:
         state = jax.eval_shape(lambda: new_state(recipe))
-        train_epoch.lower(state, *inputs, jax.device_put(known), recipe=recipe).compile()
+        train_epoch.lower(state, epoch, jax.device_put(known), blocks, recipe=recipe).compile()
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as background:
         compiled = background.submit(compile_epoch)
         state = jax.block_until_ready(new_state(recipe))
         compiled.result()
     return state
+
+
+def epoch_input(train: Ratings, blocks: UserBlocks | None, epoch: int, recipe: Recipe) -> EpochInput:
+    """The input of an epoch, counted from 0: a function of it and of the seed."""
+    order = batches.epoch_order(len(train), recipe.config.seed, epoch)
+    stacked = batches.stack_batches(train, order, recipe.batch_size)
+    steps = len(stacked.weight)
+    num_blocks = 1 if blocks is None else len(blocks.user)
+    return EpochInput(
+        batches=stacked,
+        step_of_rating=batches.steps_of(order, recipe.batch_size),
+        block=batches.block_of_steps(num_blocks, recipe.config.seed, epoch * steps, steps),
+    )
 
 
 def nothing_known(model: TwoTowers) -> Known:
@@ -130,10 +185,46 @@ def hiding_key(config: TrainConfig) -> Array:
     return jax.random.key(config.seed ^ HIDING)
 
 
+class Catalogue(typing.NamedTuple):
+    """What some users have rated, as tables with a column for each movie, for a step's error over all movies.
+
+    is_rated: 1 for what they are known by, else 0; hit and weight: of the movies that are to be told.
+    """
+
+    is_rated: Float[Array, "users movies"]
+    hit: Float[Array, "users movies"]
+    weight: Float[Array, "users movies"]
+
+
+def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue:
+    """The users of a block, with a share of their ratings hidden by chance.
+
+    Movies whose ratings are not hidden have weight 0: they could be told from themselves. So have places of no user.
+    """
+    config = recipe.config
+
+    def table(entries: Float[Array, " entries"]) -> Float[Array, "users movies"]:
+        empty = jnp.zeros((recipe.users_per_step, recipe.model.num_movies))
+        return empty.at[block.user, block.movie_row].set(entries, mode="drop")
+
+    is_hidden = jax.random.bernoulli(key, config.hidden_share, block.user.shape).astype(jnp.float32)
+    is_rated, is_told = table(1 - is_hidden), table(is_hidden)
+    is_user = jnp.any(is_rated + is_told > 0, axis=1, keepdims=True)
+    weight = is_told + config.unrated_weight * (1 - is_rated - is_told)
+    return Catalogue(is_rated, table(block.hit * is_hidden), weight * is_user)
+
+
 def train_step(
-    state: TrainState, batch: Batch, users: Seen, movies: Seen, known: Known, *, recipe: Recipe
-) -> tuple[TrainState, Float[Array, ""]]:
-    """The state after one step of Adam, and the mean squared error before it, over all members.
+    state: TrainState,
+    batch: Batch,
+    users: Seen,
+    movies: Seen,
+    catalogue: Catalogue | None,
+    known: Known,
+    *,
+    recipe: Recipe,
+) -> tuple[TrainState, Errors]:
+    """The state after one step of Adam, and the errors before it, means over all members.
 
     users, movies: what is seen of them without the ratings of the batch.
     """
@@ -153,39 +244,40 @@ def train_step(
         error = weighted_mean(squared_error(stars, batch.rating), batch.weight)
         spread = variance(user, movie, known.user_count[batch.user_row], known.movie_count[batch.movie_row])
         penalty = config.uncertainty * weighted_mean(spread, batch.weight) + decay(params, known, config)
-        return error + penalty, error
+        if catalogue is None:
+            return error + penalty, Errors(error, jnp.zeros(()))
+        exposure = recipe.model.apply({"params": params}, catalogue.is_rated, method="catalogue")
+        told = catalogue_error(exposure, catalogue.hit, catalogue.weight)
+        penalty += exposure_decay(params["exposure"], known, config)
+        return error + penalty + told, Errors(error, told)
 
     def member_step(params, opt_state, key):
-        gradient, error = jax.grad(objective, has_aux=True)(params, jax.random.fold_in(key, state.step))
+        gradient, errors = jax.grad(objective, has_aux=True)(params, jax.random.fold_in(key, state.step))
         updates, opt_state = recipe.optimizer.update(gradient, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state, error
+        return optax.apply_updates(params, updates), opt_state, errors
 
-    params, opt_state, error = jax.vmap(member_step)(state.params, state.opt_state, member_keys(config))
-    return TrainState(step=state.step + 1, params=params, opt_state=opt_state), jnp.mean(error)
+    params, opt_state, errors = jax.vmap(member_step)(state.params, state.opt_state, member_keys(config))
+    return TrainState(step=state.step + 1, params=params, opt_state=opt_state), jax.tree.map(jnp.mean, errors)
 
 
 @functools.partial(jax.jit, static_argnames="recipe", donate_argnames="state")
 def train_epoch(
-    state: TrainState,
-    batches: Batch,
-    step_of_rating: Int32[Array, " ratings_and_filling"],
-    known: Known,
-    *,
-    recipe: Recipe,
-) -> tuple[TrainState, Float[Array, " steps"]]:
-    """The state after a step for each of the stacked batches, and each step's mean squared error.
+    state: TrainState, epoch: EpochInput, known: Known, blocks: UserBlocks | None, *, recipe: Recipe
+) -> tuple[TrainState, Errors]:
+    """The state after a step for each of the stacked batches, and each step's errors.
 
     A rating is left out of all histories in the step that predicts it. `cold_share` of the users and, where there is
     content, of the movies, by chance in each step, are known as new ones will be: movies by their content alone, users
     also by a few of their ratings (Volkovs, Yu, Poutanen 2017, "DropoutNet").
     """
     model, cold_share = recipe.model, recipe.config.cold_share
+    step_of_rating = epoch.step_of_rating
     by_user, by_movie = (step_of_rating[links.link] for links in (known.by_user, known.by_movie))
     luck = jax.random.uniform(hiding_key(recipe.config), step_of_rating.shape)
     luck_by_user, luck_by_movie = (luck[links.link] for links in (known.by_user, known.by_movie))
 
-    def step(state, place_and_batch):
-        place, batch = place_and_batch
+    def step(state, place_and_input):
+        place, batch, block = place_and_input
         counts = ((steps != place) & (steps >= 0) for steps in (by_user, by_movie))
         users, movies = seen(known, *counts)
         user_key, movie_key = jax.random.split(jax.random.fold_in(hiding_key(recipe.config), state.step))
@@ -193,9 +285,13 @@ def train_epoch(
             users = as_new(users, cold_share, NEW_USER_RATINGS, (luck_by_user, luck_by_movie), user_key)
         if cold_share and model.num_movie_features:
             movies = as_new(movies, cold_share, 0.0, (luck_by_movie, luck_by_user), movie_key)
-        return train_step(state, batch, users, movies, known, recipe=recipe)
+        catalogue = None
+        if blocks is not None:
+            key = jax.random.fold_in(jax.random.key(recipe.config.seed ^ HIDING_EXPOSED), state.step)
+            catalogue = catalogue_of(jax.tree.map(lambda column: column[block], blocks), key, recipe)
+        return train_step(state, batch, users, movies, catalogue, known, recipe=recipe)
 
-    return jax.lax.scan(step, state, (jnp.arange(len(batches.weight)), batches))
+    return jax.lax.scan(step, state, (jnp.arange(len(epoch.block)), epoch.batches, epoch.block))
 
 
 @functools.partial(jax.jit, static_argnames="recipe")
@@ -220,29 +316,26 @@ def fit(
     next epoch's batches are built while the device works on this one. Raises InputError where the error is not a
     number, naming the step.
     """
-    config = recipe.config
     steps = batches.num_steps(len(train), recipe.batch_size)
-    known = jax.device_put(known)
+    blocks = recipe.user_blocks(train)
+    known, blocks = jax.device_put((known, blocks))
     valid_batches = batches.stack_batches(valid, np.arange(len(valid)), recipe.batch_size) if len(valid) else None
 
-    def epoch_input(epoch: int) -> tuple[Batch, np.ndarray]:
-        order = batches.epoch_order(len(train), config.seed, epoch)
-        return batches.stack_batches(train, order, recipe.batch_size), batches.steps_of(order, recipe.batch_size)
-
     first = int(state.step) // steps
-    upcoming = epoch_input(first)
+    upcoming = epoch_input(train, blocks, first, recipe)
     for epoch in range(first, recipe.epochs):
         start = time.perf_counter()
-        weight = upcoming[0].weight.sum(axis=1)
-        state, error = train_epoch(state, *upcoming, known, recipe=recipe)
+        weight = upcoming.batches.weight.sum(axis=1)
+        state, errors = train_epoch(state, upcoming, known, blocks, recipe=recipe)
         if epoch + 1 < recipe.epochs:
-            upcoming = epoch_input(epoch + 1)
+            upcoming = epoch_input(train, blocks, epoch + 1, recipe)
         valid_rmse = None
         if valid_batches is not None:
             valid_sum = np.asarray(squared_errors(state.params, valid_batches, known, recipe=recipe), np.float64).sum()
             valid_rmse = float(np.sqrt(valid_sum / len(valid)))
-        train_error = np.asarray(error)
+        train_error, catalogue = np.asarray(errors.stars), np.asarray(errors.catalogue)
         require_finite(train_error, "error at step", first=epoch * steps)
+        require_finite(catalogue, "error over the catalogue at step", first=epoch * steps)
         if valid_rmse is not None:
             require_finite(np.array([valid_rmse]), "validation RMSE after epoch", first=epoch + 1)
         yield (
@@ -251,6 +344,7 @@ def fit(
                 epoch=epoch + 1,
                 step=(epoch + 1) * steps,
                 train_rmse=float(np.sqrt(np.average(train_error.astype(np.float64), weights=weight))),
+                catalogue_error=float(catalogue.mean(dtype=np.float64)),
                 valid_rmse=valid_rmse,
                 seconds=time.perf_counter() - start,
             ),

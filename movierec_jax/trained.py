@@ -15,7 +15,7 @@ from movierec_jax.checkpoint import Checkpoints, Run, load_run, places_and_rows
 from movierec_jax.config import ScoreConfig
 from movierec_jax.known import new_users
 from movierec_jax.model import Encoded, Members, encode, encode_new_users
-from movierec_jax.recommend import Seen, predict_stars, top_k_blocks
+from movierec_jax.recommend import Order, Seen, order_of, predict_stars, top_k_blocks
 from movierec_jax.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.splits import Split
 from movierec_jax.vocab import Vocab
@@ -41,6 +41,11 @@ class Recommender:
     encoded: tuple[Encoded, Encoded]
     users: Vocab
     parts: Split
+
+    @property
+    def order(self) -> Order:
+        """What lists are ordered by."""
+        return order_of(self.run.recipe)
 
     def user_ids(self) -> pd.Index:
         """All users of the data in rising order, also those whom train has no rating of."""
@@ -68,16 +73,17 @@ class Recommender:
         to_leave_out = places_and_rows(self.run, users[:0] if include_seen else users, self.parts.all())
         seen = Seen.of(*to_leave_out, len(users), len(self.run.movies))
         rows = self.users.rows(users)
-        for place, top in top_k_blocks(self.run.model, self.params, *self.encoded, rows, seen, k, block_users):
+        for place, top in top_k_blocks(
+            self.run.model, self.order, self.params, *self.encoded, rows, seen, k, block_users
+        ):
             is_filled = top.movie_row < len(self.run.movies)
-            score = top.score[is_filled]
             yield pd.DataFrame(
                 {
                     USER_ID: users[place].repeat(is_filled.sum(axis=1)),
                     MOVIE_ID: self.run.movies.ids[top.movie_row[is_filled]],
                     RANK: np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), is_filled.shape)[is_filled],
-                    SCORE: score,
-                    PREDICTED_RATING: np.clip(score, *np.array(self.run.rating_scale, np.float32)),
+                    SCORE: top.score[is_filled],
+                    PREDICTED_RATING: np.clip(top.stars[is_filled], *np.array(self.run.rating_scale, np.float32)),
                 }
             )
 

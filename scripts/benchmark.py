@@ -24,12 +24,14 @@ from movierec_jax.config import BenchmarkConfig, DataConfig, EvalConfig, ModelCo
 def main() -> None:
     config, benchmark = cli.config_from_flags(), cli.section_from_flags(BenchmarkConfig())
 
-    from movierec_jax.benchmark import cold, stars
+    from movierec_jax.benchmark import cold, ranking, stars
 
     suites = {
         "stars": stars.run_suite,
         "ablation": functools.partial(stars.run_suite, ours=stars.ABLATION),
         "cold": cold.run_suite,
+        "ranking": functools.partial(ranking.run_suite, cases=ranking.known_users),
+        "ranking_new_users": functools.partial(ranking.run_suite, cases=ranking.new_users),
     }
     command = shlex.join(["python", f"scripts/{pathlib.Path(sys.argv[0]).name}", *sys.argv[1:]])
     suites[benchmark.suite](config, benchmark, command)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.batches import epoch_order, num_steps, stack_batches, steps_of
+from movierec_jax.batches import block_of_steps, epoch_order, num_steps, stack_batches, steps_of, user_blocks
 from movierec_jax.schema import Ratings
 
 many = hypothesis.settings(deadline=None, max_examples=40)
@@ -97,3 +97,41 @@ def test_the_step_of_each_rating_is_the_batch_it_stands_in_and_filling_is_in_non
     assert step.dtype == np.int32
     # A link of -1, which is filling, so finds the last one.
     assert (len(step), step[-1]) == (num_ratings + 1, -1)
+
+
+# Blocks of users.
+
+
+@many
+@hypothesis.given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=40, unique=True),
+    st.integers(1, 12),
+    keys["seed"],
+)
+def test_every_rating_is_once_in_the_block_of_its_user(pairs, users_per_block, seed):
+    user, movie = np.array(pairs, np.int32).T
+    nothing = np.zeros(len(pairs))
+    ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
+    hit = (10 * user + movie).astype(np.float32)
+    blocks = user_blocks(ratings, hit, users_per_block, seed)
+    assert len(blocks.user) == -(-len(set(user)) // users_per_block)
+    block, entry = np.nonzero(blocks.user < users_per_block)
+    np.testing.assert_array_equal(np.sort(blocks.hit[block, entry]), np.sort(hit))
+    np.testing.assert_array_equal(blocks.movie_row[block, entry], blocks.hit[block, entry] % 10)
+    place_of_user = {
+        (b, p, hit // 10) for b, p, hit in zip(block, blocks.user[block, entry], blocks.hit[block, entry], strict=True)
+    }
+    # As many places as users, and one user in each.
+    assert len(place_of_user) == len({place[:2] for place in place_of_user}) == len(set(user))
+    assert (blocks.user[blocks.user >= users_per_block] == users_per_block).all()
+
+
+@many
+@hypothesis.given(st.integers(1, 12), keys["seed"], st.integers(0, 50), st.integers(1, 30))
+def test_each_round_of_steps_takes_every_block_once_wherever_an_epoch_begins(num_blocks, seed, first_step, steps):
+    whole = block_of_steps(num_blocks, seed, 0, 20 * num_blocks)
+    np.testing.assert_array_equal(np.sort(whole.reshape(20, num_blocks)), np.tile(np.arange(num_blocks), (20, 1)))
+    hypothesis.assume(first_step + steps <= len(whole))
+    np.testing.assert_array_equal(
+        block_of_steps(num_blocks, seed, first_step, steps), whole[first_step : first_step + steps]
+    )

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec_jax.batches import stack_batches, steps_of
 from movierec_jax.checkpoint import (
     Checkpoints,
     fingerprint,
@@ -31,17 +30,19 @@ from movierec_jax.known import known_of
 from movierec_jax.model import TwoTowers
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, Bags, InputError
 from movierec_jax.splits import Split
-from movierec_jax.train import EpochRecord, Recipe, TrainState, fit, new_state, train_epoch
+from movierec_jax.train import EpochRecord, Recipe, TrainState, epoch_input, fit, new_state, train_epoch
 from movierec_jax.vocab import to_rows
 
 PARTS = checkerboard.parts(num_users=18, num_movies=9)
-CONFIG = Config(model=ModelConfig(embedding_dim=2, hidden_dims=(4,)), train=TrainConfig(epochs=3, batch_size=32))
+CONFIG = Config(
+    model=ModelConfig(embedding_dim=2, hidden_dims=(4,), exposure_dim=3), train=TrainConfig(epochs=3, batch_size=32)
+)
 RUN = new_run(CONFIG, checkerboard.clean_data(PARTS), PARTS)
 
 
 def records(*valid_rmse: float | None) -> list[EpochRecord]:
     """A record for each epoch with this validation RMSE."""
-    return [EpochRecord(epoch, epoch, 1.0, rmse, 0.1) for epoch, rmse in enumerate(valid_rmse, start=1)]
+    return [EpochRecord(epoch, epoch, 1.0, 0.0, rmse, 0.1) for epoch, rmse in enumerate(valid_rmse, start=1)]
 
 
 def state_after(epoch: int) -> TrainState:
@@ -142,11 +143,12 @@ def test_a_trained_state_comes_back_bit_for_bit_with_its_records(tmp_path):
 
 def test_a_state_being_saved_is_not_changed_by_steps_that_take_its_memory(tmp_path):
     # Large enough that writing it takes longer than the steps.
-    model = TwoTowers(50_000, 9, 0, 0, ModelConfig(embedding_dim=64, hidden_dims=(), history=()))
-    recipe = Recipe(model, TrainConfig(learning_rate=1.0, warmup_fraction=0.0), 1000, (1.0, 5.0))
+    model = TwoTowers(50_000, 9, 0, 0, ModelConfig(embedding_dim=64, hidden_dims=(), history=(), exposure_dim=0))
+    recipe = Recipe(
+        model, TrainConfig(epochs=1, batch_size=32, learning_rate=1.0, warmup_fraction=0.0), 1000, (1.0, 5.0), 4.0
+    )
     train = to_rows(PARTS.train, RUN.users, RUN.movies)
-    order = np.arange(len(train))
-    epoch = (stack_batches(train, order, 32), steps_of(order, 32), known_of(train, 50_000, 9, NO_BAGS, NO_BAGS))
+    epoch = epoch_input(train, None, 0, recipe), known_of(train, 50_000, 9, NO_BAGS, NO_BAGS), None
     state, _ = train_epoch(new_state(recipe), *epoch, recipe=recipe)
     before = jax.tree.map(lambda leaf: np.array(leaf, copy=True), state)
     checkpoints = Checkpoints(tmp_path)

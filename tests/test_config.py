@@ -40,14 +40,20 @@ OTHER = Config(
         movie_features=("d.csv", "e.parquet"),
         user_features=("f.tsv.gz",),
     ),
-    model=ModelConfig(embedding_dim=8, hidden_dims=(), history=("movie",), dropout=0.0, precision="bfloat16"),
+    model=ModelConfig(
+        embedding_dim=8, hidden_dims=(), history=("movie",), exposure_dim=0, dropout=0.0, precision="bfloat16"
+    ),
     train=TrainConfig(
         epochs=1,
         batch_size=1,
         learning_rate=1e-9,
         warmup_fraction=0.0,
-        **dict.fromkeys(DECAYS, 0.0),
+        **dict.fromkeys(DECAYS, 0.0) | {"exposure_decay_power": 1.0},
         cold_share=0.0,
+        hit="graded",
+        unrated_weight=1.0,
+        hidden_share=0.9,
+        users_per_step=3,
         patience=1,
         ensemble_size=2,
         seed=2**32 - 1,

@@ -12,7 +12,7 @@ from checkerboard import table
 from movierec_jax import recommend
 from movierec_jax.checkpoint import Run, new_run
 from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, ScoreConfig
-from movierec_jax.evaluate import evaluate, popular_lists, relevant_from
+from movierec_jax.evaluate import evaluate, popular_lists
 from movierec_jax.recommend import Seen
 from movierec_jax.schema import MOVIE_ID, USER_ID, InputError
 from movierec_jax.splits import Split
@@ -27,7 +27,7 @@ EVAL_K = (1, 2)
 def run_of(train=TRAIN, valid=VALID, test=TEST, rating_scale=(1.0, 5.0)) -> Run:
     """A run whose model has one factor and no layers, and knows ids alone."""
     parts = Split(train=train, valid=valid, test=test)
-    model = ModelConfig(embedding_dim=1, hidden_dims=(), history=())
+    model = ModelConfig(embedding_dim=1, hidden_dims=(), history=(), exposure_dim=0)
     config = Config(data=DataConfig(content=("none",)), model=model, evaluation=EvalConfig(eval_k=EVAL_K))
     return new_run(config, checkerboard.clean_data(parts, rating_scale), parts)
 
@@ -212,7 +212,7 @@ def test_without_a_validation_part_there_are_no_intervals():
     ],
 )
 def test_a_hit_is_a_rating_three_quarters_up_the_scale_unless_another_is_asked_for(rating_scale, asked_for, expected):
-    assert relevant_from(EvalConfig(relevant_rating=asked_for), rating_scale) == expected
+    assert EvalConfig(relevant_rating=asked_for).relevant_from(rating_scale) == expected
 
 
 def test_popular_lists_are_by_count_then_row_without_seen_movies():

@@ -17,7 +17,7 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 LADDER = """
 schema config extras
 ratings_file movielens features_file cleaning vocab splits content baselines moments batches known metrics
-pooling model objective optimizer train
+pooling exposure model objective optimizer train
 checkpoint recommend evaluate trained scoring report plots
 run
 tuning
@@ -25,8 +25,10 @@ cli
 benchmark.peer benchmark.with_surprise benchmark.with_myfm
 benchmark.peers.biases benchmark.peers.surprise_baseline benchmark.peers.surprise_knn benchmark.peers.surprise_svd
 benchmark.peers.surprise_svdpp benchmark.peers.myfm_mf benchmark.peers.myfm_svdpp
+benchmark.ranker benchmark.rankers.popularity benchmark.rankers.item_knn benchmark.rankers.ease
+benchmark.rankers.implicit_als benchmark.rankers.implicit_bpr
 benchmark.ours benchmark.fit benchmark.bootstrap benchmark.environment benchmark.table benchmark.folds benchmark.stars
-benchmark.cold
+benchmark.cold benchmark.lists benchmark.ranking
 """.strip().split("\n")
 MODULES = " ".join(LADDER).split()
 BENCHMARK = [module for module in MODULES if module.startswith("benchmark.")]

@@ -31,7 +31,7 @@ NUM_USERS, NUM_MOVIES = 5, 7
 COLD_USER, COLD_MOVIE, UNKNOWN_USER, UNKNOWN_MOVIE = 5, 7, 6, 8
 USER_ROWS, MOVIE_ROWS = UNKNOWN_USER + 1, UNKNOWN_MOVIE + 1
 MEAN = 3.5
-CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6, 3), dropout=0.5)
+CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6, 3), exposure_dim=5, dropout=0.5)
 each_depth = pytest.mark.parametrize("hidden_dims", [(), (6,), (6, 3)])
 
 PAIRS = [(user, movie) for user in range(4) for movie in range(6) if (2 * user + movie) % 3] + [(4, 2), (0, 6)]
@@ -116,7 +116,7 @@ def apply(model, params, *inputs, **options):
 
 
 def without_hidden_dims(**settings):
-    return ModelConfig(**{"embedding_dim": 4, "hidden_dims": (), **settings})
+    return ModelConfig(**{"embedding_dim": 4, "hidden_dims": (), "exposure_dim": 0, **settings})
 
 
 def assert_close(one, other):

@@ -12,7 +12,9 @@ from movierec_jax.model import Encoded
 from movierec_jax.objective import (
     TYPICAL_COUNT,
     UNCERTAINTY_DAMPING,
+    catalogue_error,
     decay,
+    exposure_decay,
     row_weights,
     squared_error,
     variance,
@@ -175,7 +177,12 @@ def test_with_power_1_decay_is_the_mean_over_ratings_of_the_size_of_their_user_a
 
 
 def encoded(factors) -> Encoded:
-    return Encoded(bias=9 * jnp.ones(len(factors)), factors=floats_of(factors), hidden=9 * jnp.ones((len(factors), 2)))
+    return Encoded(
+        bias=9 * jnp.ones(len(factors)),
+        factors=floats_of(factors),
+        hidden=9 * jnp.ones((len(factors), 2)),
+        exposure=9 * jnp.ones((len(factors), 3)),
+    )
 
 
 def test_the_variance_of_a_pair_is_that_of_either_side_times_the_size_of_the_other():
@@ -191,3 +198,29 @@ def test_the_variance_of_a_pair_is_that_of_either_side_times_the_size_of_the_oth
 def test_many_ratings_leave_no_variance():
     many = floats(1e9)
     assert variance(encoded([[1, 2]]), encoded([[3, 4]]), many, many)[0] < 1e-7
+
+
+# The whole catalogue.
+
+
+def test_the_error_over_the_catalogue_is_a_sum_over_movies_and_a_mean_over_users_who_count():
+    exposure, hit = floats([0.5, 0, 1], [1, 1, 0], [7, 7, 7]), floats([1, 0, 0], [1, 0, 0], [0, 0, 0])
+    weight = floats([1, 0.5, 0.5], [0, 0.5, 0.5], [0, 0, 0])
+    expected = ((1 * 0.5**2 + 0 + 0.5 * 1**2) + (0 + 0.5 * 1**2 + 0)) / 2
+    assert catalogue_error(exposure, hit, weight) == expected
+
+
+def test_tables_of_unequal_shapes_are_refused():
+    with pytest.raises(ValueError, match="differ in shape"):
+        without_shape_checks(catalogue_error)(jnp.zeros((2, 3)), jnp.zeros((2, 3)), jnp.zeros((2, 1)))
+
+
+@pytest.mark.parametrize(("power", "weights"), [(0.0, [1, 1]), (1.0, [1 / 2, 3 / 2])])
+def test_rows_of_exposure_decay_alike_or_by_the_ratings_of_their_movie(power, weights):
+    params = {"rated": floats([1, 2], [3, 0]), "movie": floats([0, 1], [1, 1]), "bias": floats([9], [9])}
+    # Three users, one of whom has no ratings; of the movies the third has content alone.
+    known = known_with([3, 1, 0, 0], [0, 2, 0, 0])
+    config = TrainConfig(exposure_decay=10.0, exposure_decay_power=power)
+    sizes = [1 + 4 + 0 + 1, 9 + 0 + 1 + 1]
+    expected = 10 / 2 * np.dot(weights, sizes)
+    assert exposure_decay(params, known, config) == pytest.approx(expected)

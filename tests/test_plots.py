@@ -12,7 +12,7 @@ NAMES = ["learning_curve.png", "predicted.png", "residuals.png"]
 
 
 def records_of(*valid_rmses):
-    return [EpochRecord(n, 10 * n, 1 / n, valid_rmse, 0.1) for n, valid_rmse in enumerate(valid_rmses, start=1)]
+    return [EpochRecord(n, 10 * n, 1 / n, 0.0, valid_rmse, 0.1) for n, valid_rmse in enumerate(valid_rmses, start=1)]
 
 
 def axes():

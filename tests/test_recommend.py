@@ -10,15 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from movierec_jax import recommend
-from movierec_jax.config import ModelConfig, ScoreConfig
+from movierec_jax.config import ModelConfig, ScoreConfig, TrainConfig
 from movierec_jax.model import Encoded, Head, TwoTowers
-from movierec_jax.recommend import BLOCK_PAIRS, Seen, one_ahead, predict_stars, tile_users, top_k_block, top_k_blocks
+from movierec_jax.recommend import (
+    BLOCK_PAIRS,
+    LIKING_SCALE,
+    Order,
+    Seen,
+    one_ahead,
+    order_of,
+    predict_stars,
+    tile_users,
+    top_k_block,
+    top_k_blocks,
+)
+from movierec_jax.train import Recipe
 
 # More users than a tile holds, so that blocks differ in their number of tiles.
 NUM_USERS, NUM_MOVIES, NUM_MEMBERS = 150, 17, 2
-CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6,))
+CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6,), exposure_dim=3)
 MODEL = TwoTowers(NUM_USERS, NUM_MOVIES, 0, 0, CONFIG)
 EVERYBODY = np.arange(NUM_USERS, dtype=np.int32)
+ORDER = Order("stars", relevant_rating=0.5, scale=0.7)
 NOTHING_SEEN = [set() for _ in range(NUM_USERS)]
 ALL_BUT_TWO, ALL = 3, 4
 
@@ -29,7 +42,7 @@ def numbers(shape, seed=0):
 
 def encoded(num_rows, seed) -> Encoded:
     """Random users or movies, the unknown one too."""
-    shapes = ((num_rows + 1,), (num_rows + 1, 4), (num_rows + 1, 6))
+    shapes = ((num_rows + 1,), (num_rows + 1, 4), (num_rows + 1, 6), (num_rows + 1, 4))
     return Encoded(*(numbers(shape, seed + place) for place, shape in enumerate(shapes)))
 
 
@@ -74,9 +87,9 @@ def seen_of(seen_sets) -> Seen:
     return Seen.of(place, movie_row.astype(np.int32), len(seen_sets), NUM_MOVIES)
 
 
-def lists_of(asked, k, seen_sets, block_users=ScoreConfig.block_users, user_row=EVERYBODY):
+def lists_of(asked, k, seen_sets, block_users=ScoreConfig.block_users, user_row=EVERYBODY, order=ORDER):
     """Movie rows and scores of all users, end to end."""
-    blocks = list(top_k_blocks(MODEL, *asked, user_row, seen_of(seen_sets), k, block_users))
+    blocks = list(top_k_blocks(MODEL, order, *asked, user_row, seen_of(seen_sets), k, block_users))
     assert [place.start for place, _ in blocks] == [0, *(place.stop for place, _ in blocks)][:-1]
     return tuple(np.concatenate([getattr(top, name) for _, top in blocks]) for name in ("movie_row", "score"))
 
@@ -97,6 +110,35 @@ def test_lists_are_those_of_a_sort_of_all_unseen_movies(asked, stars, seen_sets,
     filled = movie_row < NUM_MOVIES
     expected = np.take_along_axis(stars[:NUM_USERS], movie_row, axis=1)
     np.testing.assert_allclose(score[filled], expected[filled], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("by", ["expected_hits", "exposure"])
+def test_lists_fall_by_exposure_and_the_chance_of_liking_and_tell_stars_beside_it(asked, stars, seen_sets, by):
+    _, users, movies = asked
+    exposure = np.einsum("mud,mvd->muv", users.exposure, movies.exposure).mean(axis=0)
+    chance = 1 / (1 + np.exp(-(stars - ORDER.relevant_rating) / ORDER.scale))
+    score = {"exposure": exposure, "expected_hits": np.where(exposure > 0, exposure * chance, exposure)}[by]
+    order = dataclasses.replace(ORDER, by=by)
+    np.testing.assert_array_equal(lists_of(asked, 6, seen_sets, order=order)[0], sorted_lists(score, seen_sets, 6))
+    (_, top), *_ = top_k_blocks(MODEL, order, *asked, EVERYBODY[:5], seen_of(NOTHING_SEEN[:5]), 6)
+    for told, expected in ((top.score, score), (top.stars, stars)):
+        np.testing.assert_allclose(told, np.take_along_axis(expected[:5], top.movie_row, axis=1), rtol=1e-3, atol=1e-4)
+
+
+def test_more_of_either_never_lowers_a_score():
+    exposure, stars = jnp.meshgrid(jnp.linspace(-0.3, 1.2, 40), jnp.linspace(0, 6, 30), indexing="ij")
+    score = np.asarray(dataclasses.replace(ORDER, by="expected_hits").score(exposure, stars))
+    assert (np.diff(score, axis=0) >= 0).all()
+    assert (np.diff(score, axis=1) >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("exposure_dim", "hit", "by"), [(0, "rated", "stars"), (2, "rated", "expected_hits"), (2, "relevant", "exposure")]
+)
+def test_what_has_been_learnt_decides_the_order(exposure_dim, hit, by):
+    model = TwoTowers(1, 1, 0, 0, ModelConfig(exposure_dim=exposure_dim))
+    order = order_of(Recipe(model, TrainConfig(hit=hit), 1, rating_scale=(1.0, 5.0), relevant_rating=3.5))
+    assert order == Order(by, relevant_rating=3.5, scale=LIKING_SCALE * 4)
 
 
 def test_a_list_of_the_whole_catalogue_holds_every_movie_once(asked):

@@ -20,7 +20,7 @@ from movierec_jax.schema import InputError, Interrupted
 from movierec_jax.trained import load
 
 EPOCHS = 8  # of `workdir`
-SMALLEST = ModelConfig(embedding_dim=1, hidden_dims=())
+SMALLEST = ModelConfig(embedding_dim=1, hidden_dims=(), exposure_dim=1)
 
 
 class SignalAt(io.StringIO):

@@ -19,10 +19,12 @@ from movierec_jax.model import TwoTowers, encode, seen
 from movierec_jax.recommend import predict_stars
 from movierec_jax.schema import InputError, Known, Ratings
 from movierec_jax.train import (
+    EpochInput,
     EpochRecord,
     Recipe,
     begin,
     best_record,
+    epoch_input,
     fit,
     is_finished,
     member_keys,
@@ -34,9 +36,9 @@ from movierec_jax.train import (
 from movierec_jax.vocab import to_rows
 
 PARTS = checkerboard.parts(num_users=36, num_movies=18)
-DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), dropout=0.3)
-NO_DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), dropout=0.0)
-SMALLEST = ModelConfig(embedding_dim=3, hidden_dims=())
+DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), exposure_dim=5, dropout=0.3)
+NO_DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), exposure_dim=0, dropout=0.0)
+SMALLEST = ModelConfig(embedding_dim=3, hidden_dims=(), exposure_dim=0)
 BATCH_SIZE = 100
 COMPILED = (new_state, train_epoch, squared_errors)
 
@@ -60,20 +62,27 @@ def known_by(run, train: Ratings) -> Known:
     return known_of(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content)
 
 
-def epoch_input(ratings: Ratings, batch_size=BATCH_SIZE, seed=0, epoch=0):
-    """The batches of an epoch and the step of each rating, as `fit` makes them."""
-    order = batches.epoch_order(len(ratings), seed, epoch)
-    return batches.stack_batches(ratings, order, batch_size), batches.steps_of(order, batch_size)
+def input_of(run, train: Ratings):
+    """The input of the first epoch and the blocks of users, as `fit` makes them."""
+    blocks = run.recipe.user_blocks(train)
+    return epoch_input(train, blocks, 0, run.recipe), blocks
+
+
+def one_epoch(run, train: Ratings, known=None):
+    """The state after the first epoch, and its errors."""
+    epoch, blocks = input_of(run, train)
+    return train_epoch(new_state(run.recipe), epoch, known or jax.device_put(run.known), blocks, recipe=run.recipe)
 
 
 def one_step(state, epoch, place, known, recipe):
-    """The state after the step at a place of the epoch and its error, as an epoch of this step alone."""
-    stacked, step_of_rating = epoch
-    batch = jax.tree.map(lambda column: column[place : place + 1], stacked)
+    """The state after the step at a place of the epoch and its errors, as an epoch of this step alone."""
+    whole, blocks = epoch
+    batch, block = jax.tree.map(lambda column: column[place : place + 1], (whole.batches, whole.block))
     # This step is the first one now, and the others are later ones.
-    step_of_rating = np.where(step_of_rating < 0, -1, np.where(step_of_rating == place, 0, 1)).astype(np.int32)
-    state, error = train_epoch(kept(state), batch, step_of_rating, known, recipe=recipe)
-    return state, error[0]
+    step = whole.step_of_rating
+    step_of_rating = np.where(step < 0, -1, np.where(step == place, 0, 1)).astype(np.int32)
+    state, errors = train_epoch(kept(state), EpochInput(batch, step_of_rating, block), known, blocks, recipe=recipe)
+    return state, jax.tree.map(lambda error: error[0], errors)
 
 
 def kept(tree):
@@ -148,15 +157,15 @@ def test_there_is_an_embedding_for_each_user_and_movie_of_train_and_a_row_for_ea
 
 def test_an_epoch_in_one_scan_equals_a_loop_of_steps(unbroken):
     run, train, _, _ = unbroken
-    epoch, known = epoch_input(train), jax.device_put(run.known)
+    epoch, known = input_of(run, train), jax.device_put(run.known)
     state, errors = new_state(run.recipe), []
-    for place in range(len(epoch[0].rating)):
+    for place in range(len(epoch[0].block)):
         state, error = one_step(state, epoch, place, known, run.recipe)
         errors.append(error)
-    scanned, scanned_errors = train_epoch(new_state(run.recipe), *epoch, known, recipe=run.recipe)
+    scanned, scanned_errors = one_epoch(run, train)
     # Two programs, so sums may be taken in another order.
     require_close(scanned, state, tolerance=1e-5)
-    np.testing.assert_allclose(scanned_errors, errors, rtol=1e-5)
+    np.testing.assert_allclose(np.transpose(scanned_errors), errors, rtol=1e-5)
     assert state.step == len(errors) == 4
 
 
@@ -175,8 +184,8 @@ def with_values(known: Known, ratings: np.ndarray, value: float) -> Known:
 
 def test_what_histories_say_of_the_ratings_of_a_batch_changes_no_bit_of_its_step(unbroken):
     run, train, _, epochs = unbroken
-    epoch = epoch_input(train)
-    step_of_rating = epoch[1][:-1]
+    epoch = input_of(run, train)
+    step_of_rating = epoch[0].step_of_rating[:-1]
 
     def step_with(known):
         return one_step(epochs[-1][0], epoch, 0, jax.device_put(known), run.recipe)
@@ -189,7 +198,7 @@ def test_what_histories_say_of_the_ratings_of_a_batch_changes_no_bit_of_its_step
 def test_predictions_of_a_step_do_not_depend_on_the_stars_they_predict(unbroken):
     run, train, _, epochs = unbroken
     params = epochs[-1][0].params
-    _, step_of_rating = epoch_input(train)
+    step_of_rating = input_of(run, train)[0].step_of_rating
     rated = set(zip(train.user_row.tolist(), train.movie_row.tolist(), strict=True))
     in_batch = np.flatnonzero(step_of_rating[:-1] == 0)
     one = in_batch[0]
@@ -227,7 +236,13 @@ def test_places_that_fill_up_a_batch_change_nothing_whatever_stands_in_them():
     filled.user_row[:, 5:], filled.rating[:, 5:] = 30, -9
     known, step_of_rating = known_by(run, five), batches.steps_of(order, 5)
     (state, error), (state_filled, error_filled) = (
-        train_epoch(new_state(run.recipe), stacked, step_of_rating, known, recipe=run.recipe)
+        train_epoch(
+            new_state(run.recipe),
+            EpochInput(stacked, step_of_rating, np.zeros(1, np.int32)),
+            known,
+            None,
+            recipe=run.recipe,
+        )
         for stacked in (plain, filled)
     )
     require_close(state, state_filled)
@@ -237,7 +252,7 @@ def test_places_that_fill_up_a_batch_change_nothing_whatever_stands_in_them():
 def test_the_error_of_a_step_is_the_one_before_it(unbroken):
     run, train, _, _ = unbroken
     # Before training every star is the mean, give or take a hundredth; half of the ratings are 2 above it.
-    _, errors = train_epoch(new_state(run.recipe), *epoch_input(train), run.known, recipe=run.recipe)
+    errors = one_epoch(run, train)[1].stars
     assert errors.shape == (4,)
     assert errors[0] == pytest.approx(2**2, rel=0.01)
 
@@ -246,8 +261,8 @@ def test_what_is_dropped_is_a_function_of_the_step_and_differs_from_step_to_step
     run, train, _, epochs = unbroken
     state, _ = epochs[-1]
     later = dataclasses.replace(state, step=state.step + 1)
-    epoch, known = epoch_input(train), jax.device_put(run.known)
-    errors = [float(one_step(one, epoch, 0, known, run.recipe)[1]) for one in (state, state, later)]
+    epoch, known = input_of(run, train), jax.device_put(run.known)
+    errors = [float(one_step(one, epoch, 0, known, run.recipe)[1].stars) for one in (state, state, later)]
     assert errors[0] == errors[1] != errors[2]
 
 
@@ -257,11 +272,9 @@ def test_a_share_of_the_movies_with_content_is_cold_and_another_one_in_each_step
     run, train, _ = run_of(SMALLEST, cold_share=cold_share)
     state = new_state(run_of(SMALLEST)[0].recipe)
     scaled = jax.tree.map(lambda leaf: 100 * leaf, state.params)
-    epoch, known = epoch_input(train), jax.device_put(run.known)
-    errors = [
-        float(one_step(dataclasses.replace(state, params=scaled, step=jnp.int32(step)), epoch, 0, known, run.recipe)[1])
-        for step in (0, 1)
-    ]
+    epoch, known = input_of(run, train), jax.device_put(run.known)
+    states = [dataclasses.replace(state, params=scaled, step=jnp.int32(step)) for step in (0, 1)]
+    errors = [float(one_step(state, epoch, 0, known, run.recipe)[1].stars) for state in states]
     assert (errors[0] != errors[1]) == is_other
 
 
@@ -270,7 +283,7 @@ def test_a_share_of_the_movies_with_content_is_cold_and_another_one_in_each_step
 
 def test_beginning_gives_the_new_state_and_leaves_the_epoch_compiled(caplog):
     # A model of its own, that no other test has compiled.
-    run, train, valid = run_of(ModelConfig(embedding_dim=5, hidden_dims=()))
+    run, train, valid = run_of(ModelConfig(embedding_dim=5, hidden_dims=(), exposure_dim=2))
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         state = begin(train, run.known, recipe=run.recipe)
         require_equal(state, new_state(run.recipe))
@@ -305,8 +318,7 @@ def test_a_member_learns_what_it_would_alone():
     states = []
     for ensemble_size in (1, 2):
         run, train, _ = run_of(SMALLEST, ensemble_size=ensemble_size)
-        state, _ = train_epoch(new_state(run.recipe), *epoch_input(train), jax.device_put(run.known), recipe=run.recipe)
-        states.append(state)
+        states.append(one_epoch(run, train)[0])
     alone, together = states
     require_close(jax.tree.map(lambda leaf: leaf[:1], together.params), alone.params, tolerance=1e-3)
 
@@ -343,7 +355,7 @@ def test_the_validation_rmse_is_that_of_the_predictions(unbroken):
 
 def test_the_train_rmse_is_over_all_ratings_of_the_epoch_and_not_over_what_fills_its_last_batch(unbroken):
     run, train, _, epochs = unbroken
-    _, errors = train_epoch(new_state(run.recipe), *epoch_input(train), run.known, recipe=run.recipe)
+    errors = one_epoch(run, train)[1].stars
     last = len(train) % BATCH_SIZE
     assert last
     expected = np.sqrt(np.average(np.float64(errors), weights=[BATCH_SIZE] * 3 + [last]))
@@ -405,7 +417,7 @@ def test_the_mean_of_the_members_is_held_to_the_scale_and_not_each_member(unbrok
 )
 def test_a_run_that_diverges_stops_and_says_where(batch_size, epochs, message):
     # Wide enough that some product is an infinity less another.
-    model = ModelConfig(embedding_dim=16, hidden_dims=())
+    model = ModelConfig(embedding_dim=16, hidden_dims=(), exposure_dim=0)
     run, train, valid = run_of(model, learning_rate=1e30, warmup_fraction=0.0, batch_size=batch_size, epochs=epochs)
     with pytest.raises(InputError, match=message):
         epochs_of(run, train, valid)
@@ -421,13 +433,13 @@ def test_the_first_bad_value_is_named_counting_from_the_start_of_the_run():
 
 
 def records_of(*valid_rmses):
-    return [EpochRecord(n, 10 * n, 1.0, valid_rmse, 0.1) for n, valid_rmse in enumerate(valid_rmses, start=1)]
+    return [EpochRecord(n, 10 * n, 1.0, 0.0, valid_rmse, 0.1) for n, valid_rmse in enumerate(valid_rmses, start=1)]
 
 
 def recipe_of(patience: int) -> Recipe:
     """A recipe of five epochs."""
     config = TrainConfig(epochs=5, batch_size=1, patience=patience)
-    return Recipe(TwoTowers(1, 1, 0, 0, SMALLEST), config, total_steps=5, rating_scale=(1.0, 5.0))
+    return Recipe(TwoTowers(1, 1, 0, 0, SMALLEST), config, total_steps=5, rating_scale=(1.0, 5.0), relevant_rating=4.0)
 
 
 @pytest.mark.parametrize(

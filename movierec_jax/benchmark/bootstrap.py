@@ -38,3 +38,22 @@ def interval(values: Float64[np.ndarray, " resamples"], confidence: float = CONF
     """The range that holds the share `confidence` of the values, as many left out below as above."""
     low, high = np.quantile(values, [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def bootstrap_mean(
+    total: Float64[np.ndarray, "models users"],
+    count: Int[np.ndarray, " users"],
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Float64[np.ndarray, "resamples models"]:
+    """Each model's mean of a figure of users, for users drawn with replacement; one row holds one draw for all models.
+
+    total: the sum of each user's figures; count: how many they are, more than 0 for every user.
+    """
+    generator = np.random.default_rng(seed)
+    num_users = len(count)
+    resamples = []
+    for _ in range(num_resamples):
+        times_drawn = np.bincount(generator.integers(num_users, size=num_users), minlength=num_users)
+        resamples.append(total @ times_drawn / (count @ times_drawn))
+    return np.stack(resamples)

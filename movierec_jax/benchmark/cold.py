@@ -4,7 +4,6 @@ Of a held-out movie the model knows the content. Of a held-out user it is given 
 and encodes them without training further.
 """
 
-import collections
 import pathlib
 from typing import Any
 
@@ -13,17 +12,13 @@ import pandas as pd
 
 from movierec_jax import metrics
 from movierec_jax.baselines import rating_baselines
+from movierec_jax.benchmark import ours
 from movierec_jax.benchmark.environment import machine, versions
 from movierec_jax.benchmark.table import Table, as_text, with_spread, write_table
-from movierec_jax.checkpoint import new_run
 from movierec_jax.cleaning import clean
 from movierec_jax.config import BenchmarkConfig, Config
-from movierec_jax.model import encode
 from movierec_jax.movielens import read_ratings
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, CleanData
-from movierec_jax.splits import Split
-from movierec_jax.train import fit, new_state
-from movierec_jax.trained import Recommender
 from movierec_jax.vocab import Vocab, to_rows
 
 # Share of all movies, and then of all users, that train does not see.
@@ -68,7 +63,7 @@ def cold_movies(config: Config, data: CleanData) -> dict[str, float]:
     train, test = data.ratings[~is_cold], data.ratings[is_cold]
     found = baseline_stars(train, test)
     for label, content in OURS.items():
-        model = trained(config, data, train, content)
+        model = ours.fitted(with_content(config, content), data, train)
         found[label] = model.predict(test[USER_ID], test[MOVIE_ID])
     return rmse_of(found, test, data)
 
@@ -85,7 +80,7 @@ def cold_users(config: Config, data: CleanData) -> dict[str, float]:
     # Baselines may learn from the given ratings as from any others.
     found = baseline_stars(pd.concat([train, given]), test)
     for label, content in OURS.items():
-        model = trained(config, data, train, content).with_new_users(given)
+        model = ours.fitted(with_content(config, content), data, train).with_new_users(given)
         found[label] = model.predict(test[USER_ID], test[MOVIE_ID])
     return rmse_of(found, test, data)
 
@@ -97,16 +92,9 @@ def chosen(ids: pd.Series, seed: int) -> pd.Series:
     return ids.isin(held_out)
 
 
-def trained(config: Config, data: CleanData, train: pd.DataFrame, content: tuple[str, ...] | None) -> Recommender:
-    """Our model after its last epoch on these ratings; content: its setting, None for the config's own."""
-    if content is not None:
-        config = config.replace(content=content)
-    train = train.reset_index(drop=True)
-    run = new_run(config, data, Split(train=train, valid=train[:0], test=train[:0]))
-    epochs = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
-    state, _ = collections.deque(epochs, maxlen=1).pop()
-    encoded = encode(state.params, run.known, model=run.model)
-    return Recommender(run, state.params, encoded, run.users, run.parts)
+def with_content(config: Config, content: tuple[str, ...] | None) -> Config:
+    """The config with another `content`, if one is given."""
+    return config if content is None else config.replace(content=content)
 
 
 def baseline_stars(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -66,13 +66,18 @@ def fit_apart(job: Job, data: pathlib.Path) -> Fit:
     """Runs a job on the ratings of a folder in a process of its own, and waits for it. Raises FitError."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
-        (folder / "job.json").write_text(json.dumps(to_json(job)))
-        command = [sys.executable, "-m", __name__, str(data), str(folder)]
-        with (folder / "log.txt").open("w") as log:
-            status = subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False).returncode
-        if status:
-            raise FitError(reason(status, (folder / "log.txt").read_text(errors="replace")))
+        run_apart(__name__, to_json(job), data, folder)
         return Fit(np.load(folder / "stars.npy"), **json.loads((folder / "fit.json").read_text()))
+
+
+def run_apart(module: str, job: dict[str, Any], data: pathlib.Path, folder: pathlib.Path) -> None:
+    """Runs a module on a folder of ratings and one with its job, and waits for it. Raises FitError."""
+    (folder / "job.json").write_text(json.dumps(job))
+    command = [sys.executable, "-m", module, str(data), str(folder)]
+    with (folder / "log.txt").open("w") as log:
+        status = subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False).returncode
+    if status:
+        raise FitError(reason(status, (folder / "log.txt").read_text(errors="replace")))
 
 
 def reason(status: int, log: str) -> str:

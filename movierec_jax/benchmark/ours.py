@@ -1,16 +1,30 @@
 """Our model as a row of the table: trained into a workdir and asked there, as anybody would."""
 
+import collections
+import functools
 import pathlib
 import time
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
+from jaxtyping import Int
 
 from movierec_jax.benchmark.peer import Prediction
+from movierec_jax.checkpoint import new_run, places_and_rows
+from movierec_jax.cleaning import clean
 from movierec_jax.config import Config
+from movierec_jax.evaluate import model_lists
+from movierec_jax.model import encode
+from movierec_jax.movielens import read_ratings
+from movierec_jax.recommend import Seen, order_of, top_k_blocks
 from movierec_jax.run import train_run
-from movierec_jax.schema import MOVIE_ID, TIMESTAMP, USER_ID, InputError
-from movierec_jax.trained import load
+from movierec_jax.schema import MOVIE_ID, TIMESTAMP, USER_ID, CleanData, InputError
+from movierec_jax.splits import Split
+from movierec_jax.train import fit, new_state
+from movierec_jax.trained import Recommender, load
+from movierec_jax.vocab import Vocab
 
 
 def fit_predict(config: Config, train: pathlib.Path, test: pathlib.Path, workdir: pathlib.Path) -> Prediction:
@@ -22,13 +36,69 @@ def fit_predict(config: Config, train: pathlib.Path, test: pathlib.Path, workdir
     others than the ratings of `train` were learnt from.
     """
     report = train_run(config, workdir)
-    counts, num_train = report["counts"], pq.read_metadata(train).num_rows
-    if counts["train"] + counts["valid"] != num_train:
-        raise InputError(f"{config.data.ratings} has changed: {num_train:,} train ratings at the start")
+    require_same(report, pq.read_metadata(train).num_rows, config)
     start = time.perf_counter()
     pairs = pd.read_parquet(test, columns=[USER_ID, MOVIE_ID, TIMESTAMP])
     stars = load(workdir).predict(pairs[USER_ID], pairs[MOVIE_ID], pairs[TIMESTAMP])
     predict_seconds = time.perf_counter() - start
     fit_seconds = report["seconds"]["data"] + report["seconds"]["train"]
-    details = {name: report[name] for name in ("epochs", "best_epoch", "counts", "valid", "device")}
-    return Prediction(stars, fit_seconds, predict_seconds, details)
+    return Prediction(stars, fit_seconds, predict_seconds, details_of(report))
+
+
+def fit_lists(job, task, workdir: pathlib.Path) -> tuple[Int[np.ndarray, "users k"], float, float, dict[str, Any]]:
+    """Each user's list, the seconds of fit and of the lists, and details, as `lists` has them.
+
+    Where users are new the model learns from the task's train ratings and is told the given ones once it is trained.
+    """
+    config = job.config.replace(seed=job.seed)
+    if len(task.given):
+        data = clean(read_ratings(config.data.ratings), config.data)
+        start = time.perf_counter()
+        model = fitted(config, data, task.train)
+        fit_seconds, details = time.perf_counter() - start, {}
+        start = time.perf_counter()
+        model = model.with_new_users(task.given[task.given[MOVIE_ID].isin(task.train[MOVIE_ID])])
+    else:
+        report = train_run(config, workdir)
+        require_same(report, len(task.train), config)
+        fit_seconds = report["seconds"]["data"] + report["seconds"]["train"]
+        details = details_of(report) | {"rmse": report["test"]["rmse"]}
+        start = time.perf_counter()
+        model = load(workdir)
+    movie_row = lists_of(model, task.users, task.movies, job.k)
+    return movie_row, fit_seconds, time.perf_counter() - start, details
+
+
+def lists_of(model: Recommender, users: pd.Index, movies: Vocab, k: int) -> Int[np.ndarray, "users k"]:
+    """The places in `movies` of each user's best ones that train and validation have no rating of.
+
+    `Recommender.recommend` would also leave out the movies of the test part, which are to be found.
+    """
+    run = model.run
+    known = places_and_rows(run, users, [model.parts.train, model.parts.valid])
+    seen = Seen.of(*known, len(users), len(run.movies))
+    top_k = functools.partial(top_k_blocks, run.model, order_of(run.recipe), model.params, *model.encoded)
+    lists = model_lists(model.users.rows(users), len(run.movies), top_k, seen, k)
+    place = movies.rows(run.movies.ids[: len(run.movies)])
+    return np.append(place, movies.unknown)[lists]
+
+
+def fitted(config: Config, data: CleanData, train: pd.DataFrame) -> Recommender:
+    """Our model after its last epoch on these ratings of the data, without a workdir."""
+    train = train.reset_index(drop=True)
+    run = new_run(config, data, Split(train=train, valid=train[:0], test=train[:0]))
+    epochs = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
+    state, _ = collections.deque(epochs, maxlen=1).pop()
+    encoded = encode(state.params, run.known, model=run.model)
+    return Recommender(run, state.params, encoded, run.users, run.parts)
+
+
+def require_same(report: dict, num_train: int, config: Config) -> None:
+    """Raises InputError where others than `num_train` ratings were learnt from."""
+    if report["counts"]["train"] + report["counts"]["valid"] != num_train:
+        raise InputError(f"{config.data.ratings} has changed: {num_train:,} train ratings at the start")
+
+
+def details_of(report: dict) -> dict[str, Any]:
+    """What is told of a fit beside its figures."""
+    return {name: report[name] for name in ("epochs", "best_epoch", "counts", "valid", "device")}

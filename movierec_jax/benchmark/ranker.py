@@ -1,0 +1,87 @@
+"""What a ranker is: a recommender of another kind or library that scores every movie for a user, and how it is tuned.
+
+All learn from a sparse table of likes: 1 where a user's rating in train is relevant.
+"""
+
+import dataclasses
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from movierec_jax import metrics
+
+# A sparse table (CSR) of users by movies.
+Likes = Any
+Settings = Mapping[str, Any]
+
+# Users whose scores are held at once.
+BLOCK_USERS = 1024
+
+# The likes of some users and, where train has them, their rows there -> the score of every movie.
+Scores = Callable[[Likes, Int[np.ndarray, " users"] | None], Float[np.ndarray, "users movies"]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranker:
+    """fit: (likes, settings, seed) -> scores. grid: the settings that are tried on validation; one is not tried.
+
+    library: what must be importable beside our own dependencies; knows_new_users: whether the scores of users follow
+    from their likes, so that users may come after training.
+    """
+
+    label: str
+    fit: Callable[[Likes, Settings, int], Scores]
+    grid: tuple[Settings, ...] = ({},)
+    library: str | None = None
+    knows_new_users: bool = True
+
+
+def find_ranker(name: str) -> Ranker:
+    """The ranker of a name in `config.RANKERS`."""
+    return importlib.import_module(f"movierec_jax.benchmark.rankers.{name}").RANKER
+
+
+def best_unseen(
+    scores: Scores, likes: Likes, seen: Likes, row: Int[np.ndarray, " users"] | None, k: int
+) -> Int[np.ndarray, "users k"]:
+    """Each user's k best movies that they have not rated, equal scores by movie; the number of movies in empty places.
+
+    likes, seen: what the users have liked and what they have rated; row: of these users in train, None for new ones.
+    """
+    num_users, num_movies = likes.shape
+    lists = np.full((num_users, k), num_movies)
+    for first in range(0, num_users, BLOCK_USERS):
+        place = slice(first, min(first + BLOCK_USERS, num_users))
+        score = np.array(scores(likes[place], None if row is None else row[place]), np.float64)
+        score[seen[place].nonzero()] = -np.inf
+        best = np.argsort(-score, axis=1, kind="stable")[:, :k]
+        is_empty = np.isneginf(np.take_along_axis(score, best, axis=1))
+        lists[place, : best.shape[1]] = np.where(is_empty, num_movies, best)
+    return lists
+
+
+def tune(ranker: Ranker, likes: Likes, seen: Likes, hidden: Likes, seed: int) -> tuple[Settings, dict[str, float]]:
+    """The settings of the grid with the highest NDCG@10 on hidden likes, and that of each, by settings.
+
+    likes, seen: of all users without what is hidden.
+    """
+    if len(ranker.grid) == 1:
+        return ranker.grid[0], {}
+    users = np.flatnonzero(np.diff(hidden.indptr))
+    ndcg = []
+    for settings in ranker.grid:
+        lists = best_unseen(ranker.fit(likes, settings, seed), likes[users], seen[users], users, 10)
+        ndcg.append(metrics.mean_over_users(metrics.ndcg_at_k(*hits(lists, hidden[users]), 10)))
+    return ranker.grid[int(np.argmax(ndcg))], dict(zip(map(str, ranker.grid), ndcg, strict=True))
+
+
+def hits(lists: Int[np.ndarray, "users k"], relevant: Likes) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each place of the lists is a hit, and each user's number of relevant movies, as the metrics take them."""
+    num_movies = relevant.shape[1]
+    is_relevant = np.zeros((len(lists), num_movies + 1), bool)
+    is_relevant[relevant.nonzero()] = True
+    is_relevant[:, num_movies] = False
+    return np.take_along_axis(is_relevant, lists, axis=1), np.diff(relevant.indptr)

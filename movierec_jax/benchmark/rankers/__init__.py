@@ -1,0 +1,1 @@
+"""Each file is a recommender whose lists ours are compared with."""

@@ -1,0 +1,137 @@
+"""Exposure against sums written out, and on ratings whose answer is known: two crowds who watch different films."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from checkerboard import agree, clean_data, table
+
+from movierec_jax.batches import user_blocks
+from movierec_jax.checkpoint import new_run
+from movierec_jax.config import Config, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.exposure import Exposure
+from movierec_jax.known import lay_out
+from movierec_jax.model import encode, mean_exposure
+from movierec_jax.pooling import BothWays, Weighted
+from movierec_jax.schema import UserBlocks
+from movierec_jax.splits import Split
+from movierec_jax.train import Recipe, catalogue_of, fit, new_state
+
+NUM_USERS, NUM_MOVIES, DIM = 5, 7, 3
+# User 3 has rated nothing, user 4 everything.
+IS_RATED = np.array([[1, 0, 0, 1, 0, 0, 1], [0, 1, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 1, 0], [0] * 7, [1] * 7], np.float32)
+EXPOSURE = Exposure(NUM_MOVIES, DIM)
+
+
+@pytest.fixture(scope="module")
+def params():
+    rng = np.random.default_rng(0)
+    shapes = {"rated": (NUM_MOVIES, DIM), "movie": (NUM_MOVIES, DIM), "bias": (NUM_MOVIES, 1)}
+    return {name: jnp.asarray(rng.normal(size=shape), jnp.float32) for name, shape in shapes.items()}
+
+
+def by_hand(params, user: int, movie: int) -> float:
+    rated = np.flatnonzero(IS_RATED[user])
+    vector = sum((np.asarray(params["rated"][other]) for other in rated), np.zeros(DIM)) / max(1, len(rated)) ** 0.5
+    return float(vector @ params["movie"][movie] + params["bias"][movie, 0])
+
+
+def test_exposure_is_the_product_of_the_mean_of_what_was_rated_and_the_movie_and_its_bias(params):
+    catalogue = EXPOSURE.apply({"params": params}, jnp.asarray(IS_RATED), method="catalogue")
+    expected = [[by_hand(params, user, movie) for movie in range(NUM_MOVIES)] for user in range(NUM_USERS)]
+    np.testing.assert_allclose(catalogue, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_users_by_links_are_those_by_tables(params):
+    user, movie = (axis.astype(np.int32) for axis in np.nonzero(IS_RATED))
+    both = [lay_out(*sides, np.ones(len(user))) for sides in ((user, movie), (movie, user))]
+    links = BothWays(*(Weighted(one.owner, one.other, one.values) for one in jax.device_put(both)))
+    users = EXPOSURE.apply({"params": params}, links, jnp.asarray(IS_RATED.sum(axis=1)), method="users")
+    movies = EXPOSURE.apply({"params": params}, NUM_MOVIES + 2, method="movies")
+    assert not movies[NUM_MOVIES:].any()
+    expected = EXPOSURE.apply({"params": params}, jnp.asarray(IS_RATED), method="catalogue")
+    np.testing.assert_allclose(users @ movies[:NUM_MOVIES].T, expected, rtol=1e-4, atol=1e-5)
+
+
+# What a step is to tell.
+
+
+def recipe_of(run, **settings) -> Recipe:
+    return Recipe(run.model, TrainConfig(**settings), 1, (1.0, 5.0), relevant_rating=4.0)
+
+
+def crowds(num_users=60, num_movies=20) -> Split:
+    """Users who rate half of the movies of their own parity, by chance, and no other; all with 4 stars."""
+    user, movie = (axis.ravel() for axis in np.indices((num_users, num_movies)))
+    is_rated = agree(user, movie) & (np.random.default_rng(0).random(len(user)) < 0.5)
+    train = table(user[is_rated], movie[is_rated], np.full(is_rated.sum(), 4))
+    return Split(train=train, valid=train[:0], test=train[:0])
+
+
+@pytest.fixture(scope="module")
+def run():
+    """A run on the two crowds, not begun."""
+    config = Config(
+        model=ModelConfig(embedding_dim=2, hidden_dims=(), exposure_dim=8, history=()),
+        train=TrainConfig(epochs=40, learning_rate=0.05, users_per_step=16),
+        evaluation=EvalConfig(relevant_rating=4.0),
+    )
+    return new_run(config, clean_data(crowds()), crowds())
+
+
+def test_what_a_user_is_known_by_is_not_to_be_told_and_nothing_else_is_left_out(run):
+    recipe = recipe_of(run, users_per_step=16, unrated_weight=0.25, hidden_share=0.4)
+    blocks = user_blocks(run.train, np.full(len(run.train), 0.5, np.float32), 16, seed=0)
+    last = UserBlocks(*(column[-1] for column in blocks))
+    is_rated, hit, weight = map(np.asarray, catalogue_of(jax.device_put(last), jax.random.key(1), recipe))
+    rated = np.zeros((17, 20), bool)
+    rated[last.user, last.movie_row] = True
+    rated = rated[:16]
+    assert 0 < is_rated.sum() < rated.sum()
+    assert (is_rated <= rated).all()
+    is_told = rated & (is_rated == 0)
+    np.testing.assert_array_equal(hit, 0.5 * is_told)
+    # 60 users in blocks of 16: the last has 12, and places of nobody count nothing.
+    is_user = rated.any(axis=1, keepdims=True)
+    assert is_user.sum() == 12
+    np.testing.assert_array_equal(weight, np.where(is_told, 1, 0.25 * (1 - is_rated)) * is_user)
+
+
+@pytest.mark.parametrize(
+    ("hit", "expected"), [("rated", [1, 1, 1, 1]), ("relevant", [0, 0, 1, 1]), ("graded", [0, 0.5, 0.75, 1])]
+)
+def test_a_hit_is_any_rating_or_a_relevant_one_or_a_place_on_the_scale(run, hit, expected):
+    assert recipe_of(run, hit=hit).hits(np.float32([1, 3, 4, 5])).tolist() == expected
+
+
+def test_a_step_takes_a_share_of_the_users_but_no_more_than_fit_with_a_large_catalogue(run):
+    assert recipe_of(run).users_per_step == 6
+    assert recipe_of(run, users_per_step=9).users_per_step == 9
+    wide = run.model.clone(num_users=10**6, num_movies=2**24)
+    assert Recipe(wide, TrainConfig(), 1, (1.0, 5.0), 4.0).users_per_step == 2
+
+
+@pytest.fixture(scope="module")
+def trained(run):
+    """The last state of the run and the records of its epochs."""
+    epochs = list(fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe))
+    return epochs[-1][0], [record for _, record in epochs]
+
+
+def test_movies_of_ones_own_crowd_are_told_from_the_others(run, trained):
+    state, records = trained
+    users, movies = encode(state.params, run.known, model=run.model)
+    exposure = np.asarray(mean_exposure(users[:, :60, None], movies[:, None, :20]))
+    is_own = agree(*np.indices((60, 20)))
+    is_rated = np.zeros((60, 20), bool)
+    is_rated[run.train.user_row, run.train.movie_row] = True
+    assert exposure[is_own & ~is_rated].min() > exposure[~is_own].max()
+    # Half of a crowd's movies are rated: more than that cannot be told.
+    assert exposure[is_own & ~is_rated].mean() == pytest.approx(0.5, abs=0.3)
+    assert records[-1].catalogue_error < records[0].catalogue_error / 1.5
+
+
+def test_somebody_without_ratings_is_exposed_to_what_most_people_are(run, trained):
+    users, movies = encode(trained[0].params, run.known, model=run.model)
+    exposure = np.asarray(mean_exposure(users[:, -1:, None], movies[:, None, :20]))[0]
+    np.testing.assert_allclose(exposure, trained[0].params["exposure"]["bias"][0, :, 0], rtol=1e-6)
