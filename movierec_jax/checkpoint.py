@@ -127,6 +127,12 @@ class Run:
         return self.config.evaluation.relevant_from(self.rating_scale)
 
     @functools.cached_property
+    def genres(self) -> pd.DataFrame:
+        """Whether each movie of train, in the order of rows, is of each genre: a column for each, by name."""
+        ids = self.movies.ids[: len(self.movies)]
+        return self.movie_table.set_index(MOVIE_ID)[GENRES].reindex(ids).fillna("").str.get_dummies("|").astype(bool)
+
+    @functools.cached_property
     def moments(self) -> Moments | None:
         """The times of the train ratings; None where they do not count."""
         if not self.config.data.rating_time:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 from absl import app, flags, logging
 
-from movierec_jax.config import Config
+from movierec_jax.config import Config, as_flag
 from movierec_jax.schema import InputError, Interrupted
 
 T = TypeVar("T")
@@ -79,11 +79,15 @@ def parse_list(field: dataclasses.Field, items: list[str]) -> tuple | str | None
     hint, *others = typing.get_args(field.type) if isinstance(field.type, types.UnionType) else (field.type,)
     if others and not items:
         return None
-    kind = typing.get_args(hint)[0]
+    return numbers(field.name, items, typing.get_args(hint)[0])
+
+
+def numbers(flag: str, items: list[str], kind: type = float) -> tuple:
+    """The items of a list flag. Raises InputError where one is not of the kind."""
     try:
         return tuple(kind(item) for item in items)
     except ValueError:
-        raise InputError(f"--{field.name}={','.join(items)}: must be numbers with commas between") from None
+        raise InputError(f"--{flag}={','.join(items)}: must be numbers with commas between") from None
 
 
 def run(main: Callable[[], Any], sections: Sequence[type], doc: str, repeatable: Collection[str] = ()) -> None:
@@ -171,6 +175,6 @@ def flag_help(flag: flags.Flag) -> str:
     if isinstance(flag.default, list):
         default = ",".join(flag.default) or default
     elif flag.default is not None:
-        default = flag.default_as_str.strip("'")
+        default = as_flag(flag.default)
     text = textwrap.wrap(" ".join(flag.help.split()), HELP_WIDTH - 8)
     return "\n".join([f"  --{flag.name}={default}", *(f"        {line}" for line in text)])

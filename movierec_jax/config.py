@@ -305,10 +305,22 @@ class ScoreConfig:
         f"movies for each user; without it {FILE_TOP_K} in a file, {TABLE_TOP_K} in a table, or all if they are fewer",
     )
     include_seen: bool = setting(False, "also list movies that the user has rated")
+    genres: tuple[str, ...] = setting((), "list only movies of one of these genres, such as Comedy,Drama; empty: any")
+    years: tuple[int, ...] = setting((), "list only movies from the first to the last of two years; empty: any")
+    min_ratings: int = setting(0, "list only movies with as many ratings in train")
+    exclude_movies: tuple[str, ...] = setting((), "ids of movies that no list may hold")
+    diversity: float = setting(
+        0.0, "how much being like movies above it counts against a movie: 0 not at all, towards 1 nothing else counts"
+    )
+    explain: bool = setting(False, "with --user_id, also say which rated movies and features speak for each movie")
     block_users: int = setting(256, "users worked on at once; more take more memory")
 
     def __post_init__(self):
         require(self.top_k is None or self.top_k >= 1, "top_k", self.top_k, "1 or more")
+        is_range = len(self.years) == 2 and self.years[0] <= self.years[1]
+        require(not self.years or is_range, "years", self.years, "two years, the first first, such as 1990,1999")
+        require(self.min_ratings >= 0, "min_ratings", self.min_ratings, "0 or more")
+        require(0 <= self.diversity < 1, "diversity", self.diversity, "0 or more and below 1")
         require(self.block_users >= 1, "block_users", self.block_users, "1 or more")
 
 

@@ -6,7 +6,7 @@ ratings are worked on at once.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -146,6 +146,7 @@ def rank(
         "model": model_lists(run.users.rows(users), len(run.movies), top_k, seen, max(ks)),
         "popularity": popular_lists(count, seen, len(users), max(ks)),
     }
+    genres = run.genres.to_numpy(np.float64)
     figures = {}
     for name, movie_row in lists.items():
         listed_pairs = pairs(np.arange(len(users))[:, None], movie_row, len(run.movies))
@@ -156,8 +157,25 @@ def rank(
                 f"coverage@{k}": metrics.catalogue_coverage(movie_row[:, :k], len(run.movies)),
                 f"novelty@{k}": metrics.novelty(movie_row[:, :k], count, len(run.users)),
                 f"gini@{k}": metrics.gini(movie_row[:, :k], len(run.movies)),
+                f"diversity@{k}": metrics.mean_over_users(metrics.intra_list_diversity(movie_row[:, :k], genres)),
             }
     return figures, len(users)
+
+
+def tradeoff(
+    run: Run, params: Members, held_out: pd.DataFrame, config: EvalConfig, diversities: Sequence[float]
+) -> list[dict[str, float]]:
+    """The ranking figures of lists made more and more diverse, one after another."""
+    ratings = run.to_rows(held_out)
+    encoded = encode(params, run.known, model=run.model)
+    found = []
+    for diversity in diversities:
+        top_k = functools.partial(
+            top_k_blocks, run.model, order_of(run.recipe), params, *encoded, diversity=float(diversity)
+        )
+        ranking, _ = rank(run, top_k, held_out, ratings, config)
+        found.append({"diversity": float(diversity), **ranking["model"]})
+    return found
 
 
 def pairs(place: Int[np.ndarray, "..."], movie_row: Int32[np.ndarray, "..."], num_movies: int) -> np.ndarray:

@@ -61,6 +61,14 @@ def new_users(
     return lay_out(place, movie_row, rating - levels(train.movie_row, train.rating, num_movies)[movie_row])
 
 
+def rating_values(links: Links, num_links: int) -> Float32[np.ndarray, " links"]:
+    """The first value of each link, in the order in which they came."""
+    values = np.zeros(num_links, np.float32)
+    is_link = links.link >= 0
+    values[links.link[is_link]] = links.values[0][is_link]
+    return values
+
+
 def levels(
     row: Int32[np.ndarray, " ratings"], rating: Float32[np.ndarray, " ratings"], num_rows: int
 ) -> Float64[np.ndarray, " rows"]:

@@ -2,8 +2,8 @@
 
 Rating metrics take `(predicted, rating)` and give one number. Ranking metrics take `(is_hit, num_relevant, k)` and give
 one number per user, so that two models can be compared user by user; `mean_over_users` makes one number of them. Their
-sums run rank by rank, so a user's value is the same to the last bit whoever else is in the array. The last three
-metrics look at the lists alone: how much of the catalogue they reach, and how evenly.
+sums run rank by rank, so a user's value is the same to the last bit whoever else is in the array. The last four
+metrics look at the lists alone: how much of the catalogue they reach, how evenly, and how varied each is.
 
 A figure that has nothing to stand on (no rating, no relevant movie, nothing listed) is NaN, without a warning.
 """
@@ -193,6 +193,26 @@ def novelty(lists: Int[np.ndarray, "users k"], movie_counts: Int[np.ndarray, " m
         raise ValueError(f"a movie was rated by {num_raters.max()} users, but num_users is {num_users}")
     bits = np.log2(num_users / num_raters)
     return _mean(bits[_listed(lists, len(movie_counts))])
+
+
+def intra_list_diversity(
+    lists: Int[np.ndarray, "users k"], features: Float[np.ndarray, "movies features"]
+) -> Float64[np.ndarray, " users"]:
+    """Mean over the pairs of movies in each list of 1 - the cosine of their features (Ziegler et al. 2005).
+
+    Movies without features count in no pair. A row of len(features) or above marks an empty place. NaN for lists
+    without a pair.
+    """
+    _listed(lists, len(features))
+    size = np.sqrt(np.sum(np.square(features, dtype=np.float64), axis=1, keepdims=True))
+    direction = np.divide(features, size, out=np.zeros(features.shape), where=size > 0)
+    # The last row stands for empty places.
+    direction = np.concatenate([direction, np.zeros((1, features.shape[1]))])[np.minimum(lists, len(features))]
+    count = np.sum(np.any(direction != 0, axis=2), axis=1)
+    # The square of the sum of unit vectors is their number and twice the cosines of all pairs.
+    cosines = np.sum(np.square(direction.sum(axis=1)), axis=1) - count
+    num_pairs = np.where(count > 1, count * (count - 1.0), np.nan)
+    return 1 - cosines / num_pairs
 
 
 def gini(lists: Int[np.ndarray, "users k"], num_movies: int) -> float:

@@ -47,6 +47,29 @@ def draw_learning_curve(axes, records: list[EpochRecord]) -> None:
     axes.legend()
 
 
+def save_tradeoff(path: pathlib.Path, points: list[dict[str, float]], k: int) -> None:
+    """Writes a picture of what lists of k movies gain and lose as they are made more diverse."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    draw_tradeoff(figure.subplots(), points, k)
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=120)
+
+
+def draw_tradeoff(axes, points: list[dict[str, float]], k: int) -> None:
+    """NDCG by diversity, a point for each setting, with how much of the catalogue the lists reach."""
+    diversity, ndcg = ([point[f"{name}@{k}"] for point in points] for name in ("diversity", "ndcg"))
+    axes.plot(diversity, ndcg, "o-", label=f"NDCG@{k}")
+    for point, place in zip(points, zip(diversity, ndcg, strict=True), strict=True):
+        axes.annotate(f"{point['diversity']:g}", place, textcoords="offset points", xytext=(4, 6), fontsize=8)
+    axes.set(xlabel=f"diversity of genres in lists of {k}", ylabel=f"NDCG@{k}", title="Relevance and --diversity")
+    other = axes.twinx()
+    other.plot(diversity, [point[f"coverage@{k}"] for point in points], "s--", color="tab:orange", label="coverage")
+    other.set_ylabel(f"share of the catalogue listed@{k}")
+    axes.legend(handles=[*axes.get_lines(), *other.get_lines()])
+
+
 def draw_predicted(axes, predicted: np.ndarray, rating: np.ndarray) -> None:
     """The spread of predictions for each true rating, with their mean."""
     stars, group = np.unique(rating, return_inverse=True)

@@ -20,7 +20,11 @@ from movierec_jax.train import Recipe
 # Numbers in the widest array of one tile: users x movies x units of a dense layer, 32 MiB as float32.
 TILE_NUMBERS = 2**23
 # Over how much of the rating scale the chance of a relevant rating rises, by predicted stars: a logistic curve's scale.
-LIKING_SCALE = 0.2
+LIKING_SCALE = 0.3
+# Keeps a movie without factors unlike every other.
+SMALLEST_SIZE = 1e-12
+# Movies that a list is chosen from where it is to be diverse, for each of its places.
+CANDIDATES = 5
 # Pairs per program when single predictions are asked for.
 BLOCK_PAIRS = 2**14
 
@@ -96,32 +100,74 @@ class Seen:
         return mask
 
 
-@functools.partial(jax.jit, static_argnames=("model", "order", "k", "tile"))
+def diversified(
+    score: Float[Array, "users candidates"],
+    alike: Float[Array, "users candidates candidates"],
+    diversity: Float[Array, ""],
+    k: int,
+) -> Int32[Array, "users k"]:
+    """The places of k candidates by maximal marginal relevance (Carbonell, Goldstein 1998), one after another.
+
+    Each is the one with the most of (1 - diversity) x its share of the user's highest score - diversity x how much it
+    is like the one most like it among those before. Candidates of score -inf come last.
+    """
+    best = jnp.max(score, axis=1, keepdims=True)
+    # Those that may not be listed still come before those that are.
+    share = jnp.where(jnp.isneginf(score), jnp.finfo(score.dtype).min, score / jnp.where(best > 0, best, 1))
+
+    def choose(carry, _):
+        open_share, nearest = carry
+        place = jnp.argmax((1 - diversity) * open_share - diversity * nearest, axis=1)
+        chosen = jnp.arange(score.shape[1])[None] == place[:, None]
+        likeness = jnp.take_along_axis(alike, place[:, None, None], axis=1)[:, 0]
+        return (jnp.where(chosen, -jnp.inf, open_share), jnp.maximum(nearest, likeness)), place.astype(jnp.int32)
+
+    _, places = jax.lax.scan(choose, (share, jnp.zeros_like(share)), length=k)
+    return places.T
+
+
+def directions(movies: Encoded) -> Float[Array, "movies features"]:
+    """The factors of each movie, the members' side by side, of length 1 or 0: products of them tell who is alike."""
+    factors = jnp.concatenate(list(movies.factors), axis=1)
+    return factors / jnp.maximum(jnp.linalg.norm(factors, axis=1, keepdims=True), SMALLEST_SIZE)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "order", "k", "tile", "is_diverse"))
 def top_k_block(
     params: Members,
     users: Encoded,
     movies: Encoded,
     user_row: Int32[Array, " users"],
-    is_seen: Bool[Array, "users movies"],
+    is_left_out: Bool[Array, "users movies"],
+    diversity: Float[Array, ""],
     *,
     model: TwoTowers,
     order: Order,
     k: int,
     tile: int,
+    is_diverse: bool,
 ) -> tuple[Int32[Array, "users k"], Float[Array, "users k"], Float[Array, "users k"]]:
-    """Rows, scores and stars of each user's k best movies that are not seen; `users` is a multiple of `tile`.
+    """Rows, scores and stars of each user's k best movies that are not left out; `users` is a multiple of `tile`.
 
     users, movies: encoded, `user_row` being places among the users.
     """
     catalogue = movies[:, None, : model.num_movies]
 
-    def top_k_tile(rows, seen):
+    num_candidates = min(CANDIDATES * k, model.num_movies) if is_diverse else k
+    direction = directions(movies)
+
+    def top_k_tile(rows, left_out):
         stars = mean_stars(params, users[:, rows, None], catalogue, model=model)
         score = order.score(mean_exposure(users[:, rows, None], catalogue), stars)
-        score, movie_row = jax.lax.top_k(jnp.where(seen, -jnp.inf, score), k)
+        score, movie_row = jax.lax.top_k(jnp.where(left_out, -jnp.inf, score), num_candidates)
+        if is_diverse:
+            candidates = direction[movie_row]
+            alike = jnp.einsum("ucf,udf->ucd", candidates, candidates)
+            place = diversified(score, alike, diversity, k)
+            score, movie_row = (jnp.take_along_axis(column, place, axis=1) for column in (score, movie_row))
         return movie_row, score, jnp.take_along_axis(stars, movie_row, axis=1)
 
-    tiles = (user_row.reshape(-1, tile), is_seen.reshape(-1, tile, is_seen.shape[1]))
+    tiles = (user_row.reshape(-1, tile), is_left_out.reshape(-1, tile, is_left_out.shape[1]))
     lists = jax.lax.map(lambda args: top_k_tile(*args), tiles)
     return tuple(column.reshape(-1, k) for column in lists)
 
@@ -142,9 +188,12 @@ def top_k_blocks(
     seen: Seen,
     k: int,
     block_users: int = ScoreConfig.block_users,
+    is_listed: Bool[np.ndarray, " movies"] | None = None,
+    diversity: float = ScoreConfig.diversity,
 ) -> Iterator[tuple[slice, TopK]]:
     """The best k unseen movies of a list of users, block after block, with each block's place in the list.
 
+    is_listed: whether lists may hold each movie; without it all may be. diversity: as `diversified` has it.
     users, movies: as `model.encode` gives them. Gives one block at least, an empty one for no users. `k` is at most the
     number of movies. The next block's mask is built while the device works on this one.
     """
@@ -155,7 +204,10 @@ def top_k_blocks(
         place = slice(first, min(first + block, len(user_row)))
         rows = fill(user_row[place], block)
         mask = seen.mask(place, (block, model.num_movies))
-        return place, top_k_block(params, users, movies, rows, mask, model=model, order=order, k=k, tile=tile)
+        if is_listed is not None:
+            mask |= ~is_listed
+        settings = {"model": model, "order": order, "k": k, "tile": tile, "is_diverse": diversity > 0}
+        return place, top_k_block(params, users, movies, rows, mask, np.float32(diversity), **settings)
 
     def finish(place: slice, result) -> tuple[slice, TopK]:
         movie_row, score, stars = (np.asarray(array)[: place.stop - place.start] for array in result)

@@ -3,7 +3,8 @@
 import itertools
 import pathlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from movierec_jax.checkpoint import whole_file
 from movierec_jax.config import ScoreConfig
-from movierec_jax.schema import GENRES, RATING, TITLE, USER_ID, YEAR, InputError
+from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.trained import PREDICTED_RATING, RANK, Recommender
 
 # Rows of a Parquet row group; a constant, so that the file is the same whatever the block of users.
@@ -32,6 +33,8 @@ def score_to_file(
     k: int,
     *,
     include_seen: bool = False,
+    movies: pd.Index | None = None,
+    diversity: float = ScoreConfig.diversity,
     block_users: int = ScoreConfig.block_users,
 ) -> int:
     """Writes each user's best k movies to a Parquet or CSV file and returns the number of rows.
@@ -42,7 +45,9 @@ def score_to_file(
     require_output(output, tuple(WRITERS))
     start = time.perf_counter()
     num_rows = 0
-    blocks = recommender.recommend_blocks(users, k, include_seen=include_seen, block_users=block_users)
+    blocks = recommender.recommend_blocks(
+        users, k, include_seen=include_seen, movies=movies, diversity=diversity, block_users=block_users
+    )
     with tqdm(total=len(users), unit=" users", disable=None) as bar:
         groups = regroup(counted(blocks, bar), GROUP_ROWS)
         first = next(groups)
@@ -109,9 +114,23 @@ def read_user_ids(path: pathlib.Path, recommender: Recommender) -> pd.Index:
     return pd.Index(users).unique()
 
 
-def readable_lists(recommender: Recommender, users: pd.Index, k: int, *, include_seen: bool = False) -> str:
-    """Each user's best-rated movies and the list for them, as text with titles and genres."""
-    lists = recommender.with_titles(recommender.recommend(users, k, include_seen=include_seen))
+def readable_lists(
+    recommender: Recommender,
+    users: pd.Index,
+    k: int,
+    *,
+    include_seen: bool = False,
+    movies: pd.Index | None = None,
+    diversity: float = ScoreConfig.diversity,
+    explain: bool = False,
+) -> str:
+    """Each user's best-rated movies and the list for them, as text with titles and genres.
+
+    explain: with what speaks for each recommended movie in a line below it.
+    """
+    lists = recommender.with_titles(
+        recommender.recommend(users, k, include_seen=include_seen, movies=movies, diversity=diversity)
+    )
     parts = []
     for user in users:
         rated = recommender.with_titles(recommender.rated_by(user))
@@ -121,16 +140,32 @@ def readable_lists(recommender: Recommender, users: pd.Index, k: int, *, include
             f"user {user}: {len(rated):,} ratings, of which the best",
             as_text(rated.head(SHOWN_RATED), RATING),
             f"recommended to user {user}" + is_cold * ", as to an average user: train has no rating of this one",
-            as_text(mine, PREDICTED_RATING),
+            as_text(mine, PREDICTED_RATING, reasons(recommender, user, mine[MOVIE_ID]) if explain else {}),
         ]
     return "\n\n".join(parts)
 
 
-def as_text(table: pd.DataFrame, stars: str) -> str:
-    """Movies as text lines: stars, title with year, genres."""
+def reasons(recommender: Recommender, user, movie_ids: Iterable) -> dict[Any, str]:
+    """For each movie one line of what speaks for it, with what each adds to the exposure or to the stars."""
+    found = recommender.explain(user, movie_ids)
+    titles = recommender.run.movie_table.set_index(MOVIE_ID)[TITLE].to_dict()
+    texts: dict[Any, list[str]] = {}
+    for movie_id, source, reason, exposure, stars in zip(*map(found.get, found), strict=True):
+        name = titles.get(reason, reason) if source == "rated" else reason
+        if exposure > 0:
+            texts.setdefault(movie_id, []).append(f"{name} +{exposure:.3f}")
+        elif exposure == 0 and stars > 0:
+            texts.setdefault(movie_id, []).append(f"{name} +{stars:.2f} stars")
+    return {movie_id: "; ".join(parts) for movie_id, parts in texts.items()}
+
+
+def as_text(table: pd.DataFrame, stars: str, notes: Mapping[Any, str] | None = None) -> str:
+    """Movies as text lines: stars, title with year, genres; a note on a movie in a line of its own."""
     titles = [f"{title} ({year})" if year else title for title, year in zip(table[TITLE], table[YEAR], strict=True)]
     width = max(map(len, titles), default=0)
-    rows = zip(table[stars], titles, table[GENRES], strict=True)
-    return "\n".join(
-        f"  {value:5.2f}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip() for value, title, genres in rows
-    )
+    lines = []
+    for value, title, genres, movie_id in zip(table[stars], titles, table[GENRES], table[MOVIE_ID], strict=True):
+        lines.append(f"  {value:5.2f}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip())
+        if notes and movie_id in notes:
+            lines.append(f"         for {notes[movie_id]}")
+    return "\n".join(lines)

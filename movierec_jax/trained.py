@@ -13,9 +13,10 @@ from jaxtyping import Float32, Int32
 
 from movierec_jax.checkpoint import Checkpoints, Run, load_run, places_and_rows
 from movierec_jax.config import ScoreConfig
-from movierec_jax.known import new_users
+from movierec_jax.explain import content_part, history_parts
+from movierec_jax.known import new_users, rating_values
 from movierec_jax.model import Encoded, Members, encode, encode_new_users
-from movierec_jax.recommend import Order, Seen, order_of, predict_stars, top_k_blocks
+from movierec_jax.recommend import Order, Seen, directions, order_of, predict_stars, top_k_blocks
 from movierec_jax.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.splits import Split
 from movierec_jax.vocab import Vocab
@@ -23,9 +24,6 @@ from movierec_jax.vocab import Vocab
 RANK = "rank"
 SCORE = "score"
 PREDICTED_RATING = "predicted_rating"
-
-# Keeps the cosine of a zero vector at 0.
-SMALLEST_SIZE = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,18 +49,37 @@ class Recommender:
         """All users of the data in rising order, also those whom train has no rating of."""
         return pd.Index(np.concatenate([part[USER_ID].unique() for part in self.parts.all()])).unique().sort_values()
 
-    def recommend(self, user_ids: Iterable, k: int = 10, *, include_seen: bool = False) -> pd.DataFrame:
+    def recommend(
+        self,
+        user_ids: Iterable,
+        k: int = 10,
+        *,
+        include_seen: bool = False,
+        movies: pd.Index | None = None,
+        diversity: float = ScoreConfig.diversity,
+    ) -> pd.DataFrame:
         """Each user's best k movies, best first: `user_id, movie_id, rank, score, predicted_rating`.
 
         The catalogue is every movie with a rating in train; what the user has rated, in any part, is left out unless
         asked for. A user without ratings in train gets the list of an average user. Raises InputError for users that
         the data does not have, and for k below 1 or above the number of movies.
+
+        movies: ids that lists may hold, as `select_movies` gives them; without it all of the catalogue. diversity: 0 to
+        below 1, how much being like movies above it counts against a movie. Lists then fall by both, not by score.
         """
-        tables = list(self.recommend_blocks(pd.Index(user_ids).unique(), k, include_seen=include_seen))
-        return pd.concat(tables, ignore_index=True)
+        users = pd.Index(user_ids).unique()
+        blocks = self.recommend_blocks(users, k, include_seen=include_seen, movies=movies, diversity=diversity)
+        return pd.concat(list(blocks), ignore_index=True)
 
     def recommend_blocks(
-        self, users: pd.Index, k: int, *, include_seen: bool = False, block_users: int = ScoreConfig.block_users
+        self,
+        users: pd.Index,
+        k: int,
+        *,
+        include_seen: bool = False,
+        movies: pd.Index | None = None,
+        diversity: float = ScoreConfig.diversity,
+        block_users: int = ScoreConfig.block_users,
     ) -> Iterator[pd.DataFrame]:
         """The same list by list, a table for each block of users, for more users than fit in memory at once."""
         self.require_users(users)
@@ -70,11 +87,14 @@ class Recommender:
             raise InputError(f"--top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
         if block_users < 1:
             raise InputError(f"--block_users={block_users}: must be 1 or more")
+        if not 0 <= diversity < 1:
+            raise InputError(f"--diversity={diversity}: must be 0 or more and below 1")
+        is_listed = None if movies is None else self.run.movies.ids[: len(self.run.movies)].isin(movies)
         to_leave_out = places_and_rows(self.run, users[:0] if include_seen else users, self.parts.all())
         seen = Seen.of(*to_leave_out, len(users), len(self.run.movies))
         rows = self.users.rows(users)
         for place, top in top_k_blocks(
-            self.run.model, self.order, self.params, *self.encoded, rows, seen, k, block_users
+            self.run.model, self.order, self.params, *self.encoded, rows, seen, k, block_users, is_listed, diversity
         ):
             is_filled = top.movie_row < len(self.run.movies)
             yield pd.DataFrame(
@@ -86,6 +106,77 @@ class Recommender:
                     PREDICTED_RATING: np.clip(top.stars[is_filled], *np.array(self.run.rating_scale, np.float32)),
                 }
             )
+
+    def select_movies(
+        self,
+        genres: Iterable[str] = (),
+        years: tuple[int, ...] = (),
+        min_ratings: int = 0,
+        exclude_movies: Iterable = (),
+    ) -> pd.Index:
+        """The ids of the movies trained on that lists may hold.
+
+        genres: of which a movie has one at least; years: the first and the last in which it may have come out;
+        min_ratings: in train. Nothing given, or nothing of it, leaves no movie out. Raises InputError for genres and
+        ids that the data does not have, and where no movie is left.
+        """
+        movies = self.run.movies
+        ids = movies.ids[: len(movies)]
+        known, genres = self.run.genres, list(genres)
+        odd = [genre for genre in genres if genre not in known.columns]
+        if odd:
+            found = ", ".join(known.columns) or "no genres"
+            raise InputError(f"--genres={','.join(odd)}: not among those of the data, which has {found}")
+        is_listed = self.run.known.movie_count[: len(movies)] >= min_ratings
+        excluded = movies.rows(exclude_movies := list(exclude_movies))
+        if (excluded == movies.unknown).any():
+            unknown = exclude_movies[int((excluded == movies.unknown).argmax())]
+            raise InputError(f"--exclude_movies={unknown}: no movie of the data has this id")
+        is_listed &= ~ids.isin(movies.ids_of(excluded))
+        if genres:
+            is_listed &= known[genres].any(axis=1).to_numpy()
+        if years:
+            year = self.run.movie_table.set_index(MOVIE_ID)[YEAR].reindex(ids)
+            is_listed &= year.between(years[0], years[1]).to_numpy()
+        if not is_listed.any():
+            raise InputError("--genres, --years, --min_ratings and --exclude_movies leave no movie; ask for less")
+        return ids[is_listed]
+
+    def explain(self, user_id, movie_ids: Iterable, k: int = 3) -> pd.DataFrame:
+        """What speaks most for each movie to a user, most first: k rated movies, and k of the movie's own features.
+
+        Columns `movie_id`, `source` ("rated" or "content"), `reason` (the id of a rated movie, or the name of a
+        feature), `exposure` and `stars`: what it adds to the two that the score is made of, exactly. A rated movie is
+        judged by what it adds to exposure, a feature by the stars. With a movie's bias the exposure of all rated movies
+        is its exposure; stars have other parts, such as the user's own row. Raises InputError for movies not trained on
+        and users that the data does not have.
+        """
+        self.require_users(pd.Index([user_id]))
+        movie_ids = list(movie_ids)
+        movie_row = self.run.movies.known_rows(movie_ids)
+        mine = self.parts.train[self.parts.train[USER_ID] == user_id]
+        rated_row = self.run.movies.known_rows(mine[MOVIE_ID])
+        links = new_users(
+            self.run.train,
+            self.run.movies.unknown,
+            np.zeros(len(mine), np.int32),
+            rated_row,
+            mine[RATING].to_numpy(np.float32),
+        )
+        value = rating_values(links, len(mine))
+        user, movies = self.encoded[0][:, self.users.rows([user_id])[0]], self.encoded[1][:, movie_row]
+        exposure, stars = (np.asarray(part) for part in history_parts(self.params, rated_row, value, movies))
+        content = self.run.movie_content
+        reasons = []
+        for place, movie_id in enumerate(movie_ids):
+            best = np.argsort(-(exposure if exposure.any() else stars)[place], kind="stable")[:k]
+            reasons += [(movie_id, "rated", mine[MOVIE_ID].iloc[n], exposure[place, n], stars[place, n]) for n in best]
+            own = content.row == movie_row[place]
+            if own.any():
+                added = np.asarray(content_part(self.params, content.feature[own], content.value[own], user))
+                for n in np.argsort(-added, kind="stable")[:k]:
+                    reasons.append((movie_id, "content", content.names[content.feature[own][n]], 0.0, added[n]))
+        return pd.DataFrame(reasons, columns=[MOVIE_ID, "source", "reason", "exposure", "stars"])
 
     def recommend_for(self, ratings: Mapping, k: int = 10) -> pd.DataFrame:
         """The best k movies for somebody new who has given these stars, by movie id, as `recommend` gives them.
@@ -159,8 +250,7 @@ class Recommender:
         row = self.run.movies.known_rows([movie_id])[0]
         if not 1 <= k < len(self.run.movies):
             raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
-        factors = self.movie_factors().to_numpy()
-        direction = factors / np.maximum(np.linalg.norm(factors, axis=1, keepdims=True), SMALLEST_SIZE)
+        direction = np.asarray(directions(self.encoded[1]))[: len(self.run.movies)]
         cosine = direction @ direction[row]
         best = np.argsort(-cosine, kind="stable").astype(np.int32)
         best = best[best != row][:k]

@@ -2,6 +2,7 @@
 
     python scripts/evaluate.py --workdir=runs/default
     python scripts/evaluate.py --workdir=runs/default --ratings=new_ratings.csv --output=figures.json
+    python scripts/evaluate.py --workdir=runs/default --diversities=0,0.2,0.4,0.6,0.8
 
 What counts as a hit, and how deep the lists go, is as the run was trained unless flags say otherwise. Takes about
 6 seconds for the bundled data on 2 cores; without --ratings the figures are those of the run's report.json.
@@ -18,6 +19,12 @@ WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/t
 RATINGS = flags.DEFINE_string(
     "ratings", None, "ratings to measure on, in any format of train.py; default: the test part"
 )
+DIVERSITIES = flags.DEFINE_list(
+    "diversities",
+    [],
+    "also measure lists as score.py makes them with each of these values of --diversity, and draw what they gain and "
+    "lose into the workdir's plots/diversity.png",
+)
 OUTPUT = flags.DEFINE_string("output", None, "JSON file for all figures")
 
 
@@ -26,8 +33,9 @@ def main() -> None:
 
     from movierec_jax import load
     from movierec_jax.checkpoint import write_json
-    from movierec_jax.evaluate import evaluate
-    from movierec_jax.report import closing_table, figures, time_note
+    from movierec_jax.evaluate import evaluate, tradeoff
+    from movierec_jax.plots import save_tradeoff
+    from movierec_jax.report import aligned, closing_table, figures, time_note
     from movierec_jax.run import read_held_out
     from movierec_jax.scoring import require_output
 
@@ -39,8 +47,16 @@ def main() -> None:
     if RATINGS.value:
         known = pd.concat([run.parts.train, run.parts.valid], ignore_index=True)
         held_out = read_held_out(RATINGS.value, known, run.rating_scale)
-    evaluation = evaluate(run, recommender.params, held_out, cli.section_from_flags(run.config.evaluation))
+    config = cli.section_from_flags(run.config.evaluation)
+    evaluation = evaluate(run, recommender.params, held_out, config)
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")
+    if DIVERSITIES.value:
+        k = config.eval_k[0]
+        names = [f"{name}@{k}" for name in ("ndcg", "recall", "diversity", "coverage", "novelty", "gini")]
+        points = tradeoff(run, recommender.params, held_out, config, cli.numbers("diversities", DIVERSITIES.value))
+        rows = [[f"{point['diversity']:g}", *(f"{point[name]:.4f}" for name in names)] for point in points]
+        print("\n" + aligned([["diversity", *names], *rows]))
+        save_tradeoff(pathlib.Path(WORKDIR.value) / "plots" / "diversity.png", points, k)
     if OUTPUT.value:
         write_json(pathlib.Path(OUTPUT.value), figures(evaluation))
 

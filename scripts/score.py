@@ -1,10 +1,12 @@
 """Writes every user's best movies into one file, or prints them for a few users.
 
     python scripts/score.py --workdir=runs/default --output=recommendations.parquet --top_k=100
-    python scripts/score.py --workdir=runs/default --user_id=42
+    python scripts/score.py --workdir=runs/default --user_id=42 --explain
+    python scripts/score.py --workdir=runs/default --user_id=42 --genres=Comedy,Drama --years=1930,1959 --diversity=0.3
 
-The file has columns user_id, movie_id, rank, score, predicted_rating, best first, in the ids of the data. Movies that a
-user has rated are left out unless asked for. The 610 users of the bundled data take about 5 seconds on 2 cores.
+The file has columns user_id, movie_id, rank, score, predicted_rating, best first, in the ids of the data. Lists fall by
+`score`: how likely the user is to rate the movie, and with relevant stars. Movies that a user has rated are left out
+unless asked for. The 610 users of the bundled data take about 5 seconds on 2 cores.
 """
 
 import pathlib
@@ -13,6 +15,7 @@ from absl import flags
 
 from movierec_jax import cli
 from movierec_jax.config import DEFAULT_WORKDIR, FILE_TOP_K, TABLE_TOP_K, ScoreConfig
+from movierec_jax.schema import InputError
 
 WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/train.py has written")
 OUTPUT = flags.DEFINE_string("output", "recommendations.parquet", "file to write, .parquet or .csv")
@@ -27,11 +30,16 @@ def main() -> None:
 
     recommender = load(WORKDIR.value)
     num_movies = len(recommender.run.movies)
+    exclude_movies = [recommender.run.movies.parse(text) for text in config.exclude_movies]
+    movies = recommender.select_movies(config.genres, config.years, config.min_ratings, exclude_movies)
+    options = {"include_seen": config.include_seen, "movies": movies, "diversity": config.diversity}
     if USER_ID.value:
         users = recommender.parse_users(USER_ID.value)
         k = config.top_k or min(TABLE_TOP_K, num_movies)
-        print(scoring.readable_lists(recommender, users, k, include_seen=config.include_seen))
+        print(scoring.readable_lists(recommender, users, k, explain=config.explain, **options))
         return
+    if config.explain:
+        raise InputError("--explain prints reasons beside a list: name whose with --user_id")
     scoring.score_to_file(
         recommender,
         scoring.read_user_ids(pathlib.Path(USERS_FILE.value), recommender)
@@ -39,8 +47,8 @@ def main() -> None:
         else recommender.user_ids(),
         pathlib.Path(OUTPUT.value),
         config.top_k or min(FILE_TOP_K, num_movies),
-        include_seen=config.include_seen,
         block_users=config.block_users,
+        **options,
     )
 
 

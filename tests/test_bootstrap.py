@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from movierec_jax.benchmark.bootstrap import bootstrap_rmse, interval
+from movierec_jax.benchmark.bootstrap import bootstrap_mean, bootstrap_rmse, interval
 
 ONE_RATING_EACH = np.array([[1, 1]])
 
@@ -70,3 +70,9 @@ def test_the_same_seed_gives_the_same_draws():
 
 def test_an_interval_leaves_out_as_many_values_below_as_above():
     assert interval(np.arange(101.0), confidence=0.9) == pytest.approx((5, 95))
+
+
+def test_means_are_over_all_figures_of_the_users_drawn():
+    # The first user has one figure of 2, the second three that sum to 3.
+    drawn = bootstrap_mean(np.array([[2.0, 3.0]]), np.array([1, 3]), num_resamples=200)[:, 0]
+    assert np.unique(drawn) == pytest.approx([3 / 3, (2 + 3) / 4, 2 / 1])

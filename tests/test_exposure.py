@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from checkerboard import agree, clean_data, table
+from checkerboard import agree, clean_data, crowds
 
 from movierec_jax.batches import user_blocks
 from movierec_jax.checkpoint import new_run
@@ -14,7 +14,6 @@ from movierec_jax.known import lay_out
 from movierec_jax.model import encode, mean_exposure
 from movierec_jax.pooling import BothWays, Weighted
 from movierec_jax.schema import UserBlocks
-from movierec_jax.splits import Split
 from movierec_jax.train import Recipe, catalogue_of, fit, new_state
 
 NUM_USERS, NUM_MOVIES, DIM = 5, 7, 3
@@ -58,14 +57,6 @@ def test_users_by_links_are_those_by_tables(params):
 
 def recipe_of(run, **settings) -> Recipe:
     return Recipe(run.model, TrainConfig(**settings), 1, (1.0, 5.0), relevant_rating=4.0)
-
-
-def crowds(num_users=60, num_movies=20) -> Split:
-    """Users who rate half of the movies of their own parity, by chance, and no other; all with 4 stars."""
-    user, movie = (axis.ravel() for axis in np.indices((num_users, num_movies)))
-    is_rated = agree(user, movie) & (np.random.default_rng(0).random(len(user)) < 0.5)
-    train = table(user[is_rated], movie[is_rated], np.full(is_rated.sum(), 4))
-    return Split(train=train, valid=train[:0], test=train[:0])
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ LADDER = """
 schema config extras
 ratings_file movielens features_file cleaning vocab splits content baselines moments batches known metrics
 pooling exposure model objective optimizer train
-checkpoint recommend evaluate trained scoring report plots
+checkpoint recommend explain evaluate trained scoring report plots
 run
 tuning
 cli

@@ -636,3 +636,32 @@ def test_which_movie_has_which_row_does_not_matter(metric, drawn, data):
     lists, num_movies = drawn
     new_row = np.array([*data.draw(st.permutations(range(num_movies))), num_movies], dtype=np.int32)
     assert metric(new_row[lists], num_movies) == metric(lists, num_movies)
+
+
+# How varied a list is.
+
+# Movies of genres a, a and b, b, none, and a again.
+GENRES_OF_MOVIES = np.array([[1, 0], [1, 1], [0, 1], [0, 0], [1, 0]], np.float64)
+
+
+@pytest.mark.parametrize(
+    ("movies", "expected"),
+    [
+        ([0, 4], 0),
+        ([0, 2], 1),
+        ([0, 1], 1 - 1 / math.sqrt(2)),
+        ([0, 1, 2], 1 - (1 / math.sqrt(2) + 0 + 1 / math.sqrt(2)) / 3),
+        ([0, 3, 2], 1),
+        ([0, 2, 5], 1),
+        ([0, 3, 5], math.nan),
+        ([5, 5, 5], math.nan),
+    ],
+    ids=["alike", "unlike", "half alike", "three", "one without genres", "an empty place", "no pair", "nothing"],
+)
+def test_diversity_is_the_mean_over_pairs_of_what_their_genres_do_not_share(movies, expected):
+    diversity = metrics.intra_list_diversity(rows(movies), GENRES_OF_MOVIES)
+    assert diversity.tolist() == pytest.approx([expected], nan_ok=True)
+
+
+def test_diversity_is_one_number_for_each_list():
+    assert metrics.intra_list_diversity(rows([0, 4], [0, 2]), GENRES_OF_MOVIES).tolist() == pytest.approx([0, 1])

@@ -5,7 +5,14 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from movierec_jax.plots import draw_learning_curve, draw_predicted, draw_residuals, save_plots
+from movierec_jax.plots import (
+    draw_learning_curve,
+    draw_predicted,
+    draw_residuals,
+    draw_tradeoff,
+    save_plots,
+    save_tradeoff,
+)
 from movierec_jax.train import EpochRecord
 
 NAMES = ["learning_curve.png", "predicted.png", "residuals.png"]
@@ -84,3 +91,18 @@ def test_errors_are_shown_by_the_number_of_the_movies_ratings_in_doubling_bins()
 
 def test_a_run_leaves_its_pictures_in_the_workdir(workdir):
     assert sorted(path.name for path in (workdir / "plots").iterdir()) == NAMES
+
+
+POINTS = [
+    {"diversity": 0.0, "ndcg@5": 0.3, "diversity@5": 0.6, "coverage@5": 0.1},
+    {"diversity": 0.5, "ndcg@5": 0.2, "diversity@5": 0.8, "coverage@5": 0.2},
+]
+
+
+def test_the_tradeoff_shows_relevance_and_coverage_by_diversity(tmp_path):
+    picture = axes()
+    draw_tradeoff(picture, POINTS, 5)
+    np.testing.assert_array_equal(lines_of(picture)["NDCG@5"], [[0.6, 0.8], [0.3, 0.2]])
+    np.testing.assert_array_equal(lines_of(picture.figure.axes[1])["coverage"], [[0.6, 0.8], [0.1, 0.2]])
+    save_tradeoff(tmp_path / "plots" / "diversity.png", POINTS, 5)
+    assert matplotlib.image.imread(tmp_path / "plots" / "diversity.png").shape[0] > 300

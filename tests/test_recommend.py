@@ -14,9 +14,12 @@ from movierec_jax.config import ModelConfig, ScoreConfig, TrainConfig
 from movierec_jax.model import Encoded, Head, TwoTowers
 from movierec_jax.recommend import (
     BLOCK_PAIRS,
+    CANDIDATES,
     LIKING_SCALE,
     Order,
     Seen,
+    directions,
+    diversified,
     one_ahead,
     order_of,
     predict_stars,
@@ -207,6 +210,57 @@ def test_a_tile_is_as_many_users_as_fit_but_1_at_least_and_64_at_most(num_movies
     assert tile in (1, 2, 4, 8, 16, 32, 64)
     assert tile == 1 or tile * numbers_of_user <= recommend.TILE_NUMBERS
     assert tile == 64 or 2 * tile * numbers_of_user > recommend.TILE_NUMBERS
+
+
+def by_hand(score, alike, diversity, k):
+    """Maximal marginal relevance of one user, a candidate after another."""
+    share, chosen = score / score.max(), []
+    for _ in range(k):
+        rest = [n for n in range(len(score)) if n not in chosen]
+        gain = [(1 - diversity) * share[n] - diversity * max([0, *(alike[n, m] for m in chosen)]) for n in rest]
+        chosen.append(rest[int(np.argmax(gain))])
+    return chosen
+
+
+@pytest.mark.parametrize("diversity", [0.0, 0.3, 0.7, 0.95])
+def test_a_diverse_list_takes_one_after_another_what_is_good_and_unlike_those_before(diversity):
+    rng = np.random.default_rng(5)
+    score, direction = rng.random((4, 12)), rng.normal(size=(4, 12, 3))
+    direction /= np.linalg.norm(direction, axis=2, keepdims=True)
+    alike = np.einsum("ucf,udf->ucd", direction, direction)
+    places = diversified(jnp.float32(score), jnp.float32(alike), jnp.float32(diversity), 6)
+    assert places.tolist() == [by_hand(*user, diversity, 6) for user in zip(score, alike, strict=True)]
+    if diversity == 0:
+        assert places.tolist() == np.argsort(-score, axis=1)[:, :6].tolist()
+
+
+def test_diverse_lists_are_chosen_from_the_best_unseen_movies_and_keep_their_scores(asked, seen_sets):
+    wide = dict(zip(*(column[7].tolist() for column in lists_of(asked, NUM_MOVIES, seen_sets)), strict=True))
+    blocks = top_k_blocks(MODEL, ORDER, *asked, EVERYBODY[7:8], seen_of(seen_sets[7:8]), 2, diversity=0.8)
+    top = next(blocks)[1]
+    assert top.movie_row[0, 0] == next(iter(wide))
+    assert set(top.movie_row[0].tolist()) <= set(list(wide)[: 2 * CANDIDATES])
+    assert top.score[0].tolist() == pytest.approx([wide[row] for row in top.movie_row[0].tolist()], rel=1e-5)
+
+
+def test_a_diverse_list_longer_than_what_is_left_ends_with_empty_places(asked, seen_sets):
+    seen = seen_of([seen_sets[ALL_BUT_TWO]])
+    top = next(top_k_blocks(MODEL, ORDER, *asked, EVERYBODY[:1], seen, 4, diversity=0.5))[1]
+    assert sorted(top.movie_row[0].tolist()) == [5, 11, NUM_MOVIES, NUM_MOVIES]
+
+
+def test_movies_that_may_not_be_listed_are_in_no_list(asked, stars):
+    is_listed = np.arange(NUM_MOVIES) % 3 == 1
+    _, top = next(top_k_blocks(MODEL, ORDER, *asked, EVERYBODY[:9], seen_of(NOTHING_SEEN[:9]), 4, is_listed=is_listed))
+    expected = [[row for row in order if is_listed[row]][:4] for order in np.argsort(-stars[:9, :NUM_MOVIES])]
+    assert top.movie_row.tolist() == expected
+
+
+def test_directions_have_length_1_and_those_of_nothing_0(asked):
+    _, _, movies = asked
+    empty = dataclasses.replace(movies, factors=movies.factors.at[:, 3].set(0))
+    length = np.linalg.norm(directions(empty), axis=1)
+    assert length == pytest.approx([float(row != 3) for row in range(NUM_MOVIES + 1)], abs=1e-5)
 
 
 # What users have seen.

@@ -131,7 +131,9 @@ def test_every_user_has_a_list_best_first(lists):
     assert sorted(by_user.groups) == list(range(1, 611))
     assert (by_user["rank"].apply(list).map(tuple) == tuple(range(1, 11))).all()
     assert by_user["score"].apply(lambda score: score.is_monotonic_decreasing).all()
-    assert lists["predicted_rating"].equals(lists["score"].clip(0.5, 5.0))
+    assert lists["predicted_rating"].between(0.5, 5.0).all()
+    # Exposure times a chance, not stars.
+    assert lists["score"].between(0, 1.5).all()
 
 
 def test_no_list_has_a_movie_that_its_user_has_rated(lists):
@@ -157,6 +159,26 @@ def test_the_lists_of_single_users_are_printed_with_titles(workdir, lists, tmp_p
         for line, movie_id, stars in zip(shown, best["movie_id"], best["predicted_rating"], strict=True):
             assert line.split()[0] == f"{stars:.2f}"
             assert movies["title"][movie_id] in line
+
+
+def test_lists_may_be_narrowed_made_diverse_and_explained(workdir):
+    flags = ["--user_id=42", "--genres=Film-Noir,Western", "--years=1930,1969", "--min_ratings=5", "--diversity=0.3"]
+    printed = run_script("score", f"--workdir={workdir}", *flags, "--explain", "--top_k=4")
+    lines = printed.split("recommended to user 42\n\n")[1].splitlines()
+    assert len(lines) == 8
+    for shown, reason in zip(lines[::2], lines[1::2], strict=True):
+        assert "Film-Noir" in shown or "Western" in shown
+        assert 1930 <= int(re.search(r"\((\d{4})\)", shown)[1]) <= 1969
+        assert re.match(r"^ +for .+ \+0\.\d{3}; ", reason)
+
+
+def test_what_more_diverse_lists_lose_is_measured_and_drawn(workdir):
+    printed = run_script("evaluate", f"--workdir={workdir}", "--diversities=0,0.5", "--eval_k=10")
+    head, plain, diverse = (line.split() for line in printed.strip().splitlines()[-3:])
+    at = {name: place for place, name in enumerate(head)}
+    assert [plain[0], diverse[0]] == ["0", "0.5"]
+    assert float(plain[at["diversity@10"]]) < float(diverse[at["diversity@10"]])
+    assert (workdir / "plots" / "diversity.png").exists()
 
 
 # Help.

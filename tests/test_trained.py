@@ -7,14 +7,15 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from checkerboard import HIGH, LOW, NUM_MOVIES, NUM_USERS, agree, clean_data, table
+from checkerboard import HIGH, LOW, NUM_MOVIES, NUM_USERS, agree, clean_data, crowds, table
 
 from movierec_jax.checkpoint import new_run
 from movierec_jax.config import Config, DataConfig, ModelConfig
 from movierec_jax.model import encode, encode_new_users
-from movierec_jax.recommend import top_k_block
+from movierec_jax.recommend import predict_stars, top_k_block
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError
 from movierec_jax.splits import Split
+from movierec_jax.train import new_state
 from movierec_jax.trained import Recommender, load
 
 # User 5000 and movie 900 are in the test part alone.
@@ -305,6 +306,127 @@ def test_ratings_that_say_nothing_are_refused(recommender, ratings, message):
 def test_a_list_of_another_length_than_there_are_movies_is_refused_for_somebody_new(recommender, k):
     with pytest.raises(InputError, match=f"top_k={k}: must be 1 to {NUM_MOVIES}"):
         recommender.recommend_for({500: 5.0}, k)
+
+
+# Which movies may be listed.
+
+
+def test_movies_are_selected_by_genre_year_count_and_id(recommender):
+    catalogue = range(500, 500 + NUM_MOVIES)
+    assert recommender.select_movies().tolist() == list(catalogue)
+    assert recommender.select_movies(genres=["Odd"]).tolist() == [movie for movie in catalogue if movie % 2]
+    assert recommender.select_movies(genres=["Odd", "Even"], years=(1999, 2003)).tolist() == list(catalogue)
+    assert recommender.select_movies(exclude_movies=[501, COLD_MOVIE]).tolist() == [500, *catalogue[2:]]
+    count = recommender.run.parts.train[MOVIE_ID].value_counts()
+    often = recommender.select_movies(min_ratings=int(count.max()))
+    assert sorted(often) == sorted(count.index[count == count.max()])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ({"genres": ["Odd", "Noir"]}, "--genres=Noir: not among those of the data, which has Drama, Even, Odd"),
+        ({"exclude_movies": [501, 77]}, "--exclude_movies=77: no movie of the data has this id"),
+        ({"years": (1950, 1960)}, "leave no movie; ask for less"),
+        ({"min_ratings": 10**6}, "leave no movie; ask for less"),
+    ],
+)
+def test_a_selection_that_cannot_be_is_refused(recommender, wanted, message):
+    with pytest.raises(InputError, match=message):
+        recommender.select_movies(**wanted)
+
+
+def test_lists_hold_selected_movies_alone_and_are_shorter_where_these_are_few(recommender):
+    lists = recommender.recommend([1000, 1001], NUM_MOVIES, movies=pd.Index([501, 503, 500]), include_seen=True)
+    assert lists.groupby("user_id")["movie_id"].agg(set).tolist() == [{500, 501, 503}] * 2
+    assert lists["rank"].tolist() == [1, 2, 3] * 2
+
+
+def test_a_diverse_list_has_movies_of_both_kinds(recommender):
+    plain, diverse = (recommender.recommend([1001], 4, diversity=diversity) for diversity in (0.0, 0.9))
+    assert agree(1001, plain["movie_id"]).all()
+    assert not agree(1001, diverse["movie_id"]).all()
+    assert diverse["movie_id"].iloc[0] == plain["movie_id"].iloc[0]
+
+
+def test_a_diversity_that_is_no_share_is_refused(recommender):
+    with pytest.raises(InputError, match=r"--diversity=1.0: must be 0 or more and below 1"):
+        recommender.recommend([1000], 1, diversity=1.0)
+
+
+# Why a movie.
+
+
+@pytest.fixture(scope="module")
+def explained() -> Recommender:
+    """A recommender of two members with random parameters, who know histories, content and exposure."""
+    config = Config().replace(embedding_dim=3, hidden_dims=(), exposure_dim=4, ensemble_size=2)
+    run = new_run(config, clean_data(crowds()), crowds())
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(lambda: new_state(run.recipe)).params
+    return asked(run, jax.tree.map(lambda leaf: jnp.float32(rng.normal(size=leaf.shape)), shapes))
+
+
+def without(recommender, tower: str, *names: str) -> Recommender:
+    """The same with nothing in some tables of a tower."""
+    tables = {name: jnp.zeros_like(recommender.params[tower][name]) for name in names}
+    params = {**recommender.params, tower: {**recommender.params[tower], **tables}}
+    return asked(recommender.run, params)
+
+
+def added(recommender, other, user_id, movie_ids) -> np.ndarray:
+    """How much more stars one gives than the other, not held to the scale."""
+    rows = recommender.users.rows([user_id] * len(movie_ids)), recommender.run.movies.rows(movie_ids)
+    one, two = (
+        predict_stars(model.run.model, model.params, *model.encoded, *rows, (-1e9, 1e9))[0]
+        for model in (recommender, other)
+    )
+    return one - two
+
+
+def test_what_rated_movies_add_is_all_that_the_history_says(explained):
+    movies = [500, 503, 519]
+    own = own_train_ratings(explained, 1003)
+    reasons = explained.explain(1003, movies, k=len(own))
+    rated = reasons[reasons["source"] == "rated"]
+    assert rated.groupby("movie_id")["reason"].agg(set).tolist() == [set(own[MOVIE_ID])] * 3
+    together = rated.groupby("movie_id")[["exposure", "stars"]].sum()
+    untold = without(explained, "user_tower", "explicit", "implicit")
+    np.testing.assert_allclose(together["stars"], added(explained, untold, 1003, movies), rtol=1e-3, atol=1e-4)
+    users, of_movies = explained.encoded
+    row = explained.run.movies.rows(movies)
+    exposure = np.einsum("md,mnd->mn", users.exposure[:, 3], of_movies.exposure[:, row]).mean(axis=0)
+    bias = np.asarray(explained.params["exposure"]["bias"])[:, row, 0].mean(axis=0)
+    np.testing.assert_allclose(together["exposure"], exposure - bias, rtol=1e-3, atol=1e-4)
+
+
+def test_what_features_add_is_all_that_the_content_says(explained):
+    reasons = explained.explain(1003, [500, 503], k=10)
+    content = reasons[reasons["source"] == "content"]
+    assert {"genre=Even", "genre=Drama"} <= set(content["reason"][content["movie_id"] == 500])
+    untold = without(explained, "movie_tower", "features")
+    together = content.groupby("movie_id")["stars"].sum()
+    np.testing.assert_allclose(together, added(explained, untold, 1003, [500, 503]), rtol=1e-3, atol=1e-4)
+
+
+def test_reasons_are_the_strongest_ones_in_their_order(explained):
+    every, two = (explained.explain(1003, [504], k=k) for k in (99, 2))
+    for source, by in (("rated", "exposure"), ("content", "stars")):
+        one, other = (table[table["source"] == source].reset_index(drop=True) for table in (every, two))
+        assert one[by].is_monotonic_decreasing
+        pd.testing.assert_frame_equal(other, one.head(2))
+
+
+def test_somebody_new_is_told_why_too(explained):
+    new = explained.with_new_users(pd.DataFrame({USER_ID: [1, 1], MOVIE_ID: [501, 503], RATING: [5.0, 4.0]}))
+    reasons = new.explain(1, [505])
+    assert set(reasons["reason"][reasons["source"] == "rated"]) == {501, 503}
+
+
+@pytest.mark.parametrize(("user", "movie", "message"), [(7, 500, "unknown user id 7"), (1000, 7, "unknown movie id 7")])
+def test_strangers_cannot_be_explained(explained, user, movie, message):
+    with pytest.raises(InputError, match=message):
+        explained.explain(user, [movie])
 
 
 # Movies alike.

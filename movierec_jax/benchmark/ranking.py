@@ -307,7 +307,7 @@ def row_figures(
         "settings": entrant.settings,
         **{name: float(np.mean(means(fits, name))) for name in (*BY_USER, *OF_LISTS)},
         "differences": {
-            name: {"to": best, "difference": difference, "interval": bounds}
+            name: {"to": best, "difference": difference, "interval": list(bounds)}
             for name, (best, difference, bounds) in differences.get(entrant.label, {}).items()
         },
         "fits": [{**{name: means([one], name)[0] for name in (*BY_USER, *OF_LISTS)}, **one.details} for one in fits],
