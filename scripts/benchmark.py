@@ -8,10 +8,10 @@
     python scripts/benchmark.py --ratings=ml-100k/u1.base --test_ratings=ml-100k/u1.test --seeds=0,1,2
     python scripts/benchmark.py --ratings=ml-100k/u{1,2,3,4,5}.base --test_ratings=ml-100k/u{1,2,3,4,5}.test
 
-All peers but `biases`, and implicit's rankers, need `pip install 'movierec_jax[bench]'`. --ratings and --test_ratings may be given many times,
-or with commas between: then the table holds means over the folds. The other flags are those of train.py, and shape
-ours. Every fit runs in a process of its own, one after the other. The table, as Markdown, and all figures, as JSON, go
-to the output folder. The first command takes about 30 seconds on 2 cores.
+All peers but `biases`, and the rankers of the implicit library, need `pip install 'movierec_jax[bench]'`. --ratings and
+--test_ratings may be given many times, or with commas between: then the table holds means over the folds. The other
+flags are those of train.py, and shape ours. Every fit runs in a process of its own, one after the other. The table, as
+Markdown, and all figures, as JSON, go to the output folder. The first command takes about 30 seconds on 2 cores.
 """
 
 import functools

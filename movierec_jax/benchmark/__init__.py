@@ -5,5 +5,11 @@
                                  │
                      stars, seconds, memory ──bootstrap──> rows ──table──> terminal, Markdown and JSON
 
-`peer` says what a peer is; `with_surprise` and `with_myfm` hold what the peers of one library share.
+    config ─ranking─> cases ──> lists, a process for each ──┬─ ours
+                                                            └─ rankers: tuned on ratings hidden from train
+                                  │
+                    figures by user ──bootstrap──> table
+
+`peer` says what a peer is, `ranker` what a ranker; `with_surprise` and `with_myfm` hold what the peers of one library
+share.
 """
