@@ -365,9 +365,11 @@ def mean_stars(
     return jnp.mean(member_stars(params, users, movies, moment, model=model), axis=0)
 
 
-def mean_exposure(users: Encoded, movies: Encoded) -> Float[Array, "*pairs"]:
-    """The mean over the members of how much encoded users are exposed to encoded movies, of shapes that broadcast."""
-    return jnp.mean(jnp.einsum("...d,...d->...", users.exposure, movies.exposure), axis=0)
+def mean_exposure(users: Encoded, movies: Encoded) -> Float[Array, "users movies"]:
+    """The mean over the members of how much each encoded user is exposed to each encoded movie."""
+    # One product with the members' vectors end to end is their sum.
+    user, movie = (jnp.concatenate(list(side.exposure), axis=1) for side in (users, movies))
+    return user @ movie.T / len(users.bias)
 
 
 def small_normal(key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Float[Array, "rows features"]:

@@ -21,6 +21,8 @@ from movierec_jax.train import Recipe
 TILE_NUMBERS = 2**23
 # Over how much of the rating scale the chance of a relevant rating rises, by predicted stars: a logistic curve's scale.
 LIKING_SCALE = 0.3
+# Users whose exposure is one product of matrices: few would read the movies' vectors over and over.
+EXPOSURE_TILE = 32
 # Keeps a movie without factors unlike every other.
 SMALLEST_SIZE = 1e-12
 # Movies that a list is chosen from where it is to be diverse, for each of its places.
@@ -156,9 +158,16 @@ def top_k_block(
     num_candidates = min(CANDIDATES * k, model.num_movies) if is_diverse else k
     direction = directions(movies)
 
-    def top_k_tile(rows, left_out):
+    def exposure_tile(rows):
+        return mean_exposure(users[:, rows], movies[:, : model.num_movies])
+
+    # Exposure of the last rows is filled up to tiles of one shape as well.
+    filled = jnp.pad(user_row, (0, -len(user_row) % EXPOSURE_TILE)).reshape(-1, EXPOSURE_TILE)
+    exposure = jax.lax.map(exposure_tile, filled).reshape(-1, model.num_movies)[: len(user_row)]
+
+    def top_k_tile(rows, left_out, exposure):
         stars = mean_stars(params, users[:, rows, None], catalogue, model=model)
-        score = order.score(mean_exposure(users[:, rows, None], catalogue), stars)
+        score = order.score(exposure, stars)
         score, movie_row = jax.lax.top_k(jnp.where(left_out, -jnp.inf, score), num_candidates)
         if is_diverse:
             candidates = direction[movie_row]
@@ -167,7 +176,8 @@ def top_k_block(
             score, movie_row = (jnp.take_along_axis(column, place, axis=1) for column in (score, movie_row))
         return movie_row, score, jnp.take_along_axis(stars, movie_row, axis=1)
 
-    tiles = (user_row.reshape(-1, tile), is_left_out.reshape(-1, tile, is_left_out.shape[1]))
+    tables = (table.reshape(-1, tile, model.num_movies) for table in (is_left_out, exposure))
+    tiles = (user_row.reshape(-1, tile), *tables)
     lists = jax.lax.map(lambda args: top_k_tile(*args), tiles)
     return tuple(column.reshape(-1, k) for column in lists)
 

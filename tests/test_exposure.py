@@ -112,7 +112,7 @@ def trained(run):
 def test_movies_of_ones_own_crowd_are_told_from_the_others(run, trained):
     state, records = trained
     users, movies = encode(state.params, run.known, model=run.model)
-    exposure = np.asarray(mean_exposure(users[:, :60, None], movies[:, None, :20]))
+    exposure = np.asarray(mean_exposure(users[:, :60], movies[:, :20]))
     is_own = agree(*np.indices((60, 20)))
     is_rated = np.zeros((60, 20), bool)
     is_rated[run.train.user_row, run.train.movie_row] = True
@@ -124,5 +124,5 @@ def test_movies_of_ones_own_crowd_are_told_from_the_others(run, trained):
 
 def test_somebody_without_ratings_is_exposed_to_what_most_people_are(run, trained):
     users, movies = encode(trained[0].params, run.known, model=run.model)
-    exposure = np.asarray(mean_exposure(users[:, -1:, None], movies[:, None, :20]))[0]
+    exposure = np.asarray(mean_exposure(users[:, -1:], movies[:, :20]))[0]
     np.testing.assert_allclose(exposure, trained[0].params["exposure"]["bias"][0, :, 0], rtol=1e-6)
