@@ -7,6 +7,7 @@ seen without stopping.
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
+from movierec_jax.recency import turns
 from movierec_jax.schema import Batch, Ratings, UserBlocks
 
 
@@ -46,7 +47,7 @@ def stack_batches(ratings: Ratings, order: np.ndarray, batch_size: int) -> Batch
 
 def user_blocks(ratings: Ratings, hit: Float32[np.ndarray, " ratings"], users_per_block: int, seed: int) -> UserBlocks:
     """The ratings by blocks of users, who are put together by chance; all blocks are as long as the longest."""
-    users, user = np.unique(ratings.user_row, return_inverse=True)
+    users, user, count = np.unique(ratings.user_row, return_inverse=True, return_counts=True)
     place = np.random.default_rng([seed, len(users)]).permutation(len(users))[user]
     order = np.argsort(place, kind="stable")
     block = place[order] // users_per_block
@@ -62,6 +63,8 @@ def user_blocks(ratings: Ratings, hit: Float32[np.ndarray, " ratings"], users_pe
         user=stack((place % users_per_block).astype(np.int32), users_per_block),
         movie_row=stack(ratings.movie_row, 0),
         hit=stack(hit, 0),
+        turn=stack(turns(ratings.user_row, ratings.timestamp), 0),
+        num_ratings=stack(count[user].astype(np.int32), 0),
     )
 
 

@@ -116,10 +116,16 @@ class Run:
     @functools.cached_property
     def recipe(self) -> Recipe:
         num_ratings = len(self.parts.train)
-        config = self.config.train.for_ratings(num_ratings)
+        is_by_time = self.config.data.split != "random" and has_times(self.parts.train)
+        config = self.config.train.for_ratings(num_ratings, is_by_time)
         recipe = Recipe(self.model, config, 0, self.rating_scale, self.relevant_rating)
         steps = num_steps(num_ratings, recipe.batch_size)
         return dataclasses.replace(recipe, total_steps=steps * recipe.epochs)
+
+    @property
+    def looks_at_next(self) -> bool:
+        """Whether exposure is to what users rate next, after all that they have rated."""
+        return self.recipe.config.exposure_to == "next"
 
     @property
     def relevant_rating(self) -> float:
@@ -130,7 +136,9 @@ class Run:
     def genres(self) -> pd.DataFrame:
         """Whether each movie of train, in the order of rows, is of each genre: a column for each, by name."""
         ids = self.movies.ids[: len(self.movies)]
-        return self.movie_table.set_index(MOVIE_ID)[GENRES].reindex(ids).fillna("").str.get_dummies("|").astype(bool)
+        table = self.movie_table.set_index(MOVIE_ID)[GENRES].reindex(ids).fillna("").str.get_dummies("|").astype(bool)
+        # pandas takes what a movie without genres has for one of no name.
+        return table.drop(columns="", errors="ignore")
 
     @functools.cached_property
     def moments(self) -> Moments | None:
@@ -164,7 +172,8 @@ class Run:
         """What the towers see: the train ratings and the content."""
         sizes = self.users.unknown, self.movies.unknown
         moment_count = self.moments.count(self.train) if self.moments else NO_MOMENTS
-        return known_of(self.train, *sizes, self.user_content, self.movie_content, moment_count)
+        content = self.user_content, self.movie_content
+        return known_of(self.train, *sizes, *content, moment_count, is_recent_most=self.looks_at_next)
 
 
 def places_and_rows(
@@ -179,10 +188,13 @@ def new_run(config: Config, data: CleanData, parts: Split) -> Run:
     """A run on clean, split data; its vocabularies and features are fitted on the train part alone.
 
     Users and movies of the other parts and of the data's tables have rows too, without an embedding: of them the model
-    knows the content. Raises InputError for a table of features that cannot be used, and for `rating_time` without any.
+    knows the content. Raises InputError for a table of features that cannot be used, and for settings that need to know
+    when ratings were given where none has a time.
     """
-    if config.data.rating_time and (parts.train[TIMESTAMP] == NO_TIMESTAMP).all():
-        raise InputError(f"--rating_time: no rating of {config.data.ratings} has a time; leave the flag out")
+    needs_times = {"rating_time": config.data.rating_time, "exposure_to=next": config.train.exposure_to == "next"}
+    for flag, is_asked in needs_times.items():
+        if is_asked and not has_times(parts.train):
+            raise InputError(f"--{flag}: no rating of {config.data.ratings} has a time; leave the flag out")
     everybody = pd.concat([*(part[USER_ID] for part in parts.all()), data.users[USER_ID]])
     users = Vocab.of(parts.train[USER_ID], "user", others=everybody)
     movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])
@@ -210,6 +222,11 @@ def new_run(config: Config, data: CleanData, parts: Split) -> Run:
             groups=settings.content,
         ),
     )
+
+
+def has_times(ratings: pd.DataFrame) -> bool:
+    """Whether any of the ratings has a time."""
+    return bool((ratings[TIMESTAMP] != NO_TIMESTAMP).any())
 
 
 def fingerprint(parts: Split) -> str:

@@ -31,6 +31,9 @@ BLOCK_NUMBERS = 2**25
 # What the error over the whole catalogue may take for a hit.
 HITS = ("rated", "relevant", "graded")
 
+# Which of a user's ratings a step may hide from it, and the share of them unless it is given.
+HIDDEN_SHARES = {"any": 0.5, "next": 0.2}
+
 # Where on the scale a rating counts as relevant, unless the config says: 4 of 1 to 5 stars.
 RELEVANT_SHARE = 0.75
 
@@ -86,6 +89,11 @@ def require(is_met: bool, flag: str, found: Any, expected: str) -> None:
     """Raises InputError in the flag's name unless the condition holds."""
     if not is_met:
         raise InputError(f"--{flag}={as_flag(found)}: must be {expected}")
+
+
+def require_diversity(flag: str, found: float) -> None:
+    """Raises InputError unless a list can be made as diverse as that."""
+    require(0 <= found < 1, flag, found, "0 or more and below 1")
 
 
 def choose(flag: str, found: str, choices: tuple[str, ...]) -> None:
@@ -227,11 +235,19 @@ class TrainConfig:
     unrated_weight: float = setting(
         0.3, "weight of the squared error on a movie that the user has not rated, where that on one they have is 1"
     )
-    hidden_share: float = setting(
-        0.5, "share of a user's ratings that a step hides from the error over the whole catalogue, to be told by others"
+    exposure_to: str | None = setting(
+        None,
+        "which of a user's ratings a step hides, to be told by others: any of them, by chance, or the next ones after "
+        "a moment, by those before it, of which the latest count most; without it next where --split goes by time, "
+        "else any",
+    )
+    hidden_share: float | None = setting(
+        None,
+        "share of a user's ratings that a step hides; without it "
+        + ", ".join(f"{share:g} for {which}" for which, share in HIDDEN_SHARES.items()),
     )
     exposure_decay: float = setting(
-        3.0, "weight of the squared rows by which exposure is told, beside the squared error of a user"
+        6.0, "weight of the squared rows by which exposure is told, beside a squared error on all ratings of a user"
     )
     exposure_decay_power: float = setting(
         0.0, "power of its number of ratings by which a movie's rows of exposure decay; 0: all movies alike"
@@ -256,19 +272,25 @@ class TrainConfig:
         require(self.ensemble_size >= 1, "ensemble_size", self.ensemble_size, "1 or more")
         choose("hit", self.hit, HITS)
         require(0 < self.unrated_weight < float("inf"), "unrated_weight", self.unrated_weight, "above 0")
-        require(0 < self.hidden_share < 1, "hidden_share", self.hidden_share, "above 0 and below 1")
+        if self.exposure_to is not None:
+            choose("exposure_to", self.exposure_to, tuple(HIDDEN_SHARES))
+        is_share = self.hidden_share is None or 0 < self.hidden_share < 1
+        require(is_share, "hidden_share", self.hidden_share, "above 0 and below 1")
         is_count = self.users_per_step is None or self.users_per_step >= 1
         require(is_count, "users_per_step", self.users_per_step, "1 or more")
         require(self.patience >= 0, "patience", self.patience, "0 or more")
         require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
 
-    def for_ratings(self, num_ratings: int) -> "TrainConfig":
-        """The same with what is left to the number of train ratings filled in."""
+    def for_ratings(self, num_ratings: int, is_by_time: bool) -> "TrainConfig":
+        """The same with what is left to the number of train ratings and to whether time splits them filled in."""
         growth = max(1.0, num_ratings / SMALL_DATA) ** EPOCHS_POWER
+        exposure_to = self.exposure_to or ("next" if is_by_time else "any")
         return dataclasses.replace(
             self,
             epochs=self.epochs or round(SMALL_DATA_EPOCHS * growth),
             batch_size=self.batch_size or -(-num_ratings // STEPS_PER_EPOCH),
+            exposure_to=exposure_to,
+            hidden_share=self.hidden_share or HIDDEN_SHARES[exposure_to],
         )
 
 
@@ -279,8 +301,8 @@ class EvalConfig:
     eval_k: tuple[int, ...] = setting((10, 20, 100), "list lengths at which ranking is measured, such as 10,20,100")
     relevant_rating: float | None = setting(
         None,
-        "stars from which a rating is relevant: a hit, and what lists are ordered for; without it, three quarters "
-        "up the scale (4 of 1 to 5)",
+        "stars from which a rating is relevant: a hit, and in training what lists are to be ordered for; without it, "
+        "three quarters up the scale (4 of 1 to 5)",
     )
 
     def __post_init__(self):
@@ -318,9 +340,9 @@ class ScoreConfig:
     def __post_init__(self):
         require(self.top_k is None or self.top_k >= 1, "top_k", self.top_k, "1 or more")
         is_range = len(self.years) == 2 and self.years[0] <= self.years[1]
-        require(not self.years or is_range, "years", self.years, "two years, the first first, such as 1990,1999")
+        require(not self.years or is_range, "years", self.years, "two years, the earlier first, such as 1990,1999")
         require(self.min_ratings >= 0, "min_ratings", self.min_ratings, "0 or more")
-        require(0 <= self.diversity < 1, "diversity", self.diversity, "0 or more and below 1")
+        require_diversity("diversity", self.diversity)
         require(self.block_users >= 1, "block_users", self.block_users, "1 or more")
 
 

@@ -10,21 +10,21 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float32, Int, Int32
+from jaxtyping import Bool, Float32, Int32
 
 from movierec_jax import metrics
 from movierec_jax.baselines import rating_baselines
 from movierec_jax.checkpoint import Run, places_and_rows
 from movierec_jax.config import EvalConfig
 from movierec_jax.model import Members, encode
-from movierec_jax.recommend import Seen, TopK, order_of, predict_stars, top_k_blocks
+from movierec_jax.recommend import Rated, TopK, order_of, predict_stars, top_k_blocks
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError, Ratings
 
 # Percentages of ratings that intervals around predictions should hold.
 INTERVAL_LEVELS = (50, 80, 95)
 
 # Rows of users, what they have seen and k -> their lists, block after block: `top_k_blocks` of one model.
-TopKBlocks = Callable[[Int32[np.ndarray, " users"], Seen, int], Iterator[tuple[slice, TopK]]]
+TopKBlocks = Callable[[Int32[np.ndarray, " users"], Rated, int], Iterator[tuple[slice, TopK]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,28 +129,29 @@ def intervals(
 
 
 def rank(
-    run: Run, top_k: TopKBlocks, held_out: pd.DataFrame, ratings: Ratings, config: EvalConfig
+    run: Run,
+    top_k: TopKBlocks,
+    held_out: pd.DataFrame,
+    ratings: Ratings,
+    config: EvalConfig,
+    *,
+    has_baselines: bool = True,
 ) -> tuple[dict[str, dict[str, float]], int]:
-    """Ranking metrics of the model and of popularity, and the number of users they are means over."""
+    """Ranking metrics of the model and, as a baseline, of popularity, and the number of users they are means over."""
     ks = config.eval_k
     is_relevant = held_out[RATING].to_numpy() >= config.relevant_from(run.rating_scale)
     users = pd.Index(held_out[USER_ID][is_relevant].unique())
     place = users.get_indexer(held_out[USER_ID])[is_relevant].astype(np.int64)
     known = places_and_rows(run, users, [run.parts.train, run.parts.valid])
-    seen = Seen.of(*known, len(users), len(run.movies))
-    num_relevant = np.bincount(place, minlength=len(users))
+    seen = Rated.of(*known, len(users), len(run.movies))
     count = np.bincount(run.train.movie_row, minlength=len(run.movies))
-    relevant_row = np.minimum(ratings.movie_row[is_relevant], len(run.movies), dtype=np.int32)
-    relevant_pairs = pairs(place, relevant_row, len(run.movies))
-    lists = {
-        "model": model_lists(run.users.rows(users), len(run.movies), top_k, seen, max(ks)),
-        "popularity": popular_lists(count, seen, len(users), max(ks)),
-    }
+    lists = {"model": model_lists(run.users.rows(users), len(run.movies), top_k, seen, max(ks))}
+    if has_baselines:
+        lists["popularity"] = popular_lists(count, seen, len(users), max(ks))
     genres = run.genres.to_numpy(np.float64)
     figures = {}
     for name, movie_row in lists.items():
-        listed_pairs = pairs(np.arange(len(users))[:, None], movie_row, len(run.movies))
-        is_hit = np.isin(listed_pairs, relevant_pairs) & (movie_row < len(run.movies))
+        is_hit, num_relevant = metrics.hits(movie_row, place, ratings.movie_row[is_relevant], len(run.movies))
         figures[name] = metrics.ranking_metrics(is_hit, num_relevant, ks)
         for k in ks:
             figures[name] |= {
@@ -173,18 +174,13 @@ def tradeoff(
         top_k = functools.partial(
             top_k_blocks, run.model, order_of(run.recipe), params, *encoded, diversity=float(diversity)
         )
-        ranking, _ = rank(run, top_k, held_out, ratings, config)
+        ranking, _ = rank(run, top_k, held_out, ratings, config, has_baselines=False)
         found.append({"diversity": float(diversity), **ranking["model"]})
     return found
 
 
-def pairs(place: Int[np.ndarray, "..."], movie_row: Int32[np.ndarray, "..."], num_movies: int) -> np.ndarray:
-    """One number for each pair of a user's place and a movie row."""
-    return place * np.int64(num_movies + 1) + movie_row
-
-
 def model_lists(
-    user_row: Int32[np.ndarray, " users"], num_movies: int, top_k: TopKBlocks, seen: Seen, k: int
+    user_row: Int32[np.ndarray, " users"], num_movies: int, top_k: TopKBlocks, seen: Rated, k: int
 ) -> Int32[np.ndarray, "users k"]:
     """The movie rows of each user's list; the number of movies in places that stay empty."""
     lists = np.full((len(user_row), k), num_movies, np.int32)
@@ -194,7 +190,7 @@ def model_lists(
     return lists
 
 
-def popular_lists(count: np.ndarray, seen: Seen, num_users: int, k: int) -> Int32[np.ndarray, "users k"]:
+def popular_lists(count: np.ndarray, seen: Rated, num_users: int, k: int) -> Int32[np.ndarray, "users k"]:
     """The movies with most ratings that each user has not seen, as `model_lists` gives them."""
     num_movies = len(count)
     by_count = np.argsort(-count, kind="stable").astype(np.int32)

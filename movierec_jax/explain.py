@@ -15,11 +15,13 @@ def history_parts(
     params: Members,
     rated_row: Int32[np.ndarray, " rated"],
     value: Float32[np.ndarray, " rated"],
+    counts: Float32[np.ndarray, " rated"],
     movies: Encoded,
 ) -> tuple[Float[Array, "movies rated"], Float[Array, "movies rated"]]:
     """What each movie that a user has rated adds to the exposure and to the stars of encoded movies.
 
-    value: what the rating of each tells the user's tower. Means over the members; 0 where the model has no such part.
+    value: what the rating of each tells the user's tower; counts: how much it counts in the user's exposure. Means over
+    the members; 0 where the model has no such part.
     """
     num_rated = jnp.float32(len(rated_row))
 
@@ -27,8 +29,8 @@ def history_parts(
         nothing = jnp.zeros((len(movie.bias), len(rated_row)))
         exposure = stars = nothing
         if "exposure" in params:
-            rows = params["exposure"]["rated"][rated_row] * jax.lax.rsqrt(jnp.maximum(num_rated, 1))
-            exposure = movie.exposure[:, :-1] @ rows.T
+            rows = counts[:, None] * params["exposure"]["rated"][rated_row]
+            exposure = movie.exposure[:, :-1] @ (rows / jnp.linalg.norm(counts)).T
         tower = params["user_tower"]
         if "explicit" in tower:
             rows = value[:, None] * tower["explicit"][rated_row] + tower["implicit"][rated_row]

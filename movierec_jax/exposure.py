@@ -3,12 +3,13 @@
 A product of two vectors, learnt over every pair of a user and a movie of the catalogue, as EASE, iALS and the linear
 autoencoders are (Steck 2019, "Embarrassingly shallow autoencoders for sparse data"):
 
-    user  = sum over the n movies they have rated of a row of the movie / sqrt(n)
+    user  = sum over the movies they have rated of weight x a row of the movie / sqrt(sum of weight^2)
     movie = another row of the movie
     exposure = <user, movie> + bias of the movie
 
-A user has no row of their own here, so that somebody new is known as well as anybody with as many ratings. Ratings that
-are hidden from the user's vector are those that it has to tell.
+A weight is 1, or less the longer ago the rating was where the next ones are to be told (`recency.py`). A user has no
+row of their own here, so that somebody new is known as well as anybody with as many ratings. Ratings that are hidden
+from the user's vector are those that it has to tell.
 """
 
 import flax.linen as nn
@@ -16,10 +17,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from movierec_jax.pooling import BothWays, pool
+from movierec_jax.pooling import Weighted, over_owners, over_pieces
 
 # Spread of initial rows.
 INITIAL_SPREAD = 0.05
+
+# Keeps the vector of a user without ratings zero.
+SMALLEST_WEIGHT = 1e-12
 
 
 class Exposure(nn.Module):
@@ -37,24 +41,25 @@ class Exposure(nn.Module):
         self.movie = self.param("movie", rows, (self.num_movies, self.dim))
         self.bias = self.param("bias", nn.initializers.zeros, (self.num_movies, 1))
 
-    def users(self, rated: BothWays, num_rated: Float[Array, " users"]) -> Float[Array, "users exposure"]:
-        """Users by the links to the movies they have rated, each of weight 1, and the number of these."""
-        return user_vectors(pool((self.rated,), rated, len(num_rated)), num_rated)
+    def users(self, rated: Weighted, num_users: int) -> Float[Array, "users exposure"]:
+        """Users by the weighted links to the movies they have rated."""
+        squares = over_owners(jnp.sum(jnp.square(rated.weights[0]), axis=0), rated.owner, num_users)
+        return user_vectors(over_owners(over_pieces((self.rated,), rated), rated.owner, num_users), squares)
 
     def movies(self, num_rows: int) -> Float[Array, "movie_rows exposure"]:
         """Movies in the order of rows, zero for those that train does not have."""
         vectors = jnp.concatenate([self.movie, self.bias], axis=1)
         return jnp.pad(vectors, ((0, num_rows - self.num_movies), (0, 0)))
 
-    def catalogue(self, is_rated: Float[Array, "users movies"]) -> Float[Array, "users movies"]:
-        """The exposure to every movie of users known by a table of what they have rated, 1 there and else 0."""
-        users = user_vectors(is_rated @ self.rated, jnp.sum(is_rated, axis=1))
+    def catalogue(self, rated: Float[Array, "users movies"]) -> Float[Array, "users movies"]:
+        """The exposure to every movie of users known by a table of the weights of what they have rated, 0 elsewhere."""
+        users = user_vectors(rated @ self.rated, jnp.sum(jnp.square(rated), axis=1))
         return users @ self.movies(self.num_movies).T
 
 
 def user_vectors(
-    total: Float[Array, "users features"], num_rated: Float[Array, " users"]
+    total: Float[Array, "users features"], squares: Float[Array, " users"]
 ) -> Float[Array, "users exposure"]:
-    """Users from the sums over what they have rated."""
-    scaled = total * jax.lax.rsqrt(jnp.maximum(num_rated, 1))[:, None]
+    """Users from the weighted sums over what they have rated and the sums of the squared weights."""
+    scaled = total * jax.lax.rsqrt(jnp.maximum(squares, SMALLEST_WEIGHT))[:, None]
     return jnp.pad(scaled, ((0, 0), (0, 1)), constant_values=1.0)

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
 from movierec_jax.baselines import group_mean
+from movierec_jax.recency import recency_of
 from movierec_jax.schema import Bags, Known, Links, Ratings
 
 # Longer pieces leave more places empty, shorter ones more sums to bring to their owners.
@@ -23,20 +24,27 @@ def known_of(
     user_content: Bags,
     movie_content: Bags,
     moment_count: Float32[np.ndarray, " moments"] = NO_MOMENTS,
+    *,
+    is_recent_most: bool = False,
 ) -> Known:
     """What is known of the rows of users and movies, `num_users` and `num_movies` of them and the unknown ones.
 
     A rating tells its user's tower by how much it lies above the movie's mean, and its movie's tower by how much above
     the user's mean. Neither value depends on the owner's other ratings, so that leaving a rating out of a history
     leaves nothing of it in the rest.
+
+    is_recent_most: whether ratings count in their user's exposure by how recent they are; all count 1 without it.
     """
-    movie_level = levels(train.movie_row, train.rating, num_movies)
     user_level = levels(train.user_row, train.rating, num_users)
-    values = (train.rating - movie_level[train.movie_row], train.rating - user_level[train.user_row])
+    values = (
+        told_of_user(train, num_movies, train.movie_row, train.rating),
+        train.rating - user_level[train.user_row],
+    )
     user_count = np.bincount(train.user_row, minlength=num_users + 1).astype(np.float32)
     movie_count = np.bincount(train.movie_row, minlength=num_movies + 1).astype(np.float32)
+    counts = recency_of(train.user_row, train.timestamp) if is_recent_most else np.ones(len(train), np.float32)
     return Known(
-        by_user=lay_out(train.user_row, train.movie_row, *values),
+        by_user=lay_out(train.user_row, train.movie_row, *values, counts),
         by_movie=lay_out(train.movie_row, train.user_row, *values),
         user_features=lay_out(user_content.row, user_content.feature, user_content.value),
         by_user_feature=lay_out(user_content.feature, user_content.row, user_content.value),
@@ -56,17 +64,23 @@ def new_users(
     place: Int32[np.ndarray, " ratings"],
     movie_row: Int32[np.ndarray, " ratings"],
     rating: Float32[np.ndarray, " ratings"],
+    counts: Float32[np.ndarray, " ratings"],
 ) -> Links:
-    """What the ratings of users who are not in train tell their tower; `place` numbers the users."""
-    return lay_out(place, movie_row, rating - levels(train.movie_row, train.rating, num_movies)[movie_row])
+    """What is seen of users who are not in train: what their ratings tell, and how much each counts in their exposure.
+
+    `place` numbers the users.
+    """
+    return lay_out(place, movie_row, told_of_user(train, num_movies, movie_row, rating), counts)
 
 
-def rating_values(links: Links, num_links: int) -> Float32[np.ndarray, " links"]:
-    """The first value of each link, in the order in which they came."""
-    values = np.zeros(num_links, np.float32)
-    is_link = links.link >= 0
-    values[links.link[is_link]] = links.values[0][is_link]
-    return values
+def told_of_user(
+    train: Ratings,
+    num_movies: int,
+    movie_row: Int32[np.ndarray, " ratings"],
+    rating: Float32[np.ndarray, " ratings"],
+) -> Float32[np.ndarray, " ratings"]:
+    """What each rating tells its user's tower: by how many stars it lies above the movie's level in train."""
+    return (rating - levels(train.movie_row, train.rating, num_movies)[movie_row]).astype(np.float32)
 
 
 def levels(

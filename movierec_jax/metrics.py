@@ -167,6 +167,23 @@ def ranking_metrics(
     }
 
 
+def hits(
+    lists: Int[np.ndarray, "users k"],
+    user: Int[np.ndarray, " pairs"],
+    movie_row: Int[np.ndarray, " pairs"],
+    num_movies: int,
+) -> tuple[Bool[np.ndarray, "users k"], Int[np.ndarray, " users"]]:
+    """Whether each place of each list is a hit, and how many movies are relevant to each user.
+
+    user, movie_row: each pair of a user's place among the lists and a movie relevant to them, once. A row of num_movies
+    or above marks an empty place in lists; among the pairs it is a movie that no list can hold, but relevant.
+    """
+    num_rows = np.int64(num_movies + 1)
+    relevant = user * num_rows + np.minimum(movie_row, num_movies)
+    listed = np.arange(len(lists))[:, None] * num_rows + np.minimum(lists, num_movies)
+    return np.isin(listed, relevant) & (lists < num_movies), np.bincount(user, minlength=len(lists))
+
+
 def mean_over_users(values: Float64[np.ndarray, " users"]) -> float:
     """Mean of the values that are not NaN; NaN where all are."""
     return _mean(values[~np.isnan(values)])

@@ -271,9 +271,9 @@ class TwoTowers(nn.Module):
         user, movie = self.at(user, movie, moment)
         return self.head(user, movie, is_training=is_training), user, movie
 
-    def encode_users(self, users: Seen) -> Encoded:
-        """Every user in the order of rows, those without ratings last."""
-        return self.exposed(self.user_tower(jnp.arange(len(users.num_ratings), dtype=jnp.int32), users), users)
+    def encode_users(self, users: Seen, rated: Weighted) -> Encoded:
+        """Every user in the order of rows, those without ratings last; rated: what counts in their exposure."""
+        return self.exposed(self.user_tower(jnp.arange(len(users.num_ratings), dtype=jnp.int32), users), rated)
 
     def encode_movies(self, movies: Seen) -> Encoded:
         """Every movie in the order of rows, those without ratings last."""
@@ -283,21 +283,20 @@ class TwoTowers(nn.Module):
             return encoded
         return dataclasses.replace(encoded, exposure=self.exposure.movies(len(rows)))
 
-    def encode_new_users(self, users: Seen) -> Encoded:
+    def encode_new_users(self, users: Seen, rated: Weighted) -> Encoded:
         """Users who have no row."""
         rows = jnp.full(len(users.num_ratings), self.num_users, jnp.int32)
-        return self.exposed(self.user_tower(rows, users), users)
+        return self.exposed(self.user_tower(rows, users), rated)
 
-    def exposed(self, encoded: Encoded, users: Seen) -> Encoded:
+    def exposed(self, encoded: Encoded, rated: Weighted) -> Encoded:
         """The same users with their exposure."""
         if not self.config.exposure_dim:
             return encoded
-        rated = BothWays(*(links._replace(weights=links.weights[1:]) for links in users.ratings))
-        return dataclasses.replace(encoded, exposure=self.exposure.users(rated, users.num_ratings))
+        return dataclasses.replace(encoded, exposure=self.exposure.users(rated, len(encoded.bias)))
 
-    def catalogue(self, is_rated: Float[Array, "users movies"]) -> Float[Array, "users movies"]:
-        """The exposure to every movie of users known by a table of what they have rated, 1 there and else 0."""
-        return self.exposure.catalogue(is_rated)
+    def catalogue(self, rated: Float[Array, "users movies"]) -> Float[Array, "users movies"]:
+        """The exposure to every movie of users known by a table of what they have rated, as `Exposure` has it."""
+        return self.exposure.catalogue(rated)
 
     def at(self, user: Encoded, movie: Encoded, moment: Int32[Array, "*pairs moments"]) -> tuple[Encoded, Encoded]:
         """Each user and movie as they are at a moment."""
@@ -316,8 +315,9 @@ class TwoTowers(nn.Module):
 def encode(params: Members, known: Known, *, model: TwoTowers) -> tuple[Encoded, Encoded]:
     """All users and all movies with their whole histories, as each member sees them: `[members, rows, ...]`."""
     users, movies = seen(known, known.by_user.link >= 0, known.by_movie.link >= 0)
+    rated = Weighted(known.by_user.owner, known.by_user.other, known.by_user.values[2:])
     return (
-        jax.vmap(lambda member: model.apply({"params": member}, users, method="encode_users"))(params),
+        jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params),
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
     )
 
@@ -334,7 +334,8 @@ def encode_new_users(params: Members, links: Links, num_users: int, *, model: Tw
         content=BothWays(nothing, nothing),
         has_row=jnp.ones(num_users),
     )
-    return jax.vmap(lambda member: model.apply({"params": member}, users, method="encode_new_users"))(params)
+    rated = Weighted(links.owner, links.other, links.values[1:])
+    return jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_new_users"))(params)
 
 
 def member_stars(

@@ -1,7 +1,8 @@
 """What training makes small: squared errors, and the size of what single users and movies add to them.
 
 One error is that of the stars, over observed ratings. The other is over the whole catalogue: whether each of some users
-has rated each movie. It leaves no pair out, so nothing is sampled and nothing to be corrected for.
+has rated each movie. Of these only those are left out that a user is known by, none is sampled, and so there is nothing
+to be corrected for.
 
 Means are weighted, so the places that fill up a last batch (weight 0) change nothing.
 """
@@ -41,24 +42,27 @@ def catalogue_error(
 ) -> Float[Array, ""]:
     """The weighted squared errors of a user over all movies, in the mean over the users of whom any movie counts.
 
-    Raises ValueError for unequal shapes.
+    0 where none counts. Raises ValueError for unequal shapes.
     """
     if not exposure.shape == hit.shape == weight.shape:
         raise ValueError(f"exposure {exposure.shape}, hits {hit.shape} and weights {weight.shape} differ in shape")
     num_users = jnp.sum(jnp.any(weight > 0, axis=1))
-    return jnp.sum(weight * jnp.square(exposure - hit)) / num_users
+    return jnp.sum(weight * jnp.square(exposure - hit)) / jnp.maximum(num_users, 1)
 
 
-def exposure_decay(params: Mapping[str, Array], known: Known, config: TrainConfig) -> Float[Array, ""]:
+def exposure_decay(
+    params: Mapping[str, Array], known: Known, config: TrainConfig, hidden_share: float
+) -> Float[Array, ""]:
     """The weighed squared size of all rows of movies by which exposure is told, as a share of a user's error.
 
-    A movie's rows count by its number of ratings to the power `exposure_decay_power`, 1 in the mean over movies.
+    The more of a user's ratings a step hides the larger is that error, and so is the decay. A movie's rows count by its
+    number of ratings to the power `exposure_decay_power`, 1 in the mean over movies.
     """
     num_movies = len(params["movie"])
     frequency = (1 + known.movie_count[:num_movies]) ** config.exposure_decay_power
     weight = frequency / jnp.mean(frequency)
     size = sum(weighted_size(params[name], weight) for name in ("rated", "movie"))
-    return config.exposure_decay * size / jnp.sum(known.user_count > 0)
+    return config.exposure_decay * hidden_share * size / jnp.sum(known.user_count > 0)
 
 
 def decay(params: Mapping[str, Mapping[str, Array]], known: Known, config: TrainConfig) -> Float[Array, ""]:

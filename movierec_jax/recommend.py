@@ -25,8 +25,9 @@ LIKING_SCALE = 0.3
 EXPOSURE_TILE = 32
 # Keeps a movie without factors unlike every other.
 SMALLEST_SIZE = 1e-12
-# Movies that a list is chosen from where it is to be diverse, for each of its places.
-CANDIDATES = 5
+# Movies that a diverse list is chosen from, or more if it is longer: the same whatever its length, so that a shorter
+# list begins a longer one.
+CANDIDATES = 500
 # Pairs per program when single predictions are asked for.
 BLOCK_PAIRS = 2**14
 
@@ -69,7 +70,7 @@ def order_of(recipe: Recipe) -> Order:
 class TopK:
     """The best movies of some users, best first; equal scores by movie row.
 
-    A user with fewer than k movies to choose from has the unknown movie row in the places that stay empty.
+    A user with fewer than k movies to choose from has the number of movies in the places that stay empty.
     score: what the list falls by, -inf in empty places; stars: before they are held to the rating scale.
     """
 
@@ -79,7 +80,7 @@ class TopK:
 
 
 @dataclasses.dataclass(frozen=True)
-class Seen:
+class Rated:
     """The movies that each of a list of users has rated: those of user n are `movie_row[start[n]:start[n + 1]]`."""
 
     start: Int64[np.ndarray, " users_and_one"]
@@ -104,14 +105,15 @@ class Seen:
 
 def diversified(
     score: Float[Array, "users candidates"],
-    alike: Float[Array, "users candidates candidates"],
+    direction: Float[Array, "users candidates features"],
     diversity: Float[Array, ""],
     k: int,
 ) -> Int32[Array, "users k"]:
     """The places of k candidates by maximal marginal relevance (Carbonell, Goldstein 1998), one after another.
 
     Each is the one with the most of (1 - diversity) x its share of the user's highest score - diversity x how much it
-    is like the one most like it among those before. Candidates of score -inf come last.
+    is like the one most like it among those before: the product of their directions. Candidates of score -inf come
+    last.
     """
     best = jnp.max(score, axis=1, keepdims=True)
     # Those that may not be listed still come before those that are.
@@ -121,7 +123,8 @@ def diversified(
         open_share, nearest = carry
         place = jnp.argmax((1 - diversity) * open_share - diversity * nearest, axis=1)
         chosen = jnp.arange(score.shape[1])[None] == place[:, None]
-        likeness = jnp.take_along_axis(alike, place[:, None, None], axis=1)[:, 0]
+        of_chosen = jnp.take_along_axis(direction, place[:, None, None], axis=1)[:, 0]
+        likeness = jnp.einsum("ucf,uf->uc", direction, of_chosen)
         return (jnp.where(chosen, -jnp.inf, open_share), jnp.maximum(nearest, likeness)), place.astype(jnp.int32)
 
     _, places = jax.lax.scan(choose, (share, jnp.zeros_like(share)), length=k)
@@ -155,7 +158,7 @@ def top_k_block(
     """
     catalogue = movies[:, None, : model.num_movies]
 
-    num_candidates = min(CANDIDATES * k, model.num_movies) if is_diverse else k
+    num_candidates = min(max(CANDIDATES, k), model.num_movies) if is_diverse else k
     direction = directions(movies)
 
     def exposure_tile(rows):
@@ -170,9 +173,7 @@ def top_k_block(
         score = order.score(exposure, stars)
         score, movie_row = jax.lax.top_k(jnp.where(left_out, -jnp.inf, score), num_candidates)
         if is_diverse:
-            candidates = direction[movie_row]
-            alike = jnp.einsum("ucf,udf->ucd", candidates, candidates)
-            place = diversified(score, alike, diversity, k)
+            place = diversified(score, direction[movie_row], diversity, k)
             score, movie_row = (jnp.take_along_axis(column, place, axis=1) for column in (score, movie_row))
         return movie_row, score, jnp.take_along_axis(stars, movie_row, axis=1)
 
@@ -195,7 +196,7 @@ def top_k_blocks(
     users: Encoded,
     movies: Encoded,
     user_row: Int32[np.ndarray, " users"],
-    seen: Seen,
+    seen: Rated,
     k: int,
     block_users: int = ScoreConfig.block_users,
     is_listed: Bool[np.ndarray, " movies"] | None = None,

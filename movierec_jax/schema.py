@@ -174,11 +174,14 @@ class UserBlocks(NamedTuple):
 
     user: place of the rating's user within the block; the number of users in a block marks filling.
     hit: what the error takes the movie to be to the user.
+    turn: which of its user's ratings it is, by time, from 0; num_ratings: how many they are.
     """
 
     user: Int32[Any, "*blocks entries"]
     movie_row: Int32[Any, "*blocks entries"]
     hit: Float32[Any, "*blocks entries"]
+    turn: Int32[Any, "*blocks entries"]
+    num_ratings: Int32[Any, "*blocks entries"]
 
 
 class Links(NamedTuple):
@@ -200,8 +203,8 @@ class Links(NamedTuple):
 class Known(NamedTuple):
     """All that the towers see of users and movies besides their rows: train's ratings and content, from both sides.
 
-    by_user, by_movie: the ratings. Their two values are what a rating tells its user's tower and its movie's tower, in
-        stars.
+    by_user, by_movie: the ratings. Their first two values are what a rating tells its user's tower and its movie's
+        tower, in stars. by_user has a third: how much the rating counts in the user's exposure.
     user_features, movie_features, by_user_feature, by_movie_feature: the content, by row and by feature, with the value
         of the feature.
     user_count, movie_count: ratings of each row, of which the unknown one is the last.

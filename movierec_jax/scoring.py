@@ -15,7 +15,7 @@ from tqdm import tqdm
 from movierec_jax.checkpoint import whole_file
 from movierec_jax.config import ScoreConfig
 from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR, InputError
-from movierec_jax.trained import PREDICTED_RATING, RANK, Recommender
+from movierec_jax.trained import PREDICTED_RATING, RANK, SCORE, Recommender
 
 # Rows of a Parquet row group; a constant, so that the file is the same whatever the block of users.
 GROUP_ROWS = 2**17
@@ -153,19 +153,22 @@ def reasons(recommender: Recommender, user, movie_ids: Iterable) -> dict[Any, st
     for movie_id, source, reason, exposure, stars in zip(*map(found.get, found), strict=True):
         name = titles.get(reason, reason) if source == "rated" else reason
         if exposure > 0:
-            texts.setdefault(movie_id, []).append(f"{name} +{exposure:.3f}")
+            texts.setdefault(movie_id, []).append(f"{name} +{exposure:.3f} exposure")
         elif exposure == 0 and stars > 0:
             texts.setdefault(movie_id, []).append(f"{name} +{stars:.2f} stars")
     return {movie_id: "; ".join(parts) for movie_id, parts in texts.items()}
 
 
 def as_text(table: pd.DataFrame, stars: str, notes: Mapping[Any, str] | None = None) -> str:
-    """Movies as text lines: stars, title with year, genres; a note on a movie in a line of its own."""
+    """Movies as text lines: stars, score if there is one, title, genres; a note on a movie in a line of its own."""
     titles = [f"{title} ({year})" if year else title for title, year in zip(table[TITLE], table[YEAR], strict=True)]
     width = max(map(len, titles), default=0)
-    lines = []
-    for value, title, genres, movie_id in zip(table[stars], titles, table[GENRES], table[MOVIE_ID], strict=True):
-        lines.append(f"  {value:5.2f}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip())
+    scores = [f"  {score:6.3f}" for score in table[SCORE]] if SCORE in table else [""] * len(table)
+    lines = ["  stars   score"] if SCORE in table else []
+    for value, score, title, genres, movie_id in zip(
+        table[stars], scores, titles, table[GENRES], table[MOVIE_ID], strict=True
+    ):
+        lines.append(f"  {value:5.2f}{score}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip())
         if notes and movie_id in notes:
             lines.append(f"         for {notes[movie_id]}")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from movierec_jax.config import DataConfig
+from movierec_jax.recency import turns
 from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID, InputError
 
 PAIR = [USER_ID, MOVIE_ID]
@@ -101,13 +102,8 @@ def is_late_for_user(user_id: np.ndarray, timestamp: np.ndarray, fraction: float
     Of ratings of the same time the later in the file count as later.
     """
     user = pd.factorize(user_id)[0]
-    order = np.lexsort((timestamp, user))
     count = np.bincount(user)
-    first = np.concatenate([[0], np.cumsum(count)])[:-1]
-    rank = np.arange(len(user)) - first[user[order]]
-    mask = np.zeros(len(user), bool)
-    mask[order] = rank >= (count - (fraction * count).astype(int))[user[order]]
-    return mask
+    return turns(user, timestamp) >= (count - (fraction * count).astype(int))[user]
 
 
 def by_mask(places: Places, is_held_out: np.ndarray) -> tuple[Places, Places]:

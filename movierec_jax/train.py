@@ -18,6 +18,7 @@ from movierec_jax.config import BLOCK_NUMBERS, USER_BLOCKS, TrainConfig
 from movierec_jax.model import Members, Seen, TwoTowers, as_new, encode, mean_stars, seen
 from movierec_jax.objective import catalogue_error, decay, exposure_decay, squared_error, variance, weighted_mean
 from movierec_jax.optimizer import adam
+from movierec_jax.recency import recency
 from movierec_jax.schema import Batch, InputError, Known, Links, Ratings, UserBlocks
 
 # Tell the random numbers of hiding from all others: what is hidden from the towers, and from exposure.
@@ -43,7 +44,7 @@ class TrainState:
 class Recipe:
     """All that a step reads besides its state and the data; the same from the first step to the last.
 
-    config: with epochs and batch size filled in.
+    config: with what `for_ratings` fills in.
     relevant_rating: stars from which a rating is relevant.
     """
 
@@ -64,6 +65,10 @@ class Recipe:
     @property
     def batch_size(self) -> int:
         return typing.cast(int, self.config.batch_size)
+
+    @property
+    def hidden_share(self) -> float:
+        return typing.cast(float, self.config.hidden_share)
 
     @property
     def users_per_step(self) -> int:
@@ -108,8 +113,8 @@ class EpochRecord:
     """What is known after an epoch, counted from 1.
 
     train_rmse: over the epoch, with dropout, while the parameters moved. catalogue_error: over the epoch, a user's
-    squared error over all movies that are not hidden; 0 where exposure is not learnt. valid_rmse: after it; None
-    without a validation part. seconds: of the epoch with its validation.
+    squared error over all movies but those they are known by; 0 where exposure is not learnt. valid_rmse: after it;
+    None without a validation part. seconds: of the epoch with its validation.
     """
 
     epoch: int
@@ -188,18 +193,19 @@ def hiding_key(config: TrainConfig) -> Array:
 class Catalogue(typing.NamedTuple):
     """What some users have rated, as tables with a column for each movie, for a step's error over all movies.
 
-    is_rated: 1 for what they are known by, else 0; hit and weight: of the movies that are to be told.
+    rated: how much what they are known by counts, else 0; hit and weight: of the movies that are to be told.
     """
 
-    is_rated: Float[Array, "users movies"]
+    rated: Float[Array, "users movies"]
     hit: Float[Array, "users movies"]
     weight: Float[Array, "users movies"]
 
 
 def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue:
-    """The users of a block, with a share of their ratings hidden by chance.
+    """The users of a block, with a share of their ratings hidden.
 
-    Movies whose ratings are not hidden have weight 0: they could be told from themselves. So have places of no user.
+    Movies with ratings that are not hidden have weight 0: they could be told from themselves, or, where the next ones
+    are to be told, come later still. So have places of no user.
     """
     config = recipe.config
 
@@ -207,11 +213,26 @@ def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue:
         empty = jnp.zeros((recipe.users_per_step, recipe.model.num_movies))
         return empty.at[block.user, block.movie_row].set(entries, mode="drop")
 
-    is_hidden = jax.random.bernoulli(key, config.hidden_share, block.user.shape).astype(jnp.float32)
-    is_rated, is_told = table(1 - is_hidden), table(is_hidden)
-    is_user = jnp.any(is_rated + is_told > 0, axis=1, keepdims=True)
-    weight = is_told + config.unrated_weight * (1 - is_rated - is_told)
-    return Catalogue(is_rated, table(block.hit * is_hidden), weight * is_user)
+    counts, is_hidden = (next_hidden if config.exposure_to == "next" else any_hidden)(block, key, recipe)
+    is_rated, is_told = table(jnp.ones_like(block.hit)), table(is_hidden)
+    weight = is_told + config.unrated_weight * (1 - is_rated)
+    return Catalogue(table(counts), table(block.hit * is_hidden), weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
+
+
+def any_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Array, " entries"], ...]:
+    """How much each rating counts and whether it is hidden, by chance."""
+    is_hidden = jax.random.bernoulli(key, recipe.hidden_share, block.user.shape).astype(jnp.float32)
+    return 1 - is_hidden, is_hidden
+
+
+def next_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Array, " entries"], ...]:
+    """How much each rating counts and whether it is hidden: those that follow a moment of the user, drawn by chance."""
+    moment = jax.random.uniform(key, (recipe.users_per_step + 1,))[block.user]
+    num_known = jnp.floor(moment * block.num_ratings)
+    num_hidden = jnp.maximum(1, recipe.hidden_share * block.num_ratings)
+    is_known = block.turn < num_known
+    is_hidden = ~is_known & (block.turn < num_known + num_hidden)
+    return recency(block.turn, jnp.maximum(1, num_known)) * is_known, is_hidden.astype(jnp.float32)
 
 
 def train_step(
@@ -246,9 +267,9 @@ def train_step(
         penalty = config.uncertainty * weighted_mean(spread, batch.weight) + decay(params, known, config)
         if catalogue is None:
             return error + penalty, Errors(error, jnp.zeros(()))
-        exposure = recipe.model.apply({"params": params}, catalogue.is_rated, method="catalogue")
+        exposure = recipe.model.apply({"params": params}, catalogue.rated, method="catalogue")
         told = catalogue_error(exposure, catalogue.hit, catalogue.weight)
-        penalty += exposure_decay(params["exposure"], known, config)
+        penalty += exposure_decay(params["exposure"], known, config, recipe.hidden_share)
         return error + penalty + told, Errors(error, told)
 
     def member_step(params, opt_state, key):

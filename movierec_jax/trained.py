@@ -6,6 +6,7 @@ import os
 import pathlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,10 @@ from jaxtyping import Float32, Int32
 from movierec_jax.checkpoint import Checkpoints, Run, load_run, places_and_rows
 from movierec_jax.config import ScoreConfig
 from movierec_jax.explain import content_part, history_parts
-from movierec_jax.known import new_users, rating_values
+from movierec_jax.known import new_users, told_of_user
 from movierec_jax.model import Encoded, Members, encode, encode_new_users
-from movierec_jax.recommend import Order, Seen, directions, order_of, predict_stars, top_k_blocks
+from movierec_jax.recency import recency_of
+from movierec_jax.recommend import Order, Rated, directions, order_of, predict_stars, top_k_blocks
 from movierec_jax.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.splits import Split
 from movierec_jax.vocab import Vocab
@@ -24,6 +26,9 @@ from movierec_jax.vocab import Vocab
 RANK = "rank"
 SCORE = "score"
 PREDICTED_RATING = "predicted_rating"
+
+# Ratings of no likeness at all that each movie is given beside its own when similar ones are looked for.
+SIMILAR_DAMPING = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,15 +88,15 @@ class Recommender:
     ) -> Iterator[pd.DataFrame]:
         """The same list by list, a table for each block of users, for more users than fit in memory at once."""
         self.require_users(users)
-        if not 1 <= k <= len(self.run.movies):
+        ScoreConfig(top_k=k, diversity=diversity, block_users=block_users)
+        if k > len(self.run.movies):
             raise InputError(f"--top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
-        if block_users < 1:
-            raise InputError(f"--block_users={block_users}: must be 1 or more")
-        if not 0 <= diversity < 1:
-            raise InputError(f"--diversity={diversity}: must be 0 or more and below 1")
-        is_listed = None if movies is None else self.run.movies.ids[: len(self.run.movies)].isin(movies)
+        is_listed = None
+        if movies is not None:
+            is_listed = np.zeros(len(self.run.movies), bool)
+            is_listed[self.run.movies.known_rows(movies)] = True
         to_leave_out = places_and_rows(self.run, users[:0] if include_seen else users, self.parts.all())
-        seen = Seen.of(*to_leave_out, len(users), len(self.run.movies))
+        seen = Rated.of(*to_leave_out, len(users), len(self.run.movies))
         rows = self.users.rows(users)
         for place, top in top_k_blocks(
             self.run.model, self.order, self.params, *self.encoded, rows, seen, k, block_users, is_listed, diversity
@@ -116,13 +121,14 @@ class Recommender:
     ) -> pd.Index:
         """The ids of the movies trained on that lists may hold.
 
-        genres: of which a movie has one at least; years: the first and the last in which it may have come out;
-        min_ratings: in train. Nothing given, or nothing of it, leaves no movie out. Raises InputError for genres and
-        ids that the data does not have, and where no movie is left.
+        genres: a name or many, of which a movie has one at least; years: the first and the last in which it may have
+        come out; min_ratings: in train. Nothing given, or nothing of it, leaves no movie out. Raises InputError for
+        genres and ids that the data does not have, and where no movie is left.
         """
         movies = self.run.movies
         ids = movies.ids[: len(movies)]
-        known, genres = self.run.genres, list(genres)
+        ScoreConfig(years=tuple(years), min_ratings=min_ratings)
+        known, genres = self.run.genres, [genres] if isinstance(genres, str) else list(genres)
         odd = [genre for genre in genres if genre not in known.columns]
         if odd:
             found = ", ".join(known.columns) or "no genres"
@@ -143,67 +149,74 @@ class Recommender:
         return ids[is_listed]
 
     def explain(self, user_id, movie_ids: Iterable, k: int = 3) -> pd.DataFrame:
-        """What speaks most for each movie to a user, most first: k rated movies, and k of the movie's own features.
+        """What speaks for each movie to a user, most first: up to k rated movies, and up to k of its own features.
 
         Columns `movie_id`, `source` ("rated" or "content"), `reason` (the id of a rated movie, or the name of a
         feature), `exposure` and `stars`: what it adds to the two that the score is made of, exactly. A rated movie is
         judged by what it adds to exposure, a feature by the stars. With a movie's bias the exposure of all rated movies
-        is its exposure; stars have other parts, such as the user's own row. Raises InputError for movies not trained on
-        and users that the data does not have.
+        is its exposure; stars have other parts, such as the user's own row. What adds nothing, or takes away, is not
+        among them. Raises InputError for movies not trained on, users that the data does not have, and k below 1.
         """
         self.require_users(pd.Index([user_id]))
+        if k < 1:
+            raise InputError(f"k={k}: must be 1 or more")
         movie_ids = list(movie_ids)
         movie_row = self.run.movies.known_rows(movie_ids)
         mine = self.parts.train[self.parts.train[USER_ID] == user_id]
         rated_row = self.run.movies.known_rows(mine[MOVIE_ID])
-        links = new_users(
-            self.run.train,
-            self.run.movies.unknown,
-            np.zeros(len(mine), np.int32),
-            rated_row,
-            mine[RATING].to_numpy(np.float32),
-        )
-        value = rating_values(links, len(mine))
+        rating = mine[RATING].to_numpy(np.float32)
+        value = told_of_user(self.run.train, self.run.movies.unknown, rated_row, rating)
+        counts = self.counts_in_exposure(np.zeros(len(mine), np.int32), mine)
         user, movies = self.encoded[0][:, self.users.rows([user_id])[0]], self.encoded[1][:, movie_row]
-        exposure, stars = (np.asarray(part) for part in history_parts(self.params, rated_row, value, movies))
+        exposure, stars = (np.asarray(part) for part in history_parts(self.params, rated_row, value, counts, movies))
         content = self.run.movie_content
         reasons = []
         for place, movie_id in enumerate(movie_ids):
-            best = np.argsort(-(exposure if exposure.any() else stars)[place], kind="stable")[:k]
+            best = largest((exposure if exposure.any() else stars)[place], k)
             reasons += [(movie_id, "rated", mine[MOVIE_ID].iloc[n], exposure[place, n], stars[place, n]) for n in best]
             own = content.row == movie_row[place]
             if own.any():
                 added = np.asarray(content_part(self.params, content.feature[own], content.value[own], user))
-                for n in np.argsort(-added, kind="stable")[:k]:
+                for n in largest(added, k):
                     reasons.append((movie_id, "content", content.names[content.feature[own][n]], 0.0, added[n]))
-        return pd.DataFrame(reasons, columns=[MOVIE_ID, "source", "reason", "exposure", "stars"])
+        table = pd.DataFrame(reasons, columns=[MOVIE_ID, "source", "reason", "exposure", "stars"])
+        return table.astype({"exposure": np.float32, "stars": np.float32})
 
-    def recommend_for(self, ratings: Mapping, k: int = 10) -> pd.DataFrame:
+    def recommend_for(self, ratings: Mapping, k: int = 10, **options: Any) -> pd.DataFrame:
         """The best k movies for somebody new who has given these stars, by movie id, as `recommend` gives them.
 
-        Nothing is trained. Raises InputError for no ratings, stars off the scale, and movies not trained on.
+        options: those of `recommend`. Nothing is trained. Raises InputError for no ratings, stars off the scale, and
+        movies not trained on.
         """
         table = pd.DataFrame({USER_ID: 0, MOVIE_ID: list(ratings), RATING: list(ratings.values())})
-        return self.with_new_users(table).recommend([0], k).drop(columns=USER_ID)
+        return self.with_new_users(table).recommend([0], k, **options).drop(columns=USER_ID)
 
     def with_new_users(self, ratings: pd.DataFrame) -> "Recommender":
         """The same model for other users, of whom it knows these ratings alone: `user_id, movie_id, rating`.
 
-        Nothing is trained. Raises InputError for no ratings, stars off the scale, and movies not trained on.
+        Nothing is trained. Where they have a `timestamp`, as clean tables do, the latest count most in what these users
+        rate next, if that is what the model tells. Raises InputError for columns that are missing, no ratings, stars
+        off the scale, a movie that a user has rated twice, and movies not trained on.
         """
-        lowest, highest = self.run.rating_scale
-        is_odd = ~ratings[RATING].between(lowest, highest)
-        if ratings.empty or is_odd.any():
-            found = f"{ratings[RATING][is_odd].iloc[0]} stars" if is_odd.any() else "no ratings"
-            raise InputError(f"{found}: give one rating or more, of {lowest:g} to {highest:g} stars")
+        require_ratings(ratings, self.run.rating_scale)
         users = Vocab.of(ratings[USER_ID], "user")
         movie_row = self.run.movies.known_rows(ratings[MOVIE_ID])
         rating = ratings[RATING].to_numpy(np.float32)
-        links = new_users(self.run.train, self.run.movies.unknown, users.rows(ratings[USER_ID]), movie_row, rating)
+        table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
+        place = users.rows(ratings[USER_ID])
+        counts = self.counts_in_exposure(place, table)
+        links = new_users(self.run.train, self.run.movies.unknown, place, movie_row, rating, counts)
         encoded = encode_new_users(self.params, links, len(users) + 1, model=self.run.model)
-        table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: NO_TIMESTAMP})
         parts = Split(train=table, valid=table[:0], test=table[:0])
         return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
+
+    def counts_in_exposure(
+        self, owner: Int32[np.ndarray, " ratings"], ratings: pd.DataFrame
+    ) -> Float32[np.ndarray, " ratings"]:
+        """How much each of all ratings of some users counts in their exposure."""
+        if not self.run.looks_at_next:
+            return np.ones(len(owner), np.float32)
+        return recency_of(owner, ratings[TIMESTAMP].to_numpy(np.int64))
 
     def predict(
         self, user_ids: Iterable, movie_ids: Iterable, timestamps: Iterable | None = None
@@ -243,18 +256,20 @@ class Recommender:
         return predict_stars(self.run.model, self.params, *self.encoded, user_row, movie_row, scale, moment)
 
     def similar(self, movie_id, k: int = 10) -> pd.DataFrame:
-        """The k movies most like one, by the cosine of their factors: `movie_id, similarity`, best first.
+        """The k movies most like one: `movie_id, similarity`, best first.
 
-        Raises InputError for a movie that train does not have, and for k outside 1 to the number of other movies.
+        By the cosine of their factors, times n / (n + SIMILAR_DAMPING) for a movie of n ratings: of few a cosine says
+        little. Raises InputError for a movie that train does not have, and for k outside 1 to the number of others.
         """
         row = self.run.movies.known_rows([movie_id])[0]
         if not 1 <= k < len(self.run.movies):
             raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
         direction = np.asarray(directions(self.encoded[1]))[: len(self.run.movies)]
-        cosine = direction @ direction[row]
-        best = np.argsort(-cosine, kind="stable").astype(np.int32)
+        count = self.run.known.movie_count[: len(self.run.movies)]
+        similarity = direction @ direction[row] * count / (count + SIMILAR_DAMPING)
+        best = np.argsort(-similarity, kind="stable").astype(np.int32)
         best = best[best != row][:k]
-        return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": cosine[best]})
+        return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": similarity[best]})
 
     def movie_factors(self) -> pd.DataFrame:
         """The factors of every movie trained on, a row each, by movie id; the members' side by side."""
@@ -284,6 +299,31 @@ class Recommender:
                 f"unknown user id {', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}: not among "
                 f"the {len(known):,} users of the data, {known[0]} to {known[-1]}"
             )
+
+
+def require_ratings(ratings: pd.DataFrame, rating_scale: tuple[float, float]) -> None:
+    """Raises InputError unless the table holds ratings, each within the scale and of a pair of its own."""
+    missing = [column for column in (USER_ID, MOVIE_ID, RATING) if column not in ratings]
+    if missing:
+        found = ", ".join(map(str, ratings.columns)) or "no column"
+        raise InputError(f"no column {', '.join(missing)} among those of the ratings: {found}")
+    lowest, highest = rating_scale
+    stars = pd.to_numeric(ratings[RATING], errors="coerce")
+    is_odd = ~stars.between(lowest, highest)
+    if ratings.empty or is_odd.any():
+        found = f"{ratings[RATING][is_odd].iloc[0]} stars" if is_odd.any() else "no ratings"
+        raise InputError(f"{found}: give one rating or more, of {lowest:g} to {highest:g} stars")
+    if ratings[USER_ID].isna().any():
+        raise InputError("a rating without a user id: give one for each")
+    is_repeated = ratings.duplicated([USER_ID, MOVIE_ID])
+    if is_repeated.any():
+        user, movie = ratings[is_repeated][[USER_ID, MOVIE_ID]].iloc[0]
+        raise InputError(f"user {user} has rated movie {movie} more than once: give one rating of it")
+
+
+def largest(values: Float32[np.ndarray, " n"], k: int) -> list[int]:
+    """The places of the k largest values above 0, or of all if they are fewer, largest first."""
+    return [int(n) for n in np.argsort(-values, kind="stable")[:k] if values[n] > 0]
 
 
 def load(workdir: str | os.PathLike) -> Recommender:

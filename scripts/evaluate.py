@@ -13,7 +13,7 @@ import pathlib
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import DEFAULT_WORKDIR, EvalConfig
+from movierec_jax.config import DEFAULT_WORKDIR, EvalConfig, require_diversity
 
 WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/train.py has written")
 RATINGS = flags.DEFINE_string(
@@ -41,6 +41,9 @@ def main() -> None:
 
     if OUTPUT.value:
         require_output(pathlib.Path(OUTPUT.value), (".json",))
+    diversities = cli.numbers("diversities", DIVERSITIES.value)
+    for diversity in diversities:
+        require_diversity("diversities", diversity)
     recommender = load(WORKDIR.value)
     run = recommender.run
     held_out = run.parts.test
@@ -50,15 +53,16 @@ def main() -> None:
     config = cli.section_from_flags(run.config.evaluation)
     evaluation = evaluate(run, recommender.params, held_out, config)
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")
-    if DIVERSITIES.value:
+    points = []
+    if diversities:
         k = config.eval_k[0]
         names = [f"{name}@{k}" for name in ("ndcg", "recall", "diversity", "coverage", "novelty", "gini")]
-        points = tradeoff(run, recommender.params, held_out, config, cli.numbers("diversities", DIVERSITIES.value))
+        points = tradeoff(run, recommender.params, held_out, config, diversities)
         rows = [[f"{point['diversity']:g}", *(f"{point[name]:.4f}" for name in names)] for point in points]
         print("\n" + aligned([["diversity", *names], *rows]))
         save_tradeoff(pathlib.Path(WORKDIR.value) / "plots" / "diversity.png", points, k)
     if OUTPUT.value:
-        write_json(pathlib.Path(OUTPUT.value), figures(evaluation))
+        write_json(pathlib.Path(OUTPUT.value), figures(evaluation) | ({"tradeoff": points} if points else {}))
 
 
 if __name__ == "__main__":

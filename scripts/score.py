@@ -5,8 +5,9 @@
     python scripts/score.py --workdir=runs/default --user_id=42 --genres=Comedy,Drama --years=1930,1959 --diversity=0.3
 
 The file has columns user_id, movie_id, rank, score, predicted_rating, best first, in the ids of the data. Lists fall by
-`score`: how likely the user is to rate the movie, and with relevant stars. Movies that a user has rated are left out
-unless asked for. The 610 users of the bundled data take about 5 seconds on 2 cores.
+`score`: how much the user comes to rate the movie, times the chance of relevant stars (with --diversity also by how
+unlike those above it a movie is). Movies that a user has rated are left out unless asked for. The 610 users of the
+bundled data take about 5 seconds on 2 cores.
 """
 
 import pathlib

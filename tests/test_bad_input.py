@@ -309,6 +309,13 @@ SCORING = [
     ("an output of another ending", {}, f"{OUTPUT}a.txt", "--output=a.txt: must end in .parquet or .csv"),
     ("an output that is a folder", {"a.csv/": ""}, f"{OUTPUT}a.csv", "--output=a.csv: is a folder"),
     ("figures without a folder", {}, f"{EVALUATE} --output=no/a.json", "--output=no/a.json: the folder no"),
+    (
+        "lists as diverse as can be",
+        {},
+        f"{EVALUATE} --diversities=0,1",
+        "--diversities=1: must be 0 or more and below 1",
+    ),
+    ("a diversity of words", {}, f"{EVALUATE} --diversities=some", "--diversities=some: must be numbers"),
     ("lists of no length", {}, f"{EVALUATE} --eval_k=0", "--eval_k=0: must be lengths of 1 or more"),
 ]
 BENCHMARK = [

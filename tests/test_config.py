@@ -52,6 +52,7 @@ OTHER = Config(
         cold_share=0.0,
         hit="graded",
         unrated_weight=1.0,
+        exposure_to="next",
         hidden_share=0.9,
         users_per_step=3,
         patience=1,
@@ -252,20 +253,27 @@ def test_replace_names_what_is_no_setting():
     ("num_ratings", "epochs"), [(1, 12), (100_000, 12), (1_000_000, 20), (25_000_000, 40), (100_000_000, 55)]
 )
 def test_epochs_grow_slowly_with_the_ratings_unless_they_are_given(num_ratings, epochs):
-    assert TrainConfig().for_ratings(num_ratings).epochs == epochs
-    assert TrainConfig(epochs=3).for_ratings(num_ratings).epochs == 3
+    assert TrainConfig().for_ratings(num_ratings, is_by_time=False).epochs == epochs
+    assert TrainConfig(epochs=3).for_ratings(num_ratings, is_by_time=False).epochs == 3
 
 
 @pytest.mark.parametrize(
     "num_ratings", [1, STEPS_PER_EPOCH - 1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 1, 10**6, 10**6 + 1]
 )
 def test_an_epoch_has_no_more_than_the_usual_steps_unless_a_batch_size_is_given(num_ratings):
-    size = TrainConfig().for_ratings(num_ratings).batch_size
+    size = TrainConfig().for_ratings(num_ratings, is_by_time=False).batch_size
     assert size * STEPS_PER_EPOCH >= num_ratings
     assert (size - 1) * STEPS_PER_EPOCH < num_ratings
-    assert TrainConfig(batch_size=7).for_ratings(num_ratings).batch_size == 7
+    assert TrainConfig(batch_size=7).for_ratings(num_ratings, is_by_time=False).batch_size == 7
 
 
 def test_whatever_else_a_config_says_stays():
-    config = TrainConfig(epochs=3, batch_size=7, seed=4)
-    assert config.for_ratings(1000) == config
+    config = TrainConfig(epochs=3, batch_size=7, exposure_to="any", hidden_share=0.3, seed=4)
+    assert config.for_ratings(1000, is_by_time=True) == config
+
+
+@pytest.mark.parametrize(("is_by_time", "exposure_to", "share"), [(False, "any", 0.5), (True, "next", 0.2)])
+def test_a_split_by_time_asks_for_what_comes_next(is_by_time, exposure_to, share):
+    config = TrainConfig().for_ratings(1000, is_by_time)
+    assert (config.exposure_to, config.hidden_share) == (exposure_to, share)
+    assert TrainConfig(exposure_to="any").for_ratings(1000, is_by_time).hidden_share == 0.5

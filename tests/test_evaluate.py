@@ -13,7 +13,7 @@ from movierec_jax import recommend
 from movierec_jax.checkpoint import Run, new_run
 from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, ScoreConfig
 from movierec_jax.evaluate import evaluate, popular_lists
-from movierec_jax.recommend import Seen
+from movierec_jax.recommend import Rated
 from movierec_jax.schema import MOVIE_ID, USER_ID, InputError
 from movierec_jax.splits import Split
 
@@ -219,13 +219,13 @@ def test_a_hit_is_a_rating_three_quarters_up_the_scale_unless_another_is_asked_f
 
 
 def test_popular_lists_are_by_count_then_row_without_seen_movies():
-    seen = Seen.of(np.array([1, 1, 2, 2, 2, 2]), np.int32([0, 2, 0, 1, 2, 3]), num_users=3, num_movies=4)
+    seen = Rated.of(np.array([1, 1, 2, 2, 2, 2]), np.int32([0, 2, 0, 1, 2, 3]), num_users=3, num_movies=4)
     lists = popular_lists(np.array([3, 1, 2, 3]), seen, num_users=3, k=3)
     assert lists.tolist() == [[0, 3, 2], [3, 1, 4], [4, 4, 4]]
 
 
 def test_popular_lists_of_equal_counts_are_by_row():
-    nothing = Seen.of(np.zeros(0, np.int64), np.zeros(0, np.int32), num_users=1, num_movies=100)
+    nothing = Rated.of(np.zeros(0, np.int64), np.zeros(0, np.int32), num_users=1, num_movies=100)
     lists = popular_lists(np.arange(100) % 2, nothing, num_users=1, k=100)
     assert lists[0].tolist() == [*range(1, 100, 2), *range(0, 100, 2)]
 

@@ -1,5 +1,7 @@
 """Every rating and feature once in each layout, and what they say recomputed by hand."""
 
+import dataclasses
+
 import hypothesis
 import numpy as np
 import pytest
@@ -112,7 +114,8 @@ def test_a_rating_tells_its_user_how_far_it_is_above_its_movie_and_its_movie_how
     expected = list(enumerate(zip(FOUR.user_row, FOUR.movie_row, to_user, to_movie, strict=True)))
     seen = known_four()
     assert content_of(seen.by_user) == [
-        (link, user, movie, pytest.approx(one), pytest.approx(other)) for link, (user, movie, one, other) in expected
+        (link, user, movie, pytest.approx(one), pytest.approx(other), 1.0)
+        for link, (user, movie, one, other) in expected
     ]
     assert content_of(seen.by_movie) == [
         (link, movie, user, pytest.approx(one), pytest.approx(other)) for link, (user, movie, one, other) in expected
@@ -135,7 +138,7 @@ def test_both_layouts_hold_the_same_ratings_and_counts_say_how_many(rows):
     seen = known_of(train, 4, 5, NO_CONTENT, NO_CONTENT)
     by_user, by_movie = content_of(seen.by_user), content_of(seen.by_movie)
     assert [row[1:3] for row in by_user] == [(user, movie) for user, movie, _ in rows]
-    assert [(link, movie, user, *values) for link, user, movie, *values in by_user] == by_movie
+    assert [(link, movie, user, *values) for link, user, movie, *values, _ in by_user] == by_movie
     assert seen.user_count.tolist() == [*np.bincount(train.user_row, minlength=4), 0]
     assert seen.movie_count.tolist() == [*np.bincount(train.movie_row, minlength=5), 0]
 
@@ -178,11 +181,19 @@ def test_content_of_users_stands_apart_from_that_of_movies():
 
 def test_a_new_users_ratings_say_what_the_same_ratings_of_a_user_of_train_say():
     of_user_1 = FOUR.user_row == 1
-    links = new_users(FOUR, 4, np.int32([0, 0]), FOUR.movie_row[of_user_1], FOUR.rating[of_user_1])
+    counts = np.float32([0.25, 1])
+    links = new_users(FOUR, 4, np.int32([0, 0]), FOUR.movie_row[of_user_1], FOUR.rating[of_user_1], counts)
     known_links = [row for row in content_of(known_four().by_user) if row[1] == 1]
     assert [row[2:4] for row in content_of(links)] == [row[2:4] for row in known_links]
+    assert [row[4] for row in content_of(links)] == counts.tolist()
 
 
 def test_a_new_users_rating_of_a_cold_movie_is_held_against_the_mean_of_all():
-    links = new_users(FOUR, 4, np.int32([0]), np.int32([3]), np.float32([5]))
-    assert content_of(links) == [(0, 0, 3, 5 - MEAN)]
+    links = new_users(FOUR, 4, np.int32([0]), np.int32([3]), np.float32([5]), np.float32([1]))
+    assert content_of(links) == [(0, 0, 3, 5 - MEAN, 1)]
+
+
+def test_the_latest_ratings_count_most_where_they_are_to():
+    train = dataclasses.replace(FOUR, timestamp=np.int64([30, 20, 10, 20]))
+    seen = known_of(train, 3, 4, NO_CONTENT, NO_CONTENT, is_recent_most=True)
+    assert [row[-1] for row in content_of(seen.by_user)] == [1, 1, (1 / 2) ** 2, (1 / 2) ** 2]

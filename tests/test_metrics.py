@@ -237,6 +237,22 @@ def test_without_ratings_the_coverage_is_nan():
     assert math.isnan(metrics.interval_coverage(np.zeros(0), np.zeros(0), np.zeros(0), 0.5))
 
 
+# Hits of lists.
+
+
+def test_a_place_is_a_hit_where_its_movie_is_relevant_to_the_user_and_empty_places_are_none():
+    lists = np.array([[0, 1, 3], [2, 3, 3], [1, 2, 0]])
+    is_hit, num_relevant = metrics.hits(lists, np.array([0, 0, 1]), np.array([0, 2, 2]), num_movies=3)
+    assert is_hit.tolist() == [[True, False, False], [True, False, False], [False, False, False]]
+    assert num_relevant.tolist() == [2, 1, 0]
+
+
+def test_a_movie_that_no_list_can_hold_is_relevant_and_never_a_hit():
+    is_hit, num_relevant = metrics.hits(np.array([[2, 3]]), np.array([0, 0]), np.array([3, 7]), num_movies=3)
+    assert is_hit.tolist() == [[False, False]]
+    assert num_relevant.tolist() == [2]
+
+
 # Ranking metrics: known answers.
 
 

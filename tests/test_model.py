@@ -23,6 +23,7 @@ from movierec_jax.model import (
     seen,
     small_normal,
 )
+from movierec_jax.pooling import Weighted
 from movierec_jax.schema import Bags, Known, Ratings
 
 # Users 0 to 4 and movies 0 to 6 have ratings, user 4 and movie 6 one each; user 5 and movie 7 have content alone; the
@@ -54,6 +55,8 @@ def bags(rows, num_features) -> Bags:
 
 USER_CONTENT, MOVIE_CONTENT = bags([0, 1, 2, 4, COLD_USER], 3), bags([0, 1, 2, 3, 4, COLD_MOVIE], 4)
 KNOWN: Known = jax.device_put(known_of(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, MOVIE_CONTENT))
+# What counts in the exposure of users.
+RATED = Weighted(KNOWN.by_user.owner, KNOWN.by_user.other, KNOWN.by_user.values[2:])
 
 
 def model_of(config=CONFIG, num_user_features=3, num_movie_features=4, **moments) -> TwoTowers:
@@ -213,7 +216,8 @@ def without(left_out: set[int]) -> Known:
     kept = np.array([number not in left_out for number in range(len(PAIRS))])
     values = [value[kept] for value in told_by_ratings()]
     user, movie = (column[kept] for column in (ratings().user_row, ratings().movie_row))
-    return jax.device_put(KNOWN._replace(by_user=lay_out(user, movie, *values), by_movie=lay_out(movie, user, *values)))
+    by_user = lay_out(user, movie, *values, np.ones(len(user), np.float32))
+    return jax.device_put(KNOWN._replace(by_user=by_user, by_movie=lay_out(movie, user, *values)))
 
 
 @pytest.mark.parametrize(
@@ -228,7 +232,11 @@ def test_leaving_ratings_out_equals_not_having_them(left_out):
         for links in (KNOWN.by_user, KNOWN.by_movie)
     )
     users, movies = seen(KNOWN, *counts)
-    ours = (apply(model, params, users, method="encode_users"), apply(model, params, movies, method="encode_movies"))
+    rated = RATED._replace(weights=users.ratings.forward.weights[1:])
+    ours = (
+        apply(model, params, users, rated, method="encode_users"),
+        apply(model, params, movies, method="encode_movies"),
+    )
     assert_close(ours, encoded(model, params, without(left_out)))
 
 
@@ -270,7 +278,14 @@ def test_a_user_without_a_row_is_what_the_history_says():
     train = ratings()
     of_users = np.isin(train.user_row, [1, 3])
     place = np.int32([{1: 0, 3: 2}[user] for user in train.user_row[of_users]])
-    links = new_users(train, COLD_MOVIE + 1, place, train.movie_row[of_users], train.rating[of_users])
+    links = new_users(
+        train,
+        COLD_MOVIE + 1,
+        place,
+        train.movie_row[of_users],
+        train.rating[of_users],
+        np.ones(of_users.sum(), np.float32),
+    )
     new = encode_new_users(ensemble_of(params), jax.device_put(links), 4, model=model)[0]
     users, _ = encoded(model, params)
     tower = jax.tree.map(np.asarray, params["user_tower"])
@@ -292,14 +307,14 @@ def test_an_owner_taken_for_new_has_no_row_and_the_ratings_that_are_left():
     users, _ = whole()
     # All are new, and nothing is left of their ratings.
     new = as_new(users, 1 - 1e-6, 0.0, EVERY_LUCK, jax.random.key(0))
-    hidden = apply(model, params, new, method="encode_users")
+    hidden = apply(model, params, new, RATED, method="encode_users")
     tower = jax.tree.map(np.asarray, params["user_tower"])
     for row in range(USER_ROWS):
         content = vector_by_hand(tower, UNKNOWN_USER, [], content_by_hand(USER_CONTENT, row))
         assert_close((hidden.factors[row], hidden.bias[row]), (content[:-1], content[-1]))
     # All are new, and all of it is left.
     new = as_new(users, 1 - 1e-6, 1e9, EVERY_LUCK, jax.random.key(0))
-    without_row = apply(model, params, new, method="encode_users")
+    without_row = apply(model, params, new, RATED, method="encode_users")
     shown, _ = encoded(model, params)
     assert_close(without_row.factors[:NUM_USERS], shown.factors[:NUM_USERS] - tower["embedding"])
     assert_close(without_row.factors[NUM_USERS:], shown.factors[NUM_USERS:])

@@ -210,6 +210,10 @@ def test_the_error_over_the_catalogue_is_a_sum_over_movies_and_a_mean_over_users
     assert catalogue_error(exposure, hit, weight) == expected
 
 
+def test_the_error_over_the_catalogue_is_0_where_no_movie_counts():
+    assert catalogue_error(floats([1, 2]), floats([0, 1]), floats([0, 0])) == 0
+
+
 def test_tables_of_unequal_shapes_are_refused():
     with pytest.raises(ValueError, match="differ in shape"):
         without_shape_checks(catalogue_error)(jnp.zeros((2, 3)), jnp.zeros((2, 3)), jnp.zeros((2, 1)))
@@ -223,4 +227,4 @@ def test_rows_of_exposure_decay_alike_or_by_the_ratings_of_their_movie(power, we
     config = TrainConfig(exposure_decay=10.0, exposure_decay_power=power)
     sizes = [1 + 4 + 0 + 1, 9 + 0 + 1 + 1]
     expected = 10 / 2 * np.dot(weights, sizes)
-    assert exposure_decay(params, known, config) == pytest.approx(expected)
+    assert exposure_decay(params, known, config, 0.5) == pytest.approx(0.5 * expected)

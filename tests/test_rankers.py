@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse
 from checkerboard import agree, crowds
 
-from movierec_jax.benchmark.ranker import Ranker, best_unseen, find_ranker, hits, tune
+from movierec_jax.benchmark.ranker import Ranker, best_unseen, find_ranker, fit_ranker, tune
 from movierec_jax.config import RANKERS
 
 NUM_USERS, NUM_MOVIES = 60, 20
@@ -39,11 +39,9 @@ def test_every_ranker_has_a_label_of_its_own_and_a_budget_of_six_trials_or_nothi
 @pytest.mark.parametrize("name", [name for name in RANKERS if name != "popularity"])
 def test_a_ranker_lists_the_unseen_movies_of_ones_own_crowd_first(name):
     ranker = installed(name)
-    # The first settings are enough for most; sampled pairs need the most steps.
-    scores = ranker.fit(LIKES, ranker.grid[-1], 0)
-    lists = best_unseen(scores, LIKES, LIKES, EVERYBODY, 3)
-    is_own = agree(np.broadcast_to(EVERYBODY[:, None], lists.shape), lists)
-    assert is_own.mean() > 0.9
+    # Not all settings suit so small a table.
+    lists = [best_unseen(ranker.fit(LIKES, settings, 0), LIKES, LIKES, EVERYBODY, 3) for settings in ranker.grid]
+    assert max(agree(np.broadcast_to(EVERYBODY[:, None], one.shape), one).mean() for one in lists) > 0.9
 
 
 @pytest.mark.filterwarnings("ignore:OpenBLAS")
@@ -91,21 +89,24 @@ def test_lists_are_the_best_unseen_movies_equal_ones_by_movie_and_empty_where_al
     assert lists.tolist() == [[1, 2, 0], [0, 2, 3], [3, 4, 4]]
 
 
-def test_hits_are_relevant_movies_and_empty_places_none():
-    relevant = scipy.sparse.csr_matrix([[1, 0, 1], [0, 0, 1.0]])
-    is_hit, num_relevant = hits(np.array([[0, 1, 3], [2, 3, 3]]), relevant)
-    assert is_hit.tolist() == [[True, False, False], [True, False, False]]
-    assert num_relevant.tolist() == [2, 1]
+@pytest.mark.parametrize("name", ["ease", "item_knn"])
+def test_users_without_likes_are_given_what_most_people_like(name):
+    ranker = find_ranker(name)
+    scores = fit_ranker(ranker, LIKES, ranker.grid[0], 0)
+    likes = scipy.sparse.vstack([LIKES[:2], scipy.sparse.csr_matrix((1, NUM_MOVIES))], format="csr")
+    found = scores(likes, None)
+    np.testing.assert_array_equal(found[2], LIKES.toarray().sum(axis=0))
+    np.testing.assert_allclose(found[:2], ranker.fit(LIKES, ranker.grid[0], 0)(LIKES[:2], None))
 
 
 def test_settings_are_those_that_find_most_of_what_is_hidden():
     def fit(likes, settings, seed):
-        return lambda likes, row: settings["sign"] * np.tile([1.0, 2.0, 3.0], (likes.shape[0], 1))
+        return lambda likes, row: settings["sign"] * np.tile([1.0, 2.0, 3.0, 0.0], (likes.shape[0], 1))
 
     ranker = Ranker("one way or the other", fit, ({"sign": 1}, {"sign": -1}))
-    nothing = scipy.sparse.csr_matrix((2, 3))
-    hidden = scipy.sparse.csr_matrix([[1, 0, 0], [0, 0, 0.0]])
-    settings, tried = tune(ranker, nothing, nothing, hidden, 0)
+    likes = scipy.sparse.csr_matrix([[0, 0, 0, 1], [0, 0, 0, 1.0]])
+    hidden = scipy.sparse.csr_matrix([[1, 0, 0, 0], [0, 0, 0, 0.0]])
+    settings, tried = tune(ranker, likes, likes, hidden, 0)
     assert settings == {"sign": -1}
     # Found at the third and at the first rank.
     assert list(tried.values()) == pytest.approx([1 / np.log2(4), 1])

@@ -2,15 +2,13 @@
 
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
 from checkerboard import crowds, table, write
 
 from movierec_jax.benchmark import ranking
 from movierec_jax.benchmark.folds import Fold
-from movierec_jax.benchmark.lists import Lists, Task
-from movierec_jax.benchmark.ranking import Case, hits, known_users, new_users
+from movierec_jax.benchmark.ranking import known_users, new_users
 from movierec_jax.config import BenchmarkConfig, Config
 from movierec_jax.schema import MOVIE_ID, USER_ID
 from movierec_jax.splits import Split
@@ -84,16 +82,6 @@ def test_new_users_are_not_in_train_and_what_they_gave_is_not_to_be_found():
     assert len(pairs[0] | pairs[1] | pairs[2]) == len(whole)
     count = given[USER_ID].value_counts() / whole[whole[USER_ID].isin(given[USER_ID])][USER_ID].value_counts()
     assert (count >= ranking.GIVEN).all()
-
-
-def test_a_movie_that_train_does_not_have_is_relevant_and_cannot_be_found():
-    train = table([1, 2], [10, 20], [5, 5])
-    hidden = table([1, 1, 2], [20, 99, 10], [5, 4, 2])
-    case = Case(Config(), Task(train, train[:0], pd.Index([1])), hidden[hidden[USER_ID] == 1], 4.0)
-    lists = Lists(np.array([[1, 2]]), 0.0, 0.0, 0.0, {})
-    is_hit, num_relevant = hits(lists, case)
-    assert is_hit.tolist() == [[True, False]]
-    assert num_relevant.tolist() == [2]
 
 
 def test_a_fit_that_fails_is_named_and_the_others_stand(config, tmp_path, monkeypatch, capsys):

@@ -14,10 +14,9 @@ from movierec_jax.config import ModelConfig, ScoreConfig, TrainConfig
 from movierec_jax.model import Encoded, Head, TwoTowers
 from movierec_jax.recommend import (
     BLOCK_PAIRS,
-    CANDIDATES,
     LIKING_SCALE,
     Order,
-    Seen,
+    Rated,
     directions,
     diversified,
     one_ahead,
@@ -84,15 +83,16 @@ def seen_sets():
     return seen_sets
 
 
-def seen_of(seen_sets) -> Seen:
+def seen_of(seen_sets) -> Rated:
     pairs = [(place, movie) for place, movies in enumerate(seen_sets) for movie in sorted(movies)]
     place, movie_row = np.array(pairs, np.int64).reshape(-1, 2).T
-    return Seen.of(place, movie_row.astype(np.int32), len(seen_sets), NUM_MOVIES)
+    return Rated.of(place, movie_row.astype(np.int32), len(seen_sets), NUM_MOVIES)
 
 
-def lists_of(asked, k, seen_sets, block_users=ScoreConfig.block_users, user_row=EVERYBODY, order=ORDER):
+def lists_of(asked, k, seen_sets, block_users=ScoreConfig.block_users, user_row=EVERYBODY, order=ORDER, diversity=0.0):
     """Movie rows and scores of all users, end to end."""
-    blocks = list(top_k_blocks(MODEL, order, *asked, user_row, seen_of(seen_sets), k, block_users))
+    seen = seen_of(seen_sets)
+    blocks = list(top_k_blocks(MODEL, order, *asked, user_row, seen, k, block_users, diversity=diversity))
     assert [place.start for place, _ in blocks] == [0, *(place.stop for place, _ in blocks)][:-1]
     return tuple(np.concatenate([getattr(top, name) for _, top in blocks]) for name in ("movie_row", "score"))
 
@@ -169,18 +169,26 @@ def test_movies_of_equal_score_stand_in_the_order_of_rows(asked):
     assert np.unique(movie_row, axis=0).tolist() == [[9, 0, 2, 3]]
 
 
+# Lists by stars, by all there is, and by that and what stands above.
+KINDS = pytest.mark.parametrize(("by", "diversity"), [("stars", 0.0), ("expected_hits", 0.0), ("expected_hits", 0.4)])
+
+
+@KINDS
 @pytest.mark.parametrize("block_users", [1, 3, 100])
-def test_lists_are_the_same_to_the_last_bit_whatever_the_size_of_blocks(asked, seen_sets, block_users):
-    one = lists_of(asked, 5, seen_sets, block_users=1000)
-    other = lists_of(asked, 5, seen_sets, block_users=block_users)
+def test_lists_are_the_same_to_the_last_bit_whatever_the_size_of_blocks(asked, seen_sets, block_users, by, diversity):
+    kind = {"order": dataclasses.replace(ORDER, by=by), "diversity": diversity}
+    one = lists_of(asked, 5, seen_sets, block_users=1000, **kind)
+    other = lists_of(asked, 5, seen_sets, block_users=block_users, **kind)
     for column, expected in zip(other, one, strict=True):
         np.testing.assert_array_equal(column, expected)
 
 
-def test_a_users_list_is_the_same_to_the_last_bit_whoever_else_is_asked_for(asked, seen_sets):
-    everybody = lists_of(asked, 5, seen_sets)
+@KINDS
+def test_a_users_list_is_the_same_to_the_last_bit_whoever_else_is_asked_for(asked, seen_sets, by, diversity):
+    kind = {"order": dataclasses.replace(ORDER, by=by), "diversity": diversity}
+    everybody = lists_of(asked, 5, seen_sets, **kind)
     order = np.random.default_rng(2).permutation(NUM_USERS)[:70]
-    some = lists_of(asked, 5, [seen_sets[user] for user in order], user_row=EVERYBODY[order])
+    some = lists_of(asked, 5, [seen_sets[user] for user in order], user_row=EVERYBODY[order], **kind)
     for column, expected in zip(some, everybody, strict=True):
         np.testing.assert_array_equal(column, expected[order])
 
@@ -228,7 +236,7 @@ def test_a_diverse_list_takes_one_after_another_what_is_good_and_unlike_those_be
     score, direction = rng.random((4, 12)), rng.normal(size=(4, 12, 3))
     direction /= np.linalg.norm(direction, axis=2, keepdims=True)
     alike = np.einsum("ucf,udf->ucd", direction, direction)
-    places = diversified(jnp.float32(score), jnp.float32(alike), jnp.float32(diversity), 6)
+    places = diversified(jnp.float32(score), jnp.float32(direction), jnp.float32(diversity), 6)
     assert places.tolist() == [by_hand(*user, diversity, 6) for user in zip(score, alike, strict=True)]
     if diversity == 0:
         assert places.tolist() == np.argsort(-score, axis=1)[:, :6].tolist()
@@ -239,8 +247,13 @@ def test_diverse_lists_are_chosen_from_the_best_unseen_movies_and_keep_their_sco
     blocks = top_k_blocks(MODEL, ORDER, *asked, EVERYBODY[7:8], seen_of(seen_sets[7:8]), 2, diversity=0.8)
     top = next(blocks)[1]
     assert top.movie_row[0, 0] == next(iter(wide))
-    assert set(top.movie_row[0].tolist()) <= set(list(wide)[: 2 * CANDIDATES])
+    assert set(top.movie_row[0].tolist()) <= set(wide)
     assert top.score[0].tolist() == pytest.approx([wide[row] for row in top.movie_row[0].tolist()], rel=1e-5)
+
+
+def test_a_shorter_diverse_list_is_the_beginning_of_a_longer_one(asked, seen_sets):
+    short, long = (lists_of(asked, k, seen_sets, diversity=0.6)[0] for k in (3, 7))
+    np.testing.assert_array_equal(short, long[:, :3])
 
 
 def test_a_diverse_list_longer_than_what_is_left_ends_with_empty_places(asked, seen_sets):
@@ -270,7 +283,7 @@ def test_directions_have_length_1_and_those_of_nothing_0(asked):
 def test_a_mask_is_true_at_each_listed_users_known_movies_alone(ratings, first, block):
     num_users, num_movies = 5, 6
     place, movie_row = np.array(ratings, np.int64).reshape(-1, 2).T
-    seen = Seen.of(place, movie_row.astype(np.int32), num_users, num_movies)
+    seen = Rated.of(place, movie_row.astype(np.int32), num_users, num_movies)
     stop = min(first + block, num_users)
     expected = np.zeros((block, num_movies), bool)
     for user, movie in ratings:
@@ -280,7 +293,7 @@ def test_a_mask_is_true_at_each_listed_users_known_movies_alone(ratings, first, 
 
 
 def test_each_users_movies_lie_together_in_the_order_given():
-    seen = Seen.of(np.array([2, 0, -1, 2, 2]), np.int32([4, 1, 3, 0, 5]), num_users=3, num_movies=5)
+    seen = Rated.of(np.array([2, 0, -1, 2, 2]), np.int32([4, 1, 3, 0, 5]), num_users=3, num_movies=5)
     assert seen.start.tolist() == [0, 1, 1, 3]
     assert seen.movie_row.tolist() == [1, 4, 0]
 

@@ -54,6 +54,18 @@ def test_seen_movies_are_written_when_asked_for(recommender, tmp_path):
     assert score_to_file(recommender, SOME, path, k=24, include_seen=True) == 2 * 24
 
 
+def test_a_file_holds_the_movies_that_lists_may_hold_as_diverse_as_they_are_to_be(recommender, tmp_path):
+    path = tmp_path / "lists.parquet"
+    left_out = recommender.recommend(SOME, 4)["movie_id"].iloc[0]
+    options = {"movies": recommender.select_movies(exclude_movies=[left_out]), "diversity": 0.9}
+    score_to_file(recommender, SOME, path, k=4, **options)
+    written = pd.read_parquet(path)
+    pd.testing.assert_frame_equal(written, recommender.recommend(SOME, 4, **options), check_exact=True)
+    assert left_out not in set(written["movie_id"])
+    plain = recommender.recommend(SOME, 4, movies=options["movies"])
+    assert written["movie_id"].tolist() != plain["movie_id"].tolist()
+
+
 def test_users_who_have_seen_everything_give_a_file_without_rows(recommender, tmp_path):
     run = recommender.run
     everything = table(1000, run.movies.ids, 3)
@@ -193,7 +205,11 @@ def test_readable_lists_show_stars_titles_and_genres_of_what_was_rated_and_what_
     assert best[0].split("  ") == ["", " 5.00", "Film 500 (1999)", "Even, Drama"]
     listed = recommender.recommend([1000], 2)
     assert recommended.splitlines() == [
-        f"  {row.predicted_rating:5.2f}  Film {row.movie_id} (1999)  Even, Drama" for row in listed.itertuples()
+        "  stars   score",
+        *(
+            f"  {row.predicted_rating:5.2f}  {row.score:6.3f}  Film {row.movie_id} (1999)  Even, Drama"
+            for row in listed.itertuples()
+        ),
     ]
 
 

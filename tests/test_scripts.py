@@ -154,7 +154,7 @@ def test_the_lists_of_single_users_are_printed_with_titles(workdir, lists, tmp_p
     printed = run_script("score", f"--workdir={workdir}", "--user_id=42", "--user_id=7", "--top_k=3")
     movies = pd.read_parquet(workdir / "movies.parquet").set_index("movie_id")
     for user in (42, 7):
-        shown = printed.split(f"recommended to user {user}\n\n")[1].splitlines()[:3]
+        shown = printed.split(f"recommended to user {user}\n\n")[1].splitlines()[1:4]
         best = lists[lists["user_id"] == user].head(3)
         for line, movie_id, stars in zip(shown, best["movie_id"], best["predicted_rating"], strict=True):
             assert line.split()[0] == f"{stars:.2f}"
@@ -164,21 +164,24 @@ def test_the_lists_of_single_users_are_printed_with_titles(workdir, lists, tmp_p
 def test_lists_may_be_narrowed_made_diverse_and_explained(workdir):
     flags = ["--user_id=42", "--genres=Film-Noir,Western", "--years=1930,1969", "--min_ratings=5", "--diversity=0.3"]
     printed = run_script("score", f"--workdir={workdir}", *flags, "--explain", "--top_k=4")
-    lines = printed.split("recommended to user 42\n\n")[1].splitlines()
+    lines = printed.split("recommended to user 42\n\n")[1].splitlines()[1:]
     assert len(lines) == 8
     for shown, reason in zip(lines[::2], lines[1::2], strict=True):
         assert "Film-Noir" in shown or "Western" in shown
         assert 1930 <= int(re.search(r"\((\d{4})\)", shown)[1]) <= 1969
-        assert re.match(r"^ +for .+ \+0\.\d{3}; ", reason)
+        assert re.match(r"^ +for .+ \+0\.\d{3} exposure; ", reason)
 
 
-def test_what_more_diverse_lists_lose_is_measured_and_drawn(workdir):
-    printed = run_script("evaluate", f"--workdir={workdir}", "--diversities=0,0.5", "--eval_k=10")
+def test_what_more_diverse_lists_lose_is_measured_and_drawn(workdir, tmp_path):
+    output = tmp_path / "figures.json"
+    flags = [f"--workdir={workdir}", "--diversities=0,0.5", "--eval_k=10", f"--output={output}"]
+    printed = run_script("evaluate", *flags)
     head, plain, diverse = (line.split() for line in printed.strip().splitlines()[-3:])
     at = {name: place for place, name in enumerate(head)}
     assert [plain[0], diverse[0]] == ["0", "0.5"]
     assert float(plain[at["diversity@10"]]) < float(diverse[at["diversity@10"]])
     assert (workdir / "plots" / "diversity.png").exists()
+    assert [point["diversity"] for point in json.loads(output.read_text())["tradeoff"]] == [0, 0.5]
 
 
 # Help.

@@ -13,7 +13,7 @@ from movierec_jax.checkpoint import new_run
 from movierec_jax.config import Config, DataConfig, ModelConfig
 from movierec_jax.model import encode, encode_new_users
 from movierec_jax.recommend import predict_stars, top_k_block
-from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError
+from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, InputError
 from movierec_jax.splits import Split
 from movierec_jax.train import new_state
 from movierec_jax.trained import Recommender, load
@@ -137,7 +137,7 @@ def test_users_that_the_data_does_not_have_are_refused_by_name(recommender, user
 
 @pytest.mark.parametrize("k", [-1, 0, NUM_MOVIES + 1])
 def test_a_list_of_no_movies_or_of_more_than_there_are_is_refused(recommender, k):
-    with pytest.raises(InputError, match=rf"top_k={k}: must be 1 to {NUM_MOVIES}, the number of movies trained on"):
+    with pytest.raises(InputError, match=rf"top_k={k}: must be 1 (to {NUM_MOVIES}, the number of movies|or more)"):
         recommender.recommend([1000], k)
 
 
@@ -304,7 +304,7 @@ def test_ratings_that_say_nothing_are_refused(recommender, ratings, message):
 
 @pytest.mark.parametrize("k", [0, NUM_MOVIES + 1])
 def test_a_list_of_another_length_than_there_are_movies_is_refused_for_somebody_new(recommender, k):
-    with pytest.raises(InputError, match=f"top_k={k}: must be 1 to {NUM_MOVIES}"):
+    with pytest.raises(InputError, match=f"top_k={k}: must be 1 (to {NUM_MOVIES}|or more)"):
         recommender.recommend_for({500: 5.0}, k)
 
 
@@ -315,6 +315,7 @@ def test_movies_are_selected_by_genre_year_count_and_id(recommender):
     catalogue = range(500, 500 + NUM_MOVIES)
     assert recommender.select_movies().tolist() == list(catalogue)
     assert recommender.select_movies(genres=["Odd"]).tolist() == [movie for movie in catalogue if movie % 2]
+    assert recommender.select_movies(genres="Odd").tolist() == [movie for movie in catalogue if movie % 2]
     assert recommender.select_movies(genres=["Odd", "Even"], years=(1999, 2003)).tolist() == list(catalogue)
     assert recommender.select_movies(exclude_movies=[501, COLD_MOVIE]).tolist() == [500, *catalogue[2:]]
     count = recommender.run.parts.train[MOVIE_ID].value_counts()
@@ -328,6 +329,10 @@ def test_movies_are_selected_by_genre_year_count_and_id(recommender):
         ({"genres": ["Odd", "Noir"]}, "--genres=Noir: not among those of the data, which has Drama, Even, Odd"),
         ({"exclude_movies": [501, 77]}, "--exclude_movies=77: no movie of the data has this id"),
         ({"years": (1950, 1960)}, "leave no movie; ask for less"),
+        ({"years": (1960, 1950)}, "--years=1960,1950: must be two years, the earlier first"),
+        ({"years": (1960,)}, "--years=1960: must be two years"),
+        ({"min_ratings": -1}, "--min_ratings=-1: must be 0 or more"),
+        ({"genres": [""]}, "--genres=: not among those of the data"),
         ({"min_ratings": 10**6}, "leave no movie; ask for less"),
     ],
 )
@@ -342,6 +347,27 @@ def test_lists_hold_selected_movies_alone_and_are_shorter_where_these_are_few(re
     assert lists["rank"].tolist() == [1, 2, 3] * 2
 
 
+@pytest.mark.parametrize("movies", [["501"], [501, 77], [COLD_MOVIE]])
+def test_movies_that_no_list_can_hold_cannot_be_selected(recommender, movies):
+    with pytest.raises(InputError, match="movie id"):
+        recommender.recommend([1000], 1, movies=pd.Index(movies))
+
+
+@pytest.mark.parametrize(("genres", "columns"), [(["", ""], []), (["Drama", ""], ["Drama"])])
+def test_a_movie_without_genres_is_of_none(genres, columns):
+    parts = Split(train=(rated := table([1, 2], [7, 8], [3, 4])), valid=rated[:0], test=rated[:0])
+    data = clean_data(parts)
+    run = new_run(Config(), dataclasses.replace(data, movies=data.movies.assign(genres=genres)), parts)
+    assert run.genres.columns.tolist() == columns
+    assert run.genres.shape[0] == 2
+
+
+def test_somebody_new_can_ask_for_selected_movies(recommender):
+    movies = recommender.select_movies(genres="Odd")
+    listed = recommender.recommend_for({500: 5.0, 502: 5.0}, 3, movies=movies)
+    assert set(listed["movie_id"]) <= set(movies)
+
+
 def test_a_diverse_list_has_movies_of_both_kinds(recommender):
     plain, diverse = (recommender.recommend([1001], 4, diversity=diversity) for diversity in (0.0, 0.9))
     assert agree(1001, plain["movie_id"]).all()
@@ -350,21 +376,26 @@ def test_a_diverse_list_has_movies_of_both_kinds(recommender):
 
 
 def test_a_diversity_that_is_no_share_is_refused(recommender):
-    with pytest.raises(InputError, match=r"--diversity=1.0: must be 0 or more and below 1"):
+    with pytest.raises(InputError, match=r"--diversity=1: must be 0 or more and below 1"):
         recommender.recommend([1000], 1, diversity=1.0)
 
 
 # Why a movie.
 
 
-@pytest.fixture(scope="module")
-def explained() -> Recommender:
+@pytest.fixture(scope="module", params=["any", "next"])
+def explained(request) -> Recommender:
     """A recommender of two members with random parameters, who know histories, content and exposure."""
-    config = Config().replace(embedding_dim=3, hidden_dims=(), exposure_dim=4, ensemble_size=2)
-    run = new_run(config, clean_data(crowds()), crowds())
+    config = Config().replace(
+        embedding_dim=3, hidden_dims=(), exposure_dim=4, ensemble_size=2, exposure_to=request.param
+    )
     rng = np.random.default_rng(0)
+    train = crowds().train.assign(timestamp=rng.permutation(len(crowds().train)))
+    parts = Split(train=train, valid=train[:0], test=train[:0])
+    run = new_run(config, clean_data(parts), parts)
     shapes = jax.eval_shape(lambda: new_state(run.recipe)).params
-    return asked(run, jax.tree.map(lambda leaf: jnp.float32(rng.normal(size=leaf.shape)), shapes))
+    # Positive, so that nothing takes away from the exposure.
+    return asked(run, jax.tree.map(lambda leaf: jnp.float32(np.abs(rng.normal(size=leaf.shape))), shapes))
 
 
 def without(recommender, tower: str, *names: str) -> Recommender:
@@ -414,13 +445,46 @@ def test_reasons_are_the_strongest_ones_in_their_order(explained):
     for source, by in (("rated", "exposure"), ("content", "stars")):
         one, other = (table[table["source"] == source].reset_index(drop=True) for table in (every, two))
         assert one[by].is_monotonic_decreasing
+        assert (one[by] > 0).all()
         pd.testing.assert_frame_equal(other, one.head(2))
 
 
 def test_somebody_new_is_told_why_too(explained):
     new = explained.with_new_users(pd.DataFrame({USER_ID: [1, 1], MOVIE_ID: [501, 503], RATING: [5.0, 4.0]}))
-    reasons = new.explain(1, [505])
+    reasons = new.explain(1, list(range(500, 520)))
     assert set(reasons["reason"][reasons["source"] == "rated"]) == {501, 503}
+
+
+def test_somebody_new_with_the_ratings_of_a_user_of_train_is_exposed_to_the_same(explained):
+    own = own_train_ratings(explained, 1003)
+    new = explained.with_new_users(own.sample(frac=1, random_state=0))
+    row = explained.users.rows([1003])[0]
+    np.testing.assert_allclose(new.encoded[0].exposure[:, 0], explained.encoded[0].exposure[:, row], rtol=1e-4)
+
+
+def test_without_times_all_ratings_of_somebody_new_count_the_same(explained):
+    own = own_train_ratings(explained, 1003).drop(columns=TIMESTAMP)
+    one, other = (explained.with_new_users(ratings) for ratings in (own, own[::-1]))
+    np.testing.assert_allclose(one.encoded[0].exposure, other.encoded[0].exposure, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "message"),
+    [
+        ({MOVIE_ID: [500], "stars": [5.0]}, "no column user_id, rating among those of the ratings: movie_id, stars"),
+        ({USER_ID: [1, 1], MOVIE_ID: [500, 500], RATING: [5.0, 4.0]}, "user 1 has rated movie 500 more than once"),
+        ({USER_ID: [1, np.nan], MOVIE_ID: [500, 501], RATING: [5.0, 4.0]}, "a rating without a user id"),
+        ({USER_ID: [1], MOVIE_ID: [500], RATING: ["good"]}, "good stars: give one rating or more"),
+    ],
+)
+def test_tables_of_ratings_that_cannot_be_used_are_refused(explained, ratings, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        explained.with_new_users(pd.DataFrame(ratings))
+
+
+def test_no_reasons_are_no_answer(explained):
+    with pytest.raises(InputError, match="k=0: must be 1 or more"):
+        explained.explain(1003, [500], k=0)
 
 
 @pytest.mark.parametrize(("user", "movie", "message"), [(7, 500, "unknown user id 7"), (1000, 7, "unknown movie id 7")])
@@ -441,11 +505,12 @@ def test_movies_of_the_same_parity_are_the_most_similar(recommender):
 
 
 @pytest.mark.parametrize("size", [1, 1e-9, 1e9])
-def test_similarity_is_the_cosine_whatever_the_size_of_factors(size):
+def test_similarity_is_the_cosine_shrunk_by_few_ratings_whatever_the_size_of_factors(size):
     recommender = by_hand([0, 0, 0, 0], factors=size * np.float32([[3, 0], [0, 5], [1, 1], [-2, 0]]))
     similar = recommender.similar("1", 3)
     assert similar["movie_id"].tolist() == ["3", "2", "4"]
-    np.testing.assert_allclose(similar["similarity"], [1 / np.sqrt(2), 0, -1], atol=1e-6)
+    # Each of them has one rating.
+    np.testing.assert_allclose(similar["similarity"], np.array([1 / np.sqrt(2), 0, -1]) / (1 + 2), atol=1e-6)
 
 
 def test_a_movie_without_factors_is_like_no_other():

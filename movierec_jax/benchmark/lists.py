@@ -22,7 +22,7 @@ from jaxtyping import Int
 
 from movierec_jax import cli
 from movierec_jax.benchmark.fit import OURS, peak_memory_mb, run_apart
-from movierec_jax.benchmark.ranker import Likes, best_unseen, find_ranker, tune
+from movierec_jax.benchmark.ranker import Likes, best_unseen, find_ranker, fit_ranker, tune
 from movierec_jax.config import Config, from_json, to_json
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID
 from movierec_jax.vocab import Vocab
@@ -137,7 +137,7 @@ def lists_of_ranker(job: ListJob, task: Task) -> tuple[Int[np.ndarray, "users k"
     )
     tuned = time.perf_counter()
     likes, seen = table(task.train[is_liked], users), table(task.train, users)
-    scores = ranker.fit(likes, settings, job.seed)
+    scores = fit_ranker(ranker, likes, settings, job.seed)
     fitted = time.perf_counter()
     if len(task.given):
         known = Vocab(task.users, "user")
@@ -150,7 +150,7 @@ def lists_of_ranker(job: ListJob, task: Task) -> tuple[Int[np.ndarray, "users k"
             scipy.sparse.vstack([part, scipy.sparse.csr_matrix((1, part.shape[1]))], format="csr")[row]
             for part in (likes, seen)
         )
-        row = np.minimum(row, len(users) - 1)
+        row = np.minimum(row, len(users) - 1)  # Any: what the ranker says of them is not used.
     movie_row = best_unseen(scores, likes, seen, row, job.k)
     details = {"settings": dict(settings), "tried": tried, "tuning_seconds": tuned - start}
     return movie_row, fitted - tuned, time.perf_counter() - fitted, details

@@ -18,7 +18,7 @@ from movierec_jax.config import Config
 from movierec_jax.evaluate import model_lists
 from movierec_jax.model import encode
 from movierec_jax.movielens import read_ratings
-from movierec_jax.recommend import Seen, order_of, top_k_blocks
+from movierec_jax.recommend import Rated, order_of, top_k_blocks
 from movierec_jax.run import train_run
 from movierec_jax.schema import MOVIE_ID, TIMESTAMP, USER_ID, CleanData, InputError
 from movierec_jax.splits import Split
@@ -76,7 +76,7 @@ def lists_of(model: Recommender, users: pd.Index, movies: Vocab, k: int) -> Int[
     """
     run = model.run
     known = places_and_rows(run, users, [model.parts.train, model.parts.valid])
-    seen = Seen.of(*known, len(users), len(run.movies))
+    seen = Rated.of(*known, len(users), len(run.movies))
     top_k = functools.partial(top_k_blocks, run.model, order_of(run.recipe), model.params, *model.encoded)
     lists = model_lists(model.users.rows(users), len(run.movies), top_k, seen, k)
     place = movies.rows(run.movies.ids[: len(run.movies)])

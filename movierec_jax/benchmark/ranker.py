@@ -44,6 +44,19 @@ def find_ranker(name: str) -> Ranker:
     return importlib.import_module(f"movierec_jax.benchmark.rankers.{name}").RANKER
 
 
+def fit_ranker(ranker: Ranker, likes: Likes, settings: Settings, seed: int) -> Scores:
+    """The scores of a ranker fitted to likes; for users without any, who would all be alike to it, by popularity."""
+    scores = ranker.fit(likes, settings, seed)
+    count = np.asarray(likes.sum(axis=0), np.float64)
+
+    def filled(likes: Likes, row: Int[np.ndarray, " users"] | None) -> Float[np.ndarray, "users movies"]:
+        score = np.array(scores(likes, row), np.float64)
+        score[np.diff(likes.indptr) == 0] = count
+        return score
+
+    return filled
+
+
 def best_unseen(
     scores: Scores, likes: Likes, seen: Likes, row: Int[np.ndarray, " users"] | None, k: int
 ) -> Int[np.ndarray, "users k"]:
@@ -73,15 +86,8 @@ def tune(ranker: Ranker, likes: Likes, seen: Likes, hidden: Likes, seed: int) ->
     users = np.flatnonzero(np.diff(hidden.indptr))
     ndcg = []
     for settings in ranker.grid:
-        lists = best_unseen(ranker.fit(likes, settings, seed), likes[users], seen[users], users, 10)
-        ndcg.append(metrics.mean_over_users(metrics.ndcg_at_k(*hits(lists, hidden[users]), 10)))
+        lists = best_unseen(fit_ranker(ranker, likes, settings, seed), likes[users], seen[users], users, 10)
+        user, movie = hidden[users].nonzero()
+        is_hit, num_relevant = metrics.hits(lists, user, movie, likes.shape[1])
+        ndcg.append(metrics.mean_over_users(metrics.ndcg_at_k(is_hit, num_relevant, 10)))
     return ranker.grid[int(np.argmax(ndcg))], dict(zip(map(str, ranker.grid), ndcg, strict=True))
-
-
-def hits(lists: Int[np.ndarray, "users k"], relevant: Likes) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each place of the lists is a hit, and each user's number of relevant movies, as the metrics take them."""
-    num_movies = relevant.shape[1]
-    is_relevant = np.zeros((len(lists), num_movies + 1), bool)
-    is_relevant[relevant.nonzero()] = True
-    is_relevant[:, num_movies] = False
-    return np.take_along_axis(is_relevant, lists, axis=1), np.diff(relevant.indptr)

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from movierec_jax import metrics
 from movierec_jax.benchmark.bootstrap import CONFIDENCE, NUM_RESAMPLES, bootstrap_mean, interval
 from movierec_jax.benchmark.environment import machine, versions
 from movierec_jax.benchmark.fit import OURS, FitError
 from movierec_jax.benchmark.folds import Fold, fold_configs, read_fold
-from movierec_jax.benchmark.lists import ListJob, Lists, Task, lists_apart
+from movierec_jax.benchmark.lists import ListJob, Task, lists_apart
 from movierec_jax.benchmark.ranker import find_ranker
 from movierec_jax.benchmark.table import Table, as_text, with_interval, with_spread, write_table
 from movierec_jax.config import BenchmarkConfig, Config, to_json
@@ -192,8 +192,10 @@ def measure(entrant: Entrant, case: Case, seed: int) -> Measured:
     with tempfile.TemporaryDirectory() as scratch:
         case.task.save(pathlib.Path(scratch))
         lists = lists_apart(job, pathlib.Path(scratch))
-    is_hit, num_relevant = hits(lists, case)
     num_movies = len(case.task.movies)
+    relevant = case.hidden[case.hidden[RATING] >= case.relevant_rating]
+    user, movie = case.task.users.get_indexer(pd.Index(relevant[USER_ID])), case.task.movies.rows(relevant[MOVIE_ID])
+    is_hit, num_relevant = metrics.hits(lists.movie_row, user, movie, num_movies)
     figures = {
         "coverage@10": metrics.catalogue_coverage(lists.movie_row[:, :10], num_movies),
         "gini@10": metrics.gini(lists.movie_row[:, :10], num_movies),
@@ -203,21 +205,6 @@ def measure(entrant: Entrant, case: Case, seed: int) -> Measured:
     }
     by_user = {name: figure(is_hit, num_relevant) for name, figure in BY_USER.items()}
     return Measured(entrant.label, by_user, figures, lists.details)
-
-
-def hits(lists: Lists, case: Case) -> tuple[np.ndarray, Int64[np.ndarray, " users"]]:
-    """Whether each place of each list is a hit, and how many movies are relevant to each user.
-
-    Movies that train does not have count among these: they can be in no list.
-    """
-    relevant = case.hidden[case.hidden[RATING] >= case.relevant_rating]
-    user, movie = case.task.users.get_indexer(pd.Index(relevant[USER_ID])), case.task.movies.rows(relevant[MOVIE_ID])
-    num_movies = len(case.task.movies)
-    is_relevant = np.zeros((len(case.task.users), num_movies + 1), bool)
-    is_relevant[user, movie] = True
-    is_relevant[:, num_movies] = False
-    num_relevant = np.bincount(user, minlength=len(case.task.users))
-    return np.take_along_axis(is_relevant, lists.movie_row.astype(np.int64), axis=1), num_relevant
 
 
 # Figures.
