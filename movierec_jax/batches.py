@@ -7,8 +7,9 @@ seen without stopping.
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
+from movierec_jax.known import lay_out
 from movierec_jax.recency import turns
-from movierec_jax.schema import Batch, Ratings, UserBlocks
+from movierec_jax.schema import Batch, Links, Ratings, UserBlocks
 
 
 def num_steps(num_ratings: int, batch_size: int) -> int:
@@ -66,6 +67,31 @@ def user_blocks(ratings: Ratings, hit: Float32[np.ndarray, " ratings"], users_pe
         turn=stack(turns(ratings.user_row, ratings.timestamp), 0),
         num_ratings=stack(count[user].astype(np.int32), 0),
     )
+
+
+def with_links(blocks: UserBlocks, users_per_block: int) -> UserBlocks:
+    """The same blocks with their links, in the order of their entries. An owner above all others marks filling."""
+    sides: tuple[list[Links], list[Links]] = ([], [])
+    for user, movie_row in zip(blocks.user, blocks.movie_row, strict=True):
+        num_entries = int(np.sum(user < users_per_block))
+        user, movie_row = user[:num_entries], movie_row[:num_entries]
+        sides[0].append(lay_out(user, movie_row))
+        sides[1].append(lay_out(movie_row, user))
+    by_user, by_movie = map(stack_links, sides)
+    return blocks._replace(links=(by_user, by_movie))
+
+
+def stack_links(blocks: list[Links]) -> Links:
+    """The links of many blocks, without values, each filled up to the pieces of the largest."""
+    num_pieces = max(len(links.owner) for links in blocks)
+
+    def stack(name: str, filling: int) -> np.ndarray:
+        arrays = [getattr(links, name) for links in blocks]
+        widths = [[(0, 0)] * (array.ndim - 1) + [(0, num_pieces - array.shape[-1])] for array in arrays]
+        filled = [np.pad(array, width, constant_values=filling) for array, width in zip(arrays, widths, strict=True)]
+        return np.stack(filled)
+
+    return Links(stack("owner", np.iinfo(np.int32).max), stack("other", 0), stack("link", -1), ())
 
 
 def block_of_steps(num_blocks: int, seed: int, first_step: int, steps: int) -> Int32[np.ndarray, " steps"]:

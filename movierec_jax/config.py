@@ -23,10 +23,11 @@ SMALL_DATA = 100_000
 SMALL_DATA_EPOCHS = 12
 EPOCHS_POWER = 0.22
 
-# Users of a step's error over the whole catalogue unless their number is given: a share of all, and no more than keep
-# a table of users by movies within so many numbers (128 MiB as float32).
+# Users of a step's error over the whole catalogue unless their number is given: a share of all.
 USER_BLOCKS = 10
-BLOCK_NUMBERS = 2**25
+# Numbers of a table of these users by all movies (128 MiB as float32) up to which a step makes it: it costs the least
+# where catalogues are small.
+TABLE_NUMBERS = 2**25
 
 # What the error over the whole catalogue may take for a hit.
 HITS = ("rated", "relevant", "graded")
@@ -254,8 +255,7 @@ class TrainConfig:
     )
     users_per_step: int | None = setting(
         None,
-        f"users in a step's error over the whole catalogue; without it 1/{USER_BLOCKS} of them, fewer if the catalogue "
-        "is large",
+        f"users in a step's error over the whole catalogue; without it 1/{USER_BLOCKS} of them",
     )
     patience: int = setting(0, "stop after this many epochs without a better validation RMSE; 0: never")
     ensemble_size: int = setting(1, "members trained at once from other initial values; predictions are their mean")

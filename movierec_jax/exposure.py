@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from movierec_jax.pooling import Weighted, over_owners, over_pieces
+from movierec_jax.pooling import BothWays, over_owners, pool
 
 # Spread of initial rows.
 INITIAL_SPREAD = 0.05
@@ -41,10 +41,11 @@ class Exposure(nn.Module):
         self.movie = self.param("movie", rows, (self.num_movies, self.dim))
         self.bias = self.param("bias", nn.initializers.zeros, (self.num_movies, 1))
 
-    def users(self, rated: Weighted, num_users: int) -> Float[Array, "users exposure"]:
+    def users(self, rated: BothWays, num_users: int) -> Float[Array, "users exposure"]:
         """Users by the weighted links to the movies they have rated."""
-        squares = over_owners(jnp.sum(jnp.square(rated.weights[0]), axis=0), rated.owner, num_users)
-        return user_vectors(over_owners(over_pieces((self.rated,), rated), rated.owner, num_users), squares)
+        links = rated.forward
+        squares = over_owners(jnp.sum(jnp.square(links.weights[0]), axis=0), links.owner, num_users)
+        return user_vectors(pool((self.rated,), rated, num_users), squares)
 
     def movies(self, num_rows: int) -> Float[Array, "movie_rows exposure"]:
         """Movies in the order of rows, zero for those that train does not have."""

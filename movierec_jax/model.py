@@ -271,7 +271,7 @@ class TwoTowers(nn.Module):
         user, movie = self.at(user, movie, moment)
         return self.head(user, movie, is_training=is_training), user, movie
 
-    def encode_users(self, users: Seen, rated: Weighted) -> Encoded:
+    def encode_users(self, users: Seen, rated: BothWays) -> Encoded:
         """Every user in the order of rows, those without ratings last; rated: what counts in their exposure."""
         return self.exposed(self.user_tower(jnp.arange(len(users.num_ratings), dtype=jnp.int32), users), rated)
 
@@ -283,12 +283,12 @@ class TwoTowers(nn.Module):
             return encoded
         return dataclasses.replace(encoded, exposure=self.exposure.movies(len(rows)))
 
-    def encode_new_users(self, users: Seen, rated: Weighted) -> Encoded:
+    def encode_new_users(self, users: Seen, rated: BothWays) -> Encoded:
         """Users who have no row."""
         rows = jnp.full(len(users.num_ratings), self.num_users, jnp.int32)
         return self.exposed(self.user_tower(rows, users), rated)
 
-    def exposed(self, encoded: Encoded, rated: Weighted) -> Encoded:
+    def exposed(self, encoded: Encoded, rated: BothWays) -> Encoded:
         """The same users with their exposure."""
         if not self.config.exposure_dim:
             return encoded
@@ -297,6 +297,12 @@ class TwoTowers(nn.Module):
     def catalogue(self, rated: Float[Array, "users movies"]) -> Float[Array, "users movies"]:
         """The exposure to every movie of users known by a table of what they have rated, as `Exposure` has it."""
         return self.exposure.catalogue(rated)
+
+    def exposed_sides(
+        self, rated: BothWays, num_users: int
+    ) -> tuple[Float[Array, "users exposure"], Float[Array, "movies exposure"]]:
+        """The exposure of users known by what they have rated, and of every movie of train."""
+        return self.exposure.users(rated, num_users), self.exposure.movies(self.num_movies)
 
     def at(self, user: Encoded, movie: Encoded, moment: Int32[Array, "*pairs moments"]) -> tuple[Encoded, Encoded]:
         """Each user and movie as they are at a moment."""
@@ -315,7 +321,8 @@ class TwoTowers(nn.Module):
 def encode(params: Members, known: Known, *, model: TwoTowers) -> tuple[Encoded, Encoded]:
     """All users and all movies with their whole histories, as each member sees them: `[members, rows, ...]`."""
     users, movies = seen(known, known.by_user.link >= 0, known.by_movie.link >= 0)
-    rated = Weighted(known.by_user.owner, known.by_user.other, known.by_user.values[2:])
+    counts = Weighted(known.by_user.owner, known.by_user.other, known.by_user.values[2:])
+    rated = BothWays(counts, counts)  # No gradient is asked for.
     return (
         jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params),
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
@@ -334,7 +341,8 @@ def encode_new_users(params: Members, links: Links, num_users: int, *, model: Tw
         content=BothWays(nothing, nothing),
         has_row=jnp.ones(num_users),
     )
-    rated = Weighted(links.owner, links.other, links.values[1:])
+    in_exposure = Weighted(links.owner, links.other, links.values[1:])
+    rated = BothWays(in_exposure, in_exposure)
     return jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_new_users"))(params)
 
 

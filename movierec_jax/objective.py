@@ -9,15 +9,20 @@ Means are weighted, so the places that fill up a last batch (weight 0) change no
 
 from collections.abc import Mapping
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from movierec_jax.config import TrainConfig
 from movierec_jax.model import Encoded
-from movierec_jax.schema import Known
+from movierec_jax.pooling import both_ways, pool
+from movierec_jax.schema import Known, Links, UserBlocks
 
 # Ratings of a row at which its decay does not depend on `decay_power`.
 TYPICAL_COUNT = 200.0
+
+# Ratings whose exposure is worked out at once.
+ENTRIES_AT_ONCE = 2**14
 
 # Ratings that every user and movie is taken to have beside its own when its uncertainty is judged.
 UNCERTAINTY_DAMPING = 5.0
@@ -48,6 +53,39 @@ def catalogue_error(
         raise ValueError(f"exposure {exposure.shape}, hits {hit.shape} and weights {weight.shape} differ in shape")
     num_users = jnp.sum(jnp.any(weight > 0, axis=1))
     return jnp.sum(weight * jnp.square(exposure - hit)) / jnp.maximum(num_users, 1)
+
+
+def summed_catalogue_error(
+    users: Float[Array, "users exposure"],
+    movies: Float[Array, "movies exposure"],
+    block: UserBlocks,
+    links: tuple[Links, Links],
+    is_told: Float[Array, " entries"],
+    unrated_weight: float,
+) -> Float[Array, ""]:
+    """The same error without a table of users by movies, for users who have rated the entries of a block.
+
+    Over all movies the squares of a user's exposure add up to user' (movies' movies) user, as in iALS (Hu, Koren,
+    Volinsky 2008); those of rated movies are taken off again, and the error of what is told is put in their place. The
+    gradient of these entries is a sum over their links, from users to movies and from movies to users.
+    """
+    num_users = len(users)
+    is_entry = block.user < num_users
+    exposure = jax.lax.stop_gradient(
+        jax.lax.map(
+            lambda pair: users.at[pair[0]].get(mode="fill", fill_value=0) @ movies[pair[1]],
+            (block.user, block.movie_row),
+            batch_size=ENTRIES_AT_ONCE,
+        )
+    )
+    error = jnp.sum(is_told * jnp.square(exposure - block.hit) - is_entry * unrated_weight * jnp.square(exposure))
+    slope = 2 * (is_told * (exposure - block.hit) - is_entry * unrated_weight * exposure)
+    # Has the gradient that the error of the entries has; its own value is taken off.
+    linear = jnp.sum(users * pool((movies,), both_ways(links, slope), num_users))
+    entries = linear + jax.lax.stop_gradient(error - linear)
+    is_user = jnp.zeros(num_users).at[block.user].set(1, mode="drop")
+    everything = unrated_weight * jnp.sum(is_user[:, None] * (users @ (movies.T @ movies)) * users)
+    return (everything + entries) / jnp.maximum(jnp.sum(is_user), 1)
 
 
 def exposure_decay(

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
+from movierec_jax.schema import Links
+
 
 class Weighted(NamedTuple):
     """Links from owners to others, each with one weight per table that is summed; weight 0 marks filling.
@@ -31,6 +33,13 @@ class BothWays(NamedTuple):
 
     forward: Weighted
     backward: Weighted
+
+
+def both_ways(sides: tuple[Links, Links], weight: Float[Array, " links"]) -> BothWays:
+    """Links laid out by owner and by other, with a weight for each in the order in which they came."""
+    # A link of -1, which is filling, so finds the last.
+    padded = jnp.append(weight, 0)
+    return BothWays(*(Weighted(side.owner, side.other, (padded[side.link],)) for side in sides))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -91,10 +100,19 @@ def over_pieces_apart(
 
 
 def side_by_side(function, axis_size, in_batched, tables, links):
-    """The sums of many tables as those of one with all their features: rows are fetched once, not once per member."""
+    """The sums of many tables as those of one with all their features: rows are fetched once, not once per member.
+
+    Where weights differ by member one comes after the other.
+    """
     is_batched, links_batched = in_batched
     if any(jax.tree.leaves(links_batched)):
-        raise NotImplementedError("members share their links")
+        every = jax.tree.map(
+            lambda leaf, has_members: leaf if has_members else jnp.broadcast_to(leaf, (axis_size, *leaf.shape)),
+            (tables, links),
+            (is_batched, links_batched),
+        )
+        sums = jax.lax.map(lambda member: function(*member), every)
+        return sums, jax.tree.map(lambda _: True, sums)
     wide = jax.tree.map(
         lambda table, has_members: jnp.moveaxis(
             table if has_members else jnp.broadcast_to(table, (axis_size, *table.shape)), 0, 1

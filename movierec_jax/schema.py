@@ -175,6 +175,7 @@ class UserBlocks(NamedTuple):
     user: place of the rating's user within the block; the number of users in a block marks filling.
     hit: what the error takes the movie to be to the user.
     turn: which of its user's ratings it is, by time, from 0; num_ratings: how many they are.
+    links: the same from users to movies, and from movies to users, where sums over them take the place of a table.
     """
 
     user: Int32[Any, "*blocks entries"]
@@ -182,10 +183,11 @@ class UserBlocks(NamedTuple):
     hit: Float32[Any, "*blocks entries"]
     turn: Int32[Any, "*blocks entries"]
     num_ratings: Int32[Any, "*blocks entries"]
+    links: "tuple[Links, Links] | None" = None
 
 
 class Links(NamedTuple):
-    """Links from owners to others, laid out in pieces of one length for `pooling.pool`.
+    """Links from owners to others, laid out in pieces of one length for `pooling.pool`, or stacked for many blocks.
 
     An owner with more links than a piece holds has several pieces, side by side; one without any has none. Owners rise.
     Places left over at the end of an owner's last piece are filling.
@@ -194,10 +196,10 @@ class Links(NamedTuple):
     values: what the link says, once or more; 0 in filling.
     """
 
-    owner: Int32[Any, " pieces"]
-    other: Int32[Any, "length pieces"]
-    link: Int32[Any, "length pieces"]
-    values: tuple[Float32[Any, "length pieces"], ...]
+    owner: Int32[Any, "*blocks pieces"]
+    other: Int32[Any, "*blocks length pieces"]
+    link: Int32[Any, "*blocks length pieces"]
+    values: tuple[Float32[Any, "*blocks length pieces"], ...]
 
 
 class Known(NamedTuple):

@@ -14,10 +14,19 @@ import optax
 from jaxtyping import Array, Float, Float32, Int32
 
 from movierec_jax import batches
-from movierec_jax.config import BLOCK_NUMBERS, USER_BLOCKS, TrainConfig
+from movierec_jax.config import TABLE_NUMBERS, USER_BLOCKS, TrainConfig
 from movierec_jax.model import Members, Seen, TwoTowers, as_new, encode, mean_stars, seen
-from movierec_jax.objective import catalogue_error, decay, exposure_decay, squared_error, variance, weighted_mean
+from movierec_jax.objective import (
+    catalogue_error,
+    decay,
+    exposure_decay,
+    squared_error,
+    summed_catalogue_error,
+    variance,
+    weighted_mean,
+)
 from movierec_jax.optimizer import adam
+from movierec_jax.pooling import both_ways
 from movierec_jax.recency import recency
 from movierec_jax.schema import Batch, InputError, Known, Links, Ratings, UserBlocks
 
@@ -73,8 +82,12 @@ class Recipe:
     @property
     def users_per_step(self) -> int:
         """Users in a step's error over the whole catalogue."""
-        share = min(-(-self.model.num_users // USER_BLOCKS), BLOCK_NUMBERS // self.model.num_movies)
-        return self.config.users_per_step or max(1, share)
+        return self.config.users_per_step or -(-self.model.num_users // USER_BLOCKS)
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether a step's users by all movies make a table that is small enough; else sums take its place."""
+        return self.users_per_step * self.model.num_movies <= TABLE_NUMBERS
 
     def hits(self, rating: Float32[np.ndarray, " ratings"]) -> Float32[np.ndarray, " ratings"]:
         """What the error over the whole catalogue takes rated movies to be: 1 for a hit, 0 for none."""
@@ -87,7 +100,8 @@ class Recipe:
         """The train ratings as the error over the whole catalogue takes them; None where there is no such error."""
         if not self.model.config.exposure_dim:
             return None
-        return batches.user_blocks(train, self.hits(train.rating), self.users_per_step, self.config.seed)
+        blocks = batches.user_blocks(train, self.hits(train.rating), self.users_per_step, self.config.seed)
+        return blocks if self.has_tables else batches.with_links(blocks, self.users_per_step)
 
 
 class EpochInput(typing.NamedTuple):
@@ -201,7 +215,20 @@ class Catalogue(typing.NamedTuple):
     weight: Float[Array, "users movies"]
 
 
-def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue:
+class Told(typing.NamedTuple):
+    """The same rating by rating, where tables would be too large.
+
+    links: of the block. counts: how much each rating counts where it is known; is_hidden: 1 for those that are to be
+    told.
+    """
+
+    block: UserBlocks
+    links: tuple[Links, Links]
+    counts: Float[Array, " entries"]
+    is_hidden: Float[Array, " entries"]
+
+
+def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue | Told:
     """The users of a block, with a share of their ratings hidden.
 
     Movies with ratings that are not hidden have weight 0: they could be told from themselves, or, where the next ones
@@ -214,6 +241,10 @@ def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue:
         return empty.at[block.user, block.movie_row].set(entries, mode="drop")
 
     counts, is_hidden = (next_hidden if config.exposure_to == "next" else any_hidden)(block, key, recipe)
+    if not recipe.has_tables:
+        is_entry = block.user < recipe.users_per_step
+        links = typing.cast(tuple[Links, Links], block.links)
+        return Told(block, links, is_entry * counts, is_entry * is_hidden)
     is_rated, is_told = table(jnp.ones_like(block.hit)), table(is_hidden)
     weight = is_told + config.unrated_weight * (1 - is_rated)
     return Catalogue(table(counts), table(block.hit * is_hidden), weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
@@ -240,7 +271,7 @@ def train_step(
     batch: Batch,
     users: Seen,
     movies: Seen,
-    catalogue: Catalogue | None,
+    catalogue: Catalogue | Told | None,
     known: Known,
     *,
     recipe: Recipe,
@@ -267,8 +298,7 @@ def train_step(
         penalty = config.uncertainty * weighted_mean(spread, batch.weight) + decay(params, known, config)
         if catalogue is None:
             return error + penalty, Errors(error, jnp.zeros(()))
-        exposure = recipe.model.apply({"params": params}, catalogue.rated, method="catalogue")
-        told = catalogue_error(exposure, catalogue.hit, catalogue.weight)
+        told = error_over_catalogue(params, catalogue, recipe)
         penalty += exposure_decay(params["exposure"], known, config, recipe.hidden_share)
         return error + penalty + told, Errors(error, told)
 
@@ -279,6 +309,17 @@ def train_step(
 
     params, opt_state, errors = jax.vmap(member_step)(state.params, state.opt_state, member_keys(config))
     return TrainState(step=state.step + 1, params=params, opt_state=opt_state), jax.tree.map(jnp.mean, errors)
+
+
+def error_over_catalogue(params: optax.Params, catalogue: Catalogue | Told, recipe: Recipe) -> Float[Array, ""]:
+    """The squared error of a user over the whole catalogue, by tables or by sums."""
+    if isinstance(catalogue, Catalogue):
+        exposure = recipe.model.apply({"params": params}, catalogue.rated, method="catalogue")
+        return catalogue_error(exposure, catalogue.hit, catalogue.weight)
+    block, links, counts, is_hidden = catalogue
+    rated = both_ways(links, counts)
+    users, movies = recipe.model.apply({"params": params}, rated, recipe.users_per_step, method="exposed_sides")
+    return summed_catalogue_error(users, movies, block, links, is_hidden, recipe.config.unrated_weight)
 
 
 @functools.partial(jax.jit, static_argnames="recipe", donate_argnames="state")

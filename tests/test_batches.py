@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.batches import block_of_steps, epoch_order, num_steps, stack_batches, steps_of, user_blocks
+from movierec_jax.batches import (
+    block_of_steps,
+    epoch_order,
+    num_steps,
+    stack_batches,
+    steps_of,
+    user_blocks,
+    with_links,
+)
 from movierec_jax.schema import Ratings
 
 many = hypothesis.settings(deadline=None, max_examples=40)
@@ -124,6 +132,31 @@ def test_every_rating_is_once_in_the_block_of_its_user(pairs, users_per_block, s
     # As many places as users, and one user in each.
     assert len(place_of_user) == len({place[:2] for place in place_of_user}) == len(set(user))
     assert (blocks.user[blocks.user >= users_per_block] == users_per_block).all()
+
+
+@many
+@hypothesis.given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=40, unique=True),
+    st.integers(1, 12),
+)
+def test_links_of_blocks_lead_from_each_user_to_each_movie_and_back(pairs, users_per_block):
+    user, movie = np.array(pairs, np.int32).T
+    nothing = np.zeros(len(pairs))
+    ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
+    blocks = with_links(user_blocks(ratings, np.float32(nothing), users_per_block, 0), users_per_block)
+    by_user, by_movie = blocks.links
+    for block in range(len(blocks.user)):
+        is_entry = blocks.user[block] < users_per_block
+        for side, owner, other in (
+            (by_user, blocks.user[block], blocks.movie_row[block]),
+            (by_movie, blocks.movie_row[block], blocks.user[block]),
+        ):
+            length, piece = np.nonzero(side.link[block] >= 0)
+            entry = side.link[block][length, piece]
+            assert sorted(entry) == np.flatnonzero(is_entry).tolist()
+            assert side.owner[block][piece].tolist() == owner[entry].tolist()
+            assert side.other[block][length, piece].tolist() == other[entry].tolist()
+            assert (np.diff(side.owner[block]) >= 0).all()
 
 
 @many

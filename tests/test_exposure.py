@@ -12,10 +12,10 @@ from movierec_jax.config import Config, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.exposure import Exposure
 from movierec_jax.known import lay_out
 from movierec_jax.model import encode, mean_exposure
-from movierec_jax.pooling import Weighted
+from movierec_jax.pooling import BothWays, Weighted
 from movierec_jax.schema import InputError, UserBlocks
 from movierec_jax.splits import Split
-from movierec_jax.train import Recipe, catalogue_of, fit, new_state
+from movierec_jax.train import Recipe, catalogue_of, fit, new_state, train_epoch
 
 NUM_USERS, NUM_MOVIES, DIM = 5, 7, 3
 # User 3 has rated nothing, user 4 everything; user 2's first rating counts little.
@@ -46,7 +46,7 @@ def test_exposure_is_the_product_of_what_was_rated_as_it_counts_and_the_movie_an
 def test_users_by_links_are_those_by_tables(params):
     user, movie = (axis.astype(np.int32) for axis in np.nonzero(RATED))
     links = jax.device_put(lay_out(user, movie, RATED[user, movie]))
-    rated = Weighted(links.owner, links.other, links.values)
+    rated = BothWays(*(Weighted(links.owner, links.other, links.values),) * 2)
     users = EXPOSURE.apply({"params": params}, rated, NUM_USERS, method="users")
     movies = EXPOSURE.apply({"params": params}, NUM_MOVIES + 2, method="movies")
     assert not movies[NUM_MOVIES:].any()
@@ -65,7 +65,7 @@ def recipe_of(run, exposure_to="any", **settings) -> Recipe:
 def last_block(run) -> UserBlocks:
     """The last of the blocks of 16 users, half a hit each: 12 users."""
     blocks = user_blocks(run.train, np.full(len(run.train), 0.5, np.float32), 16, seed=0)
-    return UserBlocks(*(column[-1] for column in blocks))
+    return jax.tree.map(lambda column: column[-1], blocks)
 
 
 @pytest.fixture(scope="module")
@@ -164,11 +164,30 @@ def test_a_hit_is_any_rating_or_a_relevant_one_or_a_place_on_the_scale(run, hit,
     assert recipe_of(run, hit=hit).hits(np.float32([1, 3, 4, 5])).tolist() == expected
 
 
-def test_a_step_takes_a_share_of_the_users_but_no_more_than_fit_with_a_large_catalogue(run):
+def test_a_step_takes_a_share_of_the_users_and_sums_take_the_place_of_large_tables(run):
     assert recipe_of(run).users_per_step == 6
     assert recipe_of(run, users_per_step=9).users_per_step == 9
-    wide = run.model.clone(num_users=10**6, num_movies=2**24)
-    assert Recipe(wide, TrainConfig(), 1, (1.0, 5.0), 4.0).users_per_step == 2
+    for num_movies, has_tables in ((2**15, True), (2**15 + 1, False)):
+        model = run.model.clone(num_users=10 * 2**10, num_movies=num_movies)
+        assert Recipe(model, TrainConfig(), 1, (1.0, 5.0), 4.0).has_tables == has_tables
+
+
+@pytest.mark.parametrize("settings", [{}, {"exposure_to": "next", "ensemble_size": 2, "hit": "graded"}])
+def test_sums_train_to_what_tables_train_to(monkeypatch, settings):
+    config = Config().replace(embedding_dim=2, hidden_dims=(), exposure_dim=4, history=(), epochs=3, **settings)
+    train = series().train.sample(frac=0.7, random_state=0).reset_index(drop=True)
+    parts = Split(train=train.assign(rating=np.float32(1 + train.index % 5)), valid=train[:0], test=train[:0])
+    ends = []
+    for table_numbers in (10**9, 0):
+        monkeypatch.setattr("movierec_jax.train.TABLE_NUMBERS", table_numbers)
+        run = new_run(config, clean_data(parts), parts)
+        assert run.recipe.has_tables == (table_numbers > 0)
+        # The program depends on the number as well, which is no argument of it.
+        train_epoch.clear_cache()
+        *_, (state, record) = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
+        ends.append((state.params["exposure"], record.catalogue_error))
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-5), *ends)
+    train_epoch.clear_cache()
 
 
 @pytest.fixture(scope="module")

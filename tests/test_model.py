@@ -23,7 +23,7 @@ from movierec_jax.model import (
     seen,
     small_normal,
 )
-from movierec_jax.pooling import Weighted
+from movierec_jax.pooling import BothWays, Weighted
 from movierec_jax.schema import Bags, Known, Ratings
 
 # Users 0 to 4 and movies 0 to 6 have ratings, user 4 and movie 6 one each; user 5 and movie 7 have content alone; the
@@ -56,7 +56,7 @@ def bags(rows, num_features) -> Bags:
 USER_CONTENT, MOVIE_CONTENT = bags([0, 1, 2, 4, COLD_USER], 3), bags([0, 1, 2, 3, 4, COLD_MOVIE], 4)
 KNOWN: Known = jax.device_put(known_of(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, MOVIE_CONTENT))
 # What counts in the exposure of users.
-RATED = Weighted(KNOWN.by_user.owner, KNOWN.by_user.other, KNOWN.by_user.values[2:])
+RATED = BothWays(*(Weighted(KNOWN.by_user.owner, KNOWN.by_user.other, KNOWN.by_user.values[2:]),) * 2)
 
 
 def model_of(config=CONFIG, num_user_features=3, num_movie_features=4, **moments) -> TwoTowers:
@@ -232,7 +232,7 @@ def test_leaving_ratings_out_equals_not_having_them(left_out):
         for links in (KNOWN.by_user, KNOWN.by_movie)
     )
     users, movies = seen(KNOWN, *counts)
-    rated = RATED._replace(weights=users.ratings.forward.weights[1:])
+    rated = BothWays(*(RATED.forward._replace(weights=users.ratings.forward.weights[1:]),) * 2)
     ours = (
         apply(model, params, users, rated, method="encode_users"),
         apply(model, params, movies, method="encode_movies"),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from movierec_jax.config import TrainConfig
+from movierec_jax.known import lay_out
 from movierec_jax.model import Encoded
 from movierec_jax.objective import (
     TYPICAL_COUNT,
@@ -17,11 +18,12 @@ from movierec_jax.objective import (
     exposure_decay,
     row_weights,
     squared_error,
+    summed_catalogue_error,
     variance,
     weighted_mean,
     weighted_size,
 )
-from movierec_jax.schema import Known
+from movierec_jax.schema import Known, UserBlocks
 
 # Settings that make decay 0.
 NO_DECAY = TrainConfig(
@@ -208,6 +210,43 @@ def test_the_error_over_the_catalogue_is_a_sum_over_movies_and_a_mean_over_users
     weight = floats([1, 0.5, 0.5], [0, 0.5, 0.5], [0, 0, 0])
     expected = ((1 * 0.5**2 + 0 + 0.5 * 1**2) + (0 + 0.5 * 1**2 + 0)) / 2
     assert catalogue_error(exposure, hit, weight) == expected
+
+
+def test_the_error_over_the_catalogue_by_sums_has_the_value_and_the_gradient_of_that_by_tables():
+    rng = np.random.default_rng(0)
+    num_users, num_movies, weight = 5, 7, 0.3
+    # User 3 has rated nothing, and place 5 is none of a user.
+    user, movie = (axis.astype(np.int32) for axis in np.nonzero(rng.random((num_users, num_movies)) < 0.5))
+    user, movie = user[user != 3], movie[user != 3]
+    links = jax.device_put((lay_out(user, movie), lay_out(movie, user)))
+    is_told = np.float32(rng.random(len(user)) < 0.5)
+    hit = is_told * np.float32(rng.random(len(user)))
+    nothing = jnp.zeros(len(user) + 1, jnp.int32)
+    block = UserBlocks(
+        user=jnp.append(jnp.asarray(user), num_users),
+        movie_row=jnp.append(jnp.asarray(movie), 0),
+        hit=jnp.append(jnp.asarray(hit), 0),
+        turn=nothing,
+        num_ratings=nothing,
+    )
+    sides = tuple(jnp.float32(rng.normal(size=(rows, 4))) for rows in (num_users, num_movies))
+
+    def table(entries):
+        return jnp.zeros((num_users, num_movies)).at[user, movie].set(entries)
+
+    weights = (table(is_told) + weight * (1 - table(jnp.ones(len(user))))) * (jnp.arange(num_users) != 3)[:, None]
+
+    def by_tables(users, movies):
+        return catalogue_error(users @ movies.T, table(hit), weights)
+
+    def by_sums(users, movies):
+        return summed_catalogue_error(users, movies, block, links, jnp.append(is_told, 0), weight)
+
+    for one, other in zip(
+        *(jax.tree.leaves(jax.value_and_grad(error, argnums=(0, 1))(*sides)) for error in (by_tables, by_sums)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_the_error_over_the_catalogue_is_0_where_no_movie_counts():

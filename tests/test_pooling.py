@@ -112,8 +112,19 @@ def test_a_table_that_all_members_share_counts_for_each():
         np.testing.assert_allclose(sums[member], pool_densely((own[member], shared), matrices), rtol=1e-5, atol=1e-5)
 
 
-def test_members_with_links_of_their_own_are_refused():
-    links, _ = links_of([(0, 0), (4, 3)])
-    many = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), links)
-    with pytest.raises(NotImplementedError, match="members share their links"):
-        jax.vmap(lambda links: pool((numbers((NUM_OTHERS, WIDTH)),) * 2, links, NUM_OWNERS))(many)
+def test_members_may_weigh_their_links_each_in_a_way_of_its_own():
+    links, _ = links_of([(0, 0), (0, 3), (4, 3)])
+    factors, table = jnp.float32([1, -2]), numbers((NUM_OTHERS, WIDTH))
+
+    def sums_and_gradient(factor):
+        scaled = jax.tree.map(lambda leaf: leaf * factor if leaf.dtype == jnp.float32 else leaf, links)
+        tables = (table, 2 * table)
+        return jax.value_and_grad(lambda tables: jnp.sum(jnp.sin(pool(tables, scaled, NUM_OWNERS))))(tables)
+
+    at_once = jax.vmap(sums_and_gradient)(factors)
+    for member, factor in enumerate(factors):
+        jax.tree.map(
+            lambda leaf, alone, member=member: np.testing.assert_allclose(leaf[member], alone, rtol=1e-5, atol=1e-5),
+            at_once,
+            sums_and_gradient(factor),
+        )
