@@ -14,7 +14,7 @@ Each module is one stage, in the order in which data flows through them:
 `content` makes features of genres, years, tags, ages and, read by `features_file`, any table of movies or users.
 `known` lays out these and the ratings for the towers, which see users and movies through sums over them (`pooling`);
 `moments` tells them, where asked to, when a rating was given. `exposure` learns beside the stars which movies a user
-comes to rate at all; `recommend` orders lists by both, and `explain` takes either apart.
+comes to rate at all, or next (`recency`); `recommend` orders lists by both, and `explain` takes either apart.
 `config` holds every default, `schema` the records that pass between stages, `run` the whole of a training run, and
 `cli` what the scripts share. `benchmark` compares the whole with other recommenders, `tuning` finds settings by trial.
 """
