@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 from absl import app, flags, logging
 
 from movierec_jax.config import Config, as_flag
+from movierec_jax.programs import keep_programs
 from movierec_jax.schema import InputError, Interrupted
 
 T = TypeVar("T")
@@ -101,6 +102,7 @@ def run(main: Callable[[], Any], sections: Sequence[type], doc: str, repeatable:
 
     def start(argv: list[str]) -> None:
         calm_libraries()
+        keep_programs()
         sys.exit(exit_status(main))
 
     app.run(start, flags_parser=lambda argv: parse_flags(argv, sections, doc))

@@ -1,16 +1,25 @@
 """Fixtures that several files share, and the strictness that all tests run under."""
 
+import os
+
 import checkerboard
 import jax
 import pandas as pd
 import pytest
 
 from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.programs import FOLDER_VARIABLE, KEEP_ALL
 from movierec_jax.run import train_run
 from movierec_jax.splits import Split
 from movierec_jax.trained import load
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def programs(tmp_path_factory):
+    """Scripts that tests start keep their compiled programs for each other, away from the user's own."""
+    os.environ.update({FOLDER_VARIABLE: str(tmp_path_factory.mktemp("programs")), **KEEP_ALL})
 
 
 @pytest.fixture(scope="session")

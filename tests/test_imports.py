@@ -21,7 +21,7 @@ pooling exposure model objective optimizer train
 checkpoint recommend explain evaluate trained scoring report plots
 run
 tuning
-cli
+programs cli
 benchmark.peer benchmark.with_surprise benchmark.with_myfm
 benchmark.peers.biases benchmark.peers.surprise_baseline benchmark.peers.surprise_knn benchmark.peers.surprise_svd
 benchmark.peers.surprise_svdpp benchmark.peers.myfm_mf benchmark.peers.myfm_svdpp
@@ -32,7 +32,7 @@ benchmark.cold benchmark.lists benchmark.ranking
 """.strip().split("\n")
 MODULES = " ".join(LADDER).split()
 BENCHMARK = [module for module in MODULES if module.startswith("benchmark.")]
-HOST = [*LADDER[0].split(), *LADDER[1].split(), "cli", "__init__", *BENCHMARK]
+HOST = [*LADDER[0].split(), *LADDER[1].split(), "programs", "cli", "__init__", *BENCHMARK]
 DEVICE = [*LADDER[2].split(), "recommend"]
 DEVICE_LIBRARIES = {"flax", "jax", "jaxlib", "optax", "orbax"}
 # Tables and all that opens files.
@@ -106,7 +106,7 @@ def test_a_device_module_touches_no_table_and_no_file(module):
 
 
 def test_the_command_line_knows_only_the_config_and_its_errors():
-    assert ours_of("cli") == {"config", "schema"}
+    assert ours_of("cli") == {"config", "programs", "schema"}
 
 
 def test_nothing_but_its_script_knows_the_benchmark():
