@@ -78,7 +78,10 @@ PEERS = (
 # What our lists are compared with; each is a file in benchmark/rankers.
 RANKERS = ("popularity", "item_knn", "ease", "implicit_als", "implicit_bpr")
 
-SUITES = ("stars", "ablation", "cold", "ranking", "ranking_new_users")
+SUITES = ("stars", "ablation", "cold", "ranking", "ranking_new_users", "speed")
+
+# What the suite `speed` measures; each is a file in benchmark/speed.
+MEASURES = ("limits", "training", "scoring", "reading", "start_up")
 
 
 def setting(default: Any, help: str) -> Any:
@@ -353,11 +356,14 @@ class BenchmarkConfig:
     suite: str = setting(
         "stars",
         "what is measured: stars (how far predicted ratings are off), ablation (the same for the parts of our model), "
-        "cold (the same for movies and users without ratings in train), ranking (how good lists are) or "
-        "ranking_new_users (how good lists are for users without ratings in train)",
+        "cold (the same for movies and users without ratings in train), ranking (how good lists are), "
+        "ranking_new_users (how good lists are for users without ratings in train) or speed (how long all takes)",
     )
     peers: tuple[str, ...] = setting(PEERS, "recommenders to compare with, by name; empty: none")
     rankers: tuple[str, ...] = setting(RANKERS, "recommenders whose lists are compared, by name; empty: none")
+    measures: tuple[str, ...] = setting(MEASURES, "what the suite speed measures, by name")
+    repeats: int = setting(5, "times that the suite speed takes each figure")
+    num_ratings: int = setting(5_000_000, "synthetic ratings that the suite speed reads")
     seeds: tuple[int, ...] | None = setting(
         None, "make every fit once with each of these seeds, such as 0,1,2; without it, with --seed alone"
     )
@@ -369,7 +375,12 @@ class BenchmarkConfig:
             choose("peers", name, PEERS)
         for name in self.rankers:
             choose("rankers", name, RANKERS)
-        for flag, found in (("peers", self.peers), ("rankers", self.rankers), ("seeds", self.seeds or ())):
+        for name in self.measures:
+            choose("measures", name, MEASURES)
+        require(self.repeats >= 1, "repeats", self.repeats, "1 or more")
+        require(self.num_ratings >= 1, "num_ratings", self.num_ratings, "1 or more")
+        lists = {"peers": self.peers, "rankers": self.rankers, "measures": self.measures, "seeds": self.seeds or ()}
+        for flag, found in lists.items():
             require(len(set(found)) == len(found), flag, found, "different from each other")
         require(all(0 <= seed < 2**32 for seed in self.seeds or ()), "seeds", self.seeds, "0 to 4294967295")
 

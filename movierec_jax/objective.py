@@ -8,6 +8,7 @@ Means are weighted, so the places that fill up a last batch (weight 0) change no
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -103,7 +104,7 @@ def exposure_decay(
     return config.exposure_decay * hidden_share * size / jnp.sum(known.user_count > 0)
 
 
-def decay(params: Mapping[str, Mapping[str, Array]], known: Known, config: TrainConfig) -> Float[Array, ""]:
+def decay(params: Mapping[str, Mapping[str, Any]], known: Known, config: TrainConfig) -> Float[Array, ""]:
     """The weighed squared size of everything that belongs to single users, movies, features and moments.
 
     With `decay_power` 1 a row counts by its number of ratings, the usual penalty of matrix factorisation (Koren, Bell,

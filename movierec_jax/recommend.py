@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
 
 from movierec_jax.config import ScoreConfig
 from movierec_jax.model import Encoded, Members, TwoTowers, mean_exposure, mean_stars, member_stars
+from movierec_jax.selection import best_unseen
 from movierec_jax.train import Recipe
 
 # Numbers in the widest array of one tile: users x movies x units of a dense layer, 32 MiB as float32.
@@ -23,6 +24,8 @@ TILE_NUMBERS = 2**23
 LIKING_SCALE = 0.3
 # Users whose exposure is one product of matrices: few would read the movies' vectors over and over.
 EXPOSURE_TILE = 32
+# Scores of a block that the host picks from, 64 MiB as float32.
+SCORE_NUMBERS = 2**24
 # Keeps a movie without factors unlike every other.
 SMALLEST_SIZE = 1e-12
 # Movies that a diverse list is chosen from, or more if it is longer: the same whatever its length, so that a shorter
@@ -94,6 +97,17 @@ class Rated:
         start = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=num_users))])
         return cls(start=start.astype(np.int64), movie_row=movie_row[np.argsort(place, kind="stable")])
 
+    def of_users(self, users: Int[np.ndarray, " n"]) -> "Rated":
+        """The same of some of the users, in their order; -1 stands for somebody who has rated nothing."""
+        length = np.where(users >= 0, np.diff(self.start)[users], 0)
+        start = np.concatenate([[0], np.cumsum(length)])
+        place = np.arange(start[-1]) + np.repeat(self.start[users] - start[:-1], length)
+        return Rated(start=start.astype(np.int64), movie_row=self.movie_row[place])
+
+    def of_user(self, user: int) -> Int32[np.ndarray, " _rated"]:
+        """The movies of one of the list."""
+        return self.movie_row[self.start[user] : self.start[user + 1]]
+
     def mask(self, users: slice, shape: tuple[int, int]) -> Bool[np.ndarray, "users movies"]:
         """Whether each user of a part of the list has rated each movie; False in rows after the last of them."""
         start = self.start[users.start : users.stop + 1]
@@ -156,31 +170,64 @@ def top_k_block(
 
     users, movies: encoded, `user_row` being places among the users.
     """
-    catalogue = movies[:, None, : model.num_movies]
-
     num_candidates = min(max(CANDIDATES, k), model.num_movies) if is_diverse else k
     direction = directions(movies)
 
-    def exposure_tile(rows):
-        return mean_exposure(users[:, rows], movies[:, : model.num_movies])
-
-    # Exposure of the last rows is filled up to tiles of one shape as well.
-    filled = jnp.pad(user_row, (0, -len(user_row) % EXPOSURE_TILE)).reshape(-1, EXPOSURE_TILE)
-    exposure = jax.lax.map(exposure_tile, filled).reshape(-1, model.num_movies)[: len(user_row)]
-
-    def top_k_tile(rows, left_out, exposure):
-        stars = mean_stars(params, users[:, rows, None], catalogue, model=model)
-        score = order.score(exposure, stars)
+    def top_k_tile(score, stars, left_out):
         score, movie_row = jax.lax.top_k(jnp.where(left_out, -jnp.inf, score), num_candidates)
         if is_diverse:
             place = diversified(score, direction[movie_row], diversity, k)
             score, movie_row = (jnp.take_along_axis(column, place, axis=1) for column in (score, movie_row))
         return movie_row, score, jnp.take_along_axis(stars, movie_row, axis=1)
 
-    tables = (table.reshape(-1, tile, model.num_movies) for table in (is_left_out, exposure))
-    tiles = (user_row.reshape(-1, tile), *tables)
-    lists = jax.lax.map(lambda args: top_k_tile(*args), tiles)
+    lists = over_tiles(top_k_tile, params, users, movies, user_row, is_left_out, model=model, order=order, tile=tile)
     return tuple(column.reshape(-1, k) for column in lists)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "order", "tile"), donate_argnames="spare", keep_unused=True)
+def score_block(
+    spare: tuple[Float[Array, "users movies"], ...],
+    params: Members,
+    users: Encoded,
+    movies: Encoded,
+    user_row: Int32[Array, " users"],
+    *,
+    model: TwoTowers,
+    order: Order,
+    tile: int,
+) -> tuple[Float[Array, "users movies"], ...]:
+    """The scores of all movies and, where these are not the same, the stars, for users as `top_k_block` has them.
+
+    spare: arrays of the same shapes that are done with. Their memory is written anew: to ask the system for as much, a
+    page after another, would take longer than the scores.
+    """
+
+    def tables(score, stars):
+        return (stars,) if order.by == "stars" else (score, stars)
+
+    found = over_tiles(tables, params, users, movies, user_row, model=model, order=order, tile=tile)
+    return tuple(table.reshape(-1, model.num_movies) for table in found)
+
+
+def over_tiles(of_tile, params, users, movies, user_row, *tables, model: TwoTowers, order: Order, tile: int):
+    """What is made of the scores and the stars of each tile of users, and of the rows of tables that are theirs."""
+    catalogue = movies[:, None, : model.num_movies]
+    if order.by == "stars":
+        exposure = jnp.zeros((len(user_row), 1))
+    else:
+        # Exposure of the last rows is filled up to tiles of one shape as well.
+        filled = jnp.pad(user_row, (0, -len(user_row) % EXPOSURE_TILE)).reshape(-1, EXPOSURE_TILE)
+        exposure = jax.lax.map(
+            lambda rows: mean_exposure(users[:, rows], movies[:, : model.num_movies]), filled
+        ).reshape(-1, model.num_movies)[: len(user_row)]
+
+    def tile_of(args):
+        rows, exposure, *own = args
+        stars = mean_stars(params, users[:, rows, None], catalogue, model=model)
+        return of_tile(order.score(jnp.broadcast_to(exposure, stars.shape), stars), stars, *own)
+
+    tiled = (table.reshape(-1, tile, table.shape[1]) for table in (exposure, *tables))
+    return jax.lax.map(tile_of, (user_row.reshape(-1, tile), *tiled))
 
 
 def tile_users(model: TwoTowers, num_members: int) -> int:
@@ -201,29 +248,57 @@ def top_k_blocks(
     block_users: int = ScoreConfig.block_users,
     is_listed: Bool[np.ndarray, " movies"] | None = None,
     diversity: float = ScoreConfig.diversity,
+    on_host: bool | None = None,
 ) -> Iterator[tuple[slice, TopK]]:
     """The best k unseen movies of a list of users, block after block, with each block's place in the list.
 
     is_listed: whether lists may hold each movie; without it all may be. diversity: as `diversified` has it.
-    users, movies: as `model.encode` gives them. Gives one block at least, an empty one for no users. `k` is at most the
-    number of movies. The next block's mask is built while the device works on this one.
+    on_host: whether the host picks the best of all scores, which it cannot for diverse lists; by default where it is
+    the device too. users, movies: as `model.encode` gives them. Gives one block at least, an empty one for no users.
+    `k` is at most the number of movies. The device works on the next block while the host is at this one.
     """
+    if on_host is None:
+        on_host = diversity == 0 and jax.default_backend() == "cpu"
+    num_movies = model.num_movies
     tile = tile_users(model, len(movies.bias))
-    block = -(-max(1, min(block_users, len(user_row))) // tile) * tile
+    most = max(1, min(block_users, len(user_row), SCORE_NUMBERS // num_movies if on_host else block_users))
+    block = -(-most // tile) * tile
+    settings = {"model": model, "order": order, "tile": tile}
+    spare: list[tuple[Array, ...]] = []
+    listed = None if is_listed is None else np.flatnonzero(is_listed)
+    is_seen = np.zeros(num_movies, bool)
 
     def start(first: int):
         place = slice(first, min(first + block, len(user_row)))
         rows = fill(user_row[place], block)
-        mask = seen.mask(place, (block, model.num_movies))
+        if on_host:
+            # Two blocks are under way at a time.
+            number = 1 if order.by == "stars" else 2
+            arrays = spare.pop() if spare else tuple(jnp.zeros((block, num_movies)) for _ in range(number))
+            return place, score_block(arrays, params, users, movies, rows, **settings)
+        mask = seen.mask(place, (block, num_movies))
         if is_listed is not None:
             mask |= ~is_listed
-        settings = {"model": model, "order": order, "k": k, "tile": tile, "is_diverse": diversity > 0}
-        return place, top_k_block(params, users, movies, rows, mask, np.float32(diversity), **settings)
+        varied = {"k": k, "is_diverse": diversity > 0}
+        return place, top_k_block(params, users, movies, rows, mask, np.float32(diversity), **settings, **varied)
 
     def finish(place: slice, result) -> tuple[slice, TopK]:
-        movie_row, score, stars = (np.asarray(array)[: place.stop - place.start] for array in result)
-        is_empty = np.isneginf(score)
-        return place, TopK(np.where(is_empty, np.int32(model.num_movies), movie_row), score, stars)
+        if not on_host:
+            movie_row, score, stars = (np.asarray(array)[: place.stop - place.start] for array in result)
+            return place, TopK(np.where(np.isneginf(score), np.int32(num_movies), movie_row), score, stars)
+        scores, stars = np.asarray(result[0]), np.asarray(result[-1])
+        top = TopK(
+            movie_row=np.full((place.stop - place.start, k), num_movies, np.int32),
+            score=np.full((place.stop - place.start, k), -np.inf, np.float32),
+            stars=np.zeros((place.stop - place.start, k), np.float32),
+        )
+        for n, user in enumerate(range(place.start, place.stop)):
+            best = best_unseen(scores[n], seen.of_user(user), k, listed, is_seen)
+            top.movie_row[n, : len(best)] = best
+            top.score[n, : len(best)] = scores[n, best]
+            top.stars[n, : len(best)] = stars[n, best]
+        spare.append(result)
+        return place, top
 
     for job in one_ahead(start(first) for first in range(0, max(1, len(user_row)), block)):
         yield finish(*job)

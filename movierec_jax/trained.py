@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import warnings
@@ -52,7 +53,18 @@ class Recommender:
 
     def user_ids(self) -> pd.Index:
         """All users of the data in rising order, also those whom train has no rating of."""
+        return self.everybody
+
+    @functools.cached_property
+    def everybody(self) -> pd.Index:
+        """What `user_ids` gives, worked out once."""
         return pd.Index(np.concatenate([part[USER_ID].unique() for part in self.parts.all()])).unique().sort_values()
+
+    @functools.cached_property
+    def rated(self) -> Rated:
+        """The movies that each of everybody has rated, in any part."""
+        pairs = places_and_rows(self.run, self.everybody, self.parts.all())
+        return Rated.of(*pairs, len(self.everybody), len(self.run.movies))
 
     def recommend(
         self,
@@ -95,8 +107,8 @@ class Recommender:
         if movies is not None:
             is_listed = np.zeros(len(self.run.movies), bool)
             is_listed[self.run.movies.known_rows(movies)] = True
-        to_leave_out = places_and_rows(self.run, users[:0] if include_seen else users, self.parts.all())
-        seen = Rated.of(*to_leave_out, len(users), len(self.run.movies))
+        places = self.everybody.get_indexer(users)
+        seen = self.rated.of_users(np.full_like(places, -1) if include_seen else places)
         rows = self.users.rows(users)
         for place, top in top_k_blocks(
             self.run.model, self.order, self.params, *self.encoded, rows, seen, k, block_users, is_listed, diversity
@@ -292,8 +304,8 @@ class Recommender:
 
     def require_users(self, users: pd.Index) -> None:
         """Raises InputError naming the first users that no part of the data has."""
-        known = self.user_ids()
-        missing = users[~users.isin(known)]
+        known = self.everybody
+        missing = users[known.get_indexer(users) < 0]
         if len(missing):
             raise InputError(
                 f"unknown user id {', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}: not among "

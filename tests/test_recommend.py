@@ -22,6 +22,7 @@ from movierec_jax.recommend import (
     one_ahead,
     order_of,
     predict_stars,
+    score_block,
     tile_users,
     top_k_block,
     top_k_blocks,
@@ -89,10 +90,10 @@ def seen_of(seen_sets) -> Rated:
     return Rated.of(place, movie_row.astype(np.int32), len(seen_sets), NUM_MOVIES)
 
 
-def lists_of(asked, k, seen_sets, block_users=ScoreConfig.block_users, user_row=EVERYBODY, order=ORDER, diversity=0.0):
+def lists_of(asked, k, seen_sets, block_users=ScoreConfig.block_users, user_row=EVERYBODY, order=ORDER, **options):
     """Movie rows and scores of all users, end to end."""
     seen = seen_of(seen_sets)
-    blocks = list(top_k_blocks(MODEL, order, *asked, user_row, seen, k, block_users, diversity=diversity))
+    blocks = list(top_k_blocks(MODEL, order, *asked, user_row, seen, k, block_users, **options))
     assert [place.start for place, _ in blocks] == [0, *(place.stop for place, _ in blocks)][:-1]
     return tuple(np.concatenate([getattr(top, name) for _, top in blocks]) for name in ("movie_row", "score"))
 
@@ -203,11 +204,42 @@ def test_no_users_give_one_empty_block(asked):
     assert movie_row.shape == score.shape == (0, 5)
 
 
-def test_all_blocks_share_one_program_and_another_call_needs_none(asked, seen_sets):
-    before = top_k_block._cache_size()
+@pytest.mark.parametrize(("on_host", "program"), [(True, score_block), (False, top_k_block)])
+def test_all_blocks_share_one_program_and_another_call_needs_none(asked, seen_sets, on_host, program):
+    before = program._cache_size()
     for _ in range(2):
-        lists_of(asked, 2, seen_sets, block_users=64)
-        assert top_k_block._cache_size() - before == 1
+        # In an order that no other test asks for.
+        order = dataclasses.replace(ORDER, scale=0.9)
+        lists_of(asked, 2, seen_sets, block_users=64, order=order, on_host=on_host)
+        assert program._cache_size() - before == 1
+
+
+@pytest.mark.parametrize("by", ["stars", "expected_hits"])
+@pytest.mark.parametrize("k", [1, 5, NUM_MOVIES])
+def test_the_host_picks_what_the_device_picks_with_the_same_scores_and_stars(asked, seen_sets, by, k):
+    kind = {"order": dataclasses.replace(ORDER, by=by), "block_users": 64}
+    one, other = (lists_of(asked, k, seen_sets, on_host=on_host, **kind) for on_host in (True, False))
+    for column, expected in zip(one, other, strict=True):
+        np.testing.assert_array_equal(column, expected)
+
+
+def test_the_host_picks_from_listed_movies_alone(asked, seen_sets):
+    is_listed = np.arange(NUM_MOVIES) % 3 == 1
+    blocks = [
+        next(
+            top_k_blocks(
+                MODEL, ORDER, *asked, EVERYBODY, seen_of(seen_sets), 4, NUM_USERS, is_listed=is_listed, on_host=on_host
+            )
+        )[1]
+        for on_host in (True, False)
+    ]
+    np.testing.assert_array_equal(blocks[0].movie_row, blocks[1].movie_row)
+
+
+def test_users_who_have_rated_nothing_stand_in_for_those_who_are_not_among_the_users():
+    rated = seen_of([{1, 4}, set(), {2}])
+    some = rated.of_users(np.array([2, -1, 0, 0]))
+    assert [some.of_user(user).tolist() for user in range(4)] == [[2], [], [1, 4], [1, 4]]
 
 
 @given(st.integers(1, 10**8), st.integers(0, 10**4), st.integers(1, 100))

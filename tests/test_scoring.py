@@ -106,7 +106,7 @@ def test_writing_that_is_stopped_leaves_the_folder_as_it_was(recommender, tmp_pa
     path = tmp_path / f"lists.{ending}"
     if old:
         path.write_text(old)
-    stopped = Stopped(**vars(recommender))
+    stopped = Stopped(**{field.name: getattr(recommender, field.name) for field in dataclasses.fields(recommender)})
     with pytest.raises(KeyboardInterrupt):
         score_to_file(stopped, recommender.user_ids(), path, k=5, block_users=64)
     assert [file.read_text() for file in tmp_path.iterdir()] == ([old] if old else [])

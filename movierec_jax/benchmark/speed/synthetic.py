@@ -1,0 +1,40 @@
+"""Ratings of any number with the shape of real ones: counts by a power law, stars that follow biases and factors."""
+
+import numpy as np
+import pandas as pd
+
+from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+
+# Numbers of users and of movies.
+TABLES = {"MovieLens 1M": (6_040, 3_706), "MovieLens 25M": (162_541, 59_047)}
+
+# How uneven counts are: the share of the n-th of all is about n to the power -(1 - 1 / power).
+USER_POWER, MOVIE_POWER = 2.0, 4.0
+FACTORS = 8
+NOISE = 0.8
+
+
+def synthetic_ratings(num_ratings: int, num_users: int, num_movies: int, seed: int = 0) -> pd.DataFrame:
+    """A clean table of ratings of 0.5 to 5 stars; pairs drawn twice count once, so there are somewhat fewer."""
+    generator = np.random.default_rng(seed)
+    user = uneven(generator, num_ratings, num_users, USER_POWER)
+    movie = uneven(generator, num_ratings, num_movies, MOVIE_POWER)
+    pair = np.unique(user * np.int64(num_movies) + movie)
+    pair = pair[generator.permutation(len(pair))]
+    user, movie = pair // num_movies, pair % num_movies
+    users, movies = (generator.normal(size=(rows, FACTORS + 1)) / FACTORS**0.5 for rows in (num_users, num_movies))
+    taste = np.einsum("nf,nf->n", users[user, 1:], movies[movie, 1:]) + users[user, 0] + movies[movie, 0]
+    stars = 3.5 + taste + NOISE * generator.normal(size=len(pair))
+    return pd.DataFrame(
+        {
+            USER_ID: user + 1,
+            MOVIE_ID: movie + 1,
+            RATING: (np.clip(np.round(2 * stars), 1, 10) / 2).astype(np.float32),
+            TIMESTAMP: generator.integers(10**9, 16 * 10**8, len(pair)),
+        }
+    )
+
+
+def uneven(generator: np.random.Generator, size: int, num_rows: int, power: float) -> np.ndarray:
+    """Rows drawn by a power law."""
+    return (num_rows * generator.random(size) ** power).astype(np.int64)

@@ -1,0 +1,81 @@
+"""Training by the same net with our program and with PyTorch: embeddings, biases, a product and dense layers, Adam.
+
+Both see the same batches, in memory before the clock starts. Histories, content and exposure, which PyTorch has no
+counterpart for here, are left out.
+"""
+
+from collections.abc import Callable, Iterator
+
+import jax
+import numpy as np
+
+from movierec_jax import batches
+from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_ratings
+from movierec_jax.benchmark.speed.timing import OURS, Figure, take_turns
+from movierec_jax.benchmark.speed.with_torch import torch_ways
+from movierec_jax.config import BenchmarkConfig, ModelConfig, TrainConfig
+from movierec_jax.known import known_of
+from movierec_jax.model import TwoTowers
+from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Bags, Ratings
+from movierec_jax.train import EpochInput, Recipe, new_state, train_epoch
+
+EMBEDDING_DIM, HIDDEN_DIMS = 64, (128, 64)
+BATCHES = {"MovieLens 1M": (1_024, 8_192, 65_536), "MovieLens 25M": (8_192, 65_536)}
+EXAMPLES = 2**18
+
+MODEL = ModelConfig(embedding_dim=EMBEDDING_DIM, hidden_dims=HIDDEN_DIMS, history=(), exposure_dim=0, dropout=0.0)
+# Multiplications of a forward pass for each example; twice as many again in the backward pass.
+MULTIPLICATIONS = EMBEDDING_DIM * (1 + 2 * HIDDEN_DIMS[0]) + HIDDEN_DIMS[0] * HIDDEN_DIMS[1] + HIDDEN_DIMS[1]
+
+
+def measure(config: BenchmarkConfig) -> list[Figure]:
+    """Examples for each size of tables and of batches."""
+    return list(figures(config.repeats))
+
+
+def figures(repeats: int) -> Iterator[Figure]:
+    """The figures, one after another."""
+    for name, (num_users, num_movies) in TABLES.items():
+        train = ratings_of(EXAMPLES, num_users, num_movies)
+        for batch_size in BATCHES[name]:
+            stacked = batches.stack_batches(train, np.arange(len(train)), batch_size)
+            ways = {OURS: ours(train, stacked, num_users, num_movies)}
+            ways |= torch_ways(stacked, num_users, num_movies, EMBEDDING_DIM, HIDDEN_DIMS)
+            yield Figure(
+                f"training, {name} tables, batch {batch_size:,}",
+                len(train),
+                "examples",
+                *take_turns(ways, repeats),
+                note=f"{6 * MULTIPLICATIONS / 1e3:.0f} kFLOP an example",
+            )
+
+
+def ratings_of(num_ratings: int, num_users: int, num_movies: int) -> Ratings:
+    """So many synthetic ratings by row."""
+    table = synthetic_ratings(2 * num_ratings, num_users, num_movies).head(num_ratings)
+    return Ratings(
+        user_row=table[USER_ID].to_numpy(np.int32) - 1,
+        movie_row=table[MOVIE_ID].to_numpy(np.int32) - 1,
+        rating=table[RATING].to_numpy(np.float32),
+        timestamp=table[TIMESTAMP].to_numpy(np.int64),
+        moment=np.zeros((len(table), 0), np.int32),
+    )
+
+
+def ours(train: Ratings, stacked, num_users: int, num_movies: int) -> Callable[[], None]:
+    """A call of our compiled epoch."""
+    nothing = Bags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
+    known = jax.device_put(known_of(train, num_users, num_movies, nothing, nothing))
+    steps, batch_size = stacked.weight.shape
+    model = TwoTowers(num_users, num_movies, 0, 0, MODEL, rating_mean=3.5)
+    settings = TrainConfig(batch_size=batch_size, epochs=1, cold_share=0.0, weight_decay=0.0)
+    recipe = Recipe(model, settings.for_ratings(len(train), is_by_time=False), 10_000, (0.5, 5.0), 4.0)
+    step_of_rating = batches.steps_of(np.arange(len(train)), batch_size)
+    epoch = jax.device_put(EpochInput(stacked, step_of_rating, np.zeros(steps, np.int32)))
+    state = [new_state(recipe)]
+
+    def run() -> None:
+        state[0], errors = train_epoch(state[0], epoch, known, None, recipe=recipe)
+        jax.block_until_ready(errors)
+
+    return run

@@ -1,0 +1,58 @@
+"""The net of `training` in PyTorch, with each way that Adam can be had there."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+
+from movierec_jax.extras import import_extra
+from movierec_jax.schema import Batch
+
+LEARNING_RATE = 0.004
+
+
+def torch_ways(
+    stacked: Batch, num_users: int, num_movies: int, dim: int, hidden_dims: tuple[int, ...]
+) -> dict[str, Callable[[], None]]:
+    """A call of an epoch over the stacked batches for each way, by name."""
+    torch = import_extra("torch", "speed")
+    columns = stacked.user_row, stacked.movie_row, stacked.rating
+    user, movie, rating = (torch.from_numpy(np.ascontiguousarray(column)) for column in columns)
+    user, movie = user.long(), movie.long()
+
+    def way(is_sparse: bool, is_fused: bool) -> Callable[[], None]:
+        tables = torch.nn.ModuleList(
+            torch.nn.Embedding(rows, dim + 1, sparse=is_sparse) for rows in (num_users, num_movies)
+        )
+        widths = (2 * dim, *hidden_dims, 1)
+        layers = [torch.nn.Linear(*pair) for pair in itertools.pairwise(widths)]
+        dense = torch.nn.Sequential(*[part for layer in layers for part in (layer, torch.nn.ReLU())][:-1])
+        if is_sparse:
+            optimizers = [
+                torch.optim.SparseAdam(tables.parameters(), lr=LEARNING_RATE),
+                torch.optim.Adam(dense.parameters(), lr=LEARNING_RATE),
+            ]
+        else:
+            parameters = [*tables.parameters(), *dense.parameters()]
+            optimizers = [torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=is_fused)]
+
+        def run() -> None:
+            for step in range(len(rating)):
+                users, movies = tables[0](user[step]), tables[1](movie[step])
+                pair = torch.cat([users[:, :-1], movies[:, :-1]], dim=1)
+                product = (users[:, :-1] * movies[:, :-1]).sum(dim=1)
+                stars = 3.5 + users[:, -1] + movies[:, -1] + product + dense(pair)[:, 0]
+                error = torch.mean((stars - rating[step]) ** 2)
+                for optimizer in optimizers:
+                    optimizer.zero_grad()
+                error.backward()
+                for optimizer in optimizers:
+                    optimizer.step()
+
+        return run
+
+    return {
+        "PyTorch Adam": way(is_sparse=False, is_fused=False),
+        "PyTorch fused Adam": way(is_sparse=False, is_fused=True),
+        "PyTorch SparseAdam": way(is_sparse=True, is_fused=False),
+    }
