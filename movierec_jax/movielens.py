@@ -27,8 +27,8 @@ from movierec_jax.ratings_file import (
     read_parquet,
     read_text,
     split_line,
+    text_columns,
     text_of,
-    text_table,
     to_series,
 )
 from movierec_jax.schema import (
@@ -91,7 +91,7 @@ def read_ratings(path: str | os.PathLike[str], cache: pathlib.Path | None = None
     plain or .gz; its movies, users and tags come from MovieLens tables in the same folder.
 
     cache: folder for the ratings of large text files, from which the same content is read faster the next time; made
-      if missing, and not used where that is impossible.
+      if missing, and not used where that is impossible. Ratings of such a file cannot be changed in place.
 
     Raises:
       InputError: the path cannot be read as such; the message names the file, and the line where there is one.
@@ -207,7 +207,7 @@ def read_tags(path: AnyPath, layout: Layout) -> pd.DataFrame:
     with opened(path) as stream:
         if not any(line.strip() for line in itertools.islice(stream, layout.skip_rows, None)):
             return no_tags()
-    tags = text_table(path, layout)
+    tags = text_columns(path, layout)
     return pd.DataFrame({column: to_series(tags[column]) for column in TAG_COLUMNS})
 
 

@@ -180,19 +180,18 @@ def name_columns(names: list[str], place: str) -> tuple[str | None, ...]:
 def read_text(path: AnyPath, layout: Layout, cache: pathlib.Path | None = None) -> pd.DataFrame:
     """The ratings of a text file, each column in the first of `COLUMN_TYPES` that holds every value.
 
-    cache: folder of a `table_cache` for what large files hold.
+    cache: folder of a `table_cache` for what large files hold; columns from there cannot be changed in place.
     """
     source, member = (pathlib.Path(str(path.root.filename)), path.at) if isinstance(path, zipfile.Path) else (path, "")
     if cache is None or source.stat().st_size < CACHED_FROM_BYTES:
-        table = text_table(path, layout)
-    else:
-        table = through_cache(
-            cache, source, repr((member, is_gzip(path), layout, COLUMN_TYPES)), lambda: text_table(path, layout)
-        )
-    return to_frame(dict(zip(table.column_names, table.columns, strict=True)), path)
+        return to_frame(text_columns(path, layout), path)
+    how = repr((member, is_gzip(path), layout, COLUMN_TYPES))
+    # Each column in one piece, so that pandas can take it as it stands in the mapped file.
+    table = through_cache(cache, source, how, lambda: pa.table(text_columns(path, layout)).combine_chunks())
+    return to_frame(dict(zip(table.column_names, table.columns, strict=True)), path, is_mapped=True)
 
 
-def text_table(path: AnyPath, layout: Layout) -> pa.Table:
+def text_columns(path: AnyPath, layout: Layout) -> dict[str, pa.ChunkedArray]:
     """The columns of a text file that we have a use for, in the first of `COLUMN_TYPES` that holds every value.
 
     Raises InputError with the line where lines have another number of columns, or text is not UTF-8.
@@ -207,12 +206,10 @@ def text_table(path: AnyPath, layout: Layout) -> pa.Table:
             if column is None or types[column] == pa.string():
                 raise refusal(path, layout) from error
             types[column] = pa.string()
-    for column, values in columns.items():
-        if types[column] != COLUMN_TYPES[column][0]:
-            values = from_text(values, column)
-        # Of one piece, as far as Arrow can have it, each is taken by pandas and by a cache as it stands.
-        columns[column] = pa.table({column: values}).combine_chunks()[column]
-    return pa.table(columns)
+    for column, data_type in types.items():
+        if data_type != COLUMN_TYPES[column][0]:
+            columns[column] = from_text(columns[column], column)
+    return columns
 
 
 def column_not_of_its_type(error: pa.ArrowInvalid, layout: Layout) -> str | None:
@@ -330,15 +327,26 @@ def cast_to_first(values: pa.ChunkedArray, types: Iterable[pa.DataType]) -> pa.C
     raise pa.ArrowInvalid(f"{values.type} is none of {', '.join(map(str, types))}")
 
 
-def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath) -> pd.DataFrame:
-    """The ratings in pandas. Empties `columns` to free each one in turn."""
-    ratings = {column: to_series(columns.pop(column)) for column in list(columns)}
+def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath, *, is_mapped: bool = False) -> pd.DataFrame:
+    """The ratings in pandas. Empties `columns` to free each one in turn.
+
+    is_mapped: take columns as they stand in a mapped file, where that is possible.
+    """
+    convert = to_pandas if is_mapped else to_series
+    ratings = {column: convert(columns.pop(column)) for column in list(columns)}
     if len(ratings[RATING]) == 0:
         raise InputError(f"{path}: no ratings")
     return pd.DataFrame(ratings, copy=False)
 
 
 def to_series(values: pa.ChunkedArray) -> pd.Series:
-    """A column in pandas; a missing integer makes it Int64."""
+    """A column in pandas, in memory of its own."""
+    series = to_pandas(values)
+    # Of several pieces pandas has made one; a single piece still is Arrow's, and cannot be changed.
+    return series.copy() if values.num_chunks == 1 else series
+
+
+def to_pandas(values: pa.ChunkedArray) -> pd.Series:
+    """A column in pandas, in the memory of Arrow where it can be; a missing integer makes it Int64."""
     nullable = {pa.int64(): pd.Int64Dtype()} if values.null_count else {}
     return values.to_pandas(types_mapper=nullable.get)

@@ -58,7 +58,12 @@ class Vocab:
                 f"{self.name} ids such as {first_of(found)} are {kind_of(found)}, but those trained on, such as "
                 f"{first_of(self.ids)}, are {kind_of(self.ids)}: write them the same way in both files"
             )
-        row = self.ids.get_indexer(found)
+        if isinstance(found.dtype, pd.StringDtype):
+            # Arrow tells text apart without a Python object for every row, and each text is then looked up once.
+            code, different = pd.factorize(found, use_na_sentinel=False)
+            row = self.ids.get_indexer(different)[code]
+        else:
+            row = self.ids.get_indexer(found)
         return np.where(row < 0, self.unknown, row).astype(np.int32)
 
     def known_rows(self, ids) -> Int32[np.ndarray, " n"]:
