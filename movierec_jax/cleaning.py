@@ -180,7 +180,7 @@ def is_frequent(ids: pd.Series, minimum: int) -> np.ndarray:
 def codes(ids: pd.Series) -> tuple[np.ndarray, int]:
     """A number from 0 for each id, in an int64 array of its own, the same for equal ids; and one above all of them.
 
-    There are at most a few times as many numbers as rows, so that a pair of them always fits int64.
+    There are at most four times as many numbers as rows, so that a pair of them fits int64 up to 700 million rows.
     """
     if is_integer(ids) and len(ids):
         lowest, highest = int(ids.min()), int(ids.max())

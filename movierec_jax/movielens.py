@@ -84,7 +84,7 @@ OCCUPATIONS_1M = (
 )
 
 
-def read_ratings(path: str | os.PathLike[str], cache: pathlib.Path | None = None) -> RawData:
+def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | None = None) -> RawData:
     """Reads ratings, and what is at hand of movies, users and tags, from a folder, a zip archive or one file.
 
     A folder holds one of the `EDITIONS`; so does an archive, in whatever folder of it. One file is Parquet or text,
@@ -96,7 +96,7 @@ def read_ratings(path: str | os.PathLike[str], cache: pathlib.Path | None = None
     Raises:
       InputError: the path cannot be read as such; the message names the file, and the line where there is one.
     """
-    path = pathlib.Path(path)
+    path, cache = pathlib.Path(path), pathlib.Path(cache) if cache is not None else None
     with errors_naming(path):
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
