@@ -12,8 +12,9 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import IO, cast
+from typing import IO, Any, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
@@ -223,9 +224,15 @@ def from_text(text: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
     if column not in (USER_ID, MOVIE_ID):
         return cast_to_first(text, COLUMN_TYPES[column])
     with contextlib.suppress(pa.ArrowInvalid):
-        # pandas writes "1.0" for an integer id in a column where another id is missing.
-        return pyarrow.compute.replace_substring_regex(text, r"^\s*(-?\d+)(\.0*)?\s*$", r"\1").cast(pa.int64())
+        # Piece by piece: ids that are no integers show in the first, and text takes long to look through.
+        return pa.chunked_array([to_integers(piece) for piece in text.chunks], pa.int64())
     return text
+
+
+def to_integers(text: pa.StringArray) -> pa.Int64Array:
+    """The integers that the text writes; ArrowInvalid where some is none."""
+    # pandas writes "1.0" for an integer id in a column where another id is missing.
+    return pyarrow.compute.replace_substring_regex(text, r"^\s*(-?\d+)(\.0*)?\s*$", r"\1").cast(pa.int64())
 
 
 def refusal(path: AnyPath, layout: Layout) -> InputError:
@@ -348,5 +355,8 @@ def to_series(values: pa.ChunkedArray) -> pd.Series:
 
 def to_pandas(values: pa.ChunkedArray) -> pd.Series:
     """A column in pandas, in the memory of Arrow where it can be; a missing integer makes it Int64."""
-    nullable = {pa.int64(): pd.Int64Dtype()} if values.null_count else {}
-    return values.to_pandas(types_mapper=nullable.get)
+    # pandas gives text this type in any case, but by way of Python objects unless it is asked for.
+    types: dict[pa.DataType, Any] = {pa.string(): pd.StringDtype(na_value=np.nan)}
+    if values.null_count:
+        types[pa.int64()] = pd.Int64Dtype()
+    return values.to_pandas(types_mapper=types.get)
