@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from movierec_jax.known import lay_out
-from movierec_jax.recency import turns
+from movierec_jax.recency import stable_order, turns
 from movierec_jax.schema import Batch, Links, Ratings, UserBlocks
 
 
@@ -50,7 +50,7 @@ def user_blocks(ratings: Ratings, hit: Float32[np.ndarray, " ratings"], users_pe
     """The ratings by blocks of users, who are put together by chance; all blocks are as long as the longest."""
     users, user, count = np.unique(ratings.user_row, return_inverse=True, return_counts=True)
     place = np.random.default_rng([seed, len(users)]).permutation(len(users))[user]
-    order = np.argsort(place, kind="stable")
+    order = stable_order(place)
     block = place[order] // users_per_block
     length = np.bincount(block)
     within = np.arange(len(order)) - np.repeat(np.cumsum(length) - length, length)

@@ -24,7 +24,7 @@ import numpy as np
 import optax
 import orbax.checkpoint as ocp
 import pandas as pd
-from jaxtyping import Int, Int32, Int64
+from jaxtyping import Int, Int32, Int64, UInt64
 
 from movierec_jax import config as configs
 from movierec_jax.batches import num_steps
@@ -51,7 +51,7 @@ from movierec_jax.schema import (
 )
 from movierec_jax.splits import Split
 from movierec_jax.train import EpochRecord, Recipe, TrainState, best_record, new_state
-from movierec_jax.vocab import Vocab, to_rows
+from movierec_jax.vocab import Vocab, places, to_rows
 
 # What a run leaves in its workdir besides checkpoints/, in the order in which it is removed.
 OWN_FILES = (
@@ -181,7 +181,7 @@ def places_and_rows(
 ) -> tuple[Int[np.ndarray, " ratings"], Int32[np.ndarray, " ratings"]]:
     """For each rating of the parts its user's place in a list of users, -1 for others, and its movie row."""
     table = pd.concat(parts, ignore_index=True)
-    return users.get_indexer(pd.Index(table[USER_ID])), run.movies.rows(table[MOVIE_ID])
+    return places(users, pd.Index(table[USER_ID])), run.movies.rows(table[MOVIE_ID])
 
 
 def new_run(config: Config, data: CleanData, parts: Split) -> Run:
@@ -234,8 +234,16 @@ def fingerprint(parts: Split) -> str:
     digest = hashlib.sha256()
     for part in parts.all():
         for column in (USER_ID, MOVIE_ID, RATING, TIMESTAMP):
-            digest.update(pd.util.hash_array(part[column].to_numpy(), categorize=False).tobytes())
+            digest.update(hashes(part[column]).tobytes())
     return digest.hexdigest()
+
+
+def hashes(column: pd.Series) -> UInt64[np.ndarray, " ratings"]:
+    """A hash of each value; text is made Python objects once for all of the same value."""
+    if not isinstance(column.dtype, pd.StringDtype):
+        return pd.util.hash_array(column.to_numpy(), categorize=False)
+    code, different = pd.factorize(column)
+    return pd.util.hash_array(different.to_numpy(), categorize=False)[code]
 
 
 def save_run(workdir: pathlib.Path, run: Run) -> None:

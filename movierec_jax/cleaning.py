@@ -151,9 +151,9 @@ def dates_to_seconds(dates: pd.Series) -> np.ndarray:
 def is_last_of_pair(table: pd.DataFrame) -> np.ndarray:
     """A mask of one row per user and movie: the latest by timestamp, of equal times the last in the file."""
     # In place and by sorting: with 25 million rows each column of codes takes 200 MB, a hash table far more.
-    pair = pd.factorize(table[USER_ID])[0].astype(np.int64, copy=False)
-    movie, movies = pd.factorize(table[MOVIE_ID])
-    pair *= len(movies)
+    pair, _ = codes(table[USER_ID])
+    movie, num_movies = codes(table[MOVIE_ID])
+    pair *= num_movies
     pair += movie
     del movie
     in_order = np.sort(pair)
@@ -173,8 +173,21 @@ def is_frequent(ids: pd.Series, minimum: int) -> np.ndarray:
     """A mask of the rows whose id occurs at least `minimum` times."""
     if minimum <= 1:
         return np.ones(len(ids), bool)
-    code = pd.factorize(ids)[0]
+    code, _ = codes(ids)
     return np.bincount(code)[code] >= minimum
+
+
+def codes(ids: pd.Series) -> tuple[np.ndarray, int]:
+    """A number from 0 for each id, in an int64 array of its own, the same for equal ids; and one above all of them.
+
+    There are at most four times as many numbers as rows, so that a pair of them fits int64 up to 700 million rows.
+    """
+    if is_integer(ids) and len(ids):
+        lowest, highest = int(ids.min()), int(ids.max())
+        if highest - lowest < 4 * len(ids):
+            return ids.to_numpy() - lowest, highest - lowest + 1
+    code, different = pd.factorize(ids)
+    return code.astype(np.int64, copy=False), len(different)
 
 
 def is_integer(ids: pd.Series) -> bool:
@@ -185,8 +198,9 @@ def is_integer(ids: pd.Series) -> bool:
 def require_variety(table: pd.DataFrame, source: str, dropped: dict[str, int]) -> None:
     """Raises InputError where there is less than two of what a recommender compares."""
     for column, name in ((USER_ID, "users"), (MOVIE_ID, "movies"), (RATING, "different ratings")):
-        found = table[column].nunique()
-        if found < 2:
+        found = len(table[column].head(1))
+        # Not counted further: that takes a hash table of all.
+        if not found or (table[column] == table[column].iloc[0]).all():
             left_out = f" after dropping {describe_dropped(dropped)}" if dropped else ""
             raise InputError(f"{source}: at least 2 {name} are needed, {found} found{left_out}")
 

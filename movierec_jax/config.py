@@ -55,6 +55,11 @@ DECAYS = (
 
 DEFAULT_WORKDIR = "runs/default"
 
+# Folder beside the workdir for what was read from files of at least so many bytes, and the bytes that it may hold.
+CACHE_FOLDER = ".ratings_cache"
+CACHED_FROM_BYTES = 2**24
+CACHE_BYTES = 2**32
+
 # What the data itself may tell of movies and users; "zip" is the first digit of the zip code.
 MOVIE_CONTENT = ("genres", "year", "tags")
 USER_CONTENT = ("age", "gender", "occupation", "zip")

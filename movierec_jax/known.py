@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
 from movierec_jax.baselines import group_mean
-from movierec_jax.recency import recency_of
+from movierec_jax.recency import recency_of, stable_order
 from movierec_jax.schema import Bags, Known, Links, Ratings
 
 # Longer pieces leave more places empty, shorter ones more sums to bring to their owners.
@@ -98,7 +98,7 @@ def feature_count(content: Bags, count: Float32[np.ndarray, " rows"]) -> Float32
 
 def lay_out(owner: Int32[np.ndarray, " links"], other: Int32[np.ndarray, " links"], *values: np.ndarray) -> Links:
     """Links in pieces of PIECE_LENGTH, by owner and within an owner in the given order."""
-    order = np.argsort(owner, kind="stable")
+    order = stable_order(owner)
     place, owner_of_piece = places(owner[order])
 
     def scatter(values, filling, dtype):

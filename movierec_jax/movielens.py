@@ -24,10 +24,10 @@ from movierec_jax.ratings_file import (
     find_layout,
     opened,
     plain,
-    read_column,
     read_parquet,
     read_text,
     split_line,
+    text_columns,
     text_of,
     to_series,
 )
@@ -84,28 +84,31 @@ OCCUPATIONS_1M = (
 )
 
 
-def read_ratings(path: str | os.PathLike[str]) -> RawData:
+def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | None = None) -> RawData:
     """Reads ratings, and what is at hand of movies, users and tags, from a folder, a zip archive or one file.
 
     A folder holds one of the `EDITIONS`; so does an archive, in whatever folder of it. One file is Parquet or text,
     plain or .gz; its movies, users and tags come from MovieLens tables in the same folder.
 
+    cache: folder for the ratings of large text files, from which the same content is read faster the next time; made
+      if missing, and not used where that is impossible. Ratings of such a file cannot be changed in place.
+
     Raises:
       InputError: the path cannot be read as such; the message names the file, and the line where there is one.
     """
-    path = pathlib.Path(path)
+    path, cache = pathlib.Path(path), pathlib.Path(cache) if cache is not None else None
     with errors_naming(path):
         if not path.exists():
             raise InputError(f"{path}: no such file or folder")
         if path.is_dir():
-            return read_edition(path, str(path))
+            return read_edition(path, str(path), cache)
         with path.open("rb") as stream:
             magic = stream.read(4)
         if path.suffix.lower() == ".zip" or magic == b"PK\x03\x04":
             with zipfile.ZipFile(path) as archive:
-                return read_edition(edition_folder(archive, path), str(path))
+                return read_edition(edition_folder(archive, path), str(path), cache)
         is_parquet = path.suffix.lower() in (".parquet", ".pq") or magic == b"PAR1"
-        ratings = read_parquet(path) if is_parquet else read_text(path, find_layout(path))
+        ratings = read_parquet(path) if is_parquet else read_text(path, find_layout(path), cache)
         return raw_data(ratings, tables_beside(path, ratings), path, source=str(path))
 
 
@@ -204,7 +207,8 @@ def read_tags(path: AnyPath, layout: Layout) -> pd.DataFrame:
     with opened(path) as stream:
         if not any(line.strip() for line in itertools.islice(stream, layout.skip_rows, None)):
             return no_tags()
-    return pd.DataFrame({column: to_series(read_column(path, layout, column)) for column in TAG_COLUMNS})
+    tags = text_columns(path, layout)
+    return pd.DataFrame({column: to_series(tags[column]) for column in TAG_COLUMNS})
 
 
 def movie_table(path: AnyPath, rows: Iterable[MovieRow], ratings: pd.DataFrame) -> pd.DataFrame:
@@ -380,8 +384,8 @@ def edition_folder(archive: zipfile.ZipFile, path: pathlib.Path) -> zipfile.Path
     return zipfile.Path(archive, f"{folders[0]}/" if folders and folders[0] else "")
 
 
-def read_edition(folder: AnyPath, source: str) -> RawData:
-    """The ratings and tables of the MovieLens edition in a folder; `source` is for messages."""
+def read_edition(folder: AnyPath, source: str, cache: pathlib.Path | None) -> RawData:
+    """The ratings and tables of the MovieLens edition in a folder; `source` is for messages, `cache` for ratings."""
     found = sorted(file.name for file in folder.iterdir())
     matching = (edition for edition in EDITIONS if {edition.ratings_file, *edition.other_files} <= set(found))
     edition = next(matching, None)
@@ -391,11 +395,15 @@ def read_edition(folder: AnyPath, source: str) -> RawData:
         raise InputError(f"{folder}: no MovieLens ratings; found {shown}; expected {expected} (or name one file)")
     ratings_path = folder / edition.ratings_file
     layout = find_layout(ratings_path) if edition.layout.header else edition.layout
-    ratings = read_text(ratings_path, layout)
-    has_half_stars = (pd.to_numeric(ratings[RATING], errors="coerce") % 1 == 0.5).any()
-    if edition is MOVIELENS_1M and has_half_stars:
+    ratings = read_text(ratings_path, layout, cache)
+    if edition is MOVIELENS_1M and has_half_stars(ratings):
         edition = MOVIELENS_10M  # whose other files were not kept
     present = [(file, folder / file.name) for file in edition.tables if file.name in found]
     tables = {file.field: file.table(path, file.read(path), ratings) for file, path in present}
     scale = edition.rating_scale if layout.header == edition.layout.header else None
     return raw_data(ratings, tables, folder, f"{edition.name} in {source}", scale)
+
+
+def has_half_stars(ratings: pd.DataFrame) -> bool:
+    """Whether any of the ratings lies halfway between two whole ones."""
+    return bool((pd.to_numeric(ratings[RATING], errors="coerce") % 1 == 0.5).any())

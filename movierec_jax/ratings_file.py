@@ -12,15 +12,18 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import IO, cast
+from typing import IO, Any, cast
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
+from movierec_jax.config import CACHED_FROM_BYTES
 from movierec_jax.schema import MOVIE_ID, RATING, TAG, TIMESTAMP, USER_ID, InputError
+from movierec_jax.table_cache import through_cache
 
 # On disk or inside an archive; a zipfile.Path reads as "ml-1m.zip/ml-1m/ratings.dat" in messages.
 AnyPath = pathlib.Path | zipfile.Path
@@ -66,9 +69,14 @@ def errors_naming(path: AnyPath) -> Iterator[None]:
 def opened(path: AnyPath) -> Iterator[IO[bytes]]:
     """The bytes of a file or archive member, unpacked if its name ends in .gz."""
     with errors_naming(path), path.open("rb") as stream:
-        if path.name.lower().endswith(".gz"):
+        if is_gzip(path):
             stream = cast(IO[bytes], gzip.GzipFile(fileobj=stream))
         yield stream
+
+
+def is_gzip(path: AnyPath) -> bool:
+    """Whether the name of a file says that it is packed."""
+    return path.name.lower().endswith(".gz")
 
 
 def text_of(path: AnyPath) -> io.StringIO:
@@ -170,34 +178,76 @@ def name_columns(names: list[str], place: str) -> tuple[str | None, ...]:
     return tuple(columns)
 
 
-def read_text(path: AnyPath, layout: Layout) -> pd.DataFrame:
-    """The ratings of a text file, each column in the first of `COLUMN_TYPES` that holds every value."""
-    wanted = [column for column in layout.columns if column]
-    try:
-        columns = read_columns(path, layout, {column: COLUMN_TYPES[column][0] for column in wanted})
-    except pa.ArrowInvalid:
-        # A column is not of its usual type, or a line is broken: then every column meets that line.
-        columns = {column: read_column(path, layout, column) for column in wanted}
-    return to_frame(columns, path)
+def read_text(path: AnyPath, layout: Layout, cache: pathlib.Path | None = None) -> pd.DataFrame:
+    """The ratings of a text file, each column in the first of `COLUMN_TYPES` that holds every value.
+
+    cache: folder of a `table_cache` for what large files hold; columns from there cannot be changed in place.
+    """
+    source, member = (pathlib.Path(str(path.root.filename)), path.at) if isinstance(path, zipfile.Path) else (path, "")
+    if cache is None or source.stat().st_size < CACHED_FROM_BYTES:
+        return to_frame(text_columns(path, layout), path)
+    how = repr((member, is_gzip(path), layout, COLUMN_TYPES))
+    # Each column in one piece, so that pandas can take it as it stands in the mapped file.
+    table = through_cache(cache, source, how, lambda: pa.table(text_columns(path, layout)).combine_chunks())
+    return to_frame(dict(zip(table.column_names, table.columns, strict=True)), path, is_mapped=True)
 
 
-def read_column(path: AnyPath, layout: Layout, column: str) -> pa.ChunkedArray:
-    """One column of a text file, of the usual type if every value fits, as other numbers or text if not."""
-    with contextlib.suppress(pa.ArrowInvalid):
-        return read_columns(path, layout, {column: COLUMN_TYPES[column][0]})[column]
-    try:
-        text = read_columns(path, layout, {column: pa.string()})[column]
-    except pa.ArrowInvalid as error:
-        raise InputError(explain(error, path, layout)) from error
+def text_columns(path: AnyPath, layout: Layout) -> dict[str, pa.ChunkedArray]:
+    """The columns of a text file that we have a use for, in the first of `COLUMN_TYPES` that holds every value.
+
+    Raises InputError with the line where lines have another number of columns, or text is not UTF-8.
+    """
+    types = {column: COLUMN_TYPES[column][0] for column in layout.columns if column}
+    while True:
+        try:
+            columns = read_columns(path, layout, types)
+            break
+        except pa.ArrowInvalid as error:
+            column = column_not_of_its_type(error, layout)
+            if column is None or types[column] == pa.string():
+                raise refusal(path, layout) from error
+            types[column] = pa.string()
+    for column, data_type in types.items():
+        if data_type != COLUMN_TYPES[column][0]:
+            columns[column] = from_text(columns[column], column)
+    return columns
+
+
+def column_not_of_its_type(error: pa.ArrowInvalid, layout: Layout) -> str | None:
+    """The column in which Arrow met a value of another type; None where something else is wrong."""
+    found = re.match(r"In CSV column #(\d+)", str(error))
+    return layout.columns[int(found[1])] if found else None
+
+
+def from_text(text: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
+    """The values of a column in the first of its types that holds all of them."""
     if column not in (USER_ID, MOVIE_ID):
         return cast_to_first(text, COLUMN_TYPES[column])
     with contextlib.suppress(pa.ArrowInvalid):
-        # pandas writes "1.0" for an integer id in a column where another id is missing.
-        return pyarrow.compute.replace_substring_regex(text, r"^\s*(-?\d+)(\.0*)?\s*$", r"\1").cast(pa.int64())
+        # Piece by piece: ids that are no integers show in the first, and text takes long to look through.
+        return pa.chunked_array([to_integers(piece) for piece in text.chunks], pa.int64())
     return text
 
 
-def read_columns(path: AnyPath, layout: Layout, types: dict[str, pa.DataType]) -> dict[str, pa.ChunkedArray]:
+def to_integers(text: pa.StringArray) -> pa.Int64Array:
+    """The integers that the text writes; ArrowInvalid where some is none."""
+    # pandas writes "1.0" for an integer id in a column where another id is missing.
+    return pyarrow.compute.replace_substring_regex(text, r"^\s*(-?\d+)(\.0*)?\s*$", r"\1").cast(pa.int64())
+
+
+def refusal(path: AnyPath, layout: Layout) -> InputError:
+    """Why a text file cannot be read, with the line, which only a serial reader of Arrow's knows."""
+    for column in filter(None, layout.columns):
+        try:
+            read_columns(path, layout, {column: pa.string()}, use_threads=False)
+        except pa.ArrowInvalid as error:
+            return InputError(explain(error, path, layout))
+    return InputError(f"{path}: has changed while it was read; try again")
+
+
+def read_columns(
+    path: AnyPath, layout: Layout, types: dict[str, pa.DataType], *, use_threads: bool = True
+) -> dict[str, pa.ChunkedArray]:
     """Columns of a text file in the given types; null where Arrow sees no value: "", "NA", "nan", "null".
 
     Raises:
@@ -208,8 +258,7 @@ def read_columns(path: AnyPath, layout: Layout, types: dict[str, pa.DataType]) -
         is_double = layout.separator == "::"
         table = pyarrow.csv.read_csv(
             pa.BufferReader(stream.read().replace(b"::", FIELD_SEPARATOR.encode())) if is_double else stream,
-            # Only a serial reader numbers the rows in its errors, and with four columns it is as fast.
-            pyarrow.csv.ReadOptions(use_threads=False, skip_rows=layout.skip_rows, column_names=names),
+            pyarrow.csv.ReadOptions(use_threads=use_threads, skip_rows=layout.skip_rows, column_names=names),
             pyarrow.csv.ParseOptions(
                 delimiter=FIELD_SEPARATOR if is_double else layout.separator, quote_char=not is_double and '"'
             ),
@@ -285,15 +334,29 @@ def cast_to_first(values: pa.ChunkedArray, types: Iterable[pa.DataType]) -> pa.C
     raise pa.ArrowInvalid(f"{values.type} is none of {', '.join(map(str, types))}")
 
 
-def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath) -> pd.DataFrame:
-    """The ratings in pandas. Empties `columns` to free each one in turn."""
-    ratings = {column: to_series(columns.pop(column)) for column in list(columns)}
+def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath, *, is_mapped: bool = False) -> pd.DataFrame:
+    """The ratings in pandas. Empties `columns` to free each one in turn.
+
+    is_mapped: take columns as they stand in a mapped file, where that is possible.
+    """
+    convert = to_pandas if is_mapped else to_series
+    ratings = {column: convert(columns.pop(column)) for column in list(columns)}
     if len(ratings[RATING]) == 0:
         raise InputError(f"{path}: no ratings")
     return pd.DataFrame(ratings, copy=False)
 
 
 def to_series(values: pa.ChunkedArray) -> pd.Series:
-    """A column in pandas; a missing integer makes it Int64."""
-    nullable = {pa.int64(): pd.Int64Dtype()} if values.null_count else {}
-    return values.to_pandas(types_mapper=nullable.get)
+    """A column in pandas, in memory of its own."""
+    series = to_pandas(values)
+    # Of several pieces pandas has made one; a single piece still is Arrow's, and cannot be changed.
+    return series.copy() if values.num_chunks == 1 else series
+
+
+def to_pandas(values: pa.ChunkedArray) -> pd.Series:
+    """A column in pandas, in the memory of Arrow where it can be; a missing integer makes it Int64."""
+    # pandas gives text this type in any case, but by way of Python objects unless it is asked for.
+    types: dict[pa.DataType, Any] = {pa.string(): pd.StringDtype(na_value=np.nan)}
+    if values.null_count:
+        types[pa.int64()] = pd.Int64Dtype()
+    return values.to_pandas(types_mapper=types.get)

@@ -13,12 +13,32 @@ def turns(
     owner: Int[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
 ) -> Int32[np.ndarray, " ratings"]:
     """Which of its owner's ratings each is by time, from 0; of those of one time the later in the table is later."""
-    order = np.lexsort((timestamp, owner))
+    order = stable_order(timestamp)
+    order = order[stable_order(owner[order])]
     count = np.bincount(owner)
-    first = np.cumsum(count) - count
     turn = np.empty(len(owner), np.int32)
-    turn[order] = np.arange(len(owner)) - first[owner[order]]
+    turn[order] = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
     return turn
+
+
+def stable_order(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """The places of values in rising order, of equal ones as they stand: a fast `np.argsort(values, kind="stable")`.
+
+    NumPy sorts plain numbers several times as fast as it finds their order, so each value is sorted with its place
+    behind it in one number, where 63 bits hold both.
+    """
+    if not len(values):
+        return np.arange(0)
+    lowest, bits = int(values.min()), len(values).bit_length()
+    if (int(values.max()) - lowest).bit_length() + bits > 63:
+        return np.argsort(values, kind="stable")
+    order = values.astype(np.int64)  # and in place from here on: with 25 million each array takes 200 MB
+    order -= lowest
+    order <<= bits
+    order |= np.arange(len(order))
+    order.sort()
+    order &= (1 << bits) - 1
+    return order
 
 
 def recency(turn, num_ratings):

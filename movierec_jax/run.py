@@ -22,7 +22,7 @@ from tqdm import tqdm
 from movierec_jax import checkpoint
 from movierec_jax.checkpoint import Checkpoints, Run, new_run
 from movierec_jax.cleaning import clean, clean_held_out, describe_dropped
-from movierec_jax.config import Config
+from movierec_jax.config import CACHE_FOLDER, Config
 from movierec_jax.evaluate import evaluate
 from movierec_jax.movielens import read_ratings
 from movierec_jax.plots import save_plots
@@ -45,7 +45,7 @@ def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = F
     workdir = pathlib.Path(workdir)
     goes_on = f"The same command{', without --overwrite,' if overwrite else ''} goes on: --workdir={workdir}"
     with interruptible(goes_on) as stop:
-        run = prepare(config)
+        run = prepare(config, cache_of(workdir))
         data_seconds = time.perf_counter() - start
         stop.raise_if_asked()
         checkpoint.open_workdir(workdir, run, overwrite=overwrite)
@@ -75,9 +75,14 @@ def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = F
     return report
 
 
-def prepare(config: Config) -> Run:
-    """Reads, cleans and splits the ratings, printing what was found and what was left out."""
-    raw = read_ratings(config.data.ratings)
+def cache_of(workdir: pathlib.Path) -> pathlib.Path:
+    """The folder for what was read, of all workdirs side by side; see `read_ratings`."""
+    return workdir.parent / CACHE_FOLDER
+
+
+def prepare(config: Config, cache: pathlib.Path | None = None) -> Run:
+    """Reads, cleans and splits the ratings, printing what was found and left out; `cache` as for `read_ratings`."""
+    raw = read_ratings(config.data.ratings, cache)
     data = clean(raw, config.data)
     ratings, (lowest, highest) = data.ratings, data.rating_scale
     is_inferred = not (config.data.rating_scale or raw.rating_scale)
@@ -87,7 +92,7 @@ def prepare(config: Config) -> Run:
     )
     print_dropped(data.dropped)
     test, valid = (
-        read_held_out(path, ratings, data.rating_scale) if path else None
+        read_held_out(path, ratings, data.rating_scale, cache) if path else None
         for path in (config.data.test_ratings, config.data.valid_ratings)
     )
     if test is not None and valid is not None:
@@ -101,12 +106,15 @@ def prepare(config: Config) -> Run:
     return run
 
 
-def read_held_out(path: str, known: pd.DataFrame, rating_scale: tuple[float, float]) -> pd.DataFrame:
+def read_held_out(
+    path: str, known: pd.DataFrame, rating_scale: tuple[float, float], cache: pathlib.Path | None = None
+) -> pd.DataFrame:
     """Clean ratings of a file that are not known to the model already, printing what was found and left out.
 
     known: the ratings that it learns from or that choose its best epoch.
+    cache: as for `read_ratings`.
     """
-    table, dropped = clean_held_out(read_ratings(path), known, rating_scale)
+    table, dropped = clean_held_out(read_ratings(path, cache), known, rating_scale)
     print(f"{path}: {len(table):,} ratings")
     print_dropped(dropped)
     return apart_from(table, known, "what the model is trained with", path)

@@ -71,7 +71,7 @@ def hold_out(
         )
     if config.split == "time":
         return by_mask(places, is_late(timestamp, fraction))
-    return by_mask(places, is_late_for_user(table[USER_ID].to_numpy()[places], timestamp, fraction))
+    return by_mask(places, is_late_for_user(table[USER_ID].iloc[places], timestamp, fraction))
 
 
 def without_pairs(part: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
@@ -96,7 +96,7 @@ def is_late(timestamp: np.ndarray, fraction: float) -> np.ndarray:
     return timestamp >= boundary
 
 
-def is_late_for_user(user_id: np.ndarray, timestamp: np.ndarray, fraction: float) -> np.ndarray:
+def is_late_for_user(user_id: pd.Series, timestamp: np.ndarray, fraction: float) -> np.ndarray:
     """A mask of each user's last ratings, a `fraction` of their number rounded down.
 
     Of ratings of the same time the later in the file count as later.

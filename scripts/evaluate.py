@@ -36,7 +36,7 @@ def main() -> None:
     from movierec_jax.evaluate import evaluate, tradeoff
     from movierec_jax.plots import save_tradeoff
     from movierec_jax.report import aligned, closing_table, figures, time_note
-    from movierec_jax.run import read_held_out
+    from movierec_jax.run import cache_of, read_held_out
     from movierec_jax.scoring import require_output
 
     if OUTPUT.value:
@@ -49,7 +49,7 @@ def main() -> None:
     held_out = run.parts.test
     if RATINGS.value:
         known = pd.concat([run.parts.train, run.parts.valid], ignore_index=True)
-        held_out = read_held_out(RATINGS.value, known, run.rating_scale)
+        held_out = read_held_out(RATINGS.value, known, run.rating_scale, cache_of(pathlib.Path(WORKDIR.value)))
     config = cli.section_from_flags(run.config.evaluation)
     evaluation = evaluate(run, recommender.params, held_out, config)
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")

@@ -373,6 +373,12 @@ def test_empty_lines_do_not_count(tmp_path):
     assert rows(data.ratings) == [(7, 8, 4.0), (9, 8, 5.0)]
 
 
+def test_what_was_read_can_be_changed(tmp_path):
+    ratings = read_ratings(write_file(tmp_path, "7,8,4\n")).ratings
+    ratings.loc[0, "rating"] = 2
+    assert rows(ratings) == [(7, 8, 2.0)]
+
+
 def test_one_rating_without_line_end_is_a_file(tmp_path):
     assert rows(read_ratings(write_file(tmp_path, "7,8,4")).ratings) == [(7, 8, 4.0)]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from movierec_jax.checkpoint import Checkpoints, load_run
-from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.config import CACHE_FOLDER, DataConfig, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.run import apart_from, interruptible, read_held_out, train_run
 from movierec_jax.schema import InputError, Interrupted
 from movierec_jax.trained import load
@@ -273,3 +273,12 @@ def test_a_validation_file_loses_what_the_test_file_has_too(tmp_path, capsys):
     assert "left out 1 row (pair of user and movie also in the test part)" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"valid\.csv: each of its 2 pairs .* is also in the test part"):
         apart_from(known, known, "the test part", "valid.csv")
+
+
+def test_what_large_files_hold_is_kept_beside_the_workdir(board_config, tmp_path, monkeypatch):
+    monkeypatch.setattr("movierec_jax.ratings_file.CACHED_FROM_BYTES", 1)
+    (tmp_path / "runs" / "mine" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(InputError, match="has checkpoints but no config"):  # found out once all was read
+        train_run(board_config, tmp_path / "runs" / "mine")
+    # The ratings, the validation part and the test part.
+    assert len(list((tmp_path / "runs" / CACHE_FOLDER).iterdir())) == 3

@@ -50,6 +50,10 @@ def test_ids_that_are_not_known_share_the_row_after_the_last():
     assert rows.dtype == np.int32
 
 
+def test_text_that_is_missing_is_not_known():
+    assert STRINGS.rows(pd.Series(["b", None, "x", "10", "b"], dtype="str")).tolist() == [1, 2, 2, 0, 1]
+
+
 def test_is_known_tells_the_unknown_row_from_the_others():
     assert INTEGERS.is_known(INTEGERS.rows([20, 11])).tolist() == [True, False]
 
