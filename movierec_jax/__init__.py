@@ -16,8 +16,8 @@ Each module is one stage, in the order in which data flows through them:
 `moments` tells them, where asked to, when a rating was given. `exposure` learns beside the stars which movies a user
 comes to rate at all, or next (`recency`); `recommend` orders lists by both, and `explain` takes either apart.
 `config` holds every default, `schema` the records that pass between stages, `run` the whole of a training run, and
-`cli` what the scripts share; `programs` keeps what they compile, `table_cache` what was read of large files. `benchmark`
-compares the whole with other recommenders, `tuning` finds settings by trial.
+`cli` what the scripts share; `programs` keeps what they compile, `table_cache` what was read of large files.
+`benchmark` compares the whole with other recommenders, `tuning` finds settings by trial.
 """
 
 import importlib

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import warnings
 
 import platformdirs
 
@@ -18,7 +19,11 @@ MAX_BYTES = 2**30
 
 
 def keep_programs() -> None:
-    """Has JAX, which must not be loaded yet, keep what it compiles. Without a folder to write to nothing is kept."""
+    """Has JAX, which must not be loaded yet, keep what it compiles.
+
+    What cannot be kept or read again, for want of a folder or of room, is compiled as if nothing had been asked.
+    """
+    warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache entry")
     if FOLDER_VARIABLE in os.environ:
         return
     folder = pathlib.Path(platformdirs.user_cache_dir("movierec_jax", appauthor=False)) / "programs" / processor()
