@@ -34,6 +34,8 @@ DIM = 64
 # Lists of one user that are timed, and how long each is.
 SINGLE_USERS, SINGLE_K = 200, 10
 
+LIMIT = "product of matrices alone"
+
 PRODUCT: dict[str, Any] = {"embedding_dim": DIM, "hidden_dims": (), "exposure_dim": 0}
 MODELS: dict[str, dict[str, Any]] = {
     "a product": PRODUCT,
@@ -60,11 +62,9 @@ def figures(repeats: int) -> Iterator[Figure]:
             folder = pathlib.Path(scratch)
             ways = {OURS: lambda model=model, folder=folder: score(model, folder)}
             if settings == PRODUCT:
-                ways["implicit"] = implicit_way(table, num_movies, folder)
-            limit = "product of matrices alone"
-            ways[limit] = product_way(num_movies)
+                ways |= {"implicit": implicit_way(table, num_movies, folder), LIMIT: product_way(num_movies)}
             seconds = take_turns(ways, repeats)
-        yield Figure(f"scoring by {name}, {num_movies:,} movies, top {K}", NUM_USERS, "users", *seconds, (limit,))
+        yield Figure(f"scoring by {name}, {num_movies:,} movies, top {K}", NUM_USERS, "users", *seconds, (LIMIT,))
         yield single_figure(f"one user by {name}, {num_movies:,} movies, top {SINGLE_K}", model)
 
 
