@@ -46,8 +46,13 @@ def stack_batches(ratings: Ratings, order: np.ndarray, batch_size: int) -> Batch
     )
 
 
-def user_blocks(ratings: Ratings, hit: Float32[np.ndarray, " ratings"], users_per_block: int, seed: int) -> UserBlocks:
-    """The ratings by blocks of users, who are put together by chance; all blocks are as long as the longest."""
+def user_blocks(
+    ratings: Ratings, hit: Float32[np.ndarray, " ratings"], users_per_block: int, seed: int, *, has_turns: bool = False
+) -> UserBlocks:
+    """The ratings by blocks of users, who are put together by chance; all blocks are as long as the longest.
+
+    has_turns: whether the order of each user's ratings is to be known.
+    """
     users, user, count = np.unique(ratings.user_row, return_inverse=True, return_counts=True)
     place = np.random.default_rng([seed, len(users)]).permutation(len(users))[user]
     order = stable_order(place)
@@ -60,10 +65,14 @@ def user_blocks(ratings: Ratings, hit: Float32[np.ndarray, " ratings"], users_pe
         stacked[block, within] = column[order]
         return stacked
 
-    return UserBlocks(
+    blocks = UserBlocks(
         user=stack((place % users_per_block).astype(np.int32), users_per_block),
         movie_row=stack(ratings.movie_row, 0),
         hit=stack(hit, 0),
+    )
+    if not has_turns:
+        return blocks
+    return blocks._replace(
         turn=stack(turns(ratings.user_row, ratings.timestamp), 0),
         num_ratings=stack(count[user].astype(np.int32), 0),
     )

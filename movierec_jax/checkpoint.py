@@ -123,11 +123,6 @@ class Run:
         return dataclasses.replace(recipe, total_steps=steps * recipe.epochs)
 
     @property
-    def looks_at_next(self) -> bool:
-        """Whether exposure is to what users rate next, after all that they have rated."""
-        return self.recipe.config.exposure_to == "next"
-
-    @property
     def relevant_rating(self) -> float:
         """Stars from which a rating is relevant."""
         return self.config.evaluation.relevant_from(self.rating_scale)
@@ -173,7 +168,7 @@ class Run:
         sizes = self.users.unknown, self.movies.unknown
         moment_count = self.moments.count(self.train) if self.moments else NO_MOMENTS
         content = self.user_content, self.movie_content
-        return known_of(self.train, *sizes, *content, moment_count, is_recent_most=self.looks_at_next)
+        return known_of(self.train, *sizes, *content, moment_count, is_recent_most=self.recipe.looks_at_next)
 
 
 def places_and_rows(

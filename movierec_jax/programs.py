@@ -8,6 +8,8 @@ import warnings
 
 import platformdirs
 
+from movierec_jax.bounded_folder import trim
+
 # Names another folder for them, or none if it is empty: JAX's own variable.
 FOLDER_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 
@@ -29,9 +31,9 @@ def keep_programs() -> None:
     folder = pathlib.Path(platformdirs.user_cache_dir("movierec_jax", appauthor=False)) / "programs" / processor()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        remove_oldest(folder, MAX_BYTES)
     except OSError:
         return
+    trim(folder, MAX_BYTES)
     if os.access(folder, os.W_OK):
         os.environ.update({FOLDER_VARIABLE: str(folder), **KEEP_ALL})
 
@@ -44,14 +46,3 @@ def processor() -> str:
         first = cpuinfo.read_text(errors="replace").split("\n\n")[0]
         lines += [line for line in first.splitlines() if line.startswith(("model name", "flags", "Features"))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def remove_oldest(folder: pathlib.Path, max_bytes: int) -> None:
-    """Removes the files of a folder that were written first until the others have no more than so many bytes."""
-    stats = [(path.stat(), path) for path in folder.iterdir() if path.is_file()]
-    total = sum(stat.st_size for stat, _ in stats)
-    for stat, path in sorted(stats, key=lambda one: one[0].st_mtime_ns):
-        if total <= max_bytes:
-            return
-        path.unlink(missing_ok=True)
-        total -= stat.st_size

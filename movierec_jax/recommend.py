@@ -15,7 +15,8 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
 
 from movierec_jax.config import ScoreConfig
 from movierec_jax.model import Encoded, Members, TwoTowers, mean_exposure, mean_stars, member_stars
-from movierec_jax.selection import best_unseen
+from movierec_jax.recency import stable_order
+from movierec_jax.selection import best_of_users
 from movierec_jax.train import Recipe
 
 # Numbers in the widest array of one tile: users x movies x units of a dense layer, 32 MiB as float32.
@@ -95,7 +96,7 @@ class Rated:
         is_wanted = (place >= 0) & (movie_row < num_movies)
         place, movie_row = place[is_wanted], movie_row[is_wanted]
         start = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=num_users))])
-        return cls(start=start.astype(np.int64), movie_row=movie_row[np.argsort(place, kind="stable")])
+        return cls(start=start.astype(np.int64), movie_row=movie_row[stable_order(place)])
 
     def of_users(self, users: Int[np.ndarray, " n"]) -> "Rated":
         """The same of some of the users, in their order; -1 stands for somebody who has rated nothing."""
@@ -266,7 +267,6 @@ def top_k_blocks(
     settings = {"model": model, "order": order, "tile": tile}
     spare: list[tuple[Array, ...]] = []
     listed = None if is_listed is None else np.flatnonzero(is_listed)
-    is_seen = np.zeros(num_movies, bool)
 
     def start(first: int):
         place = slice(first, min(first + block, len(user_row)))
@@ -287,18 +287,14 @@ def top_k_blocks(
             movie_row, score, stars = (np.asarray(array)[: place.stop - place.start] for array in result)
             return place, TopK(np.where(np.isneginf(score), np.int32(num_movies), movie_row), score, stars)
         scores, stars = np.asarray(result[0]), np.asarray(result[-1])
-        top = TopK(
-            movie_row=np.full((place.stop - place.start, k), num_movies, np.int32),
-            score=np.full((place.stop - place.start, k), -np.inf, np.float32),
-            stars=np.zeros((place.stop - place.start, k), np.float32),
+        of_users = [seen.of_user(user) for user in range(place.start, place.stop)]
+        movie_row = best_of_users(scores, of_users, k, listed)
+        score, stars = (
+            np.take_along_axis(table[: len(movie_row)], np.minimum(movie_row, num_movies - 1), axis=1)
+            for table in (scores, stars)
         )
-        for n, user in enumerate(range(place.start, place.stop)):
-            best = best_unseen(scores[n], seen.of_user(user), k, listed, is_seen)
-            top.movie_row[n, : len(best)] = best
-            top.score[n, : len(best)] = scores[n, best]
-            top.stars[n, : len(best)] = stars[n, best]
         spare.append(result)
-        return place, top
+        return place, TopK(movie_row, np.where(movie_row < num_movies, score, np.float32(-np.inf)), stars)
 
     for job in one_ahead(start(first) for first in range(0, max(1, len(user_row)), block)):
         yield finish(*job)

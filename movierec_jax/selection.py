@@ -4,14 +4,32 @@ A threshold comes from a sample: the n-th highest of every eighth score is no hi
 nothing below it can be among the best n. What is left is little, and is looked at closely.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
-from jaxtyping import Bool, Float32, Int, Int32, Int64
+from jaxtyping import Bool, Float, Int, Int32, Int64
 
 SAMPLED = 8
 
 
+def best_of_users(
+    score: Float[np.ndarray, "users movies"],
+    seen: Sequence[Int32[np.ndarray, " _seen"]],
+    k: int,
+    listed: Int[np.ndarray, " listed"] | None = None,
+) -> Int32[np.ndarray, "_lists k"]:
+    """The rows of `best_unseen` for the first users, as many as `seen` has; the number of movies in empty places."""
+    num_movies = score.shape[1]
+    is_seen = np.zeros(num_movies, bool)
+    lists = np.full((len(seen), k), num_movies, np.int32)
+    for user, rows in enumerate(seen):
+        best = best_unseen(score[user], rows, k, listed, is_seen)
+        lists[user, : len(best)] = best
+    return lists
+
+
 def best_unseen(
-    score: Float32[np.ndarray, " movies"],
+    score: Float[np.ndarray, " movies"],
     seen: Int32[np.ndarray, " seen"],
     k: int,
     listed: Int[np.ndarray, " listed"] | None,
@@ -37,6 +55,6 @@ def best_unseen(
     return rows[np.argsort(-value, kind="stable")[:k]]
 
 
-def nth(values: Float32[np.ndarray, " n"], place: int) -> np.float32:
+def nth(values: Float[np.ndarray, " n"], place: int) -> np.floating:
     """The highest value but place - 1."""
     return np.partition(values, len(values) - place)[len(values) - place]

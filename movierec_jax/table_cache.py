@@ -17,6 +17,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.ipc
 
+from movierec_jax.bounded_folder import entries, remove, trim
 from movierec_jax.config import CACHE_BYTES
 
 ENDING = ".arrow"
@@ -99,32 +100,9 @@ def store(folder: pathlib.Path, key: str, table: pa.Table, limit: int) -> None:
             path.replace(folder / name_of(key, path))
         finally:
             remove(path)
-    trim(folder, limit)
+    trim(folder, limit, f"*{ENDING}*")
 
 
 def name_of(key: str, path: pathlib.Path) -> str:
     """The name of an entry with the content of the file."""
     return f"{key}-{digest(path)}{ENDING}"
-
-
-def trim(folder: pathlib.Path, limit: int) -> None:
-    """Removes entries, those not used for the longest time first, until the others take no more than the limit."""
-    total = 0
-    for path in entries(folder, f"*{ENDING}*"):
-        with contextlib.suppress(OSError):
-            total += path.stat().st_size
-            if total > limit:
-                remove(path)
-
-
-def entries(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
-    """The files of the folder that match, the last used first; none where there is no such folder."""
-    with contextlib.suppress(OSError):
-        return sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    return []
-
-
-def remove(path: pathlib.Path) -> None:
-    """Removes a file where that is possible."""
-    with contextlib.suppress(OSError):
-        path.unlink()

@@ -80,6 +80,11 @@ class Recipe:
         return typing.cast(float, self.config.hidden_share)
 
     @property
+    def looks_at_next(self) -> bool:
+        """Whether exposure is to what users rate next, after all that they have rated."""
+        return self.config.exposure_to == "next"
+
+    @property
     def users_per_step(self) -> int:
         """Users in a step's error over the whole catalogue."""
         return self.config.users_per_step or -(-self.model.num_users // USER_BLOCKS)
@@ -100,7 +105,8 @@ class Recipe:
         """The train ratings as the error over the whole catalogue takes them; None where there is no such error."""
         if not self.model.config.exposure_dim:
             return None
-        blocks = batches.user_blocks(train, self.hits(train.rating), self.users_per_step, self.config.seed)
+        hits, is_next = self.hits(train.rating), self.looks_at_next
+        blocks = batches.user_blocks(train, hits, self.users_per_step, self.config.seed, has_turns=is_next)
         return blocks if self.has_tables else batches.with_links(blocks, self.users_per_step)
 
 
@@ -218,12 +224,10 @@ class Catalogue(typing.NamedTuple):
 class Told(typing.NamedTuple):
     """The same rating by rating, where tables would be too large.
 
-    links: of the block. counts: how much each rating counts where it is known; is_hidden: 1 for those that are to be
-    told.
+    counts: how much each rating counts where it is known; is_hidden: 1 for those that are to be told.
     """
 
     block: UserBlocks
-    links: tuple[Links, Links]
     counts: Float[Array, " entries"]
     is_hidden: Float[Array, " entries"]
 
@@ -240,11 +244,10 @@ def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue | T
         empty = jnp.zeros((recipe.users_per_step, recipe.model.num_movies))
         return empty.at[block.user, block.movie_row].set(entries, mode="drop")
 
-    counts, is_hidden = (next_hidden if config.exposure_to == "next" else any_hidden)(block, key, recipe)
+    counts, is_hidden = (next_hidden if recipe.looks_at_next else any_hidden)(block, key, recipe)
     if not recipe.has_tables:
         is_entry = block.user < recipe.users_per_step
-        links = typing.cast(tuple[Links, Links], block.links)
-        return Told(block, links, is_entry * counts, is_entry * is_hidden)
+        return Told(block, is_entry * counts, is_entry * is_hidden)
     is_rated, is_told = table(jnp.ones_like(block.hit)), table(is_hidden)
     weight = is_told + config.unrated_weight * (1 - is_rated)
     return Catalogue(table(counts), table(block.hit * is_hidden), weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
@@ -259,11 +262,12 @@ def any_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Arr
 def next_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Array, " entries"], ...]:
     """How much each rating counts and whether it is hidden: those that follow a moment of the user, drawn by chance."""
     moment = jax.random.uniform(key, (recipe.users_per_step + 1,))[block.user]
-    num_known = jnp.floor(moment * block.num_ratings)
-    num_hidden = jnp.maximum(1, recipe.hidden_share * block.num_ratings)
-    is_known = block.turn < num_known
-    is_hidden = ~is_known & (block.turn < num_known + num_hidden)
-    return recency(block.turn, jnp.maximum(1, num_known)) * is_known, is_hidden.astype(jnp.float32)
+    turn, num_ratings = (typing.cast(Array, column) for column in (block.turn, block.num_ratings))
+    num_known = jnp.floor(moment * num_ratings)
+    num_hidden = jnp.maximum(1, recipe.hidden_share * num_ratings)
+    is_known = turn < num_known
+    is_hidden = ~is_known & (turn < num_known + num_hidden)
+    return recency(turn, jnp.maximum(1, num_known)) * is_known, is_hidden.astype(jnp.float32)
 
 
 def train_step(
@@ -316,7 +320,8 @@ def error_over_catalogue(params: optax.Params, catalogue: Catalogue | Told, reci
     if isinstance(catalogue, Catalogue):
         exposure = recipe.model.apply({"params": params}, catalogue.rated, method="catalogue")
         return catalogue_error(exposure, catalogue.hit, catalogue.weight)
-    block, links, counts, is_hidden = catalogue
+    block, counts, is_hidden = catalogue
+    links = typing.cast(tuple[Links, Links], block.links)
     rated = both_ways(links, counts)
     users, movies = recipe.model.apply({"params": params}, rated, recipe.users_per_step, method="exposed_sides")
     return summed_catalogue_error(users, movies, block, links, is_hidden, recipe.config.unrated_weight)

@@ -226,7 +226,7 @@ class Recommender:
         self, owner: Int32[np.ndarray, " ratings"], ratings: pd.DataFrame
     ) -> Float32[np.ndarray, " ratings"]:
         """How much each of all ratings of some users counts in their exposure."""
-        if not self.run.looks_at_next:
+        if not self.run.recipe.looks_at_next:
             return np.ones(len(owner), np.float32)
         return recency_of(owner, ratings[TIMESTAMP].to_numpy(np.int64))
 

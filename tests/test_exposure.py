@@ -64,7 +64,7 @@ def recipe_of(run, exposure_to="any", **settings) -> Recipe:
 
 def last_block(run) -> UserBlocks:
     """The last of the blocks of 16 users, half a hit each: 12 users."""
-    blocks = user_blocks(run.train, np.full(len(run.train), 0.5, np.float32), 16, seed=0)
+    blocks = user_blocks(run.train, np.full(len(run.train), 0.5, np.float32), 16, seed=0, has_turns=True)
     return jax.tree.map(lambda column: column[-1], blocks)
 
 

@@ -15,7 +15,7 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 
 # From top to bottom, one kind of module on each line; a module imports only from modules before it.
 LADDER = """
-schema config extras table_cache
+schema config extras bounded_folder table_cache
 ratings_file movielens features_file cleaning vocab recency splits content baselines moments known batches
 metrics selection
 pooling exposure model objective optimizer train

@@ -9,7 +9,8 @@ import sys
 import pytest
 from checkerboard import parts, write
 
-from movierec_jax.programs import FOLDER_VARIABLE, KEEP_ALL, keep_programs, processor, remove_oldest
+from movierec_jax.bounded_folder import trim
+from movierec_jax.programs import FOLDER_VARIABLE, KEEP_ALL, keep_programs, processor
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -58,7 +59,7 @@ def test_the_oldest_go_until_the_others_are_small_enough(tmp_path, max_bytes, le
     for age, name in enumerate("cba"):
         (tmp_path / name).write_bytes(bytes(20))
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
-    remove_oldest(tmp_path, max_bytes)
+    trim(tmp_path, max_bytes)
     assert sorted(path.name for path in tmp_path.iterdir()) == left
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from movierec_jax import metrics
+from movierec_jax.selection import best_of_users
 
 # A sparse table (CSR) of users by movies.
 Likes = Any
@@ -69,10 +70,8 @@ def best_unseen(
     for first in range(0, num_users, BLOCK_USERS):
         place = slice(first, min(first + BLOCK_USERS, num_users))
         score = np.array(scores(likes[place], None if row is None else row[place]), np.float64)
-        score[seen[place].nonzero()] = -np.inf
-        best = np.argsort(-score, axis=1, kind="stable")[:, :k]
-        is_empty = np.isneginf(np.take_along_axis(score, best, axis=1))
-        lists[place, : best.shape[1]] = np.where(is_empty, num_movies, best)
+        own = seen[place]
+        lists[place] = best_of_users(score, np.split(own.indices, own.indptr[1:-1]), k)
     return lists
 
 
@@ -84,10 +83,10 @@ def tune(ranker: Ranker, likes: Likes, seen: Likes, hidden: Likes, seed: int) ->
     if len(ranker.grid) == 1:
         return ranker.grid[0], {}
     users = np.flatnonzero(np.diff(hidden.indptr))
+    user, movie = hidden[users].nonzero()
     ndcg = []
     for settings in ranker.grid:
         lists = best_unseen(fit_ranker(ranker, likes, settings, seed), likes[users], seen[users], users, 10)
-        user, movie = hidden[users].nonzero()
         is_hit, num_relevant = metrics.hits(lists, user, movie, likes.shape[1])
         ndcg.append(metrics.mean_over_users(metrics.ndcg_at_k(is_hit, num_relevant, 10)))
     return ranker.grid[int(np.argmax(ndcg))], dict(zip(map(str, ranker.grid), ndcg, strict=True))

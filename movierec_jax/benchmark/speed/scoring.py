@@ -44,15 +44,10 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
-def measure(config: BenchmarkConfig) -> list[Figure]:
+def measure(config: BenchmarkConfig) -> Iterator[Figure]:
     """Users for each kind of model, and seconds of one user."""
-    return list(figures(config.repeats))
-
-
-def figures(repeats: int) -> Iterator[Figure]:
-    """The figures, one after another."""
     _, num_movies = TABLES["MovieLens 25M"]
-    # The most rated first, so that every movie has a rating.
+    # One user has rated everything, so that every movie has a rating.
     table = synthetic_ratings(150 * NUM_USERS, NUM_USERS, num_movies)
     every = pd.DataFrame({MOVIE_ID: np.arange(1, num_movies + 1)}).assign(**table.iloc[0].drop(MOVIE_ID))
     table = pd.concat([table, every]).drop_duplicates([USER_ID, MOVIE_ID]).astype(table.dtypes).reset_index(drop=True)
@@ -63,7 +58,7 @@ def figures(repeats: int) -> Iterator[Figure]:
             ways = {OURS: lambda model=model, folder=folder: score(model, folder)}
             if settings == PRODUCT:
                 ways |= {"implicit": implicit_way(table, num_movies, folder), LIMIT: product_way(num_movies)}
-            seconds = take_turns(ways, repeats)
+            seconds = take_turns(ways, config.repeats)
         yield Figure(f"scoring by {name}, {num_movies:,} movies, top {K}", NUM_USERS, "users", *seconds, (LIMIT,))
         yield single_figure(f"one user by {name}, {num_movies:,} movies, top {SINGLE_K}", model)
 

@@ -56,7 +56,7 @@ def rows_of(figure: Figure) -> list[tuple[str, ...]]:
     """The rows of a figure, the fastest other way and what is no more than a part of the work marked as such."""
     rows: list[tuple[str, ...]] = []
     for way, seconds in figure.seconds.items():
-        label = f"{way} (a part of the work)" if way in figure.limits and way != OURS else way
+        label = f"{way} (a part of the work)" if way in figure.limits else way
         ratio = "-"
         if OURS in figure.seconds and way != OURS:
             middle, low, high = figure.ratio(way)

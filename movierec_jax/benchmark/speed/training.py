@@ -28,13 +28,8 @@ MODEL = ModelConfig(embedding_dim=EMBEDDING_DIM, hidden_dims=HIDDEN_DIMS, histor
 MULTIPLICATIONS = EMBEDDING_DIM * (1 + 2 * HIDDEN_DIMS[0]) + HIDDEN_DIMS[0] * HIDDEN_DIMS[1] + HIDDEN_DIMS[1]
 
 
-def measure(config: BenchmarkConfig) -> list[Figure]:
+def measure(config: BenchmarkConfig) -> Iterator[Figure]:
     """Examples for each size of tables and of batches."""
-    return list(figures(config.repeats))
-
-
-def figures(repeats: int) -> Iterator[Figure]:
-    """The figures, one after another."""
     for name, (num_users, num_movies) in TABLES.items():
         train = ratings_of(EXAMPLES, num_users, num_movies)
         for batch_size in BATCHES[name]:
@@ -45,7 +40,7 @@ def figures(repeats: int) -> Iterator[Figure]:
                 f"training, {name} tables, batch {batch_size:,}",
                 len(train),
                 "examples",
-                *take_turns(ways, repeats),
+                *take_turns(ways, config.repeats),
                 note=f"{6 * MULTIPLICATIONS / 1e3:.0f} kFLOP an example",
             )
 
