@@ -14,10 +14,11 @@ Each module is one stage, in the order in which data flows through them:
 `content` makes features of genres, years, tags, ages and, read by `features_file`, any table of movies or users.
 `known` lays out these and the ratings for the towers, which see users and movies through sums over them (`pooling`);
 `moments` tells them, where asked to, when a rating was given. `exposure` learns beside the stars which movies a user
-comes to rate at all, or next (`recency`); `recommend` orders lists by both, and `explain` takes either apart.
-`config` holds every default, `schema` the records that pass between stages, `run` the whole of a training run, and
-`cli` what the scripts share; `programs` keeps what they compile, `table_cache` what was read of large files.
-`benchmark` compares the whole with other recommenders, `tuning` finds settings by trial.
+comes to rate at all, or next (`recency`), by what a step hides (`hiding`); `recommend` orders lists by both, and
+`explain` takes either apart. `recipe` is what a run starts from; `pairs` adds up errors and gradients, and `batch_rows`
+keeps a step to the rows of its batch. `config` holds every default, `schema` the records that pass between stages,
+`run` the whole of a training run, and `cli` what the scripts share; `programs` keeps what they compile, `table_cache`
+what was read of large files. `benchmark` compares the whole with other recommenders, `tuning` finds settings by trial.
 """
 
 import importlib

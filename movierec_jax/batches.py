@@ -9,7 +9,7 @@ from jaxtyping import Float32, Int32, Int64
 
 from movierec_jax.known import lay_out
 from movierec_jax.recency import stable_order, turns
-from movierec_jax.schema import Batch, Links, Ratings, UserBlocks
+from movierec_jax.schema import Batch, Links, Ratings, Rows, UserBlocks
 
 
 def num_steps(num_ratings: int, batch_size: int) -> int:
@@ -44,6 +44,39 @@ def stack_batches(ratings: Ratings, order: np.ndarray, batch_size: int) -> Batch
         rating=ratings.rating[filled],
         weight=weight,
     )
+
+
+def by_rows(
+    stacked: Batch, user_count: Int64[np.ndarray, " users"], movie_count: Int64[np.ndarray, " movies"]
+) -> tuple[Batch, Rows]:
+    """The batches with places among their own rows in place of rows, and these rows: as many in every batch.
+
+    Within a batch pairs are put in the order of users, so that a user's row is looked up once for all of them.
+    user_count, movie_count: ratings of each row.
+    """
+    order = np.argsort(stacked.user_row, axis=1, kind="stable")
+    stacked = Batch(
+        *(np.stack([values[place] for values, place in zip(column, order, strict=True)]) for column in stacked)
+    )
+    sides = []
+    for column, count in ((stacked.user_row, user_count), (stacked.movie_row, movie_count)):
+        found = [np.unique(rows, return_inverse=True) for rows in column]
+        width = max(most_rows(count, column.shape[1]), *(len(rows) for rows, _ in found))
+        # Rows above those of the table fill up; they rise as well.
+        rows = [np.append(rows, len(count) + np.arange(width - len(rows))) for rows, _ in found]
+        sides.append([np.stack(arrays).astype(np.int32) for arrays in (rows, [place for _, place in found])])
+    (user_rows, user_place), (movie_rows, movie_place) = sides
+    return stacked._replace(user_row=user_place, movie_row=movie_place), Rows(user_rows, movie_rows)
+
+
+def most_rows(count: Int64[np.ndarray, " rows"], batch_size: int) -> int:
+    """So many different rows that a batch practically never holds more, given the ratings of each row.
+
+    Six standard deviations above their mean. Every epoch has the same, so its program is compiled once.
+    """
+    is_held = 1 - (1 - min(1.0, batch_size / count.sum())) ** count
+    most = is_held.sum() + 6 * np.sqrt(np.sum(is_held * (1 - is_held)))
+    return min(int(np.ceil(most)), batch_size, int(np.count_nonzero(count)))
 
 
 def user_blocks(

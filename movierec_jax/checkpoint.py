@@ -34,6 +34,7 @@ from movierec_jax.features_file import read_features
 from movierec_jax.known import NO_MOMENTS, known_of
 from movierec_jax.model import TwoTowers
 from movierec_jax.moments import Moments, moments_of
+from movierec_jax.recipe import Recipe, TrainState, new_state
 from movierec_jax.schema import (
     GENRES,
     MOVIE_ID,
@@ -50,7 +51,7 @@ from movierec_jax.schema import (
     Ratings,
 )
 from movierec_jax.splits import Split
-from movierec_jax.train import EpochRecord, Recipe, TrainState, best_record, new_state
+from movierec_jax.train import EpochRecord, best_record
 from movierec_jax.vocab import Vocab, places, to_rows
 
 # What a run leaves in its workdir besides checkpoints/, in the order in which it is removed.

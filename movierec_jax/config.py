@@ -29,6 +29,9 @@ USER_BLOCKS = 10
 # where catalogues are small.
 TABLE_NUMBERS = 2**25
 
+# Ratings of a batch, for each user and movie of train, up to which a step takes their rows alone from the tables.
+RATINGS_PER_ROW = 0.5
+
 # What the error over the whole catalogue may take for a hit.
 HITS = ("rated", "relevant", "graded")
 

@@ -26,6 +26,7 @@ people to a movie is not what makes them like it.
 
 import dataclasses
 import functools
+import typing
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -49,11 +50,13 @@ BIAS_DAMPING = 10.0
 INITIAL_SPREAD = 0.001
 
 
+@typing.no_type_check  # JAX also makes trees of it with other things in place of the arrays.
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Encoded:
     """What a tower says of users or movies: all that the head needs of them.
 
+    hidden: the part of the first dense layer; of no width where there are no dense layers, or before it is worked out.
     exposure: of no width where it is not asked for.
     """
 
@@ -166,8 +169,6 @@ class Tower(nn.Module):
             self.features = self.param("features", small_normal, (self.num_features, width))
         if self.num_moments:
             self.moments = self.param("moments", small_normal, (self.num_moments, width))
-        if config.hidden_dims:
-            self.hidden = nn.Dense(config.hidden_dims[0], dtype=config.precision)
 
     def __call__(self, row: Int32[Array, " n"], seen: Seen) -> Encoded:
         vector = jnp.concatenate([self.embedding, self.bias], axis=1).at[row].get(mode="fill", fill_value=0)
@@ -177,9 +178,8 @@ class Tower(nn.Module):
             vector = vector + history * history_scale(seen.num_ratings, history.shape[1])
         if self.num_features:
             vector = vector + pool((self.features,), seen.content, len(row))
-        factors = vector[:, :-1]
-        hidden = self.hidden(factors) if self.config.hidden_dims else factors[:, :0]
-        return Encoded(bias=vector[:, -1], factors=factors, hidden=hidden, exposure=factors[:, :0])
+        factors, nothing = vector[:, :-1], vector[:, :0]
+        return Encoded(bias=vector[:, -1], factors=factors, hidden=nothing, exposure=nothing)
 
     def at(self, encoded: Encoded, moment: Int32[Array, "*n moments"]) -> Encoded:
         """The same ones at moments of theirs; rows from `num_moments` on change nothing. Dense layers know no time."""
@@ -250,6 +250,10 @@ class TwoTowers(nn.Module):
         self.movie_tower = Tower(
             movies, users, self.num_movie_features, self.num_shared_moments, "movie" in history, self.config
         )
+        if self.config.hidden_dims:
+            self.user_layer, self.movie_layer = (
+                nn.Dense(self.config.hidden_dims[0], dtype=self.config.precision) for _ in range(2)
+            )
         self.head = Head(self.rating_mean, self.config)
         self.exposure = Exposure(movies, self.config.exposure_dim)
 
@@ -266,19 +270,42 @@ class TwoTowers(nn.Module):
         """Stars of each pair at a moment, with the encoded users and movies they come from."""
         if self.is_initializing() and self.config.exposure_dim:
             self.exposure.movies(self.num_movies)
+        user, movie = self.layered(*self.sides(users, movies))
+        return self.pairs(user[user_row], movie[movie_row], moment, is_training=is_training)
+
+    def sides(self, users: Seen, movies: Seen) -> tuple[Encoded, Encoded]:
+        """What the towers say of every user and every movie in the order of rows, those without ratings last."""
         every_user, every_movie = (jnp.arange(len(side.num_ratings), dtype=jnp.int32) for side in (users, movies))
-        user, movie = self.user_tower(every_user, users)[user_row], self.movie_tower(every_movie, movies)[movie_row]
+        return self.user_tower(every_user, users), self.movie_tower(every_movie, movies)
+
+    def layered(self, user: Encoded, movie: Encoded) -> tuple[Encoded, Encoded]:
+        """The same users and movies with their parts of the first dense layer."""
+        return self.layered_user(user), self.layered_movie(movie)
+
+    def layered_user(self, user: Encoded) -> Encoded:
+        """The same users with their part of the first dense layer."""
+        return dataclasses.replace(user, hidden=self.user_layer(user.factors)) if self.config.hidden_dims else user
+
+    def layered_movie(self, movie: Encoded) -> Encoded:
+        """The same movies with theirs."""
+        return dataclasses.replace(movie, hidden=self.movie_layer(movie.factors)) if self.config.hidden_dims else movie
+
+    def pairs(
+        self, user: Encoded, movie: Encoded, moment: Int32[Array, "*pairs moments"], *, is_training: bool = False
+    ) -> tuple[Float[Array, "*pairs"], Encoded, Encoded]:
+        """Stars of encoded users and movies at a moment, and what they are at that moment."""
         user, movie = self.at(user, movie, moment)
         return self.head(user, movie, is_training=is_training), user, movie
 
     def encode_users(self, users: Seen, rated: BothWays) -> Encoded:
         """Every user in the order of rows, those without ratings last; rated: what counts in their exposure."""
-        return self.exposed(self.user_tower(jnp.arange(len(users.num_ratings), dtype=jnp.int32), users), rated)
+        rows = jnp.arange(len(users.num_ratings), dtype=jnp.int32)
+        return self.exposed(self.layered_user(self.user_tower(rows, users)), rated)
 
     def encode_movies(self, movies: Seen) -> Encoded:
         """Every movie in the order of rows, those without ratings last."""
         rows = jnp.arange(len(movies.num_ratings), dtype=jnp.int32)
-        encoded = self.movie_tower(rows, movies)
+        encoded = self.layered_movie(self.movie_tower(rows, movies))
         if not self.config.exposure_dim:
             return encoded
         return dataclasses.replace(encoded, exposure=self.exposure.movies(len(rows)))
@@ -286,7 +313,7 @@ class TwoTowers(nn.Module):
     def encode_new_users(self, users: Seen, rated: BothWays) -> Encoded:
         """Users who have no row."""
         rows = jnp.full(len(users.num_ratings), self.num_users, jnp.int32)
-        return self.exposed(self.user_tower(rows, users), rated)
+        return self.exposed(self.layered_user(self.user_tower(rows, users)), rated)
 
     def exposed(self, encoded: Encoded, rated: BothWays) -> Encoded:
         """The same users with their exposure."""

@@ -8,7 +8,7 @@ Means are weighted, so the places that fill up a last batch (weight 0) change no
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from movierec_jax.config import TrainConfig
 from movierec_jax.model import Encoded
 from movierec_jax.pooling import both_ways, pool
-from movierec_jax.schema import Known, Links, UserBlocks
+from movierec_jax.schema import Batch, Known, Links, UserBlocks
 
 # Ratings of a row at which its decay does not depend on `decay_power`.
 TYPICAL_COUNT = 200.0
@@ -104,28 +104,48 @@ def exposure_decay(
     return config.exposure_decay * hidden_share * size / jnp.sum(known.user_count > 0)
 
 
-def decay(params: Mapping[str, Mapping[str, Any]], known: Known, config: TrainConfig) -> Float[Array, ""]:
+class Drawn(NamedTuple):
+    """How many ratings of each user and of each movie a batch holds."""
+
+    user: Float[Array, " user_rows"]
+    movie: Float[Array, " movie_rows"]
+
+
+def drawn_by(batch: Batch, known: Known) -> Drawn:
+    """Those of a batch."""
+    counts = (known.user_count, batch.user_row), (known.movie_count, batch.movie_row)
+    return Drawn(*(jnp.zeros_like(count).at[row].add(batch.weight) for count, row in counts))
+
+
+def decay(
+    params: Mapping[str, Mapping[str, Any]], known: Known, config: TrainConfig, drawn: Drawn | None = None
+) -> Float[Array, ""]:
     """The weighed squared size of everything that belongs to single users, movies, features and moments.
 
     With `decay_power` 1 a row counts by its number of ratings, the usual penalty of matrix factorisation (Koren, Bell,
     Volinsky 2009, equation 5).
+
+    drawn: with it rows of users and of movies count by their ratings in a batch in place of all their ratings, which is
+    the same in the mean over batches; those that the batch does not hold do not count at all.
     """
+    of_user, of_movie = drawn or (None, None)
     total = jnp.zeros(())
-    for side, own_count, other_count, feature_count in (
-        ("user", known.user_count, known.movie_count, known.user_feature_count),
-        ("movie", known.movie_count, known.user_count, known.movie_feature_count),
+    for side, own_count, own_drawn, other_count, feature_count in (
+        ("user", known.user_count, of_user, known.movie_count, known.user_feature_count),
+        ("movie", known.movie_count, of_movie, known.user_count, known.movie_feature_count),
     ):
-        for name, strength, count in (
-            ("embedding", config.embedding_decay, own_count),
-            ("bias", config.bias_decay, own_count),
-            ("explicit", config.explicit_decay, other_count),
-            ("implicit", config.implicit_decay, other_count),
-            ("features", config.feature_decay, feature_count),
-            ("moments", config.moment_decay, known.moment_count),
+        for name, strength, count, drawn_of_row in (
+            ("embedding", config.embedding_decay, own_count, own_drawn),
+            ("bias", config.bias_decay, own_count, own_drawn),
+            ("explicit", config.explicit_decay, other_count, None),
+            ("implicit", config.implicit_decay, other_count, None),
+            ("features", config.feature_decay, feature_count, None),
+            ("moments", config.moment_decay, known.moment_count, None),
         ):
             if name in params[f"{side}_tower"]:
                 rows = params[f"{side}_tower"][name]
-                total += strength * weighted_size(rows, row_weights(count, config.decay_power)[: len(rows)])
+                weight = row_weights(count, config.decay_power, drawn_of_row)
+                total += strength * weighted_size(rows, weight[: len(rows)])
     return total
 
 
@@ -134,13 +154,16 @@ def weighted_size(rows: Float[Array, "rows features"], weight: Float[Array, " ro
     return jnp.sum(jnp.square(rows) * weight[:, None])
 
 
-def row_weights(count: Float[Array, " rows"], power: float) -> Float[Array, " rows"]:
+def row_weights(
+    count: Float[Array, " rows"], power: float, drawn: Float[Array, " rows"] | None = None
+) -> Float[Array, " rows"]:
     """The share of a row's ratings in all, where it has TYPICAL_COUNT; of others as that power of their number.
 
     Below 1 the decay of a row with more ratings, or of all rows in larger data, is the smaller part of its error, as a
-    prior of a given strength would be.
+    prior of a given strength would be. drawn: the ratings of a batch, of which the shares are with it.
     """
-    return count / jnp.sum(count) * (jnp.maximum(count, 1) / TYPICAL_COUNT) ** (power - 1)
+    shared = count if drawn is None else drawn
+    return shared / jnp.sum(shared) * (jnp.maximum(count, 1) / TYPICAL_COUNT) ** (power - 1)
 
 
 def variance(

@@ -16,8 +16,8 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
 from movierec_jax.config import ScoreConfig
 from movierec_jax.model import Encoded, Members, TwoTowers, mean_exposure, mean_stars, member_stars
 from movierec_jax.recency import stable_order
+from movierec_jax.recipe import Recipe
 from movierec_jax.selection import best_of_users
-from movierec_jax.train import Recipe
 
 # Numbers in the widest array of one tile: users x movies x units of a dense layer, 32 MiB as float32.
 TILE_NUMBERS = 2**23

@@ -169,6 +169,13 @@ class Batch(NamedTuple):
     weight: Float32[Any, "*steps batch"]
 
 
+class Rows(NamedTuple):
+    """Rows of users and of movies, rising; those that no table has mark filling. Or a number for each row."""
+
+    user: Int32[Any, "*steps users"]
+    movie: Int32[Any, "*steps movies"]
+
+
 class UserBlocks(NamedTuple):
     """The train ratings by blocks of as many users each, for the error over the whole catalogue.
 

@@ -4,124 +4,50 @@ import concurrent.futures
 import dataclasses
 import functools
 import time
-import typing
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Float32, Int32
+from jaxtyping import Array, Float, Int32
 
 from movierec_jax import batches
-from movierec_jax.config import TABLE_NUMBERS, USER_BLOCKS, TrainConfig
-from movierec_jax.model import Members, Seen, TwoTowers, as_new, encode, mean_stars, seen
-from movierec_jax.objective import (
-    catalogue_error,
-    decay,
-    exposure_decay,
-    squared_error,
-    summed_catalogue_error,
-    variance,
-    weighted_mean,
-)
-from movierec_jax.optimizer import adam
-from movierec_jax.pooling import both_ways
-from movierec_jax.recency import recency
-from movierec_jax.schema import Batch, InputError, Known, Links, Ratings, UserBlocks
+from movierec_jax.batch_rows import all_done, of_rows, put, settle, take
+from movierec_jax.config import TrainConfig
+from movierec_jax.hiding import Catalogue, Told, catalogue_of, error_over_catalogue
+from movierec_jax.model import Encoded, Members, Seen, as_new, encode, mean_stars, seen
+from movierec_jax.objective import Drawn, decay, drawn_by, exposure_decay, squared_error, variance
+from movierec_jax.pairs import pairs_at_once, sum_over_pairs
+from movierec_jax.recipe import Recipe, TrainState, member_keys, new_state, nothing_seen
+from movierec_jax.schema import Batch, InputError, Known, Ratings, Rows, UserBlocks
 
 # Tell the random numbers of hiding from all others: what is hidden from the towers, and from exposure.
 HIDING = 0x5EED
 HIDING_EXPOSED = 0xE5ED
 
+# The parts of the model whose parameters have rows for users and movies.
+ROWS_OF = ("user_tower", "movie_tower", "exposure")
+
 # Ratings, in the mean, by which a step knows the users whom it takes for new.
 NEW_USER_RATINGS = 10.0
 
 
-@typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class TrainState:
-    """All that a step changes."""
-
-    step: Int32[Array, ""]
-    params: optax.Params
-    opt_state: optax.OptState
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """All that a step reads besides its state and the data; the same from the first step to the last.
-
-    config: with what `for_ratings` fills in.
-    relevant_rating: stars from which a rating is relevant.
-    """
-
-    model: TwoTowers
-    config: TrainConfig
-    total_steps: int
-    rating_scale: tuple[float, float]
-    relevant_rating: float
-
-    @functools.cached_property
-    def optimizer(self) -> optax.GradientTransformation:
-        return adam(self.config, self.total_steps)
-
-    @property
-    def epochs(self) -> int:
-        return typing.cast(int, self.config.epochs)
-
-    @property
-    def batch_size(self) -> int:
-        return typing.cast(int, self.config.batch_size)
-
-    @property
-    def hidden_share(self) -> float:
-        return typing.cast(float, self.config.hidden_share)
-
-    @property
-    def looks_at_next(self) -> bool:
-        """Whether exposure is to what users rate next, after all that they have rated."""
-        return self.config.exposure_to == "next"
-
-    @property
-    def users_per_step(self) -> int:
-        """Users in a step's error over the whole catalogue."""
-        return self.config.users_per_step or -(-self.model.num_users // USER_BLOCKS)
-
-    @property
-    def has_tables(self) -> bool:
-        """Whether a step's users by all movies make a table that is small enough; else sums take its place."""
-        return self.users_per_step * self.model.num_movies <= TABLE_NUMBERS
-
-    def hits(self, rating: Float32[np.ndarray, " ratings"]) -> Float32[np.ndarray, " ratings"]:
-        """What the error over the whole catalogue takes rated movies to be: 1 for a hit, 0 for none."""
-        lowest, highest = self.rating_scale
-        if self.config.hit == "graded":
-            return ((rating - lowest) / (highest - lowest)).astype(np.float32)
-        return (rating >= (self.relevant_rating if self.config.hit == "relevant" else lowest)).astype(np.float32)
-
-    def user_blocks(self, train: Ratings) -> UserBlocks | None:
-        """The train ratings as the error over the whole catalogue takes them; None where there is no such error."""
-        if not self.model.config.exposure_dim:
-            return None
-        hits, is_next = self.hits(train.rating), self.looks_at_next
-        blocks = batches.user_blocks(train, hits, self.users_per_step, self.config.seed, has_turns=is_next)
-        return blocks if self.has_tables else batches.with_links(blocks, self.users_per_step)
-
-
-class EpochInput(typing.NamedTuple):
+class EpochInput(NamedTuple):
     """What an epoch is made of besides what is known: its batches, the step of each rating and the block of each step.
 
     step_of_rating: as `batches.steps_of` has it. block: of users, for the error over the whole catalogue.
+    rows: those of each batch, where steps are by rows; None where they are not.
     """
 
     batches: Batch
-    step_of_rating: Int32[typing.Any, " ratings_and_filling"]
-    block: Int32[typing.Any, " steps"]
+    step_of_rating: Int32[Any, " ratings_and_filling"]
+    block: Int32[Any, " steps"]
+    rows: Rows | None = None
 
 
-class Errors(typing.NamedTuple):
+class Errors(NamedTuple):
     """Of a step or of many: the mean squared error of the stars, and a user's squared error over the catalogue."""
 
     stars: Float[Array, "*steps"]
@@ -143,20 +69,6 @@ class EpochRecord:
     catalogue_error: float
     valid_rmse: float | None
     seconds: float
-
-
-@functools.partial(jax.jit, static_argnames="recipe")
-def new_state(recipe: Recipe) -> TrainState:
-    """The state before the first step, a function of the config's seed."""
-    nothing = seen(nothing_known(recipe.model), *[jnp.zeros((1, 0), bool)] * 2)
-    row = jnp.zeros(1, jnp.int32)
-
-    def new_member(key):
-        params = recipe.model.init(key, *nothing, row, row, row[:, None])["params"]
-        return params, recipe.optimizer.init(params)
-
-    params, opt_state = jax.lax.map(new_member, member_keys(recipe.config))
-    return TrainState(step=jnp.int32(0), params=params, opt_state=opt_state)
 
 
 def begin(train: Ratings, known: Known, *, recipe: Recipe) -> TrainState:
@@ -181,93 +93,24 @@ def begin(train: Ratings, known: Known, *, recipe: Recipe) -> TrainState:
 def epoch_input(train: Ratings, blocks: UserBlocks | None, epoch: int, recipe: Recipe) -> EpochInput:
     """The input of an epoch, counted from 0: a function of it and of the seed."""
     order = batches.epoch_order(len(train), recipe.config.seed, epoch)
-    stacked = batches.stack_batches(train, order, recipe.batch_size)
+    stacked, rows = batches.stack_batches(train, order, recipe.batch_size), None
     steps = len(stacked.weight)
+    if recipe.is_by_rows:
+        num_rows = recipe.model.num_users, recipe.model.num_movies
+        counts = map(np.bincount, (train.user_row, train.movie_row), (None, None), num_rows)
+        stacked, rows = batches.by_rows(stacked, *counts)
     num_blocks = 1 if blocks is None else len(blocks.user)
     return EpochInput(
         batches=stacked,
         step_of_rating=batches.steps_of(order, recipe.batch_size),
         block=batches.block_of_steps(num_blocks, recipe.config.seed, epoch * steps, steps),
+        rows=rows,
     )
-
-
-def nothing_known(model: TwoTowers) -> Known:
-    """What is known of users and movies of whom there is neither rating nor content."""
-    nobody = jnp.zeros((1, 0), jnp.int32)
-    no_links = Links(nobody[0], nobody, nobody, (jnp.zeros((1, 0)),) * 2)
-    no_content = no_links._replace(values=no_links.values[:1])
-    rows, features = (model.num_users + 1, model.num_movies + 1), (model.num_user_features, model.num_movie_features)
-    return Known(no_links, no_links, *[no_content] * 4, *map(jnp.zeros, (*rows, *features, model.num_moments)))
-
-
-def member_keys(config: TrainConfig) -> Array:
-    """A random key for each member of the ensemble."""
-    return jax.random.split(jax.random.key(config.seed), config.ensemble_size)
 
 
 def hiding_key(config: TrainConfig) -> Array:
     """The random key of what is hidden from all members; none of theirs, which are `split` from the seed's key."""
     return jax.random.key(config.seed ^ HIDING)
-
-
-class Catalogue(typing.NamedTuple):
-    """What some users have rated, as tables with a column for each movie, for a step's error over all movies.
-
-    rated: how much what they are known by counts, else 0; hit and weight: of the movies that are to be told.
-    """
-
-    rated: Float[Array, "users movies"]
-    hit: Float[Array, "users movies"]
-    weight: Float[Array, "users movies"]
-
-
-class Told(typing.NamedTuple):
-    """The same rating by rating, where tables would be too large.
-
-    counts: how much each rating counts where it is known; is_hidden: 1 for those that are to be told.
-    """
-
-    block: UserBlocks
-    counts: Float[Array, " entries"]
-    is_hidden: Float[Array, " entries"]
-
-
-def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue | Told:
-    """The users of a block, with a share of their ratings hidden.
-
-    Movies with ratings that are not hidden have weight 0: they could be told from themselves, or, where the next ones
-    are to be told, come later still. So have places of no user.
-    """
-    config = recipe.config
-
-    def table(entries: Float[Array, " entries"]) -> Float[Array, "users movies"]:
-        empty = jnp.zeros((recipe.users_per_step, recipe.model.num_movies))
-        return empty.at[block.user, block.movie_row].set(entries, mode="drop")
-
-    counts, is_hidden = (next_hidden if recipe.looks_at_next else any_hidden)(block, key, recipe)
-    if not recipe.has_tables:
-        is_entry = block.user < recipe.users_per_step
-        return Told(block, is_entry * counts, is_entry * is_hidden)
-    is_rated, is_told = table(jnp.ones_like(block.hit)), table(is_hidden)
-    weight = is_told + config.unrated_weight * (1 - is_rated)
-    return Catalogue(table(counts), table(block.hit * is_hidden), weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
-
-
-def any_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Array, " entries"], ...]:
-    """How much each rating counts and whether it is hidden, by chance."""
-    is_hidden = jax.random.bernoulli(key, recipe.hidden_share, block.user.shape).astype(jnp.float32)
-    return 1 - is_hidden, is_hidden
-
-
-def next_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Array, " entries"], ...]:
-    """How much each rating counts and whether it is hidden: those that follow a moment of the user, drawn by chance."""
-    moment = jax.random.uniform(key, (recipe.users_per_step + 1,))[block.user]
-    turn, num_ratings = (typing.cast(Array, column) for column in (block.turn, block.num_ratings))
-    num_known = jnp.floor(moment * num_ratings)
-    num_hidden = jnp.maximum(1, recipe.hidden_share * num_ratings)
-    is_known = turn < num_known
-    is_hidden = ~is_known & (turn < num_known + num_hidden)
-    return recency(turn, jnp.maximum(1, num_known)) * is_known, is_hidden.astype(jnp.float32)
 
 
 def train_step(
@@ -279,32 +122,36 @@ def train_step(
     known: Known,
     *,
     recipe: Recipe,
+    drawn: Drawn | None = None,
 ) -> tuple[TrainState, Errors]:
     """The state after one step of Adam, and the errors before it, means over all members.
 
-    users, movies: what is seen of them without the ratings of the batch.
+    users, movies: what is seen of them without the ratings of the batch. drawn: as `decay` has it.
     """
-    config = recipe.config
+    config, model = recipe.config, recipe.model
+    num_ratings = jnp.sum(batch.weight)
+    counts = known.user_count[batch.user_row], known.movie_count[batch.movie_row]
+    columns = Pairs(batch.moment, batch.rating, batch.weight, *counts)
+    # The first dense layer is worked out for each row, or for each pair where there are fewer pairs.
+    is_layered = len(users.has_row) + len(movies.has_row) <= len(batch.weight)
+    # Moments are rows of the towers: their gradients, as large as all moments, are not to be added up many times.
+    at_once = len(batch.weight) if model.num_moments else pairs_at_once()
+    error_of_pairs = functools.partial(pairs_error, recipe=recipe, is_layered=is_layered)
 
     def objective(params, key):
-        stars, user, movie = recipe.model.apply(
-            {"params": params},
-            users,
-            movies,
-            batch.user_row,
-            batch.movie_row,
-            batch.moment,
-            is_training=True,
-            rngs={"dropout": key},
-        )
-        error = weighted_mean(squared_error(stars, batch.rating), batch.weight)
-        spread = variance(user, movie, known.user_count[batch.user_row], known.movie_count[batch.movie_row])
-        penalty = config.uncertainty * weighted_mean(spread, batch.weight) + decay(params, known, config)
+        sides = model.apply({"params": params}, users, movies, method="sides")
+        if is_layered:
+            sides = model.apply({"params": params}, *sides, method="layered")
+        of_pairs = params if model.num_moments else {name: params[name] for name in params if name not in ROWS_OF}
+        rows = batch.user_row, batch.movie_row
+        sums = sum_over_pairs(error_of_pairs, at_once, of_pairs, sides, rows, columns, key)
+        error_and_spread, error = (total / num_ratings for total in sums)
+        total = error_and_spread + decay(params, known, config, drawn)
         if catalogue is None:
-            return error + penalty, Errors(error, jnp.zeros(()))
+            return total, Errors(error, jnp.zeros(()))
         told = error_over_catalogue(params, catalogue, recipe)
-        penalty += exposure_decay(params["exposure"], known, config, recipe.hidden_share)
-        return error + penalty + told, Errors(error, told)
+        total += told + exposure_decay(params["exposure"], known, config, recipe.hidden_share)
+        return total, Errors(error, told)
 
     def member_step(params, opt_state, key):
         gradient, errors = jax.grad(objective, has_aux=True)(params, jax.random.fold_in(key, state.step))
@@ -315,16 +162,27 @@ def train_step(
     return TrainState(step=state.step + 1, params=params, opt_state=opt_state), jax.tree.map(jnp.mean, errors)
 
 
-def error_over_catalogue(params: optax.Params, catalogue: Catalogue | Told, recipe: Recipe) -> Float[Array, ""]:
-    """The squared error of a user over the whole catalogue, by tables or by sums."""
-    if isinstance(catalogue, Catalogue):
-        exposure = recipe.model.apply({"params": params}, catalogue.rated, method="catalogue")
-        return catalogue_error(exposure, catalogue.hit, catalogue.weight)
-    block, counts, is_hidden = catalogue
-    links = typing.cast(tuple[Links, Links], block.links)
-    rated = both_ways(links, counts)
-    users, movies = recipe.model.apply({"params": params}, rated, recipe.users_per_step, method="exposed_sides")
-    return summed_catalogue_error(users, movies, block, links, is_hidden, recipe.config.unrated_weight)
+class Pairs(NamedTuple):
+    """What there is of the pairs of a batch besides their rows; user_count, movie_count: ratings of those in train."""
+
+    moment: Int32[Array, "batch moments"]
+    rating: Float[Array, " batch"]
+    weight: Float[Array, " batch"]
+    user_count: Float[Array, " batch"]
+    movie_count: Float[Array, " batch"]
+
+
+def pairs_error(
+    params: optax.Params, user: Encoded, movie: Encoded, pairs: Pairs, key: Array, *, recipe: Recipe, is_layered: bool
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The squared errors of some pairs added up, with what uncertain factors add to them and without."""
+    apply = functools.partial(recipe.model.apply, {"params": params})
+    if not is_layered:
+        user, movie = apply(user, movie, method="layered")
+    stars, user, movie = apply(user, movie, pairs.moment, is_training=True, rngs={"dropout": key}, method="pairs")
+    error = jnp.sum(pairs.weight * squared_error(stars, pairs.rating))
+    spread = jnp.sum(pairs.weight * variance(user, movie, pairs.user_count, pairs.movie_count))
+    return error + recipe.config.uncertainty * spread, error
 
 
 @functools.partial(jax.jit, static_argnames="recipe", donate_argnames="state")
@@ -337,6 +195,8 @@ def train_epoch(
     content, of the movies, by chance in each step, are known as new ones will be: movies by their content alone, users
     also by a few of their ratings (Volkovs, Yu, Poutanen 2017, "DropoutNet").
     """
+    if epoch.rows is not None:
+        return train_epoch_by_rows(state, epoch.batches, epoch.rows, known, recipe)
     model, cold_share = recipe.model, recipe.config.cold_share
     step_of_rating = epoch.step_of_rating
     by_user, by_movie = (step_of_rating[links.link] for links in (known.by_user, known.by_movie))
@@ -359,6 +219,23 @@ def train_epoch(
         return train_step(state, batch, users, movies, catalogue, known, recipe=recipe)
 
     return jax.lax.scan(step, state, (jnp.arange(len(epoch.block)), epoch.batches, epoch.block))
+
+
+def train_epoch_by_rows(
+    state: TrainState, stacked: Batch, rows: Rows, known: Known, recipe: Recipe
+) -> tuple[TrainState, Errors]:
+    """The same where a step needs no rows but those of its batch, which has their places in `rows` for rows."""
+
+    def step(state_and_done, batch_and_rows):
+        state, done = state_and_done
+        batch, rows = batch_and_rows
+        local, (own_recipe, own_known) = take(state, rows, done, recipe), of_rows(recipe, known, rows)
+        drawn, nothing = drawn_by(batch, own_known), nothing_seen(own_recipe.model)
+        local, errors = train_step(local, batch, *nothing, None, own_known, recipe=own_recipe, drawn=drawn)
+        return put(state, local, rows, done), errors
+
+    (state, done), errors = jax.lax.scan(step, (state, all_done(state, recipe)), (stacked, rows))
+    return settle(state, done, recipe), errors
 
 
 @functools.partial(jax.jit, static_argnames="recipe")

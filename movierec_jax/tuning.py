@@ -15,9 +15,10 @@ import numpy as np
 from movierec_jax.checkpoint import Run
 from movierec_jax.config import Config, TuneConfig, as_flag
 from movierec_jax.extras import import_extra
+from movierec_jax.recipe import new_state
 from movierec_jax.run import prepare
 from movierec_jax.schema import InputError
-from movierec_jax.train import fit, new_state
+from movierec_jax.train import fit
 
 # Lowest and highest value of a setting that can be tuned, and whether its logarithm is what counts.
 RANGES: dict[str, tuple[float, float, bool]] = {

@@ -1,5 +1,7 @@
 """Every rating once an epoch, in an order that only (seed, epoch) decides, in arrays of one shape."""
 
+import dataclasses
+
 import hypothesis
 import numpy as np
 import pytest
@@ -7,7 +9,9 @@ from hypothesis import strategies as st
 
 from movierec_jax.batches import (
     block_of_steps,
+    by_rows,
     epoch_order,
+    most_rows,
     num_steps,
     stack_batches,
     steps_of,
@@ -168,3 +172,53 @@ def test_each_round_of_steps_takes_every_block_once_wherever_an_epoch_begins(num
     np.testing.assert_array_equal(
         block_of_steps(num_blocks, seed, first_step, steps), whole[first_step : first_step + steps]
     )
+
+
+# Batches by rows of their own.
+
+
+@many
+@hypothesis.given(**sizes, seed=st.integers(0, 100))
+def test_places_among_the_rows_of_a_batch_name_the_same_pairs(num_ratings, batch_size, seed):
+    rng = np.random.default_rng(seed)
+    ratings = dataclasses.replace(
+        numbered(num_ratings),
+        user_row=rng.integers(7, size=num_ratings, dtype=np.int32),
+        movie_row=rng.integers(20, size=num_ratings, dtype=np.int32),
+    )
+    stacked = epoch_batches(ratings, batch_size, seed, 0)
+    counts = np.bincount(ratings.user_row, minlength=7), np.bincount(ratings.movie_row, minlength=20)
+    placed, rows = by_rows(stacked, *counts)
+    assert placed.weight.shape == stacked.weight.shape
+    for step in range(len(stacked.weight)):
+        for side, num_rows in zip(rows, (7, 20), strict=True):
+            assert (np.diff(side[step]) > 0).all()
+            used = side[step][side[step] < num_rows]
+            assert set(used) <= set(range(num_rows))
+        found = placed._replace(user_row=rows.user[step][placed.user_row[step]])
+        pairs = zip(
+            found.user_row,
+            rows.movie[step][placed.movie_row[step]],
+            placed.rating[step],
+            placed.weight[step],
+            placed.moment[step, :, 0],
+            strict=True,
+        )
+        columns = (stacked.user_row, stacked.movie_row, stacked.rating, stacked.weight, stacked.moment[:, :, 0])
+        assert sorted(pairs) == sorted(zip(*(column[step] for column in columns), strict=True))
+        assert (np.diff(placed.user_row[step]) >= 0).all()
+
+
+def test_every_epoch_has_as_many_rows_for_each_batch():
+    count = np.arange(1, 200)
+    row = np.repeat(np.arange(199, dtype=np.int32), count)
+    ratings = dataclasses.replace(numbered(len(row)), user_row=row, movie_row=row)
+    widths = {by_rows(epoch_batches(ratings, 500, 0, epoch), count, count)[1].user.shape[1] for epoch in range(30)}
+    assert widths == {most_rows(count, 500)}
+    assert most_rows(count, 500) < 199
+
+
+def test_a_batch_holds_no_more_rows_than_ratings_nor_than_there_are():
+    assert most_rows(np.ones(10**6, int), 5) == 5
+    assert most_rows(np.full(3, 10**6), 1000) == 3
+    assert most_rows(np.int64([4, 0, 0]), 4) == 1

@@ -28,9 +28,10 @@ from movierec_jax.checkpoint import (
 from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
 from movierec_jax.known import known_of
 from movierec_jax.model import TwoTowers
+from movierec_jax.recipe import Recipe, TrainState, new_state
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, Bags, InputError
 from movierec_jax.splits import Split
-from movierec_jax.train import EpochRecord, Recipe, TrainState, epoch_input, fit, new_state, train_epoch
+from movierec_jax.train import EpochRecord, epoch_input, fit, train_epoch
 from movierec_jax.vocab import to_rows
 
 PARTS = checkerboard.parts(num_users=18, num_movies=9)

@@ -10,12 +10,14 @@ from movierec_jax.batches import user_blocks
 from movierec_jax.checkpoint import new_run
 from movierec_jax.config import Config, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.exposure import Exposure
+from movierec_jax.hiding import catalogue_of
 from movierec_jax.known import lay_out
 from movierec_jax.model import encode, mean_exposure
 from movierec_jax.pooling import BothWays, Weighted
+from movierec_jax.recipe import Recipe, new_state
 from movierec_jax.schema import InputError, UserBlocks
 from movierec_jax.splits import Split
-from movierec_jax.train import Recipe, catalogue_of, fit, new_state, train_epoch
+from movierec_jax.train import fit, train_epoch
 
 NUM_USERS, NUM_MOVIES, DIM = 5, 7, 3
 # User 3 has rated nothing, user 4 everything; user 2's first rating counts little.
@@ -179,7 +181,7 @@ def test_sums_train_to_what_tables_train_to(monkeypatch, settings):
     parts = Split(train=train.assign(rating=np.float32(1 + train.index % 5)), valid=train[:0], test=train[:0])
     ends = []
     for table_numbers in (10**9, 0):
-        monkeypatch.setattr("movierec_jax.train.TABLE_NUMBERS", table_numbers)
+        monkeypatch.setattr("movierec_jax.recipe.TABLE_NUMBERS", table_numbers)
         run = new_run(config, clean_data(parts), parts)
         assert run.recipe.has_tables == (table_numbers > 0)
         # The program depends on the number as well, which is no argument of it.

@@ -18,7 +18,7 @@ LADDER = """
 schema config extras bounded_folder table_cache
 ratings_file movielens features_file cleaning vocab recency splits content baselines moments known batches
 metrics selection
-pooling exposure model objective optimizer train
+pooling exposure model objective optimizer recipe hiding pairs batch_rows train
 checkpoint recommend explain evaluate trained scoring report plots
 run
 tuning

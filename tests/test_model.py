@@ -171,10 +171,11 @@ def stars_by_hand(params, user_row: int, movie_row: int) -> float:
     *of_user, user_bias = vector_by_hand(user, user_row, movies_of_user, content_by_hand(USER_CONTENT, user_row))
     *of_movie, movie_bias = vector_by_hand(movie, movie_row, users_of_movie, content_by_hand(MOVIE_CONTENT, movie_row))
     stars = head["mean"] + user_bias + movie_bias + np.dot(of_user, of_movie)
-    if "hidden" not in user:
+    if "user_layer" not in params:
         return stars
-    kernel = np.concatenate([user["hidden"]["kernel"], movie["hidden"]["kernel"]])
-    hidden = relu(np.concatenate([of_user, of_movie]) @ kernel + user["hidden"]["bias"] + movie["hidden"]["bias"])
+    layers = params["user_layer"], params["movie_layer"]
+    kernel = np.concatenate([layer["kernel"] for layer in layers])
+    hidden = relu(np.concatenate([of_user, of_movie]) @ kernel + sum(layer["bias"] for layer in layers))
     for name in sorted(name for name in head if name.startswith("Dense")):
         hidden = relu(hidden @ head[name]["kernel"] + head[name]["bias"])
     return stars + (hidden @ head["residual"]["kernel"] + head["residual"]["bias"])[0]
@@ -437,7 +438,7 @@ def test_before_training_products_of_embeddings_have_a_known_spread(width):
 def test_without_hidden_layers_there_are_no_dense_parameters_and_nothing_hidden_to_carry():
     model, params = as_if_trained(without_hidden_dims())
     assert sorted(params["head"]) == ["mean"]
-    assert "hidden" not in {**params["user_tower"], **params["movie_tower"]}
+    assert not {"user_layer", "movie_layer"} & set(params)
     assert encoded(model, params)[0].hidden.shape == (USER_ROWS, 0)
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from movierec_jax import recommend
 from movierec_jax.config import ModelConfig, ScoreConfig, TrainConfig
 from movierec_jax.model import Encoded, Head, TwoTowers
+from movierec_jax.recipe import Recipe
 from movierec_jax.recommend import (
     BLOCK_PAIRS,
     LIKING_SCALE,
@@ -27,7 +28,6 @@ from movierec_jax.recommend import (
     top_k_block,
     top_k_blocks,
 )
-from movierec_jax.train import Recipe
 
 # More users than a tile holds, so that blocks differ in their number of tiles.
 NUM_USERS, NUM_MOVIES, NUM_MEMBERS = 150, 17, 2

@@ -16,19 +16,17 @@ from movierec_jax.checkpoint import new_run
 from movierec_jax.config import Config, ModelConfig, TrainConfig
 from movierec_jax.known import known_of
 from movierec_jax.model import TwoTowers, encode, seen
+from movierec_jax.recipe import Recipe, member_keys, new_state
 from movierec_jax.recommend import predict_stars
 from movierec_jax.schema import InputError, Known, Ratings
 from movierec_jax.train import (
     EpochInput,
     EpochRecord,
-    Recipe,
     begin,
     best_record,
     epoch_input,
     fit,
     is_finished,
-    member_keys,
-    new_state,
     require_finite,
     squared_errors,
     train_epoch,

@@ -18,11 +18,12 @@ from movierec_jax.config import Config
 from movierec_jax.evaluate import model_lists
 from movierec_jax.model import encode
 from movierec_jax.movielens import read_ratings
+from movierec_jax.recipe import new_state
 from movierec_jax.recommend import Rated, order_of, top_k_blocks
 from movierec_jax.run import train_run
 from movierec_jax.schema import MOVIE_ID, TIMESTAMP, USER_ID, CleanData, InputError
 from movierec_jax.splits import Split
-from movierec_jax.train import fit, new_state
+from movierec_jax.train import fit
 from movierec_jax.trained import Recommender, load
 from movierec_jax.vocab import Vocab
 

@@ -23,9 +23,9 @@ from movierec_jax.checkpoint import new_run
 from movierec_jax.config import BenchmarkConfig, Config
 from movierec_jax.extras import import_extra
 from movierec_jax.model import encode
+from movierec_jax.recipe import new_state
 from movierec_jax.schema import GENRES, MOVIE_ID, TITLE, USER_ID, YEAR, CleanData
 from movierec_jax.splits import Split
-from movierec_jax.train import new_state
 from movierec_jax.trained import Recommender
 
 NUM_USERS = 8_192

@@ -8,6 +8,9 @@ import numpy as np
 
 OURS = "movierec_jax"
 
+# Before each way's turn: OpenMP's threads keep a core busy for a while after they have nothing more to do.
+PAUSE_SECONDS = 0.5
+
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
@@ -53,6 +56,7 @@ def take_turns(
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(repeats):
         for way, run in ways.items():
+            time.sleep(PAUSE_SECONDS)
             seconds[way].append(seconds_of(run))
     return seconds, first
 

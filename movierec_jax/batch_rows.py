@@ -1,0 +1,101 @@
+"""A step on the rows of its batch alone, with the same outcome as one on all rows.
+
+A batch holds few of the users and movies of large data, and no gradient reaches the others: what Adam does to them
+can be made up for when a batch holds them again (`optimizer.without_gradient`). Its rows are taken from the tables, a
+step is done on them as if they were all there are, and they are put back:
+
+    state -> take -> train_step -> put -> state        for each batch, and `settle` after the last one
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array
+
+from movierec_jax.optimizer import Adapted, learning_rate, without_gradient
+from movierec_jax.recipe import Recipe, TrainState, nothing_known
+from movierec_jax.schema import Known, Rows
+
+TOWERS = ("user_tower", "movie_tower")
+# The parameters of a tower that have a row for each user or movie.
+TABLES = ("embedding", "bias")
+
+# Those of a tower, by name; each member's, stacked.
+Tables = dict[str, Adapted]
+
+
+def all_done(state: TrainState, recipe: Recipe) -> Rows:
+    """For every row the state's step."""
+    model = recipe.model
+    return Rows(*(jnp.full(num_rows, state.step, jnp.int32) for num_rows in (model.num_users, model.num_movies)))
+
+
+def of_rows(recipe: Recipe, known: Known, rows: Rows) -> tuple[Recipe, Known]:
+    """The recipe for these rows alone, and what is known of them: their numbers of ratings."""
+    model = recipe.model.clone(num_users=len(rows.user), num_movies=len(rows.movie))
+    user_count, movie_count = (
+        jnp.append(count.at[row].get(mode="fill", fill_value=0), 0)
+        for count, row in zip((known.user_count, known.movie_count), rows, strict=True)
+    )
+    known = nothing_known(model)._replace(
+        user_count=user_count, movie_count=movie_count, moment_count=known.moment_count
+    )
+    return dataclasses.replace(recipe, model=model), known
+
+
+def take(state: TrainState, rows: Rows, done: Rows, recipe: Recipe) -> TrainState:
+    """The state of these rows alone, brought to the state's step; rows that no table has are zero."""
+    sides = [
+        jax.tree.map(lambda table, row=row: table.at[:, row].get(mode="fill", fill_value=0), tables)
+        for tables, row in zip(tables_of(state), rows, strict=True)
+    ]
+    done = Rows(*(steps.at[row].get(mode="fill", fill_value=0) for steps, row in zip(done, rows, strict=True)))
+    return settle(with_tables(state, sides), done, recipe)
+
+
+def put(state: TrainState, local: TrainState, rows: Rows, done: Rows) -> tuple[TrainState, Rows]:
+    """The state after a step on these rows, and the steps up to which all rows are done now."""
+    write = {"mode": "drop", "unique_indices": True, "indices_are_sorted": True}
+    sides = [
+        jax.tree.map(lambda table, new, row=row: table.at[:, row].set(new, **write), tables, new)
+        for tables, new, row in zip(tables_of(state), tables_of(local), rows, strict=True)
+    ]
+    done = Rows(*(steps.at[row].set(local.step, **write) for steps, row in zip(done, rows, strict=True)))
+    return with_tables(local, sides), done
+
+
+def settle(state: TrainState, done: Rows, recipe: Recipe) -> TrainState:
+    """The state with all of its rows brought from the steps up to which they are done to its own."""
+    rate = learning_rate(recipe.config, recipe.total_steps)
+
+    def of_members(table: Adapted, steps: Array) -> Adapted:
+        return jax.vmap(lambda member: without_gradient(member, steps, state.step - steps, rate))(table)
+
+    sides = [
+        {name: of_members(table, steps) for name, table in tables.items()}
+        for tables, steps in zip(tables_of(state), done, strict=True)
+    ]
+    return with_tables(state, sides)
+
+
+def tables_of(state: TrainState) -> list[Tables]:
+    """The tables of users and of movies."""
+    trees = (state.params, *(optax.tree_utils.tree_get(state.opt_state, name) for name in ("mu", "nu")))
+    return [{name: Adapted(*(tree[tower][name] for tree in trees)) for name in TABLES} for tower in TOWERS]
+
+
+def with_tables(state: TrainState, sides: list[Tables]) -> TrainState:
+    """The state with these tables of users and of movies in place of its own."""
+
+    def replaced(tree, place: int):
+        towers = {
+            tower: tree[tower] | {name: table[place] for name, table in tables.items()}
+            for tower, tables in zip(TOWERS, sides, strict=True)
+        }
+        return tree | towers
+
+    mean, square = (optax.tree_utils.tree_get(state.opt_state, name) for name in ("mu", "nu"))
+    opt_state = optax.tree_utils.tree_set(state.opt_state, mu=replaced(mean, 1), nu=replaced(square, 2))
+    return dataclasses.replace(state, params=replaced(state.params, 0), opt_state=opt_state)

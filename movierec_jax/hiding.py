@@ -1,0 +1,87 @@
+"""What a step hides of some users' ratings, to be told by the others, and how well it is told."""
+
+import typing
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from movierec_jax.objective import catalogue_error, summed_catalogue_error
+from movierec_jax.pooling import both_ways
+from movierec_jax.recency import recency
+from movierec_jax.recipe import Recipe
+from movierec_jax.schema import Links, UserBlocks
+
+
+class Catalogue(NamedTuple):
+    """What some users have rated, as tables with a column for each movie, for a step's error over all movies.
+
+    rated: how much what they are known by counts, else 0; hit and weight: of the movies that are to be told.
+    """
+
+    rated: Float[Array, "users movies"]
+    hit: Float[Array, "users movies"]
+    weight: Float[Array, "users movies"]
+
+
+class Told(NamedTuple):
+    """The same rating by rating, where tables would be too large.
+
+    counts: how much each rating counts where it is known; is_hidden: 1 for those that are to be told.
+    """
+
+    block: UserBlocks
+    counts: Float[Array, " entries"]
+    is_hidden: Float[Array, " entries"]
+
+
+def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue | Told:
+    """The users of a block, with a share of their ratings hidden.
+
+    Movies with ratings that are not hidden have weight 0: they could be told from themselves, or, where the next ones
+    are to be told, come later still. So have places of no user.
+    """
+    config = recipe.config
+
+    def table(entries: Float[Array, " entries"]) -> Float[Array, "users movies"]:
+        empty = jnp.zeros((recipe.users_per_step, recipe.model.num_movies))
+        return empty.at[block.user, block.movie_row].set(entries, mode="drop")
+
+    counts, is_hidden = (next_hidden if recipe.looks_at_next else any_hidden)(block, key, recipe)
+    if not recipe.has_tables:
+        is_entry = block.user < recipe.users_per_step
+        return Told(block, is_entry * counts, is_entry * is_hidden)
+    is_rated, is_told = table(jnp.ones_like(block.hit)), table(is_hidden)
+    weight = is_told + config.unrated_weight * (1 - is_rated)
+    return Catalogue(table(counts), table(block.hit * is_hidden), weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
+
+
+def any_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Array, " entries"], ...]:
+    """How much each rating counts and whether it is hidden, by chance."""
+    is_hidden = jax.random.bernoulli(key, recipe.hidden_share, block.user.shape).astype(jnp.float32)
+    return 1 - is_hidden, is_hidden
+
+
+def next_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Array, " entries"], ...]:
+    """How much each rating counts and whether it is hidden: those that follow a moment of the user, drawn by chance."""
+    moment = jax.random.uniform(key, (recipe.users_per_step + 1,))[block.user]
+    turn, num_ratings = (typing.cast(Array, column) for column in (block.turn, block.num_ratings))
+    num_known = jnp.floor(moment * num_ratings)
+    num_hidden = jnp.maximum(1, recipe.hidden_share * num_ratings)
+    is_known = turn < num_known
+    is_hidden = ~is_known & (turn < num_known + num_hidden)
+    return recency(turn, jnp.maximum(1, num_known)) * is_known, is_hidden.astype(jnp.float32)
+
+
+def error_over_catalogue(params: optax.Params, catalogue: Catalogue | Told, recipe: Recipe) -> Float[Array, ""]:
+    """The squared error of a user over the whole catalogue, by tables or by sums."""
+    if isinstance(catalogue, Catalogue):
+        exposure = recipe.model.apply({"params": params}, catalogue.rated, method="catalogue")
+        return catalogue_error(exposure, catalogue.hit, catalogue.weight)
+    block, counts, is_hidden = catalogue
+    links = typing.cast(tuple[Links, Links], block.links)
+    rated = both_ways(links, counts)
+    users, movies = recipe.model.apply({"params": params}, rated, recipe.users_per_step, method="exposed_sides")
+    return summed_catalogue_error(users, movies, block, links, is_hidden, recipe.config.unrated_weight)

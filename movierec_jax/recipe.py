@@ -1,0 +1,133 @@
+"""What a run starts from: all that its steps read besides the data, and the state before the first of them."""
+
+import dataclasses
+import functools
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float32, Int32
+
+from movierec_jax import batches
+from movierec_jax.config import RATINGS_PER_ROW, TABLE_NUMBERS, USER_BLOCKS, TrainConfig
+from movierec_jax.model import Seen, TwoTowers, seen
+from movierec_jax.optimizer import adam
+from movierec_jax.schema import Known, Links, Ratings, UserBlocks
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All that a step reads besides its state and the data; the same from the first step to the last.
+
+    config: with what `for_ratings` fills in.
+    relevant_rating: stars from which a rating is relevant.
+    """
+
+    model: TwoTowers
+    config: TrainConfig
+    total_steps: int
+    rating_scale: tuple[float, float]
+    relevant_rating: float
+
+    @functools.cached_property
+    def optimizer(self) -> optax.GradientTransformation:
+        return adam(self.config, self.total_steps)
+
+    @property
+    def epochs(self) -> int:
+        return typing.cast(int, self.config.epochs)
+
+    @property
+    def batch_size(self) -> int:
+        return typing.cast(int, self.config.batch_size)
+
+    @property
+    def hidden_share(self) -> float:
+        return typing.cast(float, self.config.hidden_share)
+
+    @property
+    def looks_at_next(self) -> bool:
+        """Whether exposure is to what users rate next, after all that they have rated."""
+        return self.config.exposure_to == "next"
+
+    @property
+    def users_per_step(self) -> int:
+        """Users in a step's error over the whole catalogue."""
+        return self.config.users_per_step or -(-self.model.num_users // USER_BLOCKS)
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether a step's users by all movies make a table that is small enough; else sums take its place."""
+        return self.users_per_step * self.model.num_movies <= TABLE_NUMBERS
+
+    @property
+    def is_by_rows(self) -> bool:
+        """Whether a step takes the rows of its batch from all tables and trains them alone.
+
+        Where towers see histories or content a step looks at every row anyway, and where a batch holds most rows there
+        is nothing to gain.
+        """
+        model = self.model
+        has_content = model.num_user_features + model.num_movie_features > 0
+        looks_at_all = bool(model.config.history) or model.config.exposure_dim > 0 or has_content
+        return not looks_at_all and self.batch_size <= RATINGS_PER_ROW * (model.num_users + model.num_movies)
+
+    def hits(self, rating: Float32[np.ndarray, " ratings"]) -> Float32[np.ndarray, " ratings"]:
+        """What the error over the whole catalogue takes rated movies to be: 1 for a hit, 0 for none."""
+        lowest, highest = self.rating_scale
+        if self.config.hit == "graded":
+            return ((rating - lowest) / (highest - lowest)).astype(np.float32)
+        return (rating >= (self.relevant_rating if self.config.hit == "relevant" else lowest)).astype(np.float32)
+
+    def user_blocks(self, train: Ratings) -> UserBlocks | None:
+        """The train ratings as the error over the whole catalogue takes them; None where there is no such error."""
+        if not self.model.config.exposure_dim:
+            return None
+        hits, is_next = self.hits(train.rating), self.looks_at_next
+        blocks = batches.user_blocks(train, hits, self.users_per_step, self.config.seed, has_turns=is_next)
+        return blocks if self.has_tables else batches.with_links(blocks, self.users_per_step)
+
+
+@typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+    """All that a step changes."""
+
+    step: Int32[Array, ""]
+    params: optax.Params
+    opt_state: optax.OptState
+
+
+@functools.partial(jax.jit, static_argnames="recipe")
+def new_state(recipe: Recipe) -> TrainState:
+    """The state before the first step, a function of the config's seed."""
+    nothing, row = nothing_seen(recipe.model), jnp.zeros(1, jnp.int32)
+
+    def new_member(key):
+        params = recipe.model.init(key, *nothing, row, row, row[:, None])["params"]
+        return params, recipe.optimizer.init(params)
+
+    params, opt_state = jax.lax.map(new_member, member_keys(recipe.config))
+    return TrainState(step=jnp.int32(0), params=params, opt_state=opt_state)
+
+
+def nothing_seen(model: TwoTowers) -> tuple[Seen, Seen]:
+    """What the towers see where nothing is known but rows."""
+    return seen(nothing_known(model), *[jnp.zeros((1, 0), bool)] * 2)
+
+
+def nothing_known(model: TwoTowers) -> Known:
+    """What is known of users and movies of whom there is neither rating nor content."""
+    nobody = jnp.zeros((1, 0), jnp.int32)
+    no_links = Links(nobody[0], nobody, nobody, (jnp.zeros((1, 0)),) * 2)
+    no_content = no_links._replace(values=no_links.values[:1])
+    rows, features = (model.num_users + 1, model.num_movies + 1), (model.num_user_features, model.num_movie_features)
+    return Known(no_links, no_links, *[no_content] * 4, *map(jnp.zeros, (*rows, *features, model.num_moments)))
+
+
+def member_keys(config: TrainConfig) -> Array:
+    """A random key for each member of the ensemble."""
+    return jax.random.split(jax.random.key(config.seed), config.ensemble_size)
