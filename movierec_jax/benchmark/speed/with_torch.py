@@ -48,7 +48,7 @@ def torch_ways(
                 error.backward()
                 for optimizer in optimizers:
                     optimizer.step()
-            return float(error)
+            return float(error.detach())
 
         return run
 
