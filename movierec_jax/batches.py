@@ -5,7 +5,7 @@ seen without stopping.
 """
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Float32, Int, Int32, Int64
 
 from movierec_jax.known import lay_out
 from movierec_jax.recency import stable_order, turns
@@ -17,15 +17,21 @@ def num_steps(num_ratings: int, batch_size: int) -> int:
     return -(-num_ratings // batch_size)
 
 
-def epoch_order(num_ratings: int, seed: int, epoch: int) -> Int64[np.ndarray, " ratings"]:
+def epoch_order(num_ratings: int, seed: int, epoch: int) -> Int[np.ndarray, " ratings"]:
     """The order of ratings in an epoch."""
-    return np.random.default_rng([seed, epoch]).permutation(num_ratings)
+    places = np.arange(num_ratings, dtype=np.min_scalar_type(-num_ratings))
+    np.random.default_rng([seed, epoch]).shuffle(places)
+    return places
 
 
-def steps_of(order: Int64[np.ndarray, " ratings"], batch_size: int) -> Int32[np.ndarray, " ratings_and_filling"]:
-    """The step of the epoch that predicts each rating, and -1 for the filling of histories after the last."""
-    step = np.full(len(order) + 1, -1, np.int32)
-    step[order] = np.arange(len(order)) // batch_size
+def steps_of(order: Int[np.ndarray, " ratings"], batch_size: int) -> Int[np.ndarray, " ratings_and_filling"]:
+    """The step of the epoch that predicts each rating, and -1 for the filling of histories after the last.
+
+    In the smallest type that holds every step.
+    """
+    steps = num_steps(len(order), batch_size)
+    step = np.full(len(order) + 1, -1, np.min_scalar_type(-steps))
+    step[order] = np.repeat(np.arange(steps, dtype=step.dtype), batch_size)[: len(order)]
     return step
 
 

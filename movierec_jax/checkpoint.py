@@ -169,7 +169,14 @@ class Run:
         sizes = self.users.unknown, self.movies.unknown
         moment_count = self.moments.count(self.train) if self.moments else NO_MOMENTS
         content = self.user_content, self.movie_content
-        return known_of(self.train, *sizes, *content, moment_count, is_recent_most=self.recipe.looks_at_next)
+        return known_of(
+            self.train,
+            *sizes,
+            *content,
+            moment_count,
+            has_ratings=bool(self.config.model.history) or self.config.model.exposure_dim > 0,
+            is_recent_most=self.recipe.looks_at_next,
+        )
 
 
 def places_and_rows(
@@ -191,7 +198,7 @@ def new_run(config: Config, data: CleanData, parts: Split) -> Run:
     for flag, is_asked in needs_times.items():
         if is_asked and not has_times(parts.train):
             raise InputError(f"--{flag}: no rating of {config.data.ratings} has a time; leave the flag out")
-    everybody = pd.concat([*(part[USER_ID] for part in parts.all()), data.users[USER_ID]])
+    everybody = pd.concat([*(part[USER_ID].drop_duplicates() for part in parts.all()), data.users[USER_ID]])
     users = Vocab.of(parts.train[USER_ID], "user", others=everybody)
     movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])
     settings = config.data

@@ -32,6 +32,9 @@ TABLE_NUMBERS = 2**25
 # Ratings of a batch, for each user and movie of train, up to which a step takes their rows alone from the tables.
 RATINGS_PER_ROW = 0.5
 
+# Ratings whose batches are made and given to the device at once: little beside what else a run keeps of large data.
+RATINGS_AT_ONCE = 2**21
+
 # What the error over the whole catalogue may take for a hit.
 HITS = ("rated", "relevant", "graded")
 

@@ -44,7 +44,7 @@ class Exposure(nn.Module):
     def users(self, rated: BothWays, num_users: int) -> Float[Array, "users exposure"]:
         """Users by the weighted links to the movies they have rated."""
         links = rated.forward
-        squares = over_owners(jnp.sum(jnp.square(links.weights[0]), axis=0), links.owner, num_users)
+        squares = over_owners(jnp.sum(jnp.square(links.at(slice(None))[0]), axis=0), links.owner, num_users)
         return user_vectors(pool((self.rated,), rated, num_users), squares)
 
     def movies(self, num_rows: int) -> Float[Array, "movie_rows exposure"]:

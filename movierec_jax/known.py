@@ -1,7 +1,7 @@
 """Ratings and content -> Known: what the towers see of each user and movie, laid out from both sides."""
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int32, Int64
+from jaxtyping import Float32, Float64, Int, Int32
 
 from movierec_jax.baselines import group_mean
 from movierec_jax.recency import recency_of, stable_order
@@ -9,6 +9,9 @@ from movierec_jax.schema import Bags, Known, Links, Ratings
 
 # Longer pieces leave more places empty, shorter ones more sums to bring to their owners.
 PIECE_LENGTH = 32
+
+# Bytes at multiples of which JAX wants arrays of a CPU to begin.
+ALIGNMENT = 64
 
 # Ratings at the overall mean that each user and movie is given beside its own before it is used as an offset.
 OFFSET_DAMPING = 5.0
@@ -25,6 +28,7 @@ def known_of(
     movie_content: Bags,
     moment_count: Float32[np.ndarray, " moments"] = NO_MOMENTS,
     *,
+    has_ratings: bool = True,
     is_recent_most: bool = False,
 ) -> Known:
     """What is known of the rows of users and movies, `num_users` and `num_movies` of them and the unknown ones.
@@ -33,19 +37,15 @@ def known_of(
     the user's mean. Neither value depends on the owner's other ratings, so that leaving a rating out of a history
     leaves nothing of it in the rest.
 
+    has_ratings: whether any tower looks at ratings; without it there are but their numbers.
     is_recent_most: whether ratings count in their user's exposure by how recent they are; all count 1 without it.
     """
-    user_level = levels(train.user_row, train.rating, num_users)
-    values = (
-        told_of_user(train, num_movies, train.movie_row, train.rating),
-        train.rating - user_level[train.user_row],
-    )
     user_count = np.bincount(train.user_row, minlength=num_users + 1).astype(np.float32)
     movie_count = np.bincount(train.movie_row, minlength=num_movies + 1).astype(np.float32)
-    counts = recency_of(train.user_row, train.timestamp) if is_recent_most else np.ones(len(train), np.float32)
+    links = rating_links(train, num_users, num_movies, is_recent_most) if has_ratings else no_links()
     return Known(
-        by_user=lay_out(train.user_row, train.movie_row, *values, counts),
-        by_movie=lay_out(train.movie_row, train.user_row, *values),
+        by_user=links[0],
+        by_movie=links[1],
         user_features=lay_out(user_content.row, user_content.feature, user_content.value),
         by_user_feature=lay_out(user_content.feature, user_content.row, user_content.value),
         movie_features=lay_out(movie_content.row, movie_content.feature, movie_content.value),
@@ -56,6 +56,23 @@ def known_of(
         movie_feature_count=feature_count(movie_content, movie_count),
         moment_count=moment_count,
     )
+
+
+def rating_links(train: Ratings, num_users: int, num_movies: int, is_recent_most: bool) -> tuple[Links, Links]:
+    """The ratings from users to movies, and from movies to users."""
+    to_user = told_of_user(train, num_movies, train.movie_row, train.rating)
+    to_movie = train.rating - levels(train.user_row, train.rating, num_users)[train.user_row].astype(np.float32)
+    counts = [recency_of(train.user_row, train.timestamp)] if is_recent_most else []
+    return (
+        lay_out(train.user_row, train.movie_row, to_user, to_movie, *counts),
+        lay_out(train.movie_row, train.user_row, to_user, to_movie),
+    )
+
+
+def no_links() -> tuple[Links, Links]:
+    """The same of no rating."""
+    nobody, nothing = np.zeros(0, np.int32), np.zeros(0, np.float32)
+    return lay_out(nobody, nobody, nothing, nothing), lay_out(nobody, nobody, nothing, nothing)
 
 
 def new_users(
@@ -102,23 +119,39 @@ def lay_out(owner: Int32[np.ndarray, " links"], other: Int32[np.ndarray, " links
     place, owner_of_piece = places(owner[order])
 
     def scatter(values, filling, dtype):
-        laid_out = np.full(PIECE_LENGTH * len(owner_of_piece), filling, dtype)
+        laid_out = aligned(PIECE_LENGTH * len(owner_of_piece), dtype)
+        laid_out[:] = filling
         laid_out[place] = values[order]
         return laid_out.reshape(PIECE_LENGTH, len(owner_of_piece))
 
     return Links(
         owner=owner_of_piece,
         other=scatter(other, 0, np.int32),
-        link=scatter(np.arange(len(owner)), -1, np.int32),
+        link=scatter(np.arange(len(owner), dtype=np.int32), -1, np.int32),
         values=tuple(scatter(value, 0, np.float32) for value in values),
     )
 
 
-def places(owner: Int32[np.ndarray, " links"]) -> tuple[Int64[np.ndarray, " links"], Int32[np.ndarray, " pieces"]]:
+def aligned(length: int, dtype) -> np.ndarray:
+    """An array whose numbers are not yet set, where JAX takes it for a CPU's memory as it stands, without a copy."""
+    size = np.dtype(dtype).itemsize * length
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype)
+
+
+def places(owner: Int32[np.ndarray, " links"]) -> tuple[Int[np.ndarray, " links"], Int32[np.ndarray, " pieces"]]:
     """For links whose owners rise: each link's place in the flattened `[length, pieces]`, and each piece's owner."""
     owners, start, links = np.unique(owner, return_index=True, return_counts=True)
     pieces = -(-links // PIECE_LENGTH)
     first_piece = np.cumsum(pieces) - pieces
-    within = np.arange(len(owner)) - np.repeat(start, links)
-    piece = np.repeat(first_piece, links) + within // PIECE_LENGTH
-    return (within % PIECE_LENGTH) * pieces.sum() + piece, np.repeat(owners, pieces).astype(np.int32)
+    # In place, and in the smallest numbers: of many ratings each array takes much of the memory.
+    number = np.min_scalar_type(-PIECE_LENGTH * max(1, pieces.sum()))
+    within = np.arange(len(owner), dtype=number)
+    within -= np.repeat(start.astype(number), links)
+    place = within // PIECE_LENGTH
+    place += np.repeat(first_piece.astype(number), links)
+    within %= PIECE_LENGTH
+    within *= number.type(pieces.sum())
+    place += within
+    return place, np.repeat(owners, pieces).astype(np.int32)

@@ -88,24 +88,27 @@ def seen(
     known: Known, by_user: Bool[Array, "length user_pieces"], by_movie: Bool[Array, "length movie_pieces"]
 ) -> tuple[Seen, Seen]:
     """What the towers see of all users and of all movies, by those ratings that count as either layout says."""
-    user, movie = by_user.astype(jnp.float32), by_movie.astype(jnp.float32)
 
-    def weighted(links: Links, counts: Float[Array, "length pieces"], value: int) -> Weighted:
-        return Weighted(links.owner, links.other, (counts * links.values[value], counts))
+    def weighted(links: Links, counts: Bool[Array, "length pieces"], value: int) -> Weighted:
+        return Weighted(links.owner, links.other, (links.values[value], None), counts)
 
     def content(by_row: Links, by_feature: Links) -> BothWays:
         return BothWays(*(Weighted(links.owner, links.other, links.values) for links in (by_row, by_feature)))
 
     return (
         Seen(
-            ratings=BothWays(weighted(known.by_user, user, 0), weighted(known.by_movie, movie, 0)),
-            num_ratings=over_owners(user.sum(axis=0), known.by_user.owner, len(known.user_count)),
+            ratings=BothWays(weighted(known.by_user, by_user, 0), weighted(known.by_movie, by_movie, 0)),
+            num_ratings=over_owners(
+                jnp.sum(by_user, axis=0, dtype=jnp.float32), known.by_user.owner, len(known.user_count)
+            ),
             content=content(known.user_features, known.by_user_feature),
             has_row=jnp.ones_like(known.user_count),
         ),
         Seen(
-            ratings=BothWays(weighted(known.by_movie, movie, 1), weighted(known.by_user, user, 1)),
-            num_ratings=over_owners(movie.sum(axis=0), known.by_movie.owner, len(known.movie_count)),
+            ratings=BothWays(weighted(known.by_movie, by_movie, 1), weighted(known.by_user, by_user, 1)),
+            num_ratings=over_owners(
+                jnp.sum(by_movie, axis=0, dtype=jnp.float32), known.by_movie.owner, len(known.movie_count)
+            ),
             content=content(known.movie_features, known.by_movie_feature),
             has_row=jnp.ones_like(known.movie_count),
         ),
@@ -132,14 +135,14 @@ def as_new(
     forward = thinned(forward, luck_forward < kept[forward.owner][None])
     return seen._replace(
         ratings=BothWays(forward, thinned(backward, luck_backward < kept[backward.other])),
-        num_ratings=over_owners(forward.weights[1].sum(axis=0), forward.owner, len(kept)),
+        num_ratings=over_owners(jnp.sum(forward.at(slice(None))[1], axis=0), forward.owner, len(kept)),
         has_row=1.0 - is_new,
     )
 
 
 def thinned(links: Weighted, is_kept: Bool[Array, "length pieces"]) -> Weighted:
-    """The links that are kept, the others with weight 0."""
-    return links._replace(weights=tuple(weight * is_kept for weight in links.weights))
+    """The same, of which only those that are kept count."""
+    return links._replace(counts=is_kept if links.counts is None else links.counts & is_kept)
 
 
 class Tower(nn.Module):
@@ -348,8 +351,9 @@ class TwoTowers(nn.Module):
 def encode(params: Members, known: Known, *, model: TwoTowers) -> tuple[Encoded, Encoded]:
     """All users and all movies with their whole histories, as each member sees them: `[members, rows, ...]`."""
     users, movies = seen(known, known.by_user.link >= 0, known.by_movie.link >= 0)
-    counts = Weighted(known.by_user.owner, known.by_user.other, known.by_user.values[2:])
-    rated = BothWays(counts, counts)  # No gradient is asked for.
+    links = known.by_user
+    in_exposure = Weighted(links.owner, links.other, links.values[2:] or (None,), links.link >= 0)
+    rated = BothWays(in_exposure, in_exposure)  # No gradient is asked for.
     return (
         jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params),
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
@@ -359,12 +363,12 @@ def encode(params: Members, known: Known, *, model: TwoTowers) -> tuple[Encoded,
 @functools.partial(jax.jit, static_argnames=("model", "num_users"))
 def encode_new_users(params: Members, links: Links, num_users: int, *, model: TwoTowers) -> Encoded:
     """Users who are not in train, from their ratings of movies that are: `[members, users, ...]`."""
-    counts = (links.link >= 0).astype(jnp.float32)
-    ratings = Weighted(links.owner, links.other, (links.values[0], counts))
+    counts = links.link >= 0
+    ratings = Weighted(links.owner, links.other, (links.values[0], None), counts)
     nothing = Weighted(jnp.zeros(0, jnp.int32), jnp.zeros((1, 0), jnp.int32), (jnp.zeros((1, 0)),))
     users = Seen(
         ratings=BothWays(ratings, ratings),
-        num_ratings=over_owners(counts.sum(axis=0), links.owner, num_users),
+        num_ratings=over_owners(jnp.sum(counts, axis=0, dtype=jnp.float32), links.owner, num_users),
         content=BothWays(nothing, nothing),
         has_row=jnp.ones(num_users),
     )

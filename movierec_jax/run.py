@@ -98,6 +98,9 @@ def prepare(config: Config, cache: pathlib.Path | None = None) -> Run:
     if test is not None and valid is not None:
         valid = apart_from(valid, test, "the test part", config.data.valid_ratings)
     parts = split(ratings, config.data, valid=valid, test=test)
+    # The parts have rows of their own; of many ratings a second copy takes much of the memory.
+    data = dataclasses.replace(data, ratings=ratings.head(0).copy())
+    del raw, ratings
     run = new_run(config, data, parts)
     print(
         f"train {len(parts.train):,}, validation {len(parts.valid):,}, test {len(parts.test):,} ratings; "

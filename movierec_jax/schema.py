@@ -213,7 +213,7 @@ class Known(NamedTuple):
     """All that the towers see of users and movies besides their rows: train's ratings and content, from both sides.
 
     by_user, by_movie: the ratings. Their first two values are what a rating tells its user's tower and its movie's
-        tower, in stars. by_user has a third: how much the rating counts in the user's exposure.
+        tower, in stars. by_user may have a third: how much the rating counts in the user's exposure, 1 without it.
     user_features, movie_features, by_user_feature, by_movie_feature: the content, by row and by feature, with the value
         of the feature.
     user_count, movie_count: ratings of each row, of which the unknown one is the last.

@@ -3,6 +3,7 @@
 import concurrent.futures
 import dataclasses
 import functools
+import itertools
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -11,11 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int32
+from jaxtyping import Array, Float, Float32, Int, Int32
 
 from movierec_jax import batches
 from movierec_jax.batch_rows import all_done, of_rows, put, settle, take
-from movierec_jax.config import TrainConfig
+from movierec_jax.config import RATINGS_AT_ONCE, TrainConfig
 from movierec_jax.hiding import Catalogue, Told, catalogue_of, error_over_catalogue
 from movierec_jax.model import Encoded, Members, Seen, as_new, encode, mean_stars, seen
 from movierec_jax.objective import Drawn, decay, drawn_by, exposure_decay, squared_error, variance
@@ -34,15 +35,19 @@ ROWS_OF = ("user_tower", "movie_tower", "exposure")
 NEW_USER_RATINGS = 10.0
 
 
-class EpochInput(NamedTuple):
-    """What an epoch is made of besides what is known: its batches, the step of each rating and the block of each step.
+class Steps(NamedTuple):
+    """What some steps of an epoch are made of besides what is known; arrays may hold more than these steps.
 
-    step_of_rating: as `batches.steps_of` has it. block: of users, for the error over the whole catalogue.
-    rows: those of each batch, where steps are by rows; None where they are not.
+    num_steps: how many they are. place: which steps of the epoch.
+    step_of_rating: as `batches.steps_of` has it; None where no history is looked at.
+    block: of users, for the error over the whole catalogue.
+    rows: those of each batch, where steps are by rows; else None.
     """
 
+    num_steps: Int32[Any, ""]
+    place: Int32[Any, " steps"]
     batches: Batch
-    step_of_rating: Int32[Any, " ratings_and_filling"]
+    step_of_rating: Int[Any, " ratings_and_filling"] | None
     block: Int32[Any, " steps"]
     rows: Rows | None = None
 
@@ -50,8 +55,8 @@ class EpochInput(NamedTuple):
 class Errors(NamedTuple):
     """Of a step or of many: the mean squared error of the stars, and a user's squared error over the catalogue."""
 
-    stars: Float[Array, "*steps"]
-    catalogue: Float[Array, "*steps"]
+    stars: Float[Any, "*steps"]
+    catalogue: Float[Any, "*steps"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,35 +82,54 @@ def begin(train: Ratings, known: Known, *, recipe: Recipe) -> TrainState:
     Either takes seconds, most of them in XLA, which lets other threads work.
     """
     blocks = recipe.user_blocks(train)
-    epoch = epoch_input(train, blocks, 0, recipe)
+    steps = next(steps_of_epoch(train, blocks, 0, recipe))
 
-    def compile_epoch() -> None:
+    def compile_steps() -> None:
         state = jax.eval_shape(lambda: new_state(recipe))
-        train_epoch.lower(state, epoch, jax.device_put(known), blocks, recipe=recipe).compile()
+        train_steps.lower(state, steps, jax.device_put(known), blocks, recipe=recipe).compile()
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as background:
-        compiled = background.submit(compile_epoch)
+        compiled = background.submit(compile_steps)
         state = jax.block_until_ready(new_state(recipe))
         compiled.result()
     return state
 
 
-def epoch_input(train: Ratings, blocks: UserBlocks | None, epoch: int, recipe: Recipe) -> EpochInput:
-    """The input of an epoch, counted from 0: a function of it and of the seed."""
-    order = batches.epoch_order(len(train), recipe.config.seed, epoch)
-    stacked, rows = batches.stack_batches(train, order, recipe.batch_size), None
-    steps = len(stacked.weight)
-    if recipe.is_by_rows:
-        num_rows = recipe.model.num_users, recipe.model.num_movies
-        counts = map(np.bincount, (train.user_row, train.movie_row), (None, None), num_rows)
-        stacked, rows = batches.by_rows(stacked, *counts)
+def steps_of_epoch(
+    train: Ratings, blocks: UserBlocks | None, epoch: int, recipe: Recipe, ratings_at_once: int = RATINGS_AT_ONCE
+) -> Iterator[Steps]:
+    """The steps of an epoch, counted from 0, some at a time: a function of it and of the seed.
+
+    All are alike in shape, and as few as hold `ratings_at_once`, so that memory does not grow with the ratings.
+    """
+    config, model, batch_size = recipe.config, recipe.model, recipe.batch_size
+    order = batches.epoch_order(len(train), config.seed, epoch)
+    num_steps = batches.num_steps(len(train), batch_size)
+    at_once = min(num_steps, -(-ratings_at_once // batch_size))
+    step_of_rating = batches.steps_of(order, batch_size) if model.config.history else None
     num_blocks = 1 if blocks is None else len(blocks.user)
-    return EpochInput(
-        batches=stacked,
-        step_of_rating=batches.steps_of(order, recipe.batch_size),
-        block=batches.block_of_steps(num_blocks, recipe.config.seed, epoch * steps, steps),
-        rows=rows,
-    )
+    block = batches.block_of_steps(num_blocks, config.seed, epoch * num_steps, num_steps)
+    sides = (train.user_row, model.num_users), (train.movie_row, model.num_movies)
+    ratings = [np.bincount(row, minlength=num_rows) for row, num_rows in sides]
+    for first in range(0, num_steps, at_once):
+        places, rows = order[first * batch_size : (first + at_once) * batch_size], None
+        stacked = batches.stack_batches(train, places, batch_size)
+        if recipe.is_by_rows:
+            stacked, rows = batches.by_rows(stacked, *ratings)
+        count = len(stacked.weight)
+        place = np.arange(first, first + count, dtype=np.int32)
+        place, stacked, of_users, rows = filled_up((place, stacked, block[place], rows), at_once)
+        yield Steps(np.int32(count), place, stacked, step_of_rating, of_users, rows)
+
+
+def filled_up(columns: Any, length: int) -> Any:
+    """A tree of arrays, each made as long by zeros."""
+
+    def fill(column: np.ndarray) -> np.ndarray:
+        missing = length - len(column)
+        return np.pad(column, [(0, missing)] + [(0, 0)] * (column.ndim - 1)) if missing else column
+
+    return jax.tree.map(fill, columns)
 
 
 def hiding_key(config: TrainConfig) -> Array:
@@ -186,26 +210,30 @@ def pairs_error(
 
 
 @functools.partial(jax.jit, static_argnames="recipe", donate_argnames="state")
-def train_epoch(
-    state: TrainState, epoch: EpochInput, known: Known, blocks: UserBlocks | None, *, recipe: Recipe
+def train_steps(
+    state: TrainState, steps: Steps, known: Known, blocks: UserBlocks | None, *, recipe: Recipe
 ) -> tuple[TrainState, Errors]:
-    """The state after a step for each of the stacked batches, and each step's errors.
+    """The state after these steps, and each step's errors; those of no step are 0.
 
     A rating is left out of all histories in the step that predicts it. `cold_share` of the users and, where there is
     content, of the movies, by chance in each step, are known as new ones will be: movies by their content alone, users
     also by a few of their ratings (Volkovs, Yu, Poutanen 2017, "DropoutNet").
     """
-    if epoch.rows is not None:
-        return train_epoch_by_rows(state, epoch.batches, epoch.rows, known, recipe)
+    if steps.rows is not None:
+        return train_steps_by_rows(state, steps, known, recipe)
     model, cold_share = recipe.model, recipe.config.cold_share
-    step_of_rating = epoch.step_of_rating
-    by_user, by_movie = (step_of_rating[links.link] for links in (known.by_user, known.by_movie))
-    luck = jax.random.uniform(hiding_key(recipe.config), step_of_rating.shape)
-    luck_by_user, luck_by_movie = (luck[links.link] for links in (known.by_user, known.by_movie))
+    layouts = known.by_user, known.by_movie
+    step_of_rating = steps.step_of_rating
+    if step_of_rating is not None:
+        luck = jax.random.uniform(hiding_key(recipe.config), step_of_rating.shape)
+        luck_by_user, luck_by_movie = (luck[links.link] for links in layouts)
+        step_by_user, step_by_movie = (step_of_rating[links.link] for links in layouts)
+    else:
+        luck_by_user, luck_by_movie = step_by_user, step_by_movie = [jnp.zeros(links.link.shape) for links in layouts]
 
-    def step(state, place_and_input):
-        place, batch, block = place_and_input
-        counts = ((steps != place) & (steps >= 0) for steps in (by_user, by_movie))
+    def step(state, inputs):
+        place, batch, block = inputs
+        counts = ((steps != place) & (steps >= 0) for steps in (step_by_user, step_by_movie))
         users, movies = seen(known, *counts)
         user_key, movie_key = jax.random.split(jax.random.fold_in(hiding_key(recipe.config), state.step))
         if cold_share and ("user" in model.config.history or model.num_user_features):
@@ -218,12 +246,10 @@ def train_epoch(
             catalogue = catalogue_of(jax.tree.map(lambda column: column[block], blocks), key, recipe)
         return train_step(state, batch, users, movies, catalogue, known, recipe=recipe)
 
-    return jax.lax.scan(step, state, (jnp.arange(len(epoch.block)), epoch.batches, epoch.block))
+    return scan_some(step, state, (steps.place, steps.batches, steps.block), steps.num_steps)
 
 
-def train_epoch_by_rows(
-    state: TrainState, stacked: Batch, rows: Rows, known: Known, recipe: Recipe
-) -> tuple[TrainState, Errors]:
+def train_steps_by_rows(state: TrainState, steps: Steps, known: Known, recipe: Recipe) -> tuple[TrainState, Errors]:
     """The same where a step needs no rows but those of its batch, which has their places in `rows` for rows."""
 
     def step(state_and_done, batch_and_rows):
@@ -234,8 +260,21 @@ def train_epoch_by_rows(
         local, errors = train_step(local, batch, *nothing, None, own_known, recipe=own_recipe, drawn=drawn)
         return put(state, local, rows, done), errors
 
-    (state, done), errors = jax.lax.scan(step, (state, all_done(state, recipe)), (stacked, rows))
+    start = state, all_done(state, recipe)
+    (state, done), errors = scan_some(step, start, (steps.batches, steps.rows), steps.num_steps)
     return settle(state, done, recipe), errors
+
+
+def scan_some(step, start, inputs, num_steps: Int32[Array, ""]) -> tuple[Any, Errors]:
+    """What `jax.lax.scan` gives for the first `num_steps` of the inputs; errors of no step are 0."""
+
+    def add(place, state_and_errors):
+        state, errors = state_and_errors
+        state, error = step(state, jax.tree.map(lambda column: column[place], inputs))
+        return state, jax.tree.map(lambda column, value: column.at[place].set(value), errors, error)
+
+    length = len(jax.tree.leaves(inputs)[0])
+    return jax.lax.fori_loop(0, num_steps, add, (start, Errors(*jnp.zeros((2, length)))))
 
 
 @functools.partial(jax.jit, static_argnames="recipe")
@@ -256,43 +295,74 @@ def fit(
 ) -> Iterator[tuple[TrainState, EpochRecord]]:
     """Trains from the state's epoch to the config's last, yielding after each epoch.
 
-    The yielded state is given up to the next epoch: whoever wants to keep it copies it before asking for more. The
-    next epoch's batches are built while the device works on this one. Raises InputError where the error is not a
-    number, naming the step.
+    The yielded state is given up to the next epoch: whoever wants to keep it copies it before asking for more. A thread
+    builds the next batches while the device works on these. Raises InputError where the error is not a number, naming
+    the step.
     """
-    steps = batches.num_steps(len(train), recipe.batch_size)
+    num_steps = batches.num_steps(len(train), recipe.batch_size)
     blocks = recipe.user_blocks(train)
     known, blocks = jax.device_put((known, blocks))
     valid_batches = batches.stack_batches(valid, np.arange(len(valid)), recipe.batch_size) if len(valid) else None
-
-    first = int(state.step) // steps
-    upcoming = epoch_input(train, blocks, first, recipe)
+    first = int(state.step) // num_steps
+    of_epochs = (steps_of_epoch(train, blocks, epoch, recipe) for epoch in range(first, recipe.epochs))
+    upcoming = ahead(itertools.chain.from_iterable(of_epochs))
     for epoch in range(first, recipe.epochs):
         start = time.perf_counter()
-        weight = upcoming.batches.weight.sum(axis=1)
-        state, errors = train_epoch(state, upcoming, known, blocks, recipe=recipe)
-        if epoch + 1 < recipe.epochs:
-            upcoming = epoch_input(train, blocks, epoch + 1, recipe)
+        state, errors, weight = train_epoch(state, upcoming, num_steps, known, blocks, recipe)
         valid_rmse = None
         if valid_batches is not None:
             valid_sum = np.asarray(squared_errors(state.params, valid_batches, known, recipe=recipe), np.float64).sum()
             valid_rmse = float(np.sqrt(valid_sum / len(valid)))
-        train_error, catalogue = np.asarray(errors.stars), np.asarray(errors.catalogue)
-        require_finite(train_error, "error at step", first=epoch * steps)
-        require_finite(catalogue, "error over the catalogue at step", first=epoch * steps)
+        require_finite(errors.stars, "error at step", first=epoch * num_steps)
+        require_finite(errors.catalogue, "error over the catalogue at step", first=epoch * num_steps)
         if valid_rmse is not None:
             require_finite(np.array([valid_rmse]), "validation RMSE after epoch", first=epoch + 1)
         yield (
             state,
             EpochRecord(
                 epoch=epoch + 1,
-                step=(epoch + 1) * steps,
-                train_rmse=float(np.sqrt(np.average(train_error.astype(np.float64), weights=weight))),
-                catalogue_error=float(catalogue.mean(dtype=np.float64)),
+                step=(epoch + 1) * num_steps,
+                train_rmse=float(np.sqrt(np.average(errors.stars.astype(np.float64), weights=weight))),
+                catalogue_error=float(errors.catalogue.mean(dtype=np.float64)),
                 valid_rmse=valid_rmse,
                 seconds=time.perf_counter() - start,
             ),
         )
+
+
+def train_epoch(
+    state: TrainState,
+    upcoming: Iterator[Steps],
+    num_steps: int,
+    known: Known,
+    blocks: UserBlocks | None,
+    recipe: Recipe,
+) -> tuple[TrainState, Errors, Float32[np.ndarray, " steps"]]:
+    """The state after the next steps, as many as an epoch has, each step's errors, and its weight among them."""
+    errors: list[Errors] = []
+    weights: list[np.ndarray] = []
+    while sum(map(len, weights)) < num_steps:
+        steps = next(upcoming)
+        state, some = train_steps(state, steps, known, blocks, recipe=recipe)
+        if errors:
+            # What waits for the device takes memory.
+            jax.block_until_ready(errors[-1])
+        errors.append(some)
+        weights.append(steps.batches.weight[: steps.num_steps].sum(axis=1))
+    parts = zip(errors, weights, strict=True)
+    cut = [
+        jax.tree.map(lambda column, weight=weight: np.asarray(column)[: len(weight)], some) for some, weight in parts
+    ]
+    return state, jax.tree.map(lambda *columns: np.concatenate(columns), *cut), np.concatenate(weights)
+
+
+def ahead(items: Iterator[Any]) -> Iterator[Any]:
+    """The same, of which a thread makes the next one while one is worked on."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as background:
+        upcoming = background.submit(next, items, None)
+        while (item := upcoming.result()) is not None:
+            upcoming = background.submit(next, items, None)
+            yield item
 
 
 def require_finite(values: Float[np.ndarray, " n"], name: str, first: int) -> None:

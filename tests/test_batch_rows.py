@@ -12,7 +12,7 @@ from movierec_jax.checkpoint import new_run
 from movierec_jax.config import Config
 from movierec_jax.model import TwoTowers
 from movierec_jax.recipe import Recipe, new_state
-from movierec_jax.train import epoch_input, fit, train_epoch
+from movierec_jax.train import fit, steps_of_epoch, train_steps
 
 PARTS = checkerboard.parts(num_users=36, num_movies=18)
 IDS_ALONE = {"history": (), "exposure_dim": 0}
@@ -38,9 +38,9 @@ def both_ways(monkeypatch, **settings):
         run = run_of(**settings)
         assert run.recipe.is_by_rows == is_by_rows
         # The program depends on the number as well, which is no argument of it.
-        train_epoch.clear_cache()
+        train_steps.clear_cache()
         ends.append(last_epoch(run))
-    train_epoch.clear_cache()
+    train_steps.clear_cache()
     return ends
 
 
@@ -66,9 +66,9 @@ def test_rows_that_no_batch_holds_keep_their_values_bit_for_bit():
     recipe = dataclasses.replace(run.recipe, model=run.model.clone(num_users=50))
     state = new_state(recipe)
     before = np.array(state.params["user_tower"]["embedding"])
-    epoch = epoch_input(run.train, None, 0, recipe)
+    epoch = next(steps_of_epoch(run.train, None, 0, recipe))
     assert epoch.rows.user.max() >= 50  # The rows that fill up.
-    state, _ = train_epoch(state, epoch, run.known, None, recipe=recipe)
+    state, _ = train_steps(state, epoch, run.known, None, recipe=recipe)
     after = np.asarray(state.params["user_tower"]["embedding"])
     assert (after[:, :36] != before[:, :36]).any(axis=(0, 2)).all()
     np.testing.assert_array_equal(after[:, 36:], before[:, 36:])

@@ -106,7 +106,7 @@ def test_the_step_of_each_rating_is_the_batch_it_stands_in_and_filling_is_in_non
     batch = stack_batches(numbered(num_ratings), order, batch_size)
     for place, (rows, weights) in enumerate(zip(batch.user_row, batch.weight, strict=True)):
         assert sorted(rows[weights == 1]) == np.flatnonzero(step == place).tolist()
-    assert step.dtype == np.int32
+    assert step.dtype == np.int8
     # A link of -1, which is filling, so finds the last one.
     assert (len(step), step[-1]) == (num_ratings + 1, -1)
 

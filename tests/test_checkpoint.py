@@ -31,7 +31,7 @@ from movierec_jax.model import TwoTowers
 from movierec_jax.recipe import Recipe, TrainState, new_state
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, Bags, InputError
 from movierec_jax.splits import Split
-from movierec_jax.train import EpochRecord, epoch_input, fit, train_epoch
+from movierec_jax.train import EpochRecord, fit, steps_of_epoch, train_steps
 from movierec_jax.vocab import to_rows
 
 PARTS = checkerboard.parts(num_users=18, num_movies=9)
@@ -149,13 +149,13 @@ def test_a_state_being_saved_is_not_changed_by_steps_that_take_its_memory(tmp_pa
         model, TrainConfig(epochs=1, batch_size=32, learning_rate=1.0, warmup_fraction=0.0), 1000, (1.0, 5.0), 4.0
     )
     train = to_rows(PARTS.train, RUN.users, RUN.movies)
-    epoch = epoch_input(train, None, 0, recipe), known_of(train, 50_000, 9, NO_BAGS, NO_BAGS), None
-    state, _ = train_epoch(new_state(recipe), *epoch, recipe=recipe)
+    epoch = next(steps_of_epoch(train, None, 0, recipe)), known_of(train, 50_000, 9, NO_BAGS, NO_BAGS), None
+    state, _ = train_steps(new_state(recipe), *epoch, recipe=recipe)
     before = jax.tree.map(lambda leaf: np.array(leaf, copy=True), state)
     checkpoints = Checkpoints(tmp_path)
     checkpoints.save(state, records(1.0))
     for _ in range(3):
-        state, _ = train_epoch(state, *epoch, recipe=recipe)
+        state, _ = train_steps(state, *epoch, recipe=recipe)
     checkpoints.wait()
     restored, _ = checkpoints.latest(recipe, pytest.fail)
     require_equal(restored, before)

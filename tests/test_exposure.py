@@ -17,7 +17,7 @@ from movierec_jax.pooling import BothWays, Weighted
 from movierec_jax.recipe import Recipe, new_state
 from movierec_jax.schema import InputError, UserBlocks
 from movierec_jax.splits import Split
-from movierec_jax.train import fit, train_epoch
+from movierec_jax.train import fit, train_steps
 
 NUM_USERS, NUM_MOVIES, DIM = 5, 7, 3
 # User 3 has rated nothing, user 4 everything; user 2's first rating counts little.
@@ -185,11 +185,11 @@ def test_sums_train_to_what_tables_train_to(monkeypatch, settings):
         run = new_run(config, clean_data(parts), parts)
         assert run.recipe.has_tables == (table_numbers > 0)
         # The program depends on the number as well, which is no argument of it.
-        train_epoch.clear_cache()
+        train_steps.clear_cache()
         *_, (state, record) = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
         ends.append((state.params["exposure"], record.catalogue_error))
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-5), *ends)
-    train_epoch.clear_cache()
+    train_steps.clear_cache()
 
 
 @pytest.fixture(scope="module")

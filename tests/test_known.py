@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from movierec_jax import known
-from movierec_jax.known import OFFSET_DAMPING, PIECE_LENGTH, known_of, lay_out, levels, new_users
+from movierec_jax.known import ALIGNMENT, OFFSET_DAMPING, PIECE_LENGTH, aligned, known_of, lay_out, levels, new_users
 from movierec_jax.schema import Bags, Ratings
 
 many = hypothesis.settings(deadline=None, max_examples=60)
@@ -114,8 +114,7 @@ def test_a_rating_tells_its_user_how_far_it_is_above_its_movie_and_its_movie_how
     expected = list(enumerate(zip(FOUR.user_row, FOUR.movie_row, to_user, to_movie, strict=True)))
     seen = known_four()
     assert content_of(seen.by_user) == [
-        (link, user, movie, pytest.approx(one), pytest.approx(other), 1.0)
-        for link, (user, movie, one, other) in expected
+        (link, user, movie, pytest.approx(one), pytest.approx(other)) for link, (user, movie, one, other) in expected
     ]
     assert content_of(seen.by_movie) == [
         (link, movie, user, pytest.approx(one), pytest.approx(other)) for link, (user, movie, one, other) in expected
@@ -197,3 +196,18 @@ def test_the_latest_ratings_count_most_where_they_are_to():
     train = dataclasses.replace(FOUR, timestamp=np.int64([30, 20, 10, 20]))
     seen = known_of(train, 3, 4, NO_CONTENT, NO_CONTENT, is_recent_most=True)
     assert [row[-1] for row in content_of(seen.by_user)] == [1, 1, (1 / 2) ** 2, (1 / 2) ** 2]
+
+
+def test_where_no_tower_looks_at_ratings_there_are_but_their_numbers():
+    whole = known_four()
+    bare = known_of(FOUR, 3, 4, NO_CONTENT, NO_CONTENT, has_ratings=False)
+    assert content_of(bare.by_user) == content_of(bare.by_movie) == []
+    np.testing.assert_array_equal(bare.user_count, whole.user_count)
+    np.testing.assert_array_equal(bare.movie_count, whole.movie_count)
+
+
+@pytest.mark.parametrize("length", [0, 1, 1000])
+def test_arrays_begin_where_jax_takes_them_as_they_stand(length):
+    array = aligned(length, np.int32)
+    assert (len(array), array.dtype) == (length, np.int32)
+    assert array.ctypes.data % ALIGNMENT == 0

@@ -56,7 +56,7 @@ def bags(rows, num_features) -> Bags:
 USER_CONTENT, MOVIE_CONTENT = bags([0, 1, 2, 4, COLD_USER], 3), bags([0, 1, 2, 3, 4, COLD_MOVIE], 4)
 KNOWN: Known = jax.device_put(known_of(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, MOVIE_CONTENT))
 # What counts in the exposure of users.
-RATED = BothWays(*(Weighted(KNOWN.by_user.owner, KNOWN.by_user.other, KNOWN.by_user.values[2:]),) * 2)
+RATED = BothWays(*(Weighted(KNOWN.by_user.owner, KNOWN.by_user.other, (None,), KNOWN.by_user.link >= 0),) * 2)
 
 
 def model_of(config=CONFIG, num_user_features=3, num_movie_features=4, **moments) -> TwoTowers:
@@ -233,7 +233,7 @@ def test_leaving_ratings_out_equals_not_having_them(left_out):
         for links in (KNOWN.by_user, KNOWN.by_movie)
     )
     users, movies = seen(KNOWN, *counts)
-    rated = BothWays(*(RATED.forward._replace(weights=users.ratings.forward.weights[1:]),) * 2)
+    rated = BothWays(*(RATED.forward._replace(weights=(None,), counts=users.ratings.forward.counts),) * 2)
     ours = (
         apply(model, params, users, rated, method="encode_users"),
         apply(model, params, movies, method="encode_movies"),
@@ -332,7 +332,7 @@ def test_ratings_that_are_left_are_the_same_in_both_layouts():
     in_both = tuple(jnp.asarray(luck[links.link]) for links in (KNOWN.by_user, KNOWN.by_movie))
     new = as_new(users, 1 - 1e-6, 3.0, in_both, jax.random.key(1))
     left = [
-        sorted(np.asarray(links.link)[np.asarray(weighted.weights[1]) > 0].tolist())
+        sorted(np.asarray(links.link)[np.asarray(weighted.counts)].tolist())
         for links, weighted in zip((KNOWN.by_user, KNOWN.by_movie), new.ratings, strict=True)
     ]
     assert left[0] == left[1]

@@ -20,16 +20,17 @@ from movierec_jax.recipe import Recipe, member_keys, new_state
 from movierec_jax.recommend import predict_stars
 from movierec_jax.schema import InputError, Known, Ratings
 from movierec_jax.train import (
-    EpochInput,
     EpochRecord,
+    Steps,
     begin,
     best_record,
-    epoch_input,
     fit,
     is_finished,
     require_finite,
     squared_errors,
+    steps_of_epoch,
     train_epoch,
+    train_steps,
 )
 from movierec_jax.vocab import to_rows
 
@@ -38,7 +39,8 @@ DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), exposure_dim=5, dropout
 NO_DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), exposure_dim=0, dropout=0.0)
 SMALLEST = ModelConfig(embedding_dim=3, hidden_dims=(), exposure_dim=0)
 BATCH_SIZE = 100
-COMPILED = (new_state, train_epoch, squared_errors)
+NOTHING = np.zeros(1, np.int32)
+COMPILED = (new_state, train_steps, squared_errors)
 
 
 # Few different runs in this file: each compiles programs of its own.
@@ -63,13 +65,13 @@ def known_by(run, train: Ratings) -> Known:
 def input_of(run, train: Ratings):
     """The input of the first epoch and the blocks of users, as `fit` makes them."""
     blocks = run.recipe.user_blocks(train)
-    return epoch_input(train, blocks, 0, run.recipe), blocks
+    return next(steps_of_epoch(train, blocks, 0, run.recipe)), blocks
 
 
 def one_epoch(run, train: Ratings, known=None):
     """The state after the first epoch, and its errors."""
     epoch, blocks = input_of(run, train)
-    return train_epoch(new_state(run.recipe), epoch, known or jax.device_put(run.known), blocks, recipe=run.recipe)
+    return train_steps(new_state(run.recipe), epoch, known or jax.device_put(run.known), blocks, recipe=run.recipe)
 
 
 def one_step(state, epoch, place, known, recipe):
@@ -78,9 +80,14 @@ def one_step(state, epoch, place, known, recipe):
     batch, block = jax.tree.map(lambda column: column[place : place + 1], (whole.batches, whole.block))
     # This step is the first one now, and the others are later ones.
     step = whole.step_of_rating
-    step_of_rating = np.where(step < 0, -1, np.where(step == place, 0, 1)).astype(np.int32)
-    state, errors = train_epoch(kept(state), EpochInput(batch, step_of_rating, block), known, blocks, recipe=recipe)
+    step_of_rating = np.where(step < 0, -1, np.where(step == place, 0, 1)).astype(step.dtype)
+    state, errors = train_steps(kept(state), one_of_epoch(batch, step_of_rating, block), known, blocks, recipe=recipe)
     return state, jax.tree.map(lambda error: error[0], errors)
+
+
+def one_of_epoch(batch, step_of_rating, block=NOTHING) -> Steps:
+    """The only step of an epoch."""
+    return Steps(np.int32(1), NOTHING, batch, step_of_rating, block)
 
 
 def kept(tree):
@@ -157,7 +164,7 @@ def test_an_epoch_in_one_scan_equals_a_loop_of_steps(unbroken):
     run, train, _, _ = unbroken
     epoch, known = input_of(run, train), jax.device_put(run.known)
     state, errors = new_state(run.recipe), []
-    for place in range(len(epoch[0].block)):
+    for place in range(epoch[0].num_steps):
         state, error = one_step(state, epoch, place, known, run.recipe)
         errors.append(error)
     scanned, scanned_errors = one_epoch(run, train)
@@ -165,6 +172,21 @@ def test_an_epoch_in_one_scan_equals_a_loop_of_steps(unbroken):
     require_close(scanned, state, tolerance=1e-5)
     np.testing.assert_allclose(np.transpose(scanned_errors), errors, rtol=1e-5)
     assert state.step == len(errors) == 4
+
+
+@pytest.mark.parametrize("ratings_at_once", [1, 2 * BATCH_SIZE, 3 * BATCH_SIZE])
+def test_an_epoch_whose_steps_come_some_at_a_time_equals_one_of_all_steps(unbroken, ratings_at_once):
+    run, train, _, _ = unbroken
+    known, (_, blocks) = jax.device_put(run.known), input_of(run, train)
+    parts = list(steps_of_epoch(train, blocks, 0, run.recipe, ratings_at_once))
+    at_once = -(-ratings_at_once // BATCH_SIZE)
+    assert {len(steps.place) for steps in parts} == {at_once}
+    assert sum(int(steps.num_steps) for steps in parts) == 4
+    whole, errors = one_epoch(run, train)
+    state, apart, weight = train_epoch(new_state(run.recipe), iter(parts), 4, known, blocks, run.recipe)
+    require_close(state, whole, tolerance=1e-5)
+    require_close(apart, errors, tolerance=1e-5)
+    assert weight.tolist() == [BATCH_SIZE] * 3 + [len(train) % BATCH_SIZE]
 
 
 # A rating is predicted from what is known without it.
@@ -234,9 +256,9 @@ def test_places_that_fill_up_a_batch_change_nothing_whatever_stands_in_them():
     filled.user_row[:, 5:], filled.rating[:, 5:] = 30, -9
     known, step_of_rating = known_by(run, five), batches.steps_of(order, 5)
     (state, error), (state_filled, error_filled) = (
-        train_epoch(
+        train_steps(
             new_state(run.recipe),
-            EpochInput(stacked, step_of_rating, np.zeros(1, np.int32)),
+            one_of_epoch(stacked, step_of_rating),
             known,
             None,
             recipe=run.recipe,
@@ -289,7 +311,7 @@ def test_beginning_gives_the_new_state_and_leaves_the_epoch_compiled(caplog):
     # What this thread has compiled; the epoch was compiled by another.
     compiled = " ".join(record.getMessage() for record in caplog.records if "Compiling" in record.getMessage())
     assert "jit(squared_errors)" in compiled
-    assert "jit(train_epoch)" not in compiled
+    assert "jit(train_steps)" not in compiled
 
 
 # Ensembles.

@@ -18,7 +18,7 @@ from movierec_jax.known import known_of
 from movierec_jax.model import TwoTowers
 from movierec_jax.recipe import Recipe, new_state
 from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Bags, Ratings
-from movierec_jax.train import epoch_input, train_epoch
+from movierec_jax.train import steps_of_epoch, train_steps
 
 EMBEDDING_DIM, HIDDEN_DIMS = 64, (128, 64)
 BATCHES = {"MovieLens 1M": (1_024, 8_192, 65_536), "MovieLens 25M": (8_192, 65_536)}
@@ -66,11 +66,11 @@ def ours(train: Ratings, batch_size: int, num_users: int, num_movies: int) -> Ca
     model = TwoTowers(num_users, num_movies, 0, 0, MODEL, rating_mean=3.5)
     settings = TrainConfig(batch_size=batch_size, epochs=1, seed=SEED, cold_share=0.0, weight_decay=0.0)
     recipe = Recipe(model, settings.for_ratings(len(train), is_by_time=False), 10_000, (0.5, 5.0), 4.0)
-    epoch = jax.device_put(epoch_input(train, None, 0, recipe))
+    epoch = jax.device_put(next(steps_of_epoch(train, None, 0, recipe)))
     state = [new_state(recipe)]
 
     def run() -> float:
-        state[0], errors = train_epoch(state[0], epoch, known, None, recipe=recipe)
+        state[0], errors = train_steps(state[0], epoch, known, None, recipe=recipe)
         return float(errors.stars[-1])
 
     return run
