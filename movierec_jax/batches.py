@@ -7,7 +7,7 @@ seen without stopping.
 import numpy as np
 from jaxtyping import Float32, Int, Int32, Int64
 
-from movierec_jax.known import lay_out
+from movierec_jax.known import lay_out, piece_length
 from movierec_jax.recency import stable_order, turns
 from movierec_jax.schema import Batch, Links, Ratings, Rows, UserBlocks
 
@@ -119,13 +119,12 @@ def user_blocks(
 
 def with_links(blocks: UserBlocks, users_per_block: int) -> UserBlocks:
     """The same blocks with their links, in the order of their entries. An owner above all others marks filling."""
-    sides: tuple[list[Links], list[Links]] = ([], [])
-    for user, movie_row in zip(blocks.user, blocks.movie_row, strict=True):
-        num_entries = int(np.sum(user < users_per_block))
-        user, movie_row = user[:num_entries], movie_row[:num_entries]
-        sides[0].append(lay_out(user, movie_row))
-        sides[1].append(lay_out(movie_row, user))
-    by_user, by_movie = map(stack_links, sides)
+    num_entries = np.sum(blocks.user < users_per_block, axis=1)
+    pairs = [(user[:count], movie[:count]) for user, movie, count in zip(*blocks[:2], num_entries, strict=True)]
+    # The first block's length of pieces suits the others, whose users are drawn by chance as its are.
+    of_user, of_movie = map(piece_length, pairs[0])
+    by_user = stack_links([lay_out(user, movie, length=of_user) for user, movie in pairs])
+    by_movie = stack_links([lay_out(movie, user, length=of_movie) for user, movie in pairs])
     return blocks._replace(links=(by_user, by_movie))
 
 

@@ -7,8 +7,10 @@ from movierec_jax.baselines import group_mean
 from movierec_jax.recency import recency_of, stable_order
 from movierec_jax.schema import Bags, Known, Links, Ratings
 
-# Longer pieces leave more places empty, shorter ones more sums to bring to their owners.
-PIECE_LENGTH = 32
+# Longer pieces leave more places empty, shorter ones more sums to bring to their owners. One takes about as long as so
+# many places.
+PIECE_LENGTHS = (4, 8, 16, 32, 64)
+PLACES_PER_SUM = 9
 
 # Bytes at multiples of which JAX wants arrays of a CPU to begin.
 ALIGNMENT = 64
@@ -113,16 +115,22 @@ def feature_count(content: Bags, count: Float32[np.ndarray, " rows"]) -> Float32
     return np.bincount(content.feature, count[content.row], minlength=len(content.names)).astype(np.float32)
 
 
-def lay_out(owner: Int32[np.ndarray, " links"], other: Int32[np.ndarray, " links"], *values: np.ndarray) -> Links:
-    """Links in pieces of PIECE_LENGTH, by owner and within an owner in the given order."""
+def lay_out(
+    owner: Int32[np.ndarray, " links"],
+    other: Int32[np.ndarray, " links"],
+    *values: np.ndarray,
+    length: int | None = None,
+) -> Links:
+    """Links in pieces, by owner and within an owner in the given order; of the length that suits them unless given."""
     order = stable_order(owner)
-    place, owner_of_piece = places(owner[order])
+    length = length or piece_length(owner)
+    place, owner_of_piece = places(owner[order], length)
 
     def scatter(values, filling, dtype):
-        laid_out = aligned(PIECE_LENGTH * len(owner_of_piece), dtype)
+        laid_out = aligned(length * len(owner_of_piece), dtype)
         laid_out[:] = filling
         laid_out[place] = values[order]
-        return laid_out.reshape(PIECE_LENGTH, len(owner_of_piece))
+        return laid_out.reshape(length, len(owner_of_piece))
 
     return Links(
         owner=owner_of_piece,
@@ -130,6 +138,12 @@ def lay_out(owner: Int32[np.ndarray, " links"], other: Int32[np.ndarray, " links
         link=scatter(np.arange(len(owner), dtype=np.int32), -1, np.int32),
         values=tuple(scatter(value, 0, np.float32) for value in values),
     )
+
+
+def piece_length(owner: Int32[np.ndarray, " links"]) -> int:
+    """The length of pieces whose sums for these owners take the least time."""
+    links = np.bincount(owner)
+    return min(PIECE_LENGTHS, key=lambda length: np.sum(-(-links // length)) * (length + PLACES_PER_SUM))
 
 
 def aligned(length: int, dtype) -> np.ndarray:
@@ -140,18 +154,20 @@ def aligned(length: int, dtype) -> np.ndarray:
     return memory[start : start + size].view(dtype)
 
 
-def places(owner: Int32[np.ndarray, " links"]) -> tuple[Int[np.ndarray, " links"], Int32[np.ndarray, " pieces"]]:
+def places(
+    owner: Int32[np.ndarray, " links"], length: int
+) -> tuple[Int[np.ndarray, " links"], Int32[np.ndarray, " pieces"]]:
     """For links whose owners rise: each link's place in the flattened `[length, pieces]`, and each piece's owner."""
     owners, start, links = np.unique(owner, return_index=True, return_counts=True)
-    pieces = -(-links // PIECE_LENGTH)
+    pieces = -(-links // length)
     first_piece = np.cumsum(pieces) - pieces
     # In place, and in the smallest numbers: of many ratings each array takes much of the memory.
-    number = np.min_scalar_type(-PIECE_LENGTH * max(1, pieces.sum()))
+    number = np.min_scalar_type(-max(1, length * pieces.sum()))
     within = np.arange(len(owner), dtype=number)
     within -= np.repeat(start.astype(number), links)
-    place = within // PIECE_LENGTH
+    place = within // number.type(length)
     place += np.repeat(first_piece.astype(number), links)
-    within %= PIECE_LENGTH
+    within %= number.type(length)
     within *= number.type(pieces.sum())
     place += within
     return place, np.repeat(owners, pieces).astype(np.int32)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax import known
-from movierec_jax.known import ALIGNMENT, OFFSET_DAMPING, PIECE_LENGTH, aligned, known_of, lay_out, levels, new_users
+from movierec_jax.known import ALIGNMENT, OFFSET_DAMPING, aligned, known_of, lay_out, levels, new_users, piece_length
 from movierec_jax.schema import Bags, Ratings
 
 many = hypothesis.settings(deadline=None, max_examples=60)
@@ -45,9 +44,7 @@ def content_of(links) -> list[tuple]:
 def test_every_link_has_one_place_and_filling_says_nothing(owners, length):
     owner = np.array(owners, np.int32)
     other, value = np.arange(len(owner), dtype=np.int32) + 7, np.arange(len(owner), dtype=np.float32) / 2
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known, "PIECE_LENGTH", length)
-        links = lay_out(owner, other, value, -value)
+    links = lay_out(owner, other, value, -value, length=length)
     expected = zip(range(len(owner)), owners, other.tolist(), value.tolist(), (-value).tolist(), strict=True)
     assert content_of(links) == list(expected)
     is_filling = links.link == -1
@@ -57,17 +54,20 @@ def test_every_link_has_one_place_and_filling_says_nothing(owners, length):
 @many
 @hypothesis.given(owners_of_links, st.integers(1, 3))
 def test_owners_rise_and_have_as_few_pieces_as_hold_their_links(owners, length):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(known, "PIECE_LENGTH", length)
-        links = lay_out(np.array(owners, np.int32), np.zeros(len(owners), np.int32))
+    links = lay_out(np.array(owners, np.int32), np.zeros(len(owners), np.int32), length=length)
     expected = [owner for owner in range(5) for _ in range(-(-owners.count(owner) // length))]
     assert links.owner.tolist() == expected
     assert links.link.shape == (length, len(expected))
 
 
-@pytest.mark.parametrize(("num_links", "num_pieces"), [(0, 0), (1, 1), (PIECE_LENGTH, 1), (PIECE_LENGTH + 1, 2)])
+@pytest.mark.parametrize(("links_of_each", "length"), [([], 4), ([1] * 9, 4), ([5] * 9, 8), ([64, 640], 64)])
+def test_pieces_are_about_as_long_as_owners_have_links(links_of_each, length):
+    assert piece_length(np.repeat(np.arange(len(links_of_each), dtype=np.int32), links_of_each)) == length
+
+
+@pytest.mark.parametrize(("num_links", "num_pieces"), [(0, 0), (1, 1), (8, 1), (9, 2)])
 def test_an_owner_has_a_piece_more_for_the_link_that_one_cannot_hold(num_links, num_pieces):
-    links = lay_out(np.full(num_links, 3, np.int32), np.zeros(num_links, np.int32))
+    links = lay_out(np.full(num_links, 3, np.int32), np.zeros(num_links, np.int32), length=8)
     assert links.owner.tolist() == [3] * num_pieces
     assert (links.link >= 0).sum() == num_links
 
@@ -137,7 +137,7 @@ def test_both_layouts_hold_the_same_ratings_and_counts_say_how_many(rows):
     seen = known_of(train, 4, 5, NO_CONTENT, NO_CONTENT)
     by_user, by_movie = content_of(seen.by_user), content_of(seen.by_movie)
     assert [row[1:3] for row in by_user] == [(user, movie) for user, movie, _ in rows]
-    assert [(link, movie, user, *values) for link, user, movie, *values, _ in by_user] == by_movie
+    assert [(link, movie, user, *values) for link, user, movie, *values in by_user] == by_movie
     assert seen.user_count.tolist() == [*np.bincount(train.user_row, minlength=4), 0]
     assert seen.movie_count.tolist() == [*np.bincount(train.movie_row, minlength=5), 0]
 
@@ -206,7 +206,7 @@ def test_where_no_tower_looks_at_ratings_there_are_but_their_numbers():
     np.testing.assert_array_equal(bare.movie_count, whole.movie_count)
 
 
-@pytest.mark.parametrize("length", [0, 1, 1000])
+@pytest.mark.parametrize("length", [1, 1000, 10**6])
 def test_arrays_begin_where_jax_takes_them_as_they_stand(length):
     array = aligned(length, np.int32)
     assert (len(array), array.dtype) == (length, np.int32)

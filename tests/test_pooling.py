@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.known import PIECE_LENGTH, lay_out
+from movierec_jax.known import lay_out
 from movierec_jax.pooling import BothWays, Weighted, pool
 
 NUM_OWNERS, NUM_OTHERS, WIDTH = 5, 4, 3
+PIECE_LENGTH = 8
 few = hypothesis.settings(deadline=None, max_examples=12)
 pairs = st.lists(st.tuples(st.integers(0, NUM_OWNERS - 1), st.integers(0, NUM_OTHERS - 1)), max_size=12)
 
@@ -34,7 +35,7 @@ def links_of(pairs) -> tuple[BothWays, list[np.ndarray]]:
     """Links with two random weights each, and for either weight the dense matrix [owners, others] of its sums."""
     owner, other = np.array(pairs, np.int32).reshape(-1, 2).T
     weights = np.random.default_rng(1).normal(size=(2, len(pairs))).astype(np.float32)
-    both = (lay_out(owner, other, *weights), lay_out(other, owner, *weights))
+    both = (lay_out(*pair, *weights, length=PIECE_LENGTH) for pair in ((owner, other), (other, owner)))
     dense = []
     for weight in weights:
         matrix = np.zeros((NUM_OWNERS, NUM_OTHERS), np.float32)
@@ -128,3 +129,21 @@ def test_members_may_weigh_their_links_each_in_a_way_of_its_own():
             at_once,
             sums_and_gradient(factor),
         )
+
+
+def test_links_that_do_not_count_are_as_if_they_were_not_there():
+    pairs = [(0, 1), (0, 2), (3, 1), (4, 0)]
+    links, matrices = links_of(pairs)
+    table = numbers((NUM_OTHERS, WIDTH))
+    weights, counts = links.forward.weights[:1], links.forward.other > 0
+    forward = links.forward._replace(weights=weights, counts=counts)
+    without = matrices[0] * (np.arange(NUM_OTHERS) > 0)
+    np.testing.assert_allclose(pool((table,), BothWays(forward, forward), NUM_OWNERS), without @ table, rtol=1e-5)
+
+
+def test_a_weight_that_is_none_is_1():
+    links, matrices = links_of([(0, 1), (0, 2), (3, 1), (4, 1)])
+    forward = links.forward._replace(weights=(None,), counts=links.forward.weights[0] != 0)
+    table = numbers((NUM_OTHERS, WIDTH))
+    sums = pool((table,), BothWays(forward, forward), NUM_OWNERS)
+    np.testing.assert_allclose(sums, (matrices[0] != 0) @ table, rtol=1e-5)
