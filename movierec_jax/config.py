@@ -92,7 +92,7 @@ RANKERS = ("popularity", "item_knn", "ease", "implicit_als", "implicit_bpr")
 SUITES = ("stars", "ablation", "cold", "ranking", "ranking_new_users", "speed")
 
 # What the suite `speed` measures; each is a file in benchmark/speed.
-MEASURES = ("limits", "training", "scoring", "reading", "start_up")
+MEASURES = ("limits", "training", "sizes", "scoring", "reading", "start_up")
 
 
 def setting(default: Any, help: str) -> Any:

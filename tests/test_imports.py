@@ -30,8 +30,9 @@ benchmark.ranker benchmark.rankers.popularity benchmark.rankers.item_knn benchma
 benchmark.rankers.implicit_als benchmark.rankers.implicit_bpr
 benchmark.ours benchmark.fit benchmark.bootstrap benchmark.environment benchmark.table benchmark.folds benchmark.stars
 benchmark.cold benchmark.lists benchmark.ranking
-benchmark.speed.timing benchmark.speed.synthetic benchmark.speed.with_torch benchmark.speed.limits
-benchmark.speed.training benchmark.speed.scoring benchmark.speed.reading benchmark.speed.start_up benchmark.speed.suite
+benchmark.speed.timing benchmark.speed.synthetic benchmark.speed.with_torch benchmark.speed.with_keras
+benchmark.speed.limits benchmark.speed.training benchmark.speed.one_size benchmark.speed.sizes benchmark.speed.scoring
+benchmark.speed.reading benchmark.speed.start_up benchmark.speed.suite
 """.strip().split("\n")
 MODULES = " ".join(LADDER).split()
 BENCHMARK = [module for module in MODULES if module.startswith("benchmark.")]

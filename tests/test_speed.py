@@ -1,17 +1,20 @@
 """Figures of speed by arithmetic, synthetic ratings, and every measure on something small."""
 
+import importlib.util
 import json
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
 
 from movierec_jax import batches
-from movierec_jax.benchmark.speed import scoring, suite, training
+from movierec_jax.benchmark.speed import scoring, sizes, suite, training
 from movierec_jax.benchmark.speed.synthetic import synthetic_ratings
 from movierec_jax.benchmark.speed.timing import OURS, Figure, take_turns
+from movierec_jax.benchmark.speed.with_keras import keras_ways
 from movierec_jax.benchmark.speed.with_torch import torch_ways
-from movierec_jax.config import BenchmarkConfig, Config
+from movierec_jax.config import BenchmarkConfig, Config, to_json
 
 FIGURE = Figure(
     name="counting",
@@ -66,17 +69,36 @@ def test_synthetic_ratings_are_clean_and_uneven_and_can_be_told():
     pd.testing.assert_frame_equal(table, synthetic_ratings(20_000, 500, 300))
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's own parts
 @pytest.mark.parametrize("num_users", [9, 70])
 def test_ours_and_others_that_are_timed_learn(num_users):
     # In batches of 16 the rows of 70 users are taken alone, those of 9 all together.
     train = training.ratings_of(64, num_users, 70)
     stacked = batches.stack_batches(train, batches.epoch_order(len(train), training.SEED, 0), 16)
-    torch = pytest.importorskip("torch")
-    torch.manual_seed(0)
-    ways = {OURS: training.ours(train, 16, num_users, 70), **torch_ways(stacked, num_users, 70, 4, (3, 2))}
-    for run in ways.values():
-        first = run()
-        assert min(run() for _ in range(60)) < 0.9 * first
+    ways = {OURS: training.ours(train, 16, num_users, 70)}
+    for library, ways_of in (("torch", torch_ways), ("keras", keras_ways)):
+        if importlib.util.find_spec(library):
+            ways |= ways_of(stacked, num_users, 70, 4, (3, 2))
+    # Keras lets ranks differ.
+    with jax.numpy_rank_promotion("allow"):
+        for run in ways.values():
+            first = run()
+            assert min(run() for _ in range(60)) < 0.9 * first
+
+
+def test_memory_grows_by_few_bytes_for_each_rating():
+    few, many = 10**6, 4 * 10**6
+    peaks = [
+        sizes.train_apart({"num_ratings": count, "config": to_json(sizes.IDS_ALONE), "num_parts": 1})["peak_memory_mb"]
+        for count in (few, many)
+    ]
+    # User, movie, stars and place in the order of an epoch, 4 bytes each, and what building these takes.
+    assert (peaks[1] - peaks[0]) * 2**20 / (many - few) < 100
+
+
+def test_sizes_are_plotted(tmp_path):
+    sizes.draw({"a model": [(10, 1.0, 2e9), (100, 1.1, 3e9)]}, tmp_path / "sizes.png")
+    assert (tmp_path / "sizes.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_lists_of_a_model_without_training_can_be_timed(tmp_path):

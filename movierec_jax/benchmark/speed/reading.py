@@ -1,5 +1,6 @@
 """A file of ratings, read the first time and again."""
 
+import importlib.util
 import pathlib
 import tempfile
 
@@ -9,6 +10,7 @@ from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_ratings
 from movierec_jax.benchmark.speed.timing import OURS, Figure, take_turns
 from movierec_jax.cleaning import clean
 from movierec_jax.config import BenchmarkConfig, DataConfig
+from movierec_jax.extras import import_extra
 from movierec_jax.movielens import read_ratings
 
 COLUMNS = ["userId", "movieId", "rating", "timestamp"]
@@ -26,12 +28,16 @@ def measure(config: BenchmarkConfig) -> list[Figure]:
             "reading again": lambda: read_ratings(path, cache),
             "reading and cleaning": lambda: clean(read_ratings(path), DataConfig()),
         }
+        others = {"pandas.read_csv": lambda: pd.read_csv(path)}
+        if importlib.util.find_spec("polars"):
+            polars = import_extra("polars", "speed")
+            others["polars.read_csv"] = lambda: polars.read_csv(path)
         return [
             Figure(
                 f"{what} {len(table):,} ratings",
                 len(table),
                 "ratings",
-                *take_turns({OURS: run, "pandas.read_csv": lambda: pd.read_csv(path)}, config.repeats),
+                *take_turns({OURS: run, **others}, config.repeats),
             )
             for what, run in ours.items()
         ]

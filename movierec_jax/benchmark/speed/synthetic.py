@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Ratings
 
 # Numbers of users and of movies.
 TABLES = {"MovieLens 1M": (6_040, 3_706), "MovieLens 25M": (162_541, 59_047)}
@@ -11,6 +11,7 @@ TABLES = {"MovieLens 1M": (6_040, 3_706), "MovieLens 25M": (162_541, 59_047)}
 # How uneven counts are: the share of the n-th of all is about n to the power -(1 - 1 / power).
 USER_POWER, MOVIE_POWER = 2.0, 4.0
 FACTORS = 8
+AT_ONCE = 2**22
 NOISE = 0.8
 
 
@@ -32,6 +33,24 @@ def synthetic_ratings(num_ratings: int, num_users: int, num_movies: int, seed: i
             RATING: (np.clip(np.round(2 * stars), 1, 10) / 2).astype(np.float32),
             TIMESTAMP: generator.integers(10**9, 16 * 10**8, len(pair)),
         }
+    )
+
+
+def synthetic_rows(num_ratings: int, num_users: int, num_movies: int, seed: int = 0) -> Ratings:
+    """As many ratings by row, some at a time, for little memory; a pair may come twice, and stars follow no factors."""
+    generator = np.random.default_rng(seed)
+    user, movie = (np.empty(num_ratings, np.int32) for _ in range(2))
+    for start in range(0, num_ratings, AT_ONCE):
+        part = slice(start, min(start + AT_ONCE, num_ratings))
+        size = part.stop - part.start
+        user[part] = uneven(generator, size, num_users, USER_POWER)
+        movie[part] = uneven(generator, size, num_movies, MOVIE_POWER)
+    return Ratings(
+        user_row=user,
+        movie_row=movie,
+        rating=generator.integers(1, 11, num_ratings, dtype=np.int8).astype(np.float32) / 2,
+        timestamp=np.broadcast_to(np.int64(0), num_ratings),
+        moment=np.zeros((num_ratings, 0), np.int32),
     )
 
 

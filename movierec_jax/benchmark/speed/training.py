@@ -1,7 +1,7 @@
-"""Training by the same net with our program and with PyTorch: embeddings, biases, a product and dense layers, Adam.
+"""Training by the same net with ours, PyTorch and Keras: embeddings, biases, a product and dense layers, Adam.
 
-Both see the same batches, in memory before the clock starts. Histories, content and exposure, which PyTorch has no
-counterpart for here, are left out.
+Both see the same batches, in memory before the clock starts. Histories, content and exposure, which the others
+have no counterpart for, are left out.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ import numpy as np
 from movierec_jax import batches
 from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_ratings
 from movierec_jax.benchmark.speed.timing import OURS, Figure, take_turns
+from movierec_jax.benchmark.speed.with_keras import keras_ways
 from movierec_jax.benchmark.speed.with_torch import torch_ways
 from movierec_jax.config import BenchmarkConfig, ModelConfig, TrainConfig
 from movierec_jax.known import known_of
@@ -37,7 +38,8 @@ def measure(config: BenchmarkConfig) -> Iterator[Figure]:
         for batch_size in BATCHES[name]:
             ways = {OURS: ours(train, batch_size, num_users, num_movies)}
             stacked = batches.stack_batches(train, batches.epoch_order(len(train), SEED, 0), batch_size)
-            ways |= torch_ways(stacked, num_users, num_movies, EMBEDDING_DIM, HIDDEN_DIMS)
+            for others in (torch_ways, keras_ways):
+                ways |= others(stacked, num_users, num_movies, EMBEDDING_DIM, HIDDEN_DIMS)
             yield Figure(
                 f"training, {name} tables, batch {batch_size:,}",
                 len(train),

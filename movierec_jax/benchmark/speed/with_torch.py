@@ -1,6 +1,7 @@
 """The net of `training` in PyTorch, with each way that Adam can be had there."""
 
 import itertools
+import shutil
 from collections.abc import Callable
 
 import numpy as np
@@ -20,7 +21,7 @@ def torch_ways(
     user, movie, rating = (torch.from_numpy(np.ascontiguousarray(column)) for column in columns)
     user, movie = user.long(), movie.long()
 
-    def way(is_sparse: bool, is_fused: bool) -> Callable[[], float]:
+    def way(is_sparse: bool = False, is_fused: bool = False, is_compiled: bool = False) -> Callable[[], float]:
         tables = torch.nn.ModuleList(
             torch.nn.Embedding(rows, dim + 1, sparse=is_sparse) for rows in (num_users, num_movies)
         )
@@ -36,13 +37,19 @@ def torch_ways(
             parameters = [*tables.parameters(), *dense.parameters()]
             optimizers = [torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=is_fused)]
 
+        def error_of(user, movie, rating):
+            users, movies = tables[0](user), tables[1](movie)
+            pair = torch.cat([users[:, :-1], movies[:, :-1]], dim=1)
+            product = (users[:, :-1] * movies[:, :-1]).sum(dim=1)
+            stars = 3.5 + users[:, -1] + movies[:, -1] + product + dense(pair)[:, 0]
+            return torch.mean((stars - rating) ** 2)
+
+        if is_compiled:
+            error_of = torch.compile(error_of)
+
         def run() -> float:
             for step in range(len(rating)):
-                users, movies = tables[0](user[step]), tables[1](movie[step])
-                pair = torch.cat([users[:, :-1], movies[:, :-1]], dim=1)
-                product = (users[:, :-1] * movies[:, :-1]).sum(dim=1)
-                stars = 3.5 + users[:, -1] + movies[:, -1] + product + dense(pair)[:, 0]
-                error = torch.mean((stars - rating[step]) ** 2)
+                error = error_of(user[step], movie[step], rating[step])
                 for optimizer in optimizers:
                     optimizer.zero_grad()
                 error.backward()
@@ -52,8 +59,12 @@ def torch_ways(
 
         return run
 
-    return {
-        "PyTorch Adam": way(is_sparse=False, is_fused=False),
-        "PyTorch fused Adam": way(is_sparse=False, is_fused=True),
-        "PyTorch SparseAdam": way(is_sparse=True, is_fused=False),
+    ways = {
+        "PyTorch Adam": way(),
+        "PyTorch fused Adam": way(is_fused=True),
+        "PyTorch SparseAdam": way(is_sparse=True),
     }
+    # To compile for a CPU PyTorch needs a C++ compiler.
+    if shutil.which("g++"):
+        ways["PyTorch compiled, fused Adam"] = way(is_fused=True, is_compiled=True)
+    return ways

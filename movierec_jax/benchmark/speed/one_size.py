@@ -1,0 +1,65 @@
+"""Training on so many synthetic ratings in a process of its own, for its memory.
+
+    python -m movierec_jax.benchmark.speed.one_size DATA FOLDER
+
+FOLDER has job.json, DATA is not looked at; the process leaves size.json in FOLDER.
+"""
+
+import itertools
+import json
+import pathlib
+import sys
+import time
+
+import jax
+import numpy as np
+
+from movierec_jax import cli
+from movierec_jax.benchmark.fit import peak_memory_mb
+from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_rows
+from movierec_jax.config import Config, from_json
+from movierec_jax.known import known_of
+from movierec_jax.model import TwoTowers
+from movierec_jax.recipe import Recipe, new_state
+from movierec_jax.schema import Bags
+from movierec_jax.train import ahead, steps_of_epoch, train_steps
+
+NO_CONTENT = Bags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
+
+
+def main(data: pathlib.Path, folder: pathlib.Path) -> None:
+    """The whole of the process: makes ratings, trains on some of them and writes how long it took."""
+    del data
+    job = json.loads((folder / "job.json").read_text())
+    config = from_json(Config, job["config"], "job.json")
+    figures = train_for_a_while(job["num_ratings"], config, job["num_parts"])
+    (folder / "size.json").write_text(json.dumps(figures | {"peak_memory_mb": peak_memory_mb()}))
+
+
+def train_for_a_while(num_ratings: int, config: Config, num_parts: int) -> dict[str, float]:
+    """Seconds of what is given to the device at once, `num_parts` times over, and how many examples these are.
+
+    Takes parts of one epoch after another, and leaves the first out, since it compiles.
+    """
+    num_users, num_movies = TABLES["MovieLens 25M"]
+    train = synthetic_rows(num_ratings, num_users, num_movies)
+    has_ratings = bool(config.model.history) or config.model.exposure_dim > 0
+    known = known_of(train, num_users, num_movies, NO_CONTENT, NO_CONTENT, has_ratings=has_ratings)
+    model = TwoTowers(num_users, num_movies, 0, 0, config.model, rating_mean=3.5)
+    recipe = Recipe(model, config.train.for_ratings(num_ratings, is_by_time=False), 10_000, (0.5, 5.0), 4.0)
+    known, blocks = jax.device_put((known, recipe.user_blocks(train)))
+    state, seconds, examples = new_state(recipe), [], []
+    epochs = (steps_of_epoch(train, blocks, epoch, recipe) for epoch in itertools.count())
+    upcoming = ahead(itertools.chain.from_iterable(epochs))
+    for _ in range(num_parts + 1):
+        start = time.perf_counter()
+        steps = next(upcoming)
+        state, errors = train_steps(state, steps, known, blocks, recipe=recipe)
+        jax.block_until_ready(errors)
+        seconds.append(time.perf_counter() - start)
+        examples.append(float(steps.batches.weight.sum()))
+    return {"first_seconds": seconds[0], "seconds": sum(seconds[1:]), "examples": sum(examples[1:])}
+
+
+if __name__ == "__main__":
+    sys.exit(cli.exit_status(lambda: main(*map(pathlib.Path, sys.argv[1:]))))
