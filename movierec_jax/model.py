@@ -85,7 +85,7 @@ class Seen(NamedTuple):
 
 
 def seen(
-    known: Known, by_user: Bool[Array, "length user_pieces"], by_movie: Bool[Array, "length movie_pieces"]
+    known: Known, by_user: Bool[Array, "user_length user_pieces"], by_movie: Bool[Array, "movie_length movie_pieces"]
 ) -> tuple[Seen, Seen]:
     """What the towers see of all users and of all movies, by those ratings that count as either layout says."""
 
@@ -116,7 +116,7 @@ def seen(
 
 
 def as_new(
-    seen: Seen, share: float, num_left: float, luck: tuple[Float[Array, "length _pieces"], ...], key: Array
+    seen: Seen, share: float, num_left: float, luck: tuple[Float[Array, "_length _pieces"], ...], key: Array
 ) -> Seen:
     """The same with a share of the owners, drawn by chance, known as new ones will be: without a row of their own.
 
