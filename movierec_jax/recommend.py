@@ -19,8 +19,10 @@ from movierec_jax.recency import stable_order
 from movierec_jax.recipe import Recipe
 from movierec_jax.selection import best_of_users
 
-# Numbers in the widest array of one tile: users x movies x units of a dense layer, 32 MiB as float32.
-TILE_NUMBERS = 2**23
+# Numbers in the widest array of one tile: users x movies x units of a dense layer, 8 MiB as float32. Arrays that do not
+# stay near the processor, or for which the system is asked anew, take longer to write than to work out.
+TILE_NUMBERS = 2**21
+FEW_USERS = 8
 # Over how much of the rating scale the chance of a relevant rating rises, by predicted stars: a logistic curve's scale.
 LIKING_SCALE = 0.3
 # Users whose exposure is one product of matrices: few would read the movies' vectors over and over.
@@ -218,9 +220,9 @@ def over_tiles(of_tile, params, users, movies, user_row, *tables, model: TwoTowe
     else:
         # Exposure of the last rows is filled up to tiles of one shape as well.
         filled = jnp.pad(user_row, (0, -len(user_row) % EXPOSURE_TILE)).reshape(-1, EXPOSURE_TILE)
-        exposure = jax.lax.map(
-            lambda rows: mean_exposure(users[:, rows], movies[:, : model.num_movies]), filled
-        ).reshape(-1, model.num_movies)[: len(user_row)]
+        # All rows of movies are multiplied, since to cut the last one off would copy the others.
+        exposure = jax.lax.map(lambda rows: mean_exposure(users[:, rows], movies)[:, : model.num_movies], filled)
+        exposure = exposure.reshape(-1, model.num_movies)[: len(user_row)]
 
     def tile_of(args):
         rows, exposure, *own = args
@@ -231,10 +233,14 @@ def over_tiles(of_tile, params, users, movies, user_row, *tables, model: TwoTowe
     return jax.lax.map(tile_of, (user_row.reshape(-1, tile), *tiled))
 
 
-def tile_users(model: TwoTowers, num_members: int) -> int:
-    """Users scored at once: a power of two that keeps the widest array of the head within bounds."""
+def tile_users(model: TwoTowers, num_members: int, num_users: int) -> int:
+    """Users scored at once: a power of two that keeps the widest array of the head within bounds.
+
+    Few users are not filled up to as many as could be: the scores are the same, as long as a tile is no single user.
+    """
     width = max((1, *model.config.hidden_dims))
-    return 2 ** int(np.clip(np.log2(TILE_NUMBERS / (model.num_movies * width * num_members)), 0, 6))
+    most = np.log2(TILE_NUMBERS / (model.num_movies * width * num_members))
+    return 2 ** int(np.clip(most, 0, 3 if num_users <= FEW_USERS else 6))
 
 
 def top_k_blocks(
@@ -250,22 +256,24 @@ def top_k_blocks(
     is_listed: Bool[np.ndarray, " movies"] | None = None,
     diversity: float = ScoreConfig.diversity,
     on_host: bool | None = None,
+    spare: list[tuple[Array, ...]] | None = None,
 ) -> Iterator[tuple[slice, TopK]]:
     """The best k unseen movies of a list of users, block after block, with each block's place in the list.
 
     is_listed: whether lists may hold each movie; without it all may be. diversity: as `diversified` has it.
     on_host: whether the host picks the best of all scores, which it cannot for diverse lists; by default where it is
-    the device too. users, movies: as `model.encode` gives them. Gives one block at least, an empty one for no users.
+    the device too. spare: memory for scores, taken from here and given back for the next lists. users, movies: as
+    `model.encode` gives them. Gives one block at least, an empty one for no users.
     `k` is at most the number of movies. The device works on the next block while the host is at this one.
     """
     if on_host is None:
         on_host = diversity == 0 and jax.default_backend() == "cpu"
     num_movies = model.num_movies
-    tile = tile_users(model, len(movies.bias))
+    tile = tile_users(model, len(movies.bias), len(user_row))
     most = max(1, min(block_users, len(user_row), SCORE_NUMBERS // num_movies if on_host else block_users))
     block = -(-most // tile) * tile
     settings = {"model": model, "order": order, "tile": tile}
-    spare: list[tuple[Array, ...]] = []
+    spare = [] if spare is None else spare
     listed = None if is_listed is None else np.flatnonzero(is_listed)
 
     def start(first: int):
@@ -274,6 +282,8 @@ def top_k_blocks(
         if on_host:
             # Two blocks are under way at a time.
             number = 1 if order.by == "stars" else 2
+            while spare and spare[-1][0].shape != (block, num_movies):
+                spare.pop()
             arrays = spare.pop() if spare else tuple(jnp.zeros((block, num_movies)) for _ in range(number))
             return place, score_block(arrays, params, users, movies, rows, **settings)
         mask = seen.mask(place, (block, num_movies))
@@ -298,6 +308,9 @@ def top_k_blocks(
 
     for job in one_ahead(start(first) for first in range(0, max(1, len(user_row)), block)):
         yield finish(*job)
+    if block > tile:
+        # Many lists are done with, and few are worth less memory.
+        spare.clear()
 
 
 def one_ahead(jobs: Iterable) -> Iterator:

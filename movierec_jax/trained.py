@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32, Int32
+from jaxtyping import Array, Float32, Int32
 
 from movierec_jax.checkpoint import Checkpoints, Run, load_run, places_and_rows
 from movierec_jax.config import ScoreConfig
@@ -59,6 +59,11 @@ class Recommender:
     def everybody(self) -> pd.Index:
         """What `user_ids` gives, worked out once."""
         return pd.Index(np.concatenate([part[USER_ID].unique() for part in self.parts.all()])).unique().sort_values()
+
+    @functools.cached_property
+    def spare(self) -> list[tuple[Array, ...]]:
+        """Memory that scores were in and others may take: to get as much from the system takes longer than one list."""
+        return []
 
     @functools.cached_property
     def rated(self) -> Rated:
@@ -111,7 +116,17 @@ class Recommender:
         seen = self.rated.of_users(np.full_like(places, -1) if include_seen else places)
         rows = self.users.rows(users)
         for place, top in top_k_blocks(
-            self.run.model, self.order, self.params, *self.encoded, rows, seen, k, block_users, is_listed, diversity
+            self.run.model,
+            self.order,
+            self.params,
+            *self.encoded,
+            rows,
+            seen,
+            k,
+            block_users,
+            is_listed,
+            diversity,
+            spare=self.spare,
         ):
             is_filled = top.movie_row < len(self.run.movies)
             yield pd.DataFrame(

@@ -245,11 +245,12 @@ def test_users_who_have_rated_nothing_stand_in_for_those_who_are_not_among_the_u
 @given(st.integers(1, 10**8), st.integers(0, 10**4), st.integers(1, 100))
 def test_a_tile_is_as_many_users_as_fit_but_1_at_least_and_64_at_most(num_movies, width, num_members):
     model = TwoTowers(1, num_movies, 0, 0, ModelConfig(hidden_dims=(width,) if width else ()))
-    tile = tile_users(model, num_members)
+    tile = tile_users(model, num_members, num_users=9)
     numbers_of_user = num_movies * max(1, width) * num_members
     assert tile in (1, 2, 4, 8, 16, 32, 64)
     assert tile == 1 or tile * numbers_of_user <= recommend.TILE_NUMBERS
     assert tile == 64 or 2 * tile * numbers_of_user > recommend.TILE_NUMBERS
+    assert tile_users(model, num_members, num_users=8) == min(tile, 8)
 
 
 def by_hand(score, alike, diversity, k):

@@ -141,6 +141,13 @@ def test_a_list_of_no_movies_or_of_more_than_there_are_is_refused(recommender, k
         recommender.recommend([1000], k)
 
 
+def test_a_list_is_the_same_for_one_user_alone_and_among_all(recommender):
+    everybody = recommender.recommend(recommender.user_ids(), 5)
+    for user in recommender.user_ids()[[0, -1]]:
+        of_user = everybody[everybody["user_id"] == user].reset_index(drop=True)
+        pd.testing.assert_frame_equal(recommender.recommend([user], 5), of_user)
+
+
 @pytest.mark.parametrize("block_users", [0, -1])
 def test_blocks_of_no_users_are_refused(recommender, block_users):
     with pytest.raises(InputError, match=f"block_users={block_users}: must be 1 or more"):
