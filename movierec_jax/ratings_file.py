@@ -341,8 +341,6 @@ def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath, *, is_mapped: b
     """
     convert = to_pandas if is_mapped else to_series
     ratings = {column: convert(columns.pop(column)) for column in list(columns)}
-    # Arrow keeps what it has parsed text in, as much again as the columns.
-    pa.default_memory_pool().release_unused()
     if len(ratings[RATING]) == 0:
         raise InputError(f"{path}: no ratings")
     return pd.DataFrame(ratings, copy=False)

@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 import pandas as pd
+import pyarrow as pa
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
@@ -83,6 +84,8 @@ def cache_of(workdir: pathlib.Path) -> pathlib.Path:
 def prepare(config: Config, cache: pathlib.Path | None = None) -> Run:
     """Reads, cleans and splits the ratings, printing what was found and left out; `cache` as for `read_ratings`."""
     raw = read_ratings(config.data.ratings, cache)
+    # Arrow keeps what it has parsed text in, as much again as the ratings.
+    pa.default_memory_pool().release_unused()
     data = clean(raw, config.data)
     ratings, (lowest, highest) = data.ratings, data.rating_scale
     is_inferred = not (config.data.rating_scale or raw.rating_scale)

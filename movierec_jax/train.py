@@ -1,4 +1,4 @@
-"""The state of training, one step, one epoch as one program, and the epochs one after another."""
+"""One step, many steps as one program, and epochs one after another."""
 
 import concurrent.futures
 import dataclasses
@@ -229,11 +229,12 @@ def train_steps(
         luck_by_user, luck_by_movie = (luck[links.link] for links in layouts)
         step_by_user, step_by_movie = (step_of_rating[links.link] for links in layouts)
     else:
-        luck_by_user, luck_by_movie = step_by_user, step_by_movie = [jnp.zeros(links.link.shape) for links in layouts]
+        # No rating is looked at.
+        luck_by_user, luck_by_movie = step_by_user, step_by_movie = [-jnp.ones(links.link.shape) for links in layouts]
 
     def step(state, inputs):
         place, batch, block = inputs
-        counts = ((steps != place) & (steps >= 0) for steps in (step_by_user, step_by_movie))
+        counts = ((of_rating != place) & (of_rating >= 0) for of_rating in (step_by_user, step_by_movie))
         users, movies = seen(known, *counts)
         user_key, movie_key = jax.random.split(jax.random.fold_in(hiding_key(recipe.config), state.step))
         if cold_share and ("user" in model.config.history or model.num_user_features):
