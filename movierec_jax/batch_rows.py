@@ -1,10 +1,12 @@
-"""A step on the rows of its batch alone, with the same outcome as one on all rows.
+"""A step on the rows of its batch alone, with the outcome of one on all rows.
 
 A batch holds few of the users and movies of large data, and no gradient reaches the others: what Adam does to them
 can be made up for when a batch holds them again (`optimizer.without_gradient`). Its rows are taken from the tables, a
 step is done on them as if they were all there are, and they are put back:
 
     state -> take -> train_step -> put -> state        for each batch, and `settle` after the last one
+
+Decay is that of the rows in the batch, by their ratings in it (`objective.decay`): the same in the mean over batches.
 """
 
 import dataclasses

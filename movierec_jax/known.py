@@ -162,7 +162,7 @@ def places(
     pieces = -(-links // length)
     first_piece = np.cumsum(pieces) - pieces
     # In place, and in the smallest numbers: of many ratings each array takes much of the memory.
-    number = np.min_scalar_type(-max(1, length * pieces.sum()))
+    number = np.min_scalar_type(-1 - length * pieces.sum())
     within = np.arange(len(owner), dtype=number)
     within -= np.repeat(start.astype(number), links)
     place = within // number.type(length)

@@ -4,7 +4,7 @@ One error is that of the stars, over observed ratings. The other is over the who
 has rated each movie. Of these only those are left out that a user is known by, none is sampled, and so there is nothing
 to be corrected for.
 
-Means are weighted, so the places that fill up a last batch (weight 0) change nothing.
+Sums are weighted, so the places that fill up a last batch (weight 0) change nothing.
 """
 
 from collections.abc import Mapping
@@ -27,13 +27,6 @@ ENTRIES_AT_ONCE = 2**14
 
 # Ratings that every user and movie is taken to have beside its own when its uncertainty is judged.
 UNCERTAINTY_DAMPING = 5.0
-
-
-def weighted_mean(value: Float[Array, " batch"], weight: Float[Array, " batch"]) -> Float[Array, ""]:
-    """The mean with weights. Raises ValueError for unequal shapes, which would broadcast into a wrong mean."""
-    if value.shape != weight.shape:
-        raise ValueError(f"values {value.shape} and weights {weight.shape} differ in shape")
-    return jnp.sum(value * weight) / jnp.sum(weight)
 
 
 def squared_error(stars: Float[Array, " batch"], rating: Float[Array, " batch"]) -> Float[Array, " batch"]:

@@ -50,7 +50,8 @@ def without_gradient(
     The means fade by B1 and B2 in each step, and the row goes on moving by their quotient, in all by a geometric
     series. So a row that few batches hold need not be touched by the others, as in "lazy" or "sparse" Adam, which
     however leave out what moves on. Exact but for the learning rate and the correction of the means for their start,
-    which are those at the mean step of these moves: most of what moves does so within ten steps.
+    which are those at the mean step of these moves: most of what moves does so within ten steps. Where the rate bends
+    within these, as in the last steps of a short run, a move is off by some percent of it.
 
     step: the steps done before; num_steps: those without gradient, 0 or more.
     """

@@ -66,7 +66,7 @@ def with_gradients(loss, at_once, params, tables, places, columns, key):
         rows = [take(table, place) for table, place in zip(tables, places, strict=True)]
         sums, (of_params, *of_rows) = gradient(params, *rows, columns, jax.random.fold_in(key, number))
         total_sums, total_params, total_rows = total
-        total_rows = [put(*side) for side in zip(total_rows, places, of_rows, strict=True)]
+        total_rows = [add_at(*side) for side in zip(total_rows, places, of_rows, strict=True)]
         return (add_trees(total_sums, sums), add_trees(total_params, of_params), total_rows), None
 
     nothing = (jnp.zeros(()), jnp.zeros(())), *jax.tree.map(jnp.zeros_like, (params, list(tables)))
@@ -80,7 +80,7 @@ def take(table: Table, place: Int32[Array, " pairs"]) -> Table:
     return jax.tree.map(lambda array: array.at[place].get(mode="promise_in_bounds"), table)
 
 
-def put(table: Table, place: Int32[Array, " pairs"], rows: Table) -> Table:
+def add_at(table: Table, place: Int32[Array, " pairs"], rows: Table) -> Table:
     """The table with rows added at these places."""
     return jax.tree.map(lambda array, row: array.at[place].add(row, mode="promise_in_bounds"), table, rows)
 
@@ -92,7 +92,7 @@ def add_trees(one: Any, other: Any) -> Any:
 
 def backward(loss, at_once, gradients, slopes):
     """The gradients times that of the first sum."""
-    params, tables = jax.tree.map(lambda gradient: slopes[0] * gradient, gradients)
+    params, tables = jax.tree.map(lambda gradient: (slopes[0] * gradient).astype(gradient.dtype), gradients)
     return params, tables, None, None, None
 
 

@@ -1,7 +1,8 @@
 """The best unseen movies for blocks of users, exact over the whole catalogue, streamed into a file.
 
 The catalogue is every movie with a rating in train. Users are scored in tiles of one shape, however large the blocks
-are, so that a user's list does not depend, to the last bit, on who else is scored.
+are, so that a user's list does not depend, to the last bit, on who else is scored. On a CPU few users have smaller
+tiles, in which XLA gives the same bits.
 """
 
 import dataclasses
@@ -233,14 +234,14 @@ def over_tiles(of_tile, params, users, movies, user_row, *tables, model: TwoTowe
     return jax.lax.map(tile_of, (user_row.reshape(-1, tile), *tiled))
 
 
-def tile_users(model: TwoTowers, num_members: int, num_users: int) -> int:
+def tile_users(model: TwoTowers, num_members: int, num_users: int | None = None) -> int:
     """Users scored at once: a power of two that keeps the widest array of the head within bounds.
 
-    Few users are not filled up to as many as could be: the scores are the same, as long as a tile is no single user.
+    num_users: where a CPU scores them. Few are then not filled up to as many as could be, for the same scores.
     """
     width = max((1, *model.config.hidden_dims))
     most = np.log2(TILE_NUMBERS / (model.num_movies * width * num_members))
-    return 2 ** int(np.clip(most, 0, 3 if num_users <= FEW_USERS else 6))
+    return 2 ** int(np.clip(most, 0, 6 if num_users is None or num_users > FEW_USERS else 3))
 
 
 def top_k_blocks(
@@ -269,7 +270,7 @@ def top_k_blocks(
     if on_host is None:
         on_host = diversity == 0 and jax.default_backend() == "cpu"
     num_movies = model.num_movies
-    tile = tile_users(model, len(movies.bias), len(user_row))
+    tile = tile_users(model, len(movies.bias), len(user_row) if on_host else None)
     most = max(1, min(block_users, len(user_row), SCORE_NUMBERS // num_movies if on_host else block_users))
     block = -(-most // tile) * tile
     settings = {"model": model, "order": order, "tile": tile}
@@ -282,9 +283,9 @@ def top_k_blocks(
         if on_host:
             # Two blocks are under way at a time.
             number = 1 if order.by == "stars" else 2
-            while spare and spare[-1][0].shape != (block, num_movies):
-                spare.pop()
-            arrays = spare.pop() if spare else tuple(jnp.zeros((block, num_movies)) for _ in range(number))
+            arrays = taken(spare)
+            if [array.shape for array in arrays] != [(block, num_movies)] * number:
+                arrays = tuple(jnp.zeros((block, num_movies)) for _ in range(number))
             return place, score_block(arrays, params, users, movies, rows, **settings)
         mask = seen.mask(place, (block, num_movies))
         if is_listed is not None:
@@ -306,11 +307,21 @@ def top_k_blocks(
         spare.append(result)
         return place, TopK(movie_row, np.where(movie_row < num_movies, score, np.float32(-np.inf)), stars)
 
-    for job in one_ahead(start(first) for first in range(0, max(1, len(user_row)), block)):
-        yield finish(*job)
-    if block > tile:
-        # Many lists are done with, and few are worth less memory.
-        spare.clear()
+    try:
+        for job in one_ahead(start(first) for first in range(0, max(1, len(user_row)), block)):
+            yield finish(*job)
+    finally:
+        if block > tile:
+            # Many lists are done with, and few are worth less memory.
+            spare.clear()
+
+
+def taken(spare: list[tuple[Array, ...]]) -> tuple[Array, ...]:
+    """One of the spare arrays, which no other thread then has; nothing where there is none."""
+    try:
+        return spare.pop()
+    except IndexError:
+        return ()
 
 
 def one_ahead(jobs: Iterable) -> Iterator:

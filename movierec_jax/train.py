@@ -14,8 +14,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Float32, Int, Int32
 
-from movierec_jax import batches
-from movierec_jax.batch_rows import all_done, of_rows, put, settle, take
+from movierec_jax import batch_rows, batches
 from movierec_jax.config import RATINGS_AT_ONCE, TrainConfig
 from movierec_jax.hiding import Catalogue, Told, catalogue_of, error_over_catalogue
 from movierec_jax.model import Encoded, Members, Seen, as_new, encode, mean_stars, seen
@@ -29,7 +28,7 @@ HIDING = 0x5EED
 HIDING_EXPOSED = 0xE5ED
 
 # The parts of the model whose parameters have rows for users and movies.
-ROWS_OF = ("user_tower", "movie_tower", "exposure")
+ROWS_OF = (*batch_rows.TOWERS, "exposure")
 
 # Ratings, in the mean, by which a step knows the users whom it takes for new.
 NEW_USER_RATINGS = 10.0
@@ -100,7 +99,8 @@ def steps_of_epoch(
 ) -> Iterator[Steps]:
     """The steps of an epoch, counted from 0, some at a time: a function of it and of the seed.
 
-    All are alike in shape, and as few as hold `ratings_at_once`, so that memory does not grow with the ratings.
+    All are alike in shape (`batches.most_rows` says how surely), and as few as hold `ratings_at_once`, so that memory
+    does not grow with the ratings.
     """
     config, model, batch_size = recipe.config, recipe.model, recipe.batch_size
     order = batches.epoch_order(len(train), config.seed, epoch)
@@ -256,14 +256,15 @@ def train_steps_by_rows(state: TrainState, steps: Steps, known: Known, recipe: R
     def step(state_and_done, batch_and_rows):
         state, done = state_and_done
         batch, rows = batch_and_rows
-        local, (own_recipe, own_known) = take(state, rows, done, recipe), of_rows(recipe, known, rows)
+        local = batch_rows.take(state, rows, done, recipe)
+        own_recipe, own_known = batch_rows.of_rows(recipe, known, rows)
         drawn, nothing = drawn_by(batch, own_known), nothing_seen(own_recipe.model)
         local, errors = train_step(local, batch, *nothing, None, own_known, recipe=own_recipe, drawn=drawn)
-        return put(state, local, rows, done), errors
+        return batch_rows.put(state, local, rows, done), errors
 
-    start = state, all_done(state, recipe)
+    start = state, batch_rows.all_done(state, recipe)
     (state, done), errors = scan_some(step, start, (steps.batches, steps.rows), steps.num_steps)
-    return settle(state, done, recipe), errors
+    return batch_rows.settle(state, done, recipe), errors
 
 
 def scan_some(step, start, inputs, num_steps: Int32[Array, ""]) -> tuple[Any, Errors]:

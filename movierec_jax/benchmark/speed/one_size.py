@@ -12,19 +12,15 @@ import sys
 import time
 
 import jax
-import numpy as np
 
 from movierec_jax import cli
 from movierec_jax.benchmark.fit import peak_memory_mb
-from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_rows
+from movierec_jax.benchmark.speed.synthetic import NO_CONTENT, TABLES, synthetic_rows
 from movierec_jax.config import Config, from_json
 from movierec_jax.known import known_of
 from movierec_jax.model import TwoTowers
 from movierec_jax.recipe import Recipe, new_state
-from movierec_jax.schema import Bags
 from movierec_jax.train import ahead, steps_of_epoch, train_steps
-
-NO_CONTENT = Bags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
 
 
 def main(data: pathlib.Path, folder: pathlib.Path) -> None:

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from movierec_jax.benchmark.fit import run_apart
+from movierec_jax.benchmark.fit import FitError, run_apart
 from movierec_jax.benchmark.speed.timing import OURS, Figure
 from movierec_jax.config import BenchmarkConfig, Config, to_json
 
@@ -24,7 +24,11 @@ def measure(config: BenchmarkConfig) -> Iterator[Figure]:
     points: dict[str, list[tuple[int, float, float]]] = {}
     for name, (settings, sizes, num_parts) in MODELS.items():
         for num_ratings in sizes:
-            found = train_apart({"num_ratings": num_ratings, "config": to_json(settings), "num_parts": num_parts})
+            try:
+                found = train_apart({"num_ratings": num_ratings, "config": to_json(settings), "num_parts": num_parts})
+            except FitError as error:
+                print(f"training by {name} on {num_ratings:,} ratings: {error}")
+                break
             memory = found["peak_memory_mb"] * 2**20
             points.setdefault(name, []).append((num_ratings, found["examples"] / found["seconds"], memory))
             yield Figure(

@@ -1,6 +1,6 @@
 """Training by the same net with ours, PyTorch and Keras: embeddings, biases, a product and dense layers, Adam.
 
-Both see the same batches, in memory before the clock starts. Histories, content and exposure, which the others
+All see the same batches, in memory before the clock starts. Histories, content and exposure, which the others
 have no counterpart for, are left out.
 """
 
@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from movierec_jax import batches
-from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_ratings
+from movierec_jax.benchmark.speed.synthetic import NO_CONTENT, TABLES, synthetic_ratings
 from movierec_jax.benchmark.speed.timing import OURS, Figure, take_turns
 from movierec_jax.benchmark.speed.with_keras import keras_ways
 from movierec_jax.benchmark.speed.with_torch import torch_ways
@@ -18,7 +18,7 @@ from movierec_jax.config import BenchmarkConfig, ModelConfig, TrainConfig
 from movierec_jax.known import known_of
 from movierec_jax.model import TwoTowers
 from movierec_jax.recipe import Recipe, new_state
-from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Bags, Ratings
+from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Ratings
 from movierec_jax.train import steps_of_epoch, train_steps
 
 EMBEDDING_DIM, HIDDEN_DIMS = 64, (128, 64)
@@ -63,8 +63,7 @@ def ratings_of(num_ratings: int, num_users: int, num_movies: int) -> Ratings:
 
 def ours(train: Ratings, batch_size: int, num_users: int, num_movies: int) -> Callable[[], float]:
     """A call of our compiled epoch; gives the error of its last step."""
-    nothing = Bags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
-    known = jax.device_put(known_of(train, num_users, num_movies, nothing, nothing))
+    known = jax.device_put(known_of(train, num_users, num_movies, NO_CONTENT, NO_CONTENT, has_ratings=False))
     model = TwoTowers(num_users, num_movies, 0, 0, MODEL, rating_mean=3.5)
     settings = TrainConfig(batch_size=batch_size, epochs=1, seed=SEED, cold_share=0.0, weight_decay=0.0)
     recipe = Recipe(model, settings.for_ratings(len(train), is_by_time=False), 10_000, (0.5, 5.0), 4.0)
