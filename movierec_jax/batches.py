@@ -5,10 +5,11 @@ seen without stopping.
 """
 
 import numpy as np
-from jaxtyping import Float32, Int, Int32, Int64
+from jaxtyping import Float32, Int, Int32, Int64, Shaped
 
 from movierec_jax.known import lay_out, piece_length
-from movierec_jax.recency import stable_order, turns
+from movierec_jax.orders import shuffled, stable_order
+from movierec_jax.recency import turns
 from movierec_jax.schema import Batch, Links, Ratings, Rows, UserBlocks
 
 
@@ -19,9 +20,7 @@ def num_steps(num_ratings: int, batch_size: int) -> int:
 
 def epoch_order(num_ratings: int, seed: int, epoch: int) -> Int[np.ndarray, " ratings"]:
     """The order of ratings in an epoch."""
-    places = np.arange(num_ratings, dtype=np.min_scalar_type(-num_ratings))
-    np.random.default_rng([seed, epoch]).shuffle(places)
-    return places
+    return shuffled(num_ratings, [seed, epoch])
 
 
 def steps_of(order: Int[np.ndarray, " ratings"], batch_size: int) -> Int[np.ndarray, " ratings_and_filling"]:
@@ -50,6 +49,13 @@ def stack_batches(ratings: Ratings, order: np.ndarray, batch_size: int) -> Batch
         rating=ratings.rating[filled],
         weight=weight,
     )
+
+
+def filled_up(column: Shaped[np.ndarray, "n *columns"], length: int) -> Shaped[np.ndarray, "length *columns"]:
+    """A column followed by zeros up to a length; itself where it is as long."""
+    if len(column) == length:
+        return column
+    return np.concatenate([column, np.zeros((length - len(column), *column.shape[1:]), column.dtype)])
 
 
 def by_rows(

@@ -174,7 +174,7 @@ class Run:
             *sizes,
             *content,
             moment_count,
-            has_ratings=bool(self.config.model.history) or self.config.model.exposure_dim > 0,
+            has_ratings=self.config.model.looks_at_ratings,
             is_recent_most=self.recipe.looks_at_next,
         )
 

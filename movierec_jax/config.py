@@ -200,6 +200,11 @@ class ModelConfig:
     dropout: float = setting(0.5, "share of hidden units dropped in training, 0 or more and below 1")
     precision: str = setting("float32", "arithmetic of the dense layers and products: float32 or bfloat16")
 
+    @property
+    def looks_at_ratings(self) -> bool:
+        """Whether users or movies are known by who has rated what, and not by their ids and content alone."""
+        return bool(self.history) or self.exposure_dim > 0
+
     def __post_init__(self):
         require(self.embedding_dim >= 1, "embedding_dim", self.embedding_dim, "1 or more")
         require(all(width >= 1 for width in self.hidden_dims), "hidden_dims", self.hidden_dims, "widths of 1 or more")

@@ -4,7 +4,8 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int, Int32
 
 from movierec_jax.baselines import group_mean
-from movierec_jax.recency import recency_of, stable_order
+from movierec_jax.orders import stable_order
+from movierec_jax.recency import recency_of
 from movierec_jax.schema import Bags, Known, Links, Ratings
 
 # Longer pieces leave more places empty, shorter ones more sums to bring to their owners. One takes about as long as so

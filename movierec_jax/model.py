@@ -344,7 +344,7 @@ class TwoTowers(nn.Module):
         self, user: Encoded, movie: Encoded, moment: Int32[Array, "*pairs moments"] | None = None
     ) -> Float[Array, "*pairs"]:
         """Stars of encoded users and movies, of shapes that broadcast; those of an average moment without one."""
-        return self.head(user, movie) if moment is None else self.head(*self.at(user, movie, moment))
+        return self.head(user, movie) if moment is None else self.pairs(user, movie, moment)[0]
 
 
 @functools.partial(jax.jit, static_argnames="model")

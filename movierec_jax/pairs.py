@@ -63,16 +63,16 @@ def with_gradients(loss, at_once, params, tables, places, columns, key):
 
     def add(total, turn):
         number, places, columns = turn
-        rows = [take(table, place) for table, place in zip(tables, places, strict=True)]
+        rows = (take(table, place) for table, place in zip(tables, places, strict=True))
         sums, (of_params, *of_rows) = gradient(params, *rows, columns, jax.random.fold_in(key, number))
-        total_sums, total_params, total_rows = total
-        total_rows = [add_at(*side) for side in zip(total_rows, places, of_rows, strict=True)]
-        return (add_trees(total_sums, sums), add_trees(total_params, of_params), total_rows), None
+        total_sums, (total_params, total_rows) = total
+        total_sums, total_params = jax.tree.map(jnp.add, (total_sums, total_params), (sums, of_params))
+        total_rows = tuple(add_at(*side) for side in zip(total_rows, places, of_rows, strict=True))
+        return (total_sums, (total_params, total_rows)), None
 
-    nothing = (jnp.zeros(()), jnp.zeros(())), *jax.tree.map(jnp.zeros_like, (params, list(tables)))
+    nothing = (jnp.zeros(()), jnp.zeros(())), jax.tree.map(jnp.zeros_like, (params, tables))
     turns = jnp.arange(count), *jax.tree.map(in_turns, (places, columns))
-    (sums, params_gradient, table_gradients), _ = jax.lax.scan(add, nothing, turns)
-    return sums, (params_gradient, tuple(table_gradients))
+    return jax.lax.scan(add, nothing, turns)[0]
 
 
 def take(table: Table, place: Int32[Array, " pairs"]) -> Table:
@@ -83,11 +83,6 @@ def take(table: Table, place: Int32[Array, " pairs"]) -> Table:
 def add_at(table: Table, place: Int32[Array, " pairs"], rows: Table) -> Table:
     """The table with rows added at these places."""
     return jax.tree.map(lambda array, row: array.at[place].add(row, mode="promise_in_bounds"), table, rows)
-
-
-def add_trees(one: Any, other: Any) -> Any:
-    """The sum, leaf by leaf."""
-    return jax.tree.map(jnp.add, one, other)
 
 
 def backward(loss, at_once, gradients, slopes):

@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Float32, Int, Int32, Int64
 
+from movierec_jax.orders import stable_order
 from movierec_jax.schema import NO_TIMESTAMP
 
 # Power of a rating's place among those of its user, as a share of their number, by which it counts.
@@ -19,26 +20,6 @@ def turns(
     turn = np.empty(len(owner), np.int32)
     turn[order] = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
     return turn
-
-
-def stable_order(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """The places of values in rising order, of equal ones as they stand: a fast `np.argsort(values, kind="stable")`.
-
-    NumPy sorts plain numbers several times as fast as it finds their order, so each value is sorted with its place
-    behind it in one number, where 63 bits hold both.
-    """
-    if not len(values):
-        return np.arange(0)
-    lowest, bits = int(values.min()), len(values).bit_length()
-    if (int(values.max()) - lowest).bit_length() + bits > 63:
-        return np.argsort(values, kind="stable")
-    order = values.astype(np.int64)  # and in place from here on: with 25 million each array takes 200 MB
-    order -= lowest
-    order <<= bits
-    order |= np.arange(len(order))
-    order.sort()
-    order &= (1 << bits) - 1
-    return order
 
 
 def recency(turn, num_ratings):

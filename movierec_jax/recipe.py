@@ -71,7 +71,7 @@ class Recipe:
         """
         model = self.model
         has_content = model.num_user_features + model.num_movie_features > 0
-        looks_at_all = bool(model.config.history) or model.config.exposure_dim > 0 or has_content
+        looks_at_all = model.config.looks_at_ratings or has_content
         return not looks_at_all and self.batch_size <= RATINGS_PER_ROW * (model.num_users + model.num_movies)
 
     def hits(self, rating: Float32[np.ndarray, " ratings"]) -> Float32[np.ndarray, " ratings"]:

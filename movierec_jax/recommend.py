@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
 
+from movierec_jax.batches import filled_up
 from movierec_jax.config import ScoreConfig
 from movierec_jax.model import Encoded, Members, TwoTowers, mean_exposure, mean_stars, member_stars
-from movierec_jax.recency import stable_order
+from movierec_jax.orders import stable_order
 from movierec_jax.recipe import Recipe
 from movierec_jax.selection import best_of_users
 
@@ -279,7 +280,7 @@ def top_k_blocks(
 
     def start(first: int):
         place = slice(first, min(first + block, len(user_row)))
-        rows = fill(user_row[place], block)
+        rows = filled_up(user_row[place], block)
         if on_host:
             # Two blocks are under way at a time.
             number = 1 if order.by == "stars" else 2
@@ -369,13 +370,8 @@ def predict_stars(
     stars, spread = (np.empty(len(user_row), np.float32) for _ in range(2))
     for first in range(0, len(user_row), BLOCK_PAIRS):
         place = slice(first, first + BLOCK_PAIRS)
-        rows = [fill(column[place], BLOCK_PAIRS) for column in (user_row, movie_row, moment)]
+        rows = [filled_up(column[place], BLOCK_PAIRS) for column in (user_row, movie_row, moment)]
         block = stars_block(params, users, movies, *rows, model=model)
         length = len(stars[place])
         stars[place], spread[place] = (np.asarray(array)[:length] for array in block)
     return np.clip(stars, *np.array(rating_scale, np.float32)), spread
-
-
-def fill(rows: Int32[np.ndarray, "n *columns"], length: int) -> Int32[np.ndarray, "length *columns"]:
-    """Rows followed by zeros up to a length."""
-    return np.concatenate([rows, np.zeros((length - len(rows), *rows.shape[1:]), np.int32)])

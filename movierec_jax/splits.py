@@ -11,6 +11,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from movierec_jax.config import DataConfig
+from movierec_jax.orders import places_in_order, shuffled
 from movierec_jax.recency import turns
 from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID, InputError
 
@@ -39,7 +40,7 @@ def split(
 
     Raises InputError where the rule needs timestamps that the table lacks, or a part that is asked for stays empty.
     """
-    places = small_range(len(table))
+    places = places_in_order(len(table))
     if test is None:
         places, last = hold_out(table, places, config, config.test_fraction, [config.split_seed])
         require_rows(places, last, "test", "test_fraction", config.test_fraction)
@@ -61,8 +62,7 @@ def hold_out(
     if config.split == "random":
         # A seed of one number gives the generator of that plain number, so that the rows of
         # `default_rng(0).permutation(n)[:n // 10]` elsewhere are the test rows here.
-        order = small_range(len(places))
-        np.random.default_rng(seed if len(seed) > 1 else seed[0]).shuffle(order)
+        order = shuffled(len(places), seed if len(seed) > 1 else seed[0])
         return by_mask(places, is_first(order, int(fraction * len(places))))
     timestamp = table[TIMESTAMP].to_numpy()[places]
     missing = int(np.sum(timestamp == NO_TIMESTAMP))
@@ -80,11 +80,6 @@ def without_pairs(part: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     """The rows of a part whose user and movie are not also a row of the known ratings."""
     is_known = pd.MultiIndex.from_frame(part[PAIR]).isin(pd.MultiIndex.from_frame(known[PAIR]))
     return part[~is_known].reset_index(drop=True)
-
-
-def small_range(length: int) -> Places:
-    """The numbers from 0, in the smallest type: of many ratings each array takes much of the memory."""
-    return np.arange(length, dtype=np.min_scalar_type(-max(1, length)))
 
 
 def is_first(order: Places, count: int) -> np.ndarray:

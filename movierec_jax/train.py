@@ -110,26 +110,17 @@ def steps_of_epoch(
     num_blocks = 1 if blocks is None else len(blocks.user)
     block = batches.block_of_steps(num_blocks, config.seed, epoch * num_steps, num_steps)
     sides = (train.user_row, model.num_users), (train.movie_row, model.num_movies)
-    ratings = [np.bincount(row, minlength=num_rows) for row, num_rows in sides]
+    counts = [np.bincount(row, minlength=num_rows) for row, num_rows in sides] if recipe.is_by_rows else []
     for first in range(0, num_steps, at_once):
         places, rows = order[first * batch_size : (first + at_once) * batch_size], None
         stacked = batches.stack_batches(train, places, batch_size)
         if recipe.is_by_rows:
-            stacked, rows = batches.by_rows(stacked, *ratings)
-        count = len(stacked.weight)
-        place = np.arange(first, first + count, dtype=np.int32)
-        place, stacked, of_users, rows = filled_up((place, stacked, block[place], rows), at_once)
-        yield Steps(np.int32(count), place, stacked, step_of_rating, of_users, rows)
-
-
-def filled_up(columns: Any, length: int) -> Any:
-    """A tree of arrays, each made as long by zeros."""
-
-    def fill(column: np.ndarray) -> np.ndarray:
-        missing = length - len(column)
-        return np.pad(column, [(0, missing)] + [(0, 0)] * (column.ndim - 1)) if missing else column
-
-    return jax.tree.map(fill, columns)
+            stacked, rows = batches.by_rows(stacked, *counts)
+        num_here = len(stacked.weight)
+        place = np.arange(first, first + num_here, dtype=np.int32)
+        of_step = place, stacked, block[place], rows
+        place, stacked, of_users, rows = jax.tree.map(lambda column: batches.filled_up(column, at_once), of_step)
+        yield Steps(np.int32(num_here), place, stacked, step_of_rating, of_users, rows)
 
 
 def hiding_key(config: TrainConfig) -> Array:

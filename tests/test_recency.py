@@ -4,7 +4,7 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-from movierec_jax.recency import recency, recency_of, stable_order, turns
+from movierec_jax.recency import recency, recency_of, turns
 from movierec_jax.schema import NO_TIMESTAMP
 
 
@@ -17,12 +17,6 @@ def test_turns_sort_each_owners_ratings_by_time_and_those_of_one_time_by_place(r
         in_order = mine[np.argsort(turn[mine])]
         assert in_order.tolist() == sorted(mine, key=lambda place: (timestamp[place], place))
         assert sorted(turn[mine]) == list(range(len(mine)))
-
-
-@hypothesis.given(st.lists(st.sampled_from([-(2**63), -(2**40), -1, 0, 1, 2, 2**40, 2**63 - 1]), max_size=30))
-def test_places_are_in_the_order_of_their_values_and_where_these_are_equal_in_their_own(values):
-    order = stable_order(np.array(values, np.int64))
-    assert order.tolist() == sorted(range(len(values)), key=lambda place: values[place])
 
 
 def test_the_last_rating_counts_1_and_each_before_it_less():

@@ -15,11 +15,10 @@ import jax
 
 from movierec_jax import cli
 from movierec_jax.benchmark.fit import peak_memory_mb
-from movierec_jax.benchmark.speed.synthetic import NO_CONTENT, TABLES, synthetic_rows
+from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_rows
+from movierec_jax.benchmark.speed.training import known_and_recipe
 from movierec_jax.config import Config, from_json
-from movierec_jax.known import known_of
-from movierec_jax.model import TwoTowers
-from movierec_jax.recipe import Recipe, new_state
+from movierec_jax.recipe import new_state
 from movierec_jax.train import ahead, steps_of_epoch, train_steps
 
 
@@ -39,10 +38,7 @@ def train_for_a_while(num_ratings: int, config: Config, num_parts: int) -> dict[
     """
     num_users, num_movies = TABLES["MovieLens 25M"]
     train = synthetic_rows(num_ratings, num_users, num_movies)
-    has_ratings = bool(config.model.history) or config.model.exposure_dim > 0
-    known = known_of(train, num_users, num_movies, NO_CONTENT, NO_CONTENT, has_ratings=has_ratings)
-    model = TwoTowers(num_users, num_movies, 0, 0, config.model, rating_mean=3.5)
-    recipe = Recipe(model, config.train.for_ratings(num_ratings, is_by_time=False), 10_000, (0.5, 5.0), 4.0)
+    known, recipe = known_and_recipe(train, num_users, num_movies, config)
     known, blocks = jax.device_put((known, recipe.user_blocks(train)))
     state, seconds, examples = new_state(recipe), [], []
     epochs = (steps_of_epoch(train, blocks, epoch, recipe) for epoch in itertools.count())

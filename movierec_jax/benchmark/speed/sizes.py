@@ -37,7 +37,7 @@ def measure(config: BenchmarkConfig) -> Iterator[Figure]:
                 "examples",
                 {OURS: [found["seconds"]]},
                 {OURS: found["first_seconds"]},
-                note=f"{memory / 1e9:.1f} GB at most, {memory / num_ratings:,.0f} bytes a rating",
+                note=f"taken once; {memory / 1e9:.1f} GB at most, {memory / num_ratings:,.0f} bytes a rating",
             )
     draw(points, pathlib.Path(config.output) / "speed_sizes.png")
 

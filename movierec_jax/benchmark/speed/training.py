@@ -14,17 +14,18 @@ from movierec_jax.benchmark.speed.synthetic import NO_CONTENT, TABLES, synthetic
 from movierec_jax.benchmark.speed.timing import OURS, Figure, take_turns
 from movierec_jax.benchmark.speed.with_keras import keras_ways
 from movierec_jax.benchmark.speed.with_torch import torch_ways
-from movierec_jax.config import BenchmarkConfig, ModelConfig, TrainConfig
+from movierec_jax.config import BenchmarkConfig, Config, ModelConfig, TrainConfig
 from movierec_jax.known import known_of
 from movierec_jax.model import TwoTowers
 from movierec_jax.recipe import Recipe, new_state
-from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Ratings
+from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Known, Ratings
 from movierec_jax.train import steps_of_epoch, train_steps
 
 EMBEDDING_DIM, HIDDEN_DIMS = 64, (128, 64)
 BATCHES = {"MovieLens 1M": (1_024, 8_192, 65_536), "MovieLens 25M": (8_192, 65_536)}
 EXAMPLES = 2**20
 SEED = 0
+TOTAL_STEPS = 10_000
 
 MODEL = ModelConfig(embedding_dim=EMBEDDING_DIM, hidden_dims=HIDDEN_DIMS, history=(), exposure_dim=0, dropout=0.0)
 # Multiplications of a forward pass for each example; twice as many again in the backward pass.
@@ -61,13 +62,22 @@ def ratings_of(num_ratings: int, num_users: int, num_movies: int) -> Ratings:
     )
 
 
+def known_and_recipe(train: Ratings, num_users: int, num_movies: int, config: Config) -> tuple[Known, Recipe]:
+    """What the towers see of these ratings, without content, and the recipe of a model for them, far from its end."""
+    has_ratings = config.model.looks_at_ratings
+    known = known_of(train, num_users, num_movies, NO_CONTENT, NO_CONTENT, has_ratings=has_ratings)
+    model = TwoTowers(num_users, num_movies, 0, 0, config.model, rating_mean=3.5)
+    settings = config.train.for_ratings(len(train), is_by_time=False)
+    return known, Recipe(model, settings, TOTAL_STEPS, rating_scale=(0.5, 5.0), relevant_rating=4.0)
+
+
 def ours(train: Ratings, batch_size: int, num_users: int, num_movies: int) -> Callable[[], float]:
     """A call of our compiled epoch; gives the error of its last step."""
-    known = jax.device_put(known_of(train, num_users, num_movies, NO_CONTENT, NO_CONTENT, has_ratings=False))
-    model = TwoTowers(num_users, num_movies, 0, 0, MODEL, rating_mean=3.5)
     settings = TrainConfig(batch_size=batch_size, epochs=1, seed=SEED, cold_share=0.0, weight_decay=0.0)
-    recipe = Recipe(model, settings.for_ratings(len(train), is_by_time=False), 10_000, (0.5, 5.0), 4.0)
-    epoch = jax.device_put(next(steps_of_epoch(train, None, 0, recipe)))
+    known, recipe = known_and_recipe(train, num_users, num_movies, Config(model=MODEL, train=settings))
+    known = jax.device_put(known)
+    # All steps at once.
+    epoch = jax.device_put(next(steps_of_epoch(train, None, 0, recipe, ratings_at_once=len(train))))
     state = [new_state(recipe)]
 
     def run() -> float:
