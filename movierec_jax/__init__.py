@@ -16,7 +16,8 @@ Each module is one stage, in the order in which data flows through them:
 `moments` tells them, where asked to, when a rating was given. `exposure` learns beside the stars which movies a user
 comes to rate at all, or next (`recency`), by what a step hides (`hiding`); `recommend` orders lists by both, and
 `explain` takes either apart. `recipe` is what a run starts from; `pairs` adds up errors and gradients, and `batch_rows`
-keeps a step to the rows of its batch. `config` holds every default, `schema` the records that pass between stages,
+keeps a step to the rows of its batch. `grid` cuts the ratings into cells, one for each device of the mesh, and
+`sharding` says where each array is on it. `config` holds every default, `schema` the records that pass between stages,
 `run` the whole of a training run, and `cli` what the scripts share; `programs` keeps what they compile, `table_cache`
 what was read of large files. `benchmark` compares the whole with other recommenders, `tuning` finds settings by trial.
 """
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 PUBLIC = {
     "Config": "config",
     "DataConfig": "config",
+    "DeviceConfig": "config",
     "EvalConfig": "config",
     "InputError": "schema",
     "ModelConfig": "config",

@@ -7,10 +7,11 @@ seen without stopping.
 import numpy as np
 from jaxtyping import Float32, Int, Int32, Int64, Shaped
 
-from movierec_jax.known import lay_out, piece_length
+from movierec_jax.grid import Grid
+from movierec_jax.known import filled_up_alike, joined, lay_out, piece_length
 from movierec_jax.orders import shuffled, stable_order
 from movierec_jax.recency import turns
-from movierec_jax.schema import Batch, Links, Ratings, Rows, UserBlocks
+from movierec_jax.schema import Batch, Ratings, Rows, UserBlocks
 
 
 def num_steps(num_ratings: int, batch_size: int) -> int:
@@ -48,6 +49,7 @@ def stack_batches(ratings: Ratings, order: np.ndarray, batch_size: int) -> Batch
         moment=ratings.moment[filled],
         rating=ratings.rating[filled],
         weight=weight,
+        number=np.broadcast_to(np.arange(batch_size, dtype=np.int32), shape),
     )
 
 
@@ -79,6 +81,40 @@ def by_rows(
         sides.append([np.stack(arrays).astype(np.int32) for arrays in (rows, [place for _, place in found])])
     (user_rows, user_place), (movie_rows, movie_place) = sides
     return stacked._replace(user_row=user_place, movie_row=movie_place), Rows(user_rows, movie_rows)
+
+
+def in_cells(stacked: Batch, grid: Grid, ranges: tuple[int, int], width: int) -> Batch:
+    """The batches with the ratings of each cell of the grid together, in `width` places or more for each cell.
+
+    Rows are counted from the first of the cell's. Places left over have weight 0, and so does what filled up a batch,
+    which is left out. ranges: rows of users and of movies in a cell.
+    """
+    is_rating = stacked.weight > 0
+    step = np.nonzero(is_rating)[0]
+    cell = grid.cell(stacked.user_row[is_rating], stacked.movie_row[is_rating], ranges)
+    turn = step * grid.num_cells + cell
+    order = stable_order(turn)
+    count = np.bincount(turn, minlength=len(stacked.weight) * grid.num_cells)
+    within = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
+    width = max(width, int(count.max()))
+    place = turn[order] * width + within
+
+    def placed(column: np.ndarray) -> np.ndarray:
+        filled = np.zeros((len(count) * width, *column.shape[2:]), column.dtype)
+        filled[place] = column[is_rating][order]
+        return filled.reshape(len(column), grid.num_cells * width, *column.shape[2:])
+
+    return Batch(*map(placed, (*grid.within(*stacked[:2], ranges), *stacked[2:])))
+
+
+def most_in_cell(num_ratings: Int64[np.ndarray, " cells"], batch_size: int) -> int:
+    """So many ratings of one cell that a batch practically never holds more, given all ratings of each cell.
+
+    Six standard deviations above the mean; all where there is but one cell.
+    """
+    share = num_ratings / num_ratings.sum()
+    most = batch_size * share + 6 * np.sqrt(batch_size * share * (1 - share))
+    return min(batch_size, int(np.ceil(most.max())))
 
 
 def most_rows(count: Int64[np.ndarray, " rows"], batch_size: int) -> int:
@@ -124,27 +160,15 @@ def user_blocks(
 
 
 def with_links(blocks: UserBlocks, users_per_block: int) -> UserBlocks:
-    """The same blocks with their links, in the order of their entries. An owner above all others marks filling."""
+    """The same blocks with their links, in the order of their entries."""
     num_entries = np.sum(blocks.user < users_per_block, axis=1)
     pairs = [(user[:count], movie[:count]) for user, movie, count in zip(*blocks[:2], num_entries, strict=True)]
     # The first block's length of pieces suits the others, whose users are drawn by chance as its are.
     of_user, of_movie = map(piece_length, pairs[0])
-    by_user = stack_links([lay_out(user, movie, length=of_user) for user, movie in pairs])
-    by_movie = stack_links([lay_out(movie, user, length=of_movie) for user, movie in pairs])
-    return blocks._replace(links=(by_user, by_movie))
-
-
-def stack_links(blocks: list[Links]) -> Links:
-    """The links of many blocks, without values, each filled up to the pieces of the largest."""
-    num_pieces = max(len(links.owner) for links in blocks)
-
-    def stack(name: str, filling: int) -> np.ndarray:
-        arrays = [getattr(links, name) for links in blocks]
-        widths = [[(0, 0)] * (array.ndim - 1) + [(0, num_pieces - array.shape[-1])] for array in arrays]
-        filled = [np.pad(array, width, constant_values=filling) for array, width in zip(arrays, widths, strict=True)]
-        return np.stack(filled)
-
-    return Links(stack("owner", np.iinfo(np.int32).max), stack("other", 0), stack("link", -1), ())
+    by_user = [lay_out(user, movie, length=of_user) for user, movie in pairs]
+    by_movie = [lay_out(movie, user, length=of_movie) for user, movie in pairs]
+    of_users, of_movies = (joined(filled_up_alike(links), np.stack) for links in (by_user, by_movie))
+    return blocks._replace(links=(of_users, of_movies))
 
 
 def block_of_steps(num_blocks: int, seed: int, first_step: int, steps: int) -> Int32[np.ndarray, " steps"]:

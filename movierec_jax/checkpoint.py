@@ -5,7 +5,7 @@ vocab/*.parquet        ids in the order of their rows
 movies.parquet         titles, years and genres
 features/*.parquet     what is known of movies and users by row: weighted features, and their names
 ratings/*.parquet      the clean ratings, part by part, in original ids
-checkpoints/EPOCH/     training state (Orbax) and the record of all epochs so far
+checkpoints/EPOCH/     training state (Orbax), the record of all epochs so far, and how many rows the tables have
 """
 
 import contextlib
@@ -24,6 +24,7 @@ import numpy as np
 import optax
 import orbax.checkpoint as ocp
 import pandas as pd
+from jax.sharding import Mesh
 from jaxtyping import Int, Int32, Int64, UInt64
 
 from movierec_jax import config as configs
@@ -34,7 +35,7 @@ from movierec_jax.features_file import read_features
 from movierec_jax.known import NO_MOMENTS, known_of
 from movierec_jax.model import TwoTowers
 from movierec_jax.moments import Moments, moments_of
-from movierec_jax.recipe import Recipe, TrainState, new_state
+from movierec_jax.recipe import Recipe, TrainState, new_state, shapes_of_state
 from movierec_jax.schema import (
     GENRES,
     MOVIE_ID,
@@ -50,6 +51,7 @@ from movierec_jax.schema import (
     Known,
     Ratings,
 )
+from movierec_jax.sharding import grid_of
 from movierec_jax.splits import Split
 from movierec_jax.train import EpochRecord, best_record
 from movierec_jax.vocab import Vocab, places, to_rows
@@ -79,7 +81,7 @@ OWN_FILES = (
 IN_TRAIN = "in_train"
 
 # Raised when files of one version can no longer be read by the next.
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +91,7 @@ class Run:
     movie_table: one row per movie (`movie_id`, `title`, `year`, `genres`), also movies without ratings.
     parts: the clean ratings in original ids.
     user_content, movie_content: features of the rows of the vocabularies.
+    mesh: the devices that this process has for it, which are no part of what the workdir keeps.
     """
 
     config: Config
@@ -99,10 +102,12 @@ class Run:
     parts: Split
     user_content: Bags
     movie_content: Bags
+    mesh: Mesh | None = None
 
     @functools.cached_property
     def model(self) -> TwoTowers:
         rating_mean = float(self.parts.train[RATING].mean())
+        grid, rows = grid_of(self.mesh), (self.users.unknown + 1, self.movies.unknown + 1)
         return TwoTowers(
             num_users=len(self.users),
             num_movies=len(self.movies),
@@ -112,6 +117,8 @@ class Run:
             rating_mean=rating_mean,
             num_moments=len(self.moments) if self.moments else 0,
             num_shared_moments=self.moments.num_shared if self.moments else 0,
+            mesh=self.mesh,
+            num_rows=(grid.padded(rows[0]), grid.padded(rows[1])) if self.mesh else None,
         )
 
     @functools.cached_property
@@ -176,6 +183,7 @@ class Run:
             moment_count,
             has_ratings=self.config.model.looks_at_ratings,
             is_recent_most=self.recipe.looks_at_next,
+            grid=grid_of(self.mesh),
         )
 
 
@@ -187,7 +195,7 @@ def places_and_rows(
     return places(users, pd.Index(table[USER_ID])), run.movies.rows(table[MOVIE_ID])
 
 
-def new_run(config: Config, data: CleanData, parts: Split) -> Run:
+def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = None) -> Run:
     """A run on clean, split data; its vocabularies and features are fitted on the train part alone.
 
     Users and movies of the other parts and of the data's tables have rows too, without an embedding: of them the model
@@ -224,6 +232,7 @@ def new_run(config: Config, data: CleanData, parts: Split) -> Run:
             len(movies),
             groups=settings.content,
         ),
+        mesh=mesh,
     )
 
 
@@ -271,8 +280,11 @@ def save_run(workdir: pathlib.Path, run: Run) -> None:
     )
 
 
-def load_run(workdir: pathlib.Path) -> Run:
-    """The run of a workdir. Raises InputError where it is no workdir, or its files have been damaged."""
+def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
+    """The run of a workdir, for these devices.
+
+    Raises InputError where it is no workdir, or its files have been damaged.
+    """
     config, rating_scale, _ = read_config(workdir)
     return Run(
         config=config,
@@ -288,6 +300,7 @@ def load_run(workdir: pathlib.Path) -> Run:
                 for name in ("train", "valid", "test")
             }
         ),
+        mesh=mesh,
     )
 
 
@@ -406,15 +419,21 @@ class Checkpoints:
             # Threads that wait for a folder would hold up the end of a process for ten minutes if it cannot be made.
             async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
         )
-        handlers = {"state": ocp.StandardCheckpointHandler(), "records": ocp.JsonCheckpointHandler()}
+        handlers = {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
         self.manager = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers)
 
-    def save(self, state: TrainState, records: list[EpochRecord]) -> None:
+    def save(self, state: TrainState, records: list[EpochRecord], recipe: Recipe) -> None:
         """Begins to write the state after the last of the records. Raises OSError where the one before went wrong."""
         self.best_epoch = best_record(records).epoch
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state),
-            records=ocp.args.JsonSave([dataclasses.asdict(record) for record in records]),
+            about=ocp.args.JsonSave(
+                {
+                    "records": [dataclasses.asdict(record) for record in records],
+                    "train_rows": train_rows(recipe),
+                    "table_rows": list(recipe.model.table_rows),
+                }
+            ),
         )
         with self.errors_named():
             self.manager.save(records[-1].epoch, args=items, force=True)
@@ -459,20 +478,28 @@ class Checkpoints:
         self.manager.reload()
 
     def restore(self, epoch: int, recipe: Recipe) -> tuple[TrainState, list[EpochRecord]]:
-        """The state after an epoch, with the records up to it. Raises InputError for a state of another model."""
-        sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-        shapes = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-            jax.eval_shape(lambda: new_state(recipe)),
+        """The state after an epoch, with the records up to it, on whichever devices it was saved.
+
+        Raises InputError for a state of another model.
+        """
+        about = self.manager.restore(epoch, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
+        rows = tuple(about["table_rows"])
+        # Tables are as long as suits the devices; what is beyond the rows of train is filling, and zero.
+        as_saved = jax.eval_shape(
+            lambda: new_state(dataclasses.replace(recipe, model=recipe.model.clone(mesh=None, num_rows=rows)))
         )
         # Orbax would notice only while it reads, and leave readers behind.
         saved = jax.tree.leaves(self.manager.item_metadata(epoch)["state"])
-        if saved and sorted(leaf.shape for leaf in saved) != sorted(leaf.shape for leaf in jax.tree.leaves(shapes)):
+        shapes = [sorted(leaf.shape for leaf in leaves) for leaves in (saved, jax.tree.leaves(as_saved))]
+        if about["train_rows"] != train_rows(recipe) or (saved and shapes[0] != shapes[1]):
             raise InputError("its arrays are of other shapes than the settings and ids beside it ask for")
-        items = self.manager.restore(
-            epoch, args=ocp.args.Composite(state=ocp.args.StandardRestore(shapes), records=ocp.args.JsonRestore())
-        )
-        return items["state"], [EpochRecord(**record) for record in items["records"]]
+        wanted = shapes_of_state(recipe)
+        if recipe.model.mesh is None:
+            one_device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+            wanted = jax.tree.map(lambda leaf: leaf.update(sharding=one_device), wanted)
+        state = ocp.args.StandardRestore(wanted, strict=rows == recipe.model.table_rows)
+        items = self.manager.restore(epoch, args=ocp.args.Composite(state=state))
+        return items["state"], [EpochRecord(**record) for record in about["records"]]
 
     def best_params(self, recipe: Recipe, warn: Callable[[str], None]) -> optax.Params:
         """The parameters after the best epoch of the newest state that can be read.
@@ -509,6 +536,11 @@ class Checkpoints:
 
     def close(self) -> None:
         self.manager.close()
+
+
+def train_rows(recipe: Recipe) -> list[int]:
+    """How many users and movies train has."""
+    return [recipe.model.num_users, recipe.model.num_movies]
 
 
 @contextlib.contextmanager

@@ -366,6 +366,17 @@ class ScoreConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class DeviceConfig:
+    """Which devices do the work. A run may go on, and be scored, on others than those it began on."""
+
+    mesh: str | None = setting(
+        None,
+        "devices along two axes, such as data:4,model:2: users are spread over the first, movies over the second; "
+        "without it all devices along data",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
     """What is measured beside what, how often, and where the figures go."""
 

@@ -17,7 +17,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from movierec_jax.pooling import BothWays, over_owners, pool
+from movierec_jax.pooling import BothWays, pool, sum_of_squares
+from movierec_jax.sharding import with_filling
 
 # Spread of initial rows.
 INITIAL_SPREAD = 0.05
@@ -30,32 +31,33 @@ class Exposure(nn.Module):
     """Vectors of users and of movies whose product is the exposure.
 
     The last number of a movie's vector is its bias, that of a user's vector 1.
+
+    movie_rows: those of the tables, of which all but the first `num_movies` are filling.
     """
 
     num_movies: int
+    movie_rows: int
     dim: int
 
     def setup(self) -> None:
-        rows = nn.initializers.normal(INITIAL_SPREAD)
-        self.rated = self.param("rated", rows, (self.num_movies, self.dim))
-        self.movie = self.param("movie", rows, (self.num_movies, self.dim))
-        self.bias = self.param("bias", nn.initializers.zeros, (self.num_movies, 1))
+        rows = with_filling(nn.initializers.normal(INITIAL_SPREAD), self.num_movies)
+        self.rated = self.param("rated", rows, (self.movie_rows, self.dim))
+        self.movie = self.param("movie", rows, (self.movie_rows, self.dim))
+        self.bias = self.param("bias", nn.initializers.zeros, (self.movie_rows, 1))
 
     def users(self, rated: BothWays, num_users: int) -> Float[Array, "users exposure"]:
         """Users by the weighted links to the movies they have rated."""
-        links = rated.forward
-        squares = over_owners(jnp.sum(jnp.square(links.at(slice(None))[0]), axis=0), links.owner, num_users)
-        return user_vectors(pool((self.rated,), rated, num_users), squares)
+        return user_vectors(pool((self.rated,), rated, num_users), sum_of_squares(rated.forward, num_users))
 
     def movies(self, num_rows: int) -> Float[Array, "movie_rows exposure"]:
         """Movies in the order of rows, zero for those that train does not have."""
         vectors = jnp.concatenate([self.movie, self.bias], axis=1)
-        return jnp.pad(vectors, ((0, num_rows - self.num_movies), (0, 0)))
+        return jnp.pad(vectors, ((0, num_rows - self.movie_rows), (0, 0)))
 
     def catalogue(self, rated: Float[Array, "users movies"]) -> Float[Array, "users movies"]:
         """The exposure to every movie of users known by a table of the weights of what they have rated, 0 elsewhere."""
         users = user_vectors(rated @ self.rated, jnp.sum(jnp.square(rated), axis=1))
-        return users @ self.movies(self.num_movies).T
+        return users @ self.movies(self.movie_rows).T
 
 
 def user_vectors(

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float
 
 from movierec_jax.objective import catalogue_error, summed_catalogue_error
@@ -13,6 +14,7 @@ from movierec_jax.pooling import both_ways
 from movierec_jax.recency import recency
 from movierec_jax.recipe import Recipe
 from movierec_jax.schema import Links, UserBlocks
+from movierec_jax.sharding import AXES, held
 
 
 class Catalogue(NamedTuple):
@@ -46,8 +48,8 @@ def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue | T
     config = recipe.config
 
     def table(entries: Float[Array, " entries"]) -> Float[Array, "users movies"]:
-        empty = jnp.zeros((recipe.users_per_step, recipe.model.num_movies))
-        return empty.at[block.user, block.movie_row].set(entries, mode="drop")
+        empty = jnp.zeros((recipe.users_per_step, recipe.model.table_rows[1]))
+        return held(empty.at[block.user, block.movie_row].set(entries, mode="drop"), recipe.model.mesh, P(*AXES))
 
     counts, is_hidden = (next_hidden if recipe.looks_at_next else any_hidden)(block, key, recipe)
     if not recipe.has_tables:

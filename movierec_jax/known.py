@@ -1,9 +1,13 @@
 """Ratings and content -> Known: what the towers see of each user and movie, laid out from both sides."""
 
+import functools
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float32, Float64, Int, Int32
 
 from movierec_jax.baselines import group_mean
+from movierec_jax.grid import ONE_CELL, Grid
 from movierec_jax.orders import stable_order
 from movierec_jax.recency import recency_of
 from movierec_jax.schema import Bags, Known, Links, Ratings
@@ -33,6 +37,7 @@ def known_of(
     *,
     has_ratings: bool = True,
     is_recent_most: bool = False,
+    grid: Grid = ONE_CELL,
 ) -> Known:
     """What is known of the rows of users and movies, `num_users` and `num_movies` of them and the unknown ones.
 
@@ -42,17 +47,23 @@ def known_of(
 
     has_ratings: whether any tower looks at ratings; without it there are but their numbers.
     is_recent_most: whether ratings count in their user's exposure by how recent they are; all count 1 without it.
+    grid: links are laid out for each of its cells apart, with rows counted from the first of its ranges. Rows are
+        filled up to as many as it asks for.
     """
-    user_count = np.bincount(train.user_row, minlength=num_users + 1).astype(np.float32)
-    movie_count = np.bincount(train.movie_row, minlength=num_movies + 1).astype(np.float32)
-    links = rating_links(train, num_users, num_movies, is_recent_most) if has_ratings else no_links()
+    user_rows, movie_rows = grid.padded(num_users + 1), grid.padded(num_movies + 1)
+    user_count = np.bincount(train.user_row, minlength=user_rows).astype(np.float32)
+    movie_count = np.bincount(train.movie_row, minlength=movie_rows).astype(np.float32)
+    ranges = grid.ranges(user_rows, movie_rows)
+    links = rating_links(train, num_users, num_movies, is_recent_most, ranges, grid) if has_ratings else no_links()
+    user_features, by_user_feature = content_links(user_content, ranges[0], grid.data)
+    movie_features, by_movie_feature = content_links(movie_content, ranges[1], grid.model)
     return Known(
         by_user=links[0],
         by_movie=links[1],
-        user_features=lay_out(user_content.row, user_content.feature, user_content.value),
-        by_user_feature=lay_out(user_content.feature, user_content.row, user_content.value),
-        movie_features=lay_out(movie_content.row, movie_content.feature, movie_content.value),
-        by_movie_feature=lay_out(movie_content.feature, movie_content.row, movie_content.value),
+        user_features=user_features,
+        by_user_feature=by_user_feature,
+        movie_features=movie_features,
+        by_movie_feature=by_movie_feature,
         user_count=user_count,
         movie_count=movie_count,
         user_feature_count=feature_count(user_content, user_count),
@@ -61,14 +72,27 @@ def known_of(
     )
 
 
-def rating_links(train: Ratings, num_users: int, num_movies: int, is_recent_most: bool) -> tuple[Links, Links]:
-    """The ratings from users to movies, and from movies to users."""
+def rating_links(
+    train: Ratings, num_users: int, num_movies: int, is_recent_most: bool, ranges: tuple[int, int], grid: Grid
+) -> tuple[Links, Links]:
+    """The ratings from users to movies, and from movies to users; ranges: rows of each in a cell of the grid."""
     to_user = told_of_user(train, num_movies, train.movie_row, train.rating)
     to_movie = train.rating - levels(train.user_row, train.rating, num_users)[train.user_row].astype(np.float32)
     counts = [recency_of(train.user_row, train.timestamp)] if is_recent_most else []
+    cell = grid.cell(train.user_row, train.movie_row, ranges)
+    user, movie = grid.within(train.user_row, train.movie_row, ranges)
     return (
-        lay_out(train.user_row, train.movie_row, to_user, to_movie, *counts),
-        lay_out(train.movie_row, train.user_row, to_user, to_movie),
+        lay_out_cells(cell, grid.num_cells, user, movie, to_user, to_movie, *counts),
+        lay_out_cells(cell, grid.num_cells, movie, user, to_user, to_movie),
+    )
+
+
+def content_links(content: Bags, rows_of_range: int, num_ranges: int) -> tuple[Links, Links]:
+    """Content from rows to features, and from features to rows; each range of rows has cells of its own."""
+    cell, row = content.row // rows_of_range, content.row % np.int32(rows_of_range)
+    return (
+        lay_out_cells(cell, num_ranges, row, content.feature, content.value),
+        lay_out_cells(cell, num_ranges, content.feature, row, content.value),
     )
 
 
@@ -139,6 +163,52 @@ def lay_out(
         link=scatter(np.arange(len(owner), dtype=np.int32), -1, np.int32),
         values=tuple(scatter(value, 0, np.float32) for value in values),
     )
+
+
+def lay_out_cells(
+    cell: Int[np.ndarray, " links"],
+    num_cells: int,
+    owner: Int32[np.ndarray, " links"],
+    other: Int32[np.ndarray, " links"],
+    *values: np.ndarray,
+) -> Links:
+    """The same with the links of each cell apart: its pieces stand side by side, as many as of any other cell."""
+    if num_cells == 1:
+        return lay_out(owner, other, *values)
+    length = piece_length(owner + cell.astype(np.int32) * (owner.max(initial=0) + 1))
+    places_of = [np.flatnonzero(cell == number) for number in range(num_cells)]
+    cells = []
+    for place in places_of:
+        links = lay_out(owner[place], other[place], *(value[place] for value in values), length=length)
+        # The last finds the filling.
+        cells.append(links._replace(link=np.append(place, -1).astype(np.int32)[links.link]))
+    return joined(filled_up_alike(cells), functools.partial(np.concatenate, axis=-1))
+
+
+def joined(parts: list[Links], join: Callable[[list[np.ndarray]], np.ndarray]) -> Links:
+    """Links of as many pieces each as one, each of their arrays by a function of those of the parts."""
+    values = zip(*(links.values for links in parts), strict=True)
+    owner, other, link = (join([links[place] for links in parts]) for place in range(3))
+    return Links(owner, other, link, tuple(join(list(value)) for value in values))
+
+
+def filled_up_alike(parts: list[Links]) -> list[Links]:
+    """The same links, each filled up to the pieces of the largest. An owner above all others marks filling."""
+    num_pieces = max(len(links.owner) for links in parts)
+
+    def filled(array: np.ndarray, filling: int) -> np.ndarray:
+        width = [(0, 0)] * (array.ndim - 1) + [(0, num_pieces - array.shape[-1])]
+        return np.pad(array, width, constant_values=filling)
+
+    return [
+        Links(
+            owner=filled(links.owner, np.iinfo(np.int32).max),
+            other=filled(links.other, 0),
+            link=filled(links.link, -1),
+            values=tuple(filled(value, 0) for value in links.values),
+        )
+        for links in parts
+    ]
 
 
 def piece_length(owner: Int32[np.ndarray, " links"]) -> int:

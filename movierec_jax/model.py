@@ -32,12 +32,15 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.config import ModelConfig
 from movierec_jax.exposure import Exposure
-from movierec_jax.pooling import BothWays, Weighted, over_owners, pool
+from movierec_jax.pooling import BothWays, Weighted, num_links, of_links, pool
 from movierec_jax.schema import Known, Links
+from movierec_jax.sharding import MOVIES, USERS, cells_of, held, with_filling
 
 # Parameters of all members of an ensemble, stacked along a first axis.
 Members = Any
@@ -85,33 +88,38 @@ class Seen(NamedTuple):
 
 
 def seen(
-    known: Known, by_user: Bool[Array, "user_length user_pieces"], by_movie: Bool[Array, "movie_length movie_pieces"]
+    known: Known,
+    by_user: Bool[Array, "user_length user_pieces"],
+    by_movie: Bool[Array, "movie_length movie_pieces"],
+    mesh: Mesh | None = None,
 ) -> tuple[Seen, Seen]:
     """What the towers see of all users and of all movies, by those ratings that count as either layout says."""
 
-    def weighted(links: Links, counts: Bool[Array, "length pieces"], value: int) -> Weighted:
-        return Weighted(links.owner, links.other, (links.values[value], None), counts)
+    def weighted(links: Links, counts: Bool[Array, "length pieces"], value: int, sides: tuple[str, str]) -> Weighted:
+        return Weighted(links.owner, links.other, (links.values[value], None), counts, cells_of(mesh, *sides))
 
-    def content(by_row: Links, by_feature: Links) -> BothWays:
-        return BothWays(*(Weighted(links.owner, links.other, links.values) for links in (by_row, by_feature)))
+    def side(
+        value: int,
+        axes: tuple[str, str],
+        own: tuple[Links, Bool[Array, "_length _pieces"]],
+        others: tuple[Links, Bool[Array, "_length _pieces"]],
+        features: tuple[Links, Links],
+        count: Float[Array, " owners"],
+    ) -> Seen:
+        forward, backward = weighted(*own, value, axes), weighted(*others, value, axes[::-1])
+        content = (
+            Weighted(links.owner, links.other, links.values, cells=cells_of(mesh, *where))
+            for links, where in zip(features, ((axes[0], None), (None, axes[0])), strict=True)
+        )
+        return Seen(
+            BothWays(forward, backward), num_links(forward, len(count)), BothWays(*content), jnp.ones_like(count)
+        )
 
+    of_user, of_movie = (known.by_user, by_user), (known.by_movie, by_movie)
+    features = (known.user_features, known.by_user_feature), (known.movie_features, known.by_movie_feature)
     return (
-        Seen(
-            ratings=BothWays(weighted(known.by_user, by_user, 0), weighted(known.by_movie, by_movie, 0)),
-            num_ratings=over_owners(
-                jnp.sum(by_user, axis=0, dtype=jnp.float32), known.by_user.owner, len(known.user_count)
-            ),
-            content=content(known.user_features, known.by_user_feature),
-            has_row=jnp.ones_like(known.user_count),
-        ),
-        Seen(
-            ratings=BothWays(weighted(known.by_movie, by_movie, 1), weighted(known.by_user, by_user, 1)),
-            num_ratings=over_owners(
-                jnp.sum(by_movie, axis=0, dtype=jnp.float32), known.by_movie.owner, len(known.movie_count)
-            ),
-            content=content(known.movie_features, known.by_movie_feature),
-            has_row=jnp.ones_like(known.movie_count),
-        ),
+        side(0, (USERS, MOVIES), of_user, of_movie, features[0], known.user_count),
+        side(1, (MOVIES, USERS), of_movie, of_user, features[1], known.movie_count),
     )
 
 
@@ -132,17 +140,17 @@ def as_new(
     kept = jnp.where(is_new, left / jnp.maximum(seen.num_ratings, 1), 1.0)
     luck_forward, luck_backward = ((numbers + jax.random.uniform(how_far)) % 1 for numbers in luck)
     forward, backward = seen.ratings
-    forward = thinned(forward, luck_forward < kept[forward.owner][None])
+    forward = thinned(forward, luck_forward < of_links(kept, forward, of_others=False))
     return seen._replace(
-        ratings=BothWays(forward, thinned(backward, luck_backward < kept[backward.other])),
-        num_ratings=over_owners(jnp.sum(forward.at(slice(None))[1], axis=0), forward.owner, len(kept)),
+        ratings=BothWays(forward, thinned(backward, luck_backward < of_links(kept, backward, of_others=True))),
+        num_ratings=num_links(forward, len(kept)),
         has_row=1.0 - is_new,
     )
 
 
 def thinned(links: Weighted, is_kept: Bool[Array, "length pieces"]) -> Weighted:
     """The same, of which only those that are kept count."""
-    return links._replace(counts=is_kept if links.counts is None else links.counts & is_kept)
+    return dataclasses.replace(links, counts=is_kept if links.counts is None else links.counts & is_kept)
 
 
 class Tower(nn.Module):
@@ -150,10 +158,13 @@ class Tower(nn.Module):
 
     Rows from `num_rows` on have no embedding: of those users or movies train has no rating. One of whom nothing at all
     is seen is zero, the value to which decay pulls all rows: an average one.
+
+    num_rows, num_others: owners and others that are known by rows. table_rows: of the tables of either.
     """
 
     num_rows: int
     num_others: int
+    table_rows: tuple[int, int]
     num_features: int
     num_moments: int
     has_history: bool
@@ -161,26 +172,32 @@ class Tower(nn.Module):
 
     def setup(self) -> None:
         config = self.config
-        self.bias = self.param("bias", nn.initializers.zeros, (self.num_rows, 1))
-        self.embedding = self.param("embedding", small_normal, (self.num_rows, config.embedding_dim))
+        own_rows, other_rows = self.table_rows
+        own, other = (with_filling(small_normal, num_rows) for num_rows in (self.num_rows, self.num_others))
+        self.bias = self.param("bias", nn.initializers.zeros, (own_rows, 1))
+        self.embedding = self.param("embedding", own, (own_rows, config.embedding_dim))
         # The last column of these is the bias.
         width = config.embedding_dim + 1
         if self.has_history:
-            self.explicit = self.param("explicit", small_normal, (self.num_others, width))
-            self.implicit = self.param("implicit", small_normal, (self.num_others, width))
+            self.explicit = self.param("explicit", other, (other_rows, width))
+            self.implicit = self.param("implicit", other, (other_rows, width))
         if self.num_features:
             self.features = self.param("features", small_normal, (self.num_features, width))
         if self.num_moments:
             self.moments = self.param("moments", small_normal, (self.num_moments, width))
 
-    def __call__(self, row: Int32[Array, " n"], seen: Seen) -> Encoded:
-        vector = jnp.concatenate([self.embedding, self.bias], axis=1).at[row].get(mode="fill", fill_value=0)
-        vector = vector * seen.has_row[:, None]
+    def __call__(self, seen: Seen, *, has_rows: bool = True) -> Encoded:
+        """Owners in the order of rows, or, unless they have rows, others of whom only what is seen is known."""
+        num_owners = len(seen.num_ratings)
+        vector = jnp.zeros((num_owners, self.config.embedding_dim + 1))
+        if has_rows:
+            table = jnp.concatenate([self.embedding, self.bias], axis=1)
+            vector = jnp.pad(table, ((0, num_owners - len(table)), (0, 0))) * seen.has_row[:, None]
         if self.has_history:
-            history = pool((self.explicit, self.implicit), seen.ratings, len(row))
+            history = pool((self.explicit, self.implicit), seen.ratings, num_owners)
             vector = vector + history * history_scale(seen.num_ratings, history.shape[1])
         if self.num_features:
-            vector = vector + pool((self.features,), seen.content, len(row))
+            vector = vector + pool((self.features,), seen.content, num_owners)
         factors, nothing = vector[:, :-1], vector[:, :0]
         return Encoded(bias=vector[:, -1], factors=factors, hidden=nothing, exposure=nothing)
 
@@ -235,6 +252,9 @@ class TwoTowers(nn.Module):
     num_users, num_movies: those of train.
     num_moments, num_shared_moments: features of the time of a rating, and how many of them, the first ones, tell of no
         single user: those the movie's vector also moves with.
+    mesh: the devices that the arrays are spread over; None for one device.
+    num_rows: of users and of movies known of on a mesh, filled up as `Grid.padded` says. So many have their tables; on
+        one device, those of train alone.
     rating_mean: mean rating of the train part in stars, from which training starts.
     """
 
@@ -246,19 +266,28 @@ class TwoTowers(nn.Module):
     rating_mean: float = 0.0
     num_moments: int = 0
     num_shared_moments: int = 0
+    mesh: Mesh | None = None
+    num_rows: tuple[int, int] | None = None
+
+    @property
+    def table_rows(self) -> tuple[int, int]:
+        """Rows of the tables of users and of movies."""
+        return self.num_rows or (self.num_users, self.num_movies)
 
     def setup(self) -> None:
-        users, movies, history = self.num_users, self.num_movies, self.config.history
-        self.user_tower = Tower(users, movies, self.num_user_features, self.num_moments, "user" in history, self.config)
-        self.movie_tower = Tower(
-            movies, users, self.num_movie_features, self.num_shared_moments, "movie" in history, self.config
+        users, movies, history, rows = self.num_users, self.num_movies, self.config.history, self.table_rows
+        features, moments = (
+            (self.num_user_features, self.num_movie_features),
+            (self.num_moments, self.num_shared_moments),
         )
+        self.user_tower = Tower(users, movies, rows, features[0], moments[0], "user" in history, self.config)
+        self.movie_tower = Tower(movies, users, rows[::-1], features[1], moments[1], "movie" in history, self.config)
         if self.config.hidden_dims:
             self.user_layer, self.movie_layer = (
                 nn.Dense(self.config.hidden_dims[0], dtype=self.config.precision) for _ in range(2)
             )
         self.head = Head(self.rating_mean, self.config)
-        self.exposure = Exposure(movies, self.config.exposure_dim)
+        self.exposure = Exposure(movies, rows[1], self.config.exposure_dim)
 
     def __call__(
         self,
@@ -272,14 +301,13 @@ class TwoTowers(nn.Module):
     ) -> tuple[Float[Array, " batch"], Encoded, Encoded]:
         """Stars of each pair at a moment, with the encoded users and movies they come from."""
         if self.is_initializing() and self.config.exposure_dim:
-            self.exposure.movies(self.num_movies)
+            self.exposure.movies(self.table_rows[1])
         user, movie = self.layered(*self.sides(users, movies))
         return self.pairs(user[user_row], movie[movie_row], moment, is_training=is_training)
 
     def sides(self, users: Seen, movies: Seen) -> tuple[Encoded, Encoded]:
         """What the towers say of every user and every movie in the order of rows, those without ratings last."""
-        every_user, every_movie = (jnp.arange(len(side.num_ratings), dtype=jnp.int32) for side in (users, movies))
-        return self.user_tower(every_user, users), self.movie_tower(every_movie, movies)
+        return self.user_tower(users), self.movie_tower(movies)
 
     def layered(self, user: Encoded, movie: Encoded) -> tuple[Encoded, Encoded]:
         """The same users and movies with their parts of the first dense layer."""
@@ -302,21 +330,18 @@ class TwoTowers(nn.Module):
 
     def encode_users(self, users: Seen, rated: BothWays) -> Encoded:
         """Every user in the order of rows, those without ratings last; rated: what counts in their exposure."""
-        rows = jnp.arange(len(users.num_ratings), dtype=jnp.int32)
-        return self.exposed(self.layered_user(self.user_tower(rows, users)), rated)
+        return self.exposed(self.layered_user(self.user_tower(users)), rated)
 
     def encode_movies(self, movies: Seen) -> Encoded:
         """Every movie in the order of rows, those without ratings last."""
-        rows = jnp.arange(len(movies.num_ratings), dtype=jnp.int32)
-        encoded = self.layered_movie(self.movie_tower(rows, movies))
+        encoded = self.layered_movie(self.movie_tower(movies))
         if not self.config.exposure_dim:
             return encoded
-        return dataclasses.replace(encoded, exposure=self.exposure.movies(len(rows)))
+        return dataclasses.replace(encoded, exposure=self.exposure.movies(len(encoded.bias)))
 
     def encode_new_users(self, users: Seen, rated: BothWays) -> Encoded:
         """Users who have no row."""
-        rows = jnp.full(len(users.num_ratings), self.num_users, jnp.int32)
-        return self.exposed(self.layered_user(self.user_tower(rows, users)), rated)
+        return self.exposed(self.layered_user(self.user_tower(users, has_rows=False)), rated)
 
     def exposed(self, encoded: Encoded, rated: BothWays) -> Encoded:
         """The same users with their exposure."""
@@ -332,7 +357,7 @@ class TwoTowers(nn.Module):
         self, rated: BothWays, num_users: int
     ) -> tuple[Float[Array, "users exposure"], Float[Array, "movies exposure"]]:
         """The exposure of users known by what they have rated, and of every movie of train."""
-        return self.exposure.users(rated, num_users), self.exposure.movies(self.num_movies)
+        return self.exposure.users(rated, num_users), self.exposure.movies(self.table_rows[1])
 
     def at(self, user: Encoded, movie: Encoded, moment: Int32[Array, "*pairs moments"]) -> tuple[Encoded, Encoded]:
         """Each user and movie as they are at a moment."""
@@ -349,15 +374,18 @@ class TwoTowers(nn.Module):
 
 @functools.partial(jax.jit, static_argnames="model")
 def encode(params: Members, known: Known, *, model: TwoTowers) -> tuple[Encoded, Encoded]:
-    """All users and all movies with their whole histories, as each member sees them: `[members, rows, ...]`."""
-    users, movies = seen(known, known.by_user.link >= 0, known.by_movie.link >= 0)
-    links = known.by_user
-    in_exposure = Weighted(links.owner, links.other, links.values[2:] or (None,), links.link >= 0)
+    """All users and all movies with their whole histories, as each member sees them: `[members, rows, ...]`.
+
+    On a mesh each device has all of them.
+    """
+    users, movies = seen(known, known.by_user.link >= 0, known.by_movie.link >= 0, model.mesh)
+    in_exposure = dataclasses.replace(users.ratings.forward, weights=known.by_user.values[2:] or (None,))
     rated = BothWays(in_exposure, in_exposure)  # No gradient is asked for.
-    return (
+    encoded = (
         jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params),
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
     )
+    return held(encoded, model.mesh, P())
 
 
 @functools.partial(jax.jit, static_argnames=("model", "num_users"))
@@ -368,7 +396,7 @@ def encode_new_users(params: Members, links: Links, num_users: int, *, model: Tw
     nothing = Weighted(jnp.zeros(0, jnp.int32), jnp.zeros((1, 0), jnp.int32), (jnp.zeros((1, 0)),))
     users = Seen(
         ratings=BothWays(ratings, ratings),
-        num_ratings=over_owners(jnp.sum(counts, axis=0, dtype=jnp.float32), links.owner, num_users),
+        num_ratings=num_links(ratings, num_users),
         content=BothWays(nothing, nothing),
         has_row=jnp.ones(num_users),
     )

@@ -83,16 +83,15 @@ def summed_catalogue_error(
 
 
 def exposure_decay(
-    params: Mapping[str, Array], known: Known, config: TrainConfig, hidden_share: float
+    params: Mapping[str, Array], known: Known, config: TrainConfig, hidden_share: float, num_movies: int
 ) -> Float[Array, ""]:
     """The weighed squared size of all rows of movies by which exposure is told, as a share of a user's error.
 
     The more of a user's ratings a step hides the larger is that error, and so is the decay. A movie's rows count by its
-    number of ratings to the power `exposure_decay_power`, 1 in the mean over movies.
+    number of ratings to the power `exposure_decay_power`, 1 in the mean over the `num_movies` of train.
     """
-    num_movies = len(params["movie"])
-    frequency = (1 + known.movie_count[:num_movies]) ** config.exposure_decay_power
-    weight = frequency / jnp.mean(frequency)
+    frequency = (1 + known.movie_count[: len(params["movie"])]) ** config.exposure_decay_power
+    weight = frequency / jnp.mean(frequency, where=jnp.arange(len(frequency)) < num_movies)
     size = sum(weighted_size(params[name], weight) for name in ("rated", "movie"))
     return config.exposure_decay * hidden_share * size / jnp.sum(known.user_count > 0)
 

@@ -11,15 +11,19 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int32
+
+from movierec_jax.sharding import AXES, MOVIES, USERS, Cells, rows_over
 
 # Trees of arrays: parameters; tables of as many rows each; columns of as many pairs each.
 Params = Any
 Table = Any
 Columns = Any
 
-# From the parameters, the rows of either side of some pairs, the pairs' columns and a random key: what is summed, and
-# what else is to be known of it.
+# From the parameters, the rows of either side of some pairs, the pairs' columns and the random key of all pairs: what
+# is summed, and what else is to be known of it.
 Loss = Callable[[Params, Table, Table, Columns, Array], tuple[Float[Array, ""], Float[Array, ""]]]
 
 # Pairs at a time: as many as leave their numbers in the caches of a CPU, and as keep an accelerator busy.
@@ -31,10 +35,11 @@ def pairs_at_once() -> int:
     return AT_ONCE_ON_CPU if jax.default_backend() == "cpu" else AT_ONCE
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
 def sum_over_pairs(
     loss: Loss,
     at_once: int,
+    mesh: Mesh | None,
     params: Params,
     tables: tuple[Table, Table],
     places: tuple[Int32[Array, " pairs"], Int32[Array, " pairs"]],
@@ -45,13 +50,36 @@ def sum_over_pairs(
 
     places: of each pair's rows in the tables; columns: what else there is of a pair. Pairs that fill up the last ones
     are at places 0 and have zeros in all columns, by one of which a loss must weigh. The first sum alone has a
-    gradient, in the parameters and tables. key: folded with a number for the pairs that are taken together.
+    gradient, in the parameters and tables. What a loss leaves to chance must be a function of the key and the columns,
+    so that it does not depend on which pairs are taken together. On a mesh, pairs of each of its cells stand together,
+    as many as of any other, at places counted within the cell.
     """
-    return with_gradients(loss, at_once, params, tables, places, columns, key)[0]
+    return with_gradients(loss, at_once, mesh, params, tables, places, columns, key)[0]
 
 
-def with_gradients(loss, at_once, params, tables, places, columns, key):
+def with_gradients(loss, at_once, mesh, params, tables, places, columns, key):
     """The sums, and the gradients of the first one in parameters and tables."""
+    if mesh is None:
+        return of_device(loss, at_once, params, tables, places, columns, key)
+
+    def of_cell(*cell):
+        sums, (of_params, (of_users, of_movies)) = of_device(loss, at_once, *cell)
+        of_users = Cells(mesh, USERS, MOVIES).add_up(of_users)
+        of_movies = Cells(mesh, MOVIES, USERS).add_up(of_movies)
+        return *jax.lax.psum((sums, of_params), AXES), of_users, of_movies
+
+    sums, of_params, *of_tables = jax.shard_map(
+        of_cell,
+        mesh=mesh,
+        in_specs=(P(), (P(USERS), P(MOVIES)), P(AXES), P(AXES), P()),
+        out_specs=(P(), P(), rows_over(USERS), rows_over(MOVIES)),
+        check_vma=False,
+    )(params, tables, places, columns, key)
+    return sums, (of_params, tuple(of_tables))
+
+
+def of_device(loss, at_once, params, tables, places, columns, key):
+    """The same of the pairs of one device."""
     num_pairs = len(places[0])
     at_once = min(at_once, num_pairs)
     count = -(-num_pairs // at_once)
@@ -62,17 +90,16 @@ def with_gradients(loss, at_once, params, tables, places, columns, key):
         return filled.reshape(count, at_once, *column.shape[1:])
 
     def add(total, turn):
-        number, places, columns = turn
+        places, columns = turn
         rows = (take(table, place) for table, place in zip(tables, places, strict=True))
-        sums, (of_params, *of_rows) = gradient(params, *rows, columns, jax.random.fold_in(key, number))
+        sums, (of_params, *of_rows) = gradient(params, *rows, columns, key)
         total_sums, (total_params, total_rows) = total
         total_sums, total_params = jax.tree.map(jnp.add, (total_sums, total_params), (sums, of_params))
         total_rows = tuple(add_at(*side) for side in zip(total_rows, places, of_rows, strict=True))
         return (total_sums, (total_params, total_rows)), None
 
     nothing = (jnp.zeros(()), jnp.zeros(())), jax.tree.map(jnp.zeros_like, (params, tables))
-    turns = jnp.arange(count), *jax.tree.map(in_turns, (places, columns))
-    return jax.lax.scan(add, nothing, turns)[0]
+    return jax.lax.scan(add, nothing, jax.tree.map(in_turns, (places, columns)))[0]
 
 
 def take(table: Table, place: Int32[Array, " pairs"]) -> Table:
@@ -85,7 +112,7 @@ def add_at(table: Table, place: Int32[Array, " pairs"], rows: Table) -> Table:
     return jax.tree.map(lambda array, row: array.at[place].add(row, mode="promise_in_bounds"), table, rows)
 
 
-def backward(loss, at_once, gradients, slopes):
+def backward(loss, at_once, mesh, gradients, slopes):
     """The gradients times that of the first sum."""
     params, tables = jax.tree.map(lambda gradient: (slopes[0] * gradient).astype(gradient.dtype), gradients)
     return params, tables, None, None, None

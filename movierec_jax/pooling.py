@@ -7,28 +7,42 @@ each place in a piece; only one sum per piece is left to be brought to its owner
 over the same links seen from the other side, which is why both sides are laid out.
 """
 
+import dataclasses
 import functools
-from typing import NamedTuple
+import typing
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.schema import Links
+from movierec_jax.sharding import Cells
 
 
-class Weighted(NamedTuple):
+@typing.no_type_check  # JAX also makes trees of it with other things in place of the arrays.
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["owner", "other", "weights", "counts"],
+    meta_fields=["cells"],
+)
+@dataclasses.dataclass(frozen=True)
+class Weighted:
     """Links from owners to others, each with one weight per table that is summed; filling has weight 0 or none counts.
 
     owner rises; pieces of one owner stand side by side. weights: None in place of weights of 1. counts: which links
     count; None where all do. It stands apart from the weights since a step has its own, and other numbers as small take
-    a quarter of the memory.
+    a quarter of the memory. cells: those in which the links lie, with rows counted from the first of each; None on one
+    device.
     """
 
     owner: Int32[Array, " pieces"]
     other: Int32[Array, "length pieces"]
     weights: tuple[Float[Array, "length pieces"] | None, ...]
     counts: Bool[Array, "length pieces"] | None = None
+    cells: Cells | None = None
 
     def at(self, place) -> tuple[Float[Array, "*index"], ...]:
         """The weights of the links at a place of every piece, or at all places `[:]`; 0 for those that do not count."""
@@ -59,7 +73,7 @@ def pool(
 
     Differentiable in the tables alone.
     """
-    return over_owners(over_pieces(tables, links.forward), links.forward.owner, num_owners)
+    return by_owner(summed, tables, links.forward, num_owners)
 
 
 def pool_forward(tables, links, num_owners):
@@ -70,11 +84,73 @@ def pool_forward(tables, links, num_owners):
 def pool_backward(num_owners, residuals, gradient):
     """The gradient in each table: for each other the sum over its owners of weight times their gradient."""
     backward, tables = residuals
-    sums = [over_owners(sums, backward.owner, len(tables[0])) for sums in over_pieces_apart(gradient, backward)]
-    return tuple(sums), None
+    return by_owner(summed_apart, gradient, backward, len(tables[0])), None
 
 
 pool.defvjp(pool_forward, pool_backward)
+
+
+def summed(
+    tables: tuple[Float[Array, "others features"], ...], links: Weighted, num_owners: int
+) -> Float[Array, "owners features"]:
+    """What `pool` gives, of the links of one device."""
+    return over_owners(over_pieces(tables, links), links.owner, num_owners)
+
+
+def summed_apart(
+    table: Float[Array, "others features"], links: Weighted, num_owners: int
+) -> tuple[Float[Array, "owners features"], ...]:
+    """For each owner the sums over its links of one device, once with each of the weights."""
+    return tuple(over_owners(sums, links.owner, num_owners) for sums in over_pieces_apart(table, links))
+
+
+def num_links(links: Weighted, num_owners: int) -> Float[Array, " owners"]:
+    """For each owner how many of its links count."""
+
+    def count(_, links: Weighted, num_owners: int) -> Float[Array, " owners"]:
+        counts = jnp.ones(links.other.shape, bool) if links.counts is None else links.counts
+        return over_owners(jnp.sum(counts, axis=0, dtype=jnp.float32), links.owner, num_owners)
+
+    return by_owner(count, (), links, num_owners)
+
+
+def sum_of_squares(links: Weighted, num_owners: int) -> Float[Array, " owners"]:
+    """For each owner the sum of the squares of its links' first weights."""
+
+    def squares(_, links: Weighted, num_owners: int) -> Float[Array, " owners"]:
+        return over_owners(jnp.sum(jnp.square(links.at(slice(None))[0]), axis=0), links.owner, num_owners)
+
+    return by_owner(squares, (), links, num_owners)
+
+
+def by_owner(function: Callable[[Any, Weighted, int], Any], tables: Any, links: Weighted, num_owners: int) -> Any:
+    """What a function makes for each owner of the rows of others and of the links of a device, added up over them."""
+    cells = links.cells
+    if cells is None:
+        return function(tables, links, num_owners)
+    num_in_range = num_owners // cells.num_ranges(cells.owner)
+    return jax.shard_map(
+        lambda tables, links: cells.add_up(function(tables, links, num_in_range)),
+        mesh=cells.mesh,
+        in_specs=(P(cells.other), cells.specs(links)),
+        out_specs=cells.owner_rows(),
+        check_vma=False,
+    )(tables, links)
+
+
+def of_links(values: Float[Array, " rows"], links: Weighted, *, of_others: bool) -> Float[Array, "#length pieces"]:
+    """For every link the value of its owner's row, the same along a piece, or of the other's."""
+    cells = links.cells
+    rows = links.other if of_others else links.owner[None]
+    if cells is None:
+        return values[rows]
+    return jax.shard_map(
+        lambda values, rows: values[rows],
+        mesh=cells.mesh,
+        in_specs=(P(cells.other if of_others else cells.owner), cells.specs(rows)),
+        out_specs=cells.specs(rows),
+        check_vma=False,
+    )(values, rows)
 
 
 @jax.custom_batching.custom_vmap

@@ -15,6 +15,7 @@ from movierec_jax.config import RATINGS_PER_ROW, TABLE_NUMBERS, USER_BLOCKS, Tra
 from movierec_jax.model import Seen, TwoTowers, seen
 from movierec_jax.optimizer import adam
 from movierec_jax.schema import Known, Links, Ratings, UserBlocks
+from movierec_jax.sharding import placed, state_shardings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,11 +68,11 @@ class Recipe:
         """Whether a step takes the rows of its batch from all tables and trains them alone.
 
         Where towers see histories or content a step looks at every row anyway, and where a batch holds most rows there
-        is nothing to gain.
+        is nothing to gain. On a mesh each device has few of the rows.
         """
         model = self.model
         has_content = model.num_user_features + model.num_movie_features > 0
-        looks_at_all = model.config.looks_at_ratings or has_content
+        looks_at_all = model.config.looks_at_ratings or has_content or model.mesh is not None
         return not looks_at_all and self.batch_size <= RATINGS_PER_ROW * (model.num_users + model.num_movies)
 
     def hits(self, rating: Float32[np.ndarray, " ratings"]) -> Float32[np.ndarray, " ratings"]:
@@ -111,12 +112,26 @@ def new_state(recipe: Recipe) -> TrainState:
         return params, recipe.optimizer.init(params)
 
     params, opt_state = jax.lax.map(new_member, member_keys(recipe.config))
-    return TrainState(step=jnp.int32(0), params=params, opt_state=opt_state)
+    return placed(TrainState(step=jnp.int32(0), params=params, opt_state=opt_state), recipe.model.mesh)
+
+
+def shapes_of_state(recipe: Recipe) -> TrainState:
+    """The shapes and types of a state's arrays, and on a mesh where they are."""
+    shapes = jax.eval_shape(lambda: new_state(recipe))
+    mesh = recipe.model.mesh
+    if mesh is None:
+        return shapes
+    return jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        shapes,
+        state_shardings(shapes, mesh),
+    )
 
 
 def nothing_seen(model: TwoTowers) -> tuple[Seen, Seen]:
     """What the towers see where nothing is known but rows."""
-    return seen(nothing_known(model), *[jnp.zeros((1, 0), bool)] * 2)
+    nothing = jnp.zeros((1, 0), bool)
+    return seen(nothing_known(model), nothing, nothing)
 
 
 def nothing_known(model: TwoTowers) -> Known:
@@ -124,8 +139,9 @@ def nothing_known(model: TwoTowers) -> Known:
     nobody = jnp.zeros((1, 0), jnp.int32)
     no_links = Links(nobody[0], nobody, nobody, (jnp.zeros((1, 0)),) * 2)
     no_content = no_links._replace(values=no_links.values[:1])
-    rows, features = (model.num_users + 1, model.num_movies + 1), (model.num_user_features, model.num_movie_features)
-    return Known(no_links, no_links, *[no_content] * 4, *map(jnp.zeros, (*rows, *features, model.num_moments)))
+    rows = (num_rows + 1 for num_rows in model.table_rows)
+    numbers = (*rows, model.num_user_features, model.num_movie_features, model.num_moments)
+    return Known(no_links, no_links, *[no_content] * 4, *map(jnp.zeros, numbers))
 
 
 def member_keys(config: TrainConfig) -> Array:

@@ -20,6 +20,7 @@ from movierec_jax.model import Encoded, Members, TwoTowers, mean_exposure, mean_
 from movierec_jax.orders import stable_order
 from movierec_jax.recipe import Recipe
 from movierec_jax.selection import best_of_users
+from movierec_jax.sharding import over_rows, rows_sharding
 
 # Numbers in the widest array of one tile: users x movies x units of a dense layer, 8 MiB as float32. Arrays that do not
 # stay near the processor, or for which the system is asked anew, take longer to write than to work out.
@@ -176,17 +177,22 @@ def top_k_block(
     users, movies: encoded, `user_row` being places among the users.
     """
     num_candidates = min(max(CANDIDATES, k), model.num_movies) if is_diverse else k
-    direction = directions(movies)
 
-    def top_k_tile(score, stars, left_out):
-        score, movie_row = jax.lax.top_k(jnp.where(left_out, -jnp.inf, score), num_candidates)
-        if is_diverse:
-            place = diversified(score, direction[movie_row], diversity, k)
-            score, movie_row = (jnp.take_along_axis(column, place, axis=1) for column in (score, movie_row))
-        return movie_row, score, jnp.take_along_axis(stars, movie_row, axis=1)
+    def of_rows(shared, user_row, is_left_out):
+        *encoded, direction, diversity = shared
 
-    lists = over_tiles(top_k_tile, params, users, movies, user_row, is_left_out, model=model, order=order, tile=tile)
-    return tuple(column.reshape(-1, k) for column in lists)
+        def top_k_tile(score, stars, left_out):
+            score, movie_row = jax.lax.top_k(jnp.where(left_out, -jnp.inf, score), num_candidates)
+            if is_diverse:
+                place = diversified(score, direction[movie_row], diversity, k)
+                score, movie_row = (jnp.take_along_axis(column, place, axis=1) for column in (score, movie_row))
+            return movie_row, score, jnp.take_along_axis(stars, movie_row, axis=1)
+
+        lists = over_tiles(top_k_tile, *encoded, user_row, is_left_out, model=model, order=order, tile=tile)
+        return tuple(column.reshape(-1, k) for column in lists)
+
+    shared = head_of(params), users, movies, directions(movies), diversity
+    return over_rows(of_rows, model.mesh, shared, user_row, is_left_out)
 
 
 @functools.partial(jax.jit, static_argnames=("model", "order", "tile"), donate_argnames="spare", keep_unused=True)
@@ -210,8 +216,16 @@ def score_block(
     def tables(score, stars):
         return (stars,) if order.by == "stars" else (score, stars)
 
-    found = over_tiles(tables, params, users, movies, user_row, model=model, order=order, tile=tile)
-    return tuple(table.reshape(-1, model.num_movies) for table in found)
+    def of_rows(shared, user_row):
+        found = over_tiles(tables, *shared, user_row, model=model, order=order, tile=tile)
+        return tuple(table.reshape(-1, model.num_movies) for table in found)
+
+    return over_rows(of_rows, model.mesh, (head_of(params), users, movies), user_row)
+
+
+def head_of(params: Members) -> Members:
+    """All parameters that are needed where users and movies are encoded."""
+    return {"head": params["head"]}
 
 
 def over_tiles(of_tile, params, users, movies, user_row, *tables, model: TwoTowers, order: Order, tile: int):
@@ -273,7 +287,8 @@ def top_k_blocks(
     num_movies = model.num_movies
     tile = tile_users(model, len(movies.bias), len(user_row) if on_host else None)
     most = max(1, min(block_users, len(user_row), SCORE_NUMBERS // num_movies if on_host else block_users))
-    block = -(-most // tile) * tile
+    num_devices = 1 if model.mesh is None else model.mesh.size
+    block = -(-most // (tile * num_devices)) * tile * num_devices
     settings = {"model": model, "order": order, "tile": tile}
     spare = [] if spare is None else spare
     listed = None if is_listed is None else np.flatnonzero(is_listed)
@@ -286,7 +301,7 @@ def top_k_blocks(
             number = 1 if order.by == "stars" else 2
             arrays = taken(spare)
             if [array.shape for array in arrays] != [(block, num_movies)] * number:
-                arrays = tuple(jnp.zeros((block, num_movies)) for _ in range(number))
+                arrays = tuple(jnp.zeros((block, num_movies), device=rows_sharding(model.mesh)) for _ in range(number))
             return place, score_block(arrays, params, users, movies, rows, **settings)
         mask = seen.mask(place, (block, num_movies))
         if is_listed is not None:

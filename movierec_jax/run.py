@@ -17,28 +17,35 @@ from typing import Any
 import jax
 import pandas as pd
 import pyarrow as pa
+from jax.sharding import Mesh
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
 from movierec_jax import checkpoint
 from movierec_jax.checkpoint import Checkpoints, Run, new_run
 from movierec_jax.cleaning import clean, clean_held_out, describe_dropped
-from movierec_jax.config import CACHE_FOLDER, Config
+from movierec_jax.config import CACHE_FOLDER, Config, DeviceConfig
 from movierec_jax.evaluate import evaluate
 from movierec_jax.movielens import read_ratings
 from movierec_jax.plots import save_plots
 from movierec_jax.report import build_report, closing_table, time_note
 from movierec_jax.schema import MOVIE_ID, RATING, InputError, Interrupted
+from movierec_jax.sharding import new_mesh
 from movierec_jax.splits import split, without_pairs
 from movierec_jax.train import EpochRecord, begin, best_record, fit, is_finished
 
 # How much work a kill may cost where no epoch has to be kept for its validation RMSE.
 SAVE_SECONDS = 10.0
 
+ALL_DEVICES = DeviceConfig()
 
-def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = False) -> dict:
+
+def train_run(
+    config: Config, workdir: str | os.PathLike, *, overwrite: bool = False, devices: DeviceConfig = ALL_DEVICES
+) -> dict:
     """Trains the run of a workdir, or goes on with it, and returns its report, as report.json has it.
 
+    devices: those that do it; a run may have been begun on others.
     Raises InputError for input that cannot be used, with the workdir as it was before, and Interrupted after SIGTERM
     or SIGINT.
     """
@@ -46,7 +53,8 @@ def train_run(config: Config, workdir: str | os.PathLike, *, overwrite: bool = F
     workdir = pathlib.Path(workdir)
     goes_on = f"The same command{', without --overwrite,' if overwrite else ''} goes on: --workdir={workdir}"
     with interruptible(goes_on) as stop:
-        run = prepare(config, cache_of(workdir))
+        mesh = new_mesh(devices.mesh)
+        run = prepare(config, cache_of(workdir), mesh)
         data_seconds = time.perf_counter() - start
         stop.raise_if_asked()
         checkpoint.open_workdir(workdir, run, overwrite=overwrite)
@@ -81,8 +89,11 @@ def cache_of(workdir: pathlib.Path) -> pathlib.Path:
     return workdir.parent / CACHE_FOLDER
 
 
-def prepare(config: Config, cache: pathlib.Path | None = None) -> Run:
-    """Reads, cleans and splits the ratings, printing what was found and left out; `cache` as for `read_ratings`."""
+def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None = None) -> Run:
+    """Reads, cleans and splits the ratings for a run on a mesh of devices, printing what was found and left out.
+
+    cache: as for `read_ratings`.
+    """
     raw = read_ratings(config.data.ratings, cache)
     # Arrow keeps what it has parsed text in, as much again as the ratings.
     pa.default_memory_pool().release_unused()
@@ -104,7 +115,7 @@ def prepare(config: Config, cache: pathlib.Path | None = None) -> Run:
     # The parts have rows of their own; of many ratings a second copy takes much of the memory.
     data = dataclasses.replace(data, ratings=ratings.head(0).copy())
     del raw, ratings
-    run = new_run(config, data, parts)
+    run = new_run(config, data, parts, mesh)
     print(
         f"train {len(parts.train):,}, validation {len(parts.valid):,}, test {len(parts.test):,} ratings; "
         f"{len(run.users):,} users and {len(run.movies):,} movies in train"
@@ -161,11 +172,11 @@ def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: "Stop
             records.append(record)
             is_saved = record.valid_rmse is not None or time.monotonic() - saved_at >= SAVE_SECONDS
             if is_saved:
-                checkpoints.save(state, records)
+                checkpoints.save(state, records, recipe)
                 saved_at = time.monotonic()
             log.add(record)
         if not is_saved:
-            checkpoints.save(state, records)
+            checkpoints.save(state, records, recipe)
     checkpoints.wait()
     stop.raise_if_asked()
     best = best_record(records)

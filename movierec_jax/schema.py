@@ -159,6 +159,8 @@ class Ratings:
 class Batch(NamedTuple):
     """Ratings for one training step `[batch]`, or stacked for many `[steps, batch]`; weight 0 marks filling.
 
+    number: which of its step's ratings each is, wherever it stands.
+
     NumPy arrays where batches are built, JAX arrays within a step.
     """
 
@@ -167,6 +169,7 @@ class Batch(NamedTuple):
     moment: Int32[Any, "*steps batch moments"]
     rating: Float32[Any, "*steps batch"]
     weight: Float32[Any, "*steps batch"]
+    number: Int32[Any, "*steps batch"]
 
 
 class Rows(NamedTuple):

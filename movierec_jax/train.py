@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Float32, Int, Int32
 
 from movierec_jax import batch_rows, batches
@@ -20,8 +22,9 @@ from movierec_jax.hiding import Catalogue, Told, catalogue_of, error_over_catalo
 from movierec_jax.model import Encoded, Members, Seen, as_new, encode, mean_stars, seen
 from movierec_jax.objective import Drawn, decay, drawn_by, exposure_decay, squared_error, variance
 from movierec_jax.pairs import pairs_at_once, sum_over_pairs
-from movierec_jax.recipe import Recipe, TrainState, member_keys, new_state, nothing_seen
+from movierec_jax.recipe import Recipe, TrainState, member_keys, new_state, nothing_seen, shapes_of_state
 from movierec_jax.schema import Batch, InputError, Known, Ratings, Rows, UserBlocks
+from movierec_jax.sharding import AXES, grid_of, known_shardings, placed
 
 # Tell the random numbers of hiding from all others: what is hidden from the towers, and from exposure.
 HIDING = 0x5EED
@@ -49,6 +52,10 @@ class Steps(NamedTuple):
     step_of_rating: Int[Any, " ratings_and_filling"] | None
     block: Int32[Any, " steps"]
     rows: Rows | None = None
+
+
+# The users or movies of some pairs, and how many ratings of each train has.
+Counted = tuple[Encoded, Float[Array, " batch"]]
 
 
 class Errors(NamedTuple):
@@ -84,8 +91,9 @@ def begin(train: Ratings, known: Known, *, recipe: Recipe) -> TrainState:
     steps = next(steps_of_epoch(train, blocks, 0, recipe))
 
     def compile_steps() -> None:
-        state = jax.eval_shape(lambda: new_state(recipe))
-        train_steps.lower(state, steps, jax.device_put(known), blocks, recipe=recipe).compile()
+        state = shapes_of_state(recipe)
+        data = data_on_devices(known, blocks, recipe.model.mesh)
+        train_steps.lower(state, on_devices(steps, recipe.model.mesh), *data, recipe=recipe).compile()
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as background:
         compiled = background.submit(compile_steps)
@@ -111,16 +119,37 @@ def steps_of_epoch(
     block = batches.block_of_steps(num_blocks, config.seed, epoch * num_steps, num_steps)
     sides = (train.user_row, model.num_users), (train.movie_row, model.num_movies)
     counts = [np.bincount(row, minlength=num_rows) for row, num_rows in sides] if recipe.is_by_rows else []
+    grid = grid_of(model.mesh)
+    ranges = grid.ranges(*model.table_rows)
+    width = batches.most_in_cell(np.bincount(grid.cell(train.user_row, train.movie_row, ranges)), batch_size)
     for first in range(0, num_steps, at_once):
         places, rows = order[first * batch_size : (first + at_once) * batch_size], None
         stacked = batches.stack_batches(train, places, batch_size)
         if recipe.is_by_rows:
             stacked, rows = batches.by_rows(stacked, *counts)
+        elif model.mesh is not None:
+            stacked = batches.in_cells(stacked, grid, ranges, width)
         num_here = len(stacked.weight)
         place = np.arange(first, first + num_here, dtype=np.int32)
         of_step = place, stacked, block[place], rows
         place, stacked, of_users, rows = jax.tree.map(lambda column: batches.filled_up(column, at_once), of_step)
         yield Steps(np.int32(num_here), place, stacked, step_of_rating, of_users, rows)
+
+
+def on_devices(steps: Steps, mesh: Mesh | None) -> Steps:
+    """The same where a mesh has them: of the batches each device has what is in its cell."""
+    if mesh is None:
+        return steps
+    shardings = jax.tree.map(lambda _: NamedSharding(mesh, P()), steps)
+    in_cells = jax.tree.map(lambda _: NamedSharding(mesh, P(None, AXES)), steps.batches)
+    return jax.device_put(steps, shardings._replace(batches=in_cells))
+
+
+def data_on_devices(known: Known, blocks: UserBlocks | None, mesh: Mesh | None) -> tuple[Known, UserBlocks | None]:
+    """What is known, where a mesh has it, and the blocks of users, everywhere."""
+    if mesh is None:
+        return jax.device_put((known, blocks))
+    return jax.device_put(known, known_shardings(known, mesh)), jax.device_put(blocks, NamedSharding(mesh, P()))
 
 
 def hiding_key(config: TrainConfig) -> Array:
@@ -145,8 +174,8 @@ def train_step(
     """
     config, model = recipe.config, recipe.model
     num_ratings = jnp.sum(batch.weight)
-    counts = known.user_count[batch.user_row], known.movie_count[batch.movie_row]
-    columns = Pairs(batch.moment, batch.rating, batch.weight, *counts)
+    columns = Pairs(batch.moment, batch.rating, batch.weight, batch.number)
+    counts = known.user_count, known.movie_count
     # The first dense layer is worked out for each row, or for each pair where there are fewer pairs.
     is_layered = len(users.has_row) + len(movies.has_row) <= len(batch.weight)
     # Moments are rows of the towers: their gradients, as large as all moments, are not to be added up many times.
@@ -159,13 +188,14 @@ def train_step(
             sides = model.apply({"params": params}, *sides, method="layered")
         of_pairs = params if model.num_moments else {name: params[name] for name in params if name not in ROWS_OF}
         rows = batch.user_row, batch.movie_row
-        sums = sum_over_pairs(error_of_pairs, at_once, of_pairs, sides, rows, columns, key)
+        tables = tuple(zip(sides, counts, strict=True))
+        sums = sum_over_pairs(error_of_pairs, at_once, model.mesh, of_pairs, tables, rows, columns, key)
         error_and_spread, error = (total / num_ratings for total in sums)
         total = error_and_spread + decay(params, known, config, drawn)
         if catalogue is None:
             return total, Errors(error, jnp.zeros(()))
         told = error_over_catalogue(params, catalogue, recipe)
-        total += told + exposure_decay(params["exposure"], known, config, recipe.hidden_share)
+        total += told + exposure_decay(params["exposure"], known, config, recipe.hidden_share, model.num_movies)
         return total, Errors(error, told)
 
     def member_step(params, opt_state, key):
@@ -174,29 +204,38 @@ def train_step(
         return optax.apply_updates(params, updates), opt_state, errors
 
     params, opt_state, errors = jax.vmap(member_step)(state.params, state.opt_state, member_keys(config))
-    return TrainState(step=state.step + 1, params=params, opt_state=opt_state), jax.tree.map(jnp.mean, errors)
+    new = TrainState(step=state.step + 1, params=params, opt_state=opt_state)
+    return placed(new, model.mesh), jax.tree.map(jnp.mean, errors)
 
 
 class Pairs(NamedTuple):
-    """What there is of the pairs of a batch besides their rows; user_count, movie_count: ratings of those in train."""
+    """What there is of the pairs of a batch besides their rows, as `Batch` has it."""
 
     moment: Int32[Array, "batch moments"]
     rating: Float[Array, " batch"]
     weight: Float[Array, " batch"]
-    user_count: Float[Array, " batch"]
-    movie_count: Float[Array, " batch"]
+    number: Int32[Array, " batch"]
 
 
 def pairs_error(
-    params: optax.Params, user: Encoded, movie: Encoded, pairs: Pairs, key: Array, *, recipe: Recipe, is_layered: bool
+    params: optax.Params, users: Counted, movies: Counted, pairs: Pairs, key: Array, *, recipe: Recipe, is_layered: bool
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The squared errors of some pairs added up, with what uncertain factors add to them and without."""
+    """The squared errors of some pairs added up, with what uncertain factors add to them and without.
+
+    What dropout leaves of a pair is a function of the key and the pair's number.
+    """
     apply = functools.partial(recipe.model.apply, {"params": params})
+    (user, user_count), (movie, movie_count) = users, movies
     if not is_layered:
         user, movie = apply(user, movie, method="layered")
-    stars, user, movie = apply(user, movie, pairs.moment, is_training=True, rngs={"dropout": key}, method="pairs")
+
+    def of_pair(user, movie, moment, number):
+        rngs = {"dropout": jax.random.fold_in(key, number)}
+        return apply(user, movie, moment, is_training=True, rngs=rngs, method="pairs")
+
+    stars, user, movie = jax.vmap(of_pair)(user, movie, pairs.moment, pairs.number)
     error = jnp.sum(pairs.weight * squared_error(stars, pairs.rating))
-    spread = jnp.sum(pairs.weight * variance(user, movie, pairs.user_count, pairs.movie_count))
+    spread = jnp.sum(pairs.weight * variance(user, movie, user_count, movie_count))
     return error + recipe.config.uncertainty * spread, error
 
 
@@ -226,7 +265,7 @@ def train_steps(
     def step(state, inputs):
         place, batch, block = inputs
         counts = ((of_rating != place) & (of_rating >= 0) for of_rating in (step_by_user, step_by_movie))
-        users, movies = seen(known, *counts)
+        users, movies = seen(known, *counts, mesh=model.mesh)
         user_key, movie_key = jax.random.split(jax.random.fold_in(hiding_key(recipe.config), state.step))
         if cold_share and ("user" in model.config.history or model.num_user_features):
             users = as_new(users, cold_share, NEW_USER_RATINGS, (luck_by_user, luck_by_movie), user_key)
@@ -294,7 +333,7 @@ def fit(
     """
     num_steps = batches.num_steps(len(train), recipe.batch_size)
     blocks = recipe.user_blocks(train)
-    known, blocks = jax.device_put((known, blocks))
+    known, blocks = data_on_devices(known, blocks, recipe.model.mesh)
     valid_batches = batches.stack_batches(valid, np.arange(len(valid)), recipe.batch_size) if len(valid) else None
     first = int(state.step) // num_steps
     of_epochs = (steps_of_epoch(train, blocks, epoch, recipe) for epoch in range(first, recipe.epochs))
@@ -336,7 +375,7 @@ def train_epoch(
     weights: list[np.ndarray] = []
     while sum(map(len, weights)) < num_steps:
         steps = next(upcoming)
-        state, some = train_steps(state, steps, known, blocks, recipe=recipe)
+        state, some = train_steps(state, on_devices(steps, recipe.model.mesh), known, blocks, recipe=recipe)
         if errors:
             # What waits for the device takes memory.
             jax.block_until_ready(errors[-1])

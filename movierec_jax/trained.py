@@ -21,6 +21,7 @@ from movierec_jax.model import Encoded, Members, encode, encode_new_users
 from movierec_jax.recency import recency_of
 from movierec_jax.recommend import Order, Rated, directions, order_of, predict_stars, top_k_blocks
 from movierec_jax.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, InputError
+from movierec_jax.sharding import new_mesh
 from movierec_jax.splits import Split
 from movierec_jax.vocab import Vocab
 
@@ -353,13 +354,13 @@ def largest(values: Float32[np.ndarray, " n"], k: int) -> list[int]:
     return [int(n) for n in np.argsort(-values, kind="stable")[:k] if values[n] > 0]
 
 
-def load(workdir: str | os.PathLike) -> Recommender:
-    """The trained run of a workdir, at its best epoch by validation.
+def load(workdir: str | os.PathLike, mesh: str | None = None) -> Recommender:
+    """The trained run of a workdir, at its best epoch by validation, on all devices or as `DeviceConfig.mesh` asks.
 
     Raises InputError where the folder holds no run that can be read.
     """
     workdir = pathlib.Path(workdir)
-    run = load_run(workdir)
+    run = load_run(workdir, new_mesh(mesh))
     with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
         params = checkpoints.best_params(run.recipe, warnings.warn)
     return Recommender(run, params, encode(params, run.known, model=run.model), run.users, run.parts)

@@ -13,7 +13,7 @@ import pathlib
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import DEFAULT_WORKDIR, EvalConfig, require_diversity
+from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig, EvalConfig, require_diversity
 
 WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/train.py has written")
 RATINGS = flags.DEFINE_string(
@@ -44,7 +44,7 @@ def main() -> None:
     diversities = cli.numbers("diversities", DIVERSITIES.value)
     for diversity in diversities:
         require_diversity("diversities", diversity)
-    recommender = load(WORKDIR.value)
+    recommender = load(WORKDIR.value, cli.section_from_flags(DeviceConfig()).mesh)
     run = recommender.run
     held_out = run.parts.test
     if RATINGS.value:
@@ -66,4 +66,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, [EvalConfig], __doc__)
+    cli.run(main, [EvalConfig, DeviceConfig], __doc__)

@@ -15,7 +15,7 @@ import pathlib
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import DEFAULT_WORKDIR, FILE_TOP_K, TABLE_TOP_K, ScoreConfig
+from movierec_jax.config import DEFAULT_WORKDIR, FILE_TOP_K, TABLE_TOP_K, DeviceConfig, ScoreConfig
 from movierec_jax.schema import InputError
 
 WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/train.py has written")
@@ -29,7 +29,7 @@ def main() -> None:
 
     from movierec_jax import load, scoring
 
-    recommender = load(WORKDIR.value)
+    recommender = load(WORKDIR.value, cli.section_from_flags(DeviceConfig()).mesh)
     num_movies = len(recommender.run.movies)
     exclude_movies = [recommender.run.movies.parse(text) for text in config.exclude_movies]
     movies = recommender.select_movies(config.genres, config.years, config.min_ratings, exclude_movies)
@@ -54,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    cli.run(main, [ScoreConfig], __doc__)
+    cli.run(main, [ScoreConfig, DeviceConfig], __doc__)

@@ -11,7 +11,7 @@ on 2 cores, 13 when it is given again, and reaches a test RMSE of 0.786 on the b
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import DEFAULT_WORKDIR, DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.config import DEFAULT_WORKDIR, DataConfig, DeviceConfig, EvalConfig, ModelConfig, TrainConfig
 
 WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder for checkpoints, report and plots; made if missing")
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "start anew where the workdir holds a run already")
@@ -20,8 +20,9 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "start anew where the workdir 
 def main() -> None:
     from movierec_jax.run import train_run
 
-    train_run(cli.config_from_flags(), WORKDIR.value, overwrite=OVERWRITE.value)
+    devices = cli.section_from_flags(DeviceConfig())
+    train_run(cli.config_from_flags(), WORKDIR.value, overwrite=OVERWRITE.value, devices=devices)
 
 
 if __name__ == "__main__":
-    cli.run(main, [DataConfig, ModelConfig, TrainConfig, EvalConfig], __doc__)
+    cli.run(main, [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig], __doc__)

@@ -95,7 +95,7 @@ def test_a_last_batch_of_one_is_filled_with_the_first_rating_of_the_order():
 
 def test_arrays_have_the_dtypes_that_a_compiled_step_expects():
     batch = epoch_batches(numbered(3), 2, 0, 1)
-    assert [array.dtype for array in batch] == [np.int32, np.int32, np.int32, np.float32, np.float32]
+    assert [array.dtype for array in batch] == [np.int32] * 3 + [np.float32] * 2 + [np.int32]
 
 
 @many

@@ -63,7 +63,7 @@ def saved(workdir: pathlib.Path, *valid_rmse: float | None) -> None:
     """Saves a state after each of these epochs."""
     checkpoints = Checkpoints(workdir)
     for epoch in range(1, len(valid_rmse) + 1):
-        checkpoints.save(state_after(epoch), records(*valid_rmse[:epoch]))
+        checkpoints.save(state_after(epoch), records(*valid_rmse[:epoch]), RUN.recipe)
     checkpoints.wait()
     checkpoints.close()
 
@@ -133,7 +133,7 @@ def test_a_trained_state_comes_back_bit_for_bit_with_its_records(tmp_path):
     checkpoints, history = Checkpoints(tmp_path), []
     for state, record in fit(new_state(RUN.recipe), train, valid, RUN.known, recipe=RUN.recipe):
         history.append(record)
-        checkpoints.save(state, history)
+        checkpoints.save(state, history, RUN.recipe)
     checkpoints.wait()
     restored, known = Checkpoints(tmp_path).latest(RUN.recipe, pytest.fail)
     assert int(restored.step) == 3 * -(-len(train) // 32)
@@ -153,7 +153,7 @@ def test_a_state_being_saved_is_not_changed_by_steps_that_take_its_memory(tmp_pa
     state, _ = train_steps(new_state(recipe), *epoch, recipe=recipe)
     before = jax.tree.map(lambda leaf: np.array(leaf, copy=True), state)
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(state, records(1.0))
+    checkpoints.save(state, records(1.0), recipe)
     for _ in range(3):
         state, _ = train_steps(state, *epoch, recipe=recipe)
     checkpoints.wait()
@@ -198,8 +198,8 @@ DAMAGE = {
     "emptied": empty,
     "without state": lambda folder: shutil.rmtree(folder / "state"),
     "with an empty state": lambda folder: empty(folder / "state"),
-    "without records": lambda folder: shutil.rmtree(folder / "records"),
-    "with cut records": lambda folder: cut_largest_file(folder / "records"),
+    "without records": lambda folder: shutil.rmtree(folder / "about"),
+    "with cut records": lambda folder: cut_largest_file(folder / "about"),
 }
 
 
@@ -215,7 +215,7 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before_and_then_written_aga
     assert [message.split(" (")[0] for message in messages] == [
         f"{workdir / 'checkpoints' / '3'} cannot be read and is skipped"
     ]
-    checkpoints.save(state_after(3), records(3.0, 2.0, 1.0))
+    checkpoints.save(state_after(3), records(3.0, 2.0, 1.0), RUN.recipe)
     checkpoints.wait()
     require_equal(checkpoints.latest(RUN.recipe, pytest.fail)[0], state_after(3))
     gc.collect()  # What Orbax has left of the failed reading goes here, where its noise is ignored.
@@ -275,7 +275,7 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error_that_names_the_folder(t
     (tmp_path / "checkpoints").write_text("a file in its place")
 
     def save_and_wait():
-        checkpoints.save(state_after(1), records(1.0))
+        checkpoints.save(state_after(1), records(1.0), RUN.recipe)
         checkpoints.wait()
 
     with pytest.raises(OSError, match="checkpoint cannot be written") as error:

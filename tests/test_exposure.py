@@ -22,7 +22,7 @@ from movierec_jax.train import fit, train_steps
 NUM_USERS, NUM_MOVIES, DIM = 5, 7, 3
 # User 3 has rated nothing, user 4 everything; user 2's first rating counts little.
 RATED = np.array([[1, 0, 0, 1, 0, 0, 1], [0, 1, 0, 0, 0, 0, 0], [0.3, 1, 1, 0, 0, 1, 0], [0] * 7, [1] * 7], np.float32)
-EXPOSURE = Exposure(NUM_MOVIES, DIM)
+EXPOSURE = Exposure(NUM_MOVIES, NUM_MOVIES, DIM)
 
 
 @pytest.fixture(scope="module")

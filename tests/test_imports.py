@@ -16,9 +16,10 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 # From top to bottom, one kind of module on each line; a module imports only from modules before it.
 LADDER = """
 schema config extras bounded_folder table_cache
-ratings_file movielens features_file cleaning vocab orders recency splits content baselines moments known batches
+ratings_file movielens features_file cleaning vocab orders recency splits content baselines moments grid
+known batches
 metrics selection
-pooling exposure model objective optimizer recipe hiding pairs batch_rows train
+sharding pooling exposure model objective optimizer recipe hiding pairs batch_rows train
 checkpoint recommend explain evaluate trained scoring report plots
 run
 tuning
@@ -36,10 +37,10 @@ benchmark.speed.reading benchmark.speed.start_up benchmark.speed.suite
 """.strip().split("\n")
 MODULES = " ".join(LADDER).split()
 BENCHMARK = [module for module in MODULES if module.startswith("benchmark.")]
-HOST = [*" ".join(LADDER[:3]).split(), "programs", "cli", "__init__"]
+HOST = [*" ".join(LADDER[:4]).split(), "programs", "cli", "__init__"]
 # All but the suite that times our own programs, so that peers are not charged with JAX.
 HOST += [module for module in BENCHMARK if not module.startswith("benchmark.speed.")]
-DEVICE = [*LADDER[3].split(), "recommend"]
+DEVICE = [*LADDER[4].split(), "recommend"]
 DEVICE_LIBRARIES = {"flax", "jax", "jaxlib", "optax", "orbax"}
 # Tables and all that opens files.
 TABLE_LIBRARIES = {"gzip", "io", "json", "os", "pandas", "pathlib", "pyarrow", "shutil", "tensorboardX", "zipfile"}

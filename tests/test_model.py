@@ -233,7 +233,7 @@ def test_leaving_ratings_out_equals_not_having_them(left_out):
         for links in (KNOWN.by_user, KNOWN.by_movie)
     )
     users, movies = seen(KNOWN, *counts)
-    rated = BothWays(*(RATED.forward._replace(weights=(None,), counts=users.ratings.forward.counts),) * 2)
+    rated = BothWays(*(dataclasses.replace(RATED.forward, weights=(None,), counts=users.ratings.forward.counts),) * 2)
     ours = (
         apply(model, params, users, rated, method="encode_users"),
         apply(model, params, movies, method="encode_movies"),

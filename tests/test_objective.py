@@ -245,4 +245,4 @@ def test_rows_of_exposure_decay_alike_or_by_the_ratings_of_their_movie(power, we
     config = TrainConfig(exposure_decay=10.0, exposure_decay_power=power)
     sizes = [1 + 4 + 0 + 1, 9 + 0 + 1 + 1]
     expected = 10 / 2 * np.dot(weights, sizes)
-    assert exposure_decay(params, known, config, 0.5) == pytest.approx(0.5 * expected)
+    assert exposure_decay(params, known, config, 0.5, num_movies=2) == pytest.approx(0.5 * expected)

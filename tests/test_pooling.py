@@ -1,5 +1,6 @@
 """Sums over links against the same sums as products of dense matrices, with their gradients, one by one and at once."""
 
+import dataclasses
 import functools
 
 import hypothesis
@@ -136,14 +137,14 @@ def test_links_that_do_not_count_are_as_if_they_were_not_there():
     links, matrices = links_of(pairs)
     table = numbers((NUM_OTHERS, WIDTH))
     weights, counts = links.forward.weights[:1], links.forward.other > 0
-    forward = links.forward._replace(weights=weights, counts=counts)
+    forward = dataclasses.replace(links.forward, weights=weights, counts=counts)
     without = matrices[0] * (np.arange(NUM_OTHERS) > 0)
     np.testing.assert_allclose(pool((table,), BothWays(forward, forward), NUM_OWNERS), without @ table, rtol=1e-5)
 
 
 def test_a_weight_that_is_none_is_1():
     links, matrices = links_of([(0, 1), (0, 2), (3, 1), (4, 1)])
-    forward = links.forward._replace(weights=(None,), counts=links.forward.weights[0] != 0)
+    forward = dataclasses.replace(links.forward, weights=(None,), counts=links.forward.weights[0] != 0)
     table = numbers((NUM_OTHERS, WIDTH))
     sums = pool((table,), BothWays(forward, forward), NUM_OWNERS)
     np.testing.assert_allclose(sums, (matrices[0] != 0) @ table, rtol=1e-5)

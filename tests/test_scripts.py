@@ -19,13 +19,22 @@ import pandas as pd
 import pytest
 
 from movierec_jax.checkpoint import Checkpoints, load_run
-from movierec_jax.config import BenchmarkConfig, DataConfig, EvalConfig, ModelConfig, ScoreConfig, TrainConfig, as_flag
+from movierec_jax.config import (
+    BenchmarkConfig,
+    DataConfig,
+    DeviceConfig,
+    EvalConfig,
+    ModelConfig,
+    ScoreConfig,
+    TrainConfig,
+    as_flag,
+)
 
 ROOT = pathlib.Path(__file__).parents[1]
 SECTIONS = {
-    "train": [DataConfig, ModelConfig, TrainConfig, EvalConfig],
-    "evaluate": [EvalConfig],
-    "score": [ScoreConfig],
+    "train": [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig],
+    "evaluate": [EvalConfig, DeviceConfig],
+    "score": [ScoreConfig, DeviceConfig],
     "benchmark": [BenchmarkConfig, DataConfig, ModelConfig, TrainConfig, EvalConfig],
 }
 KILLS = 2

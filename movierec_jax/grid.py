@@ -1,0 +1,52 @@
+"""The table of ratings cut into a grid, a cell for each device.
+
+Users are cut into ranges of rows, one for each step along the axis `data` of the mesh of devices, and movies into
+ranges along its axis `model`. A cell has the ratings that the users of one range gave the movies of another, so all
+that it needs of either side are the rows of its own ranges:
+
+                 movies 0..n   movies n..2n
+    users 0..m     cell 0         cell 1
+    users m..2m    cell 2         cell 3
+
+A single device is the grid of one cell.
+"""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Int, Int32
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """How many ranges of users and of movies there are."""
+
+    data: int = 1
+    model: int = 1
+
+    @property
+    def num_cells(self) -> int:
+        return self.data * self.model
+
+    def padded(self, num_rows: int) -> int:
+        """So many rows that each cell can hold as many of them as any other."""
+        return -(-num_rows // self.num_cells) * self.num_cells
+
+    def ranges(self, num_users: int, num_movies: int) -> tuple[int, int]:
+        """Rows of users and of movies in a cell, of as many rows in all as `padded` gives."""
+        return num_users // self.data, num_movies // self.model
+
+    def cell(
+        self, user_row: Int32[np.ndarray, " n"], movie_row: Int32[np.ndarray, " n"], ranges: tuple[int, int]
+    ) -> Int[np.ndarray, " n"]:
+        """The cell of each pair of rows."""
+        return user_row // ranges[0] * self.model + movie_row // ranges[1]
+
+    def within(
+        self, user_row: Int32[np.ndarray, "*n"], movie_row: Int32[np.ndarray, "*n"], ranges: tuple[int, int]
+    ) -> tuple[Int32[np.ndarray, "*n"], Int32[np.ndarray, "*n"]]:
+        """The same rows, counted from the first of their cell's."""
+        return user_row % np.int32(ranges[0]), movie_row % np.int32(ranges[1])
+
+
+ONE_CELL = Grid()

@@ -1,0 +1,179 @@
+"""The mesh of devices, and where each array lives on it.
+
+The table of ratings is cut into the cells of a grid, one for each device (`grid.py`). Between the sums that run over
+ratings every array of users or of movies is spread by rows over all devices: tables, their Adam moments, and what
+towers say of each row. Such a sum gathers the rows of its cell's range, works on its cell alone, adds up over the cells
+that share the range, and leaves each device with its own rows again:
+
+    rows of the other side --all-gather--> range of the cell --sum over its links--> --reduce-scatter--> rows of owners
+
+So no rating ever moves, nor do the rows of users where the mesh is all `data`, and everything else of a step is row by
+row. A mesh of one device has no cells: there None stands for it, and nothing is gathered or scattered.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from movierec_jax.grid import ONE_CELL, Grid
+from movierec_jax.schema import InputError, Known
+
+# Axes of the mesh: ranges of users lie along the first, of movies along the second.
+USERS, MOVIES = AXES = ("data", "model")
+
+# For each tower the tables that have a row for each of its own users or movies, and for each of the other side.
+OWN_TABLES, OTHER_TABLES = ("embedding", "bias"), ("explicit", "implicit")
+
+
+def new_mesh(text: str | None = None, devices: Sequence[jax.Device] | None = None) -> Mesh | None:
+    """The mesh of devices that "data:4,model:2" asks for; all of them along `data` without it. None for one device.
+
+    An axis that is not named has the length 1. Raises InputError for other axes, and for more devices than there are.
+    """
+    devices = jax.devices() if devices is None else devices
+    lengths = dict.fromkeys(AXES, 1) | (parse_axes(text) if text else {USERS: len(devices)})
+    num_devices = int(np.prod(list(lengths.values())))
+    if num_devices > len(devices):
+        kind = devices[0].device_kind
+        raise InputError(f"--mesh={text}: takes {num_devices} devices; {len(devices)} of kind {kind} can be used")
+    if num_devices == 1:
+        return None
+    return jax.make_mesh(
+        tuple(lengths.values()), AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices[:num_devices]
+    )
+
+
+def parse_axes(text: str) -> dict[str, int]:
+    """The length of each axis in a text such as "data:4,model:2". Raises InputError where it is none."""
+    lengths = {}
+    for part in text.split(","):
+        name, _, length = part.partition(":")
+        if name not in AXES or name in lengths or not length.isdecimal() or int(length) < 1:
+            raise InputError(f"--mesh={text}: expected lengths of the axes {' and '.join(AXES)}, as in data:4,model:2")
+        lengths[name] = int(length)
+    return lengths
+
+
+def grid_of(mesh: Mesh | None) -> Grid:
+    """The grid of cells of a mesh, one for each device."""
+    return ONE_CELL if mesh is None else Grid(mesh.shape[USERS], mesh.shape[MOVIES])
+
+
+def rows_over(axis: str | None) -> P:
+    """Where rows are that lie along an axis in ranges: each range is spread over the devices that share it."""
+    return P() if axis is None else P((axis, *(other for other in AXES if other != axis)))
+
+
+class Cells(NamedTuple):
+    """Where the links from owners to others lie: owners and others along which axes, None for all on each device."""
+
+    mesh: Mesh
+    owner: str | None
+    other: str | None
+
+    def num_ranges(self, axis: str | None) -> int:
+        """In how many ranges rows lie along an axis."""
+        return 1 if axis is None else self.mesh.shape[axis]
+
+    def specs(self, links: Any) -> Any:
+        """Where each array of the links is, of which the last axis counts pieces."""
+        axes = tuple(axis for axis in AXES if axis in (self.owner, self.other))
+        return jax.tree.map(lambda array: P(*[None] * (array.ndim - 1), axes), links)
+
+    def add_up(self, sums: Any) -> Any:
+        """In a cell: the sums over all cells with the same owners, of which it keeps its own rows."""
+        if self.other is None:
+            return sums
+        if self.owner is None:
+            return jax.lax.psum(sums, self.other)
+        return jax.lax.psum_scatter(sums, self.other, tiled=True)
+
+    def owner_rows(self) -> P:
+        """Where the rows of owners are after `add_up`."""
+        return P(self.owner) if self.other is None or self.owner is None else rows_over(self.owner)
+
+
+def cells_of(mesh: Mesh | None, owner: str | None, other: str | None) -> Cells | None:
+    """Where links between rows along these axes lie; None on one device."""
+    return None if mesh is None else Cells(mesh, owner, other)
+
+
+def spec_of(path: Sequence[Any], array: Any) -> P:
+    """Where an array of the training state is, by the names that lead to it; its first axis counts members."""
+    names = [getattr(key, "key", getattr(key, "name", None)) for key in path]
+    sides = {"user_tower": (USERS, MOVIES), "movie_tower": (MOVIES, USERS), "exposure": (MOVIES, MOVIES)}
+    for part, (own, other) in sides.items():
+        if part in names and array.ndim > 1:
+            is_exposure = part == "exposure"
+            if is_exposure or names[-1] in OWN_TABLES:
+                return P(None, *rows_over(own))
+            if names[-1] in OTHER_TABLES:
+                return P(None, *rows_over(other))
+    return P()
+
+
+def state_shardings(state: Any, mesh: Mesh) -> Any:
+    """The sharding of each array of a training state, or of parameters."""
+    return jax.tree.map_with_path(lambda path, array: NamedSharding(mesh, spec_of(path, array)), state)
+
+
+def placed(state: Any, mesh: Mesh | None) -> Any:
+    """The same training state, said to be where it is to be; nothing is said without a mesh."""
+    return state if mesh is None else jax.lax.with_sharding_constraint(state, state_shardings(state, mesh))
+
+
+def known_shardings(known: Known, mesh: Mesh) -> Known:
+    """The sharding of all that the towers see."""
+    axes: dict[str, tuple[str | None, str | None]] = {
+        "by_user": (USERS, MOVIES),
+        "by_movie": (MOVIES, USERS),
+        "user_features": (USERS, None),
+        "by_user_feature": (None, USERS),
+        "movie_features": (MOVIES, None),
+        "by_movie_feature": (None, MOVIES),
+    }
+    rows = {"user_count": rows_over(USERS), "movie_count": rows_over(MOVIES)}
+    specs: dict[str, Any] = {
+        name: Cells(mesh, *axes[name]).specs(value) if name in axes else rows.get(name, P())
+        for name, value in known._asdict().items()
+    }
+    return jax.tree.map(functools.partial(NamedSharding, mesh), Known(**specs))
+
+
+def rows_sharding(mesh: Mesh | None) -> NamedSharding | None:
+    """Where the rows of `over_rows` are; None without a mesh."""
+    return None if mesh is None else NamedSharding(mesh, P(AXES))
+
+
+def over_rows(function: Callable[..., Any], mesh: Mesh | None, shared: Any, *spread: Any) -> Any:
+    """What a function makes of what all devices share, and of each device's part of the rows of the other arrays."""
+    if mesh is None:
+        return function(shared, *spread)
+    specs = P(), *[P(AXES)] * len(spread)
+    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=P(AXES), check_vma=False)(shared, *spread)
+
+
+def held(tree: Any, mesh: Mesh | None, spec: P) -> Any:
+    """The same arrays, said to be where the spec says, or everywhere; nothing is said without a mesh."""
+    if mesh is None:
+        return tree
+    return jax.tree.map(lambda array: jax.lax.with_sharding_constraint(array, NamedSharding(mesh, spec)), tree)
+
+
+def with_filling(init: Callable[..., jax.Array], num_rows: int) -> Callable[..., jax.Array]:
+    """The same initial values for so many rows, and 0 for those after them, which fill up a table.
+
+    No gradient reaches these, so they stay 0. The others are the same whatever follows them.
+    """
+
+    def filled_up(key, shape, dtype=jnp.float32) -> jax.Array:
+        rows = init(key, shape, dtype)
+        return rows if shape[0] == num_rows else jnp.where(jnp.arange(shape[0])[:, None] < num_rows, rows, 0)
+
+    return filled_up

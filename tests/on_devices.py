@@ -1,0 +1,84 @@
+"""Trains, resumes and scores on as many devices as its first argument says, and prints what came out as JSON.
+
+    python tests/on_devices.py NUM_DEVICES MESH TASK FOLDER
+
+The number of devices of a process is set once, before JAX starts, so tests run this one in processes of its own.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+
+num_devices, mesh, task, folder = sys.argv[1:]
+os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num_devices}"
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+
+from movierec_jax import load, train_run  # noqa: E402
+from movierec_jax.config import Config, DataConfig, DeviceConfig, ModelConfig, TrainConfig  # noqa: E402
+from movierec_jax.run import prepare  # noqa: E402
+from movierec_jax.sharding import new_mesh  # noqa: E402
+from movierec_jax.train import begin, fit  # noqa: E402
+
+RATINGS = str(pathlib.Path(__file__).parents[1] / "data" / "ml-latest-small")
+SMALL = ModelConfig(embedding_dim=8, hidden_dims=(8, 4), exposure_dim=8)
+
+# What is trained: everything at once, with sums in place of tables; and nothing but ids.
+CONFIGS = {
+    "all": Config(
+        data=DataConfig(ratings=RATINGS, rating_time=True),
+        model=SMALL,
+        train=TrainConfig(epochs=2, batch_size=9000, ensemble_size=2),
+    ),
+    "next": Config(
+        data=DataConfig(ratings=RATINGS, split="time"),
+        model=SMALL,
+        train=TrainConfig(epochs=1, batch_size=9000, users_per_step=50),
+    ),
+    "ids": Config(
+        data=DataConfig(ratings=RATINGS, content=()),
+        model=dataclasses.replace(SMALL, history=(), exposure_dim=0),
+        train=TrainConfig(epochs=1, batch_size=20_000),
+    ),
+}
+
+
+def curve(name: str) -> dict:
+    """The errors of every epoch, and the share of all numbers of the tables that each device holds."""
+    run = prepare(CONFIGS[name], mesh=new_mesh(mesh))
+    epochs = fit(begin(run.train, run.known, recipe=run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
+    records = []
+    for state, record in epochs:
+        records.append([record.train_rmse, record.catalogue_error, record.valid_rmse])
+        params = state.params
+    tables = [params["user_tower"]["embedding"], params["movie_tower"]["embedding"]]
+    tables += jax.tree.leaves(params.get("exposure", {}))
+    shares = [shard.data.size / table.size for table in tables for shard in table.addressable_shards]
+    return {"records": records, "shares": sorted(set(shares))}
+
+
+def trained() -> dict:
+    """The figures of a run, or of one that goes on."""
+    report = train_run(CONFIGS["all"], folder, devices=DeviceConfig(mesh=mesh))
+    return {name: report["test"][name] for name in ("rmse", "ndcg@10")}
+
+
+def lists() -> dict:
+    """The lists of some users, with the scores, plain and diverse, and those of somebody new."""
+    recommender = load(folder, mesh)
+    users = recommender.user_ids()[:70]
+    tables = [recommender.recommend(users, 10), recommender.recommend(users[:5], 10, diversity=0.5)]
+    tables.append(recommender.recommend_for({1: 5.0, 50: 4.0, 260: 3.0}, 10))
+    stars = recommender.predict([1, 2, 3], [50, 260, 1])
+    return {
+        "movies": [table["movie_id"].tolist() for table in tables],
+        "scores": [table["score"].tolist() for table in tables],
+        "stars": np.asarray(stars).tolist(),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(curve(task) if task in CONFIGS else {"trained": trained, "lists": lists}[task]()))
