@@ -19,10 +19,9 @@ from jaxtyping import Array
 from movierec_jax.optimizer import Adapted, learning_rate, without_gradient
 from movierec_jax.recipe import Recipe, TrainState, nothing_known
 from movierec_jax.schema import Known, Rows
+from movierec_jax.sharding import OWN_TABLES
 
 TOWERS = ("user_tower", "movie_tower")
-# The parameters of a tower that have a row for each user or movie.
-TABLES = ("embedding", "bias")
 
 # Those of a tower, by name; each member's, stacked.
 Tables = dict[str, Adapted]
@@ -85,7 +84,7 @@ def settle(state: TrainState, done: Rows, recipe: Recipe) -> TrainState:
 def tables_of(state: TrainState) -> list[Tables]:
     """The tables of users and of movies."""
     trees = (state.params, *(optax.tree_utils.tree_get(state.opt_state, name) for name in ("mu", "nu")))
-    return [{name: Adapted(*(tree[tower][name] for tree in trees)) for name in TABLES} for tower in TOWERS]
+    return [{name: Adapted(*(tree[tower][name] for tree in trees)) for name in OWN_TABLES} for tower in TOWERS]
 
 
 def with_tables(state: TrainState, sides: list[Tables]) -> TrainState:

@@ -9,7 +9,7 @@ from jaxtyping import Float32, Int, Int32, Int64, Shaped
 
 from movierec_jax.grid import Grid
 from movierec_jax.known import filled_up_alike, joined, lay_out, piece_length
-from movierec_jax.orders import shuffled, stable_order
+from movierec_jax.orders import shuffled, stable_order, within_groups
 from movierec_jax.recency import turns
 from movierec_jax.schema import Batch, Ratings, Rows, UserBlocks
 
@@ -95,9 +95,8 @@ def in_cells(stacked: Batch, grid: Grid, ranges: tuple[int, int], width: int) ->
     turn = step * grid.num_cells + cell
     order = stable_order(turn)
     count = np.bincount(turn, minlength=len(stacked.weight) * grid.num_cells)
-    within = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
     width = max(width, int(count.max()))
-    place = turn[order] * width + within
+    place = turn[order] * width + within_groups(count)
 
     def placed(column: np.ndarray) -> np.ndarray:
         filled = np.zeros((len(count) * width, *column.shape[2:]), column.dtype)
@@ -139,7 +138,7 @@ def user_blocks(
     order = stable_order(place)
     block = place[order] // users_per_block
     length = np.bincount(block)
-    within = np.arange(len(order)) - np.repeat(np.cumsum(length) - length, length)
+    within = within_groups(length)
 
     def stack(column: np.ndarray, filling) -> np.ndarray:
         stacked = np.full((len(length), length.max()), filling, column.dtype)

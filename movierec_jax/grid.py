@@ -39,13 +39,17 @@ class Grid:
     def cell(
         self, user_row: Int32[np.ndarray, " n"], movie_row: Int32[np.ndarray, " n"], ranges: tuple[int, int]
     ) -> Int[np.ndarray, " n"]:
-        """The cell of each pair of rows."""
+        """The cell of each pair of rows; of little memory where there is but one cell."""
+        if self.num_cells == 1:
+            return np.broadcast_to(np.int32(0), len(user_row))
         return user_row // ranges[0] * self.model + movie_row // ranges[1]
 
     def within(
         self, user_row: Int32[np.ndarray, "*n"], movie_row: Int32[np.ndarray, "*n"], ranges: tuple[int, int]
     ) -> tuple[Int32[np.ndarray, "*n"], Int32[np.ndarray, "*n"]]:
-        """The same rows, counted from the first of their cell's."""
+        """The same rows, counted from the first of their cell's; themselves where there is but one cell."""
+        if self.num_cells == 1:
+            return user_row, movie_row
         return user_row % np.int32(ranges[0]), movie_row % np.int32(ranges[1])
 
 

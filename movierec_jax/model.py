@@ -40,7 +40,7 @@ from movierec_jax.config import ModelConfig
 from movierec_jax.exposure import Exposure
 from movierec_jax.pooling import BothWays, Weighted, num_links, of_links, pool
 from movierec_jax.schema import Known, Links
-from movierec_jax.sharding import MOVIES, USERS, cells_of, held, with_filling
+from movierec_jax.sharding import Cells, held, link_cells, with_filling
 
 # Parameters of all members of an ensemble, stacked along a first axis.
 Members = Any
@@ -87,6 +87,10 @@ class Seen(NamedTuple):
     has_row: Float[Array, " owners"]
 
 
+# Links, which of them count, and where they lie.
+Layout = tuple[Links, Bool[Array, "_length _pieces"], Cells | None]
+
+
 def seen(
     known: Known,
     by_user: Bool[Array, "user_length user_pieces"],
@@ -95,31 +99,27 @@ def seen(
 ) -> tuple[Seen, Seen]:
     """What the towers see of all users and of all movies, by those ratings that count as either layout says."""
 
-    def weighted(links: Links, counts: Bool[Array, "length pieces"], value: int, sides: tuple[str, str]) -> Weighted:
-        return Weighted(links.owner, links.other, (links.values[value], None), counts, cells_of(mesh, *sides))
+    def content(*layouts: tuple[Links, Cells | None]) -> BothWays:
+        return BothWays(*(Weighted(links.owner, links.other, links.values, cells=cells) for links, cells in layouts))
 
-    def side(
-        value: int,
-        axes: tuple[str, str],
-        own: tuple[Links, Bool[Array, "_length _pieces"]],
-        others: tuple[Links, Bool[Array, "_length _pieces"]],
-        features: tuple[Links, Links],
-        count: Float[Array, " owners"],
-    ) -> Seen:
-        forward, backward = weighted(*own, value, axes), weighted(*others, value, axes[::-1])
-        content = (
-            Weighted(links.owner, links.other, links.values, cells=cells_of(mesh, *where))
-            for links, where in zip(features, ((axes[0], None), (None, axes[0])), strict=True)
+    def side(value: int, own: Layout, others: Layout, content: BothWays, count: Float[Array, " owners"]) -> Seen:
+        ratings = BothWays(
+            *(
+                Weighted(links.owner, links.other, (links.values[value], None), counts, cells)
+                for links, counts, cells in (own, others)
+            )
         )
-        return Seen(
-            BothWays(forward, backward), num_links(forward, len(count)), BothWays(*content), jnp.ones_like(count)
-        )
+        return Seen(ratings, num_links(ratings.forward, len(count)), content, jnp.ones_like(count))
 
-    of_user, of_movie = (known.by_user, by_user), (known.by_movie, by_movie)
-    features = (known.user_features, known.by_user_feature), (known.movie_features, known.by_movie_feature)
+    cells = link_cells(mesh)
+    of_user, of_movie = (known.by_user, by_user, cells.by_user), (known.by_movie, by_movie, cells.by_movie)
+    user_content = content((known.user_features, cells.user_features), (known.by_user_feature, cells.by_user_feature))
+    movie_content = content(
+        (known.movie_features, cells.movie_features), (known.by_movie_feature, cells.by_movie_feature)
+    )
     return (
-        side(0, (USERS, MOVIES), of_user, of_movie, features[0], known.user_count),
-        side(1, (MOVIES, USERS), of_movie, of_user, features[1], known.movie_count),
+        side(0, of_user, of_movie, user_content, known.user_count),
+        side(1, of_movie, of_user, movie_content, known.movie_count),
     )
 
 

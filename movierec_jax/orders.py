@@ -18,6 +18,11 @@ def shuffled(length: int, seed: int | Sequence[int]) -> Int[np.ndarray, " length
     return places
 
 
+def within_groups(count: Int[np.ndarray, " groups"]) -> Int[np.ndarray, " n"]:
+    """For groups of so many members, one after another: which of its group's each member is, from 0."""
+    return np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+
+
 def stable_order(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """The places of values in rising order, of equal ones as they stand: a fast `np.argsort(values, kind="stable")`.
 

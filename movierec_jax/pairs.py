@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int32
 
-from movierec_jax.sharding import AXES, MOVIES, USERS, Cells, rows_over
+from movierec_jax.sharding import AXES, MOVIES, USERS, link_cells, on_each, rows_over
 
 # Trees of arrays: parameters; tables of as many rows each; columns of as many pairs each.
 Params = Any
@@ -62,18 +62,18 @@ def with_gradients(loss, at_once, mesh, params, tables, places, columns, key):
     if mesh is None:
         return of_device(loss, at_once, params, tables, places, columns, key)
 
+    cells: Any = link_cells(mesh)
+
     def of_cell(*cell):
         sums, (of_params, (of_users, of_movies)) = of_device(loss, at_once, *cell)
-        of_users = Cells(mesh, USERS, MOVIES).add_up(of_users)
-        of_movies = Cells(mesh, MOVIES, USERS).add_up(of_movies)
-        return *jax.lax.psum((sums, of_params), AXES), of_users, of_movies
+        of_tables = cells.by_user.add_up(of_users), cells.by_movie.add_up(of_movies)
+        return *jax.lax.psum((sums, of_params), AXES), *of_tables
 
-    sums, of_params, *of_tables = jax.shard_map(
+    sums, of_params, *of_tables = on_each(
         of_cell,
         mesh=mesh,
         in_specs=(P(), (P(USERS), P(MOVIES)), P(AXES), P(AXES), P()),
         out_specs=(P(), P(), rows_over(USERS), rows_over(MOVIES)),
-        check_vma=False,
     )(params, tables, places, columns, key)
     return sums, (of_params, tuple(of_tables))
 

@@ -19,7 +19,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.schema import Links
-from movierec_jax.sharding import Cells
+from movierec_jax.sharding import Cells, on_each
 
 
 @typing.no_type_check  # JAX also makes trees of it with other things in place of the arrays.
@@ -129,12 +129,11 @@ def by_owner(function: Callable[[Any, Weighted, int], Any], tables: Any, links: 
     if cells is None:
         return function(tables, links, num_owners)
     num_in_range = num_owners // cells.num_ranges(cells.owner)
-    return jax.shard_map(
+    return on_each(
         lambda tables, links: cells.add_up(function(tables, links, num_in_range)),
         mesh=cells.mesh,
         in_specs=(P(cells.other), cells.specs(links)),
         out_specs=cells.owner_rows(),
-        check_vma=False,
     )(tables, links)
 
 
@@ -144,12 +143,11 @@ def of_links(values: Float[Array, " rows"], links: Weighted, *, of_others: bool)
     rows = links.other if of_others else links.owner[None]
     if cells is None:
         return values[rows]
-    return jax.shard_map(
+    return on_each(
         lambda values, rows: values[rows],
         mesh=cells.mesh,
         in_specs=(P(cells.other if of_others else cells.owner), cells.specs(rows)),
         out_specs=cells.specs(rows),
-        check_vma=False,
     )(values, rows)
 
 

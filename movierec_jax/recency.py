@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float32, Int, Int32, Int64
 
-from movierec_jax.orders import stable_order
+from movierec_jax.orders import stable_order, within_groups
 from movierec_jax.schema import NO_TIMESTAMP
 
 # Power of a rating's place among those of its user, as a share of their number, by which it counts.
@@ -18,7 +18,7 @@ def turns(
     order = order[stable_order(owner[order])]
     count = np.bincount(owner)
     turn = np.empty(len(owner), np.int32)
-    turn[order] = np.arange(len(owner)) - np.repeat(np.cumsum(count) - count, count)
+    turn[order] = within_groups(count)
     return turn
 
 

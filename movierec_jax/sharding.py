@@ -29,6 +29,20 @@ USERS, MOVIES = AXES = ("data", "model")
 
 # For each tower the tables that have a row for each of its own users or movies, and for each of the other side.
 OWN_TABLES, OTHER_TABLES = ("embedding", "bias"), ("explicit", "implicit")
+# The axis along which the rows of each table lie, by the last two names that lead to it.
+AXIS_OF_TABLE = {
+    **{
+        (tower, table): axis
+        for tower, axes in {"user_tower": (USERS, MOVIES), "movie_tower": (MOVIES, USERS)}.items()
+        for axis, tables in zip(axes, (OWN_TABLES, OTHER_TABLES), strict=True)
+        for table in tables
+    },
+    **{("exposure", table): MOVIES for table in ("rated", "movie", "bias")},
+}
+
+
+# What each device does with its part. Its gradient is never asked for: sums over ratings bring their own.
+on_each = functools.partial(jax.shard_map, check_vma=False)
 
 
 def new_mesh(text: str | None = None, devices: Sequence[jax.Device] | None = None) -> Mesh | None:
@@ -99,28 +113,35 @@ class Cells(NamedTuple):
         return P(self.owner) if self.other is None or self.owner is None else rows_over(self.owner)
 
 
-def cells_of(mesh: Mesh | None, owner: str | None, other: str | None) -> Cells | None:
-    """Where links between rows along these axes lie; None on one device."""
-    return None if mesh is None else Cells(mesh, owner, other)
+class LinkCells(NamedTuple):
+    """Where the links of `Known` lie, in their order there; None on one device."""
+
+    by_user: Cells | None = None
+    by_movie: Cells | None = None
+    user_features: Cells | None = None
+    by_user_feature: Cells | None = None
+    movie_features: Cells | None = None
+    by_movie_feature: Cells | None = None
 
 
-def spec_of(path: Sequence[Any], array: Any) -> P:
+def link_cells(mesh: Mesh | None) -> LinkCells:
+    """Where they lie on a mesh: ratings in all cells, content along the rows that have it."""
+    if mesh is None:
+        return LinkCells()
+    axes = (USERS, MOVIES), (MOVIES, USERS), (USERS, None), (None, USERS), (MOVIES, None), (None, MOVIES)
+    return LinkCells(*(Cells(mesh, *of_links) for of_links in axes))
+
+
+def spec_of(path: Sequence[Any]) -> P:
     """Where an array of the training state is, by the names that lead to it; its first axis counts members."""
-    names = [getattr(key, "key", getattr(key, "name", None)) for key in path]
-    sides = {"user_tower": (USERS, MOVIES), "movie_tower": (MOVIES, USERS), "exposure": (MOVIES, MOVIES)}
-    for part, (own, other) in sides.items():
-        if part in names and array.ndim > 1:
-            is_exposure = part == "exposure"
-            if is_exposure or names[-1] in OWN_TABLES:
-                return P(None, *rows_over(own))
-            if names[-1] in OTHER_TABLES:
-                return P(None, *rows_over(other))
-    return P()
+    names: Any = tuple(getattr(key, "key", getattr(key, "name", None)) for key in path[-2:])
+    axis = AXIS_OF_TABLE.get(names)
+    return P() if axis is None else P(None, *rows_over(axis))
 
 
 def state_shardings(state: Any, mesh: Mesh) -> Any:
     """The sharding of each array of a training state, or of parameters."""
-    return jax.tree.map_with_path(lambda path, array: NamedSharding(mesh, spec_of(path, array)), state)
+    return jax.tree.map_with_path(lambda path, _: NamedSharding(mesh, spec_of(path)), state)
 
 
 def placed(state: Any, mesh: Mesh | None) -> Any:
@@ -130,20 +151,10 @@ def placed(state: Any, mesh: Mesh | None) -> Any:
 
 def known_shardings(known: Known, mesh: Mesh) -> Known:
     """The sharding of all that the towers see."""
-    axes: dict[str, tuple[str | None, str | None]] = {
-        "by_user": (USERS, MOVIES),
-        "by_movie": (MOVIES, USERS),
-        "user_features": (USERS, None),
-        "by_user_feature": (None, USERS),
-        "movie_features": (MOVIES, None),
-        "by_movie_feature": (None, MOVIES),
-    }
-    rows = {"user_count": rows_over(USERS), "movie_count": rows_over(MOVIES)}
-    specs: dict[str, Any] = {
-        name: Cells(mesh, *axes[name]).specs(value) if name in axes else rows.get(name, P())
-        for name, value in known._asdict().items()
-    }
-    return jax.tree.map(functools.partial(NamedSharding, mesh), Known(**specs))
+    cells: Any = link_cells(mesh)
+    specs: list[Any] = [cell.specs(part) for cell, part in zip(cells, known[: len(cells)], strict=True)]
+    specs += [rows_over(USERS), rows_over(MOVIES), P(), P(), P()]
+    return jax.tree.map(functools.partial(NamedSharding, mesh), Known(*specs))
 
 
 def rows_sharding(mesh: Mesh | None) -> NamedSharding | None:
@@ -156,14 +167,14 @@ def over_rows(function: Callable[..., Any], mesh: Mesh | None, shared: Any, *spr
     if mesh is None:
         return function(shared, *spread)
     specs = P(), *[P(AXES)] * len(spread)
-    return jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=P(AXES), check_vma=False)(shared, *spread)
+    return on_each(function, mesh=mesh, in_specs=specs, out_specs=P(AXES))(shared, *spread)
 
 
 def held(tree: Any, mesh: Mesh | None, spec: P) -> Any:
     """The same arrays, said to be where the spec says, or everywhere; nothing is said without a mesh."""
     if mesh is None:
         return tree
-    return jax.tree.map(lambda array: jax.lax.with_sharding_constraint(array, NamedSharding(mesh, spec)), tree)
+    return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, spec))
 
 
 def with_filling(init: Callable[..., jax.Array], num_rows: int) -> Callable[..., jax.Array]:

@@ -119,9 +119,10 @@ def steps_of_epoch(
     block = batches.block_of_steps(num_blocks, config.seed, epoch * num_steps, num_steps)
     sides = (train.user_row, model.num_users), (train.movie_row, model.num_movies)
     counts = [np.bincount(row, minlength=num_rows) for row, num_rows in sides] if recipe.is_by_rows else []
-    grid = grid_of(model.mesh)
-    ranges = grid.ranges(*model.table_rows)
-    width = batches.most_in_cell(np.bincount(grid.cell(train.user_row, train.movie_row, ranges)), batch_size)
+    if model.mesh is not None:
+        grid = grid_of(model.mesh)
+        ranges = grid.ranges(*model.table_rows)
+        width = batches.most_in_cell(np.bincount(grid.cell(train.user_row, train.movie_row, ranges)), batch_size)
     for first in range(0, num_steps, at_once):
         places, rows = order[first * batch_size : (first + at_once) * batch_size], None
         stacked = batches.stack_batches(train, places, batch_size)
