@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 from absl import app, flags, logging
 
-from movierec_jax.config import Config, as_flag
+from movierec_jax.config import Config, ProcessConfig, as_flag
 from movierec_jax.programs import keep_programs
 from movierec_jax.schema import InputError, Interrupted
 
@@ -103,7 +103,12 @@ def run(main: Callable[[], Any], sections: Sequence[type], doc: str, repeatable:
     def start(argv: list[str]) -> None:
         calm_libraries()
         keep_programs()
-        sys.exit(exit_status(main))
+        status = exit_status(main)
+        if status and ProcessConfig in sections and section_from_flags(ProcessConfig()).coordinator_address is not None:
+            # JAX would wait for the other processes, which wait for this one.
+            sys.stdout.flush()
+            os._exit(status)
+        sys.exit(status)
 
     app.run(start, flags_parser=lambda argv: parse_flags(argv, sections, doc))
 
@@ -114,6 +119,11 @@ def calm_libraries() -> None:
     # Orbax logs every file, and every error besides raising it; after one, what it had begun to do ends noisily.
     logging.set_verbosity(logging.FATAL)
     sys.unraisablehook = lambda unraisable: None
+
+
+def say_nothing() -> None:
+    """Has what this process prints go nowhere, where another prints the same."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, it is open as long as the process
 
 
 def parse_flags(argv: list[str], sections: Sequence[type], doc: str) -> list[str]:

@@ -6,6 +6,7 @@ Each field carries the help text of its flag; a field's name is the flag's name.
 import dataclasses
 import json
 import math
+import re
 import types
 import typing
 from typing import Any, TypeVar
@@ -32,8 +33,8 @@ TABLE_NUMBERS = 2**25
 # Ratings of a batch, for each user and movie of train, up to which a step takes their rows alone from the tables.
 RATINGS_PER_ROW = 0.5
 
-# Ratings whose batches are made and given to the device at once: little beside what else a run keeps of large data.
-RATINGS_AT_ONCE = 2**21
+# Has where processes meet, and which is which, be found out.
+AUTO = "auto"
 
 # What the error over the whole catalogue may take for a hit.
 HITS = ("rated", "relevant", "graded")
@@ -278,6 +279,11 @@ class TrainConfig:
     )
     patience: int = setting(0, "stop after this many epochs without a better validation RMSE; 0: never")
     ensemble_size: int = setting(1, "members trained at once from other initial values; predictions are their mean")
+    ratings_at_once: int = setting(
+        2**21,
+        "ratings, in whole steps, that devices are given at once; only between them a run is saved or stopped, and "
+        "fewer take less memory",
+    )
     seed: int = setting(0, "seed of initial values, order of ratings and dropout")
 
     def __post_init__(self):
@@ -289,6 +295,7 @@ class TrainConfig:
             require(0 <= getattr(self, flag) < float("inf"), flag, getattr(self, flag), "0 or more")
         require(0 <= self.cold_share < 1, "cold_share", self.cold_share, "0 or more and below 1")
         require(self.ensemble_size >= 1, "ensemble_size", self.ensemble_size, "1 or more")
+        require(self.ratings_at_once >= 1, "ratings_at_once", self.ratings_at_once, "1 or more")
         choose("hit", self.hit, HITS)
         require(0 < self.unrated_weight < float("inf"), "unrated_weight", self.unrated_weight, "above 0")
         if self.exposure_to is not None:
@@ -374,6 +381,34 @@ class DeviceConfig:
         "devices along two axes, such as data:4,model:2: users are spread over the first, movies over the second; "
         "without it all devices along data",
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class ProcessConfig:
+    """Which processes do the work together, each on a host of its own."""
+
+    coordinator_address: str | None = setting(
+        None,
+        f"host:port at which process 0 is met by all others, or {AUTO}: it and what follows are found out on TPU pods, "
+        "SLURM, Open MPI and Kubernetes",
+    )
+    num_processes: int | None = setting(None, "how many processes there are")
+    process_id: int | None = setting(None, "which of them this one is, from 0")
+
+    def __post_init__(self):
+        require(self.num_processes is None or self.num_processes >= 1, "num_processes", self.num_processes, "1 or more")
+        if (self.num_processes is None) != (self.process_id is None):
+            raise InputError("--num_processes and --process_id: give both, or neither")
+        if self.num_processes is not None and self.process_id is not None:
+            expected = f"0 to {self.num_processes - 1}, as there are --num_processes={self.num_processes}"
+            require(0 <= self.process_id < self.num_processes, "process_id", self.process_id, expected)
+        if self.coordinator_address == AUTO and self.num_processes is not None:
+            raise InputError(f"--coordinator_address={AUTO}: finds out --num_processes and --process_id; give neither")
+        if self.coordinator_address not in (None, AUTO):
+            is_address = re.fullmatch(r".+:\d+", self.coordinator_address) is not None
+            require(is_address, "coordinator_address", self.coordinator_address, f"{AUTO}, or a host and a port")
+            if self.num_processes is None:
+                raise InputError("--coordinator_address: give --num_processes and --process_id with it")
 
 
 @dataclasses.dataclass(frozen=True)

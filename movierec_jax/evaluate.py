@@ -14,9 +14,9 @@ from jaxtyping import Bool, Float32, Int32
 
 from movierec_jax import metrics
 from movierec_jax.baselines import rating_baselines
-from movierec_jax.checkpoint import Run, places_and_rows
 from movierec_jax.config import EvalConfig
 from movierec_jax.model import Members, encode
+from movierec_jax.prepared import Run, places_and_rows
 from movierec_jax.recommend import Rated, TopK, order_of, predict_stars, top_k_blocks
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, InputError, Ratings
 

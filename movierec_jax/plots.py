@@ -1,6 +1,7 @@
 """Pictures of a run: how it learnt, what it predicts for each true rating, and where it errs."""
 
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float, Real
@@ -13,7 +14,7 @@ PREDICTED_BINS = 60
 
 def save_plots(
     folder: pathlib.Path,
-    records: list[EpochRecord],
+    records: Sequence[EpochRecord],
     predicted: Float[np.ndarray, " ratings"],
     rating: Float[np.ndarray, " ratings"],
     num_ratings_of_movie: Real[np.ndarray, " ratings"],
@@ -36,7 +37,7 @@ def save_plots(
         figure.savefig(folder / f"{name}.png", dpi=120)
 
 
-def draw_learning_curve(axes, records: list[EpochRecord]) -> None:
+def draw_learning_curve(axes, records: Sequence[EpochRecord]) -> None:
     """RMSE by epoch, in training (with dropout, while it moves) and on validation."""
     epochs = [record.epoch for record in records]
     axes.plot(epochs, [record.train_rmse for record in records], marker=".", label="train, while learning")

@@ -3,12 +3,13 @@
 import importlib.metadata
 import math
 import platform
+from collections.abc import Sequence
 
 import jax
 
-from movierec_jax.checkpoint import Run
 from movierec_jax.config import Config
 from movierec_jax.evaluate import Evaluation
+from movierec_jax.prepared import Run
 from movierec_jax.train import EpochRecord, best_record
 
 PACKAGES = ("movierec-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pandas", "pyarrow")
@@ -35,7 +36,7 @@ def figures(evaluation: Evaluation) -> dict:
 
 
 def build_report(
-    run: Run, records: list[EpochRecord], evaluation: Evaluation, seconds: dict[str, float], num_parameters: int
+    run: Run, records: Sequence[EpochRecord], evaluation: Evaluation, seconds: dict[str, float], num_parameters: int
 ) -> dict:
     """All figures of a finished run as plain values; a figure that does not exist is None."""
     best = best_record(records)

@@ -11,7 +11,7 @@ import pathlib
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -21,18 +21,21 @@ from jax.sharding import Mesh
 from tensorboardX import SummaryWriter
 from tqdm import tqdm
 
-from movierec_jax import checkpoint
-from movierec_jax.checkpoint import Checkpoints, Run, new_run
+from movierec_jax import hosts
+from movierec_jax.checkpoint import Checkpoints
 from movierec_jax.cleaning import clean, clean_held_out, describe_dropped
 from movierec_jax.config import CACHE_FOLDER, Config, DeviceConfig
 from movierec_jax.evaluate import evaluate
+from movierec_jax.files import read_json, write_json
 from movierec_jax.movielens import read_ratings
 from movierec_jax.plots import save_plots
+from movierec_jax.prepared import Run, new_run
 from movierec_jax.report import build_report, closing_table, time_note
 from movierec_jax.schema import MOVIE_ID, RATING, InputError, Interrupted
 from movierec_jax.sharding import new_mesh
 from movierec_jax.splits import split, without_pairs
-from movierec_jax.train import EpochRecord, begin, best_record, fit, is_finished
+from movierec_jax.train import EpochRecord, Progress, begin, best_record, go_on, is_finished
+from movierec_jax.workdir import open_workdir
 
 # How much work a kill may cost where no epoch has to be kept for its validation RMSE.
 SAVE_SECONDS = 10.0
@@ -52,35 +55,46 @@ def train_run(
     start = time.perf_counter()
     workdir = pathlib.Path(workdir)
     goes_on = f"The same command{', without --overwrite,' if overwrite else ''} goes on: --workdir={workdir}"
-    with interruptible(goes_on) as stop:
+    with interruptible(goes_on) as stop, hosts.errors_named(goes_on):
         mesh = new_mesh(devices.mesh)
         run = prepare(config, cache_of(workdir), mesh)
         data_seconds = time.perf_counter() - start
         stop.raise_if_asked()
-        checkpoint.open_workdir(workdir, run, overwrite=overwrite)
+        open_workdir(workdir, run, overwrite=overwrite)
         if (workdir / "report.json").exists():
             print(f"{workdir} holds this run, finished; --overwrite starts it anew")
-            return checkpoint.read_json(workdir / "report.json")
+            return read_json(workdir / "report.json")
         with contextlib.closing(Checkpoints(workdir)) as checkpoints:
             records = train(run, workdir, checkpoints, stop)
-            params = checkpoints.best_params(run.recipe, warn=print)
     train_seconds = time.perf_counter() - start - data_seconds
+    if hosts.are_many():
+        # What is left is little, and the first does it with its own devices.
+        run = dataclasses.replace(run, mesh=new_mesh(devices=jax.local_devices()))
+    report = {}
+    if hosts.is_first():
+        report = write_report(workdir, run, records, data_seconds, train_seconds)
+    hosts.wait_for_all("report written")
+    return report if hosts.is_first() else read_json(workdir / "report.json")
+
+
+def write_report(
+    workdir: pathlib.Path, run: Run, records: Sequence[EpochRecord], data_seconds: float, train_seconds: float
+) -> dict[str, Any]:
+    """Measures the best epoch of a run on its test part; leaves report and plots, and returns the report."""
+    start, config = time.perf_counter(), run.config
+    with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
+        params = checkpoints.best_params(run.recipe, warn=print)
     evaluation = evaluate(run, params, run.parts.test, config.evaluation)
     print(f"\ntest part{time_note(config)}: {closing_table(evaluation)}\n")
     movie_row = run.movies.rows(run.parts.test[MOVIE_ID])
     rating = run.parts.test[RATING].to_numpy()
     save_plots(workdir / "plots", records, evaluation.predicted, rating, run.known.movie_count[movie_row])
-    total_seconds = time.perf_counter() - start
-    seconds = {
-        "data": data_seconds,
-        "train": train_seconds,
-        "evaluate": total_seconds - data_seconds - train_seconds,
-        "total": total_seconds,
-    }
+    seconds = {"data": data_seconds, "train": train_seconds, "evaluate": time.perf_counter() - start}
+    seconds["total"] = sum(seconds.values())
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
     report = build_report(run, records, evaluation, seconds, num_parameters)
-    checkpoint.write_json(workdir / "report.json", report)
-    print(f"{total_seconds:.1f} s (imports apart); report, plots and checkpoints in {workdir}")
+    write_json(workdir / "report.json", report)
+    print(f"{seconds['total']:.1f} s (imports apart); report, plots and checkpoints in {workdir}")
     return report
 
 
@@ -155,30 +169,38 @@ def print_dropped(dropped: dict[str, int]) -> None:
         print(f"  left out {describe_dropped(dropped)}")
 
 
-def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: "StopRequest") -> list[EpochRecord]:
+def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: "StopRequest") -> tuple[EpochRecord, ...]:
     """Trains from the newest checkpoint to the end, and returns the records of all epochs.
 
-    Saves the last epoch, each that has a validation RMSE, as it may be the best, and of others one every SAVE_SECONDS.
+    Saves the last step, each epoch that has a validation RMSE, as it may be the best, and what comes between every
+    SAVE_SECONDS.
     """
     recipe = run.recipe
-    state, records = checkpoints.latest(recipe, warn=print) or (begin(run.train, run.known, recipe=recipe), [])
-    if records:
-        print(f"going on after epoch {records[-1].epoch} of {recipe.epochs}")
-    with EpochLog(workdir, records, len(run.train), recipe.epochs) as log:
-        epochs = fit(state, run.train, run.valid, run.known, recipe=recipe)
+    newest = checkpoints.latest(recipe, warn=print)
+    state, progress = newest or (begin(run.train, run.known, recipe=recipe), Progress())
+    if progress.step:
+        print(f"going on after {where(progress)} of {recipe.epochs}")
+    with contextlib.ExitStack() as stack:
+        log = None
+        if hosts.is_first():
+            log = stack.enter_context(EpochLog(workdir, progress.records, len(run.train), recipe.epochs))
+        some_steps = go_on(state, progress, run.train, run.valid, run.known, recipe=recipe)
         is_saved, saved_at = True, time.monotonic()
-        while not (is_finished(records, recipe) or stop.is_asked):
-            state, record = next(epochs)
-            records.append(record)
-            is_saved = record.valid_rmse is not None or time.monotonic() - saved_at >= SAVE_SECONDS
+        while not (is_finished(progress.records, recipe) or stop.is_asked_of_any()):
+            state, progress = next(some_steps)
+            record = progress.records[-1] if progress.is_at_epochs_end else None
+            is_due = hosts.first_says(time.monotonic() - saved_at >= SAVE_SECONDS)
+            is_saved = is_due or (record is not None and record.valid_rmse is not None)
             if is_saved:
-                checkpoints.save(state, records, recipe)
+                checkpoints.save(state, progress, recipe)
                 saved_at = time.monotonic()
-            log.add(record)
+            if log is not None and record is not None:
+                log.add(record)
         if not is_saved:
-            checkpoints.save(state, records, recipe)
+            checkpoints.save(state, progress, recipe)
     checkpoints.wait()
     stop.raise_if_asked()
+    records = progress.records
     best = best_record(records)
     if records[-1].epoch < recipe.epochs:
         print(f"no better validation RMSE in {recipe.config.patience} epochs: stopped after epoch {records[-1].epoch}")
@@ -186,10 +208,16 @@ def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: "Stop
     return records
 
 
+def where(progress: Progress) -> str:
+    """How far training has come, in words."""
+    epochs = f"epoch {len(progress.records)}"
+    return epochs if progress.is_at_epochs_end else f"step {progress.since.num_steps} past {epochs}"
+
+
 class EpochLog:
     """Tells of each epoch: a line, a progress bar on a terminal, metrics.jsonl, and TensorBoard events."""
 
-    def __init__(self, workdir: pathlib.Path, records: list[EpochRecord], num_ratings: int, epochs: int):
+    def __init__(self, workdir: pathlib.Path, records: Sequence[EpochRecord], num_ratings: int, epochs: int):
         self.epochs, self.num_ratings, done = epochs, num_ratings, len(records)
         # The records of epochs that a killed run did not save are left out.
         self.lines = (workdir / "metrics.jsonl").open("w", encoding="utf-8")
@@ -234,23 +262,32 @@ class StopRequest:
     def __init__(self, goes_on: str):
         self.goes_on = goes_on
         self.received: int | None = None
+        self.turn = 0
 
     @property
     def is_asked(self) -> bool:
         return self.received is not None
 
+    def is_asked_of_any(self) -> bool:
+        """Whether it has come to any of the processes; all must ask, time after time, and are told the same."""
+        self.turn += 1
+        if hosts.are_preempted(self.turn):
+            self.received = signal.SIGTERM
+        return self.is_asked
+
     def raise_if_asked(self) -> None:
-        """Raises Interrupted once a signal has come; all epochs must have been saved."""
+        """Raises Interrupted once a signal has come; all steps must have been saved."""
         if self.received is not None:
             name = signal.Signals(self.received).name
-            raise Interrupted(f"stopped by {name}; all epochs so far are saved. {self.goes_on}", self.received)
+            raise Interrupted(f"stopped by {name}; all steps so far are saved. {self.goes_on}", self.received)
 
 
 @contextlib.contextmanager
 def interruptible(goes_on: str) -> Iterator[StopRequest]:
     """Within it SIGTERM and SIGINT are kept for later, as a request to stop.
 
-    A second signal of the kind acts at once, as it would have without. Does nothing outside the main thread.
+    A second signal of the kind acts at once, as it would have without. Does nothing outside the main thread, nor where
+    there are many processes, of which JAX tells all when one is asked.
     """
     stop = StopRequest(goes_on)
     before: dict[int, Any] = {}
@@ -259,7 +296,7 @@ def interruptible(goes_on: str) -> Iterator[StopRequest]:
         stop.received = stop.received or number
         signal.signal(number, before[number])
 
-    if threading.current_thread() is threading.main_thread():
+    if threading.current_thread() is threading.main_thread() and not hosts.are_many():
         before |= {number: signal.signal(number, keep) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop

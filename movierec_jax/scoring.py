@@ -12,8 +12,8 @@ import pyarrow.csv
 import pyarrow.parquet
 from tqdm import tqdm
 
-from movierec_jax.checkpoint import whole_file
 from movierec_jax.config import ScoreConfig
+from movierec_jax.files import PARTIAL, whole_file
 from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.trained import PREDICTED_RATING, RANK, SCORE, Recommender
 
@@ -64,6 +64,24 @@ def score_to_file(
     return num_rows
 
 
+def part_of(users: pd.Index, output: pathlib.Path, number: int, num_parts: int) -> tuple[pd.Index, pathlib.Path]:
+    """The share of the users, and the file, of one of the processes that write a dataset; all of both of a single one.
+
+    The files of a dataset in the order of their names are the one file that a single process would write. Raises
+    InputError where the dataset is none, or has files of another number of processes.
+    """
+    if num_parts == 1:
+        return users, output
+    require_output(output, (".parquet",), is_folder=True)
+    output.mkdir(exist_ok=True)
+    names = [f"part-{part:05d}-of-{num_parts:05d}.parquet" for part in range(num_parts)]
+    others = sorted(path.name for path in output.iterdir() if path.name.removesuffix(PARTIAL) not in names)
+    if others:
+        raise InputError(f"--output={output}: holds {others[0]}, which is no part of {num_parts}; name another folder")
+    first, end = (len(users) * place // num_parts for place in (number, number + 1))
+    return users[first:end], output / names[number]
+
+
 def counted(blocks: Iterable[pd.DataFrame], bar: tqdm) -> Iterator[pa.Table]:
     """Blocks of lists as Arrow tables, each told to the progress bar."""
     for block in blocks:
@@ -83,14 +101,14 @@ def regroup(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
         yield waiting.combine_chunks()
 
 
-def require_output(path: pathlib.Path, endings: tuple[str, ...]) -> None:
-    """Raises InputError unless a file of this name can be written, and its name has one of the endings."""
+def require_output(path: pathlib.Path, endings: tuple[str, ...], *, is_folder: bool = False) -> None:
+    """Raises InputError unless a file of this name can be written, or a folder; its name has one of the endings."""
     if path.suffix not in endings:
         raise InputError(f"--output={path}: must end in {' or '.join(endings)}")
     if not path.parent.is_dir():
         raise InputError(f"--output={path}: the folder {path.parent} does not exist; make it first")
-    if path.is_dir():
-        raise InputError(f"--output={path}: is a folder; name a file")
+    if path.exists() and path.is_dir() != is_folder:
+        raise InputError(f"--output={path}: is a {'file; name a folder' if is_folder else 'folder; name a file'}")
 
 
 def read_user_ids(path: pathlib.Path, recommender: Recommender) -> pd.Index:

@@ -170,6 +170,20 @@ def over_rows(function: Callable[..., Any], mesh: Mesh | None, shared: Any, *spr
     return on_each(function, mesh=mesh, in_specs=specs, out_specs=P(AXES))(shared, *spread)
 
 
+def everywhere(tree: Any, mesh: Mesh) -> Any:
+    """The sharding of arrays that every device has whole."""
+    return jax.tree.map(lambda _: NamedSharding(mesh, P()), tree)
+
+
+def put(tree: Any, shardings: Any) -> Any:
+    """Arrays of the host where the shardings want them; of many processes each puts what its own devices have."""
+    return jax.tree.map(
+        lambda array, sharding: jax.make_array_from_callback(array.shape, sharding, lambda place: array[place]),
+        tree,
+        shardings,
+    )
+
+
 def held(tree: Any, mesh: Mesh | None, spec: P) -> Any:
     """The same arrays, said to be where the spec says, or everywhere; nothing is said without a mesh."""
     if mesh is None:

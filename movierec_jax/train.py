@@ -3,9 +3,10 @@
 import concurrent.futures
 import dataclasses
 import functools
-import itertools
+import math
+import operator
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,14 +18,14 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Float32, Int, Int32
 
 from movierec_jax import batch_rows, batches
-from movierec_jax.config import RATINGS_AT_ONCE, TrainConfig
+from movierec_jax.config import TrainConfig
 from movierec_jax.hiding import Catalogue, Told, catalogue_of, error_over_catalogue
 from movierec_jax.model import Encoded, Members, Seen, as_new, encode, mean_stars, seen
 from movierec_jax.objective import Drawn, decay, drawn_by, exposure_decay, squared_error, variance
 from movierec_jax.pairs import pairs_at_once, sum_over_pairs
 from movierec_jax.recipe import Recipe, TrainState, member_keys, new_state, nothing_seen, shapes_of_state
 from movierec_jax.schema import Batch, InputError, Known, Ratings, Rows, UserBlocks
-from movierec_jax.sharding import AXES, grid_of, known_shardings, placed
+from movierec_jax.sharding import AXES, everywhere, grid_of, held, known_shardings, placed, put
 
 # Tell the random numbers of hiding from all others: what is hidden from the towers, and from exposure.
 HIDING = 0x5EED
@@ -82,6 +83,37 @@ class EpochRecord:
     seconds: float
 
 
+@dataclasses.dataclass(frozen=True)
+class StepErrors:
+    """The errors of some steps, added up over ratings and over steps, and the seconds that they took."""
+
+    num_steps: int = 0
+    num_ratings: float = 0.0
+    squared_error: float = 0.0
+    catalogue_error: float = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: "StepErrors") -> "StepErrors":
+        return StepErrors(*map(operator.add, dataclasses.astuple(self), dataclasses.astuple(other)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How training has gone: the records of whole epochs, and what the steps since the last of them have shown."""
+
+    records: tuple[EpochRecord, ...] = ()
+    since: StepErrors = StepErrors()
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return (self.records[-1].step if self.records else 0) + self.since.num_steps
+
+    @property
+    def is_at_epochs_end(self) -> bool:
+        return self.since.num_steps == 0 and bool(self.records)
+
+
 def begin(train: Ratings, known: Known, *, recipe: Recipe) -> TrainState:
     """The state before the first step, made while another thread compiles the epochs that `fit` will run.
 
@@ -103,9 +135,13 @@ def begin(train: Ratings, known: Known, *, recipe: Recipe) -> TrainState:
 
 
 def steps_of_epoch(
-    train: Ratings, blocks: UserBlocks | None, epoch: int, recipe: Recipe, ratings_at_once: int = RATINGS_AT_ONCE
+    train: Ratings,
+    blocks: UserBlocks | None,
+    epoch: int,
+    recipe: Recipe,
+    first_step: int = 0,
 ) -> Iterator[Steps]:
-    """The steps of an epoch, counted from 0, some at a time: a function of it and of the seed.
+    """The steps of an epoch, counted from 0, some at a time, from the first that is asked for: a function of the seed.
 
     All are alike in shape (`batches.most_rows` says how surely), and as few as hold `ratings_at_once`, so that memory
     does not grow with the ratings.
@@ -113,7 +149,7 @@ def steps_of_epoch(
     config, model, batch_size = recipe.config, recipe.model, recipe.batch_size
     order = batches.epoch_order(len(train), config.seed, epoch)
     num_steps = batches.num_steps(len(train), batch_size)
-    at_once = min(num_steps, -(-ratings_at_once // batch_size))
+    at_once = min(num_steps, -(-config.ratings_at_once // batch_size))
     step_of_rating = batches.steps_of(order, batch_size) if model.config.history else None
     num_blocks = 1 if blocks is None else len(blocks.user)
     block = batches.block_of_steps(num_blocks, config.seed, epoch * num_steps, num_steps)
@@ -123,7 +159,7 @@ def steps_of_epoch(
         grid = grid_of(model.mesh)
         ranges = grid.ranges(*model.table_rows)
         width = batches.most_in_cell(np.bincount(grid.cell(train.user_row, train.movie_row, ranges)), batch_size)
-    for first in range(0, num_steps, at_once):
+    for first in range(first_step, num_steps, at_once):
         places, rows = order[first * batch_size : (first + at_once) * batch_size], None
         stacked = batches.stack_batches(train, places, batch_size)
         if recipe.is_by_rows:
@@ -140,17 +176,17 @@ def steps_of_epoch(
 def on_devices(steps: Steps, mesh: Mesh | None) -> Steps:
     """The same where a mesh has them: of the batches each device has what is in its cell."""
     if mesh is None:
-        return steps
-    shardings = jax.tree.map(lambda _: NamedSharding(mesh, P()), steps)
+        return jax.device_put(steps)
+    shardings = everywhere(steps, mesh)
     in_cells = jax.tree.map(lambda _: NamedSharding(mesh, P(None, AXES)), steps.batches)
-    return jax.device_put(steps, shardings._replace(batches=in_cells))
+    return put(steps, shardings._replace(batches=in_cells))
 
 
 def data_on_devices(known: Known, blocks: UserBlocks | None, mesh: Mesh | None) -> tuple[Known, UserBlocks | None]:
     """What is known, where a mesh has it, and the blocks of users, everywhere."""
     if mesh is None:
         return jax.device_put((known, blocks))
-    return jax.device_put(known, known_shardings(known, mesh)), jax.device_put(blocks, NamedSharding(mesh, P()))
+    return put(known, known_shardings(known, mesh)), put(blocks, everywhere(blocks, mesh))
 
 
 def hiding_key(config: TrainConfig) -> Array:
@@ -278,7 +314,8 @@ def train_steps(
             catalogue = catalogue_of(jax.tree.map(lambda column: column[block], blocks), key, recipe)
         return train_step(state, batch, users, movies, catalogue, known, recipe=recipe)
 
-    return scan_some(step, state, (steps.place, steps.batches, steps.block), steps.num_steps)
+    state, errors = scan_some(step, state, (steps.place, steps.batches, steps.block), steps.num_steps)
+    return state, held(errors, model.mesh, P())
 
 
 def train_steps_by_rows(state: TrainState, steps: Steps, known: Known, recipe: Recipe) -> tuple[TrainState, Errors]:
@@ -326,67 +363,87 @@ def squared_errors(params: Members, batches: Batch, known: Known, *, recipe: Rec
 def fit(
     state: TrainState, train: Ratings, valid: Ratings, known: Known, *, recipe: Recipe
 ) -> Iterator[tuple[TrainState, EpochRecord]]:
-    """Trains from the state's epoch to the config's last, yielding after each epoch.
+    """Trains from the state's epoch to the config's last, yielding after each epoch, as `go_on` does."""
+    for trained, progress in go_on(state, Progress(), train, valid, known, recipe=recipe):
+        if progress.is_at_epochs_end:
+            yield trained, progress.records[-1]
 
-    The yielded state is given up to the next epoch: whoever wants to keep it copies it before asking for more. A thread
-    builds the next batches while the device works on these. Raises InputError where the error is not a number, naming
-    the step.
+
+def go_on(
+    state: TrainState, progress: Progress, train: Ratings, valid: Ratings, known: Known, *, recipe: Recipe
+) -> Iterator[tuple[TrainState, Progress]]:
+    """Trains from the state's step to the last, yielding after the steps that are taken at once, and after each epoch.
+
+    The yielded state is given up to the next steps: whoever wants to keep it copies it before asking for more. A thread
+    builds the next batches while the device works on these. Whoever goes on from a state and the progress that were
+    yielded together gets what comes after, bit for bit. Raises InputError where the error is not a number, naming the
+    step.
     """
     num_steps = batches.num_steps(len(train), recipe.batch_size)
     blocks = recipe.user_blocks(train)
-    known, blocks = data_on_devices(known, blocks, recipe.model.mesh)
     valid_batches = batches.stack_batches(valid, np.arange(len(valid)), recipe.batch_size) if len(valid) else None
-    first = int(state.step) // num_steps
-    of_epochs = (steps_of_epoch(train, blocks, epoch, recipe) for epoch in range(first, recipe.epochs))
-    upcoming = ahead(itertools.chain.from_iterable(of_epochs))
-    for epoch in range(first, recipe.epochs):
+    done = int(state.step)
+    upcoming = ahead(steps_from(done, train, blocks, recipe))
+    known, blocks = data_on_devices(known, blocks, recipe.model.mesh)
+    start = time.perf_counter()
+    for weight, steps in upcoming:
+        state, errors = train_steps(state, steps, known, blocks, recipe=recipe)
+        since = progress.since + added_up(errors, weight, first=done)
+        done += len(weight)
+        if done % num_steps:
+            progress = Progress(progress.records, since_now(since, start))
+        else:
+            valid_rmse = None
+            if valid_batches is not None:
+                valid_rmse = rmse_of(state.params, valid_batches, known, recipe)
+                require_finite(np.array([valid_rmse]), "validation RMSE after epoch", first=done // num_steps)
+            record = record_of(since_now(since, start), done // num_steps, done, valid_rmse)
+            progress = Progress((*progress.records, record))
+        yield state, progress
         start = time.perf_counter()
-        state, errors, weight = train_epoch(state, upcoming, num_steps, known, blocks, recipe)
-        valid_rmse = None
-        if valid_batches is not None:
-            valid_sum = np.asarray(squared_errors(state.params, valid_batches, known, recipe=recipe), np.float64).sum()
-            valid_rmse = float(np.sqrt(valid_sum / len(valid)))
-        require_finite(errors.stars, "error at step", first=epoch * num_steps)
-        require_finite(errors.catalogue, "error over the catalogue at step", first=epoch * num_steps)
-        if valid_rmse is not None:
-            require_finite(np.array([valid_rmse]), "validation RMSE after epoch", first=epoch + 1)
-        yield (
-            state,
-            EpochRecord(
-                epoch=epoch + 1,
-                step=(epoch + 1) * num_steps,
-                train_rmse=float(np.sqrt(np.average(errors.stars.astype(np.float64), weights=weight))),
-                catalogue_error=float(errors.catalogue.mean(dtype=np.float64)),
-                valid_rmse=valid_rmse,
-                seconds=time.perf_counter() - start,
-            ),
-        )
 
 
-def train_epoch(
-    state: TrainState,
-    upcoming: Iterator[Steps],
-    num_steps: int,
-    known: Known,
-    blocks: UserBlocks | None,
-    recipe: Recipe,
-) -> tuple[TrainState, Errors, Float32[np.ndarray, " steps"]]:
-    """The state after the next steps, as many as an epoch has, each step's errors, and its weight among them."""
-    errors: list[Errors] = []
-    weights: list[np.ndarray] = []
-    while sum(map(len, weights)) < num_steps:
-        steps = next(upcoming)
-        state, some = train_steps(state, on_devices(steps, recipe.model.mesh), known, blocks, recipe=recipe)
-        if errors:
-            # What waits for the device takes memory.
-            jax.block_until_ready(errors[-1])
-        errors.append(some)
-        weights.append(steps.batches.weight[: steps.num_steps].sum(axis=1))
-    parts = zip(errors, weights, strict=True)
-    cut = [
-        jax.tree.map(lambda column, weight=weight: np.asarray(column)[: len(weight)], some) for some, weight in parts
-    ]
-    return state, jax.tree.map(lambda *columns: np.concatenate(columns), *cut), np.concatenate(weights)
+def steps_from(
+    first_step: int, train: Ratings, blocks: UserBlocks | None, recipe: Recipe
+) -> Iterator[tuple[Float32[np.ndarray, " steps"], Steps]]:
+    """The steps of all epochs from one on, where the devices have them, with the ratings of each."""
+    num_steps = batches.num_steps(len(train), recipe.batch_size)
+    for epoch in range(first_step // num_steps, recipe.epochs):
+        first = max(0, first_step - epoch * num_steps)
+        for steps in steps_of_epoch(train, blocks, epoch, recipe, first_step=first):
+            weight = steps.batches.weight[: steps.num_steps].sum(axis=1)
+            yield weight, on_devices(steps, recipe.model.mesh)
+
+
+def added_up(errors: Errors, weight: Float32[np.ndarray, " steps"], first: int) -> StepErrors:
+    """The errors of steps, of which `first` come before; raises InputError naming one that is not a number."""
+    stars, catalogue = (np.asarray(column)[: len(weight)].astype(np.float64) for column in errors)
+    require_finite(stars, "error at step", first)
+    require_finite(catalogue, "error over the catalogue at step", first)
+    return StepErrors(len(weight), float(weight.sum()), float(stars @ weight), float(catalogue.sum()))
+
+
+def since_now(errors: StepErrors, start: float) -> StepErrors:
+    """The same with the time since `start`."""
+    return errors + StepErrors(seconds=time.perf_counter() - start)
+
+
+def record_of(errors: StepErrors, epoch: int, step: int, valid_rmse: float | None) -> EpochRecord:
+    """The record of an epoch with these errors."""
+    return EpochRecord(
+        epoch=epoch,
+        step=step,
+        train_rmse=math.sqrt(errors.squared_error / errors.num_ratings),
+        catalogue_error=errors.catalogue_error / errors.num_steps,
+        valid_rmse=valid_rmse,
+        seconds=errors.seconds,
+    )
+
+
+def rmse_of(params: Members, valid: Batch, known: Known, recipe: Recipe) -> float:
+    """The RMSE of ratings in batches."""
+    total = np.asarray(squared_errors(params, valid, known, recipe=recipe), np.float64).sum()
+    return math.sqrt(total / valid.weight.sum(dtype=np.float64))
 
 
 def ahead(items: Iterator[Any]) -> Iterator[Any]:
@@ -408,13 +465,13 @@ def require_finite(values: Float[np.ndarray, " n"], name: str, first: int) -> No
         )
 
 
-def best_record(records: list[EpochRecord]) -> EpochRecord:
+def best_record(records: Sequence[EpochRecord]) -> EpochRecord:
     """The epoch with the lowest validation RMSE, the earliest of equals; the last epoch without validation."""
     rmse = [record.valid_rmse for record in records if record.valid_rmse is not None]
     return records[rmse.index(min(rmse))] if rmse else records[-1]
 
 
-def is_finished(records: list[EpochRecord], recipe: Recipe) -> bool:
+def is_finished(records: Sequence[EpochRecord], recipe: Recipe) -> bool:
     """Whether the last epoch is done, or patience is at its end."""
     if not records:
         return False

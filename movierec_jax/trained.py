@@ -9,21 +9,24 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float32, Int32
 
-from movierec_jax.checkpoint import Checkpoints, Run, load_run, places_and_rows
+from movierec_jax.checkpoint import Checkpoints
 from movierec_jax.config import ScoreConfig
 from movierec_jax.explain import content_part, history_parts
 from movierec_jax.known import new_users, told_of_user
 from movierec_jax.model import Encoded, Members, encode, encode_new_users
+from movierec_jax.prepared import Run, places_and_rows
 from movierec_jax.recency import recency_of
 from movierec_jax.recommend import Order, Rated, directions, order_of, predict_stars, top_k_blocks
 from movierec_jax.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.sharding import new_mesh
 from movierec_jax.splits import Split
 from movierec_jax.vocab import Vocab
+from movierec_jax.workdir import load_run
 
 RANK = "rank"
 SCORE = "score"
@@ -355,12 +358,13 @@ def largest(values: Float32[np.ndarray, " n"], k: int) -> list[int]:
 
 
 def load(workdir: str | os.PathLike, mesh: str | None = None) -> Recommender:
-    """The trained run of a workdir, at its best epoch by validation, on all devices or as `DeviceConfig.mesh` asks.
+    """The trained run of a workdir, at its best epoch by validation, on all of this process's devices or as
+    `DeviceConfig.mesh` asks.
 
     Raises InputError where the folder holds no run that can be read.
     """
     workdir = pathlib.Path(workdir)
-    run = load_run(workdir, new_mesh(mesh))
+    run = load_run(workdir, new_mesh(mesh, jax.local_devices()))
     with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
         params = checkpoints.best_params(run.recipe, warnings.warn)
     return Recommender(run, params, encode(params, run.known, model=run.model), run.users, run.parts)

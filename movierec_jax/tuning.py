@@ -12,9 +12,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from movierec_jax.checkpoint import Run
 from movierec_jax.config import Config, TuneConfig, as_flag
 from movierec_jax.extras import import_extra
+from movierec_jax.prepared import Run
 from movierec_jax.recipe import new_state
 from movierec_jax.run import prepare
 from movierec_jax.schema import InputError

@@ -32,8 +32,8 @@ def main() -> None:
     import pandas as pd
 
     from movierec_jax import load
-    from movierec_jax.checkpoint import write_json
     from movierec_jax.evaluate import evaluate, tradeoff
+    from movierec_jax.files import write_json
     from movierec_jax.plots import save_tradeoff
     from movierec_jax.report import aligned, closing_table, figures, time_note
     from movierec_jax.run import cache_of, read_held_out

@@ -1,8 +1,9 @@
 """Trains, resumes and scores on as many devices as its first argument says, and prints what came out as JSON.
 
-    python tests/on_devices.py NUM_DEVICES MESH TASK FOLDER
+    python tests/on_devices.py NUM_DEVICES MESH TASK FOLDER [PORT NUM_PROCESSES PROCESS_ID]
 
-The number of devices of a process is set once, before JAX starts, so tests run this one in processes of its own.
+The number of devices of a process is set once, before JAX starts, so tests run this one in processes of its own. Of
+many processes, which meet at a port, the first prints.
 """
 
 import dataclasses
@@ -11,14 +12,21 @@ import os
 import pathlib
 import sys
 
-num_devices, mesh, task, folder = sys.argv[1:]
+num_devices, mesh, task, folder, *of_processes = sys.argv[1:]
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num_devices}"
 
 import jax  # noqa: E402
 import numpy as np  # noqa: E402
 
-from movierec_jax import load, train_run  # noqa: E402
-from movierec_jax.config import Config, DataConfig, DeviceConfig, ModelConfig, TrainConfig  # noqa: E402
+from movierec_jax import hosts, load, train_run  # noqa: E402
+from movierec_jax.config import (  # noqa: E402
+    Config,
+    DataConfig,
+    DeviceConfig,
+    ModelConfig,
+    ProcessConfig,
+    TrainConfig,
+)
 from movierec_jax.run import prepare  # noqa: E402
 from movierec_jax.sharding import new_mesh  # noqa: E402
 from movierec_jax.train import begin, fit  # noqa: E402
@@ -81,4 +89,9 @@ def lists() -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(curve(task) if task in CONFIGS else {"trained": trained, "lists": lists}[task]()))
+    if of_processes:
+        port, num_processes, process_id = map(int, of_processes)
+        hosts.join(ProcessConfig(f"localhost:{port}", num_processes, process_id))
+    found = json.dumps(curve(task) if task in CONFIGS else {"trained": trained, "lists": lists}[task]())
+    if hosts.is_first():
+        print(found)

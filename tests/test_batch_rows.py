@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import pytest
 
-from movierec_jax.checkpoint import new_run
 from movierec_jax.config import Config
 from movierec_jax.model import TwoTowers
+from movierec_jax.prepared import new_run
 from movierec_jax.recipe import Recipe, new_state
 from movierec_jax.train import fit, steps_of_epoch, train_steps
 

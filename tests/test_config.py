@@ -57,6 +57,7 @@ OTHER = Config(
         users_per_step=3,
         patience=1,
         ensemble_size=2,
+        ratings_at_once=5,
         seed=2**32 - 1,
     ),
     evaluation=EvalConfig(eval_k=(1,), relevant_rating=4.0),

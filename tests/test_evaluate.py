@@ -10,9 +10,9 @@ import pytest
 from checkerboard import table
 
 from movierec_jax import recommend
-from movierec_jax.checkpoint import Run, new_run
 from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, ScoreConfig
 from movierec_jax.evaluate import evaluate, popular_lists
+from movierec_jax.prepared import Run, new_run
 from movierec_jax.recommend import Rated
 from movierec_jax.schema import MOVIE_ID, USER_ID, InputError
 from movierec_jax.splits import Split

@@ -7,13 +7,13 @@ import pytest
 from checkerboard import agree, clean_data, crowds, table
 
 from movierec_jax.batches import user_blocks
-from movierec_jax.checkpoint import new_run
 from movierec_jax.config import Config, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.exposure import Exposure
 from movierec_jax.hiding import catalogue_of
 from movierec_jax.known import lay_out
 from movierec_jax.model import encode, mean_exposure
 from movierec_jax.pooling import BothWays, Weighted
+from movierec_jax.prepared import new_run
 from movierec_jax.recipe import Recipe, new_state
 from movierec_jax.schema import InputError, UserBlocks
 from movierec_jax.splits import Split

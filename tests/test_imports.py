@@ -16,11 +16,11 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 # From top to bottom, one kind of module on each line; a module imports only from modules before it.
 LADDER = """
 schema config extras bounded_folder table_cache
-ratings_file movielens features_file cleaning vocab orders recency splits content baselines moments grid
+files ratings_file movielens features_file cleaning vocab orders recency splits content baselines moments grid
 known batches
 metrics selection
-sharding pooling exposure model objective optimizer recipe hiding pairs batch_rows train
-checkpoint recommend explain evaluate trained scoring report plots
+hosts sharding pooling exposure model objective optimizer recipe hiding pairs batch_rows train
+prepared workdir checkpoint recommend explain evaluate trained scoring report plots
 run
 tuning
 programs cli

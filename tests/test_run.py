@@ -13,11 +13,12 @@ import jax
 import numpy as np
 import pytest
 
-from movierec_jax.checkpoint import Checkpoints, load_run
+from movierec_jax.checkpoint import Checkpoints
 from movierec_jax.config import CACHE_FOLDER, DataConfig, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.run import apart_from, interruptible, read_held_out, train_run
 from movierec_jax.schema import InputError, Interrupted
 from movierec_jax.trained import load
+from movierec_jax.workdir import load_run
 
 EPOCHS = 8  # of `workdir`
 SMALLEST = ModelConfig(embedding_dim=1, hidden_dims=(), exposure_dim=1)
@@ -42,7 +43,8 @@ def last_state(workdir):
 
 
 def saved_epochs(workdir):
-    return sorted(int(path.name) for path in (workdir / "checkpoints").iterdir())
+    steps = epochs_in(workdir)[0]["step"]
+    return sorted(int(path.name) // steps for path in (workdir / "checkpoints").iterdir())
 
 
 def require_equal(one, other):

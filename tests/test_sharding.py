@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import drill
 import jax
 import numpy as np
 import pytest
@@ -47,6 +48,20 @@ def test_every_mesh_has_the_same_curve_and_tables_in_equal_parts(num_devices, me
     np.testing.assert_allclose(found["records"], one_device[task]["records"], rtol=TOLERANCE)
     assert found["shares"] == [1 / num_devices]
     assert one_device[task]["shares"] == [1.0]
+
+
+def test_two_processes_of_four_devices_train_as_one_device_does(one_device, tmp_path):
+    port = drill.free_port()
+    arguments = [sys.executable, str(PROGRAM), "4", "data:4,model:2", "all", "", str(port), "2"]
+    logs = [(tmp_path / str(number)).open("w") for number in range(2)]
+    started = [
+        subprocess.Popen([*arguments, str(n)], stdout=subprocess.PIPE, stderr=logs[n], text=True) for n in (0, 1)
+    ]
+    printed = [process.communicate()[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], [(tmp_path / name).read_text() for name in "01"]
+    found = json.loads(printed[0].splitlines()[-1])
+    np.testing.assert_allclose(found["records"], one_device["all"]["records"], rtol=TOLERANCE)
+    assert found["shares"] == [1 / 8]
 
 
 @pytest.mark.parametrize(("first", "then"), [((1, "data:1"), (8, "data:8")), ((4, "data:2,model:2"), (1, "data:1"))])

@@ -12,24 +12,25 @@ import numpy as np
 import pytest
 
 from movierec_jax import batches, metrics
-from movierec_jax.checkpoint import new_run
 from movierec_jax.config import Config, ModelConfig, TrainConfig
 from movierec_jax.known import known_of
 from movierec_jax.model import TwoTowers, encode, seen
+from movierec_jax.prepared import new_run
 from movierec_jax.recipe import Recipe, member_keys, new_state
 from movierec_jax.recommend import predict_stars
 from movierec_jax.schema import InputError, Known, Ratings
 from movierec_jax.train import (
     EpochRecord,
+    Progress,
     Steps,
     begin,
     best_record,
     fit,
+    go_on,
     is_finished,
     require_finite,
     squared_errors,
     steps_of_epoch,
-    train_epoch,
     train_steps,
 )
 from movierec_jax.vocab import to_rows
@@ -176,17 +177,43 @@ def test_an_epoch_in_one_scan_equals_a_loop_of_steps(unbroken):
 
 @pytest.mark.parametrize("ratings_at_once", [1, 2 * BATCH_SIZE, 3 * BATCH_SIZE])
 def test_an_epoch_whose_steps_come_some_at_a_time_equals_one_of_all_steps(unbroken, ratings_at_once):
-    run, train, _, _ = unbroken
-    known, (_, blocks) = jax.device_put(run.known), input_of(run, train)
-    parts = list(steps_of_epoch(train, blocks, 0, run.recipe, ratings_at_once))
+    run, train, valid, epochs = unbroken
+    recipe = some_at_once(run.recipe, ratings_at_once)
+    parts = list(steps_of_epoch(train, recipe.user_blocks(train), 0, recipe))
     at_once = -(-ratings_at_once // BATCH_SIZE)
     assert {len(steps.place) for steps in parts} == {at_once}
     assert sum(int(steps.num_steps) for steps in parts) == 4
-    whole, errors = one_epoch(run, train)
-    state, apart, weight = train_epoch(new_state(run.recipe), iter(parts), 4, known, blocks, run.recipe)
-    require_close(state, whole, tolerance=1e-5)
-    require_close(apart, errors, tolerance=1e-5)
-    assert weight.tolist() == [BATCH_SIZE] * 3 + [len(train) % BATCH_SIZE]
+    moments = go_on(new_state(recipe), Progress(), train, valid, run.known, recipe=recipe)
+    *within, (state, progress) = itertools.islice(moments, len(parts))
+    assert [moment.step for _, moment in within] == [at_once * turn for turn in range(1, len(parts))]
+    require_close(state, epochs[0][0], tolerance=1e-5)
+    [record], expected = progress.records, epochs[0][1]
+    for name in ("epoch", "step", "train_rmse", "catalogue_error", "valid_rmse"):
+        assert getattr(record, name) == pytest.approx(getattr(expected, name), rel=1e-5)
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3, 5])
+def test_going_on_within_an_epoch_equals_never_having_stopped_bit_for_bit(unbroken, stop_after):
+    run, train, valid, _ = unbroken
+    recipe = some_at_once(run.recipe, BATCH_SIZE)
+    moments = [
+        (kept(state), progress)
+        for state, progress in go_on(new_state(recipe), Progress(), train, valid, run.known, recipe=recipe)
+    ]
+    state, progress = moments[stop_after - 1]
+    assert int(state.step) == progress.step == stop_after
+    *_, (end, whole) = go_on(kept(state), progress, train, valid, run.known, recipe=recipe)
+    require_equal(end, moments[-1][0])
+    assert without_seconds(whole) == without_seconds(moments[-1][1])
+
+
+def some_at_once(recipe, ratings_at_once: int):
+    """The recipe with so many ratings given to the device at once."""
+    return dataclasses.replace(recipe, config=dataclasses.replace(recipe.config, ratings_at_once=ratings_at_once))
+
+
+def without_seconds(progress: Progress) -> list:
+    return [dataclasses.replace(record, seconds=0.0) for record in progress.records]
 
 
 # A rating is predicted from what is known without it.

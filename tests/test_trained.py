@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from checkerboard import HIGH, LOW, NUM_MOVIES, NUM_USERS, agree, clean_data, crowds, table
 
-from movierec_jax.checkpoint import new_run
 from movierec_jax.config import Config, DataConfig, ModelConfig
 from movierec_jax.model import encode, encode_new_users
+from movierec_jax.prepared import new_run
 from movierec_jax.recipe import new_state
 from movierec_jax.recommend import predict_stars, score_block
 from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, InputError

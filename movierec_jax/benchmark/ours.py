@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 from jaxtyping import Int
 
 from movierec_jax.benchmark.peer import Prediction
-from movierec_jax.checkpoint import new_run, places_and_rows
 from movierec_jax.cleaning import clean
 from movierec_jax.config import Config
 from movierec_jax.evaluate import model_lists
 from movierec_jax.model import encode
 from movierec_jax.movielens import read_ratings
+from movierec_jax.prepared import new_run, places_and_rows
 from movierec_jax.recipe import new_state
 from movierec_jax.recommend import Rated, order_of, top_k_blocks
 from movierec_jax.run import train_run

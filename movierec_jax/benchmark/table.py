@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from movierec_jax.checkpoint import whole_file, write_json
+from movierec_jax.files import whole_file, write_json
 from movierec_jax.report import aligned
 
 

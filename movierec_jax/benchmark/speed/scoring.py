@@ -19,10 +19,10 @@ import scipy.sparse
 from movierec_jax import scoring
 from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_ratings
 from movierec_jax.benchmark.speed.timing import OURS, Figure, seconds_of, take_turns
-from movierec_jax.checkpoint import new_run
 from movierec_jax.config import BenchmarkConfig, Config
 from movierec_jax.extras import import_extra
 from movierec_jax.model import encode
+from movierec_jax.prepared import new_run
 from movierec_jax.recipe import new_state
 from movierec_jax.schema import GENRES, MOVIE_ID, TITLE, USER_ID, YEAR, CleanData
 from movierec_jax.splits import Split

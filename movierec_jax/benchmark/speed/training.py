@@ -73,11 +73,13 @@ def known_and_recipe(train: Ratings, num_users: int, num_movies: int, config: Co
 
 def ours(train: Ratings, batch_size: int, num_users: int, num_movies: int) -> Callable[[], float]:
     """A call of our compiled epoch; gives the error of its last step."""
-    settings = TrainConfig(batch_size=batch_size, epochs=1, seed=SEED, cold_share=0.0, weight_decay=0.0)
+    # All steps at once.
+    settings = TrainConfig(
+        batch_size=batch_size, epochs=1, seed=SEED, cold_share=0.0, weight_decay=0.0, ratings_at_once=len(train)
+    )
     known, recipe = known_and_recipe(train, num_users, num_movies, Config(model=MODEL, train=settings))
     known = jax.device_put(known)
-    # All steps at once.
-    epoch = jax.device_put(next(steps_of_epoch(train, None, 0, recipe, ratings_at_once=len(train))))
+    epoch = jax.device_put(next(steps_of_epoch(train, None, 0, recipe)))
     state = [new_state(recipe)]
 
     def run() -> float:

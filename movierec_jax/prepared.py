@@ -1,0 +1,192 @@
+"""A run made ready: its settings, ids, ratings and content, and the model and recipe that follow from them."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jax.sharding import Mesh
+from jaxtyping import Int, Int32, Int64
+
+from movierec_jax.batches import num_steps
+from movierec_jax.config import Config
+from movierec_jax.content import movie_content, user_content
+from movierec_jax.features_file import read_features
+from movierec_jax.known import NO_MOMENTS, known_of
+from movierec_jax.model import TwoTowers
+from movierec_jax.moments import Moments, moments_of
+from movierec_jax.recipe import Recipe
+from movierec_jax.schema import (
+    GENRES,
+    MOVIE_ID,
+    NO_TIMESTAMP,
+    RATING,
+    TIMESTAMP,
+    USER_ID,
+    Bags,
+    CleanData,
+    InputError,
+    Known,
+    Ratings,
+)
+from movierec_jax.sharding import grid_of
+from movierec_jax.splits import Split
+from movierec_jax.vocab import Vocab, places, to_rows
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a workdir knows besides the training state: settings, ids, movies and ratings.
+
+    movie_table: one row per movie (`movie_id`, `title`, `year`, `genres`), also movies without ratings.
+    parts: the clean ratings in original ids.
+    user_content, movie_content: features of the rows of the vocabularies.
+    mesh: the devices that this process has for it, which are no part of what the workdir keeps.
+    """
+
+    config: Config
+    rating_scale: tuple[float, float]
+    users: Vocab
+    movies: Vocab
+    movie_table: pd.DataFrame
+    parts: Split
+    user_content: Bags
+    movie_content: Bags
+    mesh: Mesh | None = None
+
+    @functools.cached_property
+    def model(self) -> TwoTowers:
+        rating_mean = float(self.parts.train[RATING].mean())
+        grid, rows = grid_of(self.mesh), (self.users.unknown + 1, self.movies.unknown + 1)
+        return TwoTowers(
+            num_users=len(self.users),
+            num_movies=len(self.movies),
+            num_user_features=len(self.user_content.names),
+            num_movie_features=len(self.movie_content.names),
+            config=self.config.model,
+            rating_mean=rating_mean,
+            num_moments=len(self.moments) if self.moments else 0,
+            num_shared_moments=self.moments.num_shared if self.moments else 0,
+            mesh=self.mesh,
+            num_rows=(grid.padded(rows[0]), grid.padded(rows[1])) if self.mesh else None,
+        )
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        num_ratings = len(self.parts.train)
+        is_by_time = self.config.data.split != "random" and has_times(self.parts.train)
+        config = self.config.train.for_ratings(num_ratings, is_by_time)
+        recipe = Recipe(self.model, config, 0, self.rating_scale, self.relevant_rating)
+        steps = num_steps(num_ratings, recipe.batch_size)
+        return dataclasses.replace(recipe, total_steps=steps * recipe.epochs)
+
+    @property
+    def relevant_rating(self) -> float:
+        """Stars from which a rating is relevant."""
+        return self.config.evaluation.relevant_from(self.rating_scale)
+
+    @functools.cached_property
+    def genres(self) -> pd.DataFrame:
+        """Whether each movie of train, in the order of rows, is of each genre: a column for each, by name."""
+        ids = self.movies.ids[: len(self.movies)]
+        table = self.movie_table.set_index(MOVIE_ID)[GENRES].reindex(ids).fillna("").str.get_dummies("|").astype(bool)
+        # pandas takes what a movie without genres has for one of no name.
+        return table.drop(columns="", errors="ignore")
+
+    @functools.cached_property
+    def moments(self) -> Moments | None:
+        """The times of the train ratings; None where they do not count."""
+        if not self.config.data.rating_time:
+            return None
+        train = to_rows(self.parts.train, self.users, self.movies)
+        return moments_of(train, self.users.unknown)
+
+    @functools.cached_property
+    def train(self) -> Ratings:
+        """The train ratings by row."""
+        return self.to_rows(self.parts.train)
+
+    @functools.cached_property
+    def valid(self) -> Ratings:
+        """The validation ratings by row."""
+        return self.to_rows(self.parts.valid)
+
+    def to_rows(self, part: pd.DataFrame) -> Ratings:
+        """Ratings by row, with their moments if times count."""
+        ratings = to_rows(part, self.users, self.movies)
+        return dataclasses.replace(ratings, moment=self.moment(ratings.user_row, ratings.timestamp))
+
+    def moment(self, user_row: Int32[np.ndarray, " n"], timestamp: Int64[np.ndarray, " n"]) -> Int32[np.ndarray, "n m"]:
+        """What the model knows of when each user rates; nothing unless times count."""
+        return self.moments.rows(user_row, timestamp) if self.moments else np.zeros((len(user_row), 0), np.int32)
+
+    @functools.cached_property
+    def known(self) -> Known:
+        """What the towers see: the train ratings and the content."""
+        sizes = self.users.unknown, self.movies.unknown
+        moment_count = self.moments.count(self.train) if self.moments else NO_MOMENTS
+        content = self.user_content, self.movie_content
+        return known_of(
+            self.train,
+            *sizes,
+            *content,
+            moment_count,
+            has_ratings=self.config.model.looks_at_ratings,
+            is_recent_most=self.recipe.looks_at_next,
+            grid=grid_of(self.mesh),
+        )
+
+
+def places_and_rows(
+    run: Run, users: pd.Index, parts: Sequence[pd.DataFrame]
+) -> tuple[Int[np.ndarray, " ratings"], Int32[np.ndarray, " ratings"]]:
+    """For each rating of the parts its user's place in a list of users, -1 for others, and its movie row."""
+    table = pd.concat(parts, ignore_index=True)
+    return places(users, pd.Index(table[USER_ID])), run.movies.rows(table[MOVIE_ID])
+
+
+def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = None) -> Run:
+    """A run on clean, split data; its vocabularies and features are fitted on the train part alone.
+
+    Users and movies of the other parts and of the data's tables have rows too, without an embedding: of them the model
+    knows the content. Raises InputError for a table of features that cannot be used, and for settings that need to know
+    when ratings were given where none has a time.
+    """
+    needs_times = {"rating_time": config.data.rating_time, "exposure_to=next": config.train.exposure_to == "next"}
+    for flag, is_asked in needs_times.items():
+        if is_asked and not has_times(parts.train):
+            raise InputError(f"--{flag}: no rating of {config.data.ratings} has a time; leave the flag out")
+    everybody = pd.concat([*(part[USER_ID].drop_duplicates() for part in parts.all()), data.users[USER_ID]])
+    users = Vocab.of(parts.train[USER_ID], "user", others=everybody)
+    movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])
+    settings = config.data
+    return Run(
+        config=config,
+        rating_scale=data.rating_scale,
+        users=users,
+        movies=movies,
+        movie_table=data.movies,
+        parts=parts,
+        user_content=user_content(
+            data.users,
+            [read_features(path, USER_ID) for path in settings.user_features],
+            users.ids,
+            len(users),
+            groups=settings.content,
+        ),
+        movie_content=movie_content(
+            data.movies,
+            data.tags,
+            [read_features(path, MOVIE_ID) for path in settings.movie_features],
+            movies.ids,
+            len(movies),
+            groups=settings.content,
+        ),
+        mesh=mesh,
+    )
+
+
+def has_times(ratings: pd.DataFrame) -> bool:
+    """Whether any of the ratings has a time."""
+    return bool((ratings[TIMESTAMP] != NO_TIMESTAMP).any())

@@ -1,0 +1,24 @@
+"""A file of a workdir is whole or not there."""
+
+import pytest
+
+from movierec_jax.files import whole_file
+
+
+@pytest.mark.parametrize("content", ["before", None], ids=["there before", "new"])
+def test_a_file_is_whole_or_as_it_was(tmp_path, content):
+    path = tmp_path / "a.json"
+    if content:
+        path.write_text(content)
+    before = sorted(tmp_path.iterdir())
+
+    def write_half():
+        with whole_file(path) as partial:
+            partial.write_text("half")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full") as error:
+        write_half()
+    assert error.value.filename == str(path)
+    assert sorted(tmp_path.iterdir()) == before
+    assert not content or path.read_text() == content
