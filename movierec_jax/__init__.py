@@ -17,11 +17,11 @@ Each module is one stage, in the order in which data flows through them:
 comes to rate at all, or next (`recency`), by what a step hides (`hiding`); `recommend` orders lists by both, and
 `explain` takes either apart. `recipe` is what a run starts from; `pairs` adds up errors and gradients, and `batch_rows`
 keeps a step to the rows of its batch. `grid` cuts the ratings into cells, one for each device of the mesh, and
-`sharding` says where each array is on it; `hosts` is what processes that train as one agree on. `prepared` is a run
-made ready, `workdir` its files and `checkpoint` its states. `config` holds every default, `schema` the records that
-pass between stages, `run` the whole of a training run, and `cli` what the scripts share; `programs` keeps what they
-compile, `table_cache` what was read of large files. `benchmark` compares the whole with other recommenders, `tuning`
-finds settings by trial.
+`sharding` says where each array is on it; `hosts` is what processes that train as one agree on. `storage` brings and
+sends what is at a URL. `prepared` is a run made ready, `workdir` its files and `checkpoint` its states. `config` holds
+every default, `schema` the records that pass between stages, `run` the whole of a training run, and `cli` what the
+scripts share; `programs` keeps what they compile, `table_cache` what was read of large files. `benchmark` compares the
+whole with other recommenders, `tuning` finds settings by trial.
 """
 
 import importlib

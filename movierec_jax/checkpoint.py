@@ -35,23 +35,26 @@ class Checkpoints:
     All processes save together, each what its devices have. They read apart, and agree on what can be read.
     """
 
-    def __init__(self, workdir: pathlib.Path, *, read_only: bool = False):
+    def __init__(self, workdir: pathlib.Path, *, read_only: bool = False, on_saved: Callable[[], None] = lambda: None):
         # Orbax takes absolute paths alone.
         self.folder = (workdir / "checkpoints").absolute()
         self.read_only = read_only
         self.best_step: int | None = None
-        self.writer = None if read_only else self.new_writer()
+        self.writer = None if read_only else self.new_writer(on_saved)
         me = jax.process_index()
         alone = ocp.options.MultiprocessingOptions(me, {me}, barrier_sync_key_prefix=f"reader {me}")
         options = ocp.CheckpointManagerOptions(read_only=True, create=False, multiprocessing_options=alone)
         self.reader = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers())
 
-    def new_writer(self) -> ocp.CheckpointManager:
+    def new_writer(self, on_saved: Callable[[], None]) -> ocp.CheckpointManager:
+        """What saves; it calls `on_saved`, in the background, when a checkpoint is whole."""
         options = ocp.CheckpointManagerOptions(
             preservation_policy=self,
             cleanup_tmp_directories=True,
             # Threads that wait for a folder would hold up the end of a process for ten minutes if it cannot be made.
-            async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
+            async_options=ocp.AsyncOptions(
+                create_directories_asynchronously=False, post_finalization_callback=on_saved
+            ),
         )
         return ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers())
 

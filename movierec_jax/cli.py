@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 from absl import app, flags, logging
 
-from movierec_jax.config import Config, ProcessConfig, as_flag
+from movierec_jax.config import Config, as_flag
 from movierec_jax.programs import keep_programs
 from movierec_jax.schema import InputError, Interrupted
 
@@ -104,13 +104,18 @@ def run(main: Callable[[], Any], sections: Sequence[type], doc: str, repeatable:
         calm_libraries()
         keep_programs()
         status = exit_status(main)
-        if status and ProcessConfig in sections and section_from_flags(ProcessConfig()).coordinator_address is not None:
+        if status and is_among_many():
             # JAX would wait for the other processes, which wait for this one.
             sys.stdout.flush()
             os._exit(status)
         sys.exit(status)
 
     app.run(start, flags_parser=lambda argv: parse_flags(argv, sections, doc))
+
+
+def is_among_many() -> bool:
+    """Whether JAX, if it is loaded, has met other processes."""
+    return "jax" in sys.modules and sys.modules["jax"].distributed.is_initialized()
 
 
 def calm_libraries() -> None:

@@ -1,6 +1,7 @@
 """Any CSV, TSV or Parquet file about movies or users -> `FeatureTable`, before anything is made of its columns."""
 
 import csv
+import dataclasses
 import itertools
 import os
 import pathlib
@@ -24,6 +25,7 @@ from movierec_jax.ratings_file import (
     text_of,
 )
 from movierec_jax.schema import FeatureTable, InputError
+from movierec_jax.storage import fetched, is_url
 
 # What stands for a missing value in any column of text, in lower case.
 MISSING = ("", "na", "n/a", "nan", "null", "<na>")
@@ -39,6 +41,9 @@ def read_features(path: str | os.PathLike[str], id_column: str) -> FeatureTable:
     Raises:
       InputError: the file cannot be read as such; the message names the file, and the line where there is one.
     """
+    if is_url(path):
+        with fetched(str(path)) as copy:
+            return dataclasses.replace(read_features(copy, id_column), path=str(path))
     path = pathlib.Path(path)
     with errors_naming(path):
         if not path.is_file():

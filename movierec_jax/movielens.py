@@ -47,6 +47,7 @@ from movierec_jax.schema import (
     RawData,
     no_tags,
 )
+from movierec_jax.storage import fetched, is_url
 
 # Line of the file, movie id, title, genres joined by "|".
 MovieRow = tuple[int, str, str, str]
@@ -88,7 +89,8 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
     """Reads ratings, and what is at hand of movies, users and tags, from a folder, a zip archive or one file.
 
     A folder holds one of the `EDITIONS`; so does an archive, in whatever folder of it. One file is Parquet or text,
-    plain or .gz; its movies, users and tags come from MovieLens tables in the same folder.
+    plain or .gz; its movies, users and tags come from MovieLens tables in the same folder. A URL of object storage is
+    fetched first; of a file there, it alone.
 
     cache: folder for the ratings of large text files, from which the same content is read faster the next time; made
       if missing, and not used where that is impossible. Ratings of such a file cannot be changed in place.
@@ -96,6 +98,9 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
     Raises:
       InputError: the path cannot be read as such; the message names the file, and the line where there is one.
     """
+    if is_url(path):
+        with fetched(str(path)) as copy:
+            return dataclasses.replace(read_ratings(copy), source=str(path))
     path, cache = pathlib.Path(path), pathlib.Path(cache) if cache is not None else None
     with errors_naming(path):
         if not path.exists():

@@ -11,7 +11,7 @@ import pathlib
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -34,6 +34,7 @@ from movierec_jax.report import build_report, closing_table, time_note
 from movierec_jax.schema import MOVIE_ID, RATING, InputError, Interrupted
 from movierec_jax.sharding import new_mesh
 from movierec_jax.splits import split, without_pairs
+from movierec_jax.storage import at_hand, is_url
 from movierec_jax.train import EpochRecord, Progress, begin, best_record, go_on, is_finished
 from movierec_jax.workdir import open_workdir
 
@@ -52,29 +53,49 @@ def train_run(
     Raises InputError for input that cannot be used, with the workdir as it was before, and Interrupted after SIGTERM
     or SIGINT.
     """
+    if is_url(workdir) and hosts.are_many():
+        raise InputError(
+            f"--workdir={workdir}: many processes need one that all can reach as a folder; mount the bucket"
+        )
+    with at_hand(workdir) as (folder, send):
+        return train_in(folder, str(workdir), send, config, overwrite=overwrite, devices=devices)
+
+
+def train_in(
+    folder: pathlib.Path,
+    workdir: str,
+    send: Callable[[], None],
+    config: Config,
+    *,
+    overwrite: bool,
+    devices: DeviceConfig,
+) -> dict:
+    """The same in a folder that people know by the name of `workdir`; send: called when something is worth keeping."""
     start = time.perf_counter()
-    workdir = pathlib.Path(workdir)
     goes_on = f"The same command{', without --overwrite,' if overwrite else ''} goes on: --workdir={workdir}"
     with interruptible(goes_on) as stop, hosts.errors_named(goes_on):
         mesh = new_mesh(devices.mesh)
-        run = prepare(config, cache_of(workdir), mesh)
+        run = prepare(config, cache_of(folder), mesh)
         data_seconds = time.perf_counter() - start
         stop.raise_if_asked()
-        open_workdir(workdir, run, overwrite=overwrite)
-        if (workdir / "report.json").exists():
+        open_workdir(folder, run, overwrite=overwrite)
+        if (folder / "report.json").exists():
             print(f"{workdir} holds this run, finished; --overwrite starts it anew")
-            return read_json(workdir / "report.json")
-        with contextlib.closing(Checkpoints(workdir)) as checkpoints:
-            records = train(run, workdir, checkpoints, stop)
+            return read_json(folder / "report.json")
+        send()
+        with contextlib.closing(Checkpoints(folder, on_saved=send)) as checkpoints:
+            records = train(run, folder, checkpoints, stop)
     train_seconds = time.perf_counter() - start - data_seconds
     if hosts.are_many():
         # What is left is little, and the first does it with its own devices.
         run = dataclasses.replace(run, mesh=new_mesh(devices=jax.local_devices()))
     report = {}
     if hosts.is_first():
-        report = write_report(workdir, run, records, data_seconds, train_seconds)
+        report = write_report(folder, run, records, data_seconds, train_seconds)
+        seconds = report["seconds"]["total"]
+        print(f"{seconds:.1f} s (imports apart); report, plots and checkpoints in {workdir}")
     hosts.wait_for_all("report written")
-    return report if hosts.is_first() else read_json(workdir / "report.json")
+    return report if hosts.is_first() else read_json(folder / "report.json")
 
 
 def write_report(
@@ -94,7 +115,6 @@ def write_report(
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
     report = build_report(run, records, evaluation, seconds, num_parameters)
     write_json(workdir / "report.json", report)
-    print(f"{seconds['total']:.1f} s (imports apart); report, plots and checkpoints in {workdir}")
     return report
 
 

@@ -36,11 +36,13 @@ def score_to_file(
     movies: pd.Index | None = None,
     diversity: float = ScoreConfig.diversity,
     block_users: int = ScoreConfig.block_users,
+    name: str | None = None,
 ) -> int:
     """Writes each user's best k movies to a Parquet or CSV file and returns the number of rows.
 
-    The file appears under its name once it is whole. Raises InputError for another file ending, a folder that does not
-    exist, and users or k that `Recommender.recommend` refuses.
+    name: what people call the output; the file unless given. The file appears under its name once it is whole.
+    Raises InputError for another file ending, a folder that does not exist, and users or k that
+    `Recommender.recommend` refuses.
     """
     require_output(output, tuple(WRITERS))
     start = time.perf_counter()
@@ -57,25 +59,27 @@ def score_to_file(
                 num_rows += len(group)
     seconds = time.perf_counter() - start
     rate = len(users) / seconds
-    print(f"{output}: {num_rows:,} rows for {len(users):,} users in {seconds:.1f} s ({rate:,.0f} users/s)")
+    print(f"{name or output}: {num_rows:,} rows for {len(users):,} users in {seconds:.1f} s ({rate:,.0f} users/s)")
     num_cold = int((~recommender.users.is_known(recommender.users.rows(users))).sum())
     if num_cold:
         print(f"  {num_cold:,} of them have no rating in train and get the list of an average user")
     return num_rows
 
 
-def part_of(users: pd.Index, output: pathlib.Path, number: int, num_parts: int) -> tuple[pd.Index, pathlib.Path]:
+def part_of(
+    users: pd.Index, output: pathlib.Path, number: int, num_parts: int, present: Iterable[str]
+) -> tuple[pd.Index, pathlib.Path]:
     """The share of the users, and the file, of one of the processes that write a dataset; all of both of a single one.
 
-    The files of a dataset in the order of their names are the one file that a single process would write. Raises
-    InputError where the dataset is none, or has files of another number of processes.
+    The files of a dataset in the order of their names are the one file that a single process would write. present: the
+    names of the files that it has. Raises InputError where the dataset is none, or has files of other parts.
     """
     if num_parts == 1:
         return users, output
     require_output(output, (".parquet",), is_folder=True)
     output.mkdir(exist_ok=True)
     names = [f"part-{part:05d}-of-{num_parts:05d}.parquet" for part in range(num_parts)]
-    others = sorted(path.name for path in output.iterdir() if path.name.removesuffix(PARTIAL) not in names)
+    others = sorted(name for name in present if name.removesuffix(PARTIAL) not in names)
     if others:
         raise InputError(f"--output={output}: holds {others[0]}, which is no part of {num_parts}; name another folder")
     first, end = (len(users) * place // num_parts for place in (number, number + 1))

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import functools
 import os
-import pathlib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -25,6 +24,7 @@ from movierec_jax.recommend import Order, Rated, directions, order_of, predict_s
 from movierec_jax.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.sharding import new_mesh
 from movierec_jax.splits import Split
+from movierec_jax.storage import at_hand
 from movierec_jax.vocab import Vocab
 from movierec_jax.workdir import load_run
 
@@ -363,8 +363,8 @@ def load(workdir: str | os.PathLike, mesh: str | None = None) -> Recommender:
 
     Raises InputError where the folder holds no run that can be read.
     """
-    workdir = pathlib.Path(workdir)
-    run = load_run(workdir, new_mesh(mesh, jax.local_devices()))
-    with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
-        params = checkpoints.best_params(run.recipe, warnings.warn)
+    with at_hand(workdir) as (folder, _):
+        run = load_run(folder, new_mesh(mesh, jax.local_devices()))
+        with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
+            params = checkpoints.best_params(run.recipe, warnings.warn)
     return Recommender(run, params, encode(params, run.known, model=run.model), run.users, run.parts)

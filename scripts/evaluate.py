@@ -15,7 +15,7 @@ from absl import flags
 from movierec_jax import cli
 from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig, EvalConfig, require_diversity
 
-WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/train.py has written")
+WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL that scripts/train.py has written")
 RATINGS = flags.DEFINE_string(
     "ratings", None, "ratings to measure on, in any format of train.py; default: the test part"
 )
@@ -29,6 +29,17 @@ OUTPUT = flags.DEFINE_string("output", None, "JSON file for all figures")
 
 
 def main() -> None:
+    from movierec_jax import storage
+
+    if OUTPUT.value:
+        from movierec_jax.scoring import require_output
+
+        require_output(pathlib.Path(OUTPUT.value), (".json",))
+    with storage.at_hand(WORKDIR.value) as (workdir, _):
+        measure(workdir)
+
+
+def measure(workdir: pathlib.Path) -> None:
     import pandas as pd
 
     from movierec_jax import load
@@ -37,19 +48,16 @@ def main() -> None:
     from movierec_jax.plots import save_tradeoff
     from movierec_jax.report import aligned, closing_table, figures, time_note
     from movierec_jax.run import cache_of, read_held_out
-    from movierec_jax.scoring import require_output
 
-    if OUTPUT.value:
-        require_output(pathlib.Path(OUTPUT.value), (".json",))
     diversities = cli.numbers("diversities", DIVERSITIES.value)
     for diversity in diversities:
         require_diversity("diversities", diversity)
-    recommender = load(WORKDIR.value, cli.section_from_flags(DeviceConfig()).mesh)
+    recommender = load(workdir, cli.section_from_flags(DeviceConfig()).mesh)
     run = recommender.run
     held_out = run.parts.test
     if RATINGS.value:
         known = pd.concat([run.parts.train, run.parts.valid], ignore_index=True)
-        held_out = read_held_out(RATINGS.value, known, run.rating_scale, cache_of(pathlib.Path(WORKDIR.value)))
+        held_out = read_held_out(RATINGS.value, known, run.rating_scale, cache_of(workdir))
     config = cli.section_from_flags(run.config.evaluation)
     evaluation = evaluate(run, recommender.params, held_out, config)
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")
@@ -60,7 +68,7 @@ def main() -> None:
         points = tradeoff(run, recommender.params, held_out, config, diversities)
         rows = [[f"{point['diversity']:g}", *(f"{point[name]:.4f}" for name in names)] for point in points]
         print("\n" + aligned([["diversity", *names], *rows]))
-        save_tradeoff(pathlib.Path(WORKDIR.value) / "plots" / "diversity.png", points, k)
+        save_tradeoff(workdir / "plots" / "diversity.png", points, k)
     if OUTPUT.value:
         write_json(pathlib.Path(OUTPUT.value), figures(evaluation) | ({"tradeoff": points} if points else {}))
 

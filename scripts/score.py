@@ -15,6 +15,7 @@ meet, and one that failed can be started again alone:
     python scripts/score.py --output=recommendations.parquet --num_processes=4 --process_id=0
 """
 
+import os
 import pathlib
 
 from absl import flags
@@ -23,8 +24,8 @@ from movierec_jax import cli
 from movierec_jax.config import DEFAULT_WORKDIR, FILE_TOP_K, TABLE_TOP_K, DeviceConfig, ProcessConfig, ScoreConfig
 from movierec_jax.schema import InputError
 
-WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/train.py has written")
-OUTPUT = flags.DEFINE_string("output", "recommendations.parquet", "file to write, .parquet or .csv")
+WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL that scripts/train.py has written")
+OUTPUT = flags.DEFINE_string("output", "recommendations.parquet", "file or URL to write, .parquet or .csv")
 USER_ID = flags.DEFINE_multi_string("user_id", [], "print a table for this user instead of writing; may be repeated")
 USERS_FILE = flags.DEFINE_string("users_file", None, "text file with the ids to score, one on each line; default: all")
 
@@ -32,7 +33,7 @@ USERS_FILE = flags.DEFINE_string("users_file", None, "text file with the ids to 
 def main() -> None:
     config = cli.section_from_flags(ScoreConfig())
 
-    from movierec_jax import hosts, load, scoring
+    from movierec_jax import hosts, load, scoring, storage
 
     place = hosts.place_among(cli.section_from_flags(ProcessConfig()))
     recommender = load(WORKDIR.value, cli.section_from_flags(DeviceConfig()).mesh)
@@ -50,13 +51,17 @@ def main() -> None:
     users = recommender.user_ids()
     if USERS_FILE.value:
         users = scoring.read_user_ids(pathlib.Path(USERS_FILE.value), recommender)
-    scoring.score_to_file(
-        recommender,
-        *scoring.part_of(users, pathlib.Path(OUTPUT.value), *place),
-        config.top_k or min(FILE_TOP_K, num_movies),
-        block_users=config.block_users,
-        **options,
-    )
+    # A part is put into a folder, a whole file beside others.
+    folder, name = (OUTPUT.value, "") if place[1] > 1 else os.path.split(OUTPUT.value)
+    with storage.at_hand(folder, is_fetched=False) as (at_hand, _):
+        scoring.score_to_file(
+            recommender,
+            *scoring.part_of(users, at_hand / name, *place, storage.names_in(OUTPUT.value)),
+            config.top_k or min(FILE_TOP_K, num_movies),
+            block_users=config.block_users,
+            name=OUTPUT.value,
+            **options,
+        )
 
 
 if __name__ == "__main__":

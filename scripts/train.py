@@ -25,7 +25,9 @@ from movierec_jax.config import (
     TrainConfig,
 )
 
-WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder for checkpoints, report and plots; made if missing")
+WORKDIR = flags.DEFINE_string(
+    "workdir", DEFAULT_WORKDIR, "folder or URL for checkpoints, report and plots; made if missing"
+)
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "start anew where the workdir holds a run already")
 
 

@@ -16,7 +16,7 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 # From top to bottom, one kind of module on each line; a module imports only from modules before it.
 LADDER = """
 schema config extras bounded_folder table_cache
-files ratings_file movielens features_file cleaning vocab orders recency splits content baselines moments grid
+files storage ratings_file movielens features_file cleaning vocab orders recency splits content baselines moments grid
 known batches
 metrics selection
 hosts sharding pooling exposure model objective optimizer recipe hiding pairs batch_rows train

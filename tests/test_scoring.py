@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from movierec_jax import scoring
 from movierec_jax.schema import InputError
 from movierec_jax.scoring import part_of, read_user_ids, readable_lists, regroup, score_to_file
+from movierec_jax.storage import names_in
 from movierec_jax.trained import Recommender
 
 COLUMNS = {"user_id": "int64", "movie_id": "int64", "rank": "int32", "score": "float32", "predicted_rating": "float32"}
@@ -54,7 +55,7 @@ def test_the_parts_of_a_dataset_are_the_one_file_in_order(recommender, tmp_path,
     users = recommender.user_ids()
     score_to_file(recommender, users, tmp_path / "whole.parquet", k=3)
     for number in range(num_parts):
-        score_to_file(recommender, *part_of(users, tmp_path / "parts.parquet", number, num_parts), k=3)
+        score_to_file(recommender, *part_of(users, tmp_path / "parts.parquet", number, num_parts, []), k=3)
     whole, parts = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("whole", "parts"))
     pd.testing.assert_frame_equal(parts, whole, check_exact=True)
 
@@ -62,18 +63,18 @@ def test_the_parts_of_a_dataset_are_the_one_file_in_order(recommender, tmp_path,
 def test_a_part_that_failed_is_written_again_and_one_of_another_number_of_parts_is_refused(recommender, tmp_path):
     output, users = tmp_path / "parts.parquet", recommender.user_ids()
     for number in (0, 1, 1):
-        score_to_file(recommender, *part_of(users, output, number, 2), k=3)
+        score_to_file(recommender, *part_of(users, output, number, 2, names_in(output)), k=3)
     (output / "part-00001-of-00002.parquet.partial").write_text("of a killed one")
-    assert part_of(users, output, 1, 2)[1].parent == output
+    assert part_of(users, output, 1, 2, names_in(output))[1].parent == output
     with pytest.raises(InputError, match=r"holds part-00000-of-00002\.parquet, which is no part of 3; name another"):
-        part_of(users, output, 0, 3)
+        part_of(users, output, 0, 3, names_in(output))
 
 
 @pytest.mark.parametrize(("name", "message"), [("lists.csv", r"must end in \.parquet"), ("file.parquet", "is a file")])
 def test_a_dataset_is_a_folder_of_parquet_files(recommender, tmp_path, name, message):
     (tmp_path / "file.parquet").write_text("")
     with pytest.raises(InputError, match=message):
-        part_of(recommender.user_ids(), tmp_path / name, 0, 2)
+        part_of(recommender.user_ids(), tmp_path / name, 0, 2, [])
 
 
 def test_seen_movies_are_written_when_asked_for(recommender, tmp_path):
