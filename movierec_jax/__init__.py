@@ -20,8 +20,9 @@ keeps a step to the rows of its batch. `grid` cuts the ratings into cells, one f
 `sharding` says where each array is on it; `hosts` is what processes that train as one agree on. `storage` brings and
 sends what is at a URL. `prepared` is a run made ready, `workdir` its files and `checkpoint` its states. `config` holds
 every default, `schema` the records that pass between stages, `run` the whole of a training run, and `cli` what the
-scripts share; `programs` keeps what they compile, `table_cache` what was read of large files. `benchmark` compares the
-whole with other recommenders, `tuning` finds settings by trial.
+scripts share; `programs` keeps what they compile, `table_cache` what was read of large files. `targets`, `costs` and
+`compiled` tell what programs do on machines that are not here. `benchmark` compares the whole with other recommenders,
+`tuning` finds settings by trial.
 """
 
 import importlib

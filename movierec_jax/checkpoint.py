@@ -100,7 +100,7 @@ class Checkpoints:
             except Exception as error:  # Orbax raises whatever the damaged file happens to break.
                 reason = first_line(error)
             if not self.all_say(newest is not None):
-                warn(f"{self.folder / str(step)} cannot be read and is skipped ({reason})")
+                warn(f"checkpoints/{step} cannot be read and is skipped ({reason})")
                 unreadable.append(step)
                 continue
             if not self.read_only:
@@ -159,7 +159,7 @@ class Checkpoints:
         return self.reader.restore(step, args=ocp.args.Composite(**items))
 
     def best_params(self, recipe: Recipe, warn: Callable[[str], None]) -> optax.Params:
-        """The parameters after the best epoch of the newest state that can be read.
+        """The parameters after the best epoch of the newest state that can be read; its own without validation.
 
         Raises InputError where no checkpoint can be read, or not that of the best epoch.
         """
@@ -167,7 +167,8 @@ class Checkpoints:
         if newest is None:
             raise InputError(f"{self.folder}: no checkpoint; run scripts/train.py on this workdir first")
         state, progress = newest
-        best = best_record(progress.records).step if progress.records else progress.step
+        is_measured = any(record.valid_rmse is not None for record in progress.records)
+        best = best_record(progress.records).step if is_measured else progress.step
         if best == progress.step:
             return state.params
         try:
@@ -210,7 +211,7 @@ def train_rows(recipe: Recipe) -> list[int]:
 
 @jax.jit
 def sums_of_bits(state: TrainState) -> list[UInt32[Array, ""]]:
-    """Of each array the sum of its numbers' bits, modulo 2^32, which tells whether any of them was damaged.
+    """Of each array the sum of its numbers' bits, modulo 2^32, which tells when one of them was damaged.
 
     It is the same on all devices, in any order, and whatever zeros fill up a table.
     """

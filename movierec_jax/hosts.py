@@ -38,17 +38,19 @@ def join(config: ProcessConfig) -> None:
     try:
         jax.distributed.initialize(**arguments, heartbeat_timeout_seconds=SILENT_SECONDS)
     except (RuntimeError, ValueError) as error:
+        advice = "start all of them with the same address, of a free port of the host of process 0"
+        if config.coordinator_address == AUTO:
+            advice = "where JAX cannot find out, give the address, --num_processes and --process_id"
+        reason = str(error).splitlines()[0]
         raise InputError(
-            f"--coordinator_address={config.coordinator_address}: the processes do not meet "
-            f"({str(error).splitlines()[0]}); start all of them with the same address, which process 0 listens at"
+            f"--coordinator_address={config.coordinator_address}: the processes do not meet ({reason}); {advice}"
         ) from error
 
 
 def place_among(config: ProcessConfig) -> tuple[int, int]:
-    """Which process this is, and of how many, for work that needs no other; they meet only if they are told where."""
+    """Which process this is, and of how many, for work that needs no other. Raises InputError if they are to meet."""
     if config.coordinator_address is not None:
-        join(config)
-        return jax.process_index(), jax.process_count()
+        raise InputError("--coordinator_address: these processes do not meet; give --num_processes and --process_id")
     return config.process_id or 0, config.num_processes or 1
 
 

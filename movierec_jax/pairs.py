@@ -30,9 +30,9 @@ Loss = Callable[[Params, Table, Table, Columns, Array], tuple[Float[Array, ""], 
 AT_ONCE_ON_CPU, AT_ONCE = 2**11, 2**17
 
 
-def pairs_at_once() -> int:
-    """As many pairs at a time as suit the devices of this process."""
-    return AT_ONCE_ON_CPU if jax.default_backend() == "cpu" else AT_ONCE
+def pairs_at_once(platform: str) -> int:
+    """As many pairs at a time as suit a kind of devices."""
+    return AT_ONCE_ON_CPU if platform == "cpu" else AT_ONCE
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))

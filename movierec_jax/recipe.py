@@ -24,6 +24,7 @@ class Recipe:
 
     config: with what `for_ratings` fills in.
     relevant_rating: stars from which a rating is relevant.
+    platform: the kind of devices, as JAX names it; that of this process unless given.
     """
 
     model: TwoTowers
@@ -31,6 +32,7 @@ class Recipe:
     total_steps: int
     rating_scale: tuple[float, float]
     relevant_rating: float
+    platform: str = dataclasses.field(default_factory=jax.default_backend)
 
     @functools.cached_property
     def optimizer(self) -> optax.GradientTransformation:

@@ -47,7 +47,8 @@ ALL_DEVICES = DeviceConfig()
 def train_run(
     config: Config, workdir: str | os.PathLike, *, overwrite: bool = False, devices: DeviceConfig = ALL_DEVICES
 ) -> dict:
-    """Trains the run of a workdir, or goes on with it, and returns its report, as report.json has it.
+    """Trains the run of a workdir, or goes on with it, and returns its report, as report.json has it;
+    of many processes the first does, which writes it.
 
     devices: those that do it; a run may have been begun on others.
     Raises InputError for input that cannot be used, with the workdir as it was before, and Interrupted after SIGTERM
@@ -79,7 +80,7 @@ def train_in(
         data_seconds = time.perf_counter() - start
         stop.raise_if_asked()
         open_workdir(folder, run, overwrite=overwrite)
-        if (folder / "report.json").exists():
+        if hosts.first_says((folder / "report.json").exists()):
             print(f"{workdir} holds this run, finished; --overwrite starts it anew")
             return read_json(folder / "report.json")
         send()
@@ -89,13 +90,14 @@ def train_in(
     if hosts.are_many():
         # What is left is little, and the first does it with its own devices.
         run = dataclasses.replace(run, mesh=new_mesh(devices=jax.local_devices()))
-    report = {}
-    if hosts.is_first():
-        report = write_report(folder, run, records, data_seconds, train_seconds)
-        seconds = report["seconds"]["total"]
-        print(f"{seconds:.1f} s (imports apart); report, plots and checkpoints in {workdir}")
-    hosts.wait_for_all("report written")
-    return report if hosts.is_first() else read_json(folder / "report.json")
+    report: dict[str, Any] = {}
+    with hosts.errors_named(goes_on):
+        if hosts.is_first():
+            report = write_report(folder, run, records, data_seconds, train_seconds)
+            seconds = report["seconds"]["total"]
+            print(f"{seconds:.1f} s (imports apart); report, plots and checkpoints in {workdir}")
+        hosts.wait_for_all("report written")
+    return report
 
 
 def write_report(

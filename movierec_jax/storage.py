@@ -1,13 +1,14 @@
 """Object storage: what is at a URL, worked on through a copy on this machine.
 
 A URL is s3://bucket/name, gs://bucket/name, or another that fsspec knows. A folder is fetched, worked on, and what has
-changed in it is sent back, file by file, each of which is whole or not there. A checkpoint that was sent in part cannot
-be read, and is stepped over as any other.
+changed in it is sent back, file by file, each of which is whole or not there. A checkpoint that was sent in part is not
+fetched; config.json, which says what all else is of, is sent when all else is there and nothing old is left.
 """
 
 import contextlib
 import os
 import pathlib
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ from movierec_jax.schema import InputError
 
 # What is being written has one of these in its name, and stays here.
 UNFINISHED = (PARTIAL, ".orbax-checkpoint-tmp")
+
+# A file of each checkpoint; it is sent when the others are there.
+LAST_OF_CHECKPOINT = "_CHECKPOINT_METADATA"
 
 # What installs the library for a kind of URL.
 EXTRAS = {"s3": "s3", "gs": "gcs"}
@@ -38,18 +42,25 @@ class Mirror:
         self.sent: dict[str, tuple[int, int]] = {}
         self.lock = threading.Lock()
         with errors_named(url):
-            self.filesystem, root = url_to_fs(url)
+            self.filesystem, root = url_to_fs(url, **({"auto_mkdir": True} if url.startswith("file://") else {}))
         self.root = root.rstrip("/")
 
     def fetch(self) -> None:
         """Brings all that is there."""
         with errors_named(self.url):
             self.filesystem.invalidate_cache()
-            for path in self.filesystem.find(self.root):
-                name = path.removeprefix(self.root).strip("/") or path.rsplit("/", 1)[-1]
+            # Some tools mark folders with an empty object whose name ends so.
+            paths = [path for path in self.filesystem.find(self.root) if not path.endswith("/")]
+            names = {path: path.removeprefix(self.root).strip("/") or path.rsplit("/", 1)[-1] for path in paths}
+            for path, name in names.items():
+                step = re.match(r"checkpoints/\d+/", name)
+                if step and step[0] + LAST_OF_CHECKPOINT not in names.values():
+                    continue
                 target = self.folder / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                self.filesystem.get_file(path, str(target))
+                # What is removed meanwhile, such as an old checkpoint, is not there.
+                with contextlib.suppress(FileNotFoundError):
+                    self.filesystem.get_file(path, str(target))
         self.sent = self.present()
 
     def present(self) -> dict[str, tuple[int, int]]:
@@ -64,18 +75,24 @@ class Mirror:
         return found
 
     def send(self) -> None:
-        """Sends what is new or has changed, config.json last, and removes there what is gone here."""
+        """Sends what is new or has changed, and removes there what is gone here."""
         with self.lock, errors_named(self.url):
             present = self.present()
-            for name in sorted(present, key=lambda name: (name == "config.json", name)):
-                if self.sent.get(name) != present[name]:
-                    with contextlib.suppress(FileNotFoundError):
-                        self.filesystem.put_file(str(self.folder / name), f"{self.root}/{name}")
-                        self.sent[name] = present[name]
+            changed = [name for name in present if self.sent.get(name) != present[name] and name != "config.json"]
+            for name in sorted(changed, key=lambda name: (name.endswith(LAST_OF_CHECKPOINT), name)):
+                self.put(name, present[name])
             for name in [name for name in self.sent if name not in present]:
                 with contextlib.suppress(FileNotFoundError):
                     self.filesystem.rm_file(f"{self.root}/{name}")
                 del self.sent[name]
+            if "config.json" in present and self.sent.get("config.json") != present["config.json"]:
+                self.put("config.json", present["config.json"])
+
+    def put(self, name: str, version: tuple[int, int]) -> None:
+        """Sends a file, unless it is gone meanwhile."""
+        if (self.folder / name).exists():
+            self.filesystem.put_file(str(self.folder / name), f"{self.root}/{name}")
+            self.sent[name] = version
 
 
 @contextlib.contextmanager
@@ -127,7 +144,7 @@ def names_in(path: str | os.PathLike[str]) -> list[str]:
     with errors_named(str(path)):
         filesystem, root = url_to_fs(str(path))
         filesystem.invalidate_cache()
-        return sorted(found.rstrip("/").rsplit("/", 1)[-1] for found in filesystem.find(root))
+        return sorted(found.rsplit("/", 1)[-1] for found in filesystem.find(root) if not found.endswith("/"))
 
 
 @contextlib.contextmanager
@@ -137,7 +154,8 @@ def errors_named(url: str) -> Iterator[None]:
         yield
     except ImportError as error:
         kind = url.split("://")[0]
-        raise InputError(f"{url}: {error}: pip install 'movierec_jax[{EXTRAS.get(kind, kind)}]'") from None
+        advice = f": pip install 'movierec_jax[{EXTRAS[kind]}]'" if kind in EXTRAS else ""
+        raise InputError(f"{url}: {error}{advice}") from None
     except Exception as error:  # Each library has errors of its own.
         if isinstance(error, ValueError) and url.split("://")[0] not in fsspec.available_protocols():
             raise InputError(f"{url}: {first_line(error)}; s3:// and gs:// are known") from None

@@ -216,7 +216,7 @@ def train_step(
     # The first dense layer is worked out for each row, or for each pair where there are fewer pairs.
     is_layered = len(users.has_row) + len(movies.has_row) <= len(batch.weight)
     # Moments are rows of the towers: their gradients, as large as all moments, are not to be added up many times.
-    at_once = len(batch.weight) if model.num_moments else pairs_at_once()
+    at_once = len(batch.weight) if model.num_moments else pairs_at_once(recipe.platform)
     error_of_pairs = functools.partial(pairs_error, recipe=recipe, is_layered=is_layered)
 
     def objective(params, key):

@@ -56,7 +56,7 @@ def main() -> None:
     with storage.at_hand(folder, is_fetched=False) as (at_hand, _):
         scoring.score_to_file(
             recommender,
-            *scoring.part_of(users, at_hand / name, *place, storage.names_in(OUTPUT.value)),
+            *scoring.part_of(users, at_hand / name, *place, storage.names_in(OUTPUT.value) if place[1] > 1 else []),
             config.top_k or min(FILE_TOP_K, num_movies),
             block_users=config.block_users,
             name=OUTPUT.value,

@@ -18,7 +18,7 @@ from movierec_jax.model import TwoTowers
 from movierec_jax.prepared import new_run
 from movierec_jax.recipe import Recipe, TrainState, new_state
 from movierec_jax.schema import Bags, InputError
-from movierec_jax.train import EpochRecord, Progress, go_on, steps_of_epoch, train_steps
+from movierec_jax.train import EpochRecord, Progress, StepErrors, go_on, steps_of_epoch, train_steps
 from movierec_jax.vocab import to_rows
 
 PARTS = checkerboard.parts(num_users=18, num_movies=9)
@@ -186,9 +186,7 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before_and_then_written_aga
     state, known = checkpoints.latest(RUN.recipe, messages.append)
     require_equal(state, state_after(2))
     assert known == progress(3.0, 2.0)
-    assert [message.split(" (")[0] for message in messages] == [
-        f"{workdir / 'checkpoints' / '3'} cannot be read and is skipped"
-    ]
+    assert [message.split(" (")[0] for message in messages] == ["checkpoints/3 cannot be read and is skipped"]
     checkpoints.save(state_after(3), progress(3.0, 2.0, 1.0), RUN.recipe)
     checkpoints.wait()
     require_equal(checkpoints.latest(RUN.recipe, pytest.fail)[0], state_after(3))
@@ -243,6 +241,14 @@ def test_all_checkpoints_damaged_is_an_error_that_removes_none_of_them(workdir):
 def test_a_folder_without_checkpoints_has_no_parameters(tmp_path):
     with pytest.raises(InputError, match=r"checkpoints: no checkpoint; run scripts/train\.py"):
         Checkpoints(tmp_path).best_params(RUN.recipe, pytest.fail)
+
+
+def test_without_validation_the_newest_state_is_the_best_also_within_an_epoch(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    within = dataclasses.replace(progress(None, None), since=StepErrors(1, 1.0, 1.0, 1.0, 1.0))
+    checkpoints.save(state_after(3), within, RUN.recipe)
+    checkpoints.wait()
+    require_equal(Checkpoints(tmp_path).best_params(RUN.recipe, pytest.fail), state_after(3).params)
 
 
 def test_a_damaged_best_checkpoint_is_named(tmp_path):

@@ -22,6 +22,7 @@ metrics selection
 hosts sharding pooling exposure model objective optimizer recipe hiding pairs batch_rows train
 prepared workdir checkpoint recommend explain evaluate trained scoring report plots
 run
+targets costs compiled
 tuning
 programs cli
 benchmark.peer benchmark.with_surprise benchmark.with_myfm

@@ -28,6 +28,7 @@ SECTIONS = {
     "train": [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig, ProcessConfig],
     "evaluate": [EvalConfig, DeviceConfig],
     "score": [ScoreConfig, DeviceConfig, ProcessConfig],
+    "compile_for": [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig],
     "benchmark": [BenchmarkConfig, DataConfig, ModelConfig, TrainConfig, EvalConfig],
 }
 EPOCHS = 16

@@ -12,7 +12,6 @@ import fsspec
 import numpy as np
 import pandas as pd
 import pytest
-from moto.server import ThreadedMotoServer
 
 from movierec_jax.config import Config, DataConfig
 from movierec_jax.run import train_run
@@ -29,6 +28,7 @@ def memory():
     """What memory:// holds, emptied."""
     filesystem = fsspec.filesystem("memory")
     filesystem.store.clear()
+    filesystem.pseudo_dirs[:] = [""]
     return filesystem.store
 
 
@@ -70,6 +70,46 @@ def test_what_is_being_written_stays_here(memory, tmp_path):
 def test_a_workdir_is_told_from_its_config_which_comes_last(memory, tmp_path):
     Mirror("memory://run", written(tmp_path, **{"a": "", "config.json": "", "vocab__users": ""})).send()
     assert list(memory)[-1] == "/run/config.json"
+
+
+def test_what_says_what_all_is_of_is_sent_when_nothing_old_is_left(memory, tmp_path, monkeypatch):
+    mirror = Mirror("memory://run", written(tmp_path, **{"config.json": "1", "report.json": "", "vocab": "1"}))
+    mirror.send()
+    (tmp_path / "report.json").unlink()
+    written(tmp_path, **{"config.json": "new", "vocab": "new"})
+    states, put = [], mirror.put
+
+    def watched(name, version):
+        states.append((name, "/run/report.json" in memory))
+        put(name, version)
+
+    monkeypatch.setattr(mirror, "put", watched)
+    mirror.send()
+    assert states == [("vocab", True), ("config.json", False)]
+
+
+def test_a_checkpoint_that_was_sent_in_part_is_not_fetched_nor_are_marks_of_folders(memory, tmp_path):
+    one, part = "checkpoints__1__", "checkpoints__2__"
+    whole = {f"{one}_CHECKPOINT_METADATA": "", f"{one}state__a": "", f"{part}state__a": "", "config.json": ""}
+    Mirror("memory://run", written(tmp_path, **whole)).send()
+    memory["/run/checkpoints/"] = memory["/run/vocab/"] = memory["/run/config.json"]
+    with at_hand("memory://run") as (folder, _):
+        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {"checkpoints/1/_CHECKPOINT_METADATA", "checkpoints/1/state/a", "config.json"}
+    assert "" not in names_in("memory://run")
+
+
+def test_a_folder_that_is_missing_is_made_and_one_that_cannot_be_is_an_error(tmp_path):
+    with at_hand(f"file://{tmp_path}/new/run") as (folder, _):
+        written(folder, a__b="1")
+    assert (tmp_path / "new" / "run" / "a" / "b").read_text() == "1"
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(OSError, match="cannot be reached") as raised,
+        at_hand(f"file://{tmp_path}/file/run") as (folder, _),
+    ):
+        written(folder, a="1")
+    assert raised.value.filename == f"file://{tmp_path}/file/run"
 
 
 def test_what_was_sent_is_fetched_as_it_was(memory, tmp_path):
@@ -140,7 +180,8 @@ def test_a_run_in_storage_is_the_run_of_this_machine(memory, board_config, tmp_p
 @pytest.fixture
 def s3(monkeypatch):
     """A bucket of an emulated S3, as all processes see it."""
-    server = ThreadedMotoServer(port=0)
+    pytest.importorskip("s3fs", reason="needs pip install -e '.[s3]'")
+    server = pytest.importorskip("moto.server", reason="needs pip install -e '.[emulator]'").ThreadedMotoServer(port=0)
     server.start()
     host, port = server.get_host_and_port()
     secrets = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}

@@ -1,0 +1,158 @@
+"""The programs of training and scoring, compiled for a machine that is not here, and what each of its devices does."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, SingleDeviceSharding
+from jax.sharding import PartitionSpec as P
+
+from movierec_jax.config import FILE_TOP_K, ScoreConfig
+from movierec_jax.costs import Collective, Work, collectives_of, work_of
+from movierec_jax.model import encode
+from movierec_jax.prepared import Run
+from movierec_jax.recipe import shapes_of_state
+from movierec_jax.recommend import order_of, tile_users, top_k_block
+from movierec_jax.sharding import AXES, everywhere, known_shardings
+from movierec_jax.targets import Chip, Target
+from movierec_jax.train import steps_of_epoch, train_steps
+
+# Collectives that are named, and as much of the shapes of each.
+LARGEST, SHOWN = 6, 80
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """What one device does in a step of a program, and the memory that it takes, in bytes.
+
+    examples: of a step, on all devices together: ratings that are learnt from, or users who get lists.
+    """
+
+    name: str
+    examples: int
+    arguments: int
+    temporaries: int
+    results: int
+    work: Work
+    collectives: list[Collective]
+
+    @property
+    def memory(self) -> int:
+        """All that it takes at once."""
+        return self.arguments + self.temporaries + self.results
+
+    @property
+    def exchanged(self) -> int:
+        """Bytes of collectives."""
+        return sum(collective.times * collective.bytes for collective in self.collectives)
+
+    def seconds(self, chip: Chip) -> dict[str, float]:
+        """How long a step takes at least for each of what a chip does, were it to do it alone and at its full rate."""
+        return {
+            "products": self.work.flops / chip.flops,
+            "memory": self.work.bytes / chip.memory_rate,
+            "links": self.exchanged / chip.link_rate,
+        }
+
+
+def compiled_programs(run: Run, target: Target, devices: Any) -> list[Program]:
+    """The training and the scoring of a run, made ready on a mesh of the target's devices, or for its one device."""
+    recipe = dataclasses.replace(run.recipe, platform=target.platform)
+    mesh, num_devices = recipe.model.mesh, target.num_devices
+
+    def placed(tree: Any, shardings: Any = None) -> Any:
+        if mesh is None:
+            shardings = jax.tree.map(lambda _: SingleDeviceSharding(devices[0]), tree)
+        elif shardings is None:
+            shardings = everywhere(tree, mesh)
+        return jax.tree.map(shape_of, tree, shardings)
+
+    blocks = recipe.user_blocks(run.train)
+    steps = next(steps_of_epoch(run.train, blocks, 0, recipe))
+    known = placed(run.known, known_shardings(run.known, mesh) if mesh else None)
+    state = shapes_of_state(recipe)
+    state = placed(state) if mesh is None else state
+    arguments = state, placed_steps(placed(steps), mesh), known, placed(blocks)
+    traced = train_steps.trace(*arguments, recipe=recipe)
+    training = program_of("train", recipe.batch_size, traced, target, num_devices)
+
+    encoding = encode.trace(state.params, known, model=recipe.model)
+    encoded = encoding.lower().compile(compiler_options=target.options)
+    users, movies = jax.tree.map(shape_of, jax.eval_shape(lambda: encoding_shapes(encoding)), encoded.output_shardings)
+    tile = tile_users(recipe.model, len(movies.bias))
+    num_users = -(-ScoreConfig.block_users // (tile * num_devices)) * tile * num_devices
+    rows = np.zeros(num_users, np.int32), np.zeros((num_users, recipe.model.num_movies), bool)
+    of_rows = [NamedSharding(mesh, P(AXES))] * 2 if mesh else None
+    row, left_out = placed(list(rows), of_rows)
+    diversity = placed([np.float32(0)])[0]
+    k = min(FILE_TOP_K, recipe.model.num_movies)
+    settings = {"model": recipe.model, "order": order_of(recipe), "k": k, "tile": tile, "is_diverse": False}
+    traced = top_k_block.trace(state.params, users, movies, row, left_out, diversity, **settings)
+    return [training, program_of("score", num_users, traced, target, num_devices)]
+
+
+def encoding_shapes(traced: Any) -> Any:
+    """Arrays as a traced program gives them."""
+    return jax.tree.map(lambda info: jax.numpy.zeros(info.shape, info.dtype), traced.out_info)
+
+
+def shape_of(array: Any, sharding: Any) -> jax.ShapeDtypeStruct:
+    """The shape and type of an array that is to be at a place."""
+    return jax.ShapeDtypeStruct(np.shape(array), array.dtype, sharding=sharding)
+
+
+def placed_steps(steps: Any, mesh: Mesh | None) -> Any:
+    """Steps of which each device has the batches of its cell."""
+    if mesh is None:
+        return steps
+    in_cells = jax.tree.map(lambda leaf: leaf.update(sharding=NamedSharding(mesh, P(None, AXES))), steps.batches)
+    return steps._replace(batches=in_cells)
+
+
+def program_of(name: str, examples: int, traced: Any, target: Target, num_devices: int) -> Program:
+    """What a traced program is once it is compiled for the target."""
+    compiled = traced.lower().compile(compiler_options=target.options)
+    memory = compiled.memory_analysis()
+    return Program(
+        name=name,
+        examples=examples,
+        arguments=memory.argument_size_in_bytes,
+        temporaries=memory.temp_size_in_bytes,
+        results=memory.output_size_in_bytes - memory.alias_size_in_bytes,
+        work=work_of(traced.jaxpr.jaxpr, num_devices),
+        collectives=collectives_of(compiled.as_text()),
+    )
+
+
+def described(programs: list[Program], target: Target) -> str:
+    """A line for each program: what a device holds, does and sends, and its limit; then the largest collectives."""
+    rows = ["| program | memory, MB (arguments, temporaries) | fits | GFLOP | MB moved | collectives, MB | at most |"]
+    rows.append("|---|---|---|---|---|---|---|")
+    for program in programs:
+        seconds = program.seconds(target.chip)
+        limit = max(seconds, key=lambda name: seconds[name])
+        kinds = ", ".join(f"{times} {kind}" for kind, times in counted(program.collectives).items()) or "none"
+        rows.append(
+            f"| {program.name} | {program.memory / 1e6:,.1f} ({program.arguments / 1e6:,.1f}, "
+            f"{program.temporaries / 1e6:,.1f}) | {'yes' if program.memory < target.chip.memory else 'no'} | "
+            f"{program.work.flops / 1e9:,.2f} | {program.work.bytes / 1e6:,.1f} | "
+            f"{program.exchanged / 1e6:,.2f} ({kinds}) | {program.examples / seconds[limit]:,.0f}/s by {limit} |"
+        )
+    lines = ["\n".join(rows)]
+    for program in programs:
+        found = sorted(program.collectives, key=lambda collective: -collective.bytes)[:LARGEST]
+        lines += [
+            f"{program.name}: {collective.kind} of {collective.shape[:SHOWN]}, {collective.bytes / 1e6:,.2f} MB"
+            + (f", {collective.times} times" if collective.times > 1 else "")
+            for collective in found
+        ]
+    return "\n\n".join([lines[0], "\n".join(lines[1:]) or "no device sends anything to another"])
+
+
+def counted(collectives: list[Collective]) -> dict[str, int]:
+    """How many of each kind there are in a step."""
+    kinds = {collective.kind: 0 for collective in collectives}
+    for collective in collectives:
+        kinds[collective.kind] += collective.times
+    return kinds

@@ -1,0 +1,37 @@
+"""Compiles training and scoring for a machine that is not here, and says what each of its devices would do.
+
+    python scripts/compile_for.py --target=tpu:v5e:2x4
+    python scripts/compile_for.py --target=gpu:h100:2 --ratings=ml-1m.zip --embedding_dim=128
+
+Needs an environment of its own: python3 -m venv targets && targets/bin/pip install -e '.[targets]'. The other flags are
+those of train.py. Figures are of one device and one step of training (a batch), or one block of users. GFLOP and MB
+moved are counted from the program: all operations, the rows that are looked up and added to, and factors of products.
+The rate at most is what products, memory or links allow were each to run at its full rate: a limit, not a forecast.
+"""
+
+from absl import flags
+
+from movierec_jax import cli
+from movierec_jax.config import DataConfig, DeviceConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.targets import parse_target, prepare_environment
+
+TARGET = flags.DEFINE_string("target", "tpu:v5e:2x4", "devices, by kind and shape, such as tpu:v5e:2x4 or gpu:h100:2")
+
+
+def main() -> None:
+    target = parse_target(TARGET.value)
+    config, device_config = cli.config_from_flags(), cli.section_from_flags(DeviceConfig())
+    prepare_environment(target)
+
+    from movierec_jax.compiled import compiled_programs, described
+    from movierec_jax.run import prepare
+    from movierec_jax.sharding import new_mesh
+
+    devices = target.devices()
+    run = prepare(config, mesh=new_mesh(device_config.mesh, devices))
+    print(f"\n{TARGET.value}, mesh {device_config.mesh or f'data:{target.num_devices}'}\n")
+    print(described(compiled_programs(run, target, devices), target))
+
+
+if __name__ == "__main__":
+    cli.run(main, [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig], __doc__)
