@@ -179,6 +179,7 @@ def drill(name: str, folder: pathlib.Path, num_breaks: int, seed: int = 0) -> di
         time.sleep(chance.uniform(0, MOST_SECONDS))
         form.how(started, started[chance.integers(len(started))], broken, chance)
         told += started[0].stdout.read()
+        started[0].stdout.close()
     told += form.hosts[num_breaks % len(form.hosts)].finish(broken, epochs)
     require_same_end(broken, whole, is_exact=len(form.hosts) == 1)
     return {"within an epoch": told.count("going on after step"), "stepped over": told.count("cannot be read")}
