@@ -115,9 +115,11 @@ def fill_disk(started, chosen, workdir, chance) -> None:
 def damage(started, chosen, workdir, chance) -> None:
     """Kills, and then cuts, flips a bit of, or removes a file of the newest checkpoint, the largest more often."""
     kill(started, chosen, workdir, chance)
-    newest = max(steps_in(workdir), default=None)
-    if newest is None:
+    steps = steps_in(workdir)
+    if len(steps) < 2:
+        # A run with no other checkpoint to go back to refuses to go on.
         return
+    newest = max(steps)
     files = sorted(path for path in (workdir / "checkpoints" / str(newest)).rglob("*") if path.is_file())
     path = max(files, key=lambda path: path.stat().st_size) if chance.random() < 0.5 else chance.choice(files)
     content = bytearray(path.read_bytes())

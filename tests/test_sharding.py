@@ -1,5 +1,6 @@
 """The same outcome on any mesh: epochs, runs that go on elsewhere, lists. A CPU stands for the devices."""
 
+import concurrent.futures
 import json
 import pathlib
 import shutil
@@ -50,16 +51,15 @@ def test_every_mesh_has_the_same_curve_and_tables_in_equal_parts(num_devices, me
     assert one_device[task]["shares"] == [1.0]
 
 
-def test_two_processes_of_four_devices_train_as_one_device_does(one_device, tmp_path):
+def test_two_processes_of_four_devices_train_as_one_device_does(one_device):
     port = drill.free_port()
     arguments = [sys.executable, str(PROGRAM), "4", "data:4,model:2", "all", "", str(port), "2"]
-    logs = [(tmp_path / str(number)).open("w") for number in range(2)]
-    started = [
-        subprocess.Popen([*arguments, str(n)], stdout=subprocess.PIPE, stderr=logs[n], text=True) for n in (0, 1)
-    ]
-    printed = [process.communicate()[0] for process in started]
-    assert [process.returncode for process in started] == [0, 0], [(tmp_path / name).read_text() for name in "01"]
-    found = json.loads(printed[0].splitlines()[-1])
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    other, first = (subprocess.Popen([*arguments, number], **pipes) for number in "10")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        (printed, errors), (_, others_errors) = pool.map(subprocess.Popen.communicate, (first, other))
+    assert (first.returncode, other.returncode) == (0, 0), errors + others_errors
+    found = json.loads(printed.splitlines()[-1])
     np.testing.assert_allclose(found["records"], one_device["all"]["records"], rtol=TOLERANCE)
     assert found["shares"] == [1 / 8]
 
