@@ -43,7 +43,7 @@ class Checkpoints:
         self.writer = None if read_only else self.new_writer(on_saved)
         me = jax.process_index()
         alone = ocp.options.MultiprocessingOptions(me, {me}, barrier_sync_key_prefix=f"reader {me}")
-        options = ocp.CheckpointManagerOptions(read_only=True, create=False, multiprocessing_options=alone)
+        options = ocp.CheckpointManagerOptions(create=False, multiprocessing_options=alone)
         self.reader = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers())
 
     def new_writer(self, on_saved: Callable[[], None]) -> ocp.CheckpointManager:
