@@ -193,7 +193,7 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before_and_then_written_aga
     gc.collect()  # What Orbax has left of the failed reading goes here, where its noise is ignored.
 
 
-@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("place", [0.1, 0.3, 0.5])
 def test_a_bit_that_changed_in_an_array_is_noticed(tmp_path, place):
     # Orbax reads such a file without a word; smaller arrays it keeps where they are looked after.
     model = RUN.model.clone(config=dataclasses.replace(CONFIG.model, embedding_dim=64))
