@@ -79,7 +79,7 @@ def compiled_programs(run: Run, target: Target, devices: Any) -> list[Program]:
 
     encoding = encode.trace(state.params, known, model=recipe.model)
     encoded = encoding.lower().compile(compiler_options=target.options)
-    users, movies = jax.tree.map(shape_of, jax.eval_shape(lambda: encoding_shapes(encoding)), encoded.output_shardings)
+    users, movies = jax.tree.map(shape_of, encoding.out_info, encoded.output_shardings)
     tile = tile_users(recipe.model, len(movies.bias))
     num_users = -(-ScoreConfig.block_users // (tile * num_devices)) * tile * num_devices
     rows = np.zeros(num_users, np.int32), np.zeros((num_users, recipe.model.num_movies), bool)
@@ -92,14 +92,9 @@ def compiled_programs(run: Run, target: Target, devices: Any) -> list[Program]:
     return [training, program_of("score", num_users, traced, target, num_devices)]
 
 
-def encoding_shapes(traced: Any) -> Any:
-    """Arrays as a traced program gives them."""
-    return jax.tree.map(lambda info: jax.numpy.zeros(info.shape, info.dtype), traced.out_info)
-
-
 def shape_of(array: Any, sharding: Any) -> jax.ShapeDtypeStruct:
     """The shape and type of an array that is to be at a place."""
-    return jax.ShapeDtypeStruct(np.shape(array), array.dtype, sharding=sharding)
+    return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=sharding)
 
 
 def placed_steps(steps: Any, mesh: Mesh | None) -> Any:
