@@ -16,6 +16,7 @@ num_devices, mesh, task, folder, *of_processes = sys.argv[1:]
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num_devices}"
 
 import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
 from movierec_jax import hosts, load, train_run  # noqa: E402
@@ -28,7 +29,7 @@ from movierec_jax.config import (  # noqa: E402
     TrainConfig,
 )
 from movierec_jax.run import prepare  # noqa: E402
-from movierec_jax.sharding import new_mesh  # noqa: E402
+from movierec_jax.sharding import Cells, new_mesh, on_each  # noqa: E402
 from movierec_jax.train import begin, fit  # noqa: E402
 
 RATINGS = str(pathlib.Path(__file__).parents[1] / "data" / "ml-latest-small")
@@ -88,10 +89,27 @@ def lists() -> dict:
     }
 
 
+def sums() -> dict:
+    """How many of many large sums over the cells of the same users are not what they are to be."""
+    devices = new_mesh(mesh)
+    cells = Cells(devices, "data", "model")
+    rows = np.arange(2**22, dtype=np.float32).reshape(-1, 8) % 97
+    num_rows = len(rows) // cells.num_ranges("model")
+
+    def of_cell(rows, turn):
+        found = cells.add_up(rows + turn)
+        first = jax.lax.axis_index("model") * num_rows
+        expected = jax.lax.dynamic_slice_in_dim(rows + turn, first, num_rows) * cells.num_ranges("model")
+        return jax.lax.psum(jnp.sum(found != expected), ("data", "model"))
+
+    program = jax.jit(on_each(of_cell, mesh=devices, in_specs=(jax.P(), jax.P()), out_specs=jax.P()))
+    return {"wrong": [int(program(rows, np.float32(turn))) for turn in range(40)]}
+
+
 if __name__ == "__main__":
     if of_processes:
         port, num_processes, process_id = map(int, of_processes)
         hosts.join(ProcessConfig(f"localhost:{port}", num_processes, process_id))
-    found = json.dumps(curve(task) if task in CONFIGS else {"trained": trained, "lists": lists}[task]())
+    found = json.dumps(curve(task) if task in CONFIGS else {"trained": trained, "lists": lists, "sums": sums}[task]())
     if hosts.is_first():
         print(found)

@@ -28,6 +28,17 @@ def on_devices(num_devices: int, mesh: str, task: str, folder="") -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def on_two_processes(mesh: str, task: str) -> dict:
+    """What it says on two processes of four devices each."""
+    arguments = [sys.executable, str(PROGRAM), "4", mesh, task, "", str(drill.free_port()), "2"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    other, first = (subprocess.Popen([*arguments, number], **pipes) for number in "10")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        (printed, errors), (_, others_errors) = pool.map(subprocess.Popen.communicate, (first, other))
+    assert (first.returncode, other.returncode) == (0, 0), errors + others_errors
+    return json.loads(printed.splitlines()[-1])
+
+
 @pytest.fixture(scope="module")
 def one_device():
     """The curves of one device, by task."""
@@ -52,16 +63,14 @@ def test_every_mesh_has_the_same_curve_and_tables_in_equal_parts(num_devices, me
 
 
 def test_two_processes_of_four_devices_train_as_one_device_does(one_device):
-    port = drill.free_port()
-    arguments = [sys.executable, str(PROGRAM), "4", "data:4,model:2", "all", "", str(port), "2"]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    other, first = (subprocess.Popen([*arguments, number], **pipes) for number in "10")
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        (printed, errors), (_, others_errors) = pool.map(subprocess.Popen.communicate, (first, other))
-    assert (first.returncode, other.returncode) == (0, 0), errors + others_errors
-    found = json.loads(printed.splitlines()[-1])
+    found = on_two_processes("data:4,model:2", "all")
     np.testing.assert_allclose(found["records"], one_device["all"]["records"], rtol=TOLERANCE)
     assert found["shares"] == [1 / 8]
+
+
+def test_sums_of_two_processes_are_exact():
+    # As those of `psum_scatter` are not at this size.
+    assert not any(on_two_processes("data:4,model:2", "sums")["wrong"])
 
 
 @pytest.mark.parametrize(("first", "then"), [((1, "data:1"), (8, "data:8")), ((4, "data:2,model:2"), (1, "data:1"))])
