@@ -43,16 +43,16 @@ class Program:
         return self.arguments + self.temporaries + self.results
 
     @property
-    def exchanged(self) -> int:
-        """Bytes of collectives."""
-        return sum(collective.times * collective.bytes for collective in self.collectives)
+    def sent(self) -> float:
+        """Bytes that a device sends to others at least."""
+        return sum(collective.times * collective.sent for collective in self.collectives)
 
     def seconds(self, chip: Chip) -> dict[str, float]:
         """How long a step takes at least for each of what a chip does, were it to do it alone and at its full rate."""
         return {
             "products": self.work.flops / chip.flops,
             "memory": self.work.bytes / chip.memory_rate,
-            "links": self.exchanged / chip.link_rate,
+            "links": self.sent / chip.link_rate,
         }
 
 
@@ -122,7 +122,7 @@ def program_of(name: str, examples: int, traced: Any, target: Target, num_device
 
 def described(programs: list[Program], target: Target) -> str:
     """A line for each program: what a device holds, does and sends, and its limit; then the largest collectives."""
-    rows = ["| program | memory, MB (arguments, temporaries) | fits | GFLOP | MB moved | collectives, MB | at most |"]
+    rows = ["| program | memory, MB (arguments, temporaries) | fits | GFLOP | MB moved | MB sent | at most |"]
     rows.append("|---|---|---|---|---|---|---|")
     for program in programs:
         seconds = program.seconds(target.chip)
@@ -132,7 +132,7 @@ def described(programs: list[Program], target: Target) -> str:
             f"| {program.name} | {program.memory / 1e6:,.1f} ({program.arguments / 1e6:,.1f}, "
             f"{program.temporaries / 1e6:,.1f}) | {'yes' if program.memory < target.chip.memory else 'no'} | "
             f"{program.work.flops / 1e9:,.2f} | {program.work.bytes / 1e6:,.1f} | "
-            f"{program.exchanged / 1e6:,.2f} ({kinds}) | {program.examples / seconds[limit]:,.0f}/s by {limit} |"
+            f"{program.sent / 1e6:,.2f} ({kinds}) | {program.examples / seconds[limit]:,.0f}/s by {limit} |"
         )
     lines = ["\n".join(rows)]
     for program in programs:

@@ -83,12 +83,24 @@ def size_of(variable: Any) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Collective:
-    """One place in a compiled program where devices exchange arrays: so many times a step, so many bytes of each."""
+    """One place in a compiled program where devices exchange arrays: so many times a step, so many bytes of each.
+
+    devices: those that exchange them with one another.
+    """
 
     kind: str
     shape: str
     times: int
     bytes: int
+    devices: int
+
+    @property
+    def sent(self) -> float:
+        """Bytes that each device sends at least, each time."""
+        if self.kind == "collective-permute":
+            return float(self.bytes)
+        # All-reduce is a reduce-scatter and an all-gather.
+        return self.bytes * (2 if self.kind == "all-reduce" else 1) * (self.devices - 1) / self.devices
 
 
 def collectives_of(text: str) -> list[Collective]:
@@ -101,28 +113,37 @@ def collectives_of(text: str) -> list[Collective]:
             entry = name if head[1] else entry
         elif name:
             computations[name].append(line)
-    found = []
+    found: dict[Any, Collective] = {}
 
     def walk(name: str, times: int) -> None:
         for line in computations[name]:
             operation = re.match(rf"\s*(?:ROOT )?%?[\w.\-]+ = (.*?) ({'|'.join(COLLECTIVES)})(-start)?\(", line)
             if operation:
-                size = bytes_exchanged(operation[2], bool(operation[3]), bytes_of(operation[1]), devices_of(line))
-                found.append(Collective(operation[2], operation[1], times, size))
+                devices = devices_of(line)
+                size = bytes_exchanged(operation[2], bool(operation[3]), bytes_of(operation[1]), devices)
+                kind = "reduce-scatter" if name.startswith("all-reduce-scatter") else operation[2]
+                # One that is done bit by bit beside other work stands in the text once for each bit.
+                chain = re.search(r'channel_id=(\d+).*chain_id="(\d+)"', line)
+                key = chain.groups() if chain else len(found)
+                found[key] = Collective(kind, operation[1], times, size, devices)
             trips = re.search(r'known_trip_count":\{"n":"(\d+)"', line)
             for inner in re.findall(r"(?:calls|to_apply|body|called_computations)=\{?%?([\w.\-]+)", line):
                 walk(inner, times * (int(trips[1]) if trips else 1))
 
     walk(entry, 1)
-    return found
+    return list(found.values())
 
 
 def devices_of(line: str) -> int:
     """How many devices take part together in a collective; 1 where the text does not say."""
     if listed := re.search(r"replica_groups=\{\{([\d,]+)\}", line):
         return listed[1].count(",") + 1
-    counted = re.search(r"replica_groups=\[\d+,(\d+)\]", line)
-    return int(counted[1]) if counted else 1
+    if counted := re.search(r"replica_groups=\[\d+,(\d+)\]", line):
+        return int(counted[1])
+    if named := re.search(r"replica_groups=mesh\[(.*?)\] \{(.*?)\}", line):
+        lengths = dict(re.findall(r"'(\w+)'=(\d+)", named[1]))
+        return math.prod(int(lengths[axis]) for axis in re.findall(r"'(\w+)'", named[2]))
+    return 1
 
 
 def bytes_exchanged(kind: str, is_start: bool, num_bytes: int, num_devices: int) -> int:

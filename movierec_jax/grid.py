@@ -19,10 +19,14 @@ from jaxtyping import Int, Int32
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """How many ranges of users and of movies there are."""
+    """How many ranges of users and of movies there are.
+
+    tile: rows of a device come in multiples of so many.
+    """
 
     data: int = 1
     model: int = 1
+    tile: int = 1
 
     @property
     def num_cells(self) -> int:
@@ -30,7 +34,8 @@ class Grid:
 
     def padded(self, num_rows: int) -> int:
         """So many rows that each cell can hold as many of them as any other."""
-        return -(-num_rows // self.num_cells) * self.num_cells
+        multiple = self.num_cells * self.tile
+        return -(-num_rows // multiple) * multiple
 
     def ranges(self, num_users: int, num_movies: int) -> tuple[int, int]:
         """Rows of users and of movies in a cell, of as many rows in all as `padded` gives."""

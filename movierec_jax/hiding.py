@@ -14,7 +14,7 @@ from movierec_jax.pooling import both_ways
 from movierec_jax.recency import recency
 from movierec_jax.recipe import Recipe
 from movierec_jax.schema import Links, UserBlocks
-from movierec_jax.sharding import AXES, held
+from movierec_jax.sharding import MOVIES, held, rows_over
 
 
 class Catalogue(NamedTuple):
@@ -49,7 +49,11 @@ def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue | T
 
     def table(entries: Float[Array, " entries"]) -> Float[Array, "users movies"]:
         empty = jnp.zeros((recipe.users_per_step, recipe.model.table_rows[1]))
-        return held(empty.at[block.user, block.movie_row].set(entries, mode="drop"), recipe.model.mesh, P(*AXES))
+        return held(
+            empty.at[block.user, block.movie_row].set(entries, mode="drop"),
+            recipe.model.mesh,
+            P(None, *rows_over(MOVIES)),
+        )
 
     counts, is_hidden = (next_hidden if recipe.looks_at_next else any_hidden)(block, key, recipe)
     if not recipe.has_tables:

@@ -47,16 +47,16 @@ def known_of(
 
     has_ratings: whether any tower looks at ratings; without it there are but their numbers.
     is_recent_most: whether ratings count in their user's exposure by how recent they are; all count 1 without it.
-    grid: links are laid out for each of its cells apart, with rows counted from the first of its ranges. Rows are
-        filled up to as many as it asks for.
+    grid: links are laid out for each of its cells apart, with rows counted from the first of its ranges, and content
+        for as many ranges of rows. Rows are filled up to as many as it asks for.
     """
     user_rows, movie_rows = grid.padded(num_users + 1), grid.padded(num_movies + 1)
     user_count = np.bincount(train.user_row, minlength=user_rows).astype(np.float32)
     movie_count = np.bincount(train.movie_row, minlength=movie_rows).astype(np.float32)
     ranges = grid.ranges(user_rows, movie_rows)
     links = rating_links(train, num_users, num_movies, is_recent_most, ranges, grid) if has_ratings else no_links()
-    user_features, by_user_feature = content_links(user_content, ranges[0], grid.data)
-    movie_features, by_movie_feature = content_links(movie_content, ranges[1], grid.model)
+    user_features, by_user_feature = content_links(user_content, user_rows, grid.num_cells)
+    movie_features, by_movie_feature = content_links(movie_content, movie_rows, grid.num_cells)
     return Known(
         by_user=links[0],
         by_movie=links[1],
@@ -87,9 +87,10 @@ def rating_links(
     )
 
 
-def content_links(content: Bags, rows_of_range: int, num_ranges: int) -> tuple[Links, Links]:
-    """Content from rows to features, and from features to rows; each range of rows has cells of its own."""
-    cell, row = content.row // rows_of_range, content.row % np.int32(rows_of_range)
+def content_links(content: Bags, num_rows: int, num_ranges: int) -> tuple[Links, Links]:
+    """Content from rows to features, and from features to rows, of equal ranges of rows apart."""
+    rows_of_range = np.int32(num_rows // num_ranges)
+    cell, row = content.row // rows_of_range, content.row % rows_of_range
     return (
         lay_out_cells(cell, num_ranges, row, content.feature, content.value),
         lay_out_cells(cell, num_ranges, content.feature, row, content.value),

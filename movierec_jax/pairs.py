@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int32
 
-from movierec_jax.sharding import AXES, MOVIES, USERS, link_cells, on_each, rows_over
+from movierec_jax.sharding import AXES, MOVIES, USERS, abreast, held, link_cells, on_each
 
 # Trees of arrays: parameters; tables of as many rows each; columns of as many pairs each.
 Params = Any
@@ -63,9 +63,12 @@ def with_gradients(loss, at_once, mesh, params, tables, places, columns, key):
         return of_device(loss, at_once, params, tables, places, columns, key)
 
     cells: Any = link_cells(mesh)
+    (users, users_apart), (movies, movies_apart) = map(abreast, tables)
+    tables = held(users, mesh, cells.by_user.owner_rows), held(movies, mesh, cells.by_movie.owner_rows)
 
-    def of_cell(*cell):
-        sums, (of_params, (of_users, of_movies)) = of_device(loss, at_once, *cell)
+    def of_cell(params, tables, *pairs):
+        tables = users_apart(tables[0]), movies_apart(tables[1])
+        sums, (of_params, (of_users, of_movies)) = of_device(loss, at_once, params, tables, *pairs)
         of_tables = cells.by_user.add_up(of_users), cells.by_movie.add_up(of_movies)
         return *jax.lax.psum((sums, of_params), AXES), *of_tables
 
@@ -73,7 +76,7 @@ def with_gradients(loss, at_once, mesh, params, tables, places, columns, key):
         of_cell,
         mesh=mesh,
         in_specs=(P(), (P(USERS), P(MOVIES)), P(AXES), P(AXES), P()),
-        out_specs=(P(), P(), rows_over(USERS), rows_over(MOVIES)),
+        out_specs=(P(), P(), cells.by_user.owner_rows, cells.by_movie.owner_rows),
     )(params, tables, places, columns, key)
     return sums, (of_params, tuple(of_tables))
 

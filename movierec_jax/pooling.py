@@ -19,7 +19,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.schema import Links
-from movierec_jax.sharding import Cells, on_each
+from movierec_jax.sharding import Cells, abreast, held, on_each
 
 
 @typing.no_type_check  # JAX also makes trees of it with other things in place of the arrays.
@@ -129,12 +129,15 @@ def by_owner(function: Callable[[Any, Weighted, int], Any], tables: Any, links: 
     if cells is None:
         return function(tables, links, num_owners)
     num_in_range = num_owners // cells.num_ranges(cells.owner)
+    table, apart = abreast(tables)
+    # Made where its rows are, then gathered: compilers might gather all that it is made of.
+    table = held(table, cells.mesh, cells.other_rows)
     return on_each(
-        lambda tables, links: cells.add_up(function(tables, links, num_in_range)),
+        lambda table, links: cells.add_up(function(apart(table), links, num_in_range)),
         mesh=cells.mesh,
         in_specs=(P(cells.other), cells.specs(links)),
-        out_specs=cells.owner_rows(),
-    )(tables, links)
+        out_specs=cells.owner_rows,
+    )(table, links)
 
 
 def of_links(values: Float[Array, " rows"], links: Weighted, *, of_others: bool) -> Float[Array, "#length pieces"]:

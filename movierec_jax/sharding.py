@@ -12,6 +12,7 @@ row. A mesh of one device has no cells: there None stands for it, and nothing is
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -26,6 +27,10 @@ from movierec_jax.schema import InputError, Known
 
 # Axes of the mesh: ranges of users lie along the first, of movies along the second.
 USERS, MOVIES = AXES = ("data", "model")
+
+# Numbers that a TPU works on side by side. Sums over rows that are no multiple of them it does not scatter, but gives
+# all of them to every device.
+TPU_LANES = 128
 
 # For each tower the tables that have a row for each of its own users or movies, and for each of the other side.
 OWN_TABLES, OTHER_TABLES = ("embedding", "bias"), ("explicit", "implicit")
@@ -76,49 +81,56 @@ def parse_axes(text: str) -> dict[str, int]:
 
 def grid_of(mesh: Mesh | None) -> Grid:
     """The grid of cells of a mesh, one for each device."""
-    return ONE_CELL if mesh is None else Grid(mesh.shape[USERS], mesh.shape[MOVIES])
+    if mesh is None:
+        return ONE_CELL
+    is_tpu = mesh.devices.flat[0].platform == "tpu"
+    return Grid(mesh.shape[USERS], mesh.shape[MOVIES], TPU_LANES if is_tpu else 1)
 
 
-def rows_over(axis: str | None) -> P:
-    """Where rows are that lie along an axis in ranges: each range is spread over the devices that share it."""
-    return P() if axis is None else P((axis, *(other for other in AXES if other != axis)))
+def rows_over(axis: str) -> P:
+    """Where rows are whose ranges lie along an axis: each range is spread over the devices that share it."""
+    return P((axis, *(other for other in AXES if other != axis)))
 
 
 class Cells(NamedTuple):
-    """Where the links from owners to others lie: owners and others along which axes, None for all on each device."""
+    """Where the links from owners to others lie: along which axes ranges of either, () for all of them everywhere."""
 
     mesh: Mesh
-    owner: str | None
-    other: str | None
+    owner: tuple[str, ...]
+    other: tuple[str, ...]
 
-    def num_ranges(self, axis: str | None) -> int:
-        """In how many ranges rows lie along an axis."""
-        return 1 if axis is None else self.mesh.shape[axis]
+    def num_ranges(self, axes: tuple[str, ...]) -> int:
+        """In how many ranges rows lie along axes."""
+        return math.prod(self.mesh.shape[axis] for axis in axes)
 
     def specs(self, links: Any) -> Any:
         """Where each array of the links is, of which the last axis counts pieces."""
-        axes = tuple(axis for axis in AXES if axis in (self.owner, self.other))
+        axes = AXES if self.owner and self.other else self.owner + self.other
         return jax.tree.map(lambda array: P(*[None] * (array.ndim - 1), axes), links)
+
+    @property
+    def owner_rows(self) -> P:
+        """Where rows of owners are: each of their ranges is spread over the devices that share it."""
+        return P(self.owner + self.other) if self.owner else P()
+
+    @property
+    def other_rows(self) -> P:
+        """Where rows of others are."""
+        return P(self.other + self.owner) if self.other else P()
 
     def add_up(self, sums: Any) -> Any:
         """In a cell: the sums over all cells with the same owners, of which it keeps its own rows."""
-        if self.other is None:
+        if not self.other:
             return sums
-        if self.owner is None:
+        if not self.owner:
             return jax.lax.psum(sums, self.other)
+        table, apart = abreast(sums)
         if self.mesh.devices.flat[0].platform != "cpu":
-            return jax.lax.psum_scatter(sums, self.other, tiled=True)
+            return apart(jax.lax.psum_scatter(table, self.other, tiled=True))
         # Among processes on CPUs `psum_scatter` gives wrong sums at times: https://github.com/jax-ml/jax/issues/40830.
-        return jax.tree.map(self.own_rows, jax.lax.psum(sums, self.other))
-
-    def own_rows(self, array: jax.Array) -> jax.Array:
-        """In a cell: of the rows of its owners those that it keeps."""
-        num_rows = len(array) // self.num_ranges(self.other)
-        return jax.lax.dynamic_slice_in_dim(array, jax.lax.axis_index(self.other) * num_rows, num_rows)
-
-    def owner_rows(self) -> P:
-        """Where the rows of owners are after `add_up`."""
-        return P(self.owner) if self.other is None or self.owner is None else rows_over(self.owner)
+        num_rows = len(table) // self.num_ranges(self.other)
+        first = jax.lax.axis_index(self.other) * num_rows
+        return apart(jax.lax.dynamic_slice_in_dim(jax.lax.psum(table, self.other), first, num_rows))
 
 
 class LinkCells(NamedTuple):
@@ -133,11 +145,13 @@ class LinkCells(NamedTuple):
 
 
 def link_cells(mesh: Mesh | None) -> LinkCells:
-    """Where they lie on a mesh: ratings in all cells, content along the rows that have it."""
+    """Where they lie on a mesh: ratings in the cells of the grid, content with the rows that have it."""
     if mesh is None:
         return LinkCells()
-    axes = (USERS, MOVIES), (MOVIES, USERS), (USERS, None), (None, USERS), (MOVIES, None), (None, MOVIES)
-    return LinkCells(*(Cells(mesh, *of_links) for of_links in axes))
+    users, movies, everywhere = (USERS, MOVIES), (MOVIES, USERS), ()
+    ratings = (users[:1], movies[:1]), (movies[:1], users[:1])
+    content = (users, everywhere), (everywhere, users), (movies, everywhere), (everywhere, movies)
+    return LinkCells(*(Cells(mesh, owner, other) for owner, other in ratings + content))
 
 
 def spec_of(path: Sequence[Any]) -> P:
@@ -176,6 +190,25 @@ def over_rows(function: Callable[..., Any], mesh: Mesh | None, shared: Any, *spr
         return function(shared, *spread)
     specs = P(), *[P(AXES)] * len(spread)
     return on_each(function, mesh=mesh, in_specs=specs, out_specs=P(AXES))(shared, *spread)
+
+
+def abreast(tables: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """The columns of all tables as one table, which one collective moves, and what makes tables like these of such.
+
+    The tables have as many rows each, and any further axes. Where there are none there is nothing.
+    """
+    leaves, structure = jax.tree.flatten(tables)
+    if not leaves:
+        return tables, lambda nothing: nothing
+    flat = [leaf.reshape(len(leaf), -1) for leaf in leaves]
+    ends = np.cumsum([leaf.shape[1] for leaf in flat])
+
+    def apart(table: jax.Array) -> Any:
+        parts = jnp.split(table, ends[:-1], axis=1)
+        shaped = [part.reshape(len(table), *leaf.shape[1:]) for part, leaf in zip(parts, leaves, strict=True)]
+        return jax.tree.unflatten(structure, shaped)
+
+    return jnp.concatenate(flat, axis=1), apart
 
 
 def everywhere(tree: Any, mesh: Mesh) -> Any:

@@ -92,14 +92,14 @@ def lists() -> dict:
 def sums() -> dict:
     """How many of many large sums over the cells of the same users are not what they are to be."""
     devices = new_mesh(mesh)
-    cells = Cells(devices, "data", "model")
+    cells = Cells(devices, ("data",), ("model",))
     rows = np.arange(2**22, dtype=np.float32).reshape(-1, 8) % 97
-    num_rows = len(rows) // cells.num_ranges("model")
+    num_rows = len(rows) // cells.num_ranges(("model",))
 
     def of_cell(rows, turn):
         found = cells.add_up(rows + turn)
         first = jax.lax.axis_index("model") * num_rows
-        expected = jax.lax.dynamic_slice_in_dim(rows + turn, first, num_rows) * cells.num_ranges("model")
+        expected = jax.lax.dynamic_slice_in_dim(rows + turn, first, num_rows) * cells.num_ranges(("model",))
         return jax.lax.psum(jnp.sum(found != expected), ("data", "model"))
 
     program = jax.jit(on_each(of_cell, mesh=devices, in_specs=(jax.P(), jax.P()), out_specs=jax.P()))

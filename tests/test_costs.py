@@ -81,10 +81,47 @@ ENTRY %main.9 (p0: f32[8,4]) -> f32[8,4] {
 
 def test_collectives_are_found_in_loops_and_counted_for_a_step():
     assert collectives_of(TEXT) == [
-        Collective("all-reduce", "(f32[8,4]{1,0:T(8,128)}, bf16[16]{0})", 5, 8 * 4 * 4 + 16 * 2),
-        Collective("all-gather", "(f32[2,4]{1,0}, f32[16,4]{1,0})", 1, 16 * 4 * 4),
-        Collective("reduce-scatter", "f32[2,4]{1,0}", 1, 4 * 2 * 4 * 4),
+        Collective("all-reduce", "(f32[8,4]{1,0:T(8,128)}, bf16[16]{0})", 5, 8 * 4 * 4 + 16 * 2, 1),
+        Collective("all-gather", "(f32[2,4]{1,0}, f32[16,4]{1,0})", 1, 16 * 4 * 4, 8),
+        Collective("reduce-scatter", "f32[2,4]{1,0}", 1, 4 * 2 * 4 * 4, 4),
     ]
+
+
+# As TPUs have them: one that is gathered in two bits beside other work, and a sum that is scattered.
+BITS = """HloModule jit_train, is_scheduled=true
+
+%all-reduce-scatter.1 (p: f32[16,4]) -> f32[2,4] {
+  %all-reduce.1 = f32[16,4]{1,0} all-reduce(%p), channel_id=1, replica_groups=[1,8]<=[8], to_apply=%add
+  ROOT %slice = f32[2,4]{1,0} dynamic-slice(%all-reduce.1, %i, %j), dynamic_slice_sizes={2,4}
+}
+
+%first_bit (p: f32[2,4]) -> f32[16,4] {
+  %all-gather.1 = f32[16,4]{1,0} all-gather(%p), channel_id=7, replica_groups=mesh['a'=4,'b'=2] {'a','b'}, \
+frontend_attributes={chain_id="0"}
+}
+
+%second_bit (p: f32[2,4]) -> f32[16,4] {
+  %all-gather.2 = f32[16,4]{1,0} all-gather(%p), channel_id=7, replica_groups=mesh['a'=4,'b'=2] {'a','b'}, \
+frontend_attributes={chain_id="0"}
+}
+
+ENTRY %main.9 (p0: f32[2,4]) -> f32[2,4] {
+  %fusion.1 = f32[16,4]{1,0} fusion(%p0), kind=kLoop, calls=%first_bit
+  %fusion.2 = f32[16,4]{1,0} fusion(%p0), kind=kLoop, calls=%second_bit
+  ROOT %fusion.3 = f32[2,4]{1,0} fusion(%fusion.2), kind=kCustom, calls=%all-reduce-scatter.1
+}
+"""
+
+
+def test_one_that_is_done_in_bits_counts_once_and_a_sum_that_is_scattered_is_no_whole_one():
+    gathered, scattered = collectives_of(BITS)
+    assert (gathered.kind, gathered.bytes, gathered.sent) == ("all-gather", 16 * 4 * 4, 14 * 4 * 4)
+    assert (scattered.kind, scattered.bytes, scattered.sent) == ("reduce-scatter", 16 * 4 * 4, 14 * 4 * 4)
+
+
+def test_a_sum_that_all_get_is_sent_twice_and_nothing_is_sent_to_oneself():
+    assert Collective("all-reduce", "f32[8]", 1, 32, 8).sent == 2 * 28
+    assert Collective("all-gather", "f32[8]", 1, 32, 1).sent == 0
 
 
 @pytest.mark.parametrize(
@@ -98,7 +135,13 @@ def test_a_target_is_so_many_chips_of_a_kind(text, kind, num_devices):
 
 @pytest.mark.parametrize(
     ("line", "devices"),
-    [("replica_groups={{0,1,2,3},{4,5,6,7}}", 4), ("replica_groups=[1,8]<=[8]", 8), ("channel_id=1", 1)],
+    [
+        ("replica_groups={{0,1,2,3},{4,5,6,7}}", 4),
+        ("replica_groups=[1,8]<=[8]", 8),
+        ("replica_groups=mesh['axis_0'=4,'axis_1'=2] {'axis_0'}, to_apply=%add", 4),
+        ("replica_groups=mesh['axis_0'=4,'axis_1'=2] {'axis_1','axis_0'}", 8),
+        ("channel_id=1", 1),
+    ],
 )
 def test_those_who_take_part_are_read_in_either_way_of_writing(line, devices):
     assert devices_of(line) == devices

@@ -10,7 +10,7 @@ from movierec_jax.grid import ONE_CELL, Grid
 from movierec_jax.known import lay_out_cells
 from movierec_jax.schema import Ratings
 
-grids = st.builds(Grid, st.integers(1, 4), st.integers(1, 3))
+grids = st.builds(Grid, st.integers(1, 4), st.integers(1, 3), st.sampled_from([1, 8]))
 NUM_USERS, NUM_MOVIES = 10, 7
 
 
@@ -32,8 +32,9 @@ def ranges_of(grid: Grid) -> tuple[int, int]:
 
 @hypothesis.given(grids, st.integers(1, 100))
 def test_rows_are_filled_up_by_as_few_as_make_ranges_alike(grid, num_rows):
-    assert num_rows <= grid.padded(num_rows) < num_rows + grid.num_cells
-    assert grid.padded(num_rows) % grid.data == grid.padded(num_rows) % grid.model == 0
+    rows_of_device, rest = divmod(grid.padded(num_rows), grid.num_cells)
+    assert num_rows <= grid.padded(num_rows) < num_rows + grid.num_cells * grid.tile
+    assert rest == rows_of_device % grid.tile == 0
 
 
 def test_one_cell_has_all_rows_as_they_are():
