@@ -5,13 +5,11 @@ seen without stopping.
 """
 
 import numpy as np
-from jaxtyping import Float32, Int, Int32, Int64, Shaped
+from jaxtyping import Int, Int64, Shaped
 
 from movierec_jax.grid import Grid
-from movierec_jax.known import filled_up_alike, joined, lay_out, piece_length
 from movierec_jax.orders import shuffled, stable_order, within_groups
-from movierec_jax.recency import turns
-from movierec_jax.schema import Batch, Ratings, Rows, UserBlocks
+from movierec_jax.schema import Batch, Ratings, Rows
 
 
 def num_steps(num_ratings: int, batch_size: int) -> int:
@@ -124,55 +122,3 @@ def most_rows(count: Int64[np.ndarray, " rows"], batch_size: int) -> int:
     is_held = 1 - (1 - min(1.0, batch_size / count.sum())) ** count
     most = is_held.sum() + 6 * np.sqrt(np.sum(is_held * (1 - is_held)))
     return min(int(np.ceil(most)), batch_size, int(np.count_nonzero(count)))
-
-
-def user_blocks(
-    ratings: Ratings, hit: Float32[np.ndarray, " ratings"], users_per_block: int, seed: int, *, has_turns: bool = False
-) -> UserBlocks:
-    """The ratings by blocks of users, who are put together by chance; all blocks are as long as the longest.
-
-    has_turns: whether the order of each user's ratings is to be known.
-    """
-    users, user, count = np.unique(ratings.user_row, return_inverse=True, return_counts=True)
-    place = np.random.default_rng([seed, len(users)]).permutation(len(users))[user]
-    order = stable_order(place)
-    block = place[order] // users_per_block
-    length = np.bincount(block)
-    within = within_groups(length)
-
-    def stack(column: np.ndarray, filling) -> np.ndarray:
-        stacked = np.full((len(length), length.max()), filling, column.dtype)
-        stacked[block, within] = column[order]
-        return stacked
-
-    blocks = UserBlocks(
-        user=stack((place % users_per_block).astype(np.int32), users_per_block),
-        movie_row=stack(ratings.movie_row, 0),
-        hit=stack(hit, 0),
-    )
-    if not has_turns:
-        return blocks
-    return blocks._replace(
-        turn=stack(turns(ratings.user_row, ratings.timestamp), 0),
-        num_ratings=stack(count[user].astype(np.int32), 0),
-    )
-
-
-def with_links(blocks: UserBlocks, users_per_block: int) -> UserBlocks:
-    """The same blocks with their links, in the order of their entries."""
-    num_entries = np.sum(blocks.user < users_per_block, axis=1)
-    pairs = [(user[:count], movie[:count]) for user, movie, count in zip(*blocks[:2], num_entries, strict=True)]
-    # The first block's length of pieces suits the others, whose users are drawn by chance as its are.
-    of_user, of_movie = map(piece_length, pairs[0])
-    by_user = [lay_out(user, movie, length=of_user) for user, movie in pairs]
-    by_movie = [lay_out(movie, user, length=of_movie) for user, movie in pairs]
-    of_users, of_movies = (joined(filled_up_alike(links), np.stack) for links in (by_user, by_movie))
-    return blocks._replace(links=(of_users, of_movies))
-
-
-def block_of_steps(num_blocks: int, seed: int, first_step: int, steps: int) -> Int32[np.ndarray, " steps"]:
-    """The block of users of each step: all of them once, in an order by chance, then all in another order."""
-    step = np.arange(first_step, first_step + steps)
-    rounds = range(first_step // num_blocks, (first_step + steps - 1) // num_blocks + 1)
-    orders = [np.random.default_rng([seed, num_blocks, number]).permutation(num_blocks) for number in rounds]
-    return np.concatenate(orders)[step - rounds.start * num_blocks].astype(np.int32)

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, SingleDeviceSharding
+from jax.sharding import NamedSharding, SingleDeviceSharding
 from jax.sharding import PartitionSpec as P
 
 from movierec_jax.config import FILE_TOP_K, ScoreConfig
@@ -14,7 +14,7 @@ from movierec_jax.model import encode
 from movierec_jax.prepared import Run
 from movierec_jax.recipe import shapes_of_state
 from movierec_jax.recommend import order_of, tile_users, top_k_block
-from movierec_jax.sharding import AXES, everywhere, known_shardings
+from movierec_jax.sharding import AXES, blocks_shardings, everywhere, known_shardings, steps_shardings
 from movierec_jax.targets import Chip, Target
 from movierec_jax.train import steps_of_epoch, train_steps
 
@@ -73,7 +73,9 @@ def compiled_programs(run: Run, target: Target, devices: Any) -> list[Program]:
     known = placed(run.known, known_shardings(run.known, mesh) if mesh else None)
     state = shapes_of_state(recipe)
     state = placed(state) if mesh is None else state
-    arguments = state, placed_steps(placed(steps), mesh), known, placed(blocks)
+    steps = placed(steps, steps_shardings(steps, mesh) if mesh else None)
+    blocks = placed(blocks, blocks_shardings(blocks, mesh) if mesh and blocks else None)
+    arguments = state, steps, known, blocks
     traced = train_steps.trace(*arguments, recipe=recipe)
     training = program_of("train", recipe.batch_size, traced, target, num_devices)
 
@@ -95,14 +97,6 @@ def compiled_programs(run: Run, target: Target, devices: Any) -> list[Program]:
 def shape_of(array: Any, sharding: Any) -> jax.ShapeDtypeStruct:
     """The shape and type of an array that is to be at a place."""
     return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=sharding)
-
-
-def placed_steps(steps: Any, mesh: Mesh | None) -> Any:
-    """Steps of which each device has the batches of its cell."""
-    if mesh is None:
-        return steps
-    in_cells = jax.tree.map(lambda leaf: leaf.update(sharding=NamedSharding(mesh, P(None, AXES))), steps.batches)
-    return steps._replace(batches=in_cells)
 
 
 def program_of(name: str, examples: int, traced: Any, target: Target, num_devices: int) -> Program:

@@ -6,15 +6,14 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float
 
 from movierec_jax.objective import catalogue_error, summed_catalogue_error
-from movierec_jax.pooling import both_ways
+from movierec_jax.pooling import both_ways, in_cells
 from movierec_jax.recency import recency
 from movierec_jax.recipe import Recipe
 from movierec_jax.schema import Links, UserBlocks
-from movierec_jax.sharding import MOVIES, held, rows_over
+from movierec_jax.sharding import block_cells, grid_of
 
 
 class Catalogue(NamedTuple):
@@ -45,15 +44,14 @@ def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue | T
     Movies with ratings that are not hidden have weight 0: they could be told from themselves, or, where the next ones
     are to be told, come later still. So have places of no user.
     """
-    config = recipe.config
+    config, mesh = recipe.config, recipe.model.mesh
+    rows_of_range = recipe.model.table_rows[1] // grid_of(mesh).num_cells
+
+    def table_of_range(user, movie_row, entries) -> Float[Array, "users movies"]:
+        return jnp.zeros((recipe.users_per_step, rows_of_range)).at[user, movie_row].set(entries, mode="drop")
 
     def table(entries: Float[Array, " entries"]) -> Float[Array, "users movies"]:
-        empty = jnp.zeros((recipe.users_per_step, recipe.model.table_rows[1]))
-        return held(
-            empty.at[block.user, block.movie_row].set(entries, mode="drop"),
-            recipe.model.mesh,
-            P(None, *rows_over(MOVIES)),
-        )
+        return in_cells(table_of_range, block_cells(mesh)[0], block.user, block.movie_row, entries)
 
     counts, is_hidden = (next_hidden if recipe.looks_at_next else any_hidden)(block, key, recipe)
     if not recipe.has_tables:
@@ -65,8 +63,13 @@ def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue | T
 
 
 def any_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Array, " entries"], ...]:
-    """How much each rating counts and whether it is hidden, by chance."""
-    is_hidden = jax.random.bernoulli(key, recipe.hidden_share, block.user.shape).astype(jnp.float32)
+    """How much each rating counts and whether it is hidden: by chance, by the key, the user and the movie alone."""
+    num_rows, num_ranges = recipe.model.table_rows[1], grid_of(recipe.model.mesh).num_cells
+    first_row = jnp.repeat(jnp.arange(0, num_rows, num_rows // num_ranges), len(block.user) // num_ranges)
+    # Numbers of pairs may come again where they are too many for 32 bits, which does no harm.
+    pair = block.user * recipe.model.num_movies + block.movie_row + first_row
+    luck = jax.vmap(lambda number: jax.random.uniform(jax.random.fold_in(key, number)))(pair)
+    is_hidden = (luck < recipe.hidden_share).astype(jnp.float32)
     return 1 - is_hidden, is_hidden
 
 
@@ -87,7 +90,7 @@ def error_over_catalogue(params: optax.Params, catalogue: Catalogue | Told, reci
         exposure = recipe.model.apply({"params": params}, catalogue.rated, method="catalogue")
         return catalogue_error(exposure, catalogue.hit, catalogue.weight)
     block, counts, is_hidden = catalogue
-    links = typing.cast(tuple[Links, Links], block.links)
-    rated = both_ways(links, counts)
+    links, cells = typing.cast(tuple[Links, Links], block.links), block_cells(recipe.model.mesh)
+    rated = both_ways(links, counts, cells)
     users, movies = recipe.model.apply({"params": params}, rated, recipe.users_per_step, method="exposed_sides")
-    return summed_catalogue_error(users, movies, block, links, is_hidden, recipe.config.unrated_weight)
+    return summed_catalogue_error(users, movies, block, links, is_hidden, recipe.config.unrated_weight, cells)

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int32
 
 from movierec_jax.config import TrainConfig
 from movierec_jax.model import Encoded
-from movierec_jax.pooling import both_ways, pool
+from movierec_jax.pooling import NO_CELLS, both_ways, pool, sum_of_squares
 from movierec_jax.schema import Batch, Known, Links, UserBlocks
+from movierec_jax.sharding import Cells, on_each
 
 # Ratings of a row at which its decay does not depend on `decay_power`.
 TYPICAL_COUNT = 200.0
@@ -56,30 +57,51 @@ def summed_catalogue_error(
     links: tuple[Links, Links],
     is_told: Float[Array, " entries"],
     unrated_weight: float,
+    cells: tuple[Cells | None, Cells | None] = NO_CELLS,
 ) -> Float[Array, ""]:
     """The same error without a table of users by movies, for users who have rated the entries of a block.
 
     Over all movies the squares of a user's exposure add up to user' (movies' movies) user, as in iALS (Hu, Koren,
     Volinsky 2008); those of rated movies are taken off again, and the error of what is told is put in their place. The
     gradient of these entries is a sum over their links, from users to movies and from movies to users.
+
+    cells: those in which the links lie, and the entries.
     """
     num_users = len(users)
     is_entry = block.user < num_users
-    exposure = jax.lax.stop_gradient(
-        jax.lax.map(
-            lambda pair: users.at[pair[0]].get(mode="fill", fill_value=0) @ movies[pair[1]],
-            (block.user, block.movie_row),
-            batch_size=ENTRIES_AT_ONCE,
-        )
-    )
+    fixed = jax.lax.stop_gradient((users, movies))
+    exposure = exposure_of(fixed[0], fixed[1], block.user, block.movie_row, cells[0])
     error = jnp.sum(is_told * jnp.square(exposure - block.hit) - is_entry * unrated_weight * jnp.square(exposure))
     slope = 2 * (is_told * (exposure - block.hit) - is_entry * unrated_weight * exposure)
     # Has the gradient that the error of the entries has; its own value is taken off.
-    linear = jnp.sum(users * pool((movies,), both_ways(links, slope), num_users))
+    linear = jnp.sum(users * pool((movies,), both_ways(links, slope, cells), num_users))
     entries = linear + jax.lax.stop_gradient(error - linear)
-    is_user = jnp.zeros(num_users).at[block.user].set(1, mode="drop")
+    entries_of_user = sum_of_squares(both_ways(links, is_entry.astype(jnp.float32), cells).forward, num_users)
+    is_user = entries_of_user > 0
     everything = unrated_weight * jnp.sum(is_user[:, None] * (users @ (movies.T @ movies)) * users)
     return (everything + entries) / jnp.maximum(jnp.sum(is_user), 1)
+
+
+def exposure_of(
+    users: Float[Array, "users exposure"],
+    movies: Float[Array, "movies exposure"],
+    user: Int32[Array, " entries"],
+    movie_row: Int32[Array, " entries"],
+    cells: Cells | None,
+) -> Float[Array, " entries"]:
+    """The exposure of each entry, some at a time; 0 where its user is none."""
+
+    def of_range(users, movies, user, movie_row):
+        return jax.lax.map(
+            lambda pair: users.at[pair[0]].get(mode="fill", fill_value=0) @ movies[pair[1]],
+            (user, movie_row),
+            batch_size=ENTRIES_AT_ONCE,
+        )
+
+    if cells is None:
+        return of_range(users, movies, user, movie_row)
+    specs = cells.owner_rows, cells.other_rows, *cells.specs((user, movie_row))
+    return on_each(of_range, mesh=cells.mesh, in_specs=specs, out_specs=specs[-1])(users, movies, user, movie_row)
 
 
 def exposure_decay(

@@ -58,11 +58,33 @@ class BothWays(NamedTuple):
     backward: Weighted
 
 
-def both_ways(sides: tuple[Links, Links], weight: Float[Array, " links"]) -> BothWays:
-    """Links laid out by owner and by other, with a weight for each in the order in which they came."""
-    # A link of -1, which is filling, so finds the last.
-    padded = jnp.append(weight, 0)
-    return BothWays(*(Weighted(side.owner, side.other, (padded[side.link],)) for side in sides))
+NO_CELLS = (None, None)
+
+
+def both_ways(
+    sides: tuple[Links, Links],
+    weight: Float[Array, " links"],
+    cells: tuple[Cells | None, Cells | None] = NO_CELLS,
+) -> BothWays:
+    """Links laid out by owner and by other, with a weight for each in the order in which they came.
+
+    cells: those in which the links lie, and their weights.
+    """
+
+    def weighted(links: Links, cells: Cells | None) -> Weighted:
+        # A link of -1, which is filling, so finds the last.
+        weights = in_cells(lambda weight, link: jnp.append(weight, 0)[link], cells, weight, links.link)
+        return Weighted(links.owner, links.other, (weights,), cells=cells)
+
+    return BothWays(*map(weighted, sides, cells))
+
+
+def in_cells(function: Callable[..., Array], cells: Cells | None, *of_links: Array) -> Array:
+    """What a function makes of arrays of the links of each cell, side by side along its last axis."""
+    if cells is None:
+        return function(*of_links)
+    made = jax.eval_shape(function, *of_links)
+    return on_each(function, mesh=cells.mesh, in_specs=cells.specs(of_links), out_specs=cells.specs(made))(*of_links)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -10,12 +10,12 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float32, Int32
 
-from movierec_jax import batches
+from movierec_jax import blocks
 from movierec_jax.config import RATINGS_PER_ROW, TABLE_NUMBERS, USER_BLOCKS, TrainConfig
 from movierec_jax.model import Seen, TwoTowers, seen
 from movierec_jax.optimizer import adam
 from movierec_jax.schema import Known, Links, Ratings, UserBlocks
-from movierec_jax.sharding import placed, state_shardings
+from movierec_jax.sharding import grid_of, placed, state_shardings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,9 +88,11 @@ class Recipe:
         """The train ratings as the error over the whole catalogue takes them; None where there is no such error."""
         if not self.model.config.exposure_dim:
             return None
-        hits, is_next = self.hits(train.rating), self.looks_at_next
-        blocks = batches.user_blocks(train, hits, self.users_per_step, self.config.seed, has_turns=is_next)
-        return blocks if self.has_tables else batches.with_links(blocks, self.users_per_step)
+        hits, is_next, num_users = self.hits(train.rating), self.looks_at_next, self.users_per_step
+        made = blocks.user_blocks(train, hits, num_users, self.config.seed, has_turns=is_next)
+        num_ranges = grid_of(self.model.mesh).num_cells
+        made = blocks.in_ranges(made, num_users, self.model.table_rows[1], num_ranges)
+        return made if self.has_tables else blocks.with_links(made, num_users, num_ranges)
 
 
 @typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.

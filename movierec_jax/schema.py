@@ -182,6 +182,8 @@ class Rows(NamedTuple):
 class UserBlocks(NamedTuple):
     """The train ratings by blocks of as many users each, for the error over the whole catalogue.
 
+    On a mesh the ratings of each device's movies stand together, with rows counted from the first of them.
+
     user: place of the rating's user within the block; the number of users in a block marks filling.
     hit: what the error takes the movie to be to the user.
     turn: which of its user's ratings it is, by time, from 0; num_ratings: how many they are. None if no order counts.

@@ -23,7 +23,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from movierec_jax.grid import ONE_CELL, Grid
-from movierec_jax.schema import InputError, Known
+from movierec_jax.schema import InputError, Known, UserBlocks
 
 # Axes of the mesh: ranges of users lie along the first, of movies along the second.
 USERS, MOVIES = AXES = ("data", "model")
@@ -154,6 +154,14 @@ def link_cells(mesh: Mesh | None) -> LinkCells:
     return LinkCells(*(Cells(mesh, owner, other) for owner, other in ratings + content))
 
 
+def block_cells(mesh: Mesh | None) -> tuple[Cells | None, Cells | None]:
+    """Where the links of `UserBlocks` lie, from users to movies and back: with the movies, and users are everywhere."""
+    if mesh is None:
+        return None, None
+    movies = (MOVIES, USERS)
+    return Cells(mesh, (), movies), Cells(mesh, movies, ())
+
+
 def spec_of(path: Sequence[Any]) -> P:
     """Where an array of the training state is, by the names that lead to it; its first axis counts members."""
     names: Any = tuple(getattr(key, "key", getattr(key, "name", None)) for key in path[-2:])
@@ -177,6 +185,18 @@ def known_shardings(known: Known, mesh: Mesh) -> Known:
     specs: list[Any] = [cell.specs(part) for cell, part in zip(cells, known[: len(cells)], strict=True)]
     specs += [rows_over(USERS), rows_over(MOVIES), P(), P(), P()]
     return jax.tree.map(functools.partial(NamedSharding, mesh), Known(*specs))
+
+
+def blocks_shardings(blocks: UserBlocks, mesh: Mesh) -> UserBlocks:
+    """The sharding of the blocks of users."""
+    cells: Any = block_cells(mesh)[0]
+    return jax.tree.map(functools.partial(NamedSharding, mesh), cells.specs(blocks))
+
+
+def steps_shardings(steps: Any, mesh: Mesh) -> Any:
+    """The sharding of the steps of an epoch: each device has the batches of its cell, and all else."""
+    in_cells = jax.tree.map(lambda _: NamedSharding(mesh, P(None, AXES)), steps.batches)
+    return everywhere(steps, mesh)._replace(batches=in_cells)
 
 
 def rows_sharding(mesh: Mesh | None) -> NamedSharding | None:

@@ -13,11 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Float32, Int, Int32
 
 from movierec_jax import batch_rows, batches
+from movierec_jax.blocks import block_of_steps
 from movierec_jax.config import TrainConfig
 from movierec_jax.hiding import Catalogue, Told, catalogue_of, error_over_catalogue
 from movierec_jax.model import Encoded, Members, Seen, as_new, encode, mean_stars, seen
@@ -25,7 +26,7 @@ from movierec_jax.objective import Drawn, decay, drawn_by, exposure_decay, squar
 from movierec_jax.pairs import pairs_at_once, sum_over_pairs
 from movierec_jax.recipe import Recipe, TrainState, member_keys, new_state, nothing_seen, shapes_of_state
 from movierec_jax.schema import Batch, InputError, Known, Ratings, Rows, UserBlocks
-from movierec_jax.sharding import AXES, everywhere, grid_of, held, known_shardings, placed, put
+from movierec_jax.sharding import blocks_shardings, grid_of, held, known_shardings, placed, put, steps_shardings
 
 # Tell the random numbers of hiding from all others: what is hidden from the towers, and from exposure.
 HIDING = 0x5EED
@@ -152,7 +153,7 @@ def steps_of_epoch(
     at_once = min(num_steps, -(-config.ratings_at_once // batch_size))
     step_of_rating = batches.steps_of(order, batch_size) if model.config.history else None
     num_blocks = 1 if blocks is None else len(blocks.user)
-    block = batches.block_of_steps(num_blocks, config.seed, epoch * num_steps, num_steps)
+    block = block_of_steps(num_blocks, config.seed, epoch * num_steps, num_steps)
     sides = (train.user_row, model.num_users), (train.movie_row, model.num_movies)
     counts = [np.bincount(row, minlength=num_rows) for row, num_rows in sides] if recipe.is_by_rows else []
     if model.mesh is not None:
@@ -175,18 +176,15 @@ def steps_of_epoch(
 
 def on_devices(steps: Steps, mesh: Mesh | None) -> Steps:
     """The same where a mesh has them: of the batches each device has what is in its cell."""
-    if mesh is None:
-        return jax.device_put(steps)
-    shardings = everywhere(steps, mesh)
-    in_cells = jax.tree.map(lambda _: NamedSharding(mesh, P(None, AXES)), steps.batches)
-    return put(steps, shardings._replace(batches=in_cells))
+    return jax.device_put(steps) if mesh is None else put(steps, steps_shardings(steps, mesh))
 
 
 def data_on_devices(known: Known, blocks: UserBlocks | None, mesh: Mesh | None) -> tuple[Known, UserBlocks | None]:
-    """What is known, where a mesh has it, and the blocks of users, everywhere."""
+    """What is known and the blocks of users, where a mesh has them."""
     if mesh is None:
         return jax.device_put((known, blocks))
-    return put(known, known_shardings(known, mesh)), put(blocks, everywhere(blocks, mesh))
+    known = put(known, known_shardings(known, mesh))
+    return known, None if blocks is None else put(blocks, blocks_shardings(blocks, mesh))
 
 
 def hiding_key(config: TrainConfig) -> Array:

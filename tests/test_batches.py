@@ -1,23 +1,15 @@
 """Every rating once an epoch, in an order that only (seed, epoch) decides, in arrays of one shape."""
 
 import dataclasses
+import functools
 
 import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.batches import (
-    block_of_steps,
-    by_rows,
-    epoch_order,
-    most_rows,
-    num_steps,
-    stack_batches,
-    steps_of,
-    user_blocks,
-    with_links,
-)
+from movierec_jax.batches import by_rows, epoch_order, most_rows, num_steps, stack_batches, steps_of
+from movierec_jax.blocks import block_of_steps, in_ranges, user_blocks, with_links
 from movierec_jax.schema import Ratings
 
 many = hypothesis.settings(deadline=None, max_examples=40)
@@ -142,25 +134,56 @@ def test_every_rating_is_once_in_the_block_of_its_user(pairs, users_per_block, s
 @hypothesis.given(
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=40, unique=True),
     st.integers(1, 12),
+    st.sampled_from([1, 2, 3, 6]),
 )
-def test_links_of_blocks_lead_from_each_user_to_each_movie_and_back(pairs, users_per_block):
+def test_links_of_blocks_lead_from_each_user_to_each_movie_and_back(pairs, users_per_block, num_ranges):
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    blocks = with_links(user_blocks(ratings, np.float32(nothing), users_per_block, 0), users_per_block)
+    blocks = user_blocks(ratings, np.float32(nothing), users_per_block, 0)
+    blocks = with_links(in_ranges(blocks, users_per_block, 6, num_ranges), users_per_block, num_ranges)
     by_user, by_movie = blocks.links
-    for block in range(len(blocks.user)):
-        is_entry = blocks.user[block] < users_per_block
-        for side, owner, other in (
-            (by_user, blocks.user[block], blocks.movie_row[block]),
-            (by_movie, blocks.movie_row[block], blocks.user[block]),
-        ):
-            length, piece = np.nonzero(side.link[block] >= 0)
-            entry = side.link[block][length, piece]
-            assert sorted(entry) == np.flatnonzero(is_entry).tolist()
-            assert side.owner[block][piece].tolist() == owner[entry].tolist()
-            assert side.other[block][length, piece].tolist() == other[entry].tolist()
-            assert (np.diff(side.owner[block]) >= 0).all()
+    for block, part in np.ndindex(len(blocks.user), num_ranges):
+        of_part = functools.partial(part_of, block=block, part=part, num_ranges=num_ranges)
+        entry_user, entry_movie = of_part(blocks.user), of_part(blocks.movie_row)
+        for side, owner, other in ((by_user, entry_user, entry_movie), (by_movie, entry_movie, entry_user)):
+            link = of_part(side.link)
+            length, piece = np.nonzero(link >= 0)
+            entry = link[length, piece]
+            assert sorted(entry) == np.flatnonzero(entry_user < users_per_block).tolist()
+            assert of_part(side.owner)[piece].tolist() == owner[entry].tolist()
+            assert of_part(side.other)[length, piece].tolist() == other[entry].tolist()
+            assert (np.diff(of_part(side.owner)) >= 0).all()
+
+
+def part_of(column, block, part, num_ranges):
+    """Of a column of blocks what one of them has of a range of movies."""
+    return np.split(column[block], num_ranges, axis=-1)[part]
+
+
+@many
+@hypothesis.given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=40, unique=True),
+    st.integers(1, 12),
+    st.sampled_from([2, 3, 6]),
+)
+def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_block, num_ranges):
+    user, movie = np.array(pairs, np.int32).T
+    nothing = np.zeros(len(pairs))
+    ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
+    whole = user_blocks(ratings, (10 * user + movie).astype(np.float32), users_per_block, 0, has_turns=True)
+    parts = in_ranges(whole, users_per_block, 6, num_ranges)
+    width = parts.user.shape[1] // num_ranges
+    first_row = np.arange(parts.user.shape[1]) // width * (6 // num_ranges)
+    for block in range(len(whole.user)):
+        (is_entry, entries), (is_part, of_parts) = (
+            (blocks.user[block] < users_per_block, np.stack([column[block] for column in blocks[:5]], axis=1))
+            for blocks in (whole, parts._replace(movie_row=parts.movie_row + first_row))
+        )
+        found, expected = of_parts[is_part], entries[is_entry]
+        assert sorted(found.tolist()) == sorted(expected.tolist())
+        assert (found[:, 1] == found[:, 2] % 10).all()
+        assert (parts.movie_row[block] < 6 // num_ranges).all()
 
 
 @many

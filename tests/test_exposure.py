@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from checkerboard import agree, clean_data, crowds, table
 
-from movierec_jax.batches import user_blocks
+from movierec_jax.blocks import user_blocks
 from movierec_jax.config import Config, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.exposure import Exposure
 from movierec_jax.hiding import catalogue_of
