@@ -1,22 +1,24 @@
 """The programs of training and scoring, compiled for a machine that is not here, and what each of its devices does."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax.sharding import NamedSharding, SingleDeviceSharding
+from jax.sharding import Mesh, NamedSharding, SingleDeviceSharding
 from jax.sharding import PartitionSpec as P
 
-from movierec_jax.config import FILE_TOP_K, ScoreConfig
+from movierec_jax.config import FILE_TOP_K, Config, ScoreConfig
 from movierec_jax.costs import Collective, Work, collectives_of, work_of
 from movierec_jax.model import encode
 from movierec_jax.prepared import Run
-from movierec_jax.recipe import shapes_of_state
+from movierec_jax.recipe import Recipe, shapes_of_state
 from movierec_jax.recommend import order_of, tile_users, top_k_block
+from movierec_jax.schema import Known, UserBlocks
 from movierec_jax.sharding import AXES, blocks_shardings, everywhere, known_shardings, steps_shardings
+from movierec_jax.sizes import Size, blocks_shapes, known_shapes, recipe_of, steps_shapes
 from movierec_jax.targets import Chip, Target
-from movierec_jax.train import steps_of_epoch, train_steps
+from movierec_jax.train import Steps, steps_of_epoch, train_steps
 
 # Collectives that are named, and as much of the shapes of each.
 LARGEST, SHOWN = 6, 80
@@ -56,9 +58,30 @@ class Program:
         }
 
 
-def compiled_programs(run: Run, target: Target, devices: Any) -> list[Program]:
-    """The training and the scoring of a run, made ready on a mesh of the target's devices, or for its one device."""
-    recipe = dataclasses.replace(run.recipe, platform=target.platform)
+class Inputs(NamedTuple):
+    """What programs are made for: a recipe, and arrays, or their shapes, as `train_steps` takes them."""
+
+    recipe: Recipe
+    steps: Steps
+    known: Known
+    blocks: UserBlocks | None
+
+
+def inputs_of(run: Run) -> Inputs:
+    """Those of a run."""
+    blocks = run.recipe.user_blocks(run.train)
+    return Inputs(run.recipe, next(steps_of_epoch(run.train, blocks, 0, run.recipe)), run.known, blocks)
+
+
+def inputs_of_size(size: Size, config: Config, mesh: Mesh | None) -> Inputs:
+    """Those of a run on so much data. Raises InputError for models that need the ratings themselves."""
+    recipe = recipe_of(size, config, mesh)
+    return Inputs(recipe, steps_shapes(size, recipe), known_shapes(size, recipe), blocks_shapes(size, recipe))
+
+
+def compiled_programs(inputs: Inputs, target: Target, devices: Any) -> list[Program]:
+    """Training and scoring, made ready on a mesh of the target's devices, or for its one device."""
+    recipe = dataclasses.replace(inputs.recipe, platform=target.platform)
     mesh, num_devices = recipe.model.mesh, target.num_devices
 
     def placed(tree: Any, shardings: Any = None) -> Any:
@@ -68,15 +91,15 @@ def compiled_programs(run: Run, target: Target, devices: Any) -> list[Program]:
             shardings = everywhere(tree, mesh)
         return jax.tree.map(shape_of, tree, shardings)
 
-    blocks = recipe.user_blocks(run.train)
-    steps = next(steps_of_epoch(run.train, blocks, 0, recipe))
-    known = placed(run.known, known_shardings(run.known, mesh) if mesh else None)
-    state = shapes_of_state(recipe)
-    state = placed(state) if mesh is None else state
-    steps = placed(steps, steps_shardings(steps, mesh) if mesh else None)
-    blocks = placed(blocks, blocks_shardings(blocks, mesh) if mesh and blocks else None)
-    arguments = state, steps, known, blocks
-    traced = train_steps.trace(*arguments, recipe=recipe)
+    _, steps, known, blocks = inputs
+    if mesh is not None:
+        steps = placed(steps, steps_shardings(steps, mesh))
+        known = placed(known, known_shardings(known, mesh))
+        blocks = None if blocks is None else placed(blocks, blocks_shardings(blocks, mesh))
+        state = shapes_of_state(recipe)
+    else:
+        steps, known, blocks, state = placed((steps, known, blocks, shapes_of_state(recipe)))
+    traced = train_steps.trace(state, steps, known, blocks, recipe=recipe)
     training = program_of("train", recipe.batch_size, traced, target, num_devices)
 
     encoding = encode.trace(state.params, known, model=recipe.model)

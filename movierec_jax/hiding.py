@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from movierec_jax.luck import uniform_at
 from movierec_jax.objective import catalogue_error, summed_catalogue_error
 from movierec_jax.pooling import both_ways, in_cells
 from movierec_jax.recency import recency
@@ -68,8 +69,7 @@ def any_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Arr
     first_row = jnp.repeat(jnp.arange(0, num_rows, num_rows // num_ranges), len(block.user) // num_ranges)
     # Numbers of pairs may come again where they are too many for 32 bits, which does no harm.
     pair = block.user * recipe.model.num_movies + block.movie_row + first_row
-    luck = jax.vmap(lambda number: jax.random.uniform(jax.random.fold_in(key, number)))(pair)
-    is_hidden = (luck < recipe.hidden_share).astype(jnp.float32)
+    is_hidden = (uniform_at(key, pair) < recipe.hidden_share).astype(jnp.float32)
     return 1 - is_hidden, is_hidden
 
 

@@ -21,6 +21,7 @@ from movierec_jax import batch_rows, batches
 from movierec_jax.blocks import block_of_steps
 from movierec_jax.config import TrainConfig
 from movierec_jax.hiding import Catalogue, Told, catalogue_of, error_over_catalogue
+from movierec_jax.luck import uniform_at
 from movierec_jax.model import Encoded, Members, Seen, as_new, encode, mean_stars, seen
 from movierec_jax.objective import Drawn, decay, drawn_by, exposure_decay, squared_error, variance
 from movierec_jax.pairs import pairs_at_once, sum_over_pairs
@@ -290,8 +291,7 @@ def train_steps(
     layouts = known.by_user, known.by_movie
     step_of_rating = steps.step_of_rating
     if step_of_rating is not None:
-        luck = jax.random.uniform(hiding_key(recipe.config), step_of_rating.shape)
-        luck_by_user, luck_by_movie = (luck[links.link] for links in layouts)
+        luck_by_user, luck_by_movie = (uniform_at(hiding_key(recipe.config), links.link) for links in layouts)
         step_by_user, step_by_movie = (step_of_rating[links.link] for links in layouts)
     else:
         # No rating is looked at.

@@ -2,6 +2,7 @@
 
     python scripts/compile_for.py --target=tpu:v5e:2x4
     python scripts/compile_for.py --target=gpu:h100:2 --ratings=ml-1m.zip --embedding_dim=128
+    python scripts/compile_for.py --target=tpu:v5e:8x8 --num_users=480000 --num_movies=18000 --num_ratings=100000000
 
 Needs an environment of its own: python3 -m venv targets && targets/bin/pip install -e '.[targets]'. The other flags are
 those of train.py. Figures are of one device and one step of training (a batch), or one block of users. GFLOP and MB
@@ -13,9 +14,14 @@ from absl import flags
 
 from movierec_jax import cli
 from movierec_jax.config import DataConfig, DeviceConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.schema import InputError
 from movierec_jax.targets import parse_target, prepare_environment
 
 TARGET = flags.DEFINE_string("target", "tpu:v5e:2x4", "devices, by kind and shape, such as tpu:v5e:2x4 or gpu:h100:2")
+SIZE = [
+    flags.DEFINE_integer(f"num_{what}", None, f"with the two like it, {what} of data that is not here", lower_bound=1)
+    for what in ("users", "movies", "ratings")
+]
 
 
 def main() -> None:
@@ -23,14 +29,22 @@ def main() -> None:
     config, device_config = cli.config_from_flags(), cli.section_from_flags(DeviceConfig())
     prepare_environment(target)
 
-    from movierec_jax.compiled import compiled_programs, described
+    from movierec_jax.compiled import compiled_programs, described, inputs_of, inputs_of_size
     from movierec_jax.run import prepare
     from movierec_jax.sharding import new_mesh
+    from movierec_jax.sizes import Size
 
     devices = target.devices()
-    run = prepare(config, mesh=new_mesh(device_config.mesh, devices))
+    mesh = new_mesh(device_config.mesh, devices)
+    size = [flag.value for flag in SIZE]
+    if None not in size:
+        inputs = inputs_of_size(Size(*size), config, mesh)
+    elif any(size):
+        raise InputError("--num_users, --num_movies, --num_ratings: give all three, or none and --ratings")
+    else:
+        inputs = inputs_of(prepare(config, mesh=mesh))
     print(f"\n{TARGET.value}, mesh {device_config.mesh or f'data:{target.num_devices}'}\n")
-    print(described(compiled_programs(run, target, devices), target))
+    print(described(compiled_programs(inputs, target, devices), target))
 
 
 if __name__ == "__main__":

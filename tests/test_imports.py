@@ -19,10 +19,10 @@ schema config extras bounded_folder table_cache
 files storage ratings_file movielens features_file cleaning vocab orders recency splits content baselines moments grid
 known batches blocks
 metrics selection
-hosts sharding pooling exposure model objective optimizer recipe hiding pairs batch_rows train
+hosts sharding luck pooling exposure model objective optimizer recipe hiding pairs batch_rows train
 prepared workdir checkpoint recommend explain evaluate trained scoring report plots
 run
-targets costs compiled
+targets costs sizes compiled
 tuning
 programs cli
 benchmark.peer benchmark.with_surprise benchmark.with_myfm
