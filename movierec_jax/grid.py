@@ -16,12 +16,15 @@ import dataclasses
 import numpy as np
 from jaxtyping import Int, Int32
 
+# Rows for each one there is, up to which they are filled up to whole tiles.
+MOST_FILLING = 1.25
+
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
     """How many ranges of users and of movies there are.
 
-    tile: rows of a device come in multiples of so many.
+    tile: rows of a device come in multiples of so many, unless that takes more than a quarter more of them.
     """
 
     data: int = 1
@@ -34,8 +37,10 @@ class Grid:
 
     def padded(self, num_rows: int) -> int:
         """So many rows that each cell can hold as many of them as any other."""
-        multiple = self.num_cells * self.tile
-        return -(-num_rows // multiple) * multiple
+        in_tiles, fewest = (
+            -(-num_rows // multiple) * multiple for multiple in (self.num_cells * self.tile, self.num_cells)
+        )
+        return in_tiles if in_tiles <= MOST_FILLING * num_rows else fewest
 
     def ranges(self, num_users: int, num_movies: int) -> tuple[int, int]:
         """Rows of users and of movies in a cell, of as many rows in all as `padded` gives."""

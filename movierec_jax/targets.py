@@ -67,10 +67,11 @@ class Target:
         return math.prod(self.shape)
 
     def environment(self) -> dict[str, str]:
-        """What must be set before JAX is loaded: it works on the CPU, and looks for no machine."""
+        """What must be set before JAX is loaded: it works on the CPU, looks for no machine and locks none."""
         return {
             "JAX_PLATFORMS": "cpu",
             "TPU_SKIP_MDS_QUERY": "1",
+            "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
             "TPU_ACCELERATOR_TYPE": f"v5litepod-{self.num_devices}",
             "TPU_WORKER_HOSTNAMES": "localhost",
         }

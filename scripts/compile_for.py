@@ -27,6 +27,9 @@ SIZE = [
 def main() -> None:
     target = parse_target(TARGET.value)
     config, device_config = cli.config_from_flags(), cli.section_from_flags(DeviceConfig())
+    size = [flag.value for flag in SIZE]
+    if None in size and any(size):
+        raise InputError("--num_users, --num_movies, --num_ratings: give all three, or none and --ratings")
     prepare_environment(target)
 
     from movierec_jax.compiled import compiled_programs, described, inputs_of, inputs_of_size
@@ -36,13 +39,7 @@ def main() -> None:
 
     devices = target.devices()
     mesh = new_mesh(device_config.mesh, devices)
-    size = [flag.value for flag in SIZE]
-    if None not in size:
-        inputs = inputs_of_size(Size(*size), config, mesh)
-    elif any(size):
-        raise InputError("--num_users, --num_movies, --num_ratings: give all three, or none and --ratings")
-    else:
-        inputs = inputs_of(prepare(config, mesh=mesh))
+    inputs = inputs_of(prepare(config, mesh=mesh)) if None in size else inputs_of_size(Size(*size), config, mesh)
     print(f"\n{TARGET.value}, mesh {device_config.mesh or f'data:{target.num_devices}'}\n")
     print(described(compiled_programs(inputs, target, devices), target))
 
