@@ -21,9 +21,9 @@ from jaxtyping import Array, UInt32
 
 from movierec_jax import hosts
 from movierec_jax.files import first_line
+from movierec_jax.progress import EpochRecord, Progress, StepErrors
 from movierec_jax.recipe import Recipe, TrainState, new_state, shapes_of_state
 from movierec_jax.schema import InputError
-from movierec_jax.train import EpochRecord, Progress, StepErrors, best_record
 
 HANDLERS = {"state": ocp.StandardCheckpointHandler, "about": ocp.JsonCheckpointHandler}
 
@@ -61,8 +61,7 @@ class Checkpoints:
     def save(self, state: TrainState, progress: Progress, recipe: Recipe) -> None:
         """Begins to write a state. Raises OSError where the one before went wrong."""
         assert self.writer is not None
-        if progress.records:
-            self.best_step = best_record(progress.records).step
+        self.best_step = progress.best_step
         about = {
             "progress": dataclasses.asdict(progress),
             "train_rows": train_rows(recipe),
@@ -167,8 +166,7 @@ class Checkpoints:
         if newest is None:
             raise InputError(f"{self.folder}: no checkpoint; run scripts/train.py on this workdir first")
         state, progress = newest
-        is_measured = any(record.valid_rmse is not None for record in progress.records)
-        best = best_record(progress.records).step if is_measured else progress.step
+        best = progress.best_step
         if best == progress.step:
             return state.params
         try:

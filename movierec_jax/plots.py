@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Real
 
-from movierec_jax.train import EpochRecord
+from movierec_jax.progress import EpochRecord
 
 # Histogram cells along the predicted axis.
 PREDICTED_BINS = 60

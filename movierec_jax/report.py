@@ -10,7 +10,7 @@ import jax
 from movierec_jax.config import Config
 from movierec_jax.evaluate import Evaluation
 from movierec_jax.prepared import Run
-from movierec_jax.train import EpochRecord, best_record
+from movierec_jax.progress import EpochRecord, best_record
 
 PACKAGES = ("movierec-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pandas", "pyarrow")
 

@@ -30,12 +30,13 @@ from movierec_jax.files import read_json, write_json
 from movierec_jax.movielens import read_ratings
 from movierec_jax.plots import save_plots
 from movierec_jax.prepared import Run, new_run
+from movierec_jax.progress import EpochRecord, Progress, best_record, is_finished
 from movierec_jax.report import build_report, closing_table, time_note
 from movierec_jax.schema import MOVIE_ID, RATING, InputError, Interrupted
 from movierec_jax.sharding import new_mesh
 from movierec_jax.splits import split, without_pairs
 from movierec_jax.storage import at_hand, is_url
-from movierec_jax.train import EpochRecord, Progress, begin, best_record, go_on, is_finished
+from movierec_jax.train import begin, go_on
 from movierec_jax.workdir import open_workdir
 
 # How much work a kill may cost where no epoch has to be kept for its validation RMSE.
@@ -208,7 +209,8 @@ def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: "Stop
             log = stack.enter_context(EpochLog(workdir, progress.records, len(run.train), recipe.epochs))
         some_steps = go_on(state, progress, run.train, run.valid, run.known, recipe=recipe)
         is_saved, saved_at = True, time.monotonic()
-        while not (is_finished(progress.records, recipe) or stop.is_asked_of_any()):
+        patience = recipe.config.patience
+        while not (is_finished(progress.records, recipe.epochs, patience) or stop.is_asked_of_any()):
             state, progress = next(some_steps)
             record = progress.records[-1] if progress.is_at_epochs_end else None
             is_due = hosts.first_says(time.monotonic() - saved_at >= SAVE_SECONDS)

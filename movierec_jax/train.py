@@ -1,12 +1,10 @@
 """One step, many steps as one program, and epochs one after another."""
 
 import concurrent.futures
-import dataclasses
 import functools
 import math
-import operator
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -25,8 +23,9 @@ from movierec_jax.luck import uniform_at
 from movierec_jax.model import Encoded, Members, Seen, as_new, encode, mean_stars, seen
 from movierec_jax.objective import Drawn, decay, drawn_by, exposure_decay, squared_error, variance
 from movierec_jax.pairs import pairs_at_once, sum_over_pairs
+from movierec_jax.progress import EpochRecord, Progress, StepErrors, record_of, require_finite, since_now
 from movierec_jax.recipe import Recipe, TrainState, member_keys, new_state, nothing_seen, shapes_of_state
-from movierec_jax.schema import Batch, InputError, Known, Ratings, Rows, UserBlocks
+from movierec_jax.schema import Batch, Known, Ratings, Rows, UserBlocks
 from movierec_jax.sharding import blocks_shardings, grid_of, held, known_shardings, placed, put, steps_shardings
 
 # Tell the random numbers of hiding from all others: what is hidden from the towers, and from exposure.
@@ -66,54 +65,6 @@ class Errors(NamedTuple):
 
     stars: Float[Any, "*steps"]
     catalogue: Float[Any, "*steps"]
-
-
-@dataclasses.dataclass(frozen=True)
-class EpochRecord:
-    """What is known after an epoch, counted from 1.
-
-    train_rmse: over the epoch, with dropout, while the parameters moved. catalogue_error: over the epoch, a user's
-    squared error over all movies but those they are known by; 0 where exposure is not learnt. valid_rmse: after it;
-    None without a validation part. seconds: of the epoch with its validation.
-    """
-
-    epoch: int
-    step: int
-    train_rmse: float
-    catalogue_error: float
-    valid_rmse: float | None
-    seconds: float
-
-
-@dataclasses.dataclass(frozen=True)
-class StepErrors:
-    """The errors of some steps, added up over ratings and over steps, and the seconds that they took."""
-
-    num_steps: int = 0
-    num_ratings: float = 0.0
-    squared_error: float = 0.0
-    catalogue_error: float = 0.0
-    seconds: float = 0.0
-
-    def __add__(self, other: "StepErrors") -> "StepErrors":
-        return StepErrors(*map(operator.add, dataclasses.astuple(self), dataclasses.astuple(other)))
-
-
-@dataclasses.dataclass(frozen=True)
-class Progress:
-    """How training has gone: the records of whole epochs, and what the steps since the last of them have shown."""
-
-    records: tuple[EpochRecord, ...] = ()
-    since: StepErrors = StepErrors()
-
-    @property
-    def step(self) -> int:
-        """How many steps are done."""
-        return (self.records[-1].step if self.records else 0) + self.since.num_steps
-
-    @property
-    def is_at_epochs_end(self) -> bool:
-        return self.since.num_steps == 0 and bool(self.records)
 
 
 def begin(train: Ratings, known: Known, *, recipe: Recipe) -> TrainState:
@@ -421,23 +372,6 @@ def added_up(errors: Errors, weight: Float32[np.ndarray, " steps"], first: int) 
     return StepErrors(len(weight), float(weight.sum()), float(stars @ weight), float(catalogue.sum()))
 
 
-def since_now(errors: StepErrors, start: float) -> StepErrors:
-    """The same with the time since `start`."""
-    return errors + StepErrors(seconds=time.perf_counter() - start)
-
-
-def record_of(errors: StepErrors, epoch: int, step: int, valid_rmse: float | None) -> EpochRecord:
-    """The record of an epoch with these errors."""
-    return EpochRecord(
-        epoch=epoch,
-        step=step,
-        train_rmse=math.sqrt(errors.squared_error / errors.num_ratings),
-        catalogue_error=errors.catalogue_error / errors.num_steps,
-        valid_rmse=valid_rmse,
-        seconds=errors.seconds,
-    )
-
-
 def rmse_of(params: Members, valid: Batch, known: Known, recipe: Recipe) -> float:
     """The RMSE of ratings in batches."""
     total = np.asarray(squared_errors(params, valid, known, recipe=recipe), np.float64).sum()
@@ -451,27 +385,3 @@ def ahead(items: Iterator[Any]) -> Iterator[Any]:
         while (item := upcoming.result()) is not None:
             upcoming = background.submit(next, items, None)
             yield item
-
-
-def require_finite(values: Float[np.ndarray, " n"], name: str, first: int) -> None:
-    """Raises InputError naming the first value that is not a finite number; `first` numbers the first of all."""
-    is_bad = ~np.isfinite(values)
-    if is_bad.any():
-        raise InputError(
-            f"training diverged: the {name} {first + int(is_bad.argmax())} is {values[is_bad.argmax()]}; lower "
-            "--learning_rate (and add --overwrite), or look for extreme ratings"
-        )
-
-
-def best_record(records: Sequence[EpochRecord]) -> EpochRecord:
-    """The epoch with the lowest validation RMSE, the earliest of equals; the last epoch without validation."""
-    rmse = [record.valid_rmse for record in records if record.valid_rmse is not None]
-    return records[rmse.index(min(rmse))] if rmse else records[-1]
-
-
-def is_finished(records: Sequence[EpochRecord], recipe: Recipe) -> bool:
-    """Whether the last epoch is done, or patience is at its end."""
-    if not records:
-        return False
-    waited = records[-1].epoch - best_record(records).epoch
-    return records[-1].epoch >= recipe.epochs or 0 < recipe.config.patience <= waited

@@ -213,7 +213,8 @@ def clear(workdir: pathlib.Path) -> None:
     """Removes the files of a run and nothing else; config.json goes last, so that a kill leaves it to be cleared."""
     if not (workdir / "config.json").exists() and not (workdir / "checkpoints").exists():
         return
-    shutil.rmtree(workdir / "checkpoints", ignore_errors=True)
+    for folder in ("checkpoints", "unreadable"):
+        shutil.rmtree(workdir / folder, ignore_errors=True)
     for pattern in OWN_FILES:
         for path in workdir.glob(pattern):
             path.unlink()

@@ -17,7 +17,7 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 LADDER = """
 schema config extras bounded_folder table_cache
 files storage ratings_file movielens features_file cleaning vocab orders recency splits content baselines moments grid
-known batches blocks
+known batches blocks progress
 metrics selection
 hosts sharding luck pooling exposure model objective optimizer recipe hiding pairs batch_rows train
 prepared workdir checkpoint recommend explain evaluate trained scoring report plots

@@ -13,7 +13,7 @@ from movierec_jax.plots import (
     save_plots,
     save_tradeoff,
 )
-from movierec_jax.train import EpochRecord
+from movierec_jax.progress import EpochRecord
 
 NAMES = ["learning_curve.png", "predicted.png", "residuals.png"]
 

@@ -14,25 +14,13 @@ import pytest
 from movierec_jax import batches, metrics
 from movierec_jax.config import Config, ModelConfig, TrainConfig
 from movierec_jax.known import known_of
-from movierec_jax.model import TwoTowers, encode, seen
+from movierec_jax.model import encode, seen
 from movierec_jax.prepared import new_run
-from movierec_jax.recipe import Recipe, member_keys, new_state
+from movierec_jax.progress import Progress
+from movierec_jax.recipe import member_keys, new_state
 from movierec_jax.recommend import predict_stars
 from movierec_jax.schema import InputError, Known, Ratings
-from movierec_jax.train import (
-    EpochRecord,
-    Progress,
-    Steps,
-    begin,
-    best_record,
-    fit,
-    go_on,
-    is_finished,
-    require_finite,
-    squared_errors,
-    steps_of_epoch,
-    train_steps,
-)
+from movierec_jax.train import Steps, begin, fit, go_on, squared_errors, steps_of_epoch, train_steps
 from movierec_jax.vocab import to_rows
 
 PARTS = checkerboard.parts(num_users=36, num_movies=18)
@@ -468,58 +456,3 @@ def test_a_run_that_diverges_stops_and_says_where(batch_size, epochs, message):
     run, train, valid = run_of(model, learning_rate=1e30, warmup_fraction=0.0, batch_size=batch_size, epochs=epochs)
     with pytest.raises(InputError, match=message):
         epochs_of(run, train, valid)
-
-
-def test_the_first_bad_value_is_named_counting_from_the_start_of_the_run():
-    require_finite(np.float32([1, 2]), "error at step", first=10)
-    with pytest.raises(InputError, match="the error at step 11 is nan"):
-        require_finite(np.float32([1, np.nan, np.inf]), "error at step", first=10)
-
-
-# When to stop.
-
-
-def records_of(*valid_rmses):
-    return [EpochRecord(n, 10 * n, 1.0, 0.0, valid_rmse, 0.1) for n, valid_rmse in enumerate(valid_rmses, start=1)]
-
-
-def recipe_of(patience: int) -> Recipe:
-    """A recipe of five epochs."""
-    config = TrainConfig(epochs=5, batch_size=1, patience=patience)
-    return Recipe(TwoTowers(1, 1, 0, 0, SMALLEST), config, total_steps=5, rating_scale=(1.0, 5.0), relevant_rating=4.0)
-
-
-@pytest.mark.parametrize(
-    ("valid_rmses", "best_epoch"),
-    [([0.9], 1), ([0.9, 0.8, 0.85], 2), ([0.9, 0.8, 0.8], 2), ([0.7, 0.8, 0.9], 1), ([None, None, None], 3)],
-)
-def test_the_best_epoch_has_the_lowest_validation_rmse_the_earliest_of_equals(valid_rmses, best_epoch):
-    assert best_record(records_of(*valid_rmses)).epoch == best_epoch
-
-
-@pytest.mark.parametrize(
-    ("valid_rmses", "patience", "expected"),
-    [
-        ([], 1, False),
-        ([0.9], 1, False),
-        ([0.9, 0.8], 1, False),
-        ([0.9, 0.9], 1, True),
-        ([0.8, 0.9], 2, False),
-        ([0.8, 0.9, 0.85], 2, True),
-        ([0.8, 0.9, 0.7], 2, False),
-        ([0.7, 0.8, 0.9, 1.0], 0, False),
-        ([0.9, 0.8, 0.7, 0.6, 0.5], 0, True),
-        ([None, None, None, None], 1, False),
-        ([None, None, None, None, None], 1, True),
-    ],
-)
-def test_a_run_of_five_epochs_ends_at_the_last_or_after_patience_epochs_without_a_better_one(
-    valid_rmses, patience, expected
-):
-    assert is_finished(records_of(*valid_rmses), recipe_of(patience)) is expected
-
-
-def test_every_prefix_of_a_falling_curve_goes_on():
-    falling = [1 / n for n in range(1, 5)]
-    prefixes = itertools.accumulate(falling, lambda curve, rmse: [*curve, rmse], initial=[])
-    assert not any(is_finished(records_of(*curve), recipe_of(patience=1)) for curve in prefixes)

@@ -211,7 +211,8 @@ def test_the_same_run_opens_its_workdir_again_and_mends_what_is_missing(tmp_path
 
 def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
     open_workdir(tmp_path, RUN, overwrite=False)
-    (tmp_path / "checkpoints" / "1").mkdir(parents=True)
+    for folder in ("checkpoints", "unreadable"):
+        (tmp_path / folder / "1").mkdir(parents=True)
     for name in ("report.json", "metrics.jsonl", "plots/predicted.png", "tensorboard/events.out.tfevents.1"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
