@@ -16,7 +16,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Int, Int32
 
-# Rows for each one there is, up to which they are filled up to whole tiles.
+# At most so many times as many rows, to fill whole tiles.
 MOST_FILLING = 1.25
 
 
@@ -24,7 +24,7 @@ MOST_FILLING = 1.25
 class Grid:
     """How many ranges of users and of movies there are.
 
-    tile: rows of a device come in multiples of so many, unless that takes more than a quarter more of them.
+    tile: rows of a device come in multiples of so many, unless that takes too many more (MOST_FILLING).
     """
 
     data: int = 1

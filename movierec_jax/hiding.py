@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from movierec_jax.luck import uniform_at
 from movierec_jax.objective import catalogue_error, summed_catalogue_error
-from movierec_jax.pooling import both_ways, in_cells
+from movierec_jax.pooling import both_ways, on_cells
 from movierec_jax.recency import recency
 from movierec_jax.recipe import Recipe
 from movierec_jax.schema import Links, UserBlocks
@@ -52,7 +52,7 @@ def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue | T
         return jnp.zeros((recipe.users_per_step, rows_of_range)).at[user, movie_row].set(entries, mode="drop")
 
     def table(entries: Float[Array, " entries"]) -> Float[Array, "users movies"]:
-        return in_cells(table_of_range, block_cells(mesh)[0], block.user, block.movie_row, entries)
+        return on_cells(table_of_range, block_cells(mesh)[0], block.user, block.movie_row, entries)
 
     counts, is_hidden = (next_hidden if recipe.looks_at_next else any_hidden)(block, key, recipe)
     if not recipe.has_tables:

@@ -215,7 +215,12 @@ def filled_up_alike(parts: list[Links]) -> list[Links]:
 def piece_length(owner: Int32[np.ndarray, " links"]) -> int:
     """The length of pieces whose sums for these owners take the least time."""
     links = np.bincount(owner)
-    return min(PIECE_LENGTHS, key=lambda length: np.sum(-(-links // length)) * (length + PLACES_PER_SUM))
+    return fastest_length(lambda length: int(np.sum(-(-links // length))))
+
+
+def fastest_length(num_pieces: Callable[[int], int]) -> int:
+    """The length of pieces that takes the least time, by how many there would be of each length."""
+    return min(PIECE_LENGTHS, key=lambda length: num_pieces(length) * (length + PLACES_PER_SUM))
 
 
 def aligned(length: int, dtype) -> np.ndarray:

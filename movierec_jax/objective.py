@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int32
 
 from movierec_jax.config import TrainConfig
 from movierec_jax.model import Encoded
-from movierec_jax.pooling import NO_CELLS, both_ways, pool, sum_of_squares
+from movierec_jax.pooling import NO_CELLS, Weighted, both_ways, num_links, pool
 from movierec_jax.schema import Batch, Known, Links, UserBlocks
 from movierec_jax.sharding import Cells, on_each
 
@@ -76,8 +76,8 @@ def summed_catalogue_error(
     # Has the gradient that the error of the entries has; its own value is taken off.
     linear = jnp.sum(users * pool((movies,), both_ways(links, slope, cells), num_users))
     entries = linear + jax.lax.stop_gradient(error - linear)
-    entries_of_user = sum_of_squares(both_ways(links, is_entry.astype(jnp.float32), cells).forward, num_users)
-    is_user = entries_of_user > 0
+    by_user = links[0]
+    is_user = num_links(Weighted(by_user.owner, by_user.other, (), by_user.link >= 0, cells[0]), num_users) > 0
     everything = unrated_weight * jnp.sum(is_user[:, None] * (users @ (movies.T @ movies)) * users)
     return (everything + entries) / jnp.maximum(jnp.sum(is_user), 1)
 

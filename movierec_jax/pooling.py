@@ -73,13 +73,13 @@ def both_ways(
 
     def weighted(links: Links, cells: Cells | None) -> Weighted:
         # A link of -1, which is filling, so finds the last.
-        weights = in_cells(lambda weight, link: jnp.append(weight, 0)[link], cells, weight, links.link)
+        weights = on_cells(lambda weight, link: jnp.append(weight, 0)[link], cells, weight, links.link)
         return Weighted(links.owner, links.other, (weights,), cells=cells)
 
     return BothWays(*map(weighted, sides, cells))
 
 
-def in_cells(function: Callable[..., Array], cells: Cells | None, *of_links: Array) -> Array:
+def on_cells(function: Callable[..., Array], cells: Cells | None, *of_links: Array) -> Array:
     """What a function makes of arrays of the links of each cell, side by side along its last axis."""
     if cells is None:
         return function(*of_links)

@@ -9,14 +9,13 @@ import pandas as pd
 from jax.sharding import Mesh
 from jaxtyping import Int, Int32, Int64
 
-from movierec_jax.batches import num_steps
 from movierec_jax.config import Config
 from movierec_jax.content import movie_content, user_content
 from movierec_jax.features_file import read_features
 from movierec_jax.known import NO_MOMENTS, known_of
 from movierec_jax.model import TwoTowers
 from movierec_jax.moments import Moments, moments_of
-from movierec_jax.recipe import Recipe
+from movierec_jax.recipe import Recipe, recipe_for
 from movierec_jax.schema import (
     GENRES,
     MOVIE_ID,
@@ -74,17 +73,14 @@ class Run:
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        num_ratings = len(self.parts.train)
-        is_by_time = self.config.data.split != "random" and has_times(self.parts.train)
-        config = self.config.train.for_ratings(num_ratings, is_by_time)
-        recipe = Recipe(self.model, config, 0, self.rating_scale, self.relevant_rating)
-        steps = num_steps(num_ratings, recipe.batch_size)
-        return dataclasses.replace(recipe, total_steps=steps * recipe.epochs)
+        train, is_random = self.parts.train, self.config.data.split == "random"
+        is_by_time = not is_random and has_times(train)
+        return recipe_for(self.model, self.config, len(train), self.rating_scale, is_by_time=is_by_time)
 
     @property
     def relevant_rating(self) -> float:
         """Stars from which a rating is relevant."""
-        return self.config.evaluation.relevant_from(self.rating_scale)
+        return self.recipe.relevant_rating
 
     @functools.cached_property
     def genres(self) -> pd.DataFrame:

@@ -100,7 +100,7 @@ def best_record(records: Sequence[EpochRecord]) -> EpochRecord:
 
 
 def is_finished(records: Sequence[EpochRecord], epochs: int, patience: int) -> bool:
-    """Whether the last of the epochs is done, or so many have passed without a better one; patience 0 has no end."""
+    """Whether the last of the epochs is done, or `patience` of them have passed without a better one; 0: no limit."""
     if not records:
         return False
     waited = records[-1].epoch - best_record(records).epoch

@@ -11,7 +11,8 @@ import optax
 from jaxtyping import Array, Float32, Int32
 
 from movierec_jax import blocks
-from movierec_jax.config import RATINGS_PER_ROW, TABLE_NUMBERS, USER_BLOCKS, TrainConfig
+from movierec_jax.batches import num_steps
+from movierec_jax.config import RATINGS_PER_ROW, TABLE_NUMBERS, USER_BLOCKS, Config, TrainConfig
 from movierec_jax.model import Seen, TwoTowers, seen
 from movierec_jax.optimizer import adam
 from movierec_jax.schema import Known, Links, Ratings, UserBlocks
@@ -93,6 +94,15 @@ class Recipe:
         num_ranges = grid_of(self.model.mesh).num_cells
         made = blocks.in_ranges(made, num_users, self.model.table_rows[1], num_ranges)
         return made if self.has_tables else blocks.with_links(made, num_users, num_ranges)
+
+
+def recipe_for(
+    model: TwoTowers, config: Config, num_ratings: int, rating_scale: tuple[float, float], *, is_by_time: bool
+) -> Recipe:
+    """The recipe for so many ratings to train on; is_by_time: whether time splits them off from those to come."""
+    settings = config.train.for_ratings(num_ratings, is_by_time)
+    recipe = Recipe(model, settings, 0, rating_scale, config.evaluation.relevant_from(rating_scale))
+    return dataclasses.replace(recipe, total_steps=num_steps(num_ratings, recipe.batch_size) * recipe.epochs)
 
 
 @typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.

@@ -8,7 +8,9 @@ that share the range, and leaves each device with its own rows again:
     rows of the other side --all-gather--> range of the cell --sum over its links--> --reduce-scatter--> rows of owners
 
 So no rating ever moves, nor do the rows of users where the mesh is all `data`, and everything else of a step is row by
-row. A mesh of one device has no cells: there None stands for it, and nothing is gathered or scattered.
+row. Two kinds of sums need no cells and gather nothing: content is added up where the rows that have it are, and
+exposure is told where the rows of movies are, for which each device has the ratings of its own movies once more, by
+blocks of users (`block_cells`). A mesh of one device has no cells: there None stands for it.
 """
 
 import functools
@@ -127,7 +129,8 @@ class Cells(NamedTuple):
         table, apart = abreast(sums)
         if self.mesh.devices.flat[0].platform != "cpu":
             return apart(jax.lax.psum_scatter(table, self.other, tiled=True))
-        # Among processes on CPUs `psum_scatter` gives wrong sums at times: https://github.com/jax-ml/jax/issues/40830.
+        # On CPUs that JAX has made known to other processes, `psum_scatter` gives wrong sums at times:
+        # https://github.com/jax-ml/jax/issues/40830.
         num_rows = len(table) // self.num_ranges(self.other)
         first = jax.lax.axis_index(self.other) * num_rows
         return apart(jax.lax.dynamic_slice_in_dim(jax.lax.psum(table, self.other), first, num_rows))
@@ -225,8 +228,10 @@ def abreast(tables: Any) -> tuple[Any, Callable[[Any], Any]]:
 
     def apart(table: jax.Array) -> Any:
         parts = jnp.split(table, ends[:-1], axis=1)
-        shaped = [part.reshape(len(table), *leaf.shape[1:]) for part, leaf in zip(parts, leaves, strict=True)]
-        return jax.tree.unflatten(structure, shaped)
+        shaped = (part.reshape(len(table), *leaf.shape[1:]) for part, leaf in zip(parts, leaves, strict=True))
+        return jax.tree.unflatten(
+            structure, [part.astype(leaf.dtype) for part, leaf in zip(shaped, leaves, strict=True)]
+        )
 
     return jnp.concatenate(flat, axis=1), apart
 

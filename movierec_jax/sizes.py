@@ -1,7 +1,7 @@
 """The shapes of all that a step reads for ratings of given numbers, of which none are read or made.
 
-What programs cost at a size of data depends on shapes alone. Ratings are taken to be spread evenly over users and
-movies; real ones, of which some users and movies have most, need some more places.
+What programs cost at a size of data depends on shapes alone. All ratings are taken to be trained on, without content,
+and to be spread evenly over users and movies; real ones, of which some users have most, need some more places.
 """
 
 import dataclasses
@@ -13,12 +13,15 @@ import numpy as np
 
 from movierec_jax.batches import most_in_cell, num_steps
 from movierec_jax.config import Config
-from movierec_jax.known import PIECE_LENGTHS, PLACES_PER_SUM
+from movierec_jax.known import fastest_length
 from movierec_jax.model import TwoTowers
-from movierec_jax.recipe import Recipe
+from movierec_jax.recipe import Recipe, recipe_for
 from movierec_jax.schema import Batch, InputError, Known, Links, UserBlocks
 from movierec_jax.sharding import grid_of
 from movierec_jax.train import Steps
+
+# Programs are the same for any scale.
+RATING_SCALE = 1.0, 5.0
 
 # Shapes with a type.
 Array = jax.ShapeDtypeStruct
@@ -34,10 +37,10 @@ class Size:
 
 
 def recipe_of(size: Size, config: Config, mesh: Any) -> Recipe:
-    """What a run on so much data, all of it to train on and without content, starts from.
-
-    Raises InputError for models that need the ratings themselves.
-    """
+    """What a run on so much data starts from. Raises InputError for settings that ask for more than numbers."""
+    settings = config.data
+    if settings.rating_time or settings.user_features or settings.movie_features:
+        raise InputError("--num_ratings: leave out --rating_time and features: they are of ratings that are there")
     grid = grid_of(mesh)
     rows = grid.padded(size.num_users + 1), grid.padded(size.num_movies + 1)
     model = TwoTowers(
@@ -49,13 +52,11 @@ def recipe_of(size: Size, config: Config, mesh: Any) -> Recipe:
         mesh=mesh,
         num_rows=rows if mesh else None,
     )
-    settings = config.train.for_ratings(size.num_ratings, is_by_time=config.data.split != "random")
-    scale = 1.0, 5.0
-    recipe = Recipe(model, settings, 0, scale, config.evaluation.relevant_from(scale))
-    if recipe.is_by_rows or config.data.rating_time:
-        raise InputError("--num_ratings: without the ratings only models with histories and without times are known")
-    steps = num_steps(size.num_ratings, recipe.batch_size)
-    return dataclasses.replace(recipe, total_steps=steps * recipe.epochs)
+    is_by_time = config.data.split != "random"
+    recipe = recipe_for(model, config, size.num_ratings, RATING_SCALE, is_by_time=is_by_time)
+    if recipe.is_by_rows:
+        raise InputError("--num_ratings: the rows that a batch takes from tables are those of ratings that are there")
+    return recipe
 
 
 def known_shapes(size: Size, recipe: Recipe) -> Known:
@@ -63,7 +64,8 @@ def known_shapes(size: Size, recipe: Recipe) -> Known:
     grid = grid_of(recipe.model.mesh)
     rows = (grid.padded(size.num_users + 1), grid.padded(size.num_movies + 1))
     users, movies = grid.ranges(*rows)
-    in_cell, cells = size.num_ratings / grid.num_cells, grid.num_cells
+    cells = grid.num_cells
+    in_cell = size.num_ratings / cells if recipe.model.config.looks_at_ratings else 0.0
     return Known(
         by_user=links_shape(in_cell, users, cells, num_values=2 + recipe.looks_at_next),
         by_movie=links_shape(in_cell, movies, cells, num_values=2),
@@ -89,7 +91,7 @@ def links_shape(
         # Of each owner's last piece half is filled.
         return math.ceil(num_links / length + num_owners / 2)
 
-    length = min(PIECE_LENGTHS, key=lambda length: num_pieces(length) * (length + PLACES_PER_SUM))
+    length = fastest_length(num_pieces)
     pieces = num_cells * num_pieces(length)
     places = (*stacked, length, pieces)
     return Links(
@@ -121,10 +123,10 @@ def blocks_shapes(size: Size, recipe: Recipe) -> UserBlocks | None:
     """Those of the blocks of users; None where there are none."""
     if not recipe.model.config.exposure_dim:
         return None
-    grid, users = grid_of(recipe.model.mesh), recipe.users_per_step
+    grid, users = grid_of(recipe.model.mesh), min(recipe.users_per_step, size.num_users)
     num_blocks = -(-size.num_users // users)
     in_range = size.num_ratings / num_blocks / grid.num_cells
-    entries = num_blocks, grid.num_cells * math.ceil(in_range + 6 * math.sqrt(in_range))
+    entries = num_blocks, grid.num_cells * math.ceil(in_range + 3 * math.sqrt(in_range))
     whole = Array(entries, np.int32)
     turn = whole if recipe.looks_at_next else None
     blocks = UserBlocks(whole, whole, Array(entries, np.float32), turn, turn)

@@ -14,8 +14,8 @@ from movierec_jax.schema import InputError
 class Chip:
     """What one device does, in bytes, bytes and operations a second.
 
-    memory: of the device. memory_rate: to and from it. link_rate: to and from all other devices. flops: of products of
-    float32 as JAX takes them unless told otherwise, which is bfloat16 on TPUs and TF32 on GPUs.
+    memory: of the device. memory_rate: to and from it. link_rate: to all other devices. flops: of products of float32
+    as JAX takes them unless told otherwise, which is bfloat16 on TPUs and TF32 on GPUs.
     """
 
     memory: float
@@ -27,7 +27,7 @@ class Chip:
 # TPU v5e: https://docs.cloud.google.com/tpu/docs/v5e; H100 SXM: https://www.nvidia.com/en-us/data-center/h100/ (dense).
 CHIPS = {
     "tpu:v5e": Chip(memory=16e9, memory_rate=819e9, link_rate=1600e9 / 8, flops=197e12),
-    "gpu:h100": Chip(memory=80e9, memory_rate=3.35e12, link_rate=900e9, flops=494.7e12),
+    "gpu:h100": Chip(memory=80e9, memory_rate=3.35e12, link_rate=900e9 / 2, flops=494.7e12),
 }
 
 # An H100 as XLA describes it (its h100_sxm.txtpb has the fields).

@@ -5,9 +5,11 @@
     python scripts/compile_for.py --target=tpu:v5e:8x8 --num_users=480000 --num_movies=18000 --num_ratings=100000000
 
 Needs an environment of its own: python3 -m venv targets && targets/bin/pip install -e '.[targets]'. The other flags are
-those of train.py. Figures are of one device and one step of training (a batch), or one block of users. GFLOP and MB
-moved are counted from the program: all operations, the rows that are looked up and added to, and factors of products.
-The rate at most is what products, memory or links allow were each to run at its full rate: a limit, not a forecast.
+those of train.py. With numbers of users, movies and ratings in place of ratings there is no content, all are trained
+on, and they are spread evenly over users and movies. Figures are of one device and one step of training (a batch), or
+one block of users. GFLOP and MB moved are counted from the program: all operations, the rows that are looked up and
+added to, and factors of products. MB sent are those of collectives, to any other device. The rate at most is what
+products, memory or links allow were each to run at its full rate: a limit, not a forecast.
 """
 
 from absl import flags
@@ -19,7 +21,7 @@ from movierec_jax.targets import parse_target, prepare_environment
 
 TARGET = flags.DEFINE_string("target", "tpu:v5e:2x4", "devices, by kind and shape, such as tpu:v5e:2x4 or gpu:h100:2")
 SIZE = [
-    flags.DEFINE_integer(f"num_{what}", None, f"with the two like it, {what} of data that is not here", lower_bound=1)
+    flags.DEFINE_integer(f"num_{what}", None, f"{what} of data that is not here, in place of --ratings", lower_bound=1)
     for what in ("users", "movies", "ratings")
 ]
 

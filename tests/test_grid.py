@@ -31,7 +31,7 @@ def ranges_of(grid: Grid) -> tuple[int, int]:
 
 
 @hypothesis.given(grids, st.integers(1, 100))
-def test_rows_are_filled_up_by_as_few_as_make_ranges_alike(grid, num_rows):
+def test_rows_are_filled_up_to_ranges_alike(grid, num_rows):
     padded = grid.padded(num_rows)
     rows_of_device, rest = divmod(padded, grid.num_cells)
     assert rest == 0

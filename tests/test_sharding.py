@@ -68,9 +68,10 @@ def test_two_processes_of_four_devices_train_as_one_device_does(one_device):
     assert found["shares"] == [1 / 8]
 
 
-def test_sums_of_two_processes_are_exact():
+@pytest.mark.parametrize("mesh", ["data:4,model:2", "model:8"])
+def test_sums_within_and_across_two_processes_are_exact(mesh):
     # As those of `psum_scatter` are not at this size.
-    assert not any(on_two_processes("data:4,model:2", "sums")["wrong"])
+    assert not any(on_two_processes(mesh, "sums")["wrong"])
 
 
 @pytest.mark.parametrize(("first", "then"), [((1, "data:1"), (8, "data:8")), ((4, "data:2,model:2"), (1, "data:1"))])
