@@ -1,6 +1,7 @@
 """The programs of training and scoring, compiled for a machine that is not here, and what each of its devices does."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -29,15 +30,17 @@ class Program:
     """What one device does in a step of a program, and the memory that it takes, in bytes.
 
     examples: of a step, on all devices together: ratings that are learnt from, or users who get lists.
+    refusal: what the compiler says where a device cannot hold it; nothing else is then known.
     """
 
     name: str
-    examples: int
-    arguments: int
-    temporaries: int
-    results: int
-    work: Work
-    collectives: list[Collective]
+    examples: int = 0
+    arguments: int = 0
+    temporaries: int = 0
+    results: int = 0
+    work: Work = dataclasses.field(default_factory=Work)
+    collectives: Sequence[Collective] = ()
+    refusal: str = ""
 
     @property
     def memory(self) -> int:
@@ -47,7 +50,7 @@ class Program:
     @property
     def sent(self) -> float:
         """Bytes that a device sends to others at least."""
-        return sum(collective.times * collective.sent for collective in self.collectives)
+        return sum((collective.times * collective.sent for collective in self.collectives), 0.0)
 
     def seconds(self, chip: Chip) -> dict[str, float]:
         """How long a step takes at least for each of what a chip does, were it to do it alone and at its full rate."""
@@ -103,7 +106,10 @@ def compiled_programs(inputs: Inputs, target: Target, devices: Any) -> list[Prog
     training = program_of("train", recipe.batch_size, traced, target, num_devices)
 
     encoding = encode.trace(state.params, known, model=recipe.model)
-    encoded = encoding.lower().compile(compiler_options=target.options)
+    try:
+        encoded = compiled_for(encoding, target)
+    except MemoryError as error:
+        return [training, Program("score", refusal=str(error))]
     users, movies = jax.tree.map(shape_of, encoding.out_info, encoded.output_shardings)
     tile = tile_users(recipe.model, len(movies.bias))
     num_users = -(-ScoreConfig.block_users // (tile * num_devices)) * tile * num_devices
@@ -124,7 +130,10 @@ def shape_of(array: Any, sharding: Any) -> jax.ShapeDtypeStruct:
 
 def program_of(name: str, examples: int, traced: Any, target: Target, num_devices: int) -> Program:
     """What a traced program is once it is compiled for the target."""
-    compiled = traced.lower().compile(compiler_options=target.options)
+    try:
+        compiled = compiled_for(traced, target)
+    except MemoryError as error:
+        return Program(name, refusal=str(error))
     memory = compiled.memory_analysis()
     return Program(
         name=name,
@@ -137,11 +146,24 @@ def program_of(name: str, examples: int, traced: Any, target: Target, num_device
     )
 
 
+def compiled_for(traced: Any, target: Target) -> Any:
+    """A traced program compiled for the target. Raises MemoryError where a device cannot hold it."""
+    try:
+        return traced.lower().compile(compiler_options=target.options)
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise MemoryError(str(error).splitlines()[0]) from error
+
+
 def described(programs: list[Program], target: Target) -> str:
     """A line for each program: what a device holds, does and sends, and its limit; then the largest collectives."""
     rows = ["| program | memory, MB (arguments, temporaries) | fits | GFLOP | MB moved | MB sent | at most |"]
     rows.append("|---|---|---|---|---|---|---|")
     for program in programs:
+        if program.refusal:
+            rows.append(f"| {program.name} | {program.refusal} | no | | | | |")
+            continue
         seconds = program.seconds(target.chip)
         limit = max(seconds, key=lambda name: seconds[name])
         kinds = ", ".join(f"{times} {kind}" for kind, times in counted(program.collectives).items()) or "none"
@@ -162,7 +184,7 @@ def described(programs: list[Program], target: Target) -> str:
     return "\n\n".join([lines[0], "\n".join(lines[1:]) or "no device sends anything to another"])
 
 
-def counted(collectives: list[Collective]) -> dict[str, int]:
+def counted(collectives: Sequence[Collective]) -> dict[str, int]:
     """How many of each kind there are in a step."""
     kinds = {collective.kind: 0 for collective in collectives}
     for collective in collectives:
