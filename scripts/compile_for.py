@@ -21,8 +21,9 @@ from movierec_jax.targets import parse_target, prepare_environment
 
 TARGET = flags.DEFINE_string("target", "tpu:v5e:2x4", "devices, by kind and shape, such as tpu:v5e:2x4 or gpu:h100:2")
 SIZE = [
-    flags.DEFINE_integer(f"num_{what}", None, f"{what} of data that is not here, in place of --ratings", lower_bound=1)
-    for what in ("users", "movies", "ratings")
+    flags.DEFINE_integer("num_users", None, "users of data that is not here, in place of --ratings", lower_bound=1),
+    flags.DEFINE_integer("num_movies", None, "movies of that data", lower_bound=1),
+    flags.DEFINE_integer("num_ratings", None, "ratings of that data", lower_bound=1),
 ]
 
 
