@@ -17,6 +17,11 @@ def num_steps(num_ratings: int, batch_size: int) -> int:
     return -(-num_ratings // batch_size)
 
 
+def steps_at_once(num_ratings: int, batch_size: int, ratings_at_once: int) -> int:
+    """The fewest steps that hold so many ratings; all of an epoch if they are fewer."""
+    return min(num_steps(num_ratings, batch_size), -(-ratings_at_once // batch_size))
+
+
 def epoch_order(num_ratings: int, seed: int, epoch: int) -> Int[np.ndarray, " ratings"]:
     """The order of ratings in an epoch."""
     return shuffled(num_ratings, [seed, epoch])

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int32
 
-from movierec_jax.sharding import AXES, MOVIES, USERS, abreast, held, link_cells, on_each
+from movierec_jax.sharding import AXES, MOVIES, USERS, abreast, link_cells, on_each
 
 # Trees of arrays: parameters; tables of as many rows each; columns of as many pairs each.
 Params = Any
@@ -64,7 +64,6 @@ def with_gradients(loss, at_once, mesh, params, tables, places, columns, key):
 
     cells: Any = link_cells(mesh)
     (users, users_apart), (movies, movies_apart) = map(abreast, tables)
-    tables = held(users, mesh, cells.by_user.owner_rows), held(movies, mesh, cells.by_movie.owner_rows)
 
     def of_cell(params, tables, *pairs):
         tables = users_apart(tables[0]), movies_apart(tables[1])
@@ -77,7 +76,7 @@ def with_gradients(loss, at_once, mesh, params, tables, places, columns, key):
         mesh=mesh,
         in_specs=(P(), (P(USERS), P(MOVIES)), P(AXES), P(AXES), P()),
         out_specs=(P(), P(), cells.by_user.owner_rows, cells.by_movie.owner_rows),
-    )(params, tables, places, columns, key)
+    )(params, (users, movies), places, columns, key)
     return sums, (of_params, tuple(of_tables))
 
 

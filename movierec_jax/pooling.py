@@ -19,7 +19,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.schema import Links
-from movierec_jax.sharding import Cells, abreast, held, on_each
+from movierec_jax.sharding import Cells, abreast, on_each
 
 
 @typing.no_type_check  # JAX also makes trees of it with other things in place of the arrays.
@@ -152,8 +152,6 @@ def by_owner(function: Callable[[Any, Weighted, int], Any], tables: Any, links: 
         return function(tables, links, num_owners)
     num_in_range = num_owners // cells.num_ranges(cells.owner)
     table, apart = abreast(tables)
-    # Made where its rows are, then gathered: compilers might gather all that it is made of.
-    table = held(table, cells.mesh, cells.other_rows)
     return on_each(
         lambda table, links: cells.add_up(function(apart(table), links, num_in_range)),
         mesh=cells.mesh,

@@ -151,18 +151,16 @@ def link_cells(mesh: Mesh | None) -> LinkCells:
     """Where they lie on a mesh: ratings in the cells of the grid, content with the rows that have it."""
     if mesh is None:
         return LinkCells()
-    users, movies, everywhere = (USERS, MOVIES), (MOVIES, USERS), ()
+    users, movies = (USERS, MOVIES), (MOVIES, USERS)
     ratings = (users[:1], movies[:1]), (movies[:1], users[:1])
-    content = (users, everywhere), (everywhere, users), (movies, everywhere), (everywhere, movies)
+    content = (users, ()), ((), users), (movies, ()), ((), movies)
     return LinkCells(*(Cells(mesh, owner, other) for owner, other in ratings + content))
 
 
 def block_cells(mesh: Mesh | None) -> tuple[Cells | None, Cells | None]:
-    """Where the links of `UserBlocks` lie, from users to movies and back: with the movies, and users are everywhere."""
-    if mesh is None:
-        return None, None
-    movies = (MOVIES, USERS)
-    return Cells(mesh, (), movies), Cells(mesh, movies, ())
+    """Where the links of `UserBlocks` lie, from users to movies and back: with the movies, as those of content do."""
+    cells = link_cells(mesh)
+    return cells.by_movie_feature, cells.movie_features
 
 
 def spec_of(path: Sequence[Any]) -> P:
@@ -227,11 +225,9 @@ def abreast(tables: Any) -> tuple[Any, Callable[[Any], Any]]:
     ends = np.cumsum([leaf.shape[1] for leaf in flat])
 
     def apart(table: jax.Array) -> Any:
-        parts = jnp.split(table, ends[:-1], axis=1)
-        shaped = (part.reshape(len(table), *leaf.shape[1:]) for part, leaf in zip(parts, leaves, strict=True))
-        return jax.tree.unflatten(
-            structure, [part.astype(leaf.dtype) for part, leaf in zip(shaped, leaves, strict=True)]
-        )
+        parts = zip(jnp.split(table, ends[:-1], axis=1), leaves, strict=True)
+        like = [part.reshape(len(table), *leaf.shape[1:]).astype(leaf.dtype) for part, leaf in parts]
+        return jax.tree.unflatten(structure, like)
 
     return jnp.concatenate(flat, axis=1), apart
 

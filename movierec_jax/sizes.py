@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from movierec_jax.batches import most_in_cell, num_steps
+from movierec_jax.batches import most_in_cell, num_steps, steps_at_once
 from movierec_jax.config import Config
 from movierec_jax.known import fastest_length
 from movierec_jax.model import TwoTowers
@@ -106,7 +106,7 @@ def steps_shapes(size: Size, recipe: Recipe) -> Steps:
     """Those of the steps that are taken at once."""
     grid, batch_size = grid_of(recipe.model.mesh), recipe.batch_size
     steps = num_steps(size.num_ratings, batch_size)
-    at_once = min(steps, -(-recipe.config.ratings_at_once // batch_size))
+    at_once = steps_at_once(size.num_ratings, batch_size, recipe.config.ratings_at_once)
     batch = at_once, grid.num_cells * most_in_cell(np.full(grid.num_cells, size.num_ratings), batch_size)
     whole, real = Array(batch, np.int32), Array(batch, np.float32)
     has_history = bool(recipe.model.config.history)

@@ -102,7 +102,7 @@ def steps_of_epoch(
     config, model, batch_size = recipe.config, recipe.model, recipe.batch_size
     order = batches.epoch_order(len(train), config.seed, epoch)
     num_steps = batches.num_steps(len(train), batch_size)
-    at_once = min(num_steps, -(-config.ratings_at_once // batch_size))
+    at_once = batches.steps_at_once(len(train), batch_size, config.ratings_at_once)
     step_of_rating = batches.steps_of(order, batch_size) if model.config.history else None
     num_blocks = 1 if blocks is None else len(blocks.user)
     block = block_of_steps(num_blocks, config.seed, epoch * num_steps, num_steps)
