@@ -124,8 +124,8 @@ class Recommender:
             raise InputError(f"--top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
         is_listed = None
         if movies is not None:
-            is_listed = np.zeros(len(self.run.movies), bool)
-            is_listed[self.run.movies.known_rows(movies)] = True
+            is_listed = np.zeros((1, len(self.run.movies)), bool)
+            is_listed[0, self.run.movies.known_rows(movies)] = True
         places = self.everybody.get_indexer(users)
         seen = self.rated.of_users(np.full_like(places, -1) if include_seen else places)
         rows = self.users.rows(users)
@@ -206,7 +206,7 @@ class Recommender:
         mine = self.parts.train[self.parts.train[USER_ID] == user_id]
         rated_row = self.run.movies.known_rows(mine[MOVIE_ID])
         rating = mine[RATING].to_numpy(np.float32)
-        value = told_of_user(self.run.train, self.run.movies.unknown, rated_row, rating)
+        value = told_of_user(self.run.movie_level, rated_row, rating)
         counts = self.counts_in_exposure(np.zeros(len(mine), np.int32), mine)
         params, encoded = self.on_host
         user, movies = encoded[0][:, self.users.rows([user_id])[0]], encoded[1][:, movie_row]
@@ -247,7 +247,7 @@ class Recommender:
         table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
         place = users.rows(ratings[USER_ID])
         counts = self.counts_in_exposure(place, table)
-        links = new_users(self.run.train, self.run.movies.unknown, place, movie_row, rating, counts)
+        links = new_users(self.run.movie_level, place, movie_row, rating, counts)
         own = np.zeros((self.num_members, len(users) + 1, self.run.config.model.embedding_dim + 1), np.float32)
         encoded = encode_histories(self.params, own, links, model=self.run.model)
         parts = Split(train=table, valid=table[:0], test=table[:0])

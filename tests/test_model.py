@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from movierec_jax.config import ModelConfig
-from movierec_jax.known import known_of, lay_out, new_users
+from movierec_jax.known import known_of, lay_out, levels, new_users
 from movierec_jax.model import (
     BIAS_DAMPING,
     BIAS_GAIN,
@@ -281,8 +281,7 @@ def test_a_user_without_a_row_is_what_the_history_says():
     of_users = np.isin(train.user_row, [1, 3])
     place = np.int32([{1: 0, 3: 2}[user] for user in train.user_row[of_users]])
     links = new_users(
-        train,
-        COLD_MOVIE + 1,
+        levels(train.movie_row, train.rating, COLD_MOVIE + 1),
         place,
         train.movie_row[of_users],
         train.rating[of_users],
