@@ -15,7 +15,6 @@ from pandas.api.types import is_integer_dtype
 
 from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, InputError, Ratings
 
-
 # How people write integers of 64 bits.
 INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 

@@ -1,7 +1,7 @@
 """A trained run as a service: lists in milliseconds over HTTP, and a page to look at them.
 
-    request ─guards─> app ─bodies─> service ─recorded─> history of the user ─batching─> loaded run ─> list ─catalogue─> JSON
-                                       └─ ratings_log (on disk)      reload ─────────────────┘
+    request ─guards─> app ─bodies─> service ─recorded─> history ─batching─> loaded run ─> list ─catalogue─> JSON
+                                        └─> ratings_log (on disk)    reload ───┘
 
 `loaded` has the model in memory and answers many questions at once; `batching` puts those together that come at the
 same time; `recorded` keeps ratings that came after training; `reload` takes a newer checkpoint in; `catalogue` and

@@ -53,6 +53,13 @@ class Catalogue:
         """What is told of a movie wherever it stands; figures: with its number of ratings and their mean."""
         return {**self.cards[row], **self.figures[row]} if figures else self.cards[row]
 
+    def card_of(self, movie_id: int | str) -> dict[str, Any]:
+        """The card of a movie by its id, also of one that the catalogue does not have."""
+        row = int(self.movies.rows([movie_id])[0])
+        if row == self.movies.unknown:
+            return {MOVIE_ID: movie_id, TITLE: str(movie_id), YEAR: None, GENRES: []}
+        return self.cards[row]
+
     def details(self, row: int) -> dict[str, Any]:
         """All that is told of a movie."""
         content = self.recommender.run.movie_content
@@ -68,7 +75,7 @@ class Catalogue:
     def similar(self, row: int, k: int) -> list[dict[str, Any]]:
         """The k movies most like one. Raises InputError for one that train has no rating of."""
         if row >= len(self.movies):
-            raise InputError(f"movie {self.movies.ids[row]!r} had no rating in training, so none is known to be like it")
+            raise InputError(f"movie {self.movies.ids[row]!r} had no rating in training: none is known to be like it")
         found = self.recommender.similar(self.movies.ids[row], min(k, len(self.movies) - 1))
         rows = self.movies.rows(found[MOVIE_ID])
         return [

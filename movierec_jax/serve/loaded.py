@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import pandas as pd
 from jaxtyping import Array, Bool, Float32, Float64, Int32, Int64
 
 from movierec_jax.config import ServeConfig
@@ -17,7 +18,7 @@ from movierec_jax.known import lay_out, told_of_user
 from movierec_jax.model import Encoded, encode_histories, own_of_users
 from movierec_jax.recency import recency_of
 from movierec_jax.recommend import Rated, predict_stars, top_k_blocks
-from movierec_jax.schema import NO_TIMESTAMP, TIMESTAMP, InputError, Links
+from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, InputError, Links
 from movierec_jax.serve.catalogue import Catalogue
 from movierec_jax.trained import Recommender, largest
 
@@ -144,7 +145,8 @@ class Loaded:
         own = self.rows_of_train(asker.recorded)[0]
         if asker.user_id is None or not self.is_in_data(asker.user_id):
             return own
-        return np.union1d(self.recommender.rated.of_user(self.recommender.everybody.get_loc(asker.user_id)), own)
+        place = int(self.recommender.everybody.get_indexer(pd.Index([asker.user_id]))[0])
+        return np.union1d(self.recommender.rated.of_user(place), own)
 
     def rows_of_train(self, recorded: Mapping[int | str, Rating]) -> tuple[Int32[np.ndarray, " known"], list[Rating]]:
         """The ratings of movies that train has, with the rows of these."""
@@ -161,8 +163,8 @@ class Loaded:
         return History(
             user_row,
             np.concatenate([train.movie_row[place], row]),
-            np.concatenate([train.rating[place], np.float32([one.rating for one in recorded])]),
-            np.concatenate([train.timestamp[place], np.int64([one.timestamp for one in recorded])]),
+            np.concatenate([train.rating[place], np.array([one.rating for one in recorded], np.float32)]),
+            np.concatenate([train.timestamp[place], np.array([one.timestamp for one in recorded], np.int64)]),
         )
 
     def counts_in_exposure(self, history: History) -> Float32[np.ndarray, " rated"]:
@@ -265,7 +267,7 @@ class Loaded:
             is_filled = top.movie_row[n, : question.k] < self.num_movies
             row, score, stars = (table[n, : question.k][is_filled] for table in (top.movie_row, top.score, top.stars))
             reasons = self.reasons(question.asker, vectors[n], row) if question.explain else None
-            lists.append(Listed(row, score, np.clip(stars, *np.float32(self.run.rating_scale)), reasons))
+            lists.append(Listed(row, score, np.clip(stars, *np.array(self.run.rating_scale, np.float32)), reasons))
         return lists
 
     def reasons(
@@ -281,25 +283,22 @@ class Loaded:
         content, start = self.run.movie_content, self.content_start
         reasons = []
         for place, row in enumerate(movie_row):
-            total = float(np.maximum(added[place], 0).sum())
-            found: list[dict[str, Any]] = [
-                {"source": "rated", **self.rated_reason(history.movie_row[n]), "share": round(added[place, n] / total, 4)}
-                for n in largest(added[place], REASONS)
+            total = np.maximum(added[place], 0).sum()
+            found = [
+                self.rated_reason(history.movie_row[n], added[place, n] / total) for n in largest(added[place], REASONS)
             ]
             own = slice(start[row], start[row + 1])
             if own.stop > own.start:
                 parts = content_part(params, content.feature[own], content.value[own], vector)
-                found += [
-                    {"source": "content", "feature": content.names[content.feature[own][n]], "stars": round(parts[n], 4)}
-                    for n in largest(parts, REASONS)
-                ]
+                names = content.feature[own]
+                found += [content_reason(content.names[names[n]], parts[n]) for n in largest(parts, REASONS)]
             reasons.append(found)
         return reasons
 
-    def rated_reason(self, row: int) -> dict[str, Any]:
-        """A rated movie as reasons name it."""
+    def rated_reason(self, row: int, share: float) -> dict[str, Any]:
+        """A rated movie that speaks for another, with its share of what all rated ones add."""
         card = self.catalogue.card(row)
-        return {"movie_id": card["movie_id"], "title": card["title"]}
+        return {"source": "rated", **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(float(share), 4)}
 
     @functools.cached_property
     def content_start(self) -> Int64[np.ndarray, " movies_and_one"]:
@@ -354,6 +353,11 @@ class Loaded:
                 for diversity in (0.0, 0.5):
                     self.answer([Question(nobody, min(k, self.longest_list), diversity=diversity)] * size)
         self.predict([nobody], np.zeros(1, np.int32), np.zeros(1, np.int32))
+
+
+def content_reason(feature: str, stars: float) -> dict[str, Any]:
+    """A feature of a movie that speaks for it, with the stars that it adds."""
+    return {"source": "content", "feature": feature, "stars": round(float(stars), 4)}
 
 
 def by_user(
