@@ -47,6 +47,7 @@ def new_app(service: Service, config: ServeConfig, measures: Measures) -> ASGIAp
         # Their pages are loaded from other hosts.
         docs_url=None,
         redoc_url=None,
+        max_body_size=config.max_body_bytes,
         responses={"4XX": problem("the request cannot be answered"), 503: problem("too many requests wait")},
     )
     problems.add_handlers(app)
@@ -64,7 +65,6 @@ def new_app(service: Service, config: ServeConfig, measures: Measures) -> ASGIAp
         guarded = TrustedHostMiddleware(guarded, hosts, www_redirect=False)
     guarded = Guard(
         guarded,
-        max_body_bytes=config.max_body_bytes,
         rate=None if config.rate_limit in (None, "none") else config.rate_limit,
         tokens=read_tokens(config.tokens_file) if config.tokens_file else (),
     )

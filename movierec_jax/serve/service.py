@@ -185,23 +185,14 @@ class Service:
             asker, options.k, self.listing(loaded, options), options.include_seen, options.diversity, options.explain
         )
         listed = await self.lists.ask((loaded, question))
-        movies = loaded.run.movies
-        return {
-            "movies": [
-                {**loaded.catalogue.card(row), "rank": place, "score": score, "predicted_rating": stars}
-                | ({} if listed.reasons is None else {"reasons": listed.reasons[place - 1]})
-                for place, (row, score, stars) in enumerate(
-                    zip(listed.movie_row.tolist(), listed.score.tolist(), listed.stars.tolist(), strict=True), start=1
-                )
-            ],
-            "ignored_movies": [
-                movie_id
-                for movie_id, row in zip(asker.recorded, movies.rows(list(asker.recorded)), strict=True)
-                if row >= len(movies)
-            ]
-            if asker.recorded
-            else [],
-        }
+        columns = listed.movie_row.tolist(), listed.score.tolist(), listed.stars.tolist()
+        movies = [
+            {**loaded.catalogue.cards[row], "rank": rank, "score": round(score, 6), "predicted_rating": round(stars, 4)}
+            for rank, (row, score, stars) in enumerate(zip(*columns, strict=True), start=1)
+        ]
+        for movie, reasons in zip(movies, listed.reasons or [], strict=False):
+            movie["reasons"] = reasons
+        return {"movies": movies, "ignored_movies": loaded.ignored(asker.recorded)}
 
     def listing(self, loaded: Loaded, options: ListOptions) -> np.ndarray | None:
         """Which movies lists may hold; None where all. Raises InputError for genres and years that leave none."""
@@ -228,7 +219,6 @@ class Service:
         loaded = self.loaded
         users: dict[int | str, int] = {}
         for user_id, _ in pairs:
-            loaded.run.users.rows([user_id])
             if user_id not in users and not (self.recorded.of(user_id) or loaded.is_in_data(user_id)):
                 raise InputError(f"no user has the id {user_id!r}")
             users.setdefault(user_id, len(users))
@@ -238,7 +228,12 @@ class Service:
         stars, spread = loaded.predict(askers, place, movie_row)
         return {
             "predictions": [
-                {USER_ID: user_id, MOVIE_ID: movie_id, "predicted_rating": star, "spread": deviation}
+                {
+                    USER_ID: user_id,
+                    MOVIE_ID: movie_id,
+                    "predicted_rating": round(star, 4),
+                    "spread": round(deviation, 4),
+                }
                 for (user_id, movie_id), star, deviation in zip(pairs, stars.tolist(), spread.tolist(), strict=True)
             ]
         }
