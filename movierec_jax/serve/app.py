@@ -10,7 +10,6 @@ from fastapi import FastAPI, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import FileResponse, Response
 from starlette.types import ASGIApp
 
@@ -61,10 +60,10 @@ def new_app(service: Service, config: ServeConfig, measures: Measures) -> ASGIAp
     hosts = list(config.allowed_hosts) or (LOCAL_NAMES if config.host in LOCAL else [])
     if config.cors_origins:
         guarded = CORSMiddleware(guarded, config.cors_origins, allow_methods=["*"], allow_headers=["*"])
-    if hosts:
-        guarded = TrustedHostMiddleware(guarded, hosts, www_redirect=False)
     guarded = Guard(
         guarded,
+        max_body_bytes=config.max_body_bytes,
+        hosts=hosts,
         rate=None if config.rate_limit in (None, "none") else config.rate_limit,
         tokens=read_tokens(config.tokens_file) if config.tokens_file else (),
     )

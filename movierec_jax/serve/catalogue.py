@@ -55,7 +55,7 @@ class Catalogue:
 
     def card_of(self, movie_id: int | str) -> dict[str, Any]:
         """The card of a movie by its id, also of one that the catalogue does not have."""
-        unknown = {MOVIE_ID: movie_id, TITLE: str(movie_id), YEAR: None, GENRES: []}
+        unknown: dict[str, Any] = {MOVIE_ID: movie_id, TITLE: str(movie_id), YEAR: None, GENRES: []}
         return self.cards[self.rows[movie_id]] if movie_id in self.rows else unknown
 
     def details(self, row: int) -> dict[str, Any]:

@@ -31,6 +31,9 @@ HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 
+# The port at the end of a host's name.
+PORT = re.compile(r":\d*$")
+
 # What a token may be (RFC 6750), at least so long.
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
 
@@ -39,10 +42,19 @@ class Guard:
     """An application behind limits.
 
     rate: such as "100/second", for each client; None for no limit. tokens: of which a request needs one; empty: none.
+    hosts: names by which the service may be called; empty: any.
     """
 
-    def __init__(self, app: ASGIApp, *, rate: str | None, tokens: Iterable[str] = ()):
-        self.app = app
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        rate: str | None = None,
+        tokens: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+    ):
+        self.app, self.max_body_bytes, self.hosts = app, max_body_bytes, frozenset(hosts)
         self.tokens = [token.encode() for token in tokens]
         self.rate = limits.parse(rate) if rate else None
         self.limiter = limits.strategies.SlidingWindowCounterRateLimiter(limits.storage.MemoryStorage())
@@ -57,7 +69,7 @@ class Guard:
                 message["headers"] = [*message["headers"], *HEADERS]
             await send(message)
 
-        refusal = self.too_large(scope) or self.too_often(scope) or self.without_token(scope)
+        refusal = self.too_large(scope) or self.misdirected(scope) or self.too_often(scope) or self.without_token(scope)
         if refusal is not None:
             # What is left of the request is not read.
             refusal.headers["connection"] = "close"
@@ -71,7 +83,17 @@ class Guard:
             return problems.response(414, f"the path and its query are longer than {MOST_PATH_BYTES:,} bytes")
         if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEADER_BYTES:
             return problems.response(431, f"the headers are longer than {MOST_HEADER_BYTES:,} bytes")
+        length = header(scope, b"content-length")
+        if length.isdigit() and int(length[:20]) > self.max_body_bytes:
+            return problems.response(413, f"the body is longer than {self.max_body_bytes:,} bytes; ask in parts")
         return None
+
+    def misdirected(self, scope: Scope) -> Response | None:
+        """The answer to a request for another host: a page elsewhere may have a name of its own point here."""
+        name = PORT.sub("", header(scope, b"host").decode("latin-1").lower())
+        if not self.hosts or name in self.hosts:
+            return None
+        return problems.response(421, "the service is not called by this name; --allowed_hosts adds one")
 
     def too_often(self, scope: Scope) -> Response | None:
         """The answer to a client that has asked too often, by its address."""

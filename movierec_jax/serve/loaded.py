@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -314,10 +314,6 @@ class Loaded:
     def content_start(self) -> Int64[np.ndarray, " movies_and_one"]:
         """Where the features of each movie begin."""
         return np.searchsorted(self.run.movie_content.row, np.arange(len(self.run.movies.ids) + 1))
-
-    def listing(self, genres: Iterable[str], years: tuple[int, ...], min_ratings: int) -> Bool[np.ndarray, " movies"]:
-        """Whether lists may hold each movie. Raises InputError as `Recommender.select_movies` does."""
-        return self.run.movies.ids[: self.num_movies].isin(self.recommender.select_movies(genres, years, min_ratings))
 
     # Stars.
 

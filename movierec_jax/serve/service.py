@@ -195,7 +195,7 @@ class Service:
         return {"movies": movies, "ignored_movies": loaded.ignored(asker.recorded)}
 
     def listing(self, loaded: Loaded, options: ListOptions) -> np.ndarray | None:
-        """Which movies lists may hold; None where all. Raises InputError for genres and years that leave none."""
+        """Which movies lists may hold; None where all. Raises InputError for genres that the data does not have."""
         is_bounded = options.year_from is not None or options.year_to is not None
         if not (options.genres or is_bounded or options.min_ratings):
             return None
@@ -203,11 +203,14 @@ class Service:
             bound if year is None else year
             for bound, year in zip(ANY_YEAR, (options.year_from, options.year_to), strict=True)
         )
+        odd = [genre for genre in options.genres if genre not in loaded.run.genres.columns]
+        if odd:
+            raise InputError(f"genres: {odd[0]!r} is none of those that /v1/model tells")
         key = tuple(sorted(set(options.genres))), (first, last) if is_bounded else (), options.min_ratings
         if key not in self.listings:
             if len(self.listings) >= KEPT_LISTINGS:
                 self.listings.clear()
-            self.listings[key] = loaded.listing(*key)
+            self.listings[key] = loaded.recommender.is_selected(*key)
         return self.listings[key]
 
     # Stars.
