@@ -51,7 +51,7 @@ OWN_FILES = (
 IN_TRAIN = "in_train"
 
 # Raised when files of one version can no longer be read by the next.
-FORMAT = 5
+FORMAT = 6
 
 
 def fingerprint(parts: Split) -> str:
@@ -196,8 +196,9 @@ def require_same(workdir: pathlib.Path, run: Run) -> None:
             "another --workdir, or --overwrite to start anew"
         )
     if known != fingerprint(run.parts):
+        sources = (run.config.data.ratings, *run.config.data.extra_ratings)
         raise InputError(
-            f"{workdir} holds a run on other ratings: {run.config.data.ratings} has changed since. Give another "
+            f"{workdir} holds a run on other ratings: {' or '.join(sources)} has changed since. Give another "
             "--workdir, or --overwrite to start anew"
         )
 
