@@ -142,7 +142,7 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
     parts = split(ratings, config.data, valid=valid, test=test)
     if config.data.extra_ratings and not hosts.have_same(bytes.fromhex(fingerprint(parts))):
         raise InputError(
-            f"--extra_ratings={as_flag(config.data.extra_ratings)}: processes have read different ratings; give a copy "
+            f"--extra_ratings={as_flag(config.data.extra_ratings)}: processes have read different ratings; give files "
             "to which nothing is added meanwhile"
         )
     # The parts have rows of their own; of many ratings a second copy takes much of the memory.

@@ -6,6 +6,7 @@ movies.parquet         titles, years and genres
 features/*.parquet     what is known of movies and users by row: weighted features, and their names
 ratings/*.parquet      the clean ratings, part by part, in original ids
 checkpoints/STEP/      see `checkpoint`
+ratings_log.sqlite     see `ratings_log`; no part of the run, and stays when it is overwritten
 """
 
 import hashlib
