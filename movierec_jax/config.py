@@ -130,6 +130,11 @@ class DataConfig:
         "MovieLens folder or zip of any edition, or a CSV/TSV/Parquet file (also .gz) of user, movie, rating and "
         "perhaps timestamp",
     )
+    extra_ratings: tuple[str, ...] = setting(
+        (),
+        "more ratings, of users and movies that may be new: ratings_log.sqlite of a workdir, or what --ratings takes; "
+        "of a pair of user and movie that comes again the latest counts, and at equal times the one read last",
+    )
     test_ratings: str | None = setting(None, "file with the test part; without it, --split makes one")
     valid_ratings: str | None = setting(None, "file with the validation part; without it, carved from train")
     rating_scale: tuple[float, ...] | None = setting(
