@@ -1,6 +1,7 @@
 """The HTTP service: routes, each a question to `service` and its answer as JSON."""
 
 import functools
+import importlib.metadata
 import pathlib
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -13,7 +14,6 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import FileResponse, Response
 from starlette.types import ASGIApp
 
-from movierec_jax import __version__
 from movierec_jax.config import ServeConfig
 from movierec_jax.serve import bodies, problems
 from movierec_jax.serve.guards import Guard, read_tokens
@@ -41,7 +41,7 @@ def new_app(service: Service, config: ServeConfig, measures: Measures) -> ASGIAp
     """The application of a service, behind its guards. Raises InputError for a file of tokens that is none."""
     app = FastAPI(
         title="movierec_jax",
-        version=__version__,
+        version=importlib.metadata.version("movierec-jax"),
         description="Recommendations for known users and for new ones, in real time.",
         # Their pages are loaded from other hosts.
         docs_url=None,
