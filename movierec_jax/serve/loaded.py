@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float32, Float64, Int32, Int64
+from jaxtyping import Array, Bool, Float32, Int32, Int64
 
 from movierec_jax.config import ServeConfig
 from movierec_jax.evaluate import noise_of
@@ -319,7 +319,7 @@ class Loaded:
 
     def predict(
         self, askers: Sequence[Asker], place: Int32[np.ndarray, " pairs"], movie_row: Int32[np.ndarray, " pairs"]
-    ) -> tuple[Float32[np.ndarray, " pairs"], Float64[np.ndarray, " pairs"]]:
+    ) -> tuple[Float32[np.ndarray, " pairs"], Float32[np.ndarray, " pairs"]]:
         """The stars that somebody would give a movie, and the standard deviation of a rating around them.
 
         place: of each pair's user among the askers.
@@ -340,7 +340,7 @@ class Loaded:
             self.run.rating_scale,
             self.run.moment(nobody, no_time),
         )
-        return stars, np.hypot(spread, self.noise or 0.0)
+        return stars, np.hypot(spread, np.float32(self.noise or 0.0))
 
     # Start.
 
