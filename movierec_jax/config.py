@@ -93,7 +93,7 @@ PEERS = (
 # What our lists are compared with; each is a file in benchmark/rankers.
 RANKERS = ("popularity", "item_knn", "ease", "implicit_als", "implicit_bpr")
 
-SUITES = ("stars", "ablation", "cold", "ranking", "ranking_new_users", "speed")
+SUITES = ("stars", "ablation", "cold", "ranking", "ranking_new_users", "first_ratings", "speed")
 
 # What the suite `speed` measures; each is a file in benchmark/speed.
 MEASURES = ("limits", "training", "sizes", "scoring", "reading", "start_up")
@@ -463,7 +463,8 @@ class BenchmarkConfig:
         "stars",
         "what is measured: stars (how far predicted ratings are off), ablation (the same for the parts of our model), "
         "cold (the same for movies and users without ratings in train), ranking (how good lists are), "
-        "ranking_new_users (how good lists are for users without ratings in train) or speed (how long all takes)",
+        "ranking_new_users (how good lists are for users without ratings in train), first_ratings (the same after "
+        "3, 10 and 30 ratings) or speed (how long all takes)",
     )
     peers: tuple[str, ...] = setting(PEERS, "recommenders to compare with, by name; empty: none")
     rankers: tuple[str, ...] = setting(RANKERS, "recommenders whose lists are compared, by name; empty: none")
