@@ -20,7 +20,7 @@ files storage ratings_file movielens features_file cleaning vocab orders recency
 known batches blocks progress
 metrics selection
 hosts sharding luck pooling exposure model objective optimizer recipe hiding pairs batch_rows train
-prepared workdir checkpoint recommend explain evaluate trained scoring report plots
+prepared workdir checkpoint recommend explain evaluate trained scoring report plots export_loader export
 run
 targets costs sizes compiled
 tuning
