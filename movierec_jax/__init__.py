@@ -23,9 +23,9 @@ and `sharding` says where each array is on it; `hosts` is what processes that tr
 and sends what is at a URL. `prepared` is a run made ready, `workdir` its files and `checkpoint` its states. `config`
 holds every default, `schema` the records that pass between stages, `run` the whole of a training run, and `cli` what
 the scripts share; `programs` keeps what they compile, `table_cache` what was read of large files. `targets`, `costs`,
-`sizes` and `compiled` tell what programs do on machines, and with data, that are not here. What `export` writes,
-StableHLO and tables, gives lists without this package; `export_loader` lies beside it. `benchmark` compares the
-whole with other recommenders, `tuning` finds settings by trial.
+`sizes` and `compiled` tell what programs do on machines, and with data, that are not here. `export` writes StableHLO
+and tables that give lists without this package, and `export_loader` beside them. `benchmark` compares the whole with
+other recommenders, `tuning` finds settings by trial.
 """
 
 import importlib

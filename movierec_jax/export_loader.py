@@ -18,9 +18,9 @@ ids.json          ids of users and movies in the order of rows, and the movies' 
 about.json        versions, rating scale, length of lists, and the program's arguments and results
 
 Another language calls the function `main` of the program with an int32, the place of its platform among `platforms`,
-and then with the arrays that `arguments` names, in that order. Sizes called users and ratings are the caller's; a
-compiler that wants them fixed is given them by `stablehlo-opt --stablehlo-refine-arguments=TYPES
---stablehlo-refine-shapes`. After the tables come
+and then with the arrays that `arguments` names, in that order. Sizes called users and ratings are the caller's; for a
+compiler that wants them fixed, StableHLO's passes stablehlo-refine-arguments and stablehlo-refine-shapes fix them.
+After the tables come
 
 own           what is known of a user besides ratings: a row of `own`; 0 for somebody new
 movie_row     the movies rated, by their place among those of ids.json; any in places that are filled up
@@ -34,6 +34,7 @@ stars, not yet held to the rating scale.
 
 import argparse
 import dataclasses
+import functools
 import json
 import pathlib
 import sys
@@ -97,6 +98,11 @@ class Lists:
     movie_row: dict[Any, int]
     titles: list[str]
 
+    @functools.cached_property
+    def movie_ids(self) -> list:
+        """The ids of the movies, in the order of rows."""
+        return list(self.movie_row)
+
     def recommend(self, user_ids: Iterable, k: int = 10) -> dict[Any, list[Listed]]:
         """The best k movies that each user has not rated, best first. Raises ValueError for users that it lacks."""
         user_ids = list(dict.fromkeys(user_ids))
@@ -149,9 +155,9 @@ class Lists:
 
     def listed(self, rows: np.ndarray, scores: np.ndarray, stars: np.ndarray) -> list[Listed]:
         """The movies of one list, without places that stay empty."""
-        ids, held = list(self.movie_row), np.clip(stars, *np.array(self.about["rating_scale"], np.float32))
+        held = np.clip(stars, *np.array(self.about["rating_scale"], np.float32))
         return [
-            Listed(ids[row], self.titles[row], float(score), float(rating))
+            Listed(self.movie_ids[row], self.titles[row], float(score), float(rating))
             for row, score, rating in zip(rows, scores, held, strict=True)
             if score > -np.inf
         ]
