@@ -5,9 +5,10 @@
 It works on one user at a time: beside its arguments and results it takes the memory of the scores of one.
 """
 
+import contextlib
 import pathlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -140,8 +141,21 @@ def lists_program(
         ],
     }
     program = jax.jit(best_movies, keep_unused=True)
-    exported = jax.export.export(program, platforms=PLATFORMS)(*export_loader.specs(about))
+    with nameless_places():
+        exported = jax.export.export(program, platforms=PLATFORMS)(*export_loader.specs(about))
     return exported, about | {"calling_convention": exported.calling_convention_version}
+
+
+@contextlib.contextmanager
+def nameless_places() -> Iterator[None]:
+    """Within it programs do not tell in which files of this machine they were written."""
+    limit = "jax_traceback_in_locations_limit"
+    before = getattr(jax.config, limit)
+    jax.config.update(limit, 0)
+    try:
+        yield
+    finally:
+        jax.config.update(limit, before)
 
 
 def parts_of(tables: Mapping[str, Array], shapes: Any, model: TwoTowers) -> tuple[Any, Encoded]:
