@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from recommenders import CASES, random_recommender
 
 from movierec_jax.config import ServeConfig
 from movierec_jax.model import encode_histories
@@ -170,10 +171,30 @@ def test_every_number_up_to_the_last_has_a_size(last):
         assert size in [*sizes(1, last), last]
 
 
-def test_a_run_without_exposure_or_validation_is_served(recommender):
-    board = Loaded(recommender, CONFIG, "board")
-    user = int(recommender.user_ids()[0])
-    found = lists(board, Question(known(user), 5))[0]
-    assert_same(found, recommender.recommend([user], 5))
-    reasons = board.answer([Question(known(user), 2, explain=True)])[0].reasons
-    assert {reason["source"] for one in reasons for reason in one} <= {"rated", "content"}
+@pytest.mark.parametrize("case", CASES)
+def test_every_kind_of_run_is_served(case):
+    one = random_recommender(case)
+    served = Loaded(one, CONFIG, case)
+    users, movies = one.user_ids().tolist(), one.run.movies.ids.tolist()
+    asked = [users[0], users[1], users[-1]]
+    tolerance = 0.05 if case == "bfloat16" else 1e-4
+    expected = one.recommend(asked, 5)
+    answers = lists(served, *(Question(known(user), 5) for user in asked))
+    for user, (found, _, stars) in zip(asked, answers, strict=True):
+        mine = expected[expected[USER_ID] == user]
+        assert case == "bfloat16" or found == mine[MOVIE_ID].tolist()
+        np.testing.assert_allclose(stars, mine["predicted_rating"], rtol=tolerance)
+    ratings = {movie: 1.0 + place % 5 for place, movie in enumerate(movies[:7])}
+    found, _, stars = lists(served, Question(new(ratings), 5))[0]
+    expected = one.recommend_for(ratings, 5)
+    assert case == "bfloat16" or found == expected[MOVIE_ID].tolist()
+    np.testing.assert_allclose(stars, expected["predicted_rating"], rtol=tolerance)
+    # Somebody known who has rated more is encoded from all of their ratings.
+    mine = one.parts.train[one.parts.train[USER_ID] == users[1]]
+    again = dict(zip(mine[MOVIE_ID].tolist(), mine[RATING].tolist(), strict=True))
+    timed = Asker(users[1], {movie: Rating(stars, 10**9) for movie, stars in again.items()})
+    if case != "the next movies":
+        vector, expected_vector = served.encoded([timed, known(users[1])])
+        np.testing.assert_allclose(vector.factors, expected_vector.factors, rtol=tolerance, atol=1e-5)
+        np.testing.assert_allclose(vector.exposure, expected_vector.exposure, rtol=tolerance, atol=1e-5)
+    assert len(served.answer([Question(known(users[1]), 2, explain=True)])[0].reasons) == 2

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_v
 Int64 = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
 Id = Annotated[Int64 | Annotated[StrictStr, Field(max_length=256)], Field(description="as the data writes it")]
 Stars = Annotated[float, Field(allow_inf_nan=False, description="within the rating scale of the model")]
-Year = Annotated[int, Field(ge=0, le=9999)]
+Year = Annotated[int, Field(ge=1, le=9999)]
 
 
 class Strict(BaseModel):
@@ -51,6 +51,9 @@ class GivenRating(Strict):
 
 class Visitor(ListOptions):
     """Somebody new, by what they have rated, and the list they want. No ratings: an average user."""
+
+    # JSON has numbers and truth values of its own, where a query has text.
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     ratings: list[GivenRating]
 

@@ -1,6 +1,7 @@
 """The process that serves: a workdir in, requests answered until it is told to end."""
 
 import contextlib
+import os
 import pathlib
 import signal
 import socket
@@ -24,9 +25,10 @@ def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
     """Serves the run of a workdir until SIGINT or SIGTERM, which let requests under way end.
 
     Raises InputError where it holds no run that can be read, OSError where the address cannot be listened to, and
-    Interrupted and KeyboardInterrupt at the end.
+    Interrupted at the end.
     """
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
     if is_url(workdir):
         raise InputError(f"--workdir={workdir}: name a folder of this machine; ratings are kept there as they come")
     with in_service(pathlib.Path(workdir), config, mesh) as (service, measures):
@@ -47,7 +49,7 @@ def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
 
 
 def stop(number: int, frame: object) -> None:
-    """What SIGTERM does before requests are answered, and, as uvicorn passes it on, once the last is."""
+    """What a signal does before requests are answered, and, as uvicorn passes it on, once the last is."""
     raise Interrupted(f"stopped by {signal.Signals(number).name}", number)
 
 
@@ -75,6 +77,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise OSError(error.errno, error.strerror or "cannot be listened to", f"{host}:{port}") from error
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise OSError(error.errno, reason, f"{host}:{port}") from error
     with listener:
         yield listener
