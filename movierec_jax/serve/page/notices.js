@@ -1,0 +1,59 @@
+/** Messages above the page: what went wrong, what it waits for, and the field for a token. */
+
+import { hooks } from "./api.js";
+import { byId, el } from "./dom.js";
+
+/** Shows a problem under a name, instead of an earlier one of that name; without a problem takes it away. */
+export function notice(name, problem = null, retry = null) {
+  if (problem?.name === "AbortError") return;
+  byId("notices").querySelector(`[data-name="${name}"]`)?.remove();
+  if (!problem) return;
+  const close = el("button", { type: "button", class: "button quiet", on: { click: () => notice(name) } }, "Dismiss");
+  const again = retry && el("button", { type: "button", class: "button", on: { click: () => { notice(name); retry(); } } }, "Try again");
+  byId("notices").append(
+    el("div", { class: "notice", "data-name": name }, el("p", {}, problem.message), again, close),
+  );
+}
+
+/** Does something and shows what goes wrong in it, with a button to try again; gives whether it went well. */
+export async function attempt(name, call, retry = null) {
+  try {
+    await call();
+    notice(name);
+    return true;
+  } catch (error) {
+    if (!(error.name === "AbortError" || "status" in error)) throw error;
+    notice(name, error, retry);
+    return false;
+  }
+}
+
+hooks.waiting = (detail, seconds) => {
+  notice("wait", new Error(""));
+  const text = byId("notices").querySelector('[data-name="wait"] p');
+  text.textContent = `The server is busy. ${detail} Trying again in ${seconds} ${seconds === 1 ? "second" : "seconds"}.`;
+};
+
+hooks.answered = () => {
+  notice("wait");
+};
+
+hooks.askToken = (detail) =>
+  new Promise((resolve) => {
+    const input = el("input", { id: "token", type: "password", autocomplete: "off", required: true });
+    const form = el(
+      "form",
+      { class: "notice", "data-name": "token" },
+      el("p", {}, `This server asks for a token. ${detail}`),
+      el("label", { for: "token" }, "Token"),
+      input,
+      el("button", { class: "button strong", type: "submit" }, "Use it"),
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      form.remove();
+      resolve(input.value.trim());
+    });
+    byId("notices").append(form);
+    input.focus();
+  });
