@@ -30,6 +30,7 @@ async function start() {
   });
   tellAbout(model);
 
+  const first = model.first_user_id;
   let last = null;
   /** Shows the view that the address names; without a known one it stays. */
   async function goTo(isFocused = true) {
@@ -63,6 +64,7 @@ async function start() {
       await map.show();
     } else if (view === "user") {
       byId("user-id").value = userId ?? "";
+      byId("first-user").hidden = first === null || first === undefined || userId === String(first);
       if (desk.person?.id !== userId || !userId) await desk.show(userId ? new KnownUser(userId) : null);
     } else await desk.show(visitor);
   }
@@ -71,8 +73,6 @@ async function start() {
     event.preventDefault();
     location.hash = `#/user/${encodeURIComponent(byId("user-id").value.trim())}`;
   });
-  const first = model.first_user_id;
-  byId("first-user").hidden = first === null || first === undefined;
   byId("first-user").textContent = `Try user ${first}`;
   byId("first-user").addEventListener("click", () => (location.hash = `#/user/${encodeURIComponent(first)}`));
   for (const button of byId("jump").querySelectorAll("button")) {

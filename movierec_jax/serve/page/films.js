@@ -35,11 +35,20 @@ const SMALL_WORDS = new Set("a an and at for from in of on or the to le la les d
 /** Ids may be numbers or texts; 1 and "1" are not the same film. */
 export const keyOf = ({ movie_id: id }) => JSON.stringify(id);
 
-/** "Matrix, The" as people say it. */
+/** "Matrix, The" as people say it, and without the other names that may stand after it in brackets. */
 export function titleOf({ title, movie_id: id }) {
-  const text = title || String(id);
-  const found = text.match(new RegExp(`^(.+?), (${ARTICLES})( \\(.*\\))?$`));
-  return found ? `${found[2]}${found[2].endsWith("'") ? "" : " "}${found[1]}${found[3] ?? ""}` : text;
+  return spoken(namesOf(title || String(id))[0]);
+}
+
+/** The first name of a title, and those in brackets after it. */
+function namesOf(title) {
+  const found = title.match(/^(.+?) \((.+)\)$/);
+  return found ? [found[1], ...found[2].split(") (")] : [title];
+}
+
+function spoken(name) {
+  const found = name.match(new RegExp(`^(.+), (${ARTICLES})$`));
+  return found ? `${found[2]}${found[2].endsWith("'") ? "" : " "}${found[1]}` : name;
 }
 
 export const titleAndYear = (movie) => (movie.year ? `${titleOf(movie)} (${movie.year})` : titleOf(movie));
@@ -74,15 +83,18 @@ export function poster(movie) {
   const all = titleOf(movie).match(/[\p{L}\p{N}]+/gu) ?? ["?"];
   const telling = all.filter((word) => !SMALL_WORDS.has(word.toLowerCase()));
   const words = telling.length ? telling : all;
-  const initials = words.slice(0, 2).map((word) => (/^\d+$/.test(word) ? word.slice(0, 2) : [...word][0].toUpperCase()));
-  const cover = el("span", { class: "poster", "aria-hidden": "true" }, el("span", { class: "initials" }, initials.join("")));
+  const isNumber = /^\d{2,4}$/.test(words[0]);
+  const initials = isNumber ? words[0] : words.slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
+  const cover = el("span", { class: "poster", "aria-hidden": "true" }, el("span", { class: "initials" }, initials));
+  cover.classList.toggle("is-long", initials.length > 2);
   return painted(painted(cover, main), second, "-2");
 }
 
 /** The title, as a button that opens the film's details. */
 export function titleButton(movie) {
   const open = (event) => event.target.dispatchEvent(new CustomEvent("open-film", { bubbles: true, detail: { movie } }));
-  return el("button", { type: "button", class: "title", "aria-haspopup": "dialog", on: { click: open } }, titleOf(movie));
+  const others = namesOf(movie.title || "").slice(1).map((name) => el("span", { class: "other-name" }, ` ${spoken(name)}`));
+  return el("button", { type: "button", class: "title", "aria-haspopup": "dialog", on: { click: open } }, titleOf(movie), others);
 }
 
 export function genreChip(genre) {

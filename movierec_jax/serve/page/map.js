@@ -70,7 +70,8 @@ export class FilmMap {
   }
 
   radius(film) {
-    return (2.2 + 5.5 * film.size) * Math.min(3, this.view.zoom ** 0.4);
+    const room = Math.min(1, Math.max(0.65, this.width / 900));
+    return room * (2.2 + 5.5 * film.size) * Math.min(3, this.view.zoom ** 0.4);
   }
 
   isSeen({ x, y }, margin = 0) {

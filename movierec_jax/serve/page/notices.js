@@ -23,7 +23,8 @@ export async function attempt(name, call, retry = null) {
     return true;
   } catch (error) {
     if (!(error.name === "AbortError" || "status" in error)) throw error;
-    notice(name, error, retry);
+    // What the server will not have, it will not have again.
+    notice(name, error, error.status === 0 || error.status >= 429 ? retry : null);
     return false;
   }
 }
