@@ -19,11 +19,12 @@ comes to rate at all, or next (`recency`), by what a step hides (`hiding`); `rec
 keeps a step to the rows of its batch; `blocks` puts together the users of each step, `luck` draws the numbers of single
 ratings, and `progress` tells how training goes. `grid` cuts the ratings into cells, one for each device of the mesh,
 and `sharding` says where each array is on it; `hosts` is what processes that train as one agree on. `storage` brings
-and sends what is at a URL. `prepared` is a run made ready, `workdir` its files and `checkpoint` its states. `config`
-holds every default, `schema` the records that pass between stages, `run` the whole of a training run, and `cli` what
-the scripts share; `programs` keeps what they compile, `table_cache` what was read of large files. `targets`, `costs`,
-`sizes` and `compiled` tell what programs do on machines, and with data, that are not here. `benchmark` compares the
-whole with other recommenders, `tuning` finds settings by trial.
+and sends what is at a URL, and `ratings_log` keeps the ratings that come after training. `prepared` is a run made
+ready, `workdir` its files and `checkpoint` its states. `config` holds every default, `schema` the records that pass
+between stages, `run` the whole of a training run, and `cli` what the scripts share; `programs` keeps what they compile,
+`table_cache` what was read of large files. `targets`, `costs`, `sizes` and `compiled` tell what programs do on
+machines, and with data, that are not here. `benchmark` compares the whole with other recommenders, `tuning` finds
+settings by trial.
 """
 
 import importlib

@@ -115,8 +115,7 @@ def intervals(
     """
     if run.parts.valid.empty:
         return {}
-    stars, valid_spread = stars_of(run.valid)
-    noise = max(0.0, float(np.mean((stars - run.valid.rating) ** 2 - valid_spread**2, dtype=np.float64))) ** 0.5
+    noise = noise_of(*stars_of(run.valid), run.valid.rating)
     deviation = np.hypot(noise, spread)
     return {
         "noise": noise,
@@ -126,6 +125,15 @@ def intervals(
             for level in INTERVAL_LEVELS
         },
     }
+
+
+def noise_of(
+    stars: Float32[np.ndarray, " ratings"],
+    spread: Float32[np.ndarray, " ratings"],
+    rating: Float32[np.ndarray, " ratings"],
+) -> float:
+    """The spread of ratings themselves: what squared errors of predictions have beyond the members' variance."""
+    return max(0.0, float(np.mean((stars - rating) ** 2 - spread**2, dtype=np.float64))) ** 0.5
 
 
 def rank(

@@ -76,7 +76,7 @@ def rating_links(
     train: Ratings, num_users: int, num_movies: int, is_recent_most: bool, ranges: tuple[int, int], grid: Grid
 ) -> tuple[Links, Links]:
     """The ratings from users to movies, and from movies to users; ranges: rows of each in a cell of the grid."""
-    to_user = told_of_user(train, num_movies, train.movie_row, train.rating)
+    to_user = told_of_user(levels(train.movie_row, train.rating, num_movies), train.movie_row, train.rating)
     to_movie = train.rating - levels(train.user_row, train.rating, num_users)[train.user_row].astype(np.float32)
     counts = [recency_of(train.user_row, train.timestamp)] if is_recent_most else []
     cell = grid.cell(train.user_row, train.movie_row, ranges)
@@ -104,8 +104,7 @@ def no_links() -> tuple[Links, Links]:
 
 
 def new_users(
-    train: Ratings,
-    num_movies: int,
+    level: Float64[np.ndarray, " movies"],
     place: Int32[np.ndarray, " ratings"],
     movie_row: Int32[np.ndarray, " ratings"],
     rating: Float32[np.ndarray, " ratings"],
@@ -113,19 +112,18 @@ def new_users(
 ) -> Links:
     """What is seen of users who are not in train: what their ratings tell, and how much each counts in their exposure.
 
-    `place` numbers the users.
+    level: of each movie, as `levels` has it; `place` numbers the users.
     """
-    return lay_out(place, movie_row, told_of_user(train, num_movies, movie_row, rating), counts)
+    return lay_out(place, movie_row, told_of_user(level, movie_row, rating), counts)
 
 
 def told_of_user(
-    train: Ratings,
-    num_movies: int,
+    level: Float64[np.ndarray, " movies"],
     movie_row: Int32[np.ndarray, " ratings"],
     rating: Float32[np.ndarray, " ratings"],
 ) -> Float32[np.ndarray, " ratings"]:
     """What each rating tells its user's tower: by how many stars it lies above the movie's level in train."""
-    return (rating - levels(train.movie_row, train.rating, num_movies)[movie_row]).astype(np.float32)
+    return (rating - level[movie_row]).astype(np.float32)
 
 
 def levels(

@@ -186,20 +186,23 @@ class Tower(nn.Module):
         if self.num_moments:
             self.moments = self.param("moments", small_normal, (self.num_moments, width))
 
-    def __call__(self, seen: Seen, *, has_rows: bool = True) -> Encoded:
-        """Owners in the order of rows, or, unless they have rows, others of whom only what is seen is known."""
-        num_owners = len(seen.num_ratings)
-        vector = jnp.zeros((num_owners, self.config.embedding_dim + 1))
-        if has_rows:
-            table = jnp.concatenate([self.embedding, self.bias], axis=1)
-            vector = jnp.pad(table, ((0, num_owners - len(table)), (0, 0))) * seen.has_row[:, None]
+    def __call__(self, seen: Seen, own: Float[Array, "owners width"] | None = None) -> Encoded:
+        """Owners in the order of rows; or any others, whose row and content are given as `of_rows` gives them."""
+        vector = self.of_rows(seen) if own is None else own
         if self.has_history:
-            history = pool((self.explicit, self.implicit), seen.ratings, num_owners)
+            history = pool((self.explicit, self.implicit), seen.ratings, len(vector))
             vector = vector + history * history_scale(seen.num_ratings, history.shape[1])
-        if self.num_features:
-            vector = vector + pool((self.features,), seen.content, num_owners)
         factors, nothing = vector[:, :-1], vector[:, :0]
         return Encoded(bias=vector[:, -1], factors=factors, hidden=nothing, exposure=nothing)
+
+    def of_rows(self, seen: Seen) -> Float[Array, "owners width"]:
+        """What is known of owners besides their ratings, in the order of rows: the embedding, the bias, the content."""
+        num_owners = len(seen.num_ratings)
+        table = jnp.concatenate([self.embedding, self.bias], axis=1)
+        vector = jnp.pad(table, ((0, num_owners - len(table)), (0, 0))) * seen.has_row[:, None]
+        if self.num_features:
+            vector = vector + pool((self.features,), seen.content, num_owners)
+        return vector
 
     def at(self, encoded: Encoded, moment: Int32[Array, "*n moments"]) -> Encoded:
         """The same ones at moments of theirs; rows from `num_moments` on change nothing. Dense layers know no time."""
@@ -339,9 +342,13 @@ class TwoTowers(nn.Module):
             return encoded
         return dataclasses.replace(encoded, exposure=self.exposure.movies(len(encoded.bias)))
 
-    def encode_new_users(self, users: Seen, rated: BothWays) -> Encoded:
-        """Users who have no row."""
-        return self.exposed(self.layered_user(self.user_tower(users, has_rows=False)), rated)
+    def encode_histories(self, users: Seen, rated: BothWays, own: Float[Array, "users width"]) -> Encoded:
+        """Any users, whose row and content are given as `own_of_users` gives them."""
+        return self.exposed(self.layered_user(self.user_tower(users, own)), rated)
+
+    def own_of_users(self, users: Seen) -> Float[Array, "users width"]:
+        """The row and the content of every user in the order of rows, without what they have rated."""
+        return self.user_tower.of_rows(users)
 
     def exposed(self, encoded: Encoded, rated: BothWays) -> Encoded:
         """The same users with their exposure."""
@@ -388,10 +395,23 @@ def encode(params: Members, known: Known, *, model: TwoTowers) -> tuple[Encoded,
     return held(encoded, model.mesh, P())
 
 
-@functools.partial(jax.jit, static_argnames=("model", "num_users"))
-def encode_new_users(params: Members, links: Links, num_users: int, *, model: TwoTowers) -> Encoded:
-    """Users who are not in train, from their ratings of movies that are: `[members, users, ...]`."""
-    counts = links.link >= 0
+@functools.partial(jax.jit, static_argnames="model")
+def own_of_users(params: Members, known: Known, *, model: TwoTowers) -> Float[Array, "members user_rows width"]:
+    """What each member knows of all users besides what they have rated, for `encode_histories`."""
+    users, _ = seen(known, known.by_user.link >= 0, known.by_movie.link >= 0, model.mesh)
+    own = jax.vmap(lambda member: model.apply({"params": member}, users, method="own_of_users"))(params)
+    return held(own, model.mesh, P())
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def encode_histories(
+    params: Members, own: Float[Array, "members users width"], links: Links, *, model: TwoTowers
+) -> Encoded:
+    """Users from their ratings, train's or others, of movies that train has: `[members, users, ...]`.
+
+    own: what is known of them besides, as `own_of_users` has it; 0 of somebody new.
+    """
+    num_users, counts = own.shape[1], links.link >= 0
     ratings = Weighted(links.owner, links.other, (links.values[0], None), counts)
     nothing = Weighted(jnp.zeros(0, jnp.int32), jnp.zeros((1, 0), jnp.int32), (jnp.zeros((1, 0)),))
     users = Seen(
@@ -402,7 +422,11 @@ def encode_new_users(params: Members, links: Links, num_users: int, *, model: Tw
     )
     in_exposure = Weighted(links.owner, links.other, links.values[1:])
     rated = BothWays(in_exposure, in_exposure)
-    return jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_new_users"))(params)
+
+    def of_member(params, own):
+        return model.apply({"params": params}, users, rated, own, method="encode_histories")
+
+    return jax.vmap(of_member)(params, own)
 
 
 def member_stars(

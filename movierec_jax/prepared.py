@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from jax.sharding import Mesh
-from jaxtyping import Int, Int32, Int64
+from jaxtyping import Float64, Int, Int32, Int64
 
 from movierec_jax.config import Config
 from movierec_jax.content import movie_content, user_content
 from movierec_jax.features_file import read_features
-from movierec_jax.known import NO_MOMENTS, known_of
+from movierec_jax.known import NO_MOMENTS, known_of, levels
 from movierec_jax.model import TwoTowers
 from movierec_jax.moments import Moments, moments_of
 from movierec_jax.recipe import Recipe, recipe_for
@@ -116,6 +116,11 @@ class Run:
     def moment(self, user_row: Int32[np.ndarray, " n"], timestamp: Int64[np.ndarray, " n"]) -> Int32[np.ndarray, "n m"]:
         """What the model knows of when each user rates; nothing unless times count."""
         return self.moments.rows(user_row, timestamp) if self.moments else np.zeros((len(user_row), 0), np.int32)
+
+    @functools.cached_property
+    def movie_level(self) -> Float64[np.ndarray, " movies"]:
+        """The level of each movie in train, from which a rating of it tells something of its user."""
+        return levels(self.train.movie_row, self.train.rating, self.movies.unknown)
 
     @functools.cached_property
     def known(self) -> Known:

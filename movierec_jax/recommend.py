@@ -269,14 +269,15 @@ def top_k_blocks(
     seen: Rated,
     k: int,
     block_users: int = ScoreConfig.block_users,
-    is_listed: Bool[np.ndarray, " movies"] | None = None,
+    is_listed: Bool[np.ndarray, "users_or_one movies"] | None = None,
     diversity: float = ScoreConfig.diversity,
     on_host: bool | None = None,
     spare: list[tuple[Array, ...]] | None = None,
 ) -> Iterator[tuple[slice, TopK]]:
     """The best k unseen movies of a list of users, block after block, with each block's place in the list.
 
-    is_listed: whether lists may hold each movie; without it all may be. diversity: as `diversified` has it.
+    is_listed: whether the list of each user, or of all, may hold each movie; without it all may be. diversity: as
+    `diversified` has it.
     on_host: whether the host picks the best of all scores, which it cannot for diverse lists; by default where it is
     the device too. spare: memory for scores, taken from here and given back for the next lists. users, movies: as
     `model.encode` gives them. Gives one block at least, an empty one for no users.
@@ -291,7 +292,13 @@ def top_k_blocks(
     block = -(-most // (tile * num_devices)) * tile * num_devices
     settings = {"model": model, "order": order, "tile": tile}
     spare = [] if spare is None else spare
-    listed = None if is_listed is None else np.flatnonzero(is_listed)
+
+    def listed(place: slice) -> list[np.ndarray] | None:
+        if is_listed is None:
+            return None
+        if len(is_listed) == 1:
+            return [np.flatnonzero(is_listed[0])] * (place.stop - place.start)
+        return [np.flatnonzero(row) for row in is_listed[place]]
 
     def start(first: int):
         place = slice(first, min(first + block, len(user_row)))
@@ -305,7 +312,7 @@ def top_k_blocks(
             return place, score_block(arrays, params, users, movies, rows, **settings)
         mask = seen.mask(place, (block, num_movies))
         if is_listed is not None:
-            mask |= ~is_listed
+            mask[: place.stop - place.start] |= ~(is_listed if len(is_listed) == 1 else is_listed[place])
         varied = {"k": k, "is_diverse": diversity > 0}
         return place, top_k_block(params, users, movies, rows, mask, np.float32(diversity), **settings, **varied)
 
@@ -315,7 +322,7 @@ def top_k_blocks(
             return place, TopK(np.where(np.isneginf(score), np.int32(num_movies), movie_row), score, stars)
         scores, stars = np.asarray(result[0]), np.asarray(result[-1])
         of_users = [seen.of_user(user) for user in range(place.start, place.stop)]
-        movie_row = best_of_users(scores, of_users, k, listed)
+        movie_row = best_of_users(scores, of_users, k, listed(place))
         score, stars = (
             np.take_along_axis(table[: len(movie_row)], np.minimum(movie_row, num_movies - 1), axis=1)
             for table in (scores, stars)

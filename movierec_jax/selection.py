@@ -16,14 +16,17 @@ def best_of_users(
     score: Float[np.ndarray, "users movies"],
     seen: Sequence[Int32[np.ndarray, " _seen"]],
     k: int,
-    listed: Int[np.ndarray, " listed"] | None = None,
+    listed: Sequence[Int[np.ndarray, " _listed"] | None] | None = None,
 ) -> Int32[np.ndarray, "_lists k"]:
-    """The rows of `best_unseen` for the first users, as many as `seen` has; the number of movies in empty places."""
+    """The rows of `best_unseen` for the first users, as many as `seen` has; the number of movies in empty places.
+
+    listed: of each of these users; without it, all movies may be in all lists.
+    """
     num_movies = score.shape[1]
     is_seen = np.zeros(num_movies, bool)
     lists = np.full((len(seen), k), num_movies, np.int32)
-    for user, rows in enumerate(seen):
-        best = best_unseen(score[user], rows, k, listed, is_seen)
+    for user, (rows, own) in enumerate(zip(seen, listed or [None] * len(seen), strict=True)):
+        best = best_unseen(score[user], rows, k, own, is_seen)
         lists[user, : len(best)] = best
     return lists
 

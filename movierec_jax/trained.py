@@ -17,7 +17,7 @@ from movierec_jax.checkpoint import Checkpoints
 from movierec_jax.config import ScoreConfig
 from movierec_jax.explain import content_part, history_parts
 from movierec_jax.known import new_users, told_of_user
-from movierec_jax.model import Encoded, Members, encode, encode_new_users
+from movierec_jax.model import Encoded, Members, encode, encode_histories
 from movierec_jax.prepared import Run, places_and_rows
 from movierec_jax.recency import recency_of
 from movierec_jax.recommend import Order, Rated, directions, order_of, predict_stars, top_k_blocks
@@ -55,6 +55,11 @@ class Recommender:
         """What lists are ordered by."""
         return order_of(self.run.recipe)
 
+    @property
+    def num_members(self) -> int:
+        """Members of the ensemble."""
+        return len(self.encoded[1].bias)
+
     def user_ids(self) -> pd.Index:
         """All users of the data in rising order, also those whom train has no rating of."""
         return self.everybody
@@ -63,6 +68,11 @@ class Recommender:
     def everybody(self) -> pd.Index:
         """What `user_ids` gives, worked out once."""
         return pd.Index(np.concatenate([part[USER_ID].unique() for part in self.parts.all()])).unique().sort_values()
+
+    @functools.cached_property
+    def on_host(self) -> tuple[Members, tuple[Encoded, Encoded]]:
+        """The parameters and `encoded` as NumPy arrays."""
+        return jax.device_get((self.params, self.encoded))
 
     @functools.cached_property
     def spare(self) -> list[tuple[Array, ...]]:
@@ -114,8 +124,8 @@ class Recommender:
             raise InputError(f"--top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
         is_listed = None
         if movies is not None:
-            is_listed = np.zeros(len(self.run.movies), bool)
-            is_listed[self.run.movies.known_rows(movies)] = True
+            is_listed = np.zeros((1, len(self.run.movies)), bool)
+            is_listed[0, self.run.movies.known_rows(movies)] = True
         places = self.everybody.get_indexer(users)
         seen = self.rated.of_users(np.full_like(places, -1) if include_seen else places)
         rows = self.users.rows(users)
@@ -196,10 +206,11 @@ class Recommender:
         mine = self.parts.train[self.parts.train[USER_ID] == user_id]
         rated_row = self.run.movies.known_rows(mine[MOVIE_ID])
         rating = mine[RATING].to_numpy(np.float32)
-        value = told_of_user(self.run.train, self.run.movies.unknown, rated_row, rating)
+        value = told_of_user(self.run.movie_level, rated_row, rating)
         counts = self.counts_in_exposure(np.zeros(len(mine), np.int32), mine)
-        user, movies = self.encoded[0][:, self.users.rows([user_id])[0]], self.encoded[1][:, movie_row]
-        exposure, stars = (np.asarray(part) for part in history_parts(self.params, rated_row, value, counts, movies))
+        params, encoded = self.on_host
+        user, movies = encoded[0][:, self.users.rows([user_id])[0]], encoded[1][:, movie_row]
+        exposure, stars = history_parts(params, rated_row, value, counts, movies)
         content = self.run.movie_content
         reasons = []
         for place, movie_id in enumerate(movie_ids):
@@ -207,7 +218,7 @@ class Recommender:
             reasons += [(movie_id, "rated", mine[MOVIE_ID].iloc[n], exposure[place, n], stars[place, n]) for n in best]
             own = content.row == movie_row[place]
             if own.any():
-                added = np.asarray(content_part(self.params, content.feature[own], content.value[own], user))
+                added = content_part(params, content.feature[own], content.value[own], user)
                 for n in largest(added, k):
                     reasons.append((movie_id, "content", content.names[content.feature[own][n]], 0.0, added[n]))
         table = pd.DataFrame(reasons, columns=[MOVIE_ID, "source", "reason", "exposure", "stars"])
@@ -236,8 +247,9 @@ class Recommender:
         table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
         place = users.rows(ratings[USER_ID])
         counts = self.counts_in_exposure(place, table)
-        links = new_users(self.run.train, self.run.movies.unknown, place, movie_row, rating, counts)
-        encoded = encode_new_users(self.params, links, len(users) + 1, model=self.run.model)
+        links = new_users(self.run.movie_level, place, movie_row, rating, counts)
+        own = np.zeros((self.num_members, len(users) + 1, self.run.config.model.embedding_dim + 1), np.float32)
+        encoded = encode_histories(self.params, own, links, model=self.run.model)
         parts = Split(train=table, valid=table[:0], test=table[:0])
         return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
 

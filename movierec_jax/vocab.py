@@ -6,6 +6,7 @@ error or a fallback is the caller's choice (`rows` or `known_rows`).
 """
 
 import dataclasses
+import re
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,9 @@ from jaxtyping import Bool, Int, Int32, Shaped
 from pandas.api.types import is_integer_dtype
 
 from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, InputError, Ratings
+
+# How people write integers of 64 bits.
+INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,11 +88,9 @@ class Vocab:
         """An id typed by a person, as the vocabulary holds it: an integer where the ids are integers."""
         if not is_integer_dtype(self.ids):
             return text
-        try:
-            return int(text)
-        except ValueError:
-            message = f"{self.name} id {text!r}: the ids of this data are integers, such as {self.ids[0]}"
-            raise InputError(message) from None
+        if not INTEGER.fullmatch(text) or not -(2**63) <= int(text) < 2**63:
+            raise InputError(f"{self.name} id {text!r}: the ids of this data are integers, such as {self.ids[0]}")
+        return int(text)
 
 
 def places(known: pd.Index, ids: pd.Index) -> Int[np.ndarray, " n"]:

@@ -88,6 +88,7 @@ def test_arrays_have_the_dtypes_that_a_compiled_step_expects():
 FOUR = ratings_of((0, 0, 5), (1, 0, 4), (1, 1, 2), (0, 2, 1))
 NO_CONTENT = bags_of()
 MEAN = (5 + 4 + 2 + 1) / 4
+LEVEL = levels(FOUR.movie_row, FOUR.rating, 4)
 
 
 def known_four(user_content=NO_CONTENT, movie_content=NO_CONTENT):
@@ -181,14 +182,22 @@ def test_content_of_users_stands_apart_from_that_of_movies():
 def test_a_new_users_ratings_say_what_the_same_ratings_of_a_user_of_train_say():
     of_user_1 = FOUR.user_row == 1
     counts = np.float32([0.25, 1])
-    links = new_users(FOUR, 4, np.int32([0, 0]), FOUR.movie_row[of_user_1], FOUR.rating[of_user_1], counts)
+    links = new_users(
+        levels(FOUR.movie_row, FOUR.rating, 4),
+        np.int32([0, 0]),
+        FOUR.movie_row[of_user_1],
+        FOUR.rating[of_user_1],
+        counts,
+    )
     known_links = [row for row in content_of(known_four().by_user) if row[1] == 1]
     assert [row[2:4] for row in content_of(links)] == [row[2:4] for row in known_links]
     assert [row[4] for row in content_of(links)] == counts.tolist()
 
 
 def test_a_new_users_rating_of_a_cold_movie_is_held_against_the_mean_of_all():
-    links = new_users(FOUR, 4, np.int32([0]), np.int32([3]), np.float32([5]), np.float32([1]))
+    links = new_users(
+        levels(FOUR.movie_row, FOUR.rating, 4), np.int32([0]), np.int32([3]), np.float32([5]), np.float32([1])
+    )
     assert content_of(links) == [(0, 0, 3, 5 - MEAN, 1)]
 
 

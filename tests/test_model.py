@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from movierec_jax.config import ModelConfig
-from movierec_jax.known import known_of, lay_out, new_users
+from movierec_jax.known import known_of, lay_out, levels, new_users
 from movierec_jax.model import (
     BIAS_DAMPING,
     BIAS_GAIN,
@@ -17,9 +17,10 @@ from movierec_jax.model import (
     TwoTowers,
     as_new,
     encode,
-    encode_new_users,
+    encode_histories,
     mean_stars,
     member_stars,
+    own_of_users,
     seen,
     small_normal,
 )
@@ -280,14 +281,15 @@ def test_a_user_without_a_row_is_what_the_history_says():
     of_users = np.isin(train.user_row, [1, 3])
     place = np.int32([{1: 0, 3: 2}[user] for user in train.user_row[of_users]])
     links = new_users(
-        train,
-        COLD_MOVIE + 1,
+        levels(train.movie_row, train.rating, COLD_MOVIE + 1),
         place,
         train.movie_row[of_users],
         train.rating[of_users],
         np.ones(of_users.sum(), np.float32),
     )
-    new = encode_new_users(ensemble_of(params), jax.device_put(links), 4, model=model)[0]
+    members = ensemble_of(params)
+    nothing = jnp.zeros((1, 4, params["user_tower"]["embedding"].shape[1] + 1))
+    new = encode_histories(members, nothing, jax.device_put(links), model=model)[0]
     users, _ = encoded(model, params)
     tower = jax.tree.map(np.asarray, params["user_tower"])
     content = vector_by_hand(tower, UNKNOWN_USER, [], content_by_hand(USER_CONTENT, 1))
@@ -298,6 +300,11 @@ def test_a_user_without_a_row_is_what_the_history_says():
     # Those without ratings are average ones.
     assert not new.factors[1].any()
     assert not new.factors[3].any()
+    # With their rows and content they are themselves.
+    own = own_of_users(members, KNOWN, model=model)[:, jnp.array([1, 1, 3, 3])]
+    again = encode_histories(members, own, jax.device_put(links), model=model)[0]
+    rated = jnp.array([1, 3])
+    jax.tree.map(assert_close, again[jnp.array([0, 2])], users[rated])
 
 
 EVERY_LUCK = tuple(jnp.full(links.link.shape, 0.5) for links in (KNOWN.by_user, KNOWN.by_movie))

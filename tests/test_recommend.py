@@ -224,11 +224,19 @@ def test_the_host_picks_what_the_device_picks_with_the_same_scores_and_stars(ask
 
 
 def test_the_host_picks_from_listed_movies_alone(asked, seen_sets):
-    is_listed = np.arange(NUM_MOVIES) % 3 == 1
+    is_listed = (np.arange(NUM_MOVIES) % 3 == 1)[None]
     blocks = [
         next(
             top_k_blocks(
-                MODEL, ORDER, *asked, EVERYBODY, seen_of(seen_sets), 4, NUM_USERS, is_listed=is_listed, on_host=on_host
+                MODEL,
+                ORDER,
+                *asked,
+                EVERYBODY,
+                seen_of(seen_sets),
+                4,
+                NUM_USERS,
+                is_listed=is_listed,
+                on_host=on_host,
             )
         )[1]
         for on_host in (True, False)
@@ -296,9 +304,9 @@ def test_a_diverse_list_longer_than_what_is_left_ends_with_empty_places(asked, s
 
 
 def test_movies_that_may_not_be_listed_are_in_no_list(asked, stars):
-    is_listed = np.arange(NUM_MOVIES) % 3 == 1
+    is_listed = (np.arange(NUM_MOVIES) % 3 == 1)[None]
     _, top = next(top_k_blocks(MODEL, ORDER, *asked, EVERYBODY[:9], seen_of(NOTHING_SEEN[:9]), 4, is_listed=is_listed))
-    expected = [[row for row in order if is_listed[row]][:4] for order in np.argsort(-stars[:9, :NUM_MOVIES])]
+    expected = [[row for row in order if is_listed[0, row]][:4] for order in np.argsort(-stars[:9, :NUM_MOVIES])]
     assert top.movie_row.tolist() == expected
 
 

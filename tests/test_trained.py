@@ -10,7 +10,7 @@ import pytest
 from checkerboard import HIGH, LOW, NUM_MOVIES, NUM_USERS, agree, clean_data, crowds, table
 
 from movierec_jax.config import Config, DataConfig, ModelConfig
-from movierec_jax.model import encode, encode_new_users
+from movierec_jax.model import encode, encode_histories
 from movierec_jax.prepared import new_run
 from movierec_jax.recipe import new_state
 from movierec_jax.recommend import predict_stars, score_block
@@ -282,9 +282,9 @@ def test_who_was_new_before_changes_nothing_for_those_who_are_new_now(recommende
 
 def test_another_new_user_needs_no_new_program(recommender):
     recommender.recommend_for({501: 5.0, 502: 1.0}, 5)
-    before = [function._cache_size() for function in (score_block, encode_new_users)]
+    before = [function._cache_size() for function in (score_block, encode_histories)]
     recommender.recommend_for({503: 2.0, 506: 4.0, 507: 5.0}, 5)
-    assert [function._cache_size() for function in (score_block, encode_new_users)] == before
+    assert [function._cache_size() for function in (score_block, encode_histories)] == before
 
 
 def test_a_new_user_of_a_model_without_histories_is_an_average_one():

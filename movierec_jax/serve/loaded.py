@@ -1,0 +1,397 @@
+"""A trained run in memory, which answers many questions at once with programs of a few sizes, compiled at start."""
+
+import dataclasses
+import functools
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Bool, Float32, Float64, Int32, Int64
+
+from movierec_jax.config import ServeConfig
+from movierec_jax.evaluate import noise_of
+from movierec_jax.explain import content_part, history_parts
+from movierec_jax.known import lay_out, told_of_user
+from movierec_jax.model import Encoded, encode_histories, own_of_users
+from movierec_jax.recency import recency_of
+from movierec_jax.recommend import Rated, predict_stars, top_k_blocks
+from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, InputError, Links
+from movierec_jax.serve.catalogue import Catalogue
+from movierec_jax.trained import Recommender, largest
+
+# Each size that there are programs for is so many times the one before it.
+GROWTH = 4
+
+# Ratings of the pieces that histories are laid out in, and the fewest pieces that there is a program for.
+PIECE_LENGTH = 16
+FEWEST_PIECES = 4
+
+# The shortest list that there is a program for.
+SHORTEST = 16
+
+# Users whose encoded histories are kept, beside those of the run.
+KEPT_VECTORS = 10_000
+
+# Rated movies and features that are told as reasons for one movie.
+REASONS = 2
+
+
+class Rating(NamedTuple):
+    """A rating given while the service runs. timestamp: seconds since 1970, NO_TIMESTAMP where it has none."""
+
+    rating: float
+    timestamp: int
+
+
+class History(NamedTuple):
+    """What is known of a user: a row, which is the unknown one of somebody new, and ratings of movies of train."""
+
+    user_row: int
+    movie_row: Int32[np.ndarray, " rated"]
+    rating: Float32[np.ndarray, " rated"]
+    timestamp: Int64[np.ndarray, " rated"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Asker:
+    """Whom a list is for: a user by id, or None for somebody who is known by the ratings alone.
+
+    recorded: ratings by movie id beside those of the run, in whose place they stand.
+    """
+
+    user_id: int | str | None
+    recorded: Mapping[int | str, Rating]
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """One list that is asked for. is_listed: whether it may hold each movie; None where it may hold all."""
+
+    asker: Asker
+    k: int
+    is_listed: Bool[np.ndarray, " movies"] | None = None
+    include_seen: bool = False
+    diversity: float = 0.0
+    explain: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Listed:
+    """A list, best first. reasons: for each movie those for it, if asked for."""
+
+    movie_row: Int32[np.ndarray, " listed"]
+    score: Float32[np.ndarray, " listed"]
+    stars: Float32[np.ndarray, " listed"]
+    reasons: list[list[dict[str, Any]]] | None
+
+
+class Loaded:
+    """A run ready to answer: its catalogue, its users' histories and its compiled programs.
+
+    Its methods may be called from several threads.
+    """
+
+    def __init__(self, recommender: Recommender, config: ServeConfig, version: str):
+        self.recommender, self.config, self.version = recommender, config, version
+        self.run, self.model = recommender.run, recommender.run.model
+        self.catalogue = Catalogue(recommender)
+        self.own = np.asarray(own_of_users(recommender.params, self.run.known, model=self.model))
+        self.vectors: dict[int | str, tuple[Mapping, Encoded]] = {}
+        self.spare: dict[int, list[tuple[Array, ...]]] = {}
+        self.lock = threading.Lock()
+        self.train_place = by_user(self.run.train.user_row, len(self.run.users))
+        self.noise = self.noise_of_ratings()
+        self.warm()
+
+    @property
+    def longest_list(self) -> int:
+        """Movies of a list at most."""
+        return min(self.config.max_k, self.num_movies)
+
+    @property
+    def num_movies(self) -> int:
+        """Movies that lists are made of: those that train has."""
+        return len(self.run.movies)
+
+    def noise_of_ratings(self) -> float | None:
+        """The spread of ratings around predictions, by the validation part; None without one."""
+        if self.run.parts.valid.empty:
+            return None
+        valid = self.run.valid
+        times = self.run.parts.valid[TIMESTAMP] if self.run.moments else None
+        stars, spread = self.recommender.predict_rows(valid.user_row, valid.movie_row, times)
+        return noise_of(stars, spread, valid.rating)
+
+    # Users.
+
+    def is_in_data(self, user_id: int | str) -> bool:
+        """Whether any part of the run has ratings of a user."""
+        return user_id in self.recommender.everybody
+
+    def num_trained(self, user_id: int | str) -> int:
+        """How many ratings train has of a user."""
+        return len(self.places_in_train(int(self.run.users.rows([user_id])[0])))
+
+    def places_in_train(self, user_row: int) -> Int64[np.ndarray, " rated"]:
+        """Where the ratings of a user stand in train."""
+        order, start = self.train_place
+        return order[start[user_row] : start[user_row + 1]] if user_row < len(self.run.users) else order[:0]
+
+    def seen(self, asker: Asker) -> Int32[np.ndarray, " seen"]:
+        """The rows of the movies that somebody has rated, in the data or since."""
+        own = self.rows_of_train(asker.recorded)[0]
+        if asker.user_id is None or not self.is_in_data(asker.user_id):
+            return own
+        place = int(self.recommender.everybody.get_indexer(pd.Index([asker.user_id]))[0])
+        return np.union1d(self.recommender.rated.of_user(place), own)
+
+    def rows_of_train(self, recorded: Mapping[int | str, Rating]) -> tuple[Int32[np.ndarray, " known"], list[Rating]]:
+        """The ratings of movies that train has, with the rows of these."""
+        rows = self.run.movies.rows(list(recorded))
+        ratings = list(recorded.values())
+        return rows[rows < self.num_movies], [ratings[place] for place in np.flatnonzero(rows < self.num_movies)]
+
+    def history(self, asker: Asker) -> History:
+        """What train and the ratings since tell of somebody."""
+        user_row = self.run.users.unknown if asker.user_id is None else int(self.run.users.rows([asker.user_id])[0])
+        row, recorded = self.rows_of_train(asker.recorded)
+        place, train = self.places_in_train(user_row), self.run.train
+        place = place[~np.isin(train.movie_row[place], row)]
+        return History(
+            user_row,
+            np.concatenate([train.movie_row[place], row]),
+            np.concatenate([train.rating[place], np.array([one.rating for one in recorded], np.float32)]),
+            np.concatenate([train.timestamp[place], np.array([one.timestamp for one in recorded], np.int64)]),
+        )
+
+    def counts_in_exposure(self, history: History) -> Float32[np.ndarray, " rated"]:
+        """How much each rating of a history counts in the exposure of its user."""
+        if not self.run.recipe.looks_at_next:
+            return np.ones(len(history.rating), np.float32)
+        return recency_of(np.zeros(len(history.rating), np.int32), history.timestamp)
+
+    def encoded(self, askers: Sequence[Asker]) -> list[Encoded]:
+        """Everybody as the model sees them: `[members, ...]` each, in NumPy's arrays."""
+        found: list[Encoded | None] = [self.known_vector(asker) for asker in askers]
+        missing = [place for place, vector in enumerate(found) if vector is None]
+        for first in range(0, len(missing), self.config.max_batch):
+            part = missing[first : first + self.config.max_batch]
+            fresh = self.encode([self.history(askers[place]) for place in part])
+            for number, place in enumerate(part):
+                vector = jax.tree.map(lambda array, number=number: array[:, number], fresh)
+                found[place] = vector
+                self.keep(askers[place], vector)
+        return [vector for vector in found if vector is not None]
+
+    def known_vector(self, asker: Asker) -> Encoded | None:
+        """What is known of somebody without encoding them anew."""
+        if asker.user_id is None:
+            return None
+        if not asker.recorded:
+            row = self.run.users.rows([asker.user_id])[0]
+            return self.recommender.on_host[1][0][:, row]
+        recorded, vector = self.vectors.get(asker.user_id, (None, None))
+        # Who has rated more since has other ratings, not the same ones changed.
+        return vector if recorded is asker.recorded else None
+
+    def keep(self, asker: Asker, vector: Encoded) -> None:
+        """Keeps an encoded user until they rate again; the longest kept go first."""
+        if asker.user_id is not None:
+            self.vectors.pop(asker.user_id, None)
+            self.vectors[asker.user_id] = asker.recorded, vector
+            if len(self.vectors) > KEPT_VECTORS:
+                del self.vectors[next(iter(self.vectors))]
+
+    def encode(self, histories: Sequence[History]) -> Encoded:
+        """Histories, `max_batch` of them at most, as the model sees them: `[members, max_batch, ...]`."""
+        owner = np.repeat(np.arange(len(histories), dtype=np.int32), [len(one.rating) for one in histories])
+        movie_row, rating = (np.concatenate([one[field] for one in histories]) for field in (1, 2))
+        value = told_of_user(self.run.movie_level, movie_row, rating)
+        counts = np.concatenate([self.counts_in_exposure(one) for one in histories])
+        links = filled_up(lay_out(owner, movie_row, value, counts, length=PIECE_LENGTH))
+        own = np.zeros((len(self.own), self.config.max_batch, self.own.shape[2]), np.float32)
+        own[:, : len(histories)] = self.own[:, [one.user_row for one in histories]]
+        return jax.device_get(encode_histories(self.recommender.params, own, links, model=self.model))
+
+    # Lists.
+
+    def answer(self, questions: Sequence[Question]) -> list[Listed]:
+        """The lists that are asked for."""
+        with self.lock:
+            return self.lists(questions)
+
+    def lists(self, questions: Sequence[Question]) -> list[Listed]:
+        """The same, by one thread at a time."""
+        vectors = self.encoded([question.asker for question in questions])
+        lists: list[Listed | None] = [None] * len(questions)
+        for diversity in {question.diversity for question in questions}:
+            place = [n for n, question in enumerate(questions) if question.diversity == diversity]
+            for first in range(0, len(place), self.config.max_batch):
+                part = place[first : first + self.config.max_batch]
+                found = self.top([questions[n] for n in part], [vectors[n] for n in part], diversity)
+                for n, listed in zip(part, found, strict=True):
+                    lists[n] = listed
+        return [listed for listed in lists if listed is not None]
+
+    def top(self, questions: Sequence[Question], vectors: Sequence[Encoded], diversity: float) -> list[Listed]:
+        """The same of questions that one program answers."""
+        size = grown(len(questions), 1, self.config.max_batch)
+        k = grown(max(question.k for question in questions), SHORTEST, self.longest_list)
+        users = jax.tree.map(lambda *rows: np.stack(rows + rows[:1] * (size - len(rows)), axis=1), *vectors)
+        seen = [np.zeros(0, np.int32) if one.include_seen else self.seen(one.asker) for one in questions]
+        start = np.cumsum([0, *map(len, seen), *[0] * (size - len(seen))])
+        is_listed = None
+        if any(question.is_listed is not None for question in questions):
+            is_listed = np.ones((size, self.num_movies), bool)
+            for row, question in zip(is_listed, questions, strict=False):
+                row[:] = True if question.is_listed is None else question.is_listed
+        (_, top), *_ = top_k_blocks(
+            self.model,
+            self.recommender.order,
+            self.recommender.params,
+            users,
+            self.recommender.encoded[1],
+            np.arange(size, dtype=np.int32),
+            Rated(start, np.concatenate(seen)),
+            k,
+            size,
+            is_listed,
+            diversity,
+            spare=self.spare.setdefault(size, []),
+        )
+        lists = []
+        for n, question in enumerate(questions):
+            is_filled = top.movie_row[n, : question.k] < self.num_movies
+            row, score, stars = (table[n, : question.k][is_filled] for table in (top.movie_row, top.score, top.stars))
+            reasons = self.reasons(question.asker, vectors[n], row) if question.explain else None
+            lists.append(Listed(row, score, np.clip(stars, *np.array(self.run.rating_scale, np.float32)), reasons))
+        return lists
+
+    def reasons(
+        self, asker: Asker, vector: Encoded, movie_row: Int32[np.ndarray, " listed"]
+    ) -> list[list[dict[str, Any]]]:
+        """For each movie what speaks most for it: rated movies, by their share of what all add, and own features."""
+        history = self.history(asker)
+        params, (_, movies) = self.recommender.on_host
+        value = told_of_user(self.run.movie_level, history.movie_row, history.rating)
+        counts = self.counts_in_exposure(history)
+        exposure, stars = history_parts(params, history.movie_row, value, counts, movies[:, movie_row])
+        added = exposure if exposure.any() else stars
+        content, start = self.run.movie_content, self.content_start
+        reasons = []
+        for place, row in enumerate(movie_row):
+            total = np.maximum(added[place], 0).sum()
+            found = [
+                self.rated_reason(history.movie_row[n], added[place, n] / total) for n in largest(added[place], REASONS)
+            ]
+            own = slice(start[row], start[row + 1])
+            if own.stop > own.start:
+                parts = content_part(params, content.feature[own], content.value[own], vector)
+                names = content.feature[own]
+                found += [content_reason(content.names[names[n]], parts[n]) for n in largest(parts, REASONS)]
+            reasons.append(found)
+        return reasons
+
+    def rated_reason(self, row: int, share: float) -> dict[str, Any]:
+        """A rated movie that speaks for another, with its share of what all rated ones add."""
+        card = self.catalogue.card(row)
+        return {"source": "rated", **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(float(share), 4)}
+
+    @functools.cached_property
+    def content_start(self) -> Int64[np.ndarray, " movies_and_one"]:
+        """Where the features of each movie begin."""
+        return np.searchsorted(self.run.movie_content.row, np.arange(len(self.run.movies.ids) + 1))
+
+    def listing(self, genres: Iterable[str], years: tuple[int, ...], min_ratings: int) -> Bool[np.ndarray, " movies"]:
+        """Whether lists may hold each movie. Raises InputError as `Recommender.select_movies` does."""
+        return self.run.movies.ids[: self.num_movies].isin(self.recommender.select_movies(genres, years, min_ratings))
+
+    # Stars.
+
+    def predict(
+        self, askers: Sequence[Asker], place: Int32[np.ndarray, " pairs"], movie_row: Int32[np.ndarray, " pairs"]
+    ) -> tuple[Float32[np.ndarray, " pairs"], Float64[np.ndarray, " pairs"]]:
+        """The stars that somebody would give a movie, and the standard deviation of a rating around them.
+
+        place: of each pair's user among the askers.
+        """
+        with self.lock:
+            vectors = self.encoded(askers)
+        # As many users as there can be, so that one program does.
+        padded = vectors + vectors[:1] * (self.config.max_ratings - len(vectors))
+        users = jax.tree.map(lambda *rows: np.stack(rows, axis=1), *padded)
+        nobody, no_time = np.full_like(place, self.run.users.unknown), np.full(len(place), NO_TIMESTAMP)
+        stars, spread = predict_stars(
+            self.model,
+            self.recommender.params,
+            users,
+            self.recommender.encoded[1],
+            place,
+            movie_row,
+            self.run.rating_scale,
+            self.run.moment(nobody, no_time),
+        )
+        return stars, np.hypot(spread, self.noise or 0.0)
+
+    # Start.
+
+    def warm(self) -> None:
+        """Compiles every program that questions may need."""
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(self.recommender.on_host[1])):
+            raise InputError("not all numbers of the model are finite; train it anew")
+        longest = max(int(np.bincount(self.run.train.user_row).max()), self.config.max_ratings)
+        nobody = Asker(None, {})
+        for num_pieces in sizes(FEWEST_PIECES, GROWTH * longest // PIECE_LENGTH):
+            filling = np.zeros(num_pieces * PIECE_LENGTH, np.int32)
+            ratings = filling.astype(np.float32), filling.astype(np.int64)
+            self.encode([History(self.run.users.unknown, filling, *ratings)])
+        for size in sizes(1, self.config.max_batch):
+            for k in sizes(SHORTEST, self.longest_list):
+                for diversity in (0.0, 0.5):
+                    self.answer([Question(nobody, min(k, self.longest_list), diversity=diversity)] * size)
+        self.predict([nobody], np.zeros(1, np.int32), np.zeros(1, np.int32))
+
+
+def content_reason(feature: str, stars: float) -> dict[str, Any]:
+    """A feature of a movie that speaks for it, with the stars that it adds."""
+    return {"source": "content", "feature": feature, "stars": round(float(stars), 4)}
+
+
+def by_user(
+    user_row: Int32[np.ndarray, " ratings"], num_users: int
+) -> tuple[Int64[np.ndarray, " ratings"], Int64[np.ndarray, " users_and_one"]]:
+    """The places of ratings user by user, and where each user's begin."""
+    count = np.bincount(user_row, minlength=num_users)[:num_users]
+    order = np.argsort(user_row, kind="stable")
+    return order, np.concatenate([[0], np.cumsum(count)])
+
+
+def sizes(first: int, last: int) -> list[int]:
+    """From the first on, each GROWTH times the one before, up to the first that is not below the last."""
+    found = [first]
+    while found[-1] < last:
+        found.append(found[-1] * GROWTH)
+    return found
+
+
+def grown(wanted: int, first: int, last: int) -> int:
+    """The size that serves what is wanted, which is the last at most: one of `sizes`, or the last if it is less."""
+    return min(sizes(first, wanted)[-1], last)
+
+
+def filled_up(links: Links) -> Links:
+    """Links with as many pieces as there are programs for. An owner above all others marks filling."""
+    more = sizes(FEWEST_PIECES, len(links.owner))[-1] - len(links.owner)
+
+    def filled(array: np.ndarray, filling: int) -> np.ndarray:
+        return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, more)], constant_values=filling)
+
+    return Links(
+        owner=filled(links.owner, np.iinfo(np.int32).max),
+        other=filled(links.other, 0),
+        link=filled(links.link, -1),
+        values=tuple(filled(value, 0) for value in links.values),
+    )

@@ -1,0 +1,72 @@
+"""The process that serves: a workdir in, requests answered until it is told to end."""
+
+import contextlib
+import pathlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from movierec_jax.config import ServeConfig
+from movierec_jax.schema import InputError
+from movierec_jax.serve.app import new_app
+from movierec_jax.serve.measures import Measures
+from movierec_jax.serve.reload import Reloader, load_for_service, signature
+from movierec_jax.serve.service import Service
+from movierec_jax.storage import is_url
+
+# How long requests that are under way may take once the service is told to end.
+LAST_SECONDS = 10
+
+
+def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
+    """Serves the run of a workdir until SIGINT or SIGTERM, which let requests under way end.
+
+    Raises InputError where it holds no run that can be read, and OSError where the address cannot be listened to.
+    """
+    if is_url(workdir):
+        raise InputError(f"--workdir={workdir}: name a folder of this machine; ratings are kept there as they come")
+    with in_service(pathlib.Path(workdir), config, mesh) as (service, measures):
+        app = new_app(service, config, measures)
+        with listening(config.host, config.port) as listener:
+            host, port = listener.getsockname()[:2]
+            name = f"[{host}]" if ":" in host else host
+            print(f"serving {workdir} ({service.loaded.version}) at http://{name}:{port}", flush=True)
+            settings = uvicorn.Config(
+                app,
+                lifespan="off",
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=LAST_SECONDS,
+            )
+            uvicorn.Server(settings).run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def in_service(workdir: pathlib.Path, config: ServeConfig, mesh: str | None) -> Iterator[tuple[Service, Measures]]:
+    """A workdir in service, with what measures it; a newer checkpoint is taken in as it comes."""
+    seen, measures = signature(workdir), Measures()
+    loaded = load_for_service(workdir, config, mesh)
+    with contextlib.closing(Service(workdir, loaded, config, on_batch=measures.batches.observe)) as service:
+        if not config.reload_seconds:
+            yield service, measures
+            return
+
+        def count(is_taken: bool) -> None:
+            measures.loads.labels("taken" if is_taken else "refused").inc()
+
+        with contextlib.closing(Reloader(workdir, service, mesh, seen, count)):
+            yield service, measures
+
+
+@contextlib.contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens. Raises OSError naming the address where it cannot."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or "cannot be listened to", f"{host}:{port}") from error
+    with listener:
+        yield listener

@@ -1,0 +1,266 @@
+"""What can be asked of a service: the newest run, with the ratings that came since, behind one object."""
+
+import datetime
+import pathlib
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from movierec_jax.config import ServeConfig
+from movierec_jax.ratings_log import FILE_NAME, RatingsLog
+from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, YEAR, InputError
+from movierec_jax.serve.batching import Batcher
+from movierec_jax.serve.bodies import GivenRating, ListOptions
+from movierec_jax.serve.loaded import Asker, Listed, Loaded, Question, Rating
+from movierec_jax.serve.problems import Problem
+from movierec_jax.serve.recorded import Recorded
+
+# Answers of `listing` that are kept.
+KEPT_LISTINGS = 256
+
+# First and last year where a list is bounded on one side alone.
+ANY_YEAR = (1, 9999)
+
+
+class Service:
+    """A workdir in service. The run may be replaced by a newer one between two questions, never within one."""
+
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        loaded: Loaded,
+        config: ServeConfig,
+        on_batch: Callable[[int], None] = lambda size: None,
+    ):
+        self.config = config
+        self.refused: str | None = None
+        self.recorded = Recorded(RatingsLog(workdir / FILE_NAME))
+        self.take(loaded)
+        self.lists: Batcher[tuple[Loaded, Question], Listed] = Batcher(
+            answer_all,
+            max_batch=config.max_batch,
+            max_waiting=config.max_waiting,
+            wait_seconds=config.batch_ms / 1000,
+            on_batch=on_batch,
+        )
+
+    def take(self, loaded: Loaded) -> None:
+        """Answers with this run from now on. Raises InputError where its ids are not of the kind of those recorded."""
+        for user_id, ratings in self.recorded.by_user.items():
+            loaded.run.users.rows([user_id])
+            loaded.run.movies.rows(list(ratings))
+        self.loaded, self.loaded_at = loaded, datetime.datetime.now(datetime.UTC)
+        self.listings: dict[tuple, np.ndarray] = {}
+
+    def close(self) -> None:
+        """Answers what waits, and closes the log."""
+        self.lists.close()
+        self.recorded.close()
+
+    # The model.
+
+    def about(self) -> dict[str, Any]:
+        """What is to be known of the model before it is asked."""
+        loaded, run = self.loaded, self.loaded.run
+        years = run.movie_table[YEAR][run.movie_table[YEAR] > 0]
+        return {
+            "version": loaded.version,
+            "loaded_at": self.loaded_at.isoformat(timespec="seconds"),
+            "refused": self.refused,
+            "num_users": len(run.users),
+            "num_movies": len(run.movies),
+            "num_ratings": len(run.train),
+            "rating_scale": list(run.rating_scale),
+            "rating_step": rating_step(run.train.rating),
+            "genres": list(run.genres.columns),
+            "years": [int(years.min()), int(years.max())] if len(years) else None,
+            "first_user_id": loaded.recommender.everybody[:1].tolist()[0],
+            "limits": {"k": loaded.longest_list, "ratings": self.config.max_ratings, "pairs": self.config.max_ratings},
+        }
+
+    # Movies.
+
+    def movie_row(self, text: str) -> int:
+        """The row of a movie by its id in a path. Raises Problem 404 where there is none."""
+        try:
+            return self.loaded.catalogue.row(self.loaded.run.movies.parse(text))
+        except InputError as error:
+            raise Problem(404, str(error)) from None
+
+    # Users.
+
+    def asker(self, text: str) -> Asker:
+        """A user by the id in a path. Raises Problem 404 where neither the data nor the ratings since have one."""
+        user_id = self.user_id(text)
+        recorded = self.recorded.of(user_id)
+        if not recorded and not self.loaded.is_in_data(user_id):
+            raise Problem(404, f"no user has the id {user_id!r}; one who is new begins with a rating")
+        return Asker(user_id, recorded)
+
+    def user_id(self, text: str) -> int | str:
+        """The id of a user as the data writes it. Raises Problem 404 where it cannot be one."""
+        try:
+            return self.loaded.run.users.parse(text)
+        except InputError as error:
+            raise Problem(404, str(error)) from None
+
+    def user(self, text: str) -> dict[str, Any]:
+        """What is known of a user."""
+        asker = self.asker(text)
+        return {
+            USER_ID: asker.user_id,
+            "num_ratings": len(self.rated(asker)),
+            "is_trained": self.loaded.num_trained(asker.user_id) > 0 if asker.user_id is not None else False,
+        }
+
+    def ratings(self, text: str, limit: int) -> dict[str, Any]:
+        """What a user has rated, best first."""
+        asker = self.asker(text)
+        best = sorted(self.rated(asker).items(), key=lambda one: (-one[1].rating, -one[1].timestamp))[:limit]
+        catalogue = self.loaded.catalogue
+        return {
+            USER_ID: asker.user_id,
+            "ratings": [
+                {
+                    **catalogue.card_of(movie_id),
+                    RATING: round(float(one.rating), 4),
+                    TIMESTAMP: None if one.timestamp == NO_TIMESTAMP else one.timestamp,
+                }
+                for movie_id, one in best
+            ],
+        }
+
+    def rated(self, asker: Asker) -> dict[int | str, Rating]:
+        """All ratings of a user, in the data and since."""
+        parts = [part[part[USER_ID] == asker.user_id] for part in self.loaded.run.parts.all()]
+        table = pd.concat(parts)
+        columns = (table[column].tolist() for column in (MOVIE_ID, RATING, TIMESTAMP))
+        found = {movie_id: Rating(rating, time) for movie_id, rating, time in zip(*columns, strict=True)}
+        return found | dict(asker.recorded)
+
+    async def record(self, user: str, movie: str, rating: float) -> dict[str, Any]:
+        """Keeps a rating of a user, who may be new, and knows it from then on."""
+        user_id, row = self.user_id(user), self.movie_row(movie)
+        self.require_stars([rating])
+        movie_id = self.loaded.catalogue.card(row)[MOVIE_ID]
+        timestamp = await self.recorded.record(user_id, movie_id, rating)
+        return {USER_ID: user_id, MOVIE_ID: movie_id, RATING: rating, TIMESTAMP: timestamp}
+
+    async def take_back(self, user: str, movie: str) -> None:
+        """Forgets what was recorded of a user and a movie. Raises Problem 404 where nothing was."""
+        user_id, movie_id = self.user_id(user), self.loaded.catalogue.card(self.movie_row(movie))[MOVIE_ID]
+        if movie_id not in self.recorded.of(user_id):
+            raise Problem(404, f"no rating of movie {movie_id!r} by user {user_id!r} has been recorded")
+        await self.recorded.record(user_id, movie_id, None)
+
+    # Lists.
+
+    async def recommend(self, text: str, options: ListOptions) -> dict[str, Any]:
+        """The list of a user."""
+        asker = self.asker(text)
+        return {USER_ID: asker.user_id, **await self.list_for(asker, options)}
+
+    async def recommend_for(self, ratings: Sequence[GivenRating], options: ListOptions) -> dict[str, Any]:
+        """The list of somebody new with these ratings. Raises InputError for ratings that cannot be used."""
+        if len(ratings) > self.config.max_ratings:
+            raise InputError(f"ratings: {len(ratings):,}; must be {self.config.max_ratings:,} at most")
+        self.require_stars([one.rating for one in ratings])
+        now, recorded = int(time.time()), {}
+        for one in ratings:
+            if one.movie_id in recorded:
+                raise InputError(f"ratings: movie {one.movie_id!r} stands more than once; give one rating of it")
+            self.loaded.catalogue.row(one.movie_id)
+            recorded[one.movie_id] = Rating(one.rating, now if one.timestamp is None else one.timestamp)
+        return await self.list_for(Asker(None, recorded), options)
+
+    async def list_for(self, asker: Asker, options: ListOptions) -> dict[str, Any]:
+        """A list with what is told of its movies. Raises InputError for options that cannot be met."""
+        loaded = self.loaded
+        if options.k > loaded.longest_list:
+            raise InputError(f"k: {options.k:,}; must be 1 to {loaded.longest_list:,}")
+        question = Question(
+            asker, options.k, self.listing(loaded, options), options.include_seen, options.diversity, options.explain
+        )
+        listed = await self.lists.ask((loaded, question))
+        movies = loaded.run.movies
+        return {
+            "movies": [
+                {**loaded.catalogue.card(row), "rank": place, "score": score, "predicted_rating": stars}
+                | ({} if listed.reasons is None else {"reasons": listed.reasons[place - 1]})
+                for place, (row, score, stars) in enumerate(
+                    zip(listed.movie_row.tolist(), listed.score.tolist(), listed.stars.tolist(), strict=True), start=1
+                )
+            ],
+            "ignored_movies": [
+                movie_id
+                for movie_id, row in zip(asker.recorded, movies.rows(list(asker.recorded)), strict=True)
+                if row >= len(movies)
+            ]
+            if asker.recorded
+            else [],
+        }
+
+    def listing(self, loaded: Loaded, options: ListOptions) -> np.ndarray | None:
+        """Which movies lists may hold; None where all. Raises InputError for genres and years that leave none."""
+        is_bounded = options.year_from is not None or options.year_to is not None
+        if not (options.genres or is_bounded or options.min_ratings):
+            return None
+        first, last = (
+            bound if year is None else year
+            for bound, year in zip(ANY_YEAR, (options.year_from, options.year_to), strict=True)
+        )
+        key = tuple(sorted(set(options.genres))), (first, last) if is_bounded else (), options.min_ratings
+        if key not in self.listings:
+            if len(self.listings) >= KEPT_LISTINGS:
+                self.listings.clear()
+            self.listings[key] = loaded.listing(*key)
+        return self.listings[key]
+
+    # Stars.
+
+    def predict(self, pairs: Sequence[tuple[int | str, int | str]]) -> dict[str, Any]:
+        """The stars of users and movies. Raises InputError for ids that are not known."""
+        if len(pairs) > self.config.max_ratings:
+            raise InputError(f"pairs: {len(pairs):,}; must be {self.config.max_ratings:,} at most")
+        loaded = self.loaded
+        users: dict[int | str, int] = {}
+        for user_id, _ in pairs:
+            loaded.run.users.rows([user_id])
+            if user_id not in users and not (self.recorded.of(user_id) or loaded.is_in_data(user_id)):
+                raise InputError(f"no user has the id {user_id!r}")
+            users.setdefault(user_id, len(users))
+        movie_row = np.array([loaded.catalogue.row(movie_id) for _, movie_id in pairs], np.int32)
+        askers = [Asker(user_id, self.recorded.of(user_id)) for user_id in users]
+        place = np.array([users[user_id] for user_id, _ in pairs], np.int32)
+        stars, spread = loaded.predict(askers, place, movie_row)
+        return {
+            "predictions": [
+                {USER_ID: user_id, MOVIE_ID: movie_id, "predicted_rating": star, "spread": deviation}
+                for (user_id, movie_id), star, deviation in zip(pairs, stars.tolist(), spread.tolist(), strict=True)
+            ]
+        }
+
+    def require_stars(self, ratings: Sequence[float]) -> None:
+        """Raises InputError for a rating that is not within the scale."""
+        lowest, highest = self.loaded.run.rating_scale
+        for rating in ratings:
+            if not lowest <= rating <= highest:
+                raise InputError(f"rating: {rating:g} stars; must be {lowest:g} to {highest:g}")
+
+
+def answer_all(asked: list[tuple[Loaded, Question]]) -> list[Listed]:
+    """The lists that are asked for, each of the run that its question is for."""
+    answers: dict[int, Listed] = {}
+    for loaded in {id(loaded): loaded for loaded, _ in asked}.values():
+        place = [n for n, (own, _) in enumerate(asked) if own is loaded]
+        answers |= zip(place, loaded.answer([asked[n][1] for n in place]), strict=True)
+    return [answers[n] for n in range(len(asked))]
+
+
+def rating_step(rating: np.ndarray) -> float:
+    """The smallest step between different ratings, at least a hundredth."""
+    steps = np.diff(np.unique(rating))
+    return float(max(0.01, round(float(steps.min()), 2))) if len(steps) else 1.0
