@@ -9,6 +9,8 @@ import { starsField } from "./stars.js";
 const FIRST_FOUND = 8;
 const FIRST_RATED = 10;
 const FIRST_LISTED = 12;
+// What the server says of genres and years that no film has.
+const LEAVES_NONE = /leave no movie/;
 
 export class Desk {
   /** model: what the server says of its model; scale: its stars. */
@@ -146,7 +148,10 @@ export class Desk {
     const { signal } = (this.asking = new AbortController());
     byId("list").setAttribute("aria-busy", "true");
     await attempt("list", async () => {
-      this.list = await person.recommendations(this.filters(), signal);
+      this.list = await person.recommendations(this.filters(), signal).catch((error) => {
+        if (LEAVES_NONE.test(error.message)) return [];
+        throw error;
+      });
       showList(byId("list"), this.list, keyOf, (movie) => this.card(movie), (card, movie) => this.fillCard(card, movie));
       this.showListState();
       this.onChange?.();

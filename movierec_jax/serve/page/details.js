@@ -5,6 +5,7 @@ import { byId, el } from "./dom.js";
 import { counted, facts, poster, tellsStars, titleAndYear, titleButton } from "./films.js";
 
 const NUM_SIMILAR = 6;
+const FIRST_TAGS = 12;
 
 export class Details {
   /** desk: whose person rates here. onMap: called with a film that is to be shown on the map. */
@@ -54,23 +55,27 @@ export class Details {
 
   async fill(movie, more) {
     const path = `v1/movies/${part(movie.movie_id)}`;
-    try {
-      const [whole, { movies }] = await Promise.all([
-        request(path),
-        request(`${path}/similar`, { query: { k: NUM_SIMILAR } }),
-      ]);
-      more.replaceChildren(...this.crowd(whole), ...this.similar(movies), this.toMap(movie));
-    } catch (error) {
-      more.replaceChildren(el("p", {}, error.message));
-    }
+    const asked = [request(path), request(`${path}/similar`, { query: { k: NUM_SIMILAR } })];
+    const [whole, similar] = await Promise.allSettled(asked);
+    if (whole.status === "rejected") return more.replaceChildren(el("p", {}, whole.reason.message));
+    // None is known to be like a film that nobody has rated.
+    const movies = similar.value?.movies ?? [];
+    more.replaceChildren(...this.crowd(whole.value), ...this.similar(movies), this.toMap(movie));
   }
 
   crowd({ num_ratings: count, mean_rating: mean, tags = [] }) {
     const told = mean === null ? el("p", {}, "Nobody has rated it yet.")
       : tellsStars(this.desk.scale, mean, `on average of ${counted(count, "rating")}`);
     if (!tags.length) return [told];
-    const list = el("ul", { class: "chips tags", "aria-label": "Tags" }, tags.map((tag) => el("li", { class: "tag" }, tag)));
-    return [told, list];
+    const items = tags.map((tag, n) => el("li", { class: "tag", tabindex: n === FIRST_TAGS ? "-1" : null, hidden: n >= FIRST_TAGS }, tag));
+    const list = el("ul", { class: "chips tags", "aria-label": "Tags" }, items);
+    const showAll = ({ target }) => {
+      for (const item of items) item.hidden = false;
+      items[FIRST_TAGS].focus();
+      target.remove();
+    };
+    const button = el("button", { type: "button", class: "button quiet", on: { click: showAll } }, `Show all ${tags.length} tags`);
+    return [told, list, tags.length > FIRST_TAGS ? button : null].filter(Boolean);
   }
 
   similar(movies) {

@@ -28,27 +28,21 @@ const GENRES = new Map([
   ["Drama", [250, 0.12, -0.1]],
 ]);
 const WITHOUT_GENRE = [80, 0.01, 0];
-const ARTICLES = "The|A|An|Le|La|Les|Il|El|Los|Las|Der|Die|Das|L'";
+const ARTICLE_LAST = /^(.+), (The|A|An|Le|La|Les|L'|Il|Lo|El|Los|Las|Der|Die|Das|Un|Une|Det|Den|O|Os)$/;
 
 const SMALL_WORDS = new Set("a an and at for from in of on or the to le la les de del der die das el il".split(" "));
 
 /** Ids may be numbers or texts; 1 and "1" are not the same film. */
 export const keyOf = ({ movie_id: id }) => JSON.stringify(id);
 
-/** "Matrix, The" as people say it, and without the other names that may stand after it in brackets. */
-export function titleOf({ title, movie_id: id }) {
-  return spoken(namesOf(title || String(id))[0]);
-}
+/** The title, without the other names that may stand after it in brackets. */
+export const titleOf = ({ title, movie_id: id }) => namesOf(title || String(id))[0];
 
-/** The first name of a title, and those in brackets after it. */
+/** The first name of a title, and those in brackets after it, as people say them: "Le Boucher" of "Boucher, Le". */
 function namesOf(title) {
-  const found = title.match(/^(.+?) \((.+)\)$/);
-  return found ? [found[1], ...found[2].split(") (")] : [title];
-}
-
-function spoken(name) {
-  const found = name.match(new RegExp(`^(.+), (${ARTICLES})$`));
-  return found ? `${found[2]}${found[2].endsWith("'") ? "" : " "}${found[1]}` : name;
+  const [, first = title, others] = title.match(/^(.+?) \((.+)\)$/) ?? [];
+  const spoken = (others?.split(") (") ?? []).map((name) => name.replace(ARTICLE_LAST, "$2 $1").replace("' ", "'"));
+  return [first, ...spoken];
 }
 
 export const titleAndYear = (movie) => (movie.year ? `${titleOf(movie)} (${movie.year})` : titleOf(movie));
@@ -93,7 +87,7 @@ export function poster(movie) {
 /** The title, as a button that opens the film's details. */
 export function titleButton(movie) {
   const open = (event) => event.target.dispatchEvent(new CustomEvent("open-film", { bubbles: true, detail: { movie } }));
-  const others = namesOf(movie.title || "").slice(1).map((name) => el("span", { class: "other-name" }, ` ${spoken(name)}`));
+  const others = namesOf(movie.title || "").slice(1).flatMap((name) => [" ", el("span", { class: "other-name" }, name)]);
   return el("button", { type: "button", class: "title", "aria-haspopup": "dialog", on: { click: open } }, titleOf(movie), others);
 }
 
