@@ -148,15 +148,23 @@ export class Desk {
     const { signal } = (this.asking = new AbortController());
     byId("list").setAttribute("aria-busy", "true");
     await attempt("list", async () => {
-      this.list = await person.recommendations(this.filters(), signal).catch((error) => {
-        if (LEAVES_NONE.test(error.message)) return [];
-        throw error;
-      });
+      this.list = await this.recommendations(signal);
       showList(byId("list"), this.list, keyOf, (movie) => this.card(movie), (card, movie) => this.fillCard(card, movie));
       this.showListState();
       this.onChange?.();
     }, () => this.refresh());
     if (!signal.aborted) byId("list").removeAttribute("aria-busy");
+  }
+
+  async recommendations(signal) {
+    const filters = this.filters();
+    if (filters.year_from > filters.year_to) return [];
+    try {
+      return await this.person.recommendations(filters, signal);
+    } catch (error) {
+      if (LEAVES_NONE.test(error.message)) return [];
+      throw error;
+    }
   }
 
   showListState() {
