@@ -4,6 +4,7 @@ Reasons are judged in the order of `clean`; a row is counted under the first tha
 """
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -34,14 +35,21 @@ SMALLEST_MILLISECONDS = 100_000_000_000
 # "Heat (1995)", "Babylon 5 (1994-1998)", "Nocturnal (2016) ": the year at the end of a title.
 TITLE_WITH_YEAR = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
 
+# Why a row goes of which another has the user and the movie.
+REPEATED = "repeated pair of user and movie"
 
-def clean(raw: RawData, config: DataConfig) -> CleanData:
+
+def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> CleanData:
     """The ratings that can be used, and the movies they are about.
 
-    Raises InputError where less is left than one can learn from: two users, two movies, two different ratings.
+    extra: whose ratings come after those of `raw`, held to the same scale; movies, users and tags are those of `raw`.
+
+    Raises InputError where less is left than one can learn from: two users, two movies, two different ratings; and
+    where extra ratings have ids of another kind.
     """
     dropped: dict[str, int] = {}
     table, scale = clean_rows(raw, config.rating_scale or raw.rating_scale, dropped)
+    table = with_extra(table, extra, scale, dropped)
     table = keep(table, is_frequent(table[USER_ID], config.min_user_ratings), "user with too few ratings", dropped)
     table = keep(table, is_frequent(table[MOVIE_ID], config.min_movie_ratings), "movie with too few ratings", dropped)
     table = table.reset_index(drop=True)
@@ -67,15 +75,34 @@ def clean_held_out(
     dropped: dict[str, int] = {}
     table, _ = clean_rows(raw, rating_scale, dropped)
     if table.empty:
-        raise InputError(f"{raw.source}: no rating can be used, after dropping {describe_dropped(dropped)}")
+        left_out = f", after dropping {describe_dropped(dropped)}" if dropped else ""
+        raise InputError(f"{raw.source}: no rating can be used{left_out}")
+    require_same_kind(table, train, raw.source, "train has")
+    return table, dropped
+
+
+def with_extra(
+    table: pd.DataFrame, extra: Sequence[RawData], scale: tuple[float, float], dropped: dict[str, int]
+) -> pd.DataFrame:
+    """The clean rows of a table and, after them, those of others; of a pair that comes again the latest is kept."""
+    for raw in extra:
+        rows, _ = clean_rows(raw, scale, dropped)
+        if len(rows) and len(table):
+            require_same_kind(rows, table, raw.source, "the other ratings have")
+            table = pd.concat([table, rows], ignore_index=True)
+            table = keep(table, is_last_of_pair(table), REPEATED, dropped)
+    return table
+
+
+def require_same_kind(table: pd.DataFrame, other: pd.DataFrame, source: str, other_has: str) -> None:
+    """Raises InputError, in the name of its source, where ids of a table are text and those of another are not."""
     for column in (USER_ID, MOVIE_ID):
-        if is_integer(table[column]) != is_integer(train[column]):
-            ours, theirs = (part[column].head(1).tolist()[0] for part in (table, train))
+        if is_integer(table[column]) != is_integer(other[column]):
+            ours, theirs = (part[column].head(1).tolist()[0] for part in (table, other))
             raise InputError(
-                f"{raw.source}: {column} such as {ours!r} where train has {theirs!r}: write ids the same way in both "
+                f"{source}: {column} such as {ours!r} where {other_has} {theirs!r}: write ids the same way in both "
                 "files"
             )
-    return table, dropped
 
 
 def clean_rows(
@@ -92,7 +119,7 @@ def clean_rows(
     table = keep(table, table[RATING].between(lowest, highest), f"rating outside {lowest:g} to {highest:g}", dropped)
     integer_ids = {column: np.int64 for column in (USER_ID, MOVIE_ID) if is_integer(table[column])}
     table = table.astype(integer_ids).assign(**{TIMESTAMP: to_seconds(table)})
-    table = keep(table, is_last_of_pair(table), "repeated pair of user and movie", dropped)
+    table = keep(table, is_last_of_pair(table), REPEATED, dropped)
     table = table[[USER_ID, MOVIE_ID, RATING, TIMESTAMP]].reset_index(drop=True)
     return table, (float(lowest), float(highest))
 

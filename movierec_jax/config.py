@@ -93,7 +93,7 @@ PEERS = (
 # What our lists are compared with; each is a file in benchmark/rankers.
 RANKERS = ("popularity", "item_knn", "ease", "implicit_als", "implicit_bpr")
 
-SUITES = ("stars", "ablation", "cold", "ranking", "ranking_new_users", "speed")
+SUITES = ("stars", "ablation", "cold", "ranking", "ranking_new_users", "first_ratings", "speed")
 
 # What the suite `speed` measures; each is a file in benchmark/speed.
 MEASURES = ("limits", "training", "sizes", "scoring", "reading", "start_up")
@@ -129,6 +129,11 @@ class DataConfig:
         "data/ml-latest-small",
         "MovieLens folder or zip of any edition, or a CSV/TSV/Parquet file (also .gz) of user, movie, rating and "
         "perhaps timestamp",
+    )
+    extra_ratings: tuple[str, ...] = setting(
+        (),
+        "more ratings, of users and movies that may be new: ratings_log.sqlite of a workdir, or what --ratings takes; "
+        "of a pair of user and movie that comes again the latest counts, and at equal times the one read last",
     )
     test_ratings: str | None = setting(None, "file with the test part; without it, --split makes one")
     valid_ratings: str | None = setting(None, "file with the validation part; without it, carved from train")
@@ -458,7 +463,8 @@ class BenchmarkConfig:
         "stars",
         "what is measured: stars (how far predicted ratings are off), ablation (the same for the parts of our model), "
         "cold (the same for movies and users without ratings in train), ranking (how good lists are), "
-        "ranking_new_users (how good lists are for users without ratings in train) or speed (how long all takes)",
+        "ranking_new_users (how good lists are for users without ratings in train), first_ratings (the same after "
+        "3, 10 and 30 ratings) or speed (how long all takes)",
     )
     peers: tuple[str, ...] = setting(PEERS, "recommenders to compare with, by name; empty: none")
     rankers: tuple[str, ...] = setting(RANKERS, "recommenders whose lists are compared, by name; empty: none")

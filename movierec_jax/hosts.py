@@ -79,6 +79,14 @@ def all_say(value: bool) -> bool:
     return bool(np.all(multihost_utils.process_allgather(np.array(value)))) if are_many() else value
 
 
+def have_same(digest: bytes) -> bool:
+    """Whether all processes come with the same digest."""
+    if not are_many():
+        return True
+    digests = multihost_utils.process_allgather(np.frombuffer(digest, np.uint8))
+    return bool(np.all(digests == digests[0]))
+
+
 def are_preempted(turn: int) -> bool:
     """Whether a process has got SIGTERM, and all know; to be asked by all at each turn. Never so of a single one."""
     return are_many() and multihost_utils.reached_preemption_sync_point(turn)

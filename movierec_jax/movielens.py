@@ -1,4 +1,4 @@
-"""Every MovieLens edition as a folder or zip, or one file of ratings -> `RawData`, before any row is judged.
+"""Every MovieLens edition as a folder or zip, or one file or log of ratings -> `RawData`, before any row is judged.
 
 `read_ratings` is the entrance. Each published edition of MovieLens is one entry of `EDITIONS`, at the end.
 """
@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from movierec_jax import ratings_log
 from movierec_jax.ratings_file import (
     AnyPath,
     Layout,
@@ -89,8 +90,8 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
     """Reads ratings, and what is at hand of movies, users and tags, from a folder, a zip archive or one file.
 
     A folder holds one of the `EDITIONS`; so does an archive, in whatever folder of it. One file is Parquet or text,
-    plain or .gz; its movies, users and tags come from MovieLens tables in the same folder. A URL of object storage is
-    fetched first; of a file there, it alone.
+    plain or .gz; its movies, users and tags come from MovieLens tables in the same folder. Of a ratings log it is what
+    is recorded at this moment. A URL of object storage is fetched first; of a file there, it alone.
 
     cache: folder for the ratings of large text files, from which the same content is read faster the next time; made
       if missing, and not used where that is impossible. Ratings of such a file cannot be changed in place.
@@ -107,6 +108,8 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
             raise InputError(f"{path}: no such file or folder")
         if path.is_dir():
             return read_edition(path, str(path), cache)
+        if ratings_log.is_log(path):
+            return read_log(path)
         with path.open("rb") as stream:
             magic = stream.read(4)
         if path.suffix.lower() == ".zip" or magic == b"PK\x03\x04":
@@ -115,6 +118,15 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
         is_parquet = path.suffix.lower() in (".parquet", ".pq") or magic == b"PAR1"
         ratings = read_parquet(path) if is_parquet else read_text(path, find_layout(path), cache)
         return raw_data(ratings, tables_beside(path, ratings), path, source=str(path))
+
+
+def read_log(path: pathlib.Path) -> RawData:
+    """The ratings that stand in a ratings log; of a log without any, none."""
+    ratings = ratings_log.read_latest(path)
+    for column, name in ((USER_ID, "user"), (MOVIE_ID, "movie")):
+        if ratings[column].dtype == object:
+            raise InputError(f"{path}: some {name} ids are integers and some are text; write them all the same way")
+    return raw_data(ratings, {}, path, source=str(path))
 
 
 def lines_of(path: AnyPath) -> Iterator[tuple[int, str]]:

@@ -7,6 +7,7 @@ A process that has a log open must not open the file by other means as well: to 
 """
 
 import contextlib
+import errno
 import math
 import pathlib
 import sqlite3
@@ -241,6 +242,6 @@ def errors_named(path: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        raise OSError(None, f"ratings log: {error}", str(path)) from error
+        raise OSError(errno.EIO, f"ratings log: {error}", str(path)) from error
     except sqlite3.DatabaseError as error:
         raise InputError(f"{path}: cannot be read as a ratings log ({error})") from error

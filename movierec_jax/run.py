@@ -24,7 +24,7 @@ from tqdm import tqdm
 from movierec_jax import hosts
 from movierec_jax.checkpoint import Checkpoints
 from movierec_jax.cleaning import clean, clean_held_out, describe_dropped
-from movierec_jax.config import CACHE_FOLDER, Config, DeviceConfig
+from movierec_jax.config import CACHE_FOLDER, Config, DataConfig, DeviceConfig, as_flag
 from movierec_jax.evaluate import evaluate
 from movierec_jax.files import read_json, write_json
 from movierec_jax.movielens import read_ratings
@@ -32,12 +32,12 @@ from movierec_jax.plots import save_plots
 from movierec_jax.prepared import Run, new_run
 from movierec_jax.progress import EpochRecord, Progress, best_record, is_finished
 from movierec_jax.report import build_report, closing_table, time_note
-from movierec_jax.schema import MOVIE_ID, RATING, InputError, Interrupted
+from movierec_jax.schema import MOVIE_ID, RATING, CleanData, InputError, Interrupted
 from movierec_jax.sharding import new_mesh
 from movierec_jax.splits import split, without_pairs
 from movierec_jax.storage import at_hand, is_url
 from movierec_jax.train import begin, go_on
-from movierec_jax.workdir import open_workdir
+from movierec_jax.workdir import fingerprint, open_workdir
 
 # How much work a kill may cost where no epoch has to be kept for its validation RMSE.
 SAVE_SECONDS = 10.0
@@ -131,17 +131,8 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
 
     cache: as for `read_ratings`.
     """
-    raw = read_ratings(config.data.ratings, cache)
-    # Arrow keeps what it has parsed text in, as much again as the ratings.
-    pa.default_memory_pool().release_unused()
-    data = clean(raw, config.data)
-    ratings, (lowest, highest) = data.ratings, data.rating_scale
-    is_inferred = not (config.data.rating_scale or raw.rating_scale)
-    print(
-        f"{data.source}: {len(ratings):,} ratings of {lowest:g} to {highest:g} stars"
-        + (" (inferred; --rating_scale states another)" if is_inferred else "")
-    )
-    print_dropped(data.dropped)
+    data = read_clean(config.data, cache)
+    ratings = data.ratings
     test, valid = (
         read_held_out(path, ratings, data.rating_scale, cache) if path else None
         for path in (config.data.test_ratings, config.data.valid_ratings)
@@ -149,15 +140,42 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
     if test is not None and valid is not None:
         valid = apart_from(valid, test, "the test part", config.data.valid_ratings)
     parts = split(ratings, config.data, valid=valid, test=test)
+    if config.data.extra_ratings and not hosts.have_same(bytes.fromhex(fingerprint(parts))):
+        raise InputError(
+            f"--extra_ratings={as_flag(config.data.extra_ratings)}: processes have read different ratings; give files "
+            "to which nothing is added meanwhile"
+        )
     # The parts have rows of their own; of many ratings a second copy takes much of the memory.
     data = dataclasses.replace(data, ratings=ratings.head(0).copy())
-    del raw, ratings
+    del ratings
     run = new_run(config, data, parts, mesh)
     print(
         f"train {len(parts.train):,}, validation {len(parts.valid):,}, test {len(parts.test):,} ratings; "
         f"{len(run.users):,} users and {len(run.movies):,} movies in train"
     )
     return run
+
+
+def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanData:
+    """The clean ratings that a run is about, those of --extra_ratings last, printing what was found and left out.
+
+    cache: as for `read_ratings`.
+    """
+    raw = read_ratings(config.ratings, cache)
+    extra = [read_ratings(path, cache) for path in config.extra_ratings]
+    # Arrow keeps what it has parsed text in, as much again as the ratings.
+    pa.default_memory_pool().release_unused()
+    data = clean(raw, config, extra)
+    lowest, highest = data.rating_scale
+    is_inferred = not (config.rating_scale or raw.rating_scale)
+    print(
+        f"{data.source}: {len(data.ratings):,} ratings of {lowest:g} to {highest:g} stars"
+        + (" (inferred; --rating_scale states another)" if is_inferred else "")
+    )
+    for more in extra:
+        print(f"  with {len(more.ratings):,} extra ratings of {more.source}")
+    print_dropped(data.dropped)
+    return data
 
 
 def read_held_out(

@@ -5,13 +5,13 @@ import dataclasses
 import functools
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float32, Int32
+from jaxtyping import Array, Bool, Float32, Int32
 
 from movierec_jax.checkpoint import Checkpoints
 from movierec_jax.config import ScoreConfig
@@ -169,25 +169,35 @@ class Recommender:
         movies = self.run.movies
         ids = movies.ids[: len(movies)]
         ScoreConfig(years=tuple(years), min_ratings=min_ratings)
-        known, genres = self.run.genres, [genres] if isinstance(genres, str) else list(genres)
-        odd = [genre for genre in genres if genre not in known.columns]
+        genres = [genres] if isinstance(genres, str) else list(genres)
+        odd = [genre for genre in genres if genre not in self.run.genres.columns]
         if odd:
-            found = ", ".join(known.columns) or "no genres"
+            found = ", ".join(self.run.genres.columns) or "no genres"
             raise InputError(f"--genres={','.join(odd)}: not among those of the data, which has {found}")
-        is_listed = self.run.known.movie_count[: len(movies)] >= min_ratings
+        is_listed = self.is_selected(genres, years, min_ratings)
         excluded = movies.rows(exclude_movies := list(exclude_movies))
         if (excluded == movies.unknown).any():
             unknown = exclude_movies[int((excluded == movies.unknown).argmax())]
             raise InputError(f"--exclude_movies={unknown}: no movie of the data has this id")
         is_listed &= ~ids.isin(movies.ids_of(excluded))
-        if genres:
-            is_listed &= known[genres].any(axis=1).to_numpy()
-        if years:
-            year = self.run.movie_table.set_index(MOVIE_ID)[YEAR].reindex(ids)
-            is_listed &= year.between(years[0], years[1]).to_numpy()
         if not is_listed.any():
             raise InputError("--genres, --years, --min_ratings and --exclude_movies leave no movie; ask for less")
         return ids[is_listed]
+
+    def is_selected(
+        self, genres: Collection[str], years: tuple[int, ...], min_ratings: int
+    ) -> Bool[np.ndarray, " movies"]:
+        """Whether each movie trained on is of one of these genres, from these years, and rated often enough.
+
+        As `select_movies`; the genres have to be among those of the data, and no movie may be left.
+        """
+        is_listed = self.run.known.movie_count[: len(self.run.movies)] >= min_ratings
+        if genres:
+            is_listed &= self.run.genres[list(genres)].any(axis=1).to_numpy()
+        if years:
+            year = self.run.movie_table.set_index(MOVIE_ID)[YEAR].reindex(self.run.movies.ids[: len(self.run.movies)])
+            is_listed &= year.between(years[0], years[1]).to_numpy()
+        return is_listed
 
     def explain(self, user_id, movie_ids: Iterable, k: int = 3) -> pd.DataFrame:
         """What speaks for each movie to a user, most first: up to k rated movies, and up to k of its own features.

@@ -6,6 +6,7 @@ movies.parquet         titles, years and genres
 features/*.parquet     what is known of movies and users by row: weighted features, and their names
 ratings/*.parquet      the clean ratings, part by part, in original ids
 checkpoints/STEP/      see `checkpoint`
+ratings_log.sqlite     see `ratings_log`; no part of the run, and stays when it is overwritten
 """
 
 import hashlib
@@ -51,7 +52,7 @@ OWN_FILES = (
 IN_TRAIN = "in_train"
 
 # Raised when files of one version can no longer be read by the next.
-FORMAT = 5
+FORMAT = 6
 
 
 def fingerprint(parts: Split) -> str:
@@ -196,8 +197,9 @@ def require_same(workdir: pathlib.Path, run: Run) -> None:
             "another --workdir, or --overwrite to start anew"
         )
     if known != fingerprint(run.parts):
+        sources = (run.config.data.ratings, *run.config.data.extra_ratings)
         raise InputError(
-            f"{workdir} holds a run on other ratings: {run.config.data.ratings} has changed since. Give another "
+            f"{workdir} holds a run on other ratings: {' or '.join(sources)} has changed since. Give another "
             "--workdir, or --overwrite to start anew"
         )
 

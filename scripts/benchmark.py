@@ -5,6 +5,7 @@
     python scripts/benchmark.py --suite=cold
     python scripts/benchmark.py --suite=ranking --rankers=popularity,ease
     python scripts/benchmark.py --suite=ranking_new_users
+    python scripts/benchmark.py --suite=first_ratings
     python scripts/benchmark.py --suite=speed --measures=training,scoring
     python scripts/benchmark.py --ratings=ml-100k/u1.base --test_ratings=ml-100k/u1.test --seeds=0,1,2
     python scripts/benchmark.py --ratings=ml-100k/u{1,2,3,4,5}.base --test_ratings=ml-100k/u{1,2,3,4,5}.test
@@ -27,7 +28,7 @@ from movierec_jax.config import BenchmarkConfig, DataConfig, EvalConfig, ModelCo
 def main() -> None:
     config, benchmark = cli.config_from_flags(), cli.section_from_flags(BenchmarkConfig())
 
-    from movierec_jax.benchmark import cold, ranking, stars
+    from movierec_jax.benchmark import cold, first_ratings, ranking, stars
     from movierec_jax.benchmark.speed import suite as speed
 
     suites = {
@@ -36,6 +37,7 @@ def main() -> None:
         "cold": cold.run_suite,
         "ranking": functools.partial(ranking.run_suite, cases=ranking.known_users),
         "ranking_new_users": functools.partial(ranking.run_suite, cases=ranking.new_users),
+        "first_ratings": first_ratings.run_suite,
         "speed": speed.run_suite,
     }
     command = shlex.join(["python", f"scripts/{pathlib.Path(sys.argv[0]).name}", *sys.argv[1:]])

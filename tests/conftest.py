@@ -1,6 +1,7 @@
 """Fixtures that several files share, and the strictness that all tests run under."""
 
 import os
+import pathlib
 
 import checkerboard
 import jax
@@ -12,6 +13,8 @@ from movierec_jax.programs import FOLDER_VARIABLE, KEEP_ALL
 from movierec_jax.run import train_run
 from movierec_jax.splits import Split
 from movierec_jax.trained import load
+
+ROOT = pathlib.Path(__file__).parents[1]
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -56,3 +59,23 @@ def workdir(board_config, tmp_path_factory):
 def recommender(workdir):
     """The trained run of that workdir."""
     return load(workdir)
+
+
+@pytest.fixture(scope="session")
+def films_workdir(tmp_path_factory):
+    """The workdir of a small run on the bundled films, with all parts of the model; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs") / "films"
+    config = Config(
+        data=DataConfig(ratings=str(ROOT / "data" / "ml-latest-small")),
+        model=ModelConfig(embedding_dim=8, hidden_dims=(8,), exposure_dim=32),
+        train=TrainConfig(epochs=4, batch_size=8192),
+        evaluation=EvalConfig(eval_k=(10,)),
+    )
+    train_run(config, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def films(films_workdir):
+    """The trained run of that workdir."""
+    return load(films_workdir)

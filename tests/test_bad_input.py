@@ -13,6 +13,7 @@ import resource
 import runpy
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import sys
 import warnings
@@ -47,6 +48,13 @@ def zipped(name: str, content: str) -> bytes:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, content)
     return stream.getvalue()
+
+
+def sqlite() -> bytes:
+    """An SQLite file with a table."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute("CREATE TABLE ratings (user, movie, rating)")
+        return connection.serialize()
 
 
 def half(content: bytes) -> bytes:
@@ -129,6 +137,7 @@ def folder(original, tmp_path, monkeypatch):
 
 # In each row: what is wrong, the files that make it so, the command, and what the message must tell.
 EVALUATE, SCORE = "evaluate --workdir=run", "score --workdir=run"
+LOG, EXTRA = "run/ratings_log.sqlite", "train --ratings=good.csv --extra_ratings="
 BAD, TEST = "train --ratings=bad.csv", "train --ratings=good.csv --test_ratings=bad.csv"
 RATINGS = [
     ("a missing file", {}, BAD, "bad.csv: no such file"),
@@ -151,6 +160,16 @@ RATINGS = [
         {"bad.csv": csv(header="user,movie,rating,score")},
         BAD,
         "'rating' and 'score' could each be",
+    ),
+    ("extra ratings that are not there", {}, f"{EXTRA}bad.csv", "bad.csv: no such file"),
+    ("text for a log", {LOG: csv()}, f"{EXTRA}{LOG}", f"{LOG}: cannot be read as a ratings log (file is not a"),
+    ("a log cut to nothing", {LOG: ""}, f"{EXTRA}{LOG}", f"{LOG}: an SQLite file, but no ratings log"),
+    ("another SQLite file", {"a.db": sqlite()}, f"{EXTRA}a.db", "a.db: an SQLite file, but no ratings log"),
+    (
+        "extra ratings with ids of another kind",
+        {"bad.csv": "user,movie,rating\nann,11,4\n"},
+        f"{EXTRA}bad.csv",
+        "bad.csv: user_id such as 'ann' where the other ratings have 1: write ids the same way",
     ),
     ("ratings in words", {"bad.csv": rated("good")}, BAD, "48 rows (rating is not a number)"),
     ("ratings that are nan", {"bad.csv": rated("nan")}, BAD, "48 rows (no rating)"),

@@ -56,6 +56,84 @@ def with_times(times):
     return RawData(table.ratings.assign(**{TIMESTAMP: times}), table.movies, table.source, table.rating_scale)
 
 
+# Extra ratings.
+
+
+def with_extra(rows, *extra, **kwargs):
+    """Clean data of rows and, after them, of each list of extra rows."""
+    others = [dataclasses.replace(raw(more, scale=None), source=f"extra{n}.csv") for n, more in enumerate(extra)]
+    return clean(raw(rows, **kwargs), DataConfig(), others)
+
+
+def test_extra_ratings_come_after_the_others():
+    data = with_extra(GOOD, [(3, 10, 1.0, 0)], [(3, 30, 2.0, 0)])
+    assert as_rows(data.ratings) == [*GOOD, (3, 10, 1.0, 0), (3, 30, 2.0, 0)]
+    assert (data.dropped, data.source) == ({}, "ratings.csv")
+
+
+@pytest.mark.parametrize(
+    ("extra", "kept"),
+    [
+        ((2, 10, 1.0, 4), (2, 10, 1.0, 4)),
+        ((2, 10, 1.0, 3), (2, 10, 1.0, 3)),
+        ((2, 10, 1.0, 2), (2, 10, 5.0, 3)),
+        ((2, 10, 1.0), (2, 10, 5.0, 3)),
+    ],
+    ids=["later", "at the same time", "earlier", "without a time"],
+)
+def test_of_a_pair_rated_again_the_latest_counts_and_at_equal_times_the_extra_one(extra, kept):
+    data = with_extra(GOOD, [extra])
+    assert [row for row in as_rows(data.ratings) if row[:2] == (2, 10)] == [kept]
+    assert data.dropped == {"repeated pair of user and movie": 1}
+
+
+def test_an_extra_rating_wins_where_the_others_have_no_times():
+    for extra in ((2, 10, 1.0, 4), (2, 10, 1.0)):
+        data = with_extra([row[:3] for row in GOOD], [extra])
+        assert [row[2] for row in as_rows(data.ratings) if row[:2] == (2, 10)] == [1.0]
+
+
+def test_the_last_of_many_extra_ratings_at_one_time_counts():
+    data = with_extra(GOOD, [(2, 10, 1.0, 9), (2, 10, 2.0, 9)], [(2, 10, 3.0, 9)])
+    assert [row[2] for row in as_rows(data.ratings) if row[:2] == (2, 10)] == [3.0]
+    assert data.dropped == {"repeated pair of user and movie": 3}
+
+
+def test_times_of_extra_ratings_may_be_written_in_another_way():
+    data = with_extra([(*row[:3], f"1970-01-01 00:00:0{row[3]}") for row in GOOD], [(3, 10, 1.0, 1_500_000_000_000)])
+    assert as_rows(data.ratings) == [*GOOD, (3, 10, 1.0, 1_500_000_000)]
+
+
+def test_extra_ratings_are_held_to_the_scale_of_the_others():
+    extra = [(3, 10, 10.0, 5), (3, 20, 7.0, 5), (3, 20, 5.0, 5), (None, 20, 3.0, 5)]
+    for scale in ((1.0, 5.0), None):
+        data = with_extra(GOOD, extra, scale=scale)
+        assert data.rating_scale == (1.0, 5.0)
+        assert as_rows(data.ratings) == [*GOOD, (3, 20, 5.0, 5)]
+        assert data.dropped == {"rating outside 1 to 5": 2, "no user or movie id": 1}
+
+
+def test_an_extra_movie_that_the_table_of_movies_does_not_know_has_no_content():
+    data = with_extra(GOOD, [(1, 30, 3.0, 5)], movies=[(10, "Heat (1995)", "Crime")])
+    assert as_rows(data.movies) == [(10, "Heat", 1995, "Crime"), (20, "20", 0, ""), (30, "30", 0, "")]
+
+
+@pytest.mark.parametrize("text", [True, False], ids=["text among integers", "integers among text"])
+def test_extra_ids_of_another_kind_are_refused(text):
+    words = [(f"u{user}", *rest) for user, *rest in GOOD]
+    rows, extra = (GOOD, words) if text else (words, GOOD)
+    found, known = ("'u1'", "1") if text else ("1", "'u1'")
+    with pytest.raises(InputError, match=rf"^extra0\.csv: user_id such as {found} where .* have {known}: write"):
+        with_extra(rows, extra)
+
+
+def test_extra_ratings_of_which_none_is_left_change_nothing():
+    words = [("u1", "m1", 9.0, 1)]
+    assert as_rows(with_extra(GOOD, words).ratings) == GOOD
+    empty = dataclasses.replace(raw(GOOD), ratings=raw(GOOD).ratings.head(0))
+    pd.testing.assert_frame_equal(clean(raw(GOOD), DataConfig(), [empty]).ratings, cleaned(GOOD).ratings)
+
+
 # Reasons.
 
 

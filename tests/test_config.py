@@ -26,6 +26,7 @@ from movierec_jax.schema import InputError
 OTHER = Config(
     data=DataConfig(
         ratings="a.csv",
+        extra_ratings=("g.sqlite", "h.csv"),
         test_ratings="b.csv",
         valid_ratings="c.csv",
         rating_scale=(0.5, 5.0),

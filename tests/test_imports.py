@@ -22,6 +22,8 @@ metrics selection
 hosts sharding luck pooling exposure model objective optimizer recipe hiding pairs batch_rows train
 prepared workdir checkpoint recommend explain evaluate trained scoring report plots
 run
+serve.titles serve.catalogue serve.batching serve.loaded serve.recorded serve.problems serve.bodies serve.service
+serve.measures serve.guards serve.app serve.reload serve.server
 targets costs sizes compiled
 tuning
 programs cli
@@ -31,7 +33,7 @@ benchmark.peers.surprise_svdpp benchmark.peers.myfm_mf benchmark.peers.myfm_svdp
 benchmark.ranker benchmark.rankers.popularity benchmark.rankers.item_knn benchmark.rankers.ease
 benchmark.rankers.implicit_als benchmark.rankers.implicit_bpr
 benchmark.ours benchmark.fit benchmark.bootstrap benchmark.environment benchmark.table benchmark.folds benchmark.stars
-benchmark.cold benchmark.lists benchmark.ranking
+benchmark.cold benchmark.lists benchmark.ranking benchmark.first_ratings
 benchmark.speed.timing benchmark.speed.synthetic benchmark.speed.with_torch benchmark.speed.with_keras
 benchmark.speed.limits benchmark.speed.training benchmark.speed.one_size benchmark.speed.sizes benchmark.speed.scoring
 benchmark.speed.reading benchmark.speed.start_up benchmark.speed.suite

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import strategies as st
 
 from movierec_jax.movielens import read_ratings
+from movierec_jax.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.schema import InputError
 
 BUNDLED = pathlib.Path(__file__).parents[1] / "data" / "ml-latest-small"
@@ -650,6 +651,28 @@ def test_bytes_that_are_no_utf8_in_an_id_are_refused_with_their_line(tmp_path):
 def test_a_broken_line_after_many_is_refused_with_its_line(tmp_path):
     text = "user,movie,rating\r\n" + "\r\n7,8,4\r\n" * 200_000 + "7,8\r\n"
     assert refusal(write_file(tmp_path, text)) == "mine.csv:400002: 2 columns; line 1 has 3, split by ','"
+
+
+def test_a_log_is_read_as_what_stands_in_it(tmp_path):
+    log = RatingsLog(tmp_path / FILE_NAME)
+    log.append([Entry("7", 8, 4.0, 90), Entry("9", 8, 2.0, 91), Entry("7", 8, 4.5, 92), Entry("9", 8, None, 93)])
+    data = read_ratings(tmp_path / FILE_NAME)
+    log.close()
+    assert rows(data.ratings) == [("7", 8, 4.5, 92)]
+    assert (data.source, data.rating_scale) == (str(tmp_path / FILE_NAME), None)
+    assert [len(table) for table in (data.movies, data.users, data.tags)] == [0, 0, 0]
+
+
+def test_a_log_with_nothing_in_it_has_no_ratings(tmp_path):
+    RatingsLog(tmp_path / FILE_NAME).close()
+    assert len(read_ratings(tmp_path / FILE_NAME).ratings) == 0
+
+
+def test_a_log_with_ids_of_both_kinds_is_refused(tmp_path):
+    log = RatingsLog(tmp_path / FILE_NAME)
+    log.append([Entry(7, "8", 4.0, 90), Entry(7, 8, 2.0, 91)])
+    log.close()
+    assert refusal(tmp_path / FILE_NAME).startswith(f"{FILE_NAME}: some movie ids are integers and some are text")
 
 
 def test_a_line_longer_than_arrow_takes_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """What was recorded is there, in order and with its kind of ids, whoever writes or is killed meanwhile."""
 
+import contextlib
 import itertools
 import pathlib
 import sqlite3
@@ -116,6 +117,16 @@ def test_a_reader_leaves_no_file_beside_a_log_that_nobody_has_open(path):
     assert rows(read_latest(path)) == [(1, 7, 4.0, 100)]
     path.parent.chmod(0o700)
     assert (path.read_bytes(), list(path.parent.iterdir())) == (before, [path])
+
+
+def test_a_copy_that_sqlite_makes_of_an_open_log_is_a_log(path):
+    log = RatingsLog(path)
+    log.append([Entry("7", 7, 4.0, 100)])
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"VACUUM INTO '{path.parent}/copy.sqlite'")
+    log.append([Entry("7", 8, 4.0, 101)])
+    assert rows(read_latest(path.with_name("copy.sqlite"))) == [("7", 7, 4.0, 100)]
+    log.close()
 
 
 def test_many_threads_open_and_write_one_log_and_read_meanwhile(path):

@@ -15,10 +15,11 @@ import pytest
 
 from movierec_jax.checkpoint import Checkpoints
 from movierec_jax.config import CACHE_FOLDER, DataConfig, EvalConfig, ModelConfig, TrainConfig
-from movierec_jax.run import apart_from, interruptible, read_held_out, train_run
+from movierec_jax.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.run import apart_from, interruptible, prepare, read_held_out, train_run
 from movierec_jax.schema import InputError, Interrupted
 from movierec_jax.trained import load
-from movierec_jax.workdir import load_run
+from movierec_jax.workdir import fingerprint, load_run
 
 EPOCHS = 8  # of `workdir`
 SMALLEST = ModelConfig(embedding_dim=1, hidden_dims=(), exposure_dim=1)
@@ -277,10 +278,80 @@ def test_a_validation_file_loses_what_the_test_file_has_too(tmp_path, capsys):
         apart_from(known, known, "the test part", "valid.csv")
 
 
-def test_what_large_files_hold_is_kept_beside_the_workdir(board_config, tmp_path, monkeypatch):
+# Extra ratings.
+
+
+@pytest.fixture
+def log(tmp_path):
+    """A log of a workdir, open as a server has it, with ratings of user 7000 and of movie 950, both new."""
+    (tmp_path / "served").mkdir()
+    log = RatingsLog(tmp_path / "served" / FILE_NAME)
+    log.append([Entry(7000, 500, 5.0, 10), Entry(7000, 950, 4.0, 11), Entry(1000, 950, 9.0, 12)])
+    yield log
+    log.close()
+
+
+def test_extra_ratings_are_part_of_the_data_and_told_of(board_config, log, tmp_path, capsys):
+    more = tmp_path / "more.csv"
+    more.write_text("user,movie,rating\n1000,950,2\n")
+    parts = prepare(board_config).parts
+    run = prepare(board_config.replace(extra_ratings=(str(log.path), str(more))))
+    out = capsys.readouterr().out
+    assert f"  with 3 extra ratings of {log.path}\n  with 1 extra ratings of {more}\n" in out
+    assert "left out 1 row (rating outside 1 to 5)" in out
+    added = run.parts.train.iloc[len(parts.train) :]
+    assert added[["user_id", "movie_id", "rating"]].to_numpy().tolist() == [
+        [7000, 500, 5],
+        [7000, 950, 4],
+        [1000, 950, 2],
+    ]
+    assert run.movie_table.set_index("movie_id").loc[950].tolist() == ["950", 0, ""]
+    assert len(run.parts.test) == len(parts.test)
+
+
+def test_a_log_with_nothing_in_it_changes_nothing_but_the_settings(board_config, tmp_path, capsys):
+    RatingsLog(tmp_path / FILE_NAME).close()
+    run = prepare(board_config.replace(extra_ratings=(str(tmp_path / FILE_NAME),)))
+    assert f"  with 0 extra ratings of {tmp_path / FILE_NAME}" in capsys.readouterr().out
+    assert fingerprint(run.parts) == fingerprint(prepare(board_config).parts)
+
+
+def test_a_run_with_extra_ratings_goes_on_while_they_are_the_same_and_refuses_others(
+    board_config, log, tmp_path, monkeypatch
+):
+    config = board_config.replace(
+        extra_ratings=(str(log.path),), epochs=2, embedding_dim=1, hidden_dims=(), exposure_dim=0
+    )
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", SignalAt("epoch   1 of 2", signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            train_run(config, folder)
+    assert train_run(config, folder)["epochs"] == 2
+    assert set(load(folder).recommend([7000], 1)["user_id"]) == {7000}
+    log.append([Entry(7000, 501, 1.0, 13)])
+    with pytest.raises(InputError, match=rf"a run on other ratings: \S+ or {log.path} has changed since"):
+        train_run(config, folder)
+
+
+def test_overwriting_a_served_workdir_keeps_its_log(board_config, tmp_path):
+    small = board_config.replace(epochs=1, embedding_dim=1, hidden_dims=(), exposure_dim=0)
+    train_run(small, tmp_path / "run")
+    log = RatingsLog(tmp_path / "run" / FILE_NAME)
+    log.append([Entry(7000, 500, 5.0, 10)])
+    report = train_run(small.replace(extra_ratings=(str(log.path),)), tmp_path / "run", overwrite=True)
+    assert report["counts"]["users"] == checkerboard.NUM_USERS + 1
+    log.append([Entry(7000, 501, 1.0, 11)])
+    assert len(log.latest()) == 2
+    log.close()
+
+
+def test_what_large_files_hold_is_kept_beside_the_workdir(board_config, log, tmp_path, monkeypatch):
     monkeypatch.setattr("movierec_jax.ratings_file.CACHED_FROM_BYTES", 1)
     (tmp_path / "runs" / "mine" / "checkpoints").mkdir(parents=True)
     with pytest.raises(InputError, match="has checkpoints but no config"):  # found out once all was read
         train_run(board_config, tmp_path / "runs" / "mine")
-    # The ratings, the validation part and the test part.
+    # The ratings, the validation part and the test part; a log is read anew each time.
+    assert len(list((tmp_path / "runs" / CACHE_FOLDER).iterdir())) == 3
+    prepare(board_config.replace(extra_ratings=(str(log.path),)), tmp_path / "runs" / CACHE_FOLDER)
     assert len(list((tmp_path / "runs" / CACHE_FOLDER).iterdir())) == 3

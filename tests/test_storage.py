@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 
 from movierec_jax.config import Config, DataConfig
+from movierec_jax.movielens import read_ratings
+from movierec_jax.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.run import train_run
 from movierec_jax.schema import InputError
 from movierec_jax.storage import Mirror, at_hand, errors_renamed, fetched, is_url, names_in
@@ -157,6 +159,16 @@ def test_ratings_that_cannot_be_read_are_named_by_their_url(memory, tmp_path):
     config = Config(data=DataConfig(ratings="memory://data/bad.csv"))
     with pytest.raises(InputError, match=r"^memory://data/bad\.csv:2: "):
         train_run(config, tmp_path / "run")
+
+
+def test_a_log_in_storage_is_read(memory, tmp_path):
+    (tmp_path / "workdir").mkdir()
+    log = RatingsLog(tmp_path / "workdir" / FILE_NAME)
+    log.append([Entry(7, 8, 4.0, 90)])
+    log.close()
+    Mirror("memory://runs/one", tmp_path / "workdir").send()
+    data = read_ratings(f"memory://runs/one/{FILE_NAME}")
+    assert (data.ratings["user_id"].tolist(), data.source) == ([7], f"memory://runs/one/{FILE_NAME}")
 
 
 # Runs.

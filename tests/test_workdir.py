@@ -12,6 +12,7 @@ import pytest
 
 from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
 from movierec_jax.prepared import new_run
+from movierec_jax.ratings_log import FILE_NAME
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, Bags, InputError
 from movierec_jax.splits import Split
 from movierec_jax.workdir import (
@@ -183,6 +184,7 @@ def with_train(part: pd.DataFrame):
 REFUSED = {
     "epochs": (with_config(train=TrainConfig(epochs=4, batch_size=32)), r"other settings: --epochs=4 \(was 3\)\. Give"),
     "ratings": (with_config(data=DataConfig(ratings="b.csv")), r"--ratings=b\.csv \(was data/ml-latest-small\)\."),
+    "extra ratings": (with_config(data=DataConfig(extra_ratings=("a", "b"))), r"--extra_ratings=a,b \(was \)\. Give"),
     "content": (with_train(PARTS.train.iloc[1:]), r"other ratings: data/ml-latest-small has changed since"),
 }
 
@@ -211,19 +213,20 @@ def test_the_same_run_opens_its_workdir_again_and_mends_what_is_missing(tmp_path
 
 def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
     open_workdir(tmp_path, RUN, overwrite=False)
+    kept = ("notes.txt", "own/x.csv", "ratings/mine.csv", FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm")
     for folder in ("checkpoints", "unreadable"):
         (tmp_path / folder / "1").mkdir(parents=True)
     for name in ("report.json", "metrics.jsonl", "plots/predicted.png", "tensorboard/events.out.tfevents.1"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
-    for name in ("notes.txt", "own/x.csv", "ratings/mine.csv"):
+    for name in kept:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     open_workdir(tmp_path, with_config(train=TrainConfig(epochs=9)), overwrite=True)
     assert load_run(tmp_path).config.train.epochs == 9
-    names = ["config.json", "features", "movies.parquet", "notes.txt", "own", "ratings", "vocab"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
-    for name in ("notes.txt", "own/x.csv", "ratings/mine.csv"):
+    names = ["config.json", "features", "movies.parquet", "ratings", "vocab"]
+    assert {path.name for path in tmp_path.iterdir()} == {*names, *(name.split("/")[0] for name in kept)}
+    for name in kept:
         assert (tmp_path / name).read_text() == name
 
 

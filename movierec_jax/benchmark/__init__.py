@@ -10,6 +10,8 @@
                                   │
                     figures by user ──bootstrap──> table
 
+    config ─first_ratings─> cases ──> lists after 3, 10 and 30 ratings ──bootstrap──> table
+
     config ─speed─> measures: ways that take turns ──> seconds ──> table
 
 `peer` says what a peer is, `ranker` what a ranker; `with_surprise` and `with_myfm` hold what the peers of one library

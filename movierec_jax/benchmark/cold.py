@@ -15,9 +15,8 @@ from movierec_jax.baselines import rating_baselines
 from movierec_jax.benchmark import ours
 from movierec_jax.benchmark.environment import machine, versions
 from movierec_jax.benchmark.table import Table, as_text, with_spread, write_table
-from movierec_jax.cleaning import clean
 from movierec_jax.config import BenchmarkConfig, Config
-from movierec_jax.movielens import read_ratings
+from movierec_jax.run import read_clean
 from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, CleanData
 from movierec_jax.vocab import Vocab, to_rows
 
@@ -31,7 +30,7 @@ OURS = {"ours, ids + history": ("none",), "ours, + content": None}
 
 def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[str, Any]:
     """Measures cold movies and cold users, prints the table, writes it as Markdown and JSON, and returns the latter."""
-    data = clean(read_ratings(config.data.ratings), config.data)
+    data = read_clean(config.data)
     # A folder that cannot be made is told of before anything is fitted.
     output = pathlib.Path(benchmark.output)
     output.mkdir(parents=True, exist_ok=True)

@@ -12,15 +12,13 @@ import pyarrow.parquet as pq
 from jaxtyping import Int
 
 from movierec_jax.benchmark.peer import Prediction
-from movierec_jax.cleaning import clean
 from movierec_jax.config import Config
 from movierec_jax.evaluate import model_lists
 from movierec_jax.model import encode
-from movierec_jax.movielens import read_ratings
 from movierec_jax.prepared import new_run, places_and_rows
 from movierec_jax.recipe import new_state
 from movierec_jax.recommend import Rated, order_of, top_k_blocks
-from movierec_jax.run import train_run
+from movierec_jax.run import read_clean, train_run
 from movierec_jax.schema import MOVIE_ID, TIMESTAMP, USER_ID, CleanData, InputError
 from movierec_jax.splits import Split
 from movierec_jax.train import fit
@@ -53,7 +51,7 @@ def fit_lists(job, task, workdir: pathlib.Path) -> tuple[Int[np.ndarray, "users 
     """
     config = job.config.replace(seed=job.seed)
     if len(task.given):
-        data = clean(read_ratings(config.data.ratings), config.data)
+        data = read_clean(config.data)
         start = time.perf_counter()
         model = fitted(config, data, task.train)
         fit_seconds, details = time.perf_counter() - start, {}

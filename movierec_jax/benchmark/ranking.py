@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 
 from movierec_jax import metrics
 from movierec_jax.benchmark.bootstrap import CONFIDENCE, NUM_RESAMPLES, bootstrap_mean, interval
@@ -39,10 +39,15 @@ BY_USER: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "recall@50": lambda is_hit, num_relevant: metrics.recall_at_k(is_hit, num_relevant, 50),
     "map@100": lambda is_hit, num_relevant: metrics.average_precision_at_k(is_hit, num_relevant, 100),
 }
-OF_LISTS = ("coverage@10", "gini@10", "fit_seconds", "list_seconds", "peak_memory_mb")
 
-# Figures whose difference to the best ranker's is told.
+# Figures of all lists together.
+OF_LISTS = ("coverage@10", "gini@10")
+
+# Figures whose difference to another entrant's is told.
 COMPARED = ("ndcg@10", "recall@20")
+
+# For an entrant and a figure of COMPARED: whom it is compared with, the difference to it, and its interval.
+Differences = dict[str, dict[str, tuple[str, float, tuple[float, float]]]]
 
 # Of the users whom train does not see: their share, and the share of their ratings that are given afterwards.
 NEW_USERS = 0.2
@@ -78,7 +83,7 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
-    """One entrant's lists for one case. by_user: figures of BY_USER; figures: of OF_LISTS."""
+    """One entrant's lists for one case. by_user: figures of BY_USER; figures: of OF_LISTS, and what the lists took."""
 
     label: str
     by_user: dict[str, Float64[np.ndarray, " users"]]
@@ -99,7 +104,7 @@ def known_users(fold: Fold, seed: int) -> Case:
 def new_users(fold: Fold, seed: int) -> Case:
     """Users held out whole ("strong generalisation"): some of their ratings are given, the others to be found.
 
-    All ratings of the fold count, its test part too.
+    All ratings of the fold count, its test part too. What is given comes in an order drawn by chance.
     """
     relevant = fold.config.evaluation.relevant_from(fold.rating_scale)
     ratings = pd.concat([fold.train, fold.test], ignore_index=True)
@@ -151,22 +156,15 @@ def run_suite(
                     print(f"{fold.name}, seed {seed}  {entrant.label}: failed: {error}", flush=True)
                     continue
                 measured[entrant.label].append(found)
-                figures = "  ".join(f"{name} {metrics.mean_over_users(found.by_user[name]):.4f}" for name in COMPARED)
                 seconds = found.figures["fit_seconds"]
-                print(f"{fold.name}, seed {seed}  {entrant.label}: {figures} in {seconds:.1f} s", flush=True)
+                print(f"{fold.name}, seed {seed}  {entrant.label}: {in_words(found)} in {seconds:.1f} s", flush=True)
     stand = [entrant for entrant in entrants if entrant.label not in failures]
-    differences = differences_to_best(stand, measured, asked)
+    others = [entrant.label for entrant in stand if entrant.recommender != OURS]
+    differences = differences_to_best({entrant.label: measured[entrant.label] for entrant in stand}, others, asked)
     table = build_table(benchmark.suite, stand, measured, differences, asked, folds, seeds, failures)
     print(f"\n{as_text(table)}\n")
     found_figures = {
-        "suite": benchmark.suite,
-        "command": command,
-        "versions": versions(),
-        "machine": machine(),
-        "seeds": list(seeds),
-        "folds": [fold.name for fold in folds],
-        "settings": to_json(config),
-        "bootstrap": {"over": "users", "draws": NUM_RESAMPLES, "confidence": CONFIDENCE},
+        **origin(benchmark.suite, command, config, folds, seeds),
         "rows": [row_figures(entrant, measured[entrant.label], differences) for entrant in stand],
         "failures": failures,
     }
@@ -192,41 +190,50 @@ def measure(entrant: Entrant, case: Case, seed: int) -> Measured:
     with tempfile.TemporaryDirectory() as scratch:
         case.task.save(pathlib.Path(scratch))
         lists = lists_apart(job, pathlib.Path(scratch))
+    took = {name: getattr(lists, name) for name in ("fit_seconds", "list_seconds", "peak_memory_mb")}
+    by_user, of_lists = figures_of(case, lists.movie_row)
+    return Measured(entrant.label, by_user, of_lists | took, lists.details)
+
+
+def figures_of(
+    case: Case, movie_row: Int[np.ndarray, "users k"]
+) -> tuple[dict[str, Float64[np.ndarray, " users"]], dict[str, float]]:
+    """The figures of BY_USER and of OF_LISTS, from the lists of the case's users in their order."""
     num_movies = len(case.task.movies)
     relevant = case.hidden[case.hidden[RATING] >= case.relevant_rating]
     user, movie = case.task.users.get_indexer(pd.Index(relevant[USER_ID])), case.task.movies.rows(relevant[MOVIE_ID])
-    is_hit, num_relevant = metrics.hits(lists.movie_row, user, movie, num_movies)
-    figures = {
-        "coverage@10": metrics.catalogue_coverage(lists.movie_row[:, :10], num_movies),
-        "gini@10": metrics.gini(lists.movie_row[:, :10], num_movies),
-        "fit_seconds": lists.fit_seconds,
-        "list_seconds": lists.list_seconds,
-        "peak_memory_mb": lists.peak_memory_mb,
+    is_hit, num_relevant = metrics.hits(movie_row, user, movie, num_movies)
+    of_lists = {
+        "coverage@10": metrics.catalogue_coverage(movie_row[:, :10], num_movies),
+        "gini@10": metrics.gini(movie_row[:, :10], num_movies),
     }
-    by_user = {name: figure(is_hit, num_relevant) for name, figure in BY_USER.items()}
-    return Measured(entrant.label, by_user, figures, lists.details)
+    return {name: figure(is_hit, num_relevant) for name, figure in BY_USER.items()}, of_lists
+
+
+def in_words(found: Measured) -> str:
+    """The figures of COMPARED, in one line."""
+    return "  ".join(f"{name} {metrics.mean_over_users(found.by_user[name]):.4f}" for name in COMPARED)
 
 
 # Figures.
 
 
 def differences_to_best(
-    entrants: Sequence[Entrant], measured: dict[str, list[Measured]], asked: list[Case]
-) -> dict[str, dict[str, tuple[str, float, tuple[float, float]]]]:
-    """For each entrant and figure of COMPARED the best other recommender, the difference to it, and its interval.
+    measured: dict[str, list[Measured]], others: Sequence[str], asked: Sequence[Case]
+) -> Differences:
+    """How far each entrant is from the best of `others`, some of them; nothing where these are none.
 
     Means are over all users of all cases; users are drawn, each with their figures in all cases.
     """
-    others = [entrant.label for entrant in entrants if entrant.recommender != OURS]
     if not others:
         return {}
     users = pd.Index(np.concatenate([case.task.users.to_numpy() for case in asked])).unique()
     place = np.concatenate([users.get_indexer(case.task.users) for case in asked])
     count = np.bincount(place, minlength=len(users))
-    labels = [entrant.label for entrant in entrants]
-    found: dict[str, dict[str, tuple[str, float, tuple[float, float]]]] = {label: {} for label in labels}
+    labels = list(measured)
+    found: Differences = {label: {} for label in labels}
     for name in COMPARED:
-        values = [np.concatenate([one.by_user[name] for one in measured[label]]) for label in labels]
+        values = [np.concatenate([one.by_user[name] for one in fits]) for fits in measured.values()]
         mean = dict(zip(labels, [float(one.mean()) for one in values], strict=True))
         best = max(others, key=lambda label: mean[label])
         resampled = bootstrap_mean(np.array([np.bincount(place, one, len(users)) for one in values]), count)
@@ -241,7 +248,7 @@ def build_table(
     suite: str,
     entrants: Sequence[Entrant],
     measured: dict[str, list[Measured]],
-    differences: dict[str, dict[str, tuple[str, float, tuple[float, float]]]],
+    differences: Differences,
     asked: list[Case],
     folds: list[Fold],
     seeds: Sequence[int],
@@ -249,34 +256,46 @@ def build_table(
 ) -> Table:
     """The table of the suite: one row for each entrant."""
     against = tuple(f"{name} - best other's" for name in COMPARED)
-    columns = ("recommender", *BY_USER, "coverage@10", "gini@10", "fit s", "RMSE", *against)
+    columns = ("recommender", *BY_USER, *OF_LISTS, "fit s", "RMSE", *against)
     cells = []
     for entrant in entrants:
         fits = measured[entrant.label]
         rmse = [one.details["rmse"] for one in fits if "rmse" in one.details]
-        row = [entrant.label, *(with_spread(means(fits, name), 4) for name in (*BY_USER, "coverage@10", "gini@10"))]
+        row = [entrant.label, *(with_spread(means(fits, name), 4) for name in (*BY_USER, *OF_LISTS))]
         row += [f"{np.mean(means(fits, 'fit_seconds')):.1f}", f"{np.mean(rmse):.4f}" if rmse else "-"]
         for name in COMPARED:
             found = differences.get(entrant.label, {}).get(name)
             row.append(with_interval(found[1], found[2], 4) if found else "best other")
         cells.append(tuple(row))
     cells += [(label, "failed", *["-"] * (len(columns) - 2)) for label in failures]
+    what = "new users, of whom a part of the ratings is given" if suite == "ranking_new_users" else "known users"
+    notes = [
+        *notes_on(what, asked, seeds),
+        "fit s: of one fit, without the search for settings that all but ours had on ratings hidden from train",
+        *(f"{label} failed ({why})" for label, why in failures.items()),
+    ]
+    return Table(title(suite, folds), columns, tuple(cells), tuple(notes))
+
+
+def title(suite: str, folds: Sequence[Fold]) -> str:
+    """What is measured on which data."""
+    where = folds[0].name if len(folds) == 1 else f"means over {len(folds)} folds, {folds[0].name} to {folds[-1].name}"
+    return f"{suite}: {where}"
+
+
+def notes_on(what: str, asked: Sequence[Case], seeds: Sequence[int]) -> tuple[str, ...]:
+    """Who is asked about and how often, how sure differences are, and the machine."""
     num_users, num_movies = (
         round(np.mean([len(part) for part in parts]))
         for parts in ([case.task.users for case in asked], [case.task.movies for case in asked])
     )
     place = machine()
-    what = "new users, of whom a part of the ratings is given" if suite == "ranking_new_users" else "known users"
-    notes = [
+    return (
         f"{num_users:,} users with a relevant rating to be found ({what}), {num_movies:,} movies; "
         f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}; spread from lowest to highest fit",
-        "fit s: of one fit, without the search for settings that all but ours had on ratings hidden from train",
         f"in brackets the {CONFIDENCE:.0%} interval of a paired bootstrap over users, {NUM_RESAMPLES:,} draws",
         f"{place['processor']}, {place['cores']} cores, {place['memory_gb']:g} GB; Python {versions()['python']}",
-        *(f"{label} failed ({why})" for label, why in failures.items()),
-    ]
-    where = folds[0].name if len(folds) == 1 else f"means over {len(folds)} folds, {folds[0].name} to {folds[-1].name}"
-    return Table(f"{suite}: {where}", columns, tuple(cells), tuple(notes))
+    )
 
 
 def means(fits: list[Measured], name: str) -> list[float]:
@@ -284,18 +303,31 @@ def means(fits: list[Measured], name: str) -> list[float]:
     return [metrics.mean_over_users(one.by_user[name]) if name in BY_USER else one.figures[name] for one in fits]
 
 
-def row_figures(
-    entrant: Entrant, fits: list[Measured], differences: dict[str, dict[str, tuple[str, float, tuple[float, float]]]]
-) -> dict[str, Any]:
+def origin(suite: str, command: str, config: Config, folds: Sequence[Fold], seeds: Sequence[int]) -> dict[str, Any]:
+    """What figures come from, as plain values."""
+    return {
+        "suite": suite,
+        "command": command,
+        "versions": versions(),
+        "machine": machine(),
+        "seeds": list(seeds),
+        "folds": [fold.name for fold in folds],
+        "settings": to_json(config),
+        "bootstrap": {"over": "users", "draws": NUM_RESAMPLES, "confidence": CONFIDENCE},
+    }
+
+
+def row_figures(entrant: Entrant, fits: list[Measured], differences: Differences) -> dict[str, Any]:
     """A row and its fits as plain values."""
+    names = (*BY_USER, *fits[0].figures)
     return {
         "label": entrant.label,
         "recommender": entrant.recommender,
         "settings": entrant.settings,
-        **{name: float(np.mean(means(fits, name))) for name in (*BY_USER, *OF_LISTS)},
+        **{name: float(np.mean(means(fits, name))) for name in names},
         "differences": {
             name: {"to": best, "difference": difference, "interval": list(bounds)}
             for name, (best, difference, bounds) in differences.get(entrant.label, {}).items()
         },
-        "fits": [{**{name: means([one], name)[0] for name in (*BY_USER, *OF_LISTS)}, **one.details} for one in fits],
+        "fits": [{**{name: means([one], name)[0] for name in names}, **one.details} for one in fits],
     }

@@ -1,6 +1,7 @@
 """The HTTP service: routes, each a question to `service` and its answer as JSON."""
 
 import functools
+import importlib.metadata
 import pathlib
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -10,11 +11,9 @@ from fastapi import FastAPI, Path, Query
 from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import FileResponse, Response
 from starlette.types import ASGIApp
 
-from movierec_jax import __version__
 from movierec_jax.config import ServeConfig
 from movierec_jax.serve import bodies, problems
 from movierec_jax.serve.guards import Guard, read_tokens
@@ -42,11 +41,12 @@ def new_app(service: Service, config: ServeConfig, measures: Measures) -> ASGIAp
     """The application of a service, behind its guards. Raises InputError for a file of tokens that is none."""
     app = FastAPI(
         title="movierec_jax",
-        version=__version__,
+        version=importlib.metadata.version("movierec-jax"),
         description="Recommendations for known users and for new ones, in real time.",
         # Their pages are loaded from other hosts.
         docs_url=None,
         redoc_url=None,
+        max_body_size=config.max_body_bytes,
         responses={"4XX": problem("the request cannot be answered"), 503: problem("too many requests wait")},
     )
     problems.add_handlers(app)
@@ -60,11 +60,10 @@ def new_app(service: Service, config: ServeConfig, measures: Measures) -> ASGIAp
     hosts = list(config.allowed_hosts) or (LOCAL_NAMES if config.host in LOCAL else [])
     if config.cors_origins:
         guarded = CORSMiddleware(guarded, config.cors_origins, allow_methods=["*"], allow_headers=["*"])
-    if hosts:
-        guarded = TrustedHostMiddleware(guarded, hosts, www_redirect=False)
     guarded = Guard(
         guarded,
         max_body_bytes=config.max_body_bytes,
+        hosts=hosts,
         rate=None if config.rate_limit in (None, "none") else config.rate_limit,
         tokens=read_tokens(config.tokens_file) if config.tokens_file else (),
     )

@@ -1,8 +1,8 @@
 """What requests and responses hold, as the OpenAPI document has it."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
 # Integers that the data's tables hold.
 Int64 = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
@@ -32,6 +32,13 @@ class ListOptions(Strict):
         0.0, ge=0, le=0.9, allow_inf_nan=False, description="how much being like movies above it counts against one"
     )
     explain: bool = Field(False, description="tell what speaks for each movie")
+
+    @model_validator(mode="after")
+    def require_years_in_order(self) -> Self:
+        """Refuses years of which none can be meant."""
+        if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
+            raise ValueError("year_from is after year_to")
+        return self
 
 
 class GivenRating(Strict):

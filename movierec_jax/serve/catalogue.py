@@ -20,6 +20,7 @@ class Catalogue:
     def __init__(self, recommender: Recommender):
         run = recommender.run
         self.recommender, self.movies = recommender, run.movies
+        self.rows = {movie_id: row for row, movie_id in enumerate(run.movies.ids.tolist())}
         table = run.movie_table.set_index(MOVIE_ID).reindex(run.movies.ids)
         count = np.bincount(run.train.movie_row, minlength=len(run.movies.ids))[: len(run.movies.ids)]
         total = np.bincount(run.train.movie_row, run.parts.train[RATING], minlength=len(count))[: len(count)]
@@ -44,10 +45,9 @@ class Catalogue:
 
     def row(self, movie_id: int | str) -> int:
         """The row of a movie. Raises InputError where the data has none of this id."""
-        row = int(self.movies.rows([movie_id])[0])
-        if row == self.movies.unknown:
+        if movie_id not in self.rows:
             raise InputError(f"no movie has the id {movie_id!r}")
-        return row
+        return self.rows[movie_id]
 
     def card(self, row: int, *, figures: bool = False) -> dict[str, Any]:
         """What is told of a movie wherever it stands; figures: with its number of ratings and their mean."""
@@ -55,10 +55,8 @@ class Catalogue:
 
     def card_of(self, movie_id: int | str) -> dict[str, Any]:
         """The card of a movie by its id, also of one that the catalogue does not have."""
-        row = int(self.movies.rows([movie_id])[0])
-        if row == self.movies.unknown:
-            return {MOVIE_ID: movie_id, TITLE: str(movie_id), YEAR: None, GENRES: []}
-        return self.cards[row]
+        unknown: dict[str, Any] = {MOVIE_ID: movie_id, TITLE: str(movie_id), YEAR: None, GENRES: []}
+        return self.cards[self.rows[movie_id]] if movie_id in self.rows else unknown
 
     def details(self, row: int) -> dict[str, Any]:
         """All that is told of a movie."""

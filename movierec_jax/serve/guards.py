@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 import limits
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -17,7 +18,7 @@ from movierec_jax.serve import problems
 MOST_PATH_BYTES = 8 * 1024
 MOST_HEADER_BYTES = 32 * 1024
 
-# How long the body of a request may take to come.
+# How long each part of a body may take to come.
 BODY_SECONDS = 20.0
 
 # What may be asked without a token: whether the service runs, and the page, which then asks for one.
@@ -30,6 +31,9 @@ HEADERS = [
     (b"referrer-policy", b"no-referrer"),
 ]
 
+# The port at the end of a host's name.
+PORT = re.compile(r":\d*$")
+
 # What a token may be (RFC 6750), at least so long.
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
 
@@ -38,10 +42,19 @@ class Guard:
     """An application behind limits.
 
     rate: such as "100/second", for each client; None for no limit. tokens: of which a request needs one; empty: none.
+    hosts: names by which the service may be called; empty: any.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, rate: str | None, tokens: Iterable[str] = ()):
-        self.app, self.max_body_bytes = app, max_body_bytes
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        rate: str | None = None,
+        tokens: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+    ):
+        self.app, self.max_body_bytes, self.hosts = app, max_body_bytes, frozenset(hosts)
         self.tokens = [token.encode() for token in tokens]
         self.rate = limits.parse(rate) if rate else None
         self.limiter = limits.strategies.SlidingWindowCounterRateLimiter(limits.storage.MemoryStorage())
@@ -56,22 +69,13 @@ class Guard:
                 message["headers"] = [*message["headers"], *HEADERS]
             await send(message)
 
-        body = b""
-        refusal = self.too_large(scope) or self.too_often(scope) or self.without_token(scope)
-        if refusal is None:
-            try:
-                async with asyncio.timeout(BODY_SECONDS):
-                    body = await self.body(receive)
-            except TooLarge:
-                refusal = self.body_too_large()
-            except TimeoutError:
-                refusal = problems.response(408, f"the body did not come within {BODY_SECONDS:g} seconds")
+        refusal = self.too_large(scope) or self.misdirected(scope) or self.too_often(scope) or self.without_token(scope)
         if refusal is not None:
             # What is left of the request is not read.
             refusal.headers["connection"] = "close"
             await refusal(scope, receive, with_headers)
             return
-        await self.app(scope, replay(body, receive), with_headers)
+        await self.app(scope, in_time(receive), with_headers)
 
     def too_large(self, scope: Scope) -> Response | None:
         """The answer to a request that is too large by what it says of itself."""
@@ -81,11 +85,15 @@ class Guard:
             return problems.response(431, f"the headers are longer than {MOST_HEADER_BYTES:,} bytes")
         length = header(scope, b"content-length")
         if length.isdigit() and int(length[:20]) > self.max_body_bytes:
-            return self.body_too_large()
+            return problems.response(413, f"the body is longer than {self.max_body_bytes:,} bytes; ask in parts")
         return None
 
-    def body_too_large(self) -> Response:
-        return problems.response(413, f"the body is longer than {self.max_body_bytes:,} bytes; ask in parts")
+    def misdirected(self, scope: Scope) -> Response | None:
+        """The answer to a request for another host: a page elsewhere may have a name of its own point here."""
+        name = PORT.sub("", header(scope, b"host").decode("latin-1").lower())
+        if not self.hosts or name in self.hosts:
+            return None
+        return problems.response(421, "the service is not called by this name; --allowed_hosts adds one")
 
     def too_often(self, scope: Scope) -> Response | None:
         """The answer to a client that has asked too often, by its address."""
@@ -108,43 +116,29 @@ class Guard:
             return None
         return problems.response(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
 
-    async def body(self, receive: Receive) -> bytes:
-        """The body of a request. Raises TooLarge as soon as it is longer than allowed."""
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return b"".join(parts)
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > self.max_body_bytes:
-                raise TooLarge
-            if not message.get("more_body", False):
-                return b"".join(parts)
-
-
-class TooLarge(Exception):  # noqa: N818
-    """A body is longer than allowed."""
-
 
 def header(scope: Scope, name: bytes) -> bytes:
     """The value of a header, the first of its name; nothing where there is none."""
     return next((value for found, value in scope["headers"] if found == name), b"")
 
 
-def replay(body: bytes, receive: Receive) -> Receive:
-    """Gives the application a body that has been read already, and then what else comes."""
-    is_given = False
+def in_time(receive: Receive) -> Receive:
+    """The same, but each part of the body has to come in time. Raises HTTPException 408 where one does not."""
+    is_whole = False
 
-    async def given() -> Message:
-        nonlocal is_given
-        if is_given:
+    async def part() -> Message:
+        nonlocal is_whole
+        if is_whole:
             return await receive()
-        is_given = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, f"no more of the body came within {BODY_SECONDS:g} seconds") from None
+        is_whole = not message.get("more_body", False)
+        return message
 
-    return given
+    return part
 
 
 def read_tokens(path: str) -> list[str]:

@@ -3,13 +3,12 @@
 import dataclasses
 import functools
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import pandas as pd
-from jaxtyping import Array, Bool, Float32, Float64, Int32, Int64
+from jaxtyping import Array, Bool, Float32, Int32, Int64
 
 from movierec_jax.config import ServeConfig
 from movierec_jax.evaluate import noise_of
@@ -98,6 +97,8 @@ class Loaded:
         self.recommender, self.config, self.version = recommender, config, version
         self.run, self.model = recommender.run, recommender.run.model
         self.catalogue = Catalogue(recommender)
+        self.user_rows = {user_id: row for row, user_id in enumerate(self.run.users.ids.tolist())}
+        self.user_places = {user_id: place for place, user_id in enumerate(recommender.everybody.tolist())}
         self.own = np.asarray(own_of_users(recommender.params, self.run.known, model=self.model))
         self.vectors: dict[int | str, tuple[Mapping, Encoded]] = {}
         self.spare: dict[int, list[tuple[Array, ...]]] = {}
@@ -129,11 +130,15 @@ class Loaded:
 
     def is_in_data(self, user_id: int | str) -> bool:
         """Whether any part of the run has ratings of a user."""
-        return user_id in self.recommender.everybody
+        return user_id in self.user_places
 
     def num_trained(self, user_id: int | str) -> int:
         """How many ratings train has of a user."""
-        return len(self.places_in_train(int(self.run.users.rows([user_id])[0])))
+        return len(self.places_in_train(self.user_row(user_id)))
+
+    def user_row(self, user_id: int | str | None) -> int:
+        """The row of a user, the unknown one of somebody new."""
+        return self.run.users.unknown if user_id is None else self.user_rows.get(user_id, self.run.users.unknown)
 
     def places_in_train(self, user_row: int) -> Int64[np.ndarray, " rated"]:
         """Where the ratings of a user stand in train."""
@@ -142,29 +147,35 @@ class Loaded:
 
     def seen(self, asker: Asker) -> Int32[np.ndarray, " seen"]:
         """The rows of the movies that somebody has rated, in the data or since."""
-        own = self.rows_of_train(asker.recorded)[0]
-        if asker.user_id is None or not self.is_in_data(asker.user_id):
+        own = np.array(list(self.rows_of_train(asker.recorded)), np.int32)
+        place = None if asker.user_id is None else self.user_places.get(asker.user_id)
+        if place is None:
             return own
-        place = int(self.recommender.everybody.get_indexer(pd.Index([asker.user_id]))[0])
-        return np.union1d(self.recommender.rated.of_user(place), own)
+        rated = self.recommender.rated.of_user(place)
+        return np.union1d(rated, own) if len(own) else rated
 
-    def rows_of_train(self, recorded: Mapping[int | str, Rating]) -> tuple[Int32[np.ndarray, " known"], list[Rating]]:
-        """The ratings of movies that train has, with the rows of these."""
-        rows = self.run.movies.rows(list(recorded))
-        ratings = list(recorded.values())
-        return rows[rows < self.num_movies], [ratings[place] for place in np.flatnonzero(rows < self.num_movies)]
+    def rows_of_train(self, recorded: Mapping[int | str, Rating]) -> dict[int, Rating]:
+        """Ratings by the rows of their movies, of those that train has."""
+        found = {self.catalogue.rows.get(movie_id, self.num_movies): rating for movie_id, rating in recorded.items()}
+        return {row: rating for row, rating in found.items() if row < self.num_movies}
+
+    def ignored(self, recorded: Mapping[int | str, Rating]) -> list[int | str]:
+        """The movies of ratings that tell nothing, since train has none of them."""
+        return [
+            movie_id for movie_id in recorded if self.catalogue.rows.get(movie_id, self.num_movies) >= self.num_movies
+        ]
 
     def history(self, asker: Asker) -> History:
         """What train and the ratings since tell of somebody."""
-        user_row = self.run.users.unknown if asker.user_id is None else int(self.run.users.rows([asker.user_id])[0])
-        row, recorded = self.rows_of_train(asker.recorded)
+        user_row, recorded = self.user_row(asker.user_id), self.rows_of_train(asker.recorded)
         place, train = self.places_in_train(user_row), self.run.train
+        row = np.array(list(recorded), np.int32)
         place = place[~np.isin(train.movie_row[place], row)]
         return History(
             user_row,
             np.concatenate([train.movie_row[place], row]),
-            np.concatenate([train.rating[place], np.array([one.rating for one in recorded], np.float32)]),
-            np.concatenate([train.timestamp[place], np.array([one.timestamp for one in recorded], np.int64)]),
+            np.concatenate([train.rating[place], np.array([one.rating for one in recorded.values()], np.float32)]),
+            np.concatenate([train.timestamp[place], np.array([one.timestamp for one in recorded.values()], np.int64)]),
         )
 
     def counts_in_exposure(self, history: History) -> Float32[np.ndarray, " rated"]:
@@ -191,8 +202,7 @@ class Loaded:
         if asker.user_id is None:
             return None
         if not asker.recorded:
-            row = self.run.users.rows([asker.user_id])[0]
-            return self.recommender.on_host[1][0][:, row]
+            return self.recommender.on_host[1][0][:, self.user_row(asker.user_id)]
         recorded, vector = self.vectors.get(asker.user_id, (None, None))
         # Who has rated more since has other ratings, not the same ones changed.
         return vector if recorded is asker.recorded else None
@@ -305,15 +315,11 @@ class Loaded:
         """Where the features of each movie begin."""
         return np.searchsorted(self.run.movie_content.row, np.arange(len(self.run.movies.ids) + 1))
 
-    def listing(self, genres: Iterable[str], years: tuple[int, ...], min_ratings: int) -> Bool[np.ndarray, " movies"]:
-        """Whether lists may hold each movie. Raises InputError as `Recommender.select_movies` does."""
-        return self.run.movies.ids[: self.num_movies].isin(self.recommender.select_movies(genres, years, min_ratings))
-
     # Stars.
 
     def predict(
         self, askers: Sequence[Asker], place: Int32[np.ndarray, " pairs"], movie_row: Int32[np.ndarray, " pairs"]
-    ) -> tuple[Float32[np.ndarray, " pairs"], Float64[np.ndarray, " pairs"]]:
+    ) -> tuple[Float32[np.ndarray, " pairs"], Float32[np.ndarray, " pairs"]]:
         """The stars that somebody would give a movie, and the standard deviation of a rating around them.
 
         place: of each pair's user among the askers.
@@ -334,7 +340,7 @@ class Loaded:
             self.run.rating_scale,
             self.run.moment(nobody, no_time),
         )
-        return stars, np.hypot(spread, self.noise or 0.0)
+        return stars, np.hypot(spread, np.float32(self.noise or 0.0))
 
     # Start.
 

@@ -185,26 +185,17 @@ class Service:
             asker, options.k, self.listing(loaded, options), options.include_seen, options.diversity, options.explain
         )
         listed = await self.lists.ask((loaded, question))
-        movies = loaded.run.movies
-        return {
-            "movies": [
-                {**loaded.catalogue.card(row), "rank": place, "score": score, "predicted_rating": stars}
-                | ({} if listed.reasons is None else {"reasons": listed.reasons[place - 1]})
-                for place, (row, score, stars) in enumerate(
-                    zip(listed.movie_row.tolist(), listed.score.tolist(), listed.stars.tolist(), strict=True), start=1
-                )
-            ],
-            "ignored_movies": [
-                movie_id
-                for movie_id, row in zip(asker.recorded, movies.rows(list(asker.recorded)), strict=True)
-                if row >= len(movies)
-            ]
-            if asker.recorded
-            else [],
-        }
+        columns = listed.movie_row.tolist(), listed.score.tolist(), listed.stars.tolist()
+        movies = [
+            {**loaded.catalogue.cards[row], "rank": rank, "score": round(score, 6), "predicted_rating": round(stars, 4)}
+            for rank, (row, score, stars) in enumerate(zip(*columns, strict=True), start=1)
+        ]
+        for movie, reasons in zip(movies, listed.reasons or [], strict=False):
+            movie["reasons"] = reasons
+        return {"movies": movies, "ignored_movies": loaded.ignored(asker.recorded)}
 
     def listing(self, loaded: Loaded, options: ListOptions) -> np.ndarray | None:
-        """Which movies lists may hold; None where all. Raises InputError for genres and years that leave none."""
+        """Which movies lists may hold; None where all. Raises InputError for genres that the data does not have."""
         is_bounded = options.year_from is not None or options.year_to is not None
         if not (options.genres or is_bounded or options.min_ratings):
             return None
@@ -212,11 +203,14 @@ class Service:
             bound if year is None else year
             for bound, year in zip(ANY_YEAR, (options.year_from, options.year_to), strict=True)
         )
+        odd = [genre for genre in options.genres if genre not in loaded.run.genres.columns]
+        if odd:
+            raise InputError(f"genres: {odd[0]!r} is none of those that /v1/model tells")
         key = tuple(sorted(set(options.genres))), (first, last) if is_bounded else (), options.min_ratings
         if key not in self.listings:
             if len(self.listings) >= KEPT_LISTINGS:
                 self.listings.clear()
-            self.listings[key] = loaded.listing(*key)
+            self.listings[key] = loaded.recommender.is_selected(*key)
         return self.listings[key]
 
     # Stars.
@@ -228,7 +222,6 @@ class Service:
         loaded = self.loaded
         users: dict[int | str, int] = {}
         for user_id, _ in pairs:
-            loaded.run.users.rows([user_id])
             if user_id not in users and not (self.recorded.of(user_id) or loaded.is_in_data(user_id)):
                 raise InputError(f"no user has the id {user_id!r}")
             users.setdefault(user_id, len(users))
@@ -238,7 +231,12 @@ class Service:
         stars, spread = loaded.predict(askers, place, movie_row)
         return {
             "predictions": [
-                {USER_ID: user_id, MOVIE_ID: movie_id, "predicted_rating": star, "spread": deviation}
+                {
+                    USER_ID: user_id,
+                    MOVIE_ID: movie_id,
+                    "predicted_rating": round(star, 4),
+                    "spread": round(deviation, 4),
+                }
                 for (user_id, movie_id), star, deviation in zip(pairs, stars.tolist(), spread.tolist(), strict=True)
             ]
         }

@@ -15,6 +15,8 @@ ARTICLE_LAST = re.compile(r"^(.*), (The|A|An|Le|La|Les|L'|Il|Lo|El|Los|Las|Der|D
 MOST_WORDS = 12
 # How alike two words are at least, of 100, for one to be taken for a misspelling of the other.
 ALIKE = 70.0
+# How well the words of a query are found at least, of 100: two of three are enough, one of two is not.
+FOUND = 60.0
 # What a word that only begins with the query's is worth, of 100.
 BEGINS = 95.0
 # By how much a movie of the most ratings may stand above one with none, and one that has every word of its title asked
@@ -42,7 +44,7 @@ class Titles:
     def search(self, query: str, limit: int) -> tuple[Int32[np.ndarray, " found"], Float32[np.ndarray, " found"]]:
         """The places of the best titles, best first, and how well the query's words are found in them, of 100.
 
-        Every word has to be found, misspelt at most; one that a title's word begins with is found.
+        Misspelt words are found as well, and those that a word of the title begins with.
         """
         asked = words_of(query)[:MOST_WORDS]
         if not asked or not len(self.count):
@@ -53,7 +55,9 @@ class Titles:
             alike[number, first:end] = np.maximum(alike[number, first:end], BEGINS)
         # Of each title the word that is most like each asked for.
         found = np.maximum.reduceat(alike[:, self.word], self.start, axis=1)
-        match = np.where((found >= ALIKE).all(axis=0), found.mean(axis=0), 0)
+        found = np.where(found >= ALIKE, found, 0)
+        match = found.mean(axis=0)
+        match[match < FOUND] = 0
         cover = np.minimum(1, len(asked) / self.count)
         rank = match + POPULARITY_WEIGHT * self.popularity + COVER_WEIGHT * cover
         places = np.flatnonzero(match)

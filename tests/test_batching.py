@@ -1,0 +1,124 @@
+import asyncio
+import threading
+
+import pytest
+
+from movierec_jax.serve.batching import Batcher, Busy
+
+
+def new(answer, **settings):
+    return Batcher(answer, **({"max_batch": 4, "max_waiting": 100, "wait_seconds": 0.0} | settings))
+
+
+def squares(numbers):
+    return [number**2 for number in numbers]
+
+
+def test_every_question_gets_its_own_answer():
+    batcher = new(squares, max_batch=3)
+
+    async def ask_all():
+        return await asyncio.gather(*(batcher.ask(number) for number in range(20)))
+
+    assert asyncio.run(ask_all()) == [number**2 for number in range(20)]
+    batcher.close()
+
+
+def test_questions_that_come_while_others_are_answered_are_a_batch():
+    sizes, started, go_on = [], threading.Event(), threading.Event()
+
+    def answer(numbers):
+        started.set()
+        go_on.wait(10)
+        return squares(numbers)
+
+    batcher = new(answer, on_batch=sizes.append)
+
+    async def ask_all():
+        first = asyncio.create_task(batcher.ask(0))
+        await asyncio.to_thread(started.wait, 10)
+        others = [asyncio.create_task(batcher.ask(number)) for number in range(1, 7)]
+        await asyncio.sleep(0)
+        go_on.set()
+        return await asyncio.gather(first, *others)
+
+    assert asyncio.run(ask_all()) == squares(range(7))
+    assert sizes == [1, 4, 2]
+    batcher.close()
+
+
+def test_no_more_wait_than_may():
+    started, go_on = threading.Event(), threading.Event()
+
+    def answer(numbers):
+        started.set()
+        go_on.wait(10)
+        return squares(numbers)
+
+    batcher = new(answer, max_batch=1, max_waiting=2)
+
+    async def ask_all():
+        tasks = [asyncio.create_task(batcher.ask(0))]
+        await asyncio.to_thread(started.wait, 10)
+        tasks += [asyncio.create_task(batcher.ask(number)) for number in (1, 2)]
+        await asyncio.sleep(0)
+        with pytest.raises(Busy):
+            await batcher.ask(3)
+        go_on.set()
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(ask_all()) == [0, 1, 4]
+    batcher.close()
+
+
+def test_an_error_is_the_answer_to_its_batch_alone():
+    def answer(numbers):
+        if 3 in numbers:
+            raise ArithmeticError("three")
+        return squares(numbers)
+
+    batcher = new(answer)
+
+    async def ask_all():
+        with pytest.raises(ArithmeticError, match="three"):
+            await batcher.ask(3)
+        return await batcher.ask(4)
+
+    assert asyncio.run(ask_all()) == 16
+    batcher.close()
+
+
+def test_who_does_not_wait_for_the_answer_hinders_nobody():
+    started, go_on = threading.Event(), threading.Event()
+
+    def answer(numbers):
+        started.set()
+        go_on.wait(10)
+        return squares(numbers)
+
+    batcher = new(answer)
+
+    async def ask_all():
+        gone = asyncio.create_task(batcher.ask(1))
+        await asyncio.to_thread(started.wait, 10)
+        gone.cancel()
+        other = asyncio.create_task(batcher.ask(2))
+        await asyncio.sleep(0)
+        go_on.set()
+        return await other
+
+    assert asyncio.run(ask_all()) == 4
+    batcher.close()
+
+
+def test_what_waits_is_answered_before_the_end():
+    batcher = new(squares)
+
+    async def ask_all():
+        tasks = [asyncio.create_task(batcher.ask(number)) for number in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.to_thread(batcher.close)
+        return await asyncio.gather(*tasks)
+
+    assert asyncio.run(ask_all()) == [0, 1, 4]
+    assert not batcher.thread.is_alive()
