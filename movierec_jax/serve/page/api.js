@@ -40,7 +40,10 @@ export async function request(path, { method = "GET", query = {}, body, signal }
       const seconds = secondsOf(response.headers.get("Retry-After"), waits);
       hooks.waiting(detail, seconds);
       await pause(seconds, signal);
-    } else throw new Problem(`${leadOf(response.status)} ${detail}`.trim(), response.status);
+    } else {
+      hooks.answered();
+      throw new Problem(`${leadOf(response.status)} ${detail}`.trim(), response.status);
+    }
     signal?.throwIfAborted();
   }
 }

@@ -40,7 +40,6 @@ async function start() {
     const isMap = view === "map";
     byId("map").hidden = !isMap;
     byId("desk").hidden = isMap;
-    byId("jump").hidden = isMap || desk.person === null;
     byId("user-form").hidden = view !== "user";
     for (const link of document.querySelectorAll("nav a[data-view]")) {
       if (link.dataset.view === (view ?? "you")) link.setAttribute("aria-current", "page");

@@ -100,7 +100,7 @@ export class Desk {
 
   async search() {
     const query = byId("search").value.trim();
-    const isAsked = query !== "" || this.person.isYou;
+    const isAsked = query !== "" || this.person?.isYou;
     this.searching?.abort();
     byId("found-part").hidden = !isAsked;
     if (!isAsked) return;
@@ -144,6 +144,7 @@ export class Desk {
   /** Asks for the list anew; an answer to an earlier question is not waited for. */
   async refresh() {
     const { person } = this;
+    if (!person) return;
     this.asking?.abort();
     const { signal } = (this.asking = new AbortController());
     byId("list").setAttribute("aria-busy", "true");
@@ -211,7 +212,10 @@ export class Desk {
     );
     byId("genres").closest("fieldset").hidden = !genres.length;
     document.querySelector(".years").hidden = !years;
-    for (const [id, place] of [["year-from", 0], ["year-to", 1]]) if (years) byId(id).placeholder = years[place];
+    for (const [id, place] of [["year-from", 0], ["year-to", 1]]) {
+      const [min, max] = years ?? [];
+      if (years) Object.assign(byId(id), { placeholder: years[place], min, max });
+    }
     const changed = debounced(() => {
       this.numListed = FIRST_LISTED;
       this.refresh();

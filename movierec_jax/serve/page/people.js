@@ -5,6 +5,7 @@ import { keyOf } from "./films.js";
 
 const RATINGS = "movierec ratings";
 const PAUSE = 350;
+const MOST_RATINGS = 10_000;
 
 /** The visitor: the ratings stay in this browser and go to the server with each question. */
 export class Visitor {
@@ -76,11 +77,10 @@ export class KnownUser {
   }
 
   async load() {
-    const [user, { ratings }] = await Promise.all([
-      request(this.path),
-      request(`${this.path}/ratings`, { query: { limit: 100 } }),
-    ]);
-    this.numRatings = user.num_ratings;
+    const { num_ratings: number } = await request(this.path);
+    const limit = Math.min(MOST_RATINGS, Math.max(1, number));
+    const { ratings } = await request(`${this.path}/ratings`, { query: { limit } });
+    this.numRatings = number;
     this.ratings = new Map(ratings.map(({ rating, ...movie }) => [keyOf(movie), { movie, rating }]));
   }
 
@@ -89,7 +89,10 @@ export class KnownUser {
     const old = this.ratings.get(keyOf(movie));
     // A new rating stands first; one that is changed stays where it is.
     if (old) old.rating = rating;
-    else this.ratings = new Map([[keyOf(movie), { movie, rating }], ...this.ratings]);
+    else {
+      this.ratings = new Map([[keyOf(movie), { movie, rating }], ...this.ratings]);
+      this.numRatings += 1;
+    }
     return this.later(movie, { method: "PUT", body: { rating } });
   }
 
