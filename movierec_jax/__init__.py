@@ -9,6 +9,7 @@ Each module is one stage, in the order in which data flows through them:
                  └─ train (model, objective, optimizer) ──> TrainState ──checkpoint──> workdir
                                                                                          │
            file of lists <──scoring── trained run <──recommend (top-K) <─────────────────┤
+                       folder <──export──┘                                               │
                                          report <──evaluate (metrics, baselines) <───────┘
 
 `content` makes features of genres, years, tags, ages and, read by `features_file`, any table of movies or users.
@@ -22,9 +23,10 @@ and `sharding` says where each array is on it; `hosts` is what processes that tr
 and sends what is at a URL, and `ratings_log` keeps the ratings that come after training. `prepared` is a run made
 ready, `workdir` its files and `checkpoint` its states. `config` holds every default, `schema` the records that pass
 between stages, `run` the whole of a training run, and `cli` what the scripts share; `programs` keeps what they compile,
-`table_cache` what was read of large files. `targets`, `costs`, `sizes` and `compiled` tell what programs do on
-machines, and with data, that are not here. `benchmark` compares the whole with other recommenders, `tuning` finds
-settings by trial.
+`table_cache` what was read of large files. `serve` answers over HTTP as ratings come; `export` writes StableHLO and
+tables that give lists without this package, and `export_loader` beside them. `targets`, `costs`, `sizes` and `compiled`
+tell what programs do on machines, and with data, that are not here. `benchmark` compares the whole with other
+recommenders, `tuning` finds settings by trial.
 """
 
 import importlib

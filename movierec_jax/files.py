@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Iterator
 
 import pandas as pd
@@ -29,6 +30,23 @@ def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
         raise OSError(error.errno, error.strerror or first_line(error), str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The same for a folder, which takes the place of one that was there."""
+    partial = path.with_name(path.name + PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir()
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        partial.rename(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or first_line(error), str(path)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def write_json(path: pathlib.Path, values) -> None:

@@ -228,7 +228,7 @@ def side_by_side(function, axis_size, in_batched, tables, links):
     )
     sums = function(wide, links)
     apart = jax.tree.map(
-        lambda total: jnp.moveaxis(total.reshape(len(total), axis_size, total.shape[1] // axis_size), 1, 0), sums
+        lambda total: jnp.moveaxis(total.reshape(total.shape[0], axis_size, total.shape[1] // axis_size), 1, 0), sums
     )
     return apart, jax.tree.map(lambda _: True, sums)
 

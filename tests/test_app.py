@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import json
 
-import httpx
+import httpx2
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
@@ -18,7 +18,7 @@ from movierec_jax.serve.loaded import Loaded
 from movierec_jax.serve.measures import Measures
 from movierec_jax.serve.service import Service
 
-CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, batch_ms=0, rate_limit=None)
+CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, batch_ms=0.0, rate_limit=None)
 LIKED = [{"movie_id": 318, "rating": 5}, {"movie_id": 296, "rating": 4.5}, {"movie_id": 2571, "rating": 2}]
 
 
@@ -401,8 +401,8 @@ def test_who_comes_when_too_many_wait_is_asked_to_come_again(loaded, tmp_path):
     with in_service(tmp_path, loaded, max_waiting=1) as client, loaded.lock:
 
         async def ask_many():
-            transport = httpx.ASGITransport(client.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as asker:
+            transport = httpx2.ASGITransport(client.app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as asker:
                 asked = [asyncio.create_task(asker.get("/v1/users/1/recommendations")) for _ in range(8)]
                 done, waiting = await asyncio.wait(asked, timeout=1)
                 for task in waiting:

@@ -361,6 +361,20 @@ SCORING = [
     ("a diversity of words", {}, f"{EVALUATE} --diversities=some", "--diversities=some: must be numbers"),
     ("lists of no length", {}, f"{EVALUATE} --eval_k=0", "--eval_k=0: must be lengths of 1 or more"),
 ]
+EXPORT = "export --workdir=run --output=new"
+EXPORTING = [
+    ("an export of no run", {}, "export --workdir=nowhere --output=new", "nowhere: no config.json"),
+    (
+        "an export onto a run",
+        {},
+        "export --workdir=run --output=run",
+        "--output=run: holds checkpoints, which is",
+    ),
+    ("an export onto a file", {}, f"{EXPORT} --output=good.csv", "--output=good.csv: is a file; name a folder"),
+    ("an export without a folder", {}, f"{EXPORT} --output=no/new", "--output=no/new: the folder no does not exist"),
+    ("lists of 0 to export", {}, f"{EXPORT} --top_k=0", "--top_k=0: must be 1 to 8, the number of movies trained on"),
+    ("too long lists to export", {}, f"{EXPORT} --top_k=9", "--top_k=9: must be 1 to 8, the number of movies"),
+]
 BENCHMARK = [
     (flag, {}, f"benchmark --ratings=good.csv --peers=biases --output=figures {flag}", telling)
     for flag, telling in [
@@ -378,6 +392,8 @@ BENCHMARK = [
     ]
 ]
 
+ROWS = [*RATINGS, *FEATURES, *FLAGS, *WORKDIRS, *SCORING, *EXPORTING, *BENCHMARK]
+
 
 def assert_one_message(messages: str, telling: str) -> None:
     lines = messages.splitlines()
@@ -390,7 +406,7 @@ def assert_one_message(messages: str, telling: str) -> None:
 @pytest.mark.filterwarnings("ignore:.* cannot be read and is skipped:UserWarning")
 @pytest.mark.parametrize(
     ("files", "command", "telling"),
-    [pytest.param(*row, id=name) for name, *row in (*RATINGS, *FEATURES, *FLAGS, *WORKDIRS, *SCORING, *BENCHMARK)],
+    [pytest.param(*row, id=name) for name, *row in ROWS],
 )
 def test_bad_input_ends_in_one_message_that_says_what_and_where_and_touches_nothing(files, command, telling):
     apply(files)
@@ -415,6 +431,21 @@ def test_a_full_disk_leaves_the_file_of_before(output):
     assert status == 1
     assert_one_message(messages, f"{output}: ")
     assert "File too large" in messages
+    assert snapshot() == before
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_full_disk_leaves_the_export_of_before():
+    assert run_script(f"{EXPORT} --output=lists --top_k=2")[::2] == (0, "")
+    before = snapshot()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, limits[1]))
+    try:
+        status, _, messages = run_script(f"{EXPORT} --output=lists")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert status == 1
+    assert_one_message(messages, "lists: File too large")
     assert snapshot() == before
 
 

@@ -20,7 +20,7 @@ files storage ratings_log ratings_file movielens features_file cleaning vocab or
 moments grid known batches blocks progress
 metrics selection
 hosts sharding luck pooling exposure model objective optimizer recipe hiding pairs batch_rows train
-prepared workdir checkpoint recommend explain evaluate trained scoring report plots
+prepared workdir checkpoint recommend explain evaluate trained scoring report plots export_loader export
 run
 serve.titles serve.catalogue serve.batching serve.loaded serve.recorded serve.problems serve.bodies serve.service
 serve.measures serve.guards serve.app serve.reload serve.server

@@ -71,7 +71,7 @@ def test_lists_hold_what_is_listed_alone(loaded, films):
     noir, any_movie = lists(loaded, Question(known(1), 20, is_listed), Question(known(1), 20))
     expected = films.recommend([1], 20, movies=films.select_movies(("Film-Noir",), (1940, 1949)))
     assert_same(noir, expected)
-    assert len(noir[0]) < len(any_movie[0]) == 20
+    assert not set(noir[0]) & set(any_movie[0])
 
 
 def test_nothing_listed_is_an_empty_list(loaded):
@@ -109,7 +109,7 @@ COLUMNS = [MOVIE_ID, "score", "predicted_rating"]
 
 
 def test_a_rating_of_a_cold_movie_tells_nothing_and_is_named(loaded):
-    cold = loaded.run.movies.ids[len(loaded.run.movies)]
+    cold = int(loaded.run.movies.ids[len(loaded.run.movies)])
     with_cold, without = lists(loaded, Question(new({**LIKED, cold: 5.0}), 10), Question(new(LIKED), 10))
     assert with_cold[0] == without[0]
     assert loaded.ignored(new({**LIKED, cold: 5.0}).recorded) == [cold]
@@ -172,7 +172,7 @@ def test_every_number_up_to_the_last_has_a_size(last):
 
 def test_a_run_without_exposure_or_validation_is_served(recommender):
     board = Loaded(recommender, CONFIG, "board")
-    user = recommender.user_ids()[0]
+    user = int(recommender.user_ids()[0])
     found = lists(board, Question(known(user), 5))[0]
     assert_same(found, recommender.recommend([user], 5))
     reasons = board.answer([Question(known(user), 2, explain=True)])[0].reasons

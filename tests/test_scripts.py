@@ -28,6 +28,7 @@ SECTIONS = {
     "train": [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig, ProcessConfig],
     "evaluate": [EvalConfig, DeviceConfig],
     "score": [ScoreConfig, DeviceConfig, ProcessConfig],
+    "export": [],
     "compile_for": [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig],
     "benchmark": [BenchmarkConfig, DataConfig, ModelConfig, TrainConfig, EvalConfig],
 }
@@ -183,6 +184,21 @@ def test_what_more_diverse_lists_lose_is_measured_and_drawn(workdir, tmp_path):
     assert float(plain[at["diversity@10"]]) < float(diverse[at["diversity@10"]])
     assert (workdir / "plots" / "diversity.png").exists()
     assert [point["diversity"] for point in json.loads(output.read_text())["tradeoff"]] == [0, 0.5]
+
+
+# Export.
+
+
+def test_an_export_prints_the_same_lists_by_itself(workdir, lists, tmp_path):
+    printed = run_script("export", f"--workdir={workdir}", f"--output={tmp_path}/export", "--top_k=20")
+    assert printed == f"{tmp_path}/export: lists of up to 20 movies for 610 users and for new ones\n"
+    loader = [sys.executable, "-I", str(tmp_path / "export" / "loader.py"), "--user_id=42", "--k=5"]
+    shown = subprocess.run(loader, capture_output=True, text=True, check=True).stdout.splitlines()[2:]
+    movies = pd.read_parquet(workdir / "movies.parquet").set_index("movie_id")
+    best = lists[lists["user_id"] == 42].head(5)
+    for line, movie_id, stars in zip(shown, best["movie_id"], best["predicted_rating"], strict=True):
+        assert line.split()[0] == f"{stars:.2f}"
+        assert movies["title"][movie_id] in line
 
 
 # Help.

@@ -1,6 +1,7 @@
 """Questions that come at about the same time, answered together by one thread."""
 
 import asyncio
+import contextlib
 import queue
 import threading
 import time
@@ -75,7 +76,9 @@ class Batcher(Generic[Q, A]):
             except Exception as error:
                 answers = [error] * len(batch)
             for waiting, answer in zip(batch, answers, strict=True):
-                waiting.loop.call_soon_threadsafe(hand_over, waiting.answer, answer)
+                # Nobody waits any more where the loop has ended.
+                with contextlib.suppress(RuntimeError):
+                    waiting.loop.call_soon_threadsafe(hand_over, waiting.answer, answer)
             if is_last:
                 return
 

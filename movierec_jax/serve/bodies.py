@@ -1,6 +1,6 @@
 """What requests and responses hold, as the OpenAPI document has it."""
 
-from typing import Annotated, Self
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
@@ -34,7 +34,7 @@ class ListOptions(Strict):
     explain: bool = Field(False, description="tell what speaks for each movie")
 
     @model_validator(mode="after")
-    def require_years_in_order(self) -> Self:
+    def require_years_in_order(self) -> "ListOptions":
         """Refuses years of which none can be meant."""
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
             raise ValueError("year_from is after year_to")

@@ -68,7 +68,7 @@ class Catalogue:
     def search(self, query: str, limit: int) -> list[dict[str, Any]]:
         """The movies whose titles match best, or without a query those with most ratings."""
         rows = self.titles.search(query, limit)[0] if query.strip() else self.by_popularity[:limit]
-        return [self.card(row, figures=True) for row in rows]
+        return [self.card(row, figures=True) for row in rows.tolist()]
 
     def similar(self, row: int, k: int) -> list[dict[str, Any]]:
         """The k movies most like one. Raises InputError for one that train has no rating of."""
@@ -78,7 +78,7 @@ class Catalogue:
         rows = self.movies.rows(found[MOVIE_ID])
         return [
             {**self.card(row), "similarity": round(float(similarity), 4)}
-            for row, similarity in zip(rows, found["similarity"], strict=True)
+            for row, similarity in zip(rows.tolist(), found["similarity"], strict=True)
         ]
 
     def on_map(self, limit: int) -> list[dict[str, Any]]:
@@ -86,7 +86,7 @@ class Catalogue:
         rows = self.by_popularity[: min(limit, len(self.movies))]
         return [
             {**self.card(row, figures=True), "x": round(float(x), 4), "y": round(float(y), 4)}
-            for row, (x, y) in zip(rows, self.map[rows], strict=True)
+            for row, (x, y) in zip(rows.tolist(), self.map[rows], strict=True)
         ]
 
 

@@ -34,6 +34,9 @@ SHORTEST = 16
 # Users whose encoded histories are kept, beside those of the run.
 KEPT_VECTORS = 10_000
 
+# Keeps the shares of what adds nothing zero.
+SMALLEST = 1e-12
+
 # Rated movies and features that are told as reasons for one movie.
 REASONS = 2
 
@@ -292,23 +295,21 @@ class Loaded:
         added = exposure if exposure.any() else stars
         content, start = self.run.movie_content, self.content_start
         reasons = []
-        for place, row in enumerate(movie_row):
-            total = np.maximum(added[place], 0).sum()
-            found = [
-                self.rated_reason(history.movie_row[n], added[place, n] / total) for n in largest(added[place], REASONS)
-            ]
+        for parts, row in zip(added, movie_row.tolist(), strict=True):
+            share = parts / max(np.maximum(parts, 0).sum(), SMALLEST)
+            found = [self.rated_reason(int(history.movie_row[n]), float(share[n])) for n in largest(parts, REASONS)]
             own = slice(start[row], start[row + 1])
             if own.stop > own.start:
                 parts = content_part(params, content.feature[own], content.value[own], vector)
-                names = content.feature[own]
-                found += [content_reason(content.names[names[n]], parts[n]) for n in largest(parts, REASONS)]
+                names = [content.names[feature] for feature in content.feature[own]]
+                found += [content_reason(names[n], float(parts[n])) for n in largest(parts, REASONS)]
             reasons.append(found)
         return reasons
 
     def rated_reason(self, row: int, share: float) -> dict[str, Any]:
         """A rated movie that speaks for another, with its share of what all rated ones add."""
         card = self.catalogue.card(row)
-        return {"source": "rated", **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(float(share), 4)}
+        return {"source": "rated", **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(share, 4)}
 
     @functools.cached_property
     def content_start(self) -> Int64[np.ndarray, " movies_and_one"]:
@@ -363,7 +364,7 @@ class Loaded:
 
 def content_reason(feature: str, stars: float) -> dict[str, Any]:
     """A feature of a movie that speaks for it, with the stars that it adds."""
-    return {"source": "content", "feature": feature, "stars": round(float(stars), 4)}
+    return {"source": "content", "feature": feature, "stars": round(stars, 4)}
 
 
 def by_user(

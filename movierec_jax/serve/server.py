@@ -2,13 +2,14 @@
 
 import contextlib
 import pathlib
+import signal
 import socket
 from collections.abc import Iterator
 
 import uvicorn
 
 from movierec_jax.config import ServeConfig
-from movierec_jax.schema import InputError
+from movierec_jax.schema import InputError, Interrupted
 from movierec_jax.serve.app import new_app
 from movierec_jax.serve.measures import Measures
 from movierec_jax.serve.reload import Reloader, load_for_service, signature
@@ -22,8 +23,10 @@ LAST_SECONDS = 10
 def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
     """Serves the run of a workdir until SIGINT or SIGTERM, which let requests under way end.
 
-    Raises InputError where it holds no run that can be read, and OSError where the address cannot be listened to.
+    Raises InputError where it holds no run that can be read, OSError where the address cannot be listened to, and
+    Interrupted and KeyboardInterrupt at the end.
     """
+    signal.signal(signal.SIGTERM, stop)
     if is_url(workdir):
         raise InputError(f"--workdir={workdir}: name a folder of this machine; ratings are kept there as they come")
     with in_service(pathlib.Path(workdir), config, mesh) as (service, measures):
@@ -41,6 +44,11 @@ def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
                 timeout_graceful_shutdown=LAST_SECONDS,
             )
             uvicorn.Server(settings).run(sockets=[listener])
+
+
+def stop(number: int, frame: object) -> None:
+    """What SIGTERM does before requests are answered, and, as uvicorn passes it on, once the last is."""
+    raise Interrupted(f"stopped by {signal.Signals(number).name}", number)
 
 
 @contextlib.contextmanager

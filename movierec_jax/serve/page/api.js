@@ -24,7 +24,7 @@ export async function request(path, { method = "GET", query = {}, body, signal }
   for (const [name, value] of Object.entries(query)) {
     for (const one of [value].flat()) if (one !== null && one !== undefined) url.searchParams.append(name, one);
   }
-  for (let waits = 0; ; ) {
+  for (let waits = 0; ;) {
     const sent = token;
     const response = await reached(url, method, body, signal);
     if (response.ok) {

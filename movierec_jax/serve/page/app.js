@@ -10,8 +10,10 @@ import { attempt, notice } from "./notices.js";
 import { KnownUser, Visitor } from "./people.js";
 import { Scale } from "./stars.js";
 
-const YOUR_LEAD = "Give stars to a few films. What suits you is worked out at once, and nothing about you is kept on the server.";
-const USER_LEAD = "Look up somebody from the ratings the model has learnt from; rate films as them, and see their list change.";
+const YOUR_LEAD =
+  "Give stars to a few films. What suits you is worked out at once, and nothing about you is kept on the server.";
+const USER_LEAD =
+  "Look up somebody from the ratings the model has learnt from; rate films as them, and see their list change.";
 
 async function start() {
   const model = await request("v1/model");

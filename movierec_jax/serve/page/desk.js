@@ -2,7 +2,19 @@
 
 import { request } from "./api.js";
 import { byId, debounced, el, isStill, say, showList } from "./dom.js";
-import { counted, facts, keyOf, number, painted, poster, reasonLines, tellsStars, titleAndYear, titleButton, titleOf } from "./films.js";
+import {
+  counted,
+  facts,
+  keyOf,
+  number,
+  painted,
+  poster,
+  reasonLines,
+  tellsStars,
+  titleAndYear,
+  titleButton,
+  titleOf,
+} from "./films.js";
 import { attempt, notice } from "./notices.js";
 import { starsField } from "./stars.js";
 
@@ -46,10 +58,14 @@ export class Desk {
     byId("jump").hidden = person === null;
     for (const name of ["list", "person", "rating", "search"]) notice(name);
     if (person === null) return;
-    const isHere = await attempt("person", () => person.load(), () => {
-      this.person = null;
-      this.show(person);
-    });
+    const isHere = await attempt(
+      "person",
+      () => person.load(),
+      () => {
+        this.person = null;
+        this.show(person);
+      },
+    );
     if (person !== this.person) return;
     byId("columns").hidden = byId("jump").hidden = !isHere;
     if (!isHere) return;
@@ -105,20 +121,29 @@ export class Desk {
     byId("found-part").hidden = !isAsked;
     if (!isAsked) return;
     const { signal } = (this.searching = new AbortController());
-    await attempt("search", async () => {
-      const { movies } = await request("v1/movies", { query: { query: query || null, limit: this.numFound }, signal });
-      byId("found-name").textContent = query ? `Films like “${query}”` : "Known to many";
-      showList(byId("found"), movies, keyOf, (movie) => this.row(movie));
-      byId("found-more").hidden = movies.length < this.numFound || this.numFound >= this.model.limits.k;
-      if (query) say(movies.length ? `${counted(movies.length, "film")} found.` : "No film found.");
-      if (!movies.length) byId("found-name").textContent = `No film like “${query}”`;
-    }, () => this.search());
+    await attempt(
+      "search",
+      async () => {
+        const { movies } = await request("v1/movies", {
+          query: { query: query || null, limit: this.numFound },
+          signal,
+        });
+        byId("found-name").textContent = query ? `Films like “${query}”` : "Known to many";
+        showList(byId("found"), movies, keyOf, (movie) => this.row(movie));
+        byId("found-more").hidden = movies.length < this.numFound || this.numFound >= this.model.limits.k;
+        if (query) say(movies.length ? `${counted(movies.length, "film")} found.` : "No film found.");
+        if (!movies.length) byId("found-name").textContent = `No film like “${query}”`;
+      },
+      () => this.search(),
+    );
   }
 
   row(movie) {
     const mean = movie.mean_rating;
-    const crowd = mean === undefined || mean === null ? null
-      : el("span", { class: "crowd" }, `${mean.toFixed(1)} on average, ${number(movie.num_ratings)} rated`);
+    const crowd =
+      mean === undefined || mean === null
+        ? null
+        : el("span", { class: "crowd" }, `${mean.toFixed(1)} on average, ${number(movie.num_ratings)} rated`);
     const text = el("div", { class: "film-text" }, titleButton(movie), facts(movie), crowd);
     return el("li", { class: "film row" }, poster(movie), text, this.field(movie));
   }
@@ -131,10 +156,16 @@ export class Desk {
     byId("rate-name").textContent = person.isYou ? "Rate films" : `Rate films as ${person.name}`;
     byId("forget").hidden = !person.isYou;
     byId("rated-name").textContent = person.isYou ? `Your ratings (${shown.length})` : `Ratings of ${person.name}`;
-    byId("rated-hint").textContent = person.isYou ? "Kept in this browser alone."
+    byId("rated-hint").textContent = person.isYou
+      ? "Kept in this browser alone."
       : `${counted(person.numRatings, "rating")}, best first. Those that you change or add count at once.`;
     byId("jump-rated").textContent = person.isYou && shown.length ? `(${shown.length})` : "";
-    showList(byId("rated"), shown.slice(0, this.numRated), ({ movie }) => keyOf(movie), ({ movie }) => this.row(movie));
+    showList(
+      byId("rated"),
+      shown.slice(0, this.numRated),
+      ({ movie }) => keyOf(movie),
+      ({ movie }) => this.row(movie),
+    );
     byId("rated-more").hidden = shown.length <= this.numRated;
     // The row that had the focus may be gone.
     if (isFocused && document.activeElement === document.body) byId(shown.length ? "rated-name" : "rate-name").focus();
@@ -148,12 +179,22 @@ export class Desk {
     this.asking?.abort();
     const { signal } = (this.asking = new AbortController());
     byId("list").setAttribute("aria-busy", "true");
-    await attempt("list", async () => {
-      this.list = await this.recommendations(signal);
-      showList(byId("list"), this.list, keyOf, (movie) => this.card(movie), (card, movie) => this.fillCard(card, movie));
-      this.showListState();
-      this.onChange?.();
-    }, () => this.refresh());
+    await attempt(
+      "list",
+      async () => {
+        this.list = await this.recommendations(signal);
+        showList(
+          byId("list"),
+          this.list,
+          keyOf,
+          (movie) => this.card(movie),
+          (card, movie) => this.fillCard(card, movie),
+        );
+        this.showListState();
+        this.onChange?.();
+      },
+      () => this.refresh(),
+    );
     if (!signal.aborted) byId("list").removeAttribute("aria-busy");
   }
 
@@ -172,7 +213,9 @@ export class Desk {
     const { person, list } = this;
     const isNarrowed = this.narrowed().length > 0;
     byId("list-empty").hidden = list.length > 0;
-    byId("list-empty").textContent = isNarrowed ? "No film passes these filters. Widen or clear them." : "There is nothing to recommend.";
+    byId("list-empty").textContent = isNarrowed
+      ? "No film passes these filters. Widen or clear them."
+      : "There is nothing to recommend.";
     byId("list-more").hidden = list.length < this.numListed || this.numListed >= this.model.limits.k;
     byId("list-name").textContent = person.isYou && !person.ratings.size ? "Liked by most" : "Recommended";
     if (list.length) say(`List updated: ${counted(list.length, "film")}, first ${titleAndYear(list[0])}.`);
@@ -188,8 +231,25 @@ export class Desk {
       { class: "film card" },
       el("span", { class: "rank" }),
       poster(movie),
-      el("div", { class: "film-text" }, titleButton(movie), facts(movie), el("div", { class: "stars-place" }), el("ul", { class: "reasons" })),
-      el("button", { type: "button", class: "button quiet seen", "aria-label": label, "aria-haspopup": "dialog", on: { click: rate } }, "Seen it?"),
+      el(
+        "div",
+        { class: "film-text" },
+        titleButton(movie),
+        facts(movie),
+        el("div", { class: "stars-place" }),
+        el("ul", { class: "reasons" }),
+      ),
+      el(
+        "button",
+        {
+          type: "button",
+          class: "button quiet seen",
+          "aria-label": label,
+          "aria-haspopup": "dialog",
+          on: { click: rate },
+        },
+        "Seen it?",
+      ),
     );
   }
 
@@ -212,7 +272,10 @@ export class Desk {
     );
     byId("genres").closest("fieldset").hidden = !genres.length;
     document.querySelector(".years").hidden = !years;
-    for (const [id, place] of [["year-from", 0], ["year-to", 1]]) {
+    for (const [id, place] of [
+      ["year-from", 0],
+      ["year-to", 1],
+    ]) {
       const [min, max] = years ?? [];
       if (years) Object.assign(byId(id), { placeholder: years[place], min, max });
     }

@@ -32,8 +32,18 @@ export class Details {
   show(isToRate = false) {
     const movie = this.path.at(-1);
     const before = this.path.at(-2);
-    const back = before && el("button", { type: "button", class: "button quiet", on: { click: () => this.back() } }, `← ${titleAndYear(before)}`);
-    const close = el("button", { type: "button", class: "button round", "aria-label": "Close", on: { click: () => this.dialog.close() } }, "×");
+    const back =
+      before &&
+      el(
+        "button",
+        { type: "button", class: "button quiet", on: { click: () => this.back() } },
+        `← ${titleAndYear(before)}`,
+      );
+    const close = el(
+      "button",
+      { type: "button", class: "button round", "aria-label": "Close", on: { click: () => this.dialog.close() } },
+      "×",
+    );
     const field = this.desk.person && this.desk.field(movie);
     const who = this.desk.person?.isYou ? "Your rating" : `As ${this.desk.person?.name}`;
     const more = el("div", { class: "details-more" }, el("p", { class: "hint" }, "Looking it up …"));
@@ -64,23 +74,38 @@ export class Details {
   }
 
   crowd({ num_ratings: count, mean_rating: mean, tags = [] }) {
-    const told = mean === null ? el("p", {}, "Nobody has rated it yet.")
-      : tellsStars(this.desk.scale, mean, `on average of ${counted(count, "rating")}`);
+    const told =
+      mean === null
+        ? el("p", {}, "Nobody has rated it yet.")
+        : tellsStars(this.desk.scale, mean, `on average of ${counted(count, "rating")}`);
     if (!tags.length) return [told];
-    const items = tags.map((tag, n) => el("li", { class: "tag", tabindex: n === FIRST_TAGS ? "-1" : null, hidden: n >= FIRST_TAGS }, tag));
+    const items = tags.map((tag, n) =>
+      el("li", { class: "tag", tabindex: n === FIRST_TAGS ? "-1" : null, hidden: n >= FIRST_TAGS }, tag),
+    );
     const list = el("ul", { class: "chips tags", "aria-label": "Tags" }, items);
     const showAll = ({ target }) => {
       for (const item of items) item.hidden = false;
       items[FIRST_TAGS].focus();
       target.remove();
     };
-    const button = el("button", { type: "button", class: "button quiet", on: { click: showAll } }, `Show all ${tags.length} tags`);
+    const button = el(
+      "button",
+      { type: "button", class: "button quiet", on: { click: showAll } },
+      `Show all ${tags.length} tags`,
+    );
     return [told, list, tags.length > FIRST_TAGS ? button : null].filter(Boolean);
   }
 
   similar(movies) {
     if (!movies.length) return [];
-    const cards = movies.map((movie) => el("li", { class: "film row small" }, poster(movie), el("div", { class: "film-text" }, titleButton(movie), facts(movie))));
+    const cards = movies.map((movie) =>
+      el(
+        "li",
+        { class: "film row small" },
+        poster(movie),
+        el("div", { class: "film-text" }, titleButton(movie), facts(movie)),
+      ),
+    );
     return [el("h3", {}, "Films like it"), el("ul", { class: "films similar" }, cards)];
   }
 

@@ -14,7 +14,8 @@ export function svg(tag, properties = {}, ...children) {
 
 function filled(element, { on = {}, ...attributes }, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value !== false && value !== null && value !== undefined) element.setAttribute(name, value === true ? "" : value);
+    if (value !== false && value !== null && value !== undefined)
+      element.setAttribute(name, value === true ? "" : value);
   }
   for (const [event, listener] of Object.entries(on)) element.addEventListener(event, listener);
   element.append(...children.flat().filter((child) => child !== null && child !== undefined));
@@ -62,7 +63,10 @@ export function showList(list, items, keyOf, make, update = () => {}) {
     const moved = from === undefined ? null : from - child.getBoundingClientRect().top;
     if (moved === null) child.animate([{ opacity: 0 }, { opacity: 1 }], { duration: 260, easing: "ease-out" });
     else if (moved) {
-      child.animate([{ transform: `translateY(${moved}px)` }, { transform: "none" }], { duration: 260, easing: "ease-out" });
+      child.animate([{ transform: `translateY(${moved}px)` }, { transform: "none" }], {
+        duration: 260,
+        easing: "ease-out",
+      });
     }
   }
 }

@@ -78,7 +78,12 @@ export function poster(movie) {
   const telling = all.filter((word) => !SMALL_WORDS.has(word.toLowerCase()));
   const words = telling.length ? telling : all;
   const isNumber = /^\d{2,4}$/.test(words[0]);
-  const initials = isNumber ? words[0] : words.slice(0, 2).map((word) => [...word][0].toUpperCase()).join("");
+  const initials = isNumber
+    ? words[0]
+    : words
+        .slice(0, 2)
+        .map((word) => [...word][0].toUpperCase())
+        .join("");
   const cover = el("span", { class: "poster", "aria-hidden": "true" }, el("span", { class: "initials" }, initials));
   cover.classList.toggle("is-long", initials.length > 2);
   return painted(painted(cover, main), second, "-2");
@@ -86,9 +91,17 @@ export function poster(movie) {
 
 /** The title, as a button that opens the film's details. */
 export function titleButton(movie) {
-  const open = (event) => event.target.dispatchEvent(new CustomEvent("open-film", { bubbles: true, detail: { movie } }));
-  const others = namesOf(movie.title || "").slice(1).flatMap((name) => [" ", el("span", { class: "other-name" }, name)]);
-  return el("button", { type: "button", class: "title", "aria-haspopup": "dialog", on: { click: open } }, titleOf(movie), others);
+  const open = (event) =>
+    event.target.dispatchEvent(new CustomEvent("open-film", { bubbles: true, detail: { movie } }));
+  const others = namesOf(movie.title || "")
+    .slice(1)
+    .flatMap((name) => [" ", el("span", { class: "other-name" }, name)]);
+  return el(
+    "button",
+    { type: "button", class: "title", "aria-haspopup": "dialog", on: { click: open } },
+    titleOf(movie),
+    others,
+  );
 }
 
 export function genreChip(genre) {
@@ -107,7 +120,12 @@ export const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ?
 
 /** Stars drawn, and the same as text. */
 export function tellsStars(scale, rating, text) {
-  return el("p", { class: "tells-stars" }, drawnStars(scale, rating), el("span", {}, el("b", {}, rating.toFixed(1)), el("span", { class: "hidden" }, " stars"), ` ${text}`));
+  return el(
+    "p",
+    { class: "tells-stars" },
+    drawnStars(scale, rating),
+    el("span", {}, el("b", {}, rating.toFixed(1)), el("span", { class: "hidden" }, " stars"), ` ${text}`),
+  );
 }
 
 /** The reasons of a list for a film, as sentences; who: "you" or "they". */
@@ -118,17 +136,20 @@ export function reasonLines(reasons = [], who = "you") {
     const [kind, value] = (source === "content" && featureOf(feature)) || [];
     if (kind) kinds.set(kind, [...(kinds.get(kind) ?? []), el(kind === "tag" ? "q" : "b", {}, value)]);
   }
-  const phrases = [...kinds].map(([kind, values]) => [`${kind}${values.length > 1 ? "s" : ""} `, ...listed(values)]);
+  const phrases = [...kinds].map(([kind, values]) => {
+    const start = kind === "year" ? "the years around" : `its ${kind}${values.length > 1 ? "s" : ""}`;
+    return [`${start} `, ...listed(values)];
+  });
   const lines = [];
   if (rated.length) lines.push(["Because ", who, " rated ", ...listed(rated)]);
-  if (phrases.length) lines.push(["For its ", ...listed(phrases).flat()]);
+  if (phrases.length) lines.push(["For ", ...listed(phrases).flat()]);
   return lines.map((words) => el("li", {}, words));
 }
 
 /** What kind a feature is that the model names, and its value, as words; nothing for one that is only a number. */
 function featureOf(feature) {
   const [, label, sign, value] = feature.match(/^(.*?)([=~])(.*)$/s) ?? [];
-  if (label === "year" && sign === "~") return ["time, around", value];
+  if (label === "year") return [label, value];
   return sign === "=" ? [label.split(":").at(-1).replaceAll("_", " "), value] : null;
 }
 

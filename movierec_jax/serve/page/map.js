@@ -32,18 +32,22 @@ export class FilmMap {
 
   async show() {
     if (this.films) return this.draw();
-    await attempt("map", async () => {
-      const { movies } = await request("v1/map", { query: { limit: NUM_FILMS } });
-      const most = Math.max(1, ...movies.map(({ num_ratings }) => num_ratings));
-      this.films = movies
-        .map((movie) => {
-          const [genre = ""] = tellingGenres(movie);
-          return { movie, genre, key: keyOf(movie), size: Math.sqrt(movie.num_ratings / most) };
-        })
-        .sort((one, other) => other.size - one.size);
-      this.showLegend();
-      this.draw();
-    }, () => this.show());
+    await attempt(
+      "map",
+      async () => {
+        const { movies } = await request("v1/map", { query: { limit: NUM_FILMS } });
+        const most = Math.max(1, ...movies.map(({ num_ratings }) => num_ratings));
+        this.films = movies
+          .map((movie) => {
+            const [genre = ""] = tellingGenres(movie);
+            return { movie, genre, key: keyOf(movie), size: Math.sqrt(movie.num_ratings / most) };
+          })
+          .sort((one, other) => other.size - one.size);
+        this.showLegend();
+        this.draw();
+      },
+      () => this.show(),
+    );
   }
 
   /** Moves to a film and marks it; false where the map does not have it. */
@@ -172,10 +176,14 @@ export class FilmMap {
 
   listen() {
     const { canvas } = this;
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.06 : 0.002)), event.offsetX, event.offsetY);
-    }, { passive: false });
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        this.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.06 : 0.002)), event.offsetX, event.offsetY);
+      },
+      { passive: false },
+    );
     canvas.addEventListener("pointerdown", (event) => {
       canvas.setPointerCapture(event.pointerId);
       if (!this.pointers.size) this.moved = 0;
@@ -254,7 +262,12 @@ export class FilmMap {
     const style = getComputedStyle(this.canvas);
     const property = (name) => style.getPropertyValue(name).trim();
     const [tone, step] = [Number(property("--tone")), Number(property("--tone-step"))];
-    const colours = { text: property("--text"), ground: property("--raised"), gold: property("--gold"), strong: property("--accent") };
+    const colours = {
+      text: property("--text"),
+      ground: property("--raised"),
+      gold: property("--gold"),
+      strong: property("--accent"),
+    };
     const { rated, listed } = this.marks();
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
@@ -288,13 +301,23 @@ export class FilmMap {
     const most = Math.min(60, (this.width / 70) * Math.sqrt(this.view.zoom));
     const taken = [];
     const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = document.querySelector(".map-tools");
-    const tools = { left: offsetLeft, right: offsetLeft + offsetWidth, top: offsetTop, bottom: offsetTop + offsetHeight };
+    const tools = {
+      left: offsetLeft,
+      right: offsetLeft + offsetWidth,
+      top: offsetTop,
+      bottom: offsetTop + offsetHeight,
+    };
     context.font = `500 12px ${getComputedStyle(this.canvas).fontFamily}`;
     context.textBaseline = "middle";
     context.lineJoin = "round";
     for (const { film, x, y } of [...marked, ...seen]) {
       if (taken.length >= most) break;
-      if (film === this.at || (this.genre !== null && film.genre !== this.genre) || taken.some((box) => box.film === film)) continue;
+      if (
+        film === this.at ||
+        (this.genre !== null && film.genre !== this.genre) ||
+        taken.some((box) => box.film === film)
+      )
+        continue;
       const title = shortened(titleOf(film.movie));
       const width = context.measureText(title).width;
       const gap = this.radius(film) + 6;
@@ -328,8 +351,16 @@ export class FilmMap {
   /** What is marked, in words; the map is drawn anew with it. */
   showMarks() {
     const { name, rated, listed } = this.marks();
-    const gold = svg("svg", { viewBox: "0 0 24 24", class: "mark-star", "aria-hidden": "true" }, svg("path", { d: "m12 2 3 6.6 7.2.8-5.4 4.8 1.6 7.1L12 17.7l-6.4 3.6 1.6-7.1L1.8 9.4 9 8.6z" }));
-    const circle = svg("svg", { viewBox: "0 0 24 24", class: "mark-ring", "aria-hidden": "true" }, svg("circle", { cx: 12, cy: 12, r: 8 }));
+    const gold = svg(
+      "svg",
+      { viewBox: "0 0 24 24", class: "mark-star", "aria-hidden": "true" },
+      svg("path", { d: "m12 2 3 6.6 7.2.8-5.4 4.8 1.6 7.1L12 17.7l-6.4 3.6 1.6-7.1L1.8 9.4 9 8.6z" }),
+    );
+    const circle = svg(
+      "svg",
+      { viewBox: "0 0 24 24", class: "mark-ring", "aria-hidden": "true" },
+      svg("circle", { cx: 12, cy: 12, r: 8 }),
+    );
     byId("marks").replaceChildren(
       el("span", {}, gold, `rated by ${name} (${rated.size})`),
       el("span", {}, circle, `recommended to ${name} (${listed.size})`),
@@ -348,7 +379,15 @@ export class FilmMap {
         this.draw();
       };
       const name = el("span", { class: "genre" }, genre || "no genre");
-      const chosen = painted(el("button", { type: "button", class: "chip", "aria-pressed": "false", on: { click: choose } }, name, el("span", { class: "hint" }, String(count))), genre);
+      const chosen = painted(
+        el(
+          "button",
+          { type: "button", class: "chip", "aria-pressed": "false", on: { click: choose } },
+          name,
+          el("span", { class: "hint" }, String(count)),
+        ),
+        genre,
+      );
       return chosen;
     });
     byId("legend").replaceChildren(...buttons.map((button) => el("li", {}, button)));

@@ -9,10 +9,23 @@ export function notice(name, problem = null, retry = null) {
   byId("notices").querySelector(`[data-name="${name}"]`)?.remove();
   if (!problem) return;
   const close = el("button", { type: "button", class: "button quiet", on: { click: () => notice(name) } }, "Dismiss");
-  const again = retry && el("button", { type: "button", class: "button", on: { click: () => { notice(name); retry(); } } }, "Try again");
-  byId("notices").append(
-    el("div", { class: "notice", "data-name": name }, el("p", {}, problem.message), again, close),
-  );
+  const again =
+    retry &&
+    el(
+      "button",
+      {
+        type: "button",
+        class: "button",
+        on: {
+          click: () => {
+            notice(name);
+            retry();
+          },
+        },
+      },
+      "Try again",
+    );
+  byId("notices").append(el("div", { class: "notice", "data-name": name }, el("p", {}, problem.message), again, close));
 }
 
 /** Does something and shows what goes wrong in it, with a button to try again; gives whether it went well. */

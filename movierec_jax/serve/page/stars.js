@@ -37,10 +37,18 @@ export const starsText = (rating) => `${rating} ${rating === 1 ? "star" : "stars
 export function drawnStars(scale, rating) {
   const width = 24 * scale.stars;
   const row = (name) =>
-    svg("g", { class: name }, Array.from({ length: scale.stars }, (_, n) =>
-      svg("path", { d: STAR, transform: `translate(${24 * n} 0)` })));
+    svg(
+      "g",
+      { class: name },
+      Array.from({ length: scale.stars }, (_, n) => svg("path", { d: STAR, transform: `translate(${24 * n} 0)` })),
+    );
   const filled = svg("svg", { x: 0, y: 0, width: 0, height: 24 }, row("filled"));
-  const drawing = svg("svg", { class: "stars", viewBox: `0 0 ${width} 24`, "aria-hidden": "true" }, row("open"), filled);
+  const drawing = svg(
+    "svg",
+    { class: "stars", viewBox: `0 0 ${width} 24`, "aria-hidden": "true" },
+    row("open"),
+    filled,
+  );
   drawing.fill = (share) => filled.setAttribute("width", share * width);
   drawing.fill(rating === null ? 0 : scale.share(rating));
   return drawing;
@@ -64,8 +72,17 @@ export function starsField(scale, title, rating, onChange) {
     radio.style.width = `${(scale.share(value) - from) * 100}%`;
     return radio;
   });
-  const remove = el("button", { type: "button", class: "remove", "aria-label": `Remove the rating of ${title}` }, cross());
-  const group = el("div", { class: "rate-stars", role: "radiogroup", "aria-label": `Rating of ${title}` }, drawing, radios);
+  const remove = el(
+    "button",
+    { type: "button", class: "remove", "aria-label": `Remove the rating of ${title}` },
+    cross(),
+  );
+  const group = el(
+    "div",
+    { class: "rate-stars", role: "radiogroup", "aria-label": `Rating of ${title}` },
+    drawing,
+    radios,
+  );
   const field = el("div", { class: "rate" }, group, text, remove);
 
   const valueOf = (radio) => Number(radio.value);
