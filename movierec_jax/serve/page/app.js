@@ -93,8 +93,8 @@ async function start() {
 }
 
 function tellAbout({ version, num_users: users, num_movies: movies, num_ratings: ratings, refused }) {
-  byId("about").textContent =
-    `The model has learnt from ${counted(ratings, "rating")} of ${counted(movies, "film")} by ${counted(users, "user")}. Version ${version}.`;
+  const learnt = `${counted(ratings, "rating")} of ${counted(movies, "film")} by ${counted(users, "user")}`;
+  byId("about").textContent = `The model has learnt from ${learnt}. Version ${version}.`;
   byId("refused").hidden = !refused;
   byId("refused").textContent = refused ? `A newer model was not taken: ${refused}` : "";
 }
@@ -103,6 +103,5 @@ byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   byId("main").focus();
 });
-document.body.classList.add("is-started");
 const begin = () => attempt("start", start, () => (notice("start"), begin()));
 begin();

@@ -1,7 +1,7 @@
 /** The desk: films to rate on one side, what is recommended for it on the other. */
 
 import { request } from "./api.js";
-import { byId, debounced, el, isStill, say, showList } from "./dom.js";
+import { button, byId, debounced, el, isStill, openFilm, say, showList } from "./dom.js";
 import {
   counted,
   facts,
@@ -223,9 +223,11 @@ export class Desk {
   }
 
   card(movie) {
-    const rate = (event) =>
-      event.target.dispatchEvent(new CustomEvent("open-film", { bubbles: true, detail: { movie, isToRate: true } }));
-    const label = `Seen it? Rate ${titleOf(movie)}`;
+    const seen = button("Seen it?", ({ target }) => openFilm(target, movie, true), {
+      class: "button quiet seen",
+      "aria-label": `Seen it? Rate ${titleOf(movie)}`,
+      "aria-haspopup": "dialog",
+    });
     return el(
       "li",
       { class: "film card" },
@@ -239,17 +241,7 @@ export class Desk {
         el("div", { class: "stars-place" }),
         el("ul", { class: "reasons" }),
       ),
-      el(
-        "button",
-        {
-          type: "button",
-          class: "button quiet seen",
-          "aria-label": label,
-          "aria-haspopup": "dialog",
-          on: { click: rate },
-        },
-        "Seen it?",
-      ),
+      seen,
     );
   }
 

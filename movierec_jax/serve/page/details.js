@@ -1,7 +1,7 @@
 /** The dialog with all that is known of a film, and films like it. */
 
 import { part, request } from "./api.js";
-import { byId, el } from "./dom.js";
+import { button, byId, el } from "./dom.js";
 import { counted, facts, poster, tellsStars, titleAndYear, titleButton } from "./films.js";
 
 const NUM_SIMILAR = 6;
@@ -32,18 +32,8 @@ export class Details {
   show(isToRate = false) {
     const movie = this.path.at(-1);
     const before = this.path.at(-2);
-    const back =
-      before &&
-      el(
-        "button",
-        { type: "button", class: "button quiet", on: { click: () => this.back() } },
-        `← ${titleAndYear(before)}`,
-      );
-    const close = el(
-      "button",
-      { type: "button", class: "button round", "aria-label": "Close", on: { click: () => this.dialog.close() } },
-      "×",
-    );
+    const back = before && button(`← ${titleAndYear(before)}`, () => this.back(), { class: "button quiet" });
+    const close = button("×", () => this.dialog.close(), { class: "button round", "aria-label": "Close" });
     const field = this.desk.person && this.desk.field(movie);
     const who = this.desk.person?.isYou ? "Your rating" : `As ${this.desk.person?.name}`;
     const more = el("div", { class: "details-more" }, el("p", { class: "hint" }, "Looking it up …"));
@@ -88,12 +78,8 @@ export class Details {
       items[FIRST_TAGS].focus();
       target.remove();
     };
-    const button = el(
-      "button",
-      { type: "button", class: "button quiet", on: { click: showAll } },
-      `Show all ${tags.length} tags`,
-    );
-    return [told, list, tags.length > FIRST_TAGS ? button : null].filter(Boolean);
+    const all = tags.length > FIRST_TAGS && button(`Show all ${tags.length} tags`, showAll, { class: "button quiet" });
+    return [told, list, all].filter(Boolean);
   }
 
   similar(movies) {
@@ -110,12 +96,11 @@ export class Details {
   }
 
   toMap(movie) {
-    const show = () => {
+    return button("Show it on the map", () => {
       this.from = null;
       this.dialog.close();
       this.onMap(movie);
-    };
-    return el("button", { type: "button", class: "button", on: { click: show } }, "Show it on the map");
+    });
   }
 
   back() {

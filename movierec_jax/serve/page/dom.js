@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** A new element. Properties: `class`, attributes (true for empty ones; false and null are left out), `on` for events. */
+/** A new element. properties: attributes (true for an empty one, false or null for none), and listeners as `on`. */
 export function el(tag, properties = {}, ...children) {
   return filled(document.createElement(tag), properties, children);
 }
@@ -10,6 +10,16 @@ export function el(tag, properties = {}, ...children) {
 /** The same for a part of a drawing. */
 export function svg(tag, properties = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), properties, children);
+}
+
+/** A button with a label, that does something. */
+export function button(label, onClick, properties = {}) {
+  return el("button", { type: "button", class: "button", ...properties, on: { click: onClick } }, label);
+}
+
+/** Opens the details of a film, in the dialog that listens for it; the focus returns to the element. */
+export function openFilm(element, movie, isToRate = false) {
+  element.dispatchEvent(new CustomEvent("open-film", { bubbles: true, detail: { movie, isToRate } }));
 }
 
 function filled(element, { on = {}, ...attributes }, children) {

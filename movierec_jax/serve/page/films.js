@@ -1,6 +1,6 @@
 /** How a film looks: its name, its genres and their colours, and the reasons for it. */
 
-import { el } from "./dom.js";
+import { button, el, openFilm } from "./dom.js";
 import { drawnStars } from "./stars.js";
 
 /**
@@ -91,17 +91,11 @@ export function poster(movie) {
 
 /** The title, as a button that opens the film's details. */
 export function titleButton(movie) {
-  const open = (event) =>
-    event.target.dispatchEvent(new CustomEvent("open-film", { bubbles: true, detail: { movie } }));
   const others = namesOf(movie.title || "")
     .slice(1)
     .flatMap((name) => [" ", el("span", { class: "other-name" }, name)]);
-  return el(
-    "button",
-    { type: "button", class: "title", "aria-haspopup": "dialog", on: { click: open } },
-    titleOf(movie),
-    others,
-  );
+  const open = ({ target }) => openFilm(target, movie);
+  return button([titleOf(movie), ...others], open, { class: "title", "aria-haspopup": "dialog" });
 }
 
 export function genreChip(genre) {

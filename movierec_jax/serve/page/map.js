@@ -1,9 +1,10 @@
 /** The map of the films, drawn on a canvas; it is moved by mouse, fingers and keys. */
 
 import { request } from "./api.js";
-import { byId, el, say, svg } from "./dom.js";
+import { button, byId, el, openFilm, say, svg } from "./dom.js";
 import { colourOf, keyOf, painted, tellingGenres, titleAndYear, titleOf } from "./films.js";
 import { attempt } from "./notices.js";
+import { STAR } from "./stars.js";
 
 const NUM_FILMS = 1000;
 const MARGIN = 28;
@@ -169,7 +170,7 @@ export class FilmMap {
   }
 
   open(film) {
-    this.canvas.dispatchEvent(new CustomEvent("open-film", { bubbles: true, detail: { movie: film.movie } }));
+    openFilm(this.canvas, film.movie);
   }
 
   // What people do.
@@ -351,16 +352,9 @@ export class FilmMap {
   /** What is marked, in words; the map is drawn anew with it. */
   showMarks() {
     const { name, rated, listed } = this.marks();
-    const gold = svg(
-      "svg",
-      { viewBox: "0 0 24 24", class: "mark-star", "aria-hidden": "true" },
-      svg("path", { d: "m12 2 3 6.6 7.2.8-5.4 4.8 1.6 7.1L12 17.7l-6.4 3.6 1.6-7.1L1.8 9.4 9 8.6z" }),
-    );
-    const circle = svg(
-      "svg",
-      { viewBox: "0 0 24 24", class: "mark-ring", "aria-hidden": "true" },
-      svg("circle", { cx: 12, cy: 12, r: 8 }),
-    );
+    const mark = (name, shape) => svg("svg", { viewBox: "0 0 24 24", class: name, "aria-hidden": "true" }, shape);
+    const gold = mark("mark-star", svg("path", { d: STAR }));
+    const circle = mark("mark-ring", svg("circle", { cx: 12, cy: 12, r: 8 }));
     byId("marks").replaceChildren(
       el("span", {}, gold, `rated by ${name} (${rated.size})`),
       el("span", {}, circle, `recommended to ${name} (${listed.size})`),
@@ -372,25 +366,17 @@ export class FilmMap {
     const counts = new Map();
     for (const { genre } of this.films) counts.set(genre, (counts.get(genre) ?? 0) + 1);
     const genres = [...counts].sort(([, one], [, other]) => other - one);
-    const buttons = genres.map(([genre, count]) => {
-      const choose = () => {
-        this.genre = this.genre === genre ? null : genre;
-        for (const button of buttons) button.setAttribute("aria-pressed", button === chosen && this.genre !== null);
-        this.draw();
-      };
-      const name = el("span", { class: "genre" }, genre || "no genre");
-      const chosen = painted(
-        el(
-          "button",
-          { type: "button", class: "chip", "aria-pressed": "false", on: { click: choose } },
-          name,
-          el("span", { class: "hint" }, String(count)),
-        ),
-        genre,
-      );
-      return chosen;
+    const chips = genres.map(([genre, count]) => {
+      const name = [el("span", { class: "genre" }, genre || "no genre"), el("span", { class: "hint" }, String(count))];
+      const chip = button(name, () => choose(chip), { class: "chip", "aria-pressed": "false", "data-genre": genre });
+      return painted(chip, genre);
     });
-    byId("legend").replaceChildren(...buttons.map((button) => el("li", {}, button)));
+    const choose = (chosen) => {
+      this.genre = this.genre === chosen.dataset.genre ? null : chosen.dataset.genre;
+      for (const chip of chips) chip.setAttribute("aria-pressed", chip.dataset.genre === this.genre);
+      this.draw();
+    };
+    byId("legend").replaceChildren(...chips.map((chip) => el("li", {}, chip)));
   }
 }
 

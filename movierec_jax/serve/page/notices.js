@@ -1,30 +1,20 @@
 /** Messages above the page: what went wrong, what it waits for, and the field for a token. */
 
 import { hooks } from "./api.js";
-import { byId, el } from "./dom.js";
+import { button, byId, el } from "./dom.js";
 
 /** Shows a problem under a name, instead of an earlier one of that name; without a problem takes it away. */
 export function notice(name, problem = null, retry = null) {
   if (problem?.name === "AbortError") return;
   byId("notices").querySelector(`[data-name="${name}"]`)?.remove();
   if (!problem) return;
-  const close = el("button", { type: "button", class: "button quiet", on: { click: () => notice(name) } }, "Dismiss");
+  const close = button("Dismiss", () => notice(name), { class: "button quiet" });
   const again =
     retry &&
-    el(
-      "button",
-      {
-        type: "button",
-        class: "button",
-        on: {
-          click: () => {
-            notice(name);
-            retry();
-          },
-        },
-      },
-      "Try again",
-    );
+    button("Try again", () => {
+      notice(name);
+      retry();
+    });
   byId("notices").append(el("div", { class: "notice", "data-name": name }, el("p", {}, problem.message), again, close));
 }
 
@@ -43,14 +33,11 @@ export async function attempt(name, call, retry = null) {
 }
 
 hooks.waiting = (detail, seconds) => {
-  notice("wait", new Error(""));
-  const text = byId("notices").querySelector('[data-name="wait"] p');
-  text.textContent = `The server is busy. ${detail} Trying again in ${seconds} ${seconds === 1 ? "second" : "seconds"}.`;
+  const again = `Trying again in ${seconds} ${seconds === 1 ? "second" : "seconds"}.`;
+  notice("wait", { message: `The server is busy. ${detail} ${again}` });
 };
 
-hooks.answered = () => {
-  notice("wait");
-};
+hooks.answered = () => notice("wait");
 
 hooks.askToken = (detail) =>
   new Promise((resolve) => {

@@ -1,8 +1,8 @@
 /** Stars: drawn, and as a field to rate with. */
 
-import { el, svg } from "./dom.js";
+import { button, el, svg } from "./dom.js";
 
-const STAR = "m12 2.6 2.9 6 6.6.9-4.8 4.6 1.2 6.5L12 17.5l-5.9 3.1 1.2-6.5L2.5 9.5l6.6-.9z";
+export const STAR = "m12 2.6 2.9 6 6.6.9-4.8 4.6 1.2 6.5L12 17.5l-5.9 3.1 1.2-6.5L2.5 9.5l6.6-.9z";
 const MOST_STEPS = 20;
 const MOST_STARS = 10;
 
@@ -72,11 +72,7 @@ export function starsField(scale, title, rating, onChange) {
     radio.style.width = `${(scale.share(value) - from) * 100}%`;
     return radio;
   });
-  const remove = el(
-    "button",
-    { type: "button", class: "remove", "aria-label": `Remove the rating of ${title}` },
-    cross(),
-  );
+  const remove = button(cross(), () => takeAway(), { class: "remove", "aria-label": `Remove the rating of ${title}` });
   const group = el(
     "div",
     { class: "rate-stars", role: "radiogroup", "aria-label": `Rating of ${title}` },
@@ -131,7 +127,6 @@ export function starsField(scale, title, rating, onChange) {
     } else return;
     event.preventDefault();
   });
-  remove.addEventListener("click", takeAway);
   show(rating);
   field.show = show;
   return field;
