@@ -1,0 +1,411 @@
+/** The map of the films, drawn on a canvas; it is moved by mouse, fingers and keys. */
+
+import { request } from "./api.js";
+import { button, byId, el, openFilm, say, svg } from "./dom.js";
+import { colourOf, keyOf, painted, tellingGenres, titleAndYear, titleOf } from "./films.js";
+import { attempt } from "./notices.js";
+import { STAR } from "./stars.js";
+
+const NUM_FILMS = 1000;
+const MARGIN = 28;
+const MOST_ZOOM = 40;
+const ZOOM_STEP = 1.5;
+const CLOSE_UP = 5;
+const DRAGGED = 5;
+const NEAR = { mouse: 12, touch: 24, pen: 16 };
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+export class FilmMap {
+  /** marks: gives whose ratings and recommendations are marked: `{ name, rated, listed }`, the films by key. */
+  constructor(marks) {
+    this.marks = marks;
+    this.canvas = byId("canvas");
+    this.context = this.canvas.getContext("2d");
+    this.films = null;
+    this.view = { zoom: 1, x: 0, y: 0 };
+    this.at = null;
+    this.genre = null;
+    this.pointers = new Map();
+    new ResizeObserver(() => this.resize()).observe(this.canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
+    this.listen();
+  }
+
+  async show() {
+    if (this.films) return this.draw();
+    await attempt(
+      "map",
+      async () => {
+        const { movies } = await request("v1/map", { query: { limit: NUM_FILMS } });
+        const most = Math.max(1, ...movies.map(({ num_ratings }) => num_ratings));
+        this.films = movies
+          .map((movie) => {
+            const [genre = ""] = tellingGenres(movie);
+            return { movie, genre, key: keyOf(movie), size: Math.sqrt(movie.num_ratings / most) };
+          })
+          .sort((one, other) => other.size - one.size);
+        this.showLegend();
+        this.draw();
+      },
+      () => this.show(),
+    );
+  }
+
+  /** Moves to a film and marks it; false where the map does not have it. */
+  async find(movie) {
+    await this.show();
+    const film = this.films?.find(({ key }) => key === keyOf(movie));
+    this.canvas.focus({ preventScroll: true });
+    if (!film) return say(`${titleOf(movie)} is not on the map: it has too few ratings.`);
+    const { x, y } = this.base(film);
+    const zoom = Math.max(this.view.zoom, CLOSE_UP);
+    this.view = { zoom, x: this.width / 2 - x * zoom, y: this.height / 2 - y * zoom };
+    this.point(film);
+  }
+
+  // Places: of the whole map unmoved, and as it lies now.
+
+  base({ movie }) {
+    return { x: MARGIN + movie.x * (this.width - 2 * MARGIN), y: MARGIN + movie.y * (this.height - 2 * MARGIN) };
+  }
+
+  place(film) {
+    const { x, y } = this.base(film);
+    return { x: x * this.view.zoom + this.view.x, y: y * this.view.zoom + this.view.y };
+  }
+
+  radius(film) {
+    const room = Math.min(1, Math.max(0.65, this.width / 900));
+    return room * (2.2 + 5.5 * film.size) * Math.min(3, this.view.zoom ** 0.4);
+  }
+
+  isSeen({ x, y }, margin = 0) {
+    return x >= margin && y >= margin && x <= this.width - margin && y <= this.height - margin;
+  }
+
+  resize() {
+    const { width, height } = this.canvas.getBoundingClientRect();
+    if (!width) return;
+    if (this.width) {
+      this.view.x *= width / this.width;
+      this.view.y *= height / this.height;
+    }
+    [this.width, this.height] = [width, height];
+    this.ratio = devicePixelRatio || 1;
+    this.canvas.width = Math.round(width * this.ratio);
+    this.canvas.height = Math.round(height * this.ratio);
+    this.draw();
+  }
+
+  zoom(by, x = this.width / 2, y = this.height / 2) {
+    const zoom = Math.min(MOST_ZOOM, Math.max(1, this.view.zoom * by));
+    const real = zoom / this.view.zoom;
+    this.view = { zoom, x: x - (x - this.view.x) * real, y: y - (y - this.view.y) * real };
+    this.hold();
+  }
+
+  pan(x, y) {
+    this.view.x += x;
+    this.view.y += y;
+    this.hold();
+  }
+
+  /** Keeps the map in its frame. */
+  hold() {
+    const most = this.view.zoom - 1;
+    this.view.x = Math.min(0, Math.max(-most * this.width, this.view.x));
+    this.view.y = Math.min(0, Math.max(-most * this.height, this.view.y));
+    this.draw();
+  }
+
+  whole() {
+    this.view = { zoom: 1, x: 0, y: 0 };
+    this.draw();
+  }
+
+  // Films: pointed at, and from one to the next.
+
+  nearest(x, y, within) {
+    let best = null;
+    let least = within;
+    for (const film of this.films ?? []) {
+      const place = this.place(film);
+      const distance = Math.hypot(place.x - x, place.y - y) - this.radius(film) / 2;
+      if (distance < least) [best, least] = [film, distance];
+    }
+    return best;
+  }
+
+  point(film, isSaid = true) {
+    if (film === this.at) return this.draw();
+    this.at = film;
+    this.draw();
+    if (film && isSaid) say(this.described(film));
+  }
+
+  described({ movie, genre, key }) {
+    const { rated, listed } = this.marks();
+    const marks = [rated.has(key) ? "rated" : null, listed.has(key) ? "recommended" : null];
+    return [titleAndYear(movie), genre, ...marks].filter(Boolean).join(", ");
+  }
+
+  step([right, down]) {
+    const from = this.at ?? this.nearest(this.width / 2, this.height / 2, Infinity);
+    if (!from || !this.at) return this.point(from);
+    const here = this.place(from);
+    let best = null;
+    let least = Infinity;
+    for (const film of this.films) {
+      const place = this.place(film);
+      const [x, y] = [place.x - here.x, place.y - here.y];
+      const ahead = x * right + y * down;
+      const aside = Math.abs(x * down) + Math.abs(y * right);
+      if (film === from || ahead <= 0.5 || aside > 1.2 * ahead || ahead + 2 * aside >= least) continue;
+      [best, least] = [film, ahead + 2 * aside];
+    }
+    if (!best) return;
+    const place = this.place(best);
+    if (!this.isSeen(place, MARGIN)) this.pan(this.width / 2 - place.x, this.height / 2 - place.y);
+    this.point(best);
+  }
+
+  open(film) {
+    openFilm(this.canvas, film.movie);
+  }
+
+  // What people do.
+
+  listen() {
+    const { canvas } = this;
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        this.zoom(Math.exp(-event.deltaY * (event.deltaMode ? 0.06 : 0.002)), event.offsetX, event.offsetY);
+      },
+      { passive: false },
+    );
+    canvas.addEventListener("pointerdown", (event) => {
+      canvas.setPointerCapture(event.pointerId);
+      if (!this.pointers.size) this.moved = 0;
+      this.pointers.set(event.pointerId, { x: event.offsetX, y: event.offsetY });
+    });
+    canvas.addEventListener("pointermove", (event) => this.move(event));
+    canvas.addEventListener("pointerup", (event) => {
+      const isClick = this.pointers.size === 1 && this.moved < DRAGGED;
+      this.pointers.delete(event.pointerId);
+      const film = isClick && this.nearest(event.offsetX, event.offsetY, NEAR[event.pointerType] ?? NEAR.mouse);
+      if (!film) return;
+      this.point(film, false);
+      this.open(film);
+    });
+    canvas.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
+    canvas.addEventListener("pointerleave", () => document.activeElement !== canvas && this.point(null));
+    canvas.addEventListener("keydown", (event) => this.press(event));
+    canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && !this.at && this.step([0, 0]));
+    canvas.addEventListener("blur", () => !byId("details").open && this.point(null));
+    byId("zoom-in").addEventListener("click", () => this.zoom(ZOOM_STEP));
+    byId("zoom-out").addEventListener("click", () => this.zoom(1 / ZOOM_STEP));
+    byId("zoom-all").addEventListener("click", () => this.whole());
+  }
+
+  move(event) {
+    const here = { x: event.offsetX, y: event.offsetY };
+    const last = this.pointers.get(event.pointerId);
+    if (!last) {
+      this.point(this.nearest(here.x, here.y, NEAR.mouse), false);
+      return;
+    }
+    this.pointers.set(event.pointerId, here);
+    this.moved += Math.hypot(here.x - last.x, here.y - last.y);
+    const others = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
+    if (!others.length) {
+      if (this.moved >= DRAGGED) this.pan(here.x - last.x, here.y - last.y);
+      return;
+    }
+    const [other] = others;
+    const apart = (point) => Math.max(1, Math.hypot(point.x - other.x, point.y - other.y));
+    this.pan((here.x - last.x) / 2, (here.y - last.y) / 2);
+    this.zoom(apart(here) / apart(last), (here.x + other.x) / 2, (here.y + other.y) / 2);
+  }
+
+  press(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    const arrow = ARROWS[event.key];
+    if (arrow && event.shiftKey) this.pan(-arrow[0] * this.width * 0.2, -arrow[1] * this.height * 0.2);
+    else if (arrow) this.step(arrow);
+    else if (event.key === "+" || event.key === "=") this.zoomAtFilm(ZOOM_STEP);
+    else if (event.key === "-") this.zoomAtFilm(1 / ZOOM_STEP);
+    else if (event.key === "0") this.whole();
+    else if ((event.key === "Enter" || event.key === " ") && this.at) this.open(this.at);
+    else return;
+    event.preventDefault();
+  }
+
+  zoomAtFilm(by) {
+    const { x, y } = this.at ? this.place(this.at) : { x: this.width / 2, y: this.height / 2 };
+    this.zoom(by, x, y);
+  }
+
+  // Drawing.
+
+  draw() {
+    if (this.isDrawn || !this.films || !this.width) return;
+    this.isDrawn = true;
+    requestAnimationFrame(() => {
+      this.isDrawn = false;
+      this.paint();
+    });
+  }
+
+  paint() {
+    const { context } = this;
+    const style = getComputedStyle(this.canvas);
+    const property = (name) => style.getPropertyValue(name).trim();
+    const [tone, step] = [Number(property("--tone")), Number(property("--tone-step"))];
+    const colours = {
+      text: property("--text"),
+      ground: property("--raised"),
+      gold: property("--gold"),
+      strong: property("--accent"),
+    };
+    const { rated, listed } = this.marks();
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.clearRect(0, 0, this.width, this.height);
+    const seen = this.films.map((film) => ({ film, ...this.place(film) })).filter((place) => this.isSeen(place, -20));
+    for (const { film, x, y } of seen) {
+      const [hue, chroma, shade] = colourOf(film.genre);
+      context.globalAlpha = this.genre === null || this.genre === film.genre ? 0.82 : 0.1;
+      context.fillStyle = `oklch(${tone + step * shade} ${chroma} ${hue})`;
+      disc(context, x, y, this.radius(film));
+      context.fill();
+    }
+    context.globalAlpha = 1;
+    const marked = seen.filter(({ film }) => listed.has(film.key) || rated.has(film.key));
+    for (const { film, x, y } of marked) {
+      if (rated.has(film.key)) {
+        star(context, x, y, this.radius(film) + 5);
+        context.fillStyle = colours.gold;
+        context.strokeStyle = colours.ground;
+        context.lineWidth = 1.5;
+        context.fill();
+        context.stroke();
+      } else ring(context, x, y, this.radius(film) + 3, colours.strong, colours.ground);
+    }
+    this.label(seen, marked, colours);
+    this.tip(colours);
+  }
+
+  /** The titles that find room: of films with a mark first, then of the most rated. */
+  label(seen, marked, colours) {
+    const { context } = this;
+    const most = Math.min(60, (this.width / 70) * Math.sqrt(this.view.zoom));
+    const taken = [];
+    const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = document.querySelector(".map-tools");
+    const tools = {
+      left: offsetLeft,
+      right: offsetLeft + offsetWidth,
+      top: offsetTop,
+      bottom: offsetTop + offsetHeight,
+    };
+    context.font = `500 12px ${getComputedStyle(this.canvas).fontFamily}`;
+    context.textBaseline = "middle";
+    context.lineJoin = "round";
+    for (const { film, x, y } of [...marked, ...seen]) {
+      if (taken.length >= most) break;
+      if (
+        film === this.at ||
+        (this.genre !== null && film.genre !== this.genre) ||
+        taken.some((box) => box.film === film)
+      )
+        continue;
+      const title = shortened(titleOf(film.movie));
+      const width = context.measureText(title).width;
+      const gap = this.radius(film) + 6;
+      const left = x + gap + width < this.width - 4 ? x + gap : x - gap - width;
+      const box = { film, left: left - 4, right: left + width + 4, top: y - 9, bottom: y + 9 };
+      if (box.left < 0 || box.top < 0 || box.bottom > this.height) continue;
+      if ([tools, ...taken].some((other) => overlap(box, other))) continue;
+      taken.push(box);
+      context.strokeStyle = colours.ground;
+      context.lineWidth = 4;
+      context.strokeText(title, left, y);
+      context.fillStyle = colours.text;
+      context.fillText(title, left, y);
+    }
+  }
+
+  tip(colours) {
+    const tip = byId("map-tip");
+    const place = this.at && this.place(this.at);
+    tip.hidden = !place || !this.isSeen(place);
+    if (tip.hidden) return;
+    ring(this.context, place.x, place.y, this.radius(this.at) + 5, colours.text, colours.ground);
+    tip.textContent = this.described(this.at);
+    const below = place.y < 60;
+    const left = Math.min(this.width - tip.offsetWidth / 2 - 6, Math.max(tip.offsetWidth / 2 + 6, place.x));
+    tip.style.left = `${left}px`;
+    tip.style.top = `${place.y + (below ? 1 : -1) * (this.radius(this.at) + 12)}px`;
+    tip.classList.toggle("is-below", below);
+  }
+
+  /** What is marked, in words; the map is drawn anew with it. */
+  showMarks() {
+    const { name, rated, listed } = this.marks();
+    const mark = (name, shape) => svg("svg", { viewBox: "0 0 24 24", class: name, "aria-hidden": "true" }, shape);
+    const gold = mark("mark-star", svg("path", { d: STAR }));
+    const circle = mark("mark-ring", svg("circle", { cx: 12, cy: 12, r: 8 }));
+    byId("marks").replaceChildren(
+      el("span", {}, gold, `rated by ${name} (${rated.size})`),
+      el("span", {}, circle, `recommended to ${name} (${listed.size})`),
+    );
+    this.draw();
+  }
+
+  showLegend() {
+    const counts = new Map();
+    for (const { genre } of this.films) counts.set(genre, (counts.get(genre) ?? 0) + 1);
+    const genres = [...counts].sort(([, one], [, other]) => other - one);
+    const chips = genres.map(([genre, count]) => {
+      const name = [el("span", { class: "genre" }, genre || "no genre"), el("span", { class: "hint" }, String(count))];
+      const chip = button(name, () => choose(chip), { class: "chip", "aria-pressed": "false", "data-genre": genre });
+      return painted(chip, genre);
+    });
+    const choose = (chosen) => {
+      this.genre = this.genre === chosen.dataset.genre ? null : chosen.dataset.genre;
+      for (const chip of chips) chip.setAttribute("aria-pressed", chip.dataset.genre === this.genre);
+      this.draw();
+    };
+    byId("legend").replaceChildren(...chips.map((chip) => el("li", {}, chip)));
+  }
+}
+
+function disc(context, x, y, radius) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+}
+
+function ring(context, x, y, radius, colour, ground) {
+  disc(context, x, y, radius);
+  context.strokeStyle = ground;
+  context.lineWidth = 5;
+  context.stroke();
+  context.strokeStyle = colour;
+  context.lineWidth = 2.5;
+  context.stroke();
+}
+
+function star(context, x, y, radius) {
+  context.beginPath();
+  for (let n = 0; n < 10; n += 1) {
+    const length = n % 2 ? radius * 0.45 : radius;
+    const angle = (n * Math.PI) / 5 - Math.PI / 2;
+    context.lineTo(x + length * Math.cos(angle), y + length * Math.sin(angle));
+  }
+  context.closePath();
+}
+
+const overlap = (one, other) =>
+  one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
+
+const shortened = (title) => (title.length > 28 ? `${title.slice(0, 26).trimEnd()}…` : title);
