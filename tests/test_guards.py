@@ -5,7 +5,7 @@ from starlette.exceptions import HTTPException
 
 from movierec_jax.schema import InputError
 from movierec_jax.serve import guards
-from movierec_jax.serve.guards import Guard, in_time, read_tokens
+from movierec_jax.serve.guards import Guard, read_tokens
 
 
 async def answer(scope, receive, send):
@@ -79,7 +79,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
         await asyncio.sleep(60)
 
     with pytest.raises(HTTPException) as refused:
-        asyncio.run(in_time(never)())
+        asyncio.run(Guard(answer, max_body_bytes=1).watched(never)())
     assert refused.value.status_code == 408
 
 
@@ -93,7 +93,7 @@ def test_what_comes_after_the_body_may_take_as_long_as_it_likes(monkeypatch):
         return messages.pop(0)
 
     async def both():
-        receive = in_time(slow)
+        receive = Guard(answer, max_body_bytes=1).watched(slow)
         return [(await receive())["type"] for _ in range(2)]
 
     assert asyncio.run(both()) == ["http.request", "http.disconnect"]

@@ -20,7 +20,7 @@ files storage ratings_log ratings_file movielens features_file cleaning vocab or
 moments grid known batches blocks progress
 metrics selection
 hosts sharding luck pooling exposure model objective optimizer recipe hiding pairs batch_rows train
-prepared workdir checkpoint recommend explain evaluate trained scoring report plots export_loader export
+prepared workdir checkpoint recommend likely explain evaluate trained scoring report plots export_loader export
 run
 serve.titles serve.catalogue serve.batching serve.loaded serve.recorded serve.problems serve.bodies serve.service
 serve.measures serve.guards serve.app serve.reload serve.server
@@ -43,7 +43,7 @@ BENCHMARK = [module for module in MODULES if module.startswith("benchmark.")]
 HOST = [*" ".join(LADDER[:4]).split(), "programs", "cli", "__init__"]
 # All but the suite that times our own programs, so that peers are not charged with JAX.
 HOST += [module for module in BENCHMARK if not module.startswith("benchmark.speed.")]
-DEVICE = [*LADDER[4].split(), "recommend"]
+DEVICE = [*LADDER[4].split(), "recommend", "likely"]
 DEVICE_LIBRARIES = {"flax", "jax", "jaxlib", "optax", "orbax"}
 # Tables and all that opens files.
 TABLE_LIBRARIES = {"gzip", "io", "json", "os", "pandas", "pathlib", "pyarrow", "shutil", "tensorboardX", "zipfile"}

@@ -36,7 +36,7 @@ def test_whatever_is_asked_is_answered_as_documented(document):
     operations = [found.ok() for found in document.get_all_operations()]
     assert len(operations) == 15
     for operation in operations:
-        hypothesis.given(operation.as_strategy())(SETTINGS(answered_as_documented))()
+        SETTINGS(hypothesis.given(operation.as_strategy())(answered_as_documented))()
 
 
 def answered_as_documented(case):

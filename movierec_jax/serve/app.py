@@ -46,7 +46,6 @@ def new_app(service: Service, config: ServeConfig, measures: Measures) -> ASGIAp
         # Their pages are loaded from other hosts.
         docs_url=None,
         redoc_url=None,
-        max_body_size=config.max_body_bytes,
         responses={"4XX": problem("the request cannot be answered"), 503: problem("too many requests wait")},
     )
     problems.add_handlers(app)

@@ -75,7 +75,7 @@ class Guard:
             refusal.headers["connection"] = "close"
             await refusal(scope, receive, with_headers)
             return
-        await self.app(scope, in_time(receive), with_headers)
+        await self.app(scope, self.watched(receive), with_headers)
 
     def too_large(self, scope: Scope) -> Response | None:
         """The answer to a request that is too large by what it says of itself."""
@@ -85,7 +85,7 @@ class Guard:
             return problems.response(431, f"the headers are longer than {MOST_HEADER_BYTES:,} bytes")
         length = header(scope, b"content-length")
         if length.isdigit() and int(length[:20]) > self.max_body_bytes:
-            return problems.response(413, f"the body is longer than {self.max_body_bytes:,} bytes; ask in parts")
+            return problems.response(413, self.too_long)
         return None
 
     def misdirected(self, scope: Scope) -> Response | None:
@@ -116,29 +116,38 @@ class Guard:
             return None
         return problems.response(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
 
+    def watched(self, receive: Receive) -> Receive:
+        """The same, but the body has to come in time, and to be no longer than allowed.
+
+        Raises HTTPException 408 and 413 where it is not.
+        """
+        size, is_whole = 0, False
+
+        async def part() -> Message:
+            nonlocal size, is_whole
+            if is_whole:
+                return await receive()
+            try:
+                async with asyncio.timeout(BODY_SECONDS):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, f"no more of the body came within {BODY_SECONDS:g} seconds") from None
+            size, is_whole = size + len(message.get("body", b"")), not message.get("more_body", False)
+            if size > self.max_body_bytes:
+                raise HTTPException(413, self.too_long)
+            return message
+
+        return part
+
+    @property
+    def too_long(self) -> str:
+        """What is said of a body that is longer than allowed."""
+        return f"the body is longer than {self.max_body_bytes:,} bytes; ask in parts"
+
 
 def header(scope: Scope, name: bytes) -> bytes:
     """The value of a header, the first of its name; nothing where there is none."""
     return next((value for found, value in scope["headers"] if found == name), b"")
-
-
-def in_time(receive: Receive) -> Receive:
-    """The same, but each part of the body has to come in time. Raises HTTPException 408 where one does not."""
-    is_whole = False
-
-    async def part() -> Message:
-        nonlocal is_whole
-        if is_whole:
-            return await receive()
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                message = await receive()
-        except TimeoutError:
-            raise HTTPException(408, f"no more of the body came within {BODY_SECONDS:g} seconds") from None
-        is_whole = not message.get("more_body", False)
-        return message
-
-    return part
 
 
 def read_tokens(path: str) -> list[str]:

@@ -14,14 +14,15 @@ from movierec_jax.config import ServeConfig
 from movierec_jax.evaluate import noise_of
 from movierec_jax.explain import content_part, history_parts
 from movierec_jax.known import lay_out, told_of_user
+from movierec_jax.likely import likely_top_k, settles
 from movierec_jax.model import Encoded, encode_histories, own_of_users
 from movierec_jax.recency import recency_of
-from movierec_jax.recommend import Rated, predict_stars, top_k_blocks
+from movierec_jax.recommend import Rated, TopK, predict_stars, top_k_blocks
 from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, InputError, Links
 from movierec_jax.serve.catalogue import Catalogue
 from movierec_jax.trained import Recommender, largest
 
-# Each size that there are programs for is so many times the one before it.
+# There are programs for numbers of pieces, and for lengths of lists, each so many times the one before it.
 GROWTH = 4
 
 # Ratings of the pieces that histories are laid out in, and the fewest pieces that there is a program for.
@@ -191,8 +192,7 @@ class Loaded:
         """Everybody as the model sees them: `[members, ...]` each, in NumPy's arrays."""
         found: list[Encoded | None] = [self.known_vector(asker) for asker in askers]
         missing = [place for place, vector in enumerate(found) if vector is None]
-        for first in range(0, len(missing), self.config.max_batch):
-            part = missing[first : first + self.config.max_batch]
+        for part in in_batches(missing, self.config.max_batch):
             fresh = self.encode([self.history(askers[place]) for place in part])
             for number, place in enumerate(part):
                 vector = jax.tree.map(lambda array, number=number: array[:, number], fresh)
@@ -237,51 +237,79 @@ class Loaded:
             return self.lists(questions)
 
     def lists(self, questions: Sequence[Question]) -> list[Listed]:
-        """The same, by one thread at a time."""
-        vectors = self.encoded([question.asker for question in questions])
-        lists: list[Listed | None] = [None] * len(questions)
-        for diversity in {question.diversity for question in questions}:
-            place = [n for n, question in enumerate(questions) if question.diversity == diversity]
-            for first in range(0, len(place), self.config.max_batch):
-                part = place[first : first + self.config.max_batch]
-                found = self.top([questions[n] for n in part], [vectors[n] for n in part], diversity)
-                for n, listed in zip(part, found, strict=True):
-                    lists[n] = listed
-        return [listed for listed in lists if listed is not None]
+        """The same, by one thread at a time: by a close look where that may settle a list, by all movies where not."""
+        asked = list(zip(questions, self.encoded([question.asker for question in questions]), strict=True))
+        found: dict[int, tuple[TopK, int]] = {}
+        close = [n for n, (question, _) in enumerate(asked) if self.may_settle(question)]
+        for batch in in_batches(close, self.config.max_batch):
+            top, is_settled = self.likely_top_k([asked[n] for n in batch])
+            found |= {n: (top, place) for place, n in enumerate(batch) if is_settled[place]}
+        rest = [n for n in range(len(asked)) if n not in found]
+        for diversity in {questions[n].diversity for n in rest}:
+            same = [n for n in rest if questions[n].diversity == diversity]
+            for batch in in_batches(same, 1 if diversity else self.config.max_batch):
+                top = self.whole_top_k([asked[n] for n in batch], diversity)
+                found |= {n: (top, place) for place, n in enumerate(batch)}
+        return [self.listed(*one, *found[n]) for n, one in enumerate(asked)]
 
-    def top(self, questions: Sequence[Question], vectors: Sequence[Encoded], diversity: float) -> list[Listed]:
-        """The same of questions that one program answers."""
-        size = grown(len(questions), 1, self.config.max_batch)
-        k = grown(max(question.k for question in questions), SHORTEST, self.longest_list)
-        users = jax.tree.map(lambda *rows: np.stack(rows + rows[:1] * (size - len(rows)), axis=1), *vectors)
-        seen = [np.zeros(0, np.int32) if one.include_seen else self.seen(one.asker) for one in questions]
-        start = np.cumsum([0, *map(len, seen), *[0] * (size - len(seen))])
-        is_listed = None
-        if any(question.is_listed is not None for question in questions):
-            is_listed = np.ones((size, self.num_movies), bool)
-            for row, question in zip(is_listed, questions, strict=False):
-                row[:] = True if question.is_listed is None else question.is_listed
-        (_, top), *_ = top_k_blocks(
+    def may_settle(self, question: Question) -> bool:
+        """Whether a close look may settle a list. It is for processors whose memory is the host's too."""
+        is_plain = question.diversity == 0 and settles(self.recommender.order, question.k)
+        return is_plain and jax.default_backend() == "cpu"
+
+    def likely_top_k(self, asked: Sequence[tuple[Question, Encoded]]) -> tuple[TopK, Bool[np.ndarray, " asked"]]:
+        """The lists of a batch by a close look, and which of them are settled."""
+        listed = [None if question.is_listed is None else np.flatnonzero(question.is_listed) for question, _ in asked]
+        k = max(question.k for question, _ in asked)
+        run = self.recommender
+        return likely_top_k(
+            self.model, run.order, run.params, self.stacked(asked), run.encoded[1], self.left_out(asked), k, listed
+        )
+
+    def whole_top_k(self, asked: Sequence[tuple[Question, Encoded]], diversity: float) -> TopK:
+        """The lists of a batch by the scores of all movies."""
+        users, seen = self.stacked(asked), self.left_out(asked)
+        size = users.bias.shape[1]
+        k = min(grown(max(question.k for question, _ in asked), GROWTH, SHORTEST), self.longest_list)
+        is_listed = np.ones((size, self.num_movies), bool)
+        for row, (question, _) in zip(is_listed, asked, strict=False):
+            row[:] = True if question.is_listed is None else question.is_listed
+        rated = Rated(np.cumsum([0, *map(len, seen), *[0] * (size - len(seen))]), np.concatenate(seen))
+        run, rows = self.recommender, np.arange(size, dtype=np.int32)
+        spare = self.spare.setdefault(size, [])
+        blocks = top_k_blocks(
             self.model,
-            self.recommender.order,
-            self.recommender.params,
+            run.order,
+            run.params,
             users,
-            self.recommender.encoded[1],
-            np.arange(size, dtype=np.int32),
-            Rated(start, np.concatenate(seen)),
+            run.encoded[1],
+            rows,
+            rated,
             k,
             size,
             is_listed,
             diversity,
-            spare=self.spare.setdefault(size, []),
+            spare=spare,
         )
-        lists = []
-        for n, question in enumerate(questions):
-            is_filled = top.movie_row[n, : question.k] < self.num_movies
-            row, score, stars = (table[n, : question.k][is_filled] for table in (top.movie_row, top.score, top.stars))
-            reasons = self.reasons(question.asker, vectors[n], row) if question.explain else None
-            lists.append(Listed(row, score, np.clip(stars, *np.array(self.run.rating_scale, np.float32)), reasons))
-        return lists
+        return next(top for _, top in blocks)
+
+    def stacked(self, asked: Sequence[tuple[Question, Encoded]]) -> Encoded:
+        """The users of a batch side by side, filled up to a size that there are programs for."""
+        vectors = [vector for _, vector in asked]
+        size = min(grown(len(vectors), 2), self.config.max_batch)
+        return jax.tree.map(lambda *rows: np.stack(rows + rows[:1] * (size - len(rows)), axis=1), *vectors)
+
+    def left_out(self, asked: Sequence[tuple[Question, Encoded]]) -> list[Int32[np.ndarray, " _seen"]]:
+        """The rows of movies that each list of a batch may not hold."""
+        nothing = np.zeros(0, np.int32)
+        return [nothing if question.include_seen else self.seen(question.asker) for question, _ in asked]
+
+    def listed(self, question: Question, vector: Encoded, top: TopK, place: int) -> Listed:
+        """One list of a batch, as long as it is asked for, with its reasons."""
+        is_filled = top.movie_row[place, : question.k] < self.num_movies
+        row, score, stars = (table[place, : question.k][is_filled] for table in (top.movie_row, top.score, top.stars))
+        reasons = self.reasons(question.asker, vector, row) if question.explain else None
+        return Listed(row, score, np.clip(stars, *np.array(self.run.rating_scale, np.float32)), reasons)
 
     def reasons(
         self, asker: Asker, vector: Encoded, movie_row: Int32[np.ndarray, " listed"]
@@ -351,14 +379,19 @@ class Loaded:
             raise InputError("not all numbers of the model are finite; train it anew")
         longest = max(int(np.bincount(self.run.train.user_row).max()), self.config.max_ratings)
         nobody = Asker(None, {})
-        for num_pieces in sizes(FEWEST_PIECES, GROWTH * longest // PIECE_LENGTH):
+        for num_pieces in sizes(GROWTH * longest // PIECE_LENGTH, GROWTH, FEWEST_PIECES):
             filling = np.zeros(num_pieces * PIECE_LENGTH, np.int32)
             ratings = filling.astype(np.float32), filling.astype(np.int64)
             self.encode([History(self.run.users.unknown, filling, *ratings)])
-        for size in sizes(1, self.config.max_batch):
-            for k in sizes(SHORTEST, self.longest_list):
-                for diversity in (0.0, 0.5):
-                    self.answer([Question(nobody, min(k, self.longest_list), diversity=diversity)] * size)
+        vector = self.encoded([nobody])[0]
+        for size in sizes(self.config.max_batch, 2):
+            batch = [(Question(nobody, self.longest_list), vector)] * min(size, self.config.max_batch)
+            if self.may_settle(Question(nobody, 1)):
+                self.likely_top_k(batch)
+            for k in sizes(self.longest_list, GROWTH, SHORTEST):
+                asked = [(Question(nobody, min(k, self.longest_list)), vector)] * len(batch)
+                for diversity in (0.0, 0.5) if size == 1 else (0.0,):
+                    self.whole_top_k(asked, diversity)
         self.predict([nobody], np.zeros(1, np.int32), np.zeros(1, np.int32))
 
 
@@ -376,22 +409,27 @@ def by_user(
     return order, np.concatenate([[0], np.cumsum(count)])
 
 
-def sizes(first: int, last: int) -> list[int]:
-    """From the first on, each GROWTH times the one before, up to the first that is not below the last."""
+def sizes(last: int, growth: int, first: int = 1) -> list[int]:
+    """From the first on, each so many times the one before, up to one that is not below the last."""
     found = [first]
     while found[-1] < last:
-        found.append(found[-1] * GROWTH)
+        found.append(found[-1] * growth)
     return found
 
 
-def grown(wanted: int, first: int, last: int) -> int:
-    """The size that serves what is wanted, which is the last at most: one of `sizes`, or the last if it is less."""
-    return min(sizes(first, wanted)[-1], last)
+def grown(wanted: int, growth: int, first: int = 1) -> int:
+    """The smallest of such sizes that is not below what is wanted."""
+    return sizes(wanted, growth, first)[-1]
+
+
+def in_batches(numbers: Sequence[int], size: int) -> list[Sequence[int]]:
+    """The same numbers, so many at a time."""
+    return [numbers[first : first + size] for first in range(0, len(numbers), size)]
 
 
 def filled_up(links: Links) -> Links:
     """Links with as many pieces as there are programs for. An owner above all others marks filling."""
-    more = sizes(FEWEST_PIECES, len(links.owner))[-1] - len(links.owner)
+    more = grown(len(links.owner), GROWTH, FEWEST_PIECES) - len(links.owner)
 
     def filled(array: np.ndarray, filling: int) -> np.ndarray:
         return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, more)], constant_values=filling)

@@ -42,6 +42,8 @@ def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
                 lifespan="off",
                 log_level="warning",
                 access_log=False,
+                # What they say of the client could be made up.
+                proxy_headers=False,
                 server_header=False,
                 timeout_graceful_shutdown=LAST_SECONDS,
             )
