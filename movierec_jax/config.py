@@ -389,7 +389,9 @@ class ServeConfig:
     max_k: int = setting(100, "movies of a list at most")
     max_ratings: int = setting(1000, "ratings, or pairs to predict, in one request at most")
     max_body_bytes: int = setting(2**20, "bytes of a request's body at most")
-    batch_ms: float = setting(1.0, "milliseconds for which a list waits for others, to be worked on together")
+    batch_ms: float = setting(
+        0.0, "milliseconds for which a list waits for others to be worked on with it, beside those that wait already"
+    )
     max_batch: int = setting(16, "lists worked on together at most")
     max_waiting: int = setting(256, "lists that may wait; those beyond are refused with 503 and Retry-After")
     rate_limit: str | None = setting(

@@ -1,10 +1,12 @@
 """The process that serves: a workdir in, requests answered until it is told to end."""
 
 import contextlib
+import gc
 import os
 import pathlib
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 
 import uvicorn
@@ -20,6 +22,9 @@ from movierec_jax.storage import is_url
 # How long requests that are under way may take once the service is told to end.
 LAST_SECONDS = 10
 
+# How long a thread may hold up another.
+SWITCH_SECONDS = 0.0005
+
 
 def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
     """Serves the run of a workdir until SIGINT or SIGTERM, which let requests under way end.
@@ -33,6 +38,11 @@ def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
         raise InputError(f"--workdir={workdir}: name a folder of this machine; ratings are kept there as they come")
     with in_service(pathlib.Path(workdir), config, mesh) as (service, measures):
         app = new_app(service, config, measures)
+        # The thread that works on lists is not to wait for one that answers requests as long as Python would have it.
+        sys.setswitchinterval(SWITCH_SECONDS)
+        # What is loaded stays, and need not be looked through for garbage again and again.
+        gc.collect()
+        gc.freeze()
         with listening(config.host, config.port) as listener:
             host, port = listener.getsockname()[:2]
             name = f"[{host}]" if ":" in host else host
