@@ -2,21 +2,15 @@
 
 import contextlib
 import json
-import pathlib
 import re
 import shutil
-import subprocess
-import sys
 
 import pytest
-
-from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig
-from movierec_jax.run import train_run
+from served import served
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
-ROOT = pathlib.Path(__file__).parents[1]
 CHROMIUM = shutil.which("chromium")
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
 WAIT_MS = 30_000
@@ -25,26 +19,10 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
+def address(films_workdir, tmp_path_factory):
     """Where the page of a small run is served."""
-    folder = tmp_path_factory.mktemp("page") / "run"
-    config = Config(
-        data=DataConfig(ratings=str(ROOT / "data" / "ml-latest-small")),
-        model=ModelConfig(embedding_dim=4, hidden_dims=()),
-        train=TrainConfig(epochs=3, batch_size=8192, patience=0),
-        evaluation=EvalConfig(eval_k=(10,)),
-    )
-    train_run(config, folder)
-    command = [sys.executable, "-u", str(ROOT / "scripts" / "serve.py"), f"--workdir={folder}", "--port=0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        line = server.stdout.readline()
-        found = re.search(r"http://\S+", line)
-        try:
-            assert found, line
-            yield found[0]
-        finally:
-            server.terminate()
-            server.communicate(timeout=30)
+    with served(shutil.copytree(films_workdir, tmp_path_factory.mktemp("page") / "run")) as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -148,6 +126,21 @@ def test_ratings_stay_in_the_browser_until_removed_or_forgotten(opened):
     page.get_by_role("button", name="Forget my ratings").click()
     assert wait_for_other(page, without) == first
     assert page.evaluate("localStorage.getItem('movierec ratings')") == "[]"
+
+
+def test_films_that_the_server_has_lost_are_forgotten(opened):
+    page = opened(expected="Failed to load resource")
+    listed(page)
+    lost = {"movie_id": 10**9, "title": "Lost", "year": None, "genres": []}
+    rate(page, 0, 5)
+    add = """lost => {
+        const kept = JSON.parse(localStorage.getItem("movierec ratings"));
+        localStorage.setItem("movierec ratings", JSON.stringify([...kept, {movie: lost, rating: 3}]));
+    }"""
+    page.evaluate(add, lost)
+    page.reload()
+    assert listed(page)
+    assert len(json.loads(page.evaluate("localStorage.getItem('movierec ratings')"))) == 1
 
 
 def test_a_search_forgives_typos(opened):

@@ -61,7 +61,9 @@ class Catalogue:
     def details(self, row: int) -> dict[str, Any]:
         """All that is told of a movie."""
         content = self.recommender.run.movie_content
-        names = [content.names[feature] for feature in content.feature[content.row == row]]
+        own = np.flatnonzero(content.row == row)
+        # Those that most users wrote come first.
+        names = [content.names[content.feature[place]] for place in own[np.argsort(-content.value[own], kind="stable")]]
         tags = [name.removeprefix(TAG_FEATURE) for name in names if name.startswith(TAG_FEATURE)]
         return {**self.card(row, figures=True), "tags": tags}
 

@@ -21,8 +21,6 @@ import { starsField } from "./stars.js";
 const FIRST_FOUND = 8;
 const FIRST_RATED = 10;
 const FIRST_LISTED = 12;
-// What the server says of genres and years that no film has.
-const LEAVES_NONE = /leave no movie/;
 
 export class Desk {
   /** model: what the server says of its model; scale: its stars. */
@@ -200,13 +198,7 @@ export class Desk {
 
   async recommendations(signal) {
     const filters = this.filters();
-    if (filters.year_from > filters.year_to) return [];
-    try {
-      return await this.person.recommendations(filters, signal);
-    } catch (error) {
-      if (LEAVES_NONE.test(error.message)) return [];
-      throw error;
-    }
+    return filters.year_from > filters.year_to ? [] : this.person.recommendations(filters, signal);
   }
 
   showListState() {

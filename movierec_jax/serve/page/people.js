@@ -52,6 +52,30 @@ export class Visitor {
   }
 
   async recommendations(filters, signal) {
+    try {
+      return await this.listed(filters, signal);
+    } catch (error) {
+      if (error.status !== 422 || !(await this.forgetUnknown(signal))) throw error;
+      return this.listed(filters, signal);
+    }
+  }
+
+  /** Forgets films that the server does not have, as after it was given other data; tells whether there were any. */
+  async forgetUnknown(signal) {
+    const before = this.ratings.size;
+    for (const [key, { movie }] of [...this.ratings]) {
+      try {
+        await request(`v1/movies/${part(movie.movie_id)}`, { signal });
+      } catch (error) {
+        if (error.status !== 404) throw error;
+        this.ratings.delete(key);
+      }
+    }
+    this.keep();
+    return this.ratings.size < before;
+  }
+
+  async listed(filters, signal) {
     const ratings = [...this.ratings.values()].map(({ movie, rating }) => ({ movie_id: movie.movie_id, rating }));
     const body = { ratings, ...filters, explain: true };
     return (await request("v1/recommendations", { method: "POST", body, signal })).movies;
