@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from movierec_jax.serve.catalogue import Catalogue, positions, rank
+from movierec_jax.serve.people import People
 
 
 @pytest.fixture(scope="module")
 def catalogue(films):
-    return Catalogue(films)
+    return Catalogue(films, People(films).movie_rows)
 
 
 def test_every_movie_of_the_data_has_a_card(catalogue, films):

@@ -22,8 +22,8 @@ metrics selection
 hosts sharding luck pooling exposure model objective optimizer recipe hiding pairs batch_rows train
 prepared workdir checkpoint recommend likely explain evaluate trained scoring report plots export_loader export
 run
-serve.titles serve.catalogue serve.batching serve.loaded serve.recorded serve.problems serve.bodies serve.service
-serve.measures serve.guards serve.app serve.reload serve.server
+serve.titles serve.catalogue serve.people serve.batching serve.loaded serve.recorded serve.problems serve.bodies
+serve.service serve.measures serve.guards serve.app serve.reload serve.server
 targets costs sizes compiled
 tuning
 programs cli

@@ -7,7 +7,8 @@ from movierec_jax.config import ServeConfig
 from movierec_jax.model import encode_histories
 from movierec_jax.recommend import score_block
 from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, USER_ID
-from movierec_jax.serve.loaded import Asker, Loaded, Question, Rating, grown, sizes
+from movierec_jax.serve.loaded import Loaded, Question, grown, sizes
+from movierec_jax.serve.people import Asker, Rating
 
 CONFIG = ServeConfig(max_batch=4, max_k=20, max_ratings=50)
 LIKED = {318: 5.0, 296: 4.5, 2571: 2.0}
@@ -113,7 +114,7 @@ def test_a_rating_of_a_cold_movie_tells_nothing_and_is_named(loaded):
     cold = int(loaded.run.movies.ids[len(loaded.run.movies)])
     with_cold, without = lists(loaded, Question(new({**LIKED, cold: 5.0}), 10), Question(new(LIKED), 10))
     assert with_cold[0] == without[0]
-    assert loaded.ignored(new({**LIKED, cold: 5.0}).recorded) == [cold]
+    assert loaded.people.ignored(new({**LIKED, cold: 5.0}).recorded) == [cold]
 
 
 def test_an_encoded_user_is_kept_until_they_rate_again(loaded):

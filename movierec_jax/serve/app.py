@@ -126,23 +126,22 @@ def add_movies(app: FastAPI, service: Service) -> None:
         limit: Annotated[int, Query(ge=1, le=MOST_FOUND)] = 10,
     ) -> Response:
         """The movies whose titles match best; without a query those with most ratings."""
-        return as_json({"movies": await run_in_threadpool(service.loaded.catalogue.search, query, limit)})
+        return as_json(await run_in_threadpool(service.search, query, limit))
 
     @app.get("/v1/movies/{movie_id}", responses=of(bodies.MovieDetails), tags=["movies"])
     async def movie(movie_id: MovieId) -> Response:
         """All that is known of a movie."""
-        return as_json(service.loaded.catalogue.details(service.movie_row(movie_id)))
+        return as_json(await run_in_threadpool(service.movie, movie_id))
 
     @app.get("/v1/movies/{movie_id}/similar", responses=of(bodies.SimilarMovies), tags=["movies"])
     async def similar(movie_id: MovieId, k: Annotated[int, Query(ge=1, le=MOST_SIMILAR)] = 10) -> Response:
         """The movies most like one."""
-        row = service.movie_row(movie_id)
-        return as_json({"movies": await run_in_threadpool(service.loaded.catalogue.similar, row, k)})
+        return as_json(await run_in_threadpool(service.similar, movie_id, k))
 
     @app.get("/v1/map", responses=of(bodies.Map), tags=["movies"])
     async def on_map(limit: Annotated[int, Query(ge=1, le=MOST_ON_MAP)] = 1000) -> Response:
         """The movies with most ratings on a map, where those that are alike stand near each other."""
-        return as_json({"movies": await run_in_threadpool(service.loaded.catalogue.on_map, limit)})
+        return as_json(await run_in_threadpool(service.on_map, limit))
 
 
 def add_state(app: FastAPI, service: Service, measures: Measures) -> None:

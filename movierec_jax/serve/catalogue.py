@@ -15,12 +15,14 @@ TAG_FEATURE = "tag="
 
 
 class Catalogue:
-    """The movies of a run, in the order of their rows: those of train, then those of which content alone is known."""
+    """The movies of a run, in the order of their rows: those of train, then those of which content alone is known.
 
-    def __init__(self, recommender: Recommender):
+    rows: the row of each id.
+    """
+
+    def __init__(self, recommender: Recommender, rows: dict[int | str, int]):
         run = recommender.run
-        self.recommender, self.movies = recommender, run.movies
-        self.rows = {movie_id: row for row, movie_id in enumerate(run.movies.ids.tolist())}
+        self.recommender, self.movies, self.rows = recommender, run.movies, rows
         table = run.movie_table.set_index(MOVIE_ID).reindex(run.movies.ids)
         count = np.bincount(run.train.movie_row, minlength=len(run.movies.ids))[: len(run.movies.ids)]
         total = np.bincount(run.train.movie_row, run.parts.train[RATING], minlength=len(count))[: len(count)]

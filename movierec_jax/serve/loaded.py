@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -16,10 +16,10 @@ from movierec_jax.explain import content_part, history_parts
 from movierec_jax.known import lay_out, told_of_user
 from movierec_jax.likely import likely_top_k, settles
 from movierec_jax.model import Encoded, encode_histories, own_of_users
-from movierec_jax.recency import recency_of
 from movierec_jax.recommend import Rated, TopK, predict_stars, top_k_blocks
 from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, InputError, Links
 from movierec_jax.serve.catalogue import Catalogue
+from movierec_jax.serve.people import Asker, History, People
 from movierec_jax.trained import Recommender, largest
 
 # There are programs for numbers of pieces, and for lengths of lists, each so many times the one before it.
@@ -35,38 +35,14 @@ SHORTEST = 16
 # Users whose encoded histories are kept, beside those of the run.
 KEPT_VECTORS = 10_000
 
+# Selections of movies that are kept.
+KEPT_SELECTIONS = 256
+
 # Keeps the shares of what adds nothing zero.
 SMALLEST = 1e-12
 
 # Rated movies and features that are told as reasons for one movie.
 REASONS = 2
-
-
-class Rating(NamedTuple):
-    """A rating given while the service runs. timestamp: seconds since 1970, NO_TIMESTAMP where it has none."""
-
-    rating: float
-    timestamp: int
-
-
-class History(NamedTuple):
-    """What is known of a user: a row, which is the unknown one of somebody new, and ratings of movies of train."""
-
-    user_row: int
-    movie_row: Int32[np.ndarray, " rated"]
-    rating: Float32[np.ndarray, " rated"]
-    timestamp: Int64[np.ndarray, " rated"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Asker:
-    """Whom a list is for: a user by id, or None for somebody who is known by the ratings alone.
-
-    recorded: ratings by movie id beside those of the run, in whose place they stand.
-    """
-
-    user_id: int | str | None
-    recorded: Mapping[int | str, Rating]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,14 +76,13 @@ class Loaded:
     def __init__(self, recommender: Recommender, config: ServeConfig, version: str):
         self.recommender, self.config, self.version = recommender, config, version
         self.run, self.model = recommender.run, recommender.run.model
-        self.catalogue = Catalogue(recommender)
-        self.user_rows = {user_id: row for row, user_id in enumerate(self.run.users.ids.tolist())}
-        self.user_places = {user_id: place for place, user_id in enumerate(recommender.everybody.tolist())}
+        self.people = People(recommender)
+        self.catalogue = Catalogue(recommender, self.people.movie_rows)
         self.own = np.asarray(own_of_users(recommender.params, self.run.known, model=self.model))
         self.vectors: dict[int | str, tuple[Mapping, Encoded]] = {}
         self.spare: dict[int, list[tuple[Array, ...]]] = {}
+        self.selections: dict[tuple, Bool[np.ndarray, " movies"]] = {}
         self.lock = threading.Lock()
-        self.train_place = by_user(self.run.train.user_row, len(self.run.users))
         self.noise = self.noise_of_ratings()
         self.warm()
 
@@ -132,70 +107,15 @@ class Loaded:
 
     # Users.
 
-    def is_in_data(self, user_id: int | str) -> bool:
-        """Whether any part of the run has ratings of a user."""
-        return user_id in self.user_places
-
-    def num_trained(self, user_id: int | str) -> int:
-        """How many ratings train has of a user."""
-        return len(self.places_in_train(self.user_row(user_id)))
-
-    def user_row(self, user_id: int | str | None) -> int:
-        """The row of a user, the unknown one of somebody new."""
-        return self.run.users.unknown if user_id is None else self.user_rows.get(user_id, self.run.users.unknown)
-
-    def places_in_train(self, user_row: int) -> Int64[np.ndarray, " rated"]:
-        """Where the ratings of a user stand in train."""
-        order, start = self.train_place
-        return order[start[user_row] : start[user_row + 1]] if user_row < len(self.run.users) else order[:0]
-
-    def seen(self, asker: Asker) -> Int32[np.ndarray, " seen"]:
-        """The rows of the movies that somebody has rated, in the data or since."""
-        own = np.array(list(self.rows_of_train(asker.recorded)), np.int32)
-        place = None if asker.user_id is None else self.user_places.get(asker.user_id)
-        if place is None:
-            return own
-        rated = self.recommender.rated.of_user(place)
-        return np.union1d(rated, own) if len(own) else rated
-
-    def rows_of_train(self, recorded: Mapping[int | str, Rating]) -> dict[int, Rating]:
-        """Ratings by the rows of their movies, of those that train has."""
-        found = {self.catalogue.rows.get(movie_id, self.num_movies): rating for movie_id, rating in recorded.items()}
-        return {row: rating for row, rating in found.items() if row < self.num_movies}
-
-    def ignored(self, recorded: Mapping[int | str, Rating]) -> list[int | str]:
-        """The movies of ratings that tell nothing, since train has none of them."""
-        return [
-            movie_id for movie_id in recorded if self.catalogue.rows.get(movie_id, self.num_movies) >= self.num_movies
-        ]
-
-    def history(self, asker: Asker) -> History:
-        """What train and the ratings since tell of somebody."""
-        user_row, recorded = self.user_row(asker.user_id), self.rows_of_train(asker.recorded)
-        place, train = self.places_in_train(user_row), self.run.train
-        row = np.array(list(recorded), np.int32)
-        place = place[~np.isin(train.movie_row[place], row)]
-        return History(
-            user_row,
-            np.concatenate([train.movie_row[place], row]),
-            np.concatenate([train.rating[place], np.array([one.rating for one in recorded.values()], np.float32)]),
-            np.concatenate([train.timestamp[place], np.array([one.timestamp for one in recorded.values()], np.int64)]),
-        )
-
-    def counts_in_exposure(self, history: History) -> Float32[np.ndarray, " rated"]:
-        """How much each rating of a history counts in the exposure of its user."""
-        if not self.run.recipe.looks_at_next:
-            return np.ones(len(history.rating), np.float32)
-        return recency_of(np.zeros(len(history.rating), np.int32), history.timestamp)
-
     def encoded(self, askers: Sequence[Asker]) -> list[Encoded]:
         """Everybody as the model sees them: `[members, ...]` each, in NumPy's arrays."""
         found: list[Encoded | None] = [self.known_vector(asker) for asker in askers]
         missing = [place for place, vector in enumerate(found) if vector is None]
         for part in in_batches(missing, self.config.max_batch):
-            fresh = self.encode([self.history(askers[place]) for place in part])
+            fresh = self.encode([self.people.history(askers[place]) for place in part])
             for number, place in enumerate(part):
-                vector = jax.tree.map(lambda array, number=number: array[:, number], fresh)
+                # A copy: what is kept would hold the whole batch.
+                vector = jax.tree.map(lambda array, number=number: array[:, number].copy(), fresh)
                 found[place] = vector
                 self.keep(askers[place], vector)
         return [vector for vector in found if vector is not None]
@@ -205,7 +125,7 @@ class Loaded:
         if asker.user_id is None:
             return None
         if not asker.recorded:
-            return self.recommender.on_host[1][0][:, self.user_row(asker.user_id)]
+            return self.recommender.on_host[1][0][:, self.people.user_row(asker.user_id)]
         recorded, vector = self.vectors.get(asker.user_id, (None, None))
         # Who has rated more since has other ratings, not the same ones changed.
         return vector if recorded is asker.recorded else None
@@ -223,7 +143,7 @@ class Loaded:
         owner = np.repeat(np.arange(len(histories), dtype=np.int32), [len(one.rating) for one in histories])
         movie_row, rating = (np.concatenate([one[field] for one in histories]) for field in (1, 2))
         value = told_of_user(self.run.movie_level, movie_row, rating)
-        counts = np.concatenate([self.counts_in_exposure(one) for one in histories])
+        counts = np.concatenate([self.people.counts_in_exposure(one) for one in histories])
         links = filled_up(lay_out(owner, movie_row, value, counts, length=PIECE_LENGTH))
         own = np.zeros((len(self.own), self.config.max_batch, self.own.shape[2]), np.float32)
         own[:, : len(histories)] = self.own[:, [one.user_row for one in histories]]
@@ -302,7 +222,7 @@ class Loaded:
     def left_out(self, asked: Sequence[tuple[Question, Encoded]]) -> list[Int32[np.ndarray, " _seen"]]:
         """The rows of movies that each list of a batch may not hold."""
         nothing = np.zeros(0, np.int32)
-        return [nothing if question.include_seen else self.seen(question.asker) for question, _ in asked]
+        return [nothing if question.include_seen else self.people.seen(question.asker) for question, _ in asked]
 
     def listed(self, question: Question, vector: Encoded, top: TopK, place: int) -> Listed:
         """One list of a batch, as long as it is asked for, with its reasons."""
@@ -315,10 +235,10 @@ class Loaded:
         self, asker: Asker, vector: Encoded, movie_row: Int32[np.ndarray, " listed"]
     ) -> list[list[dict[str, Any]]]:
         """For each movie what speaks most for it: rated movies, by their share of what all add, and own features."""
-        history = self.history(asker)
+        history = self.people.history(asker)
         params, (_, movies) = self.recommender.on_host
         value = told_of_user(self.run.movie_level, history.movie_row, history.rating)
-        counts = self.counts_in_exposure(history)
+        counts = self.people.counts_in_exposure(history)
         exposure, stars = history_parts(params, history.movie_row, value, counts, movies[:, movie_row])
         added = exposure if exposure.any() else stars
         content, start = self.run.movie_content, self.content_start
@@ -343,6 +263,17 @@ class Loaded:
     def content_start(self) -> Int64[np.ndarray, " movies_and_one"]:
         """Where the features of each movie begin."""
         return np.searchsorted(self.run.movie_content.row, np.arange(len(self.run.movies.ids) + 1))
+
+    def is_selected(
+        self, genres: tuple[str, ...], years: tuple[int, ...], min_ratings: int
+    ) -> Bool[np.ndarray, " movies"]:
+        """What `Recommender.is_selected` gives, kept for those who ask the same."""
+        key = genres, years, min_ratings
+        if key not in self.selections:
+            if len(self.selections) >= KEPT_SELECTIONS:
+                self.selections.clear()
+            self.selections[key] = self.recommender.is_selected(*key)
+        return self.selections[key]
 
     # Stars.
 
@@ -398,15 +329,6 @@ class Loaded:
 def content_reason(feature: str, stars: float) -> dict[str, Any]:
     """A feature of a movie that speaks for it, with the stars that it adds."""
     return {"source": "content", "feature": feature, "stars": round(stars, 4)}
-
-
-def by_user(
-    user_row: Int32[np.ndarray, " ratings"], num_users: int
-) -> tuple[Int64[np.ndarray, " ratings"], Int64[np.ndarray, " users_and_one"]]:
-    """The places of ratings user by user, and where each user's begin."""
-    count = np.bincount(user_row, minlength=num_users)[:num_users]
-    order = np.argsort(user_row, kind="stable")
-    return order, np.concatenate([[0], np.cumsum(count)])
 
 
 def sizes(last: int, growth: int, first: int = 1) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from movierec_jax.ratings_log import Entry, RatingsLog
 from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from movierec_jax.serve.batching import Batcher
-from movierec_jax.serve.loaded import Rating
+from movierec_jax.serve.people import Rating
 
 # Ratings written to the disk at once, and those that may wait for it, at most.
 MAX_BATCH = 256

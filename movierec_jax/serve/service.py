@@ -7,19 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from movierec_jax.config import ServeConfig
 from movierec_jax.ratings_log import FILE_NAME, RatingsLog
 from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, YEAR, InputError
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.bodies import GivenRating, ListOptions
-from movierec_jax.serve.loaded import Asker, Listed, Loaded, Question, Rating
+from movierec_jax.serve.loaded import Listed, Loaded, Question
+from movierec_jax.serve.people import Asker, Rating
 from movierec_jax.serve.problems import Problem
 from movierec_jax.serve.recorded import Recorded
-
-# Answers of `listing` that are kept.
-KEPT_LISTINGS = 256
 
 # First and last year where a list is bounded on one side alone.
 ANY_YEAR = (1, 9999)
@@ -53,7 +50,6 @@ class Service:
             loaded.run.users.rows([user_id])
             loaded.run.movies.rows(list(ratings))
         self.loaded, self.loaded_at = loaded, datetime.datetime.now(datetime.UTC)
-        self.listings: dict[tuple, np.ndarray] = {}
 
     def close(self) -> None:
         """Answers what waits, and closes the log."""
@@ -83,106 +79,105 @@ class Service:
 
     # Movies.
 
-    def movie_row(self, text: str) -> int:
-        """The row of a movie by its id in a path. Raises Problem 404 where there is none."""
-        try:
-            return self.loaded.catalogue.row(self.loaded.run.movies.parse(text))
-        except InputError as error:
-            raise Problem(404, str(error)) from None
+    def search(self, query: str, limit: int) -> dict[str, Any]:
+        """The movies whose titles match best."""
+        return {"movies": self.loaded.catalogue.search(query, limit)}
+
+    def movie(self, text: str) -> dict[str, Any]:
+        """All that is known of a movie."""
+        loaded = self.loaded
+        return loaded.catalogue.details(movie_row(loaded, text))
+
+    def similar(self, text: str, k: int) -> dict[str, Any]:
+        """The movies most like one."""
+        loaded = self.loaded
+        return {"movies": loaded.catalogue.similar(movie_row(loaded, text), k)}
+
+    def on_map(self, limit: int) -> dict[str, Any]:
+        """The movies with most ratings, and where they stand."""
+        return {"movies": self.loaded.catalogue.on_map(limit)}
 
     # Users.
 
-    def asker(self, text: str) -> Asker:
+    def asker(self, loaded: Loaded, text: str) -> Asker:
         """A user by the id in a path. Raises Problem 404 where neither the data nor the ratings since have one."""
-        user_id = self.user_id(text)
-        recorded = self.recorded.of(user_id)
-        if not recorded and not self.loaded.is_in_data(user_id):
-            raise Problem(404, f"no user has the id {user_id!r}; one who is new begins with a rating")
-        return Asker(user_id, recorded)
-
-    def user_id(self, text: str) -> int | str:
-        """The id of a user as the data writes it. Raises Problem 404 where it cannot be one."""
-        try:
-            return self.loaded.run.users.parse(text)
-        except InputError as error:
-            raise Problem(404, str(error)) from None
+        id = user_id(loaded, text)
+        recorded = self.recorded.of(id)
+        if not recorded and not loaded.people.is_in_data(id):
+            raise Problem(404, f"no user has the id {id!r}; one who is new begins with a rating")
+        return Asker(id, recorded)
 
     def user(self, text: str) -> dict[str, Any]:
         """What is known of a user."""
-        asker = self.asker(text)
+        loaded = self.loaded
+        asker = self.asker(loaded, text)
         return {
             USER_ID: asker.user_id,
-            "num_ratings": len(self.rated(asker)),
-            "is_trained": self.loaded.num_trained(asker.user_id) > 0 if asker.user_id is not None else False,
+            "num_ratings": len(loaded.people.rated(asker)),
+            "is_trained": loaded.people.num_trained(asker.user_id) > 0,
         }
 
     def ratings(self, text: str, limit: int) -> dict[str, Any]:
         """What a user has rated, best first."""
-        asker = self.asker(text)
-        best = sorted(self.rated(asker).items(), key=lambda one: (-one[1].rating, -one[1].timestamp))[:limit]
-        catalogue = self.loaded.catalogue
+        loaded = self.loaded
+        asker = self.asker(loaded, text)
+        rated = sorted(loaded.people.rated(asker).items(), key=lambda one: (-one[1].rating, -one[1].timestamp))
         return {
             USER_ID: asker.user_id,
             "ratings": [
                 {
-                    **catalogue.card_of(movie_id),
+                    **loaded.catalogue.card_of(movie_id),
                     RATING: round(float(one.rating), 4),
                     TIMESTAMP: None if one.timestamp == NO_TIMESTAMP else one.timestamp,
                 }
-                for movie_id, one in best
+                for movie_id, one in rated[:limit]
             ],
         }
 
-    def rated(self, asker: Asker) -> dict[int | str, Rating]:
-        """All ratings of a user, in the data and since."""
-        parts = [part[part[USER_ID] == asker.user_id] for part in self.loaded.run.parts.all()]
-        table = pd.concat(parts)
-        columns = (table[column].tolist() for column in (MOVIE_ID, RATING, TIMESTAMP))
-        found = {movie_id: Rating(rating, time) for movie_id, rating, time in zip(*columns, strict=True)}
-        return found | dict(asker.recorded)
-
     async def record(self, user: str, movie: str, rating: float) -> dict[str, Any]:
         """Keeps a rating of a user, who may be new, and knows it from then on."""
-        user_id, row = self.user_id(user), self.movie_row(movie)
-        self.require_stars([rating])
-        movie_id = self.loaded.catalogue.card(row)[MOVIE_ID]
-        timestamp = await self.recorded.record(user_id, movie_id, rating)
-        return {USER_ID: user_id, MOVIE_ID: movie_id, RATING: rating, TIMESTAMP: timestamp}
+        loaded = self.loaded
+        id, movie_id = user_id(loaded, user), loaded.catalogue.card(movie_row(loaded, movie))[MOVIE_ID]
+        require_stars(loaded, [rating])
+        timestamp = await self.recorded.record(id, movie_id, rating)
+        return {USER_ID: id, MOVIE_ID: movie_id, RATING: rating, TIMESTAMP: timestamp}
 
     async def take_back(self, user: str, movie: str) -> None:
         """Forgets what was recorded of a user and a movie. Raises Problem 404 where nothing was."""
-        user_id, movie_id = self.user_id(user), self.loaded.catalogue.card(self.movie_row(movie))[MOVIE_ID]
-        if movie_id not in self.recorded.of(user_id):
-            raise Problem(404, f"no rating of movie {movie_id!r} by user {user_id!r} has been recorded")
-        await self.recorded.record(user_id, movie_id, None)
+        loaded = self.loaded
+        id, movie_id = user_id(loaded, user), loaded.catalogue.card(movie_row(loaded, movie))[MOVIE_ID]
+        if movie_id not in self.recorded.of(id):
+            raise Problem(404, f"no rating of movie {movie_id!r} by user {id!r} has been recorded")
+        await self.recorded.record(id, movie_id, None)
 
     # Lists.
 
     async def recommend(self, text: str, options: ListOptions) -> dict[str, Any]:
         """The list of a user."""
-        asker = self.asker(text)
-        return {USER_ID: asker.user_id, **await self.list_for(asker, options)}
+        loaded = self.loaded
+        asker = self.asker(loaded, text)
+        return {USER_ID: asker.user_id, **await self.list_for(loaded, asker, options)}
 
     async def recommend_for(self, ratings: Sequence[GivenRating], options: ListOptions) -> dict[str, Any]:
         """The list of somebody new with these ratings. Raises InputError for ratings that cannot be used."""
+        loaded = self.loaded
         if len(ratings) > self.config.max_ratings:
             raise InputError(f"ratings: {len(ratings):,}; must be {self.config.max_ratings:,} at most")
-        self.require_stars([one.rating for one in ratings])
+        require_stars(loaded, [one.rating for one in ratings])
         now, recorded = int(time.time()), {}
         for one in ratings:
             if one.movie_id in recorded:
                 raise InputError(f"ratings: movie {one.movie_id!r} stands more than once; give one rating of it")
-            self.loaded.catalogue.row(one.movie_id)
+            loaded.catalogue.row(one.movie_id)
             recorded[one.movie_id] = Rating(one.rating, now if one.timestamp is None else one.timestamp)
-        return await self.list_for(Asker(None, recorded), options)
+        return await self.list_for(loaded, Asker(None, recorded), options)
 
-    async def list_for(self, asker: Asker, options: ListOptions) -> dict[str, Any]:
+    async def list_for(self, loaded: Loaded, asker: Asker, options: ListOptions) -> dict[str, Any]:
         """A list with what is told of its movies. Raises InputError for options that cannot be met."""
-        loaded = self.loaded
         if options.k > loaded.longest_list:
             raise InputError(f"k: {options.k:,}; must be 1 to {loaded.longest_list:,}")
         question = Question(
-            asker, options.k, self.listing(loaded, options), options.include_seen, options.diversity, options.explain
+            asker, options.k, listing(loaded, options), options.include_seen, options.diversity, options.explain
         )
         listed = await self.lists.ask((loaded, question))
         columns = listed.movie_row.tolist(), listed.score.tolist(), listed.stars.tolist()
@@ -192,26 +187,7 @@ class Service:
         ]
         for movie, reasons in zip(movies, listed.reasons or [], strict=False):
             movie["reasons"] = reasons
-        return {"movies": movies, "ignored_movies": loaded.ignored(asker.recorded)}
-
-    def listing(self, loaded: Loaded, options: ListOptions) -> np.ndarray | None:
-        """Which movies lists may hold; None where all. Raises InputError for genres that the data does not have."""
-        is_bounded = options.year_from is not None or options.year_to is not None
-        if not (options.genres or is_bounded or options.min_ratings):
-            return None
-        first, last = (
-            bound if year is None else year
-            for bound, year in zip(ANY_YEAR, (options.year_from, options.year_to), strict=True)
-        )
-        odd = [genre for genre in options.genres if genre not in loaded.run.genres.columns]
-        if odd:
-            raise InputError(f"genres: {odd[0]!r} is none of those that /v1/model tells")
-        key = tuple(sorted(set(options.genres))), (first, last) if is_bounded else (), options.min_ratings
-        if key not in self.listings:
-            if len(self.listings) >= KEPT_LISTINGS:
-                self.listings.clear()
-            self.listings[key] = loaded.recommender.is_selected(*key)
-        return self.listings[key]
+        return {"movies": movies, "ignored_movies": loaded.people.ignored(asker.recorded)}
 
     # Stars.
 
@@ -222,13 +198,13 @@ class Service:
         loaded = self.loaded
         users: dict[int | str, int] = {}
         for user_id, _ in pairs:
-            if user_id not in users and not (self.recorded.of(user_id) or loaded.is_in_data(user_id)):
+            if user_id not in users and not (self.recorded.of(user_id) or loaded.people.is_in_data(user_id)):
                 raise InputError(f"no user has the id {user_id!r}")
             users.setdefault(user_id, len(users))
-        movie_row = np.array([loaded.catalogue.row(movie_id) for _, movie_id in pairs], np.int32)
+        rows = np.array([loaded.catalogue.row(movie_id) for _, movie_id in pairs], np.int32)
         askers = [Asker(user_id, self.recorded.of(user_id)) for user_id in users]
         place = np.array([users[user_id] for user_id, _ in pairs], np.int32)
-        stars, spread = loaded.predict(askers, place, movie_row)
+        stars, spread = loaded.predict(askers, place, rows)
         return {
             "predictions": [
                 {
@@ -241,12 +217,42 @@ class Service:
             ]
         }
 
-    def require_stars(self, ratings: Sequence[float]) -> None:
-        """Raises InputError for a rating that is not within the scale."""
-        lowest, highest = self.loaded.run.rating_scale
-        for rating in ratings:
-            if not lowest <= rating <= highest:
-                raise InputError(f"rating: {rating:g} stars; must be {lowest:g} to {highest:g}")
+
+def user_id(loaded: Loaded, text: str) -> int | str:
+    """The id of a user in a path, as the data writes it. Raises Problem 404 where it cannot be one."""
+    try:
+        return loaded.run.users.parse(text)
+    except InputError as error:
+        raise Problem(404, str(error)) from None
+
+
+def movie_row(loaded: Loaded, text: str) -> int:
+    """The row of a movie by its id in a path. Raises Problem 404 where there is none."""
+    try:
+        return loaded.catalogue.row(loaded.run.movies.parse(text))
+    except InputError as error:
+        raise Problem(404, str(error)) from None
+
+
+def require_stars(loaded: Loaded, ratings: Sequence[float]) -> None:
+    """Raises InputError for a rating that is not within the scale."""
+    lowest, highest = loaded.run.rating_scale
+    for rating in ratings:
+        if not lowest <= rating <= highest:
+            raise InputError(f"rating: {rating:g} stars; must be {lowest:g} to {highest:g}")
+
+
+def listing(loaded: Loaded, options: ListOptions) -> np.ndarray | None:
+    """Which movies lists may hold; None where all. Raises InputError for genres that the data does not have."""
+    odd = [genre for genre in options.genres if genre not in loaded.run.genres.columns]
+    if odd:
+        raise InputError(f"genres: {odd[0]!r} is none of those that /v1/model tells")
+    years = options.year_from, options.year_to
+    bounds = tuple(bound if year is None else year for bound, year in zip(ANY_YEAR, years, strict=True))
+    is_bounded = years != (None, None)
+    if not (options.genres or is_bounded or options.min_ratings):
+        return None
+    return loaded.is_selected(tuple(sorted(set(options.genres))), bounds if is_bounded else (), options.min_ratings)
 
 
 def answer_all(asked: list[tuple[Loaded, Question]]) -> list[Listed]:
