@@ -344,6 +344,10 @@ def test_a_bad_rating_is_not_recorded(client, text):
     assert_problem(client.delete("/v1/users/77/ratings/318"), 404)
 
 
+def test_a_user_id_that_cannot_be_kept_is_not_recorded(client):
+    assert_problem(client.put(f"/v1/users/{10**30}/ratings/318", json={"rating": 3}), 422, "64 bits")
+
+
 def test_a_rating_of_an_unknown_movie_is_not_recorded(client):
     assert_problem(client.put("/v1/users/77/ratings/0", json={"rating": 3}), 404, "no movie has the id 0")
 
