@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
-from movierec_jax.ratings_log import Entry, RatingsLog
+from movierec_jax.ratings_log import Entry, RatingsLog, require_keepable
 from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.people import Rating
@@ -37,9 +37,11 @@ class Recorded:
     async def record(self, user_id: int | str, movie_id: int | str, rating: float | None) -> int:
         """Writes a rating, or takes back what was recorded, and returns its time in seconds since 1970.
 
-        It is on the disk when this returns. Raises Busy where too many wait for the disk, and OSError where it is full.
+        It is on the disk when this returns. Raises InputError for ids that the log cannot keep, Busy where too many wait
+        for the disk, and OSError where it is full.
         """
         entry = Entry(user_id, movie_id, rating, int(time.time()))
+        require_keepable(entry)
         # One who does not wait for the answer any more does not take the rating back.
         await asyncio.shield(self.writer.ask(entry))
         return entry.timestamp
