@@ -37,8 +37,8 @@ class Recorded:
     async def record(self, user_id: int | str, movie_id: int | str, rating: float | None) -> int:
         """Writes a rating, or takes back what was recorded, and returns its time in seconds since 1970.
 
-        It is on the disk when this returns. Raises InputError for ids that the log cannot keep, Busy where too many wait
-        for the disk, and OSError where it is full.
+        It is on the disk when this returns. Raises InputError for ids that the log cannot keep, Busy where too many
+        wait for the disk, and OSError where it is full.
         """
         entry = Entry(user_id, movie_id, rating, int(time.time()))
         require_keepable(entry)
