@@ -1,7 +1,7 @@
 """What was wrong with a request, as problem details (RFC 9457)."""
 
 import http
-import logging
+import sys
 from collections.abc import Mapping
 
 import orjson
@@ -47,6 +47,11 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text[:MOST_LETTERS])
 
 
+def warn(text: str) -> None:
+    """Tells those who run the service, on standard error, in one line."""
+    print(f"warning: {printable(text)}", file=sys.stderr, flush=True)
+
+
 def too_busy() -> Response:
     """The response to those who come when too many wait already."""
     return response(503, "too many requests wait; come again", {"Retry-After": str(RETRY_SECONDS)})
@@ -83,7 +88,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(OSError)
     async def of_disk(request: Request, error: OSError) -> Response:
-        logging.getLogger(__name__).error("%s", printable(str(error)))
+        warn(str(error))
         headers = {"Retry-After": str(RETRY_SECONDS)}
         return response(503, "the service cannot write at the moment; come again", headers)
 

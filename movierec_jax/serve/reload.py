@@ -1,6 +1,5 @@
 """A newer checkpoint of the workdir is taken into service; one that cannot be read is not, and the old one stays."""
 
-import logging
 import pathlib
 import threading
 from collections.abc import Callable
@@ -8,7 +7,7 @@ from collections.abc import Callable
 from movierec_jax.config import ServeConfig
 from movierec_jax.files import first_line, read_json
 from movierec_jax.serve.loaded import Loaded
-from movierec_jax.serve.problems import printable
+from movierec_jax.serve.problems import printable, warn
 from movierec_jax.serve.service import Service
 from movierec_jax.trained import load
 
@@ -74,7 +73,7 @@ class Reloader:
             self.service.refused = None
         except Exception as error:  # Whatever it is, the old run answers on.
             self.service.refused = printable(first_line(error))
-            logging.getLogger(__name__).warning("not reloaded: %s", self.service.refused)
+            warn(f"not reloaded: {self.service.refused}")
         self.on_load(self.service.refused is None)
 
     def close(self) -> None:
