@@ -25,6 +25,13 @@ def programs(tmp_path_factory):
     os.environ.update({FOLDER_VARIABLE: str(tmp_path_factory.mktemp("programs")), **KEEP_ALL})
 
 
+@pytest.fixture(scope="module", autouse=True)
+def given_back():
+    """Each file gives back the programs it had: all together take more pieces of memory than Linux maps for a process."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def board_config(tmp_path_factory):
     """The config of a small run on the checkerboard, whose test part also has user 5000 and movie 900, both cold."""
