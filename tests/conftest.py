@@ -27,7 +27,7 @@ def programs(tmp_path_factory):
 
 @pytest.fixture(scope="module", autouse=True)
 def given_back():
-    """Each file gives back the programs it had: all together take more pieces of memory than Linux maps for a process."""
+    """Each file gives back its programs: all together take more pieces of memory than Linux maps for a process."""
     yield
     jax.clear_caches()
 
