@@ -4,9 +4,10 @@
     curl http://127.0.0.1:8000/v1/users/42/recommendations?k=5
 
 It needs the extra `serve`: pip install -e '.[serve]'. Everything that can be asked is at /openapi.json, the page at /.
-Ratings that are recorded stay in the workdir, in ratings_log.sqlite; `train.py --extra_ratings` learns from them, and a
-newer checkpoint in the workdir is taken in while the service runs. Ctrl-C and SIGTERM end it once requests under way
-are answered. It starts in about 15 seconds on 2 cores, most of which is compilation, and in 8 when it starts again.
+Ratings that are recorded stay in the workdir, in ratings_log.sqlite; `train.py --extra_ratings` learns from them. A
+workdir that is trained anew is taken in, once that is finished, while the service runs. Ctrl-C and SIGTERM end it once
+requests under way are answered. It starts in about 15 seconds on 2 cores, most of which is compilation, and in 6 when
+it starts again.
 """
 
 from absl import flags

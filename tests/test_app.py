@@ -97,7 +97,7 @@ def test_reasons_are_told_where_asked_for(client):
     for movie in movies:
         rated = [reason for reason in movie["reasons"] if reason["source"] == "rated"]
         assert all(reason["movie_id"] in (318, 296, 2571) and reason["title"] for reason in rated)
-    assert any(movie["reasons"] for movie in movies)
+    assert any(reason["source"] == "rated" for movie in movies for reason in movie["reasons"])
 
 
 def test_what_no_movie_is_left_of_is_an_empty_list(client):
@@ -113,7 +113,55 @@ def test_predictions_come_in_the_order_of_the_pairs(client, films):
     assert all(one["spread"] > 0 for one in found)
 
 
+def test_a_list_is_as_long_as_it_can_be_where_no_length_is_asked_for(loaded, tmp_path):
+    loaded.config, before = dataclasses.replace(CONFIG, max_k=4), loaded.config
+    try:
+        with in_service(tmp_path, loaded) as client:
+            assert len(movies_of(client.post("/v1/recommendations", json={"ratings": LIKED}))) == 4
+            assert_problem(client.post("/v1/recommendations", json={"ratings": LIKED, "k": 5}), 422, "1 to 4")
+    finally:
+        loaded.config = before
+
+
+def test_where_no_validation_tells_the_spread_it_is_not_made_up(loaded, tmp_path):
+    loaded.noise, before = None, loaded.noise
+    try:
+        with in_service(tmp_path, loaded) as client:
+            found = client.post("/v1/predictions", json={"pairs": [{"user_id": 7, "movie_id": 318}]}).json()
+    finally:
+        loaded.noise = before
+    assert found["predictions"][0]["spread"] is None
+
+
+@pytest.mark.parametrize("pair", [{"user_id": 0, "movie_id": 318}, {"user_id": 7, "movie_id": 0}])
+def test_predictions_are_of_known_users_and_movies(client, pair):
+    assert_problem(client.post("/v1/predictions", json={"pairs": [pair]}), 422, "has the id 0")
+
+
+def test_too_many_pairs_are_refused(client):
+    pairs = [{"user_id": 7, "movie_id": 318}] * 31
+    assert_problem(client.post("/v1/predictions", json={"pairs": pairs}), 422, "31; must be 30 at most")
+
+
+def test_what_tells_nothing_is_named(client, films):
+    cold = int(films.run.movies.ids[len(films.run.movies)])
+    ratings = [*LIKED, {"movie_id": cold, "rating": 5}]
+    assert client.post("/v1/recommendations", json={"ratings": ratings}).json()["ignored_movies"] == [cold]
+
+
 # Ratings.
+
+
+def test_a_rating_of_the_data_counts_again_when_the_one_over_it_is_taken_back(client, films):
+    movie, rating = films.rated_by(42).iloc[0][["movie_id", "rating"]]
+    path = f"/v1/users/42/ratings/{int(movie)}"
+    before = client.get("/v1/users/42/recommendations").json()
+    assert client.put(path, json={"rating": 0.5}).is_success
+    assert client.get("/v1/users/42/recommendations").json() != before
+    assert client.delete(path).status_code == 204
+    mine = {one["movie_id"]: one["rating"] for one in client.get("/v1/users/42/ratings?limit=10000").json()["ratings"]}
+    assert mine[int(movie)] == rating
+    assert client.get("/v1/users/42/recommendations").json() == before
 
 
 def test_a_rating_is_in_the_very_next_list_and_can_be_taken_back(client):
@@ -364,14 +412,18 @@ def test_too_many_headers_are_refused(client):
 
 
 def test_another_name_of_the_host_is_refused(client):
-    assert_problem(client.get("/v1/model", headers={"host": "evil.example"}), 421, "--allowed_hosts")
+    assert_problem(client.get("/v1/model", headers={"host": "evil.example"}), 421, "not called by the name")
     assert client.get("/v1/model", headers={"host": "127.0.0.1:8000"}).status_code == 200
 
 
 def test_pages_of_other_origins_may_not_ask_unless_allowed(client, loaded, tmp_path):
     origin = {"origin": "https://example.org"}
     assert "access-control-allow-origin" not in client.get("/v1/model", headers=origin).headers
-    with in_service(tmp_path, loaded, cors_origins=("https://example.org",)) as other:
+    with in_service(tmp_path, loaded, cors_origins=("https://example.org",), rate_limit="3/hour") as other:
+        asked = {**origin, "access-control-request-method": "PUT", "access-control-request-headers": "content-type"}
+        allowed = other.options("/v1/users/1/ratings/1", headers=asked).headers
+        assert allowed["access-control-allow-origin"] == "https://example.org"
+        assert "PUT" in allowed["access-control-allow-methods"]
         assert other.get("/v1/model", headers=origin).headers["access-control-allow-origin"] == "https://example.org"
 
 

@@ -3,7 +3,6 @@
 import functools
 import importlib.metadata
 import pathlib
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import orjson
@@ -54,18 +53,21 @@ def new_app(service: Service, config: ServeConfig, measures: Measures) -> ASGIAp
     add_movies(app, service)
     add_state(app, service, measures)
     add_page(app)
-    app.openapi = functools.partial(openapi_of, app)  # type: ignore[method-assign]
-    guarded: ASGIApp = app
     hosts = list(config.allowed_hosts) or (LOCAL_NAMES if config.host in LOCAL else [])
-    if config.cors_origins:
-        guarded = CORSMiddleware(guarded, config.cors_origins, allow_methods=["*"], allow_headers=["*"])
-    guarded = Guard(
-        guarded,
+    tokens = read_tokens(config.tokens_file) if config.tokens_file else []
+    app.openapi = functools.partial(openapi_of, app, has_tokens=bool(tokens))  # type: ignore[method-assign]
+    guarded: ASGIApp = Guard(
+        app,
         max_body_bytes=config.max_body_bytes,
         hosts=hosts,
         rate=None if config.rate_limit in (None, "none") else config.rate_limit,
-        tokens=read_tokens(config.tokens_file) if config.tokens_file else (),
+        tokens=tokens,
     )
+    if config.cors_origins:
+        # Outermost, so that pages may read refusals too.
+        guarded = CORSMiddleware(
+            guarded, config.cors_origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["Retry-After"]
+        )
     return Measured(guarded, measures)
 
 
@@ -98,7 +100,9 @@ def add_users(app: FastAPI, service: Service, measures: Measures) -> None:
         return as_json(await run_in_threadpool(service.user, user_id))
 
     @app.get("/v1/users/{user_id}/ratings", responses=of(bodies.UserRatings), tags=["users"])
-    async def user_ratings(user_id: UserId, limit: Annotated[int, Query(ge=1, le=MOST_RATED)] = 100) -> Response:
+    async def user_ratings(
+        user_id: UserId, limit: Annotated[int, Query(ge=1, le=MOST_RATED, description="ratings at most")] = 100
+    ) -> Response:
         """What a user has rated, best first."""
         return as_json(await run_in_threadpool(service.ratings, user_id, limit))
 
@@ -123,7 +127,7 @@ def add_movies(app: FastAPI, service: Service) -> None:
     @app.get("/v1/movies", responses=of(bodies.Movies), tags=["movies"])
     async def movies(
         query: Annotated[str, Query(max_length=200, description="words of the title, perhaps misspelt")] = "",
-        limit: Annotated[int, Query(ge=1, le=MOST_FOUND)] = 10,
+        limit: Annotated[int, Query(ge=1, le=MOST_FOUND, description="movies at most")] = 10,
     ) -> Response:
         """The movies whose titles match best; without a query those with most ratings."""
         return as_json(await run_in_threadpool(service.search, query, limit))
@@ -134,12 +138,16 @@ def add_movies(app: FastAPI, service: Service) -> None:
         return as_json(await run_in_threadpool(service.movie, movie_id))
 
     @app.get("/v1/movies/{movie_id}/similar", responses=of(bodies.SimilarMovies), tags=["movies"])
-    async def similar(movie_id: MovieId, k: Annotated[int, Query(ge=1, le=MOST_SIMILAR)] = 10) -> Response:
+    async def similar(
+        movie_id: MovieId, k: Annotated[int, Query(ge=1, le=MOST_SIMILAR, description="movies at most")] = 10
+    ) -> Response:
         """The movies most like one."""
         return as_json(await run_in_threadpool(service.similar, movie_id, k))
 
     @app.get("/v1/map", responses=of(bodies.Map), tags=["movies"])
-    async def on_map(limit: Annotated[int, Query(ge=1, le=MOST_ON_MAP)] = 1000) -> Response:
+    async def on_map(
+        limit: Annotated[int, Query(ge=1, le=MOST_ON_MAP, description="movies at most")] = 1000,
+    ) -> Response:
         """The movies with most ratings on a map, where those that are alike stand near each other."""
         return as_json(await run_in_threadpool(service.on_map, limit))
 
@@ -160,7 +168,7 @@ def add_state(app: FastAPI, service: Service, measures: Measures) -> None:
     @app.get("/ready", responses=of(bodies.Status), tags=["state"])
     async def ready() -> Response:
         """Whether requests are answered: the model is loaded, and not too many wait."""
-        if not service.lists.thread.is_alive() or service.lists.num_waiting >= service.config.max_waiting:
+        if not service.is_answering():
             return problems.too_busy()
         return as_json({"status": "ready"})
 
@@ -198,24 +206,15 @@ def problem(description: str) -> dict[str, Any]:
     return {"description": description, "content": {problems.MEDIA_TYPE: {"schema": schema}}}
 
 
-def openapi_of(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, in which problem details stand for every error."""
+def openapi_of(app: FastAPI, *, has_tokens: bool) -> dict[str, Any]:
+    """The OpenAPI document, with what problem details are, and how requests carry their token where they need one."""
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        reference = "#/components/schemas/{model}"
-        problem_schema = bodies.ProblemDetails.model_json_schema(ref_template=reference)
-        schemas |= problem_schema.pop("$defs", {})
-        schemas["ProblemDetails"] = problem_schema
-        for operation in operations(document):
-            if "422" in operation["responses"]:
-                operation["responses"]["422"] = problem("what is wrong where in the request")
+        parts = document["components"]
+        problem_schema = bodies.ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+        parts["schemas"] |= problem_schema.pop("$defs", {}) | {"ProblemDetails": problem_schema}
+        if has_tokens:
+            parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            document["security"] = [{"token": []}]
         app.openapi_schema = document
     return app.openapi_schema
-
-
-def operations(document: dict[str, Any]) -> Sequence[dict[str, Any]]:
-    """What each method of each path of an OpenAPI document does."""
-    return [operation for methods in document["paths"].values() for operation in methods.values()]

@@ -1,11 +1,13 @@
 """What requests and responses hold, as the OpenAPI document has it."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
+from movierec_jax.config import TABLE_TOP_K
+
 # Integers that the data's tables hold.
-Int64 = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
+Int64 = Annotated[StrictInt, Field(ge=-(2**63), le=2**63 - 1)]
 Id = Annotated[Int64 | Annotated[StrictStr, Field(max_length=256)], Field(description="as the data writes it")]
 Stars = Annotated[float, Field(allow_inf_nan=False, description="within the rating scale of the model")]
 Year = Annotated[int, Field(ge=1, le=9999)]
@@ -20,16 +22,18 @@ class Strict(BaseModel):
 class ListOptions(Strict):
     """What a list is to be like."""
 
-    k: int = Field(10, ge=1, description="movies at most; the limit is told by /v1/model")
+    k: int | None = Field(
+        None, ge=1, description=f"movies at most; without it {TABLE_TOP_K}. The limit is told by /v1/model"
+    )
     genres: list[Annotated[str, Field(max_length=100)]] = Field(
-        [], max_length=50, description="movies of one of these alone"
+        [], max_length=50, description="movies of one of these alone; a query names each by itself"
     )
     year_from: Year | None = Field(None, description="movies from this year on alone")
     year_to: Year | None = Field(None, description="movies up to this year alone")
     min_ratings: int = Field(0, ge=0, le=2**31, description="movies with as many ratings in training alone")
     include_seen: bool = Field(False, description="also movies that the user has rated")
     diversity: float = Field(
-        0.0, ge=0, le=0.9, allow_inf_nan=False, description="how much being like movies above it counts against one"
+        0.0, ge=0, le=0.9, allow_inf_nan=False, description="0: the best matches; towards 1: ever less alike"
     )
     explain: bool = Field(False, description="tell what speaks for each movie")
 
@@ -118,7 +122,7 @@ class Reason(BaseModel):
     share: of what all rated movies add to its place in the list; stars: what the feature adds to the predicted stars.
     """
 
-    source: str
+    source: Literal["rated", "content"]
     movie_id: int | str | None = None
     title: str | None = None
     feature: str | None = None
@@ -198,12 +202,12 @@ class RecordedRating(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The stars that a user would give a movie. spread: the standard deviation of their rating around them."""
+    """The stars that a user would give a movie. spread: the standard deviation of a rating around them, if known."""
 
     user_id: int | str
     movie_id: int | str
     predicted_rating: float
-    spread: float
+    spread: float | None
 
 
 class Predictions(BaseModel):

@@ -22,7 +22,7 @@ MOST_HEADER_BYTES = 32 * 1024
 BODY_SECONDS = 20.0
 
 # What may be asked without a token: whether the service runs, and the page, which then asks for one.
-OPEN = re.compile(r"/(health|ready|page/[^/]*|favicon\.ico)?")
+OPEN = re.compile(r"/(health|ready|page/[^/]*)?")
 
 # The page comes from here alone, and no other page may show it in a frame.
 HEADERS = [
@@ -93,7 +93,7 @@ class Guard:
         name = PORT.sub("", header(scope, b"host").decode("latin-1").lower())
         if not self.hosts or name in self.hosts:
             return None
-        return problems.response(421, "the service is not called by this name; --allowed_hosts adds one")
+        return problems.response(421, "this service is not called by the name in the header host")
 
     def too_often(self, scope: Scope) -> Response | None:
         """The answer to a client that has asked too often, by its address."""

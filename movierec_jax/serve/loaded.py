@@ -279,10 +279,11 @@ class Loaded:
 
     def predict(
         self, askers: Sequence[Asker], place: Int32[np.ndarray, " pairs"], movie_row: Int32[np.ndarray, " pairs"]
-    ) -> tuple[Float32[np.ndarray, " pairs"], Float32[np.ndarray, " pairs"]]:
+    ) -> tuple[Float32[np.ndarray, " pairs"], Float32[np.ndarray, " pairs"] | None]:
         """The stars that somebody would give a movie, and the standard deviation of a rating around them.
 
-        place: of each pair's user among the askers.
+        The latter is None where no validation part tells how far ratings are from predictions. place: of each pair's
+        user among the askers.
         """
         with self.lock:
             vectors = self.encoded(askers)
@@ -300,7 +301,7 @@ class Loaded:
             self.run.rating_scale,
             self.run.moment(nobody, no_time),
         )
-        return stars, np.hypot(spread, np.float32(self.noise or 0.0))
+        return stars, None if self.noise is None else np.hypot(spread, np.float32(self.noise))
 
     # Start.
 

@@ -26,9 +26,9 @@ RETRY_SECONDS = 1
 class Problem(Exception):  # noqa: N818
     """A request that is not answered as asked. detail: for people, what was found and what to do."""
 
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None):
+    def __init__(self, status: int, detail: str):
         super().__init__(detail)
-        self.status, self.detail, self.headers = status, detail, headers
+        self.status, self.detail = status, detail
 
 
 def response(
@@ -62,7 +62,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def of_problem(request: Request, problem: Problem) -> Response:
-        return response(problem.status, problem.detail, problem.headers)
+        return response(problem.status, problem.detail)
 
     @app.exception_handler(InputError)
     async def of_input(request: Request, error: InputError) -> Response:
@@ -76,7 +76,10 @@ def add_handlers(app: FastAPI) -> None:
     async def of_validation(request: Request, error: RequestValidationError) -> Response:
         # The input is not repeated: it may be anything, and as long as a request may be.
         errors = [
-            {"location": printable("/".join(map(str, found["loc"]))), "message": printable(found["msg"])}
+            {
+                "location": printable("/".join(map(str, found["loc"]))),
+                "message": printable(found["msg"].removeprefix("Value error, ")),
+            }
             for found in error.errors()[:MOST_ERRORS]
         ]
         first = f"{errors[0]['location']}: {errors[0]['message']}" if errors else "the request cannot be read"

@@ -1,11 +1,15 @@
 """A newer checkpoint of the workdir is taken into service; one that cannot be read is not, and the old one stays."""
 
+import hashlib
 import pathlib
 import threading
 from collections.abc import Callable
 
+import jax
+import numpy as np
+
 from movierec_jax.config import ServeConfig
-from movierec_jax.files import first_line, read_json
+from movierec_jax.files import first_line
 from movierec_jax.serve.loaded import Loaded
 from movierec_jax.serve.problems import printable, warn
 from movierec_jax.serve.service import Service
@@ -14,12 +18,17 @@ from movierec_jax.trained import load
 # A file of each checkpoint that is there once the checkpoint is whole.
 WHOLE = "_CHECKPOINT_METADATA"
 
+# Letters of a version: enough to tell the parameters of one model from those of another.
+VERSION_LETTERS = 12
+
 # What tells one state of a workdir from another.
 Signature = tuple
 
 
 def signature(workdir: pathlib.Path) -> Signature:
-    """What changes when a workdir holds another run or another checkpoint."""
+    """What changes when a workdir holds another finished run, or another checkpoint of one; nothing while it trains."""
+    if not (workdir / "report.json").exists():
+        return ()
     paths = [workdir / "config.json", *sorted((workdir / "checkpoints").glob(f"[0-9]*/{WHOLE}"))]
     found = []
     for path in paths:
@@ -33,9 +42,10 @@ def signature(workdir: pathlib.Path) -> Signature:
 def load_for_service(workdir: pathlib.Path, config: ServeConfig, mesh: str | None) -> Loaded:
     """The run of a workdir with all its programs compiled. Raises InputError where it cannot be read."""
     recommender = load(workdir, mesh)
-    steps = [int(path.parent.name) for path in (workdir / "checkpoints").glob(f"[0-9]*/{WHOLE}")]
-    fingerprint = read_json(workdir / "config.json")["fingerprint"]
-    return Loaded(recommender, config, f"{fingerprint[:12]}-{max(steps, default=0)}")
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(recommender.on_host[0]):
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    return Loaded(recommender, config, digest.hexdigest()[:VERSION_LETTERS])
 
 
 class Reloader:
@@ -65,7 +75,7 @@ class Reloader:
     def look(self) -> None:
         """Takes what is new, if it can be read; what could not is not tried again until it changes."""
         found = signature(self.workdir)
-        if found == self.seen:
+        if not found or found == self.seen:
             return
         self.seen = found
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from movierec_jax.config import ServeConfig
+from movierec_jax.config import TABLE_TOP_K, ServeConfig
 from movierec_jax.ratings_log import FILE_NAME, RatingsLog
 from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, YEAR, InputError
 from movierec_jax.serve.batching import Batcher
@@ -46,7 +46,8 @@ class Service:
 
     def take(self, loaded: Loaded) -> None:
         """Answers with this run from now on. Raises InputError where its ids are not of the kind of those recorded."""
-        for user_id, ratings in self.recorded.by_user.items():
+        # A copy: others rate meanwhile.
+        for user_id, ratings in self.recorded.by_user.copy().items():
             loaded.run.users.rows([user_id])
             loaded.run.movies.rows(list(ratings))
         self.loaded, self.loaded_at = loaded, datetime.datetime.now(datetime.UTC)
@@ -55,6 +56,11 @@ class Service:
         """Answers what waits, and closes the log."""
         self.lists.close()
         self.recorded.close()
+
+    def is_answering(self) -> bool:
+        """Whether the threads that list and record are there, and not too many wait."""
+        is_alive = self.lists.thread.is_alive() and self.recorded.writer.thread.is_alive()
+        return is_alive and self.lists.num_waiting < self.config.max_waiting
 
     # The model.
 
@@ -174,10 +180,11 @@ class Service:
 
     async def list_for(self, loaded: Loaded, asker: Asker, options: ListOptions) -> dict[str, Any]:
         """A list with what is told of its movies. Raises InputError for options that cannot be met."""
-        if options.k > loaded.longest_list:
-            raise InputError(f"k: {options.k:,}; must be 1 to {loaded.longest_list:,}")
+        k = min(TABLE_TOP_K, loaded.longest_list) if options.k is None else options.k
+        if k > loaded.longest_list:
+            raise InputError(f"k: {k:,}; must be 1 to {loaded.longest_list:,}")
         question = Question(
-            asker, options.k, listing(loaded, options), options.include_seen, options.diversity, options.explain
+            asker, k, listing(loaded, options), options.include_seen, options.diversity, options.explain
         )
         listed = await self.lists.ask((loaded, question))
         columns = listed.movie_row.tolist(), listed.score.tolist(), listed.stars.tolist()
@@ -205,15 +212,11 @@ class Service:
         askers = [Asker(user_id, self.recorded.of(user_id)) for user_id in users]
         place = np.array([users[user_id] for user_id, _ in pairs], np.int32)
         stars, spread = loaded.predict(askers, place, rows)
+        widths = [None] * len(pairs) if spread is None else [round(width, 4) for width in spread.tolist()]
         return {
             "predictions": [
-                {
-                    USER_ID: user_id,
-                    MOVIE_ID: movie_id,
-                    "predicted_rating": round(star, 4),
-                    "spread": round(deviation, 4),
-                }
-                for (user_id, movie_id), star, deviation in zip(pairs, stars.tolist(), spread.tolist(), strict=True)
+                {USER_ID: user_id, MOVIE_ID: movie_id, "predicted_rating": round(star, 4), "spread": width}
+                for (user_id, movie_id), star, width in zip(pairs, stars.tolist(), widths, strict=True)
             ]
         }
 
