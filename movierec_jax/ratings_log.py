@@ -73,6 +73,7 @@ class RatingsLog:
             self.connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             try:
                 self.begin_or_go_on()
+                self.file = file_of(path)
             except BaseException:
                 self.connection.close()
                 raise
@@ -104,12 +105,19 @@ class RatingsLog:
     def append(self, entries: Sequence[Entry]) -> None:
         """Adds all of these or, after an error, none; they are on the disk when it returns.
 
-        Raises InputError for an entry that cannot be kept.
+        Raises InputError for an entry that cannot be kept, and OSError where the log cannot be written: it is damaged,
+        the disk is full, or the file at its path is another one by now.
         """
         for entry in entries:
             require_keepable(entry)
-        with self.lock, errors_named(self.path), self.transaction():
-            self.connection.executemany(ADD, entries)
+        with self.lock:
+            if file_of(self.path) != self.file:
+                raise OSError(errno.ESTALE, "the ratings log has been moved or removed; restart", str(self.path))
+            try:
+                with self.transaction():
+                    self.connection.executemany(ADD, entries)
+            except sqlite3.Error as error:
+                raise OSError(errno.EIO, f"ratings log: {error}", str(self.path)) from error
 
     def latest(self) -> pd.DataFrame:
         """The last entry of each user and movie, as `read_latest` has them; waits for no writer."""
@@ -157,6 +165,15 @@ def is_log(path: pathlib.Path) -> bool:
     """Whether a file is to be read as a ratings log: by its name, or since it is an SQLite file."""
     with path.open("rb") as stream:
         return path.name == FILE_NAME or stream.read(len(MAGIC)) == MAGIC
+
+
+def file_of(path: pathlib.Path) -> tuple[int, int] | None:
+    """What tells the file at a path from any other; None where there is none. It opens nothing."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def state(path: pathlib.Path) -> tuple[bool, int, int]:

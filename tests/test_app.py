@@ -386,7 +386,18 @@ def test_a_bad_path_is_the_callers_mistake(client, method, path, status):
     assert_problem(client.request(method, path), status)
 
 
-@pytest.mark.parametrize("text", ['{"rating": 99}', '{"rating": null}', '{"rating": 3, "user_id": 1}', "{}", "3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"rating": true}',
+        '{"rating": "3"}',
+        '{"rating": 99}',
+        '{"rating": null}',
+        '{"rating": 3, "user_id": 1}',
+        "{}",
+        "3",
+    ],
+)
 def test_a_bad_rating_is_not_recorded(client, text):
     assert_problem(client.put("/v1/users/77/ratings/318", **body(text)), 422)
     assert_problem(client.delete("/v1/users/77/ratings/318"), 404)
@@ -432,7 +443,8 @@ def test_each_client_may_ask_so_often(loaded, tmp_path):
         found = [client.get("/health") for _ in range(7)]
     assert [one.status_code for one in found] == [200] * 5 + [429] * 2
     assert_problem(found[-1], 429, "5 per 1 hour")
-    assert int(found[-1].headers["retry-after"]) >= 1
+    # As long as the sliding window has some of them: up to two hours.
+    assert 1 <= int(found[-1].headers["retry-after"]) <= 7200
 
 
 def test_a_token_is_needed_where_there_are_tokens(loaded, tmp_path):

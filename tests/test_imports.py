@@ -23,7 +23,7 @@ hosts sharding luck pooling exposure model objective optimizer recipe hiding pai
 prepared workdir checkpoint recommend likely explain evaluate trained scoring report plots export_loader export
 run
 serve.titles serve.catalogue serve.people serve.batching serve.loaded serve.recorded serve.problems serve.bodies
-serve.service serve.measures serve.guards serve.app serve.reload serve.server
+serve.service serve.measures serve.guards serve.app serve.reload serve.protocol serve.server
 targets costs sizes compiled
 tuning
 programs cli

@@ -67,3 +67,15 @@ def test_what_cannot_be_kept_is_refused_and_hinders_no_other(path):
         assert recorded.of(2**70) == {}
         assert not isinstance(good, Exception)
         assert recorded.of(1)[1].rating == 3.0
+
+
+def test_nothing_is_acknowledged_once_the_log_is_gone(path):
+    with opened(path) as recorded:
+        asyncio.run(recorded.record(7, 318, 4.5))
+        path.rename(path.with_name("elsewhere"))
+        with pytest.raises(OSError, match="moved or removed"):
+            asyncio.run(recorded.record(7, 1, 2.0))
+        path.write_bytes(b"")
+        with pytest.raises(OSError, match="moved or removed"):
+            asyncio.run(recorded.record(7, 1, 2.0))
+        assert list(recorded.of(7)) == [318]

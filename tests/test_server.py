@@ -130,6 +130,22 @@ def test_a_newer_run_is_taken_in_without_a_request_dropped_and_a_bad_one_is_not(
     assert len(statuses) > 50
 
 
+def test_headers_without_an_end_are_cut_off(workdir):
+    with served(workdir) as (address, _):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=30) as client:
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: ")
+            with contextlib.suppress(OSError):
+                for _ in range(64):
+                    client.sendall(b"a" * 2**16)
+            with contextlib.suppress(OSError):
+                assert client.recv(1) == b""
+        assert httpx2.get(f"{address}/health", headers={"x": "a" * 30_000}).status_code == 200
+        with httpx2.Client(base_url=address) as client:
+            bodies = [client.post("/v1/recommendations", json={"ratings": [], "k": k}) for k in range(1, 5)]
+        assert [one.status_code for one in bodies] == [200] * 4
+
+
 def put(source, target):
     """Copies a file or a folder over another."""
     if source.is_dir():

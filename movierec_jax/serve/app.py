@@ -2,6 +2,7 @@
 
 import functools
 import importlib.metadata
+import ipaddress
 import pathlib
 from typing import Annotated, Any
 
@@ -27,8 +28,7 @@ MOST_RATED = 10_000
 MOST_ON_MAP = 5_000
 MOST_SIMILAR = 100
 
-# Addresses of this machine alone, and the names by which it then may be called.
-LOCAL = ("127.0.0.1", "localhost", "::1")
+# The names by which a service that listens to this machine alone may be called.
 LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 
 UserId = Annotated[str, Path(min_length=1, max_length=256, description="a user's id as the data writes it")]
@@ -53,7 +53,7 @@ def new_app(service: Service, config: ServeConfig, measures: Measures) -> ASGIAp
     add_movies(app, service)
     add_state(app, service, measures)
     add_page(app)
-    hosts = list(config.allowed_hosts) or (LOCAL_NAMES if config.host in LOCAL else [])
+    hosts = list(config.allowed_hosts) or (LOCAL_NAMES if is_local(config.host) else [])
     tokens = read_tokens(config.tokens_file) if config.tokens_file else []
     app.openapi = functools.partial(openapi_of, app, has_tokens=bool(tokens))  # type: ignore[method-assign]
     guarded: ASGIApp = Guard(
@@ -88,7 +88,7 @@ def add_lists(app: FastAPI, service: Service) -> None:
     async def predictions(asked: bodies.Pairs) -> Response:
         """The stars that each user would give the movie beside them, and how far a rating may be from them."""
         pairs = [(pair.user_id, pair.movie_id) for pair in asked.pairs]
-        return as_json(await run_in_threadpool(service.predict, pairs))
+        return as_json(await service.predictions.ask(pairs))
 
 
 def add_users(app: FastAPI, service: Service, measures: Measures) -> None:
@@ -188,6 +188,14 @@ def add_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
         return FileResponse(PAGE / "index.html")
+
+
+def is_local(host: str) -> bool:
+    """Whether an address is that of this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def as_json(values: Any) -> Response:

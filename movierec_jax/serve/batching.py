@@ -81,6 +81,8 @@ class Batcher(Generic[Q, A]):
                     waiting.loop.call_soon_threadsafe(hand_over, waiting.answer, answer)
             if is_last:
                 return
+            # What was asked and answered is not to be kept until the next question.
+            del first, batch, answers, waiting, answer
 
     def batch_from(self, first: Waiting) -> tuple[list[Waiting], bool]:
         """A batch that begins with a question, and whether it is the last before the end."""

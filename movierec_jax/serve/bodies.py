@@ -9,7 +9,7 @@ from movierec_jax.config import TABLE_TOP_K
 # Integers that the data's tables hold.
 Int64 = Annotated[StrictInt, Field(ge=-(2**63), le=2**63 - 1)]
 Id = Annotated[Int64 | Annotated[StrictStr, Field(max_length=256)], Field(description="as the data writes it")]
-Stars = Annotated[float, Field(allow_inf_nan=False, description="within the rating scale of the model")]
+Stars = Annotated[float, Field(strict=True, allow_inf_nan=False, description="within the rating scale of the model")]
 Year = Annotated[int, Field(ge=1, le=9999)]
 
 

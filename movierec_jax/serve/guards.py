@@ -2,8 +2,10 @@
 
 import asyncio
 import hmac
+import math
 import pathlib
 import re
+import time
 from collections.abc import Iterable
 
 import limits
@@ -18,7 +20,7 @@ from movierec_jax.serve import problems
 MOST_PATH_BYTES = 8 * 1024
 MOST_HEADER_BYTES = 32 * 1024
 
-# How long each part of a body may take to come.
+# How long a body may take to come.
 BODY_SECONDS = 20.0
 
 # What may be asked without a token: whether the service runs, and the page, which then asks for one.
@@ -54,7 +56,7 @@ class Guard:
         tokens: Iterable[str] = (),
         hosts: Iterable[str] = (),
     ):
-        self.app, self.max_body_bytes, self.hosts = app, max_body_bytes, frozenset(hosts)
+        self.app, self.max_body_bytes, self.hosts = app, max_body_bytes, frozenset(host.lower() for host in hosts)
         self.tokens = [token.encode() for token in tokens]
         self.rate = limits.parse(rate) if rate else None
         self.limiter = limits.strategies.SlidingWindowCounterRateLimiter(limits.storage.MemoryStorage())
@@ -102,7 +104,7 @@ class Guard:
         client = (scope.get("client") or ("unknown",))[0]
         if self.limiter.hit(self.rate, client):
             return None
-        wait = max(1, round(self.rate.get_expiry() / 2))
+        wait = max(1, math.ceil(self.limiter.get_window_stats(self.rate, client).reset_time - time.time()))
         return problems.response(429, f"more than {self.rate} requests; come again", {"Retry-After": str(wait)})
 
     def without_token(self, scope: Scope) -> Response | None:
@@ -122,16 +124,17 @@ class Guard:
         Raises HTTPException 408 and 413 where it is not.
         """
         size, is_whole = 0, False
+        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
 
         async def part() -> Message:
             nonlocal size, is_whole
             if is_whole:
                 return await receive()
             try:
-                async with asyncio.timeout(BODY_SECONDS):
+                async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, f"no more of the body came within {BODY_SECONDS:g} seconds") from None
+                raise HTTPException(408, f"the body did not come within {BODY_SECONDS:g} seconds") from None
             size, is_whole = size + len(message.get("body", b"")), not message.get("more_body", False)
             if size > self.max_body_bytes:
                 raise HTTPException(413, self.too_long)

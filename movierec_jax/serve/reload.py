@@ -74,7 +74,10 @@ class Reloader:
 
     def look(self) -> None:
         """Takes what is new, if it can be read; what could not is not tried again until it changes."""
-        found = signature(self.workdir)
+        try:
+            found = signature(self.workdir)
+        except OSError:  # The disk may be there again the next time.
+            return
         if not found or found == self.seen:
             return
         self.seen = found

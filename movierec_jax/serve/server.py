@@ -15,6 +15,7 @@ from movierec_jax.config import ServeConfig
 from movierec_jax.schema import InputError, Interrupted
 from movierec_jax.serve.app import new_app
 from movierec_jax.serve.measures import Measures
+from movierec_jax.serve.protocol import BoundedProtocol
 from movierec_jax.serve.reload import Reloader, load_for_service, signature
 from movierec_jax.serve.service import Service
 from movierec_jax.storage import is_url
@@ -49,6 +50,7 @@ def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
             print(f"serving {workdir} ({service.loaded.version}) at http://{name}:{port}", flush=True)
             settings = uvicorn.Config(
                 app,
+                http=BoundedProtocol,
                 lifespan="off",
                 log_level="warning",
                 access_log=False,

@@ -17,6 +17,7 @@ from movierec_jax.serve.loaded import Listed, Loaded, Question
 from movierec_jax.serve.people import Asker, Rating
 from movierec_jax.serve.problems import Problem
 from movierec_jax.serve.recorded import Recorded
+from movierec_jax.vocab import Vocab
 
 # First and last year where a list is bounded on one side alone.
 ANY_YEAR = (1, 9999)
@@ -43,6 +44,12 @@ class Service:
             wait_seconds=config.batch_ms / 1000,
             on_batch=on_batch,
         )
+        self.predictions: Batcher[Sequence[tuple[int | str, int | str]], dict[str, Any]] = Batcher(
+            lambda asked: [self.predict(pairs) for pairs in asked],
+            max_batch=1,
+            max_waiting=config.max_waiting,
+            wait_seconds=0.0,
+        )
 
     def take(self, loaded: Loaded) -> None:
         """Answers with this run from now on. Raises InputError where its ids are not of the kind of those recorded."""
@@ -54,13 +61,13 @@ class Service:
 
     def close(self) -> None:
         """Answers what waits, and closes the log."""
-        self.lists.close()
-        self.recorded.close()
+        for answering in (self.lists, self.predictions, self.recorded):
+            answering.close()
 
     def is_answering(self) -> bool:
-        """Whether the threads that list and record are there, and not too many wait."""
-        is_alive = self.lists.thread.is_alive() and self.recorded.writer.thread.is_alive()
-        return is_alive and self.lists.num_waiting < self.config.max_waiting
+        """Whether the threads that list, predict and record are there, and not too many lists wait."""
+        threads = [one.thread for one in (self.lists, self.predictions, self.recorded.writer)]
+        return all(thread.is_alive() for thread in threads) and self.lists.num_waiting < self.config.max_waiting
 
     # The model.
 
@@ -151,7 +158,7 @@ class Service:
     async def take_back(self, user: str, movie: str) -> None:
         """Forgets what was recorded of a user and a movie. Raises Problem 404 where nothing was."""
         loaded = self.loaded
-        id, movie_id = user_id(loaded, user), loaded.catalogue.card(movie_row(loaded, movie))[MOVIE_ID]
+        id, movie_id = user_id(loaded, user), parsed(loaded.run.movies, movie)
         if movie_id not in self.recorded.of(id):
             raise Problem(404, f"no rating of movie {movie_id!r} by user {id!r} has been recorded")
         await self.recorded.record(id, movie_id, None)
@@ -223,16 +230,22 @@ class Service:
 
 def user_id(loaded: Loaded, text: str) -> int | str:
     """The id of a user in a path, as the data writes it. Raises Problem 404 where it cannot be one."""
-    try:
-        return loaded.run.users.parse(text)
-    except InputError as error:
-        raise Problem(404, str(error)) from None
+    return parsed(loaded.run.users, text)
 
 
 def movie_row(loaded: Loaded, text: str) -> int:
     """The row of a movie by its id in a path. Raises Problem 404 where there is none."""
+    movie_id = parsed(loaded.run.movies, text)
     try:
-        return loaded.catalogue.row(loaded.run.movies.parse(text))
+        return loaded.catalogue.row(movie_id)
+    except InputError as error:
+        raise Problem(404, str(error)) from None
+
+
+def parsed(vocab: Vocab, text: str) -> int | str:
+    """An id in a path as the data writes it. Raises Problem 404 where it cannot be one."""
+    try:
+        return vocab.parse(text)
     except InputError as error:
         raise Problem(404, str(error)) from None
 
