@@ -14,6 +14,7 @@ import uvicorn
 from movierec_jax.config import ServeConfig
 from movierec_jax.schema import InputError, Interrupted
 from movierec_jax.serve.app import new_app
+from movierec_jax.serve.guards import read_tokens
 from movierec_jax.serve.measures import Measures
 from movierec_jax.serve.protocol import BoundedProtocol
 from movierec_jax.serve.reload import Reloader, load_for_service, signature
@@ -35,6 +36,9 @@ def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    if config.tokens_file:
+        # What is wrong there is told before the run is loaded.
+        read_tokens(config.tokens_file)
     if is_url(workdir):
         raise InputError(f"--workdir={workdir}: name a folder of this machine; ratings are kept there as they come")
     with in_service(pathlib.Path(workdir), config, mesh) as (service, measures):
