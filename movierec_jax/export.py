@@ -91,7 +91,7 @@ def users_of(recommender: Recommender) -> dict[str, np.ndarray]:
     """What is known of each user: a row of their own, and all that they have rated, with weight 0 what train lacks."""
     run, users = recommender.run, recommender.user_ids()
     place, movie_row = places_and_rows(run, users, run.parts.all())
-    counts = recommender.counts_in_exposure(run.train.user_row, run.parts.train)
+    counts = recommender.counts_in_exposure(run.train.user_row, run.train.timestamp)
     weight = np.concatenate([counts, np.zeros(len(place) - len(counts), np.float32)])
     rating = np.concatenate([part[RATING].to_numpy(np.float32) for part in run.parts.all()])
     wanted = np.flatnonzero(movie_row < len(run.movies))

@@ -192,22 +192,24 @@ def joined(parts: list[Links], join: Callable[[list[np.ndarray]], np.ndarray]) -
 
 
 def filled_up_alike(parts: list[Links]) -> list[Links]:
-    """The same links, each filled up to the pieces of the largest. An owner above all others marks filling."""
+    """The same links, each filled up to the pieces of the largest."""
     num_pieces = max(len(links.owner) for links in parts)
+    return [with_pieces(links, num_pieces) for links in parts]
+
+
+def with_pieces(links: Links, num_pieces: int) -> Links:
+    """The same links, filled up to so many pieces. An owner above all others marks filling."""
 
     def filled(array: np.ndarray, filling: int) -> np.ndarray:
         width = [(0, 0)] * (array.ndim - 1) + [(0, num_pieces - array.shape[-1])]
         return np.pad(array, width, constant_values=filling)
 
-    return [
-        Links(
-            owner=filled(links.owner, np.iinfo(np.int32).max),
-            other=filled(links.other, 0),
-            link=filled(links.link, -1),
-            values=tuple(filled(value, 0) for value in links.values),
-        )
-        for links in parts
-    ]
+    return Links(
+        owner=filled(links.owner, np.iinfo(np.int32).max),
+        other=filled(links.other, 0),
+        link=filled(links.link, -1),
+        values=tuple(filled(value, 0) for value in links.values),
+    )
 
 
 def piece_length(owner: Int32[np.ndarray, " links"]) -> int:

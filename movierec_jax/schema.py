@@ -136,6 +136,10 @@ class Bags:
     value: Float32[np.ndarray, " entries"]
     names: tuple[str, ...]
 
+    def entries_of(self, row: int) -> slice:
+        """Where the entries of a row stand."""
+        return slice(*np.searchsorted(self.row, [row, row + 1]))
+
 
 @dataclasses.dataclass(frozen=True)
 class Ratings:

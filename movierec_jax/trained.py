@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Bool, Float32, Int32
+from jaxtyping import Array, Bool, Float32, Int32, Int64
 
 from movierec_jax.checkpoint import Checkpoints
 from movierec_jax.config import ScoreConfig
@@ -73,6 +73,11 @@ class Recommender:
     def on_host(self) -> tuple[Members, tuple[Encoded, Encoded]]:
         """The parameters and `encoded` as NumPy arrays."""
         return jax.device_get((self.params, self.encoded))
+
+    @functools.cached_property
+    def movie_directions(self) -> Float32[np.ndarray, "movies features"]:
+        """What tells which movies trained on are alike, as `directions` gives it."""
+        return np.asarray(directions(self.encoded[1]))[: len(self.run.movies)]
 
     @functools.cached_property
     def spare(self) -> list[tuple[Array, ...]]:
@@ -217,7 +222,7 @@ class Recommender:
         rated_row = self.run.movies.known_rows(mine[MOVIE_ID])
         rating = mine[RATING].to_numpy(np.float32)
         value = told_of_user(self.run.movie_level, rated_row, rating)
-        counts = self.counts_in_exposure(np.zeros(len(mine), np.int32), mine)
+        counts = self.counts_in_exposure(np.zeros(len(mine), np.int32), mine[TIMESTAMP].to_numpy(np.int64))
         params, encoded = self.on_host
         user, movies = encoded[0][:, self.users.rows([user_id])[0]], encoded[1][:, movie_row]
         exposure, stars = history_parts(params, rated_row, value, counts, movies)
@@ -226,8 +231,8 @@ class Recommender:
         for place, movie_id in enumerate(movie_ids):
             best = largest((exposure if exposure.any() else stars)[place], k)
             reasons += [(movie_id, "rated", mine[MOVIE_ID].iloc[n], exposure[place, n], stars[place, n]) for n in best]
-            own = content.row == movie_row[place]
-            if own.any():
+            own = content.entries_of(int(movie_row[place]))
+            if own.stop > own.start:
                 added = content_part(params, content.feature[own], content.value[own], user)
                 for n in largest(added, k):
                     reasons.append((movie_id, "content", content.names[content.feature[own][n]], 0.0, added[n]))
@@ -256,7 +261,7 @@ class Recommender:
         rating = ratings[RATING].to_numpy(np.float32)
         table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
         place = users.rows(ratings[USER_ID])
-        counts = self.counts_in_exposure(place, table)
+        counts = self.counts_in_exposure(place, table[TIMESTAMP].to_numpy(np.int64))
         links = new_users(self.run.movie_level, place, movie_row, rating, counts)
         own = np.zeros((self.num_members, len(users) + 1, self.run.config.model.embedding_dim + 1), np.float32)
         encoded = encode_histories(self.params, own, links, model=self.run.model)
@@ -264,12 +269,12 @@ class Recommender:
         return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
 
     def counts_in_exposure(
-        self, owner: Int32[np.ndarray, " ratings"], ratings: pd.DataFrame
+        self, owner: Int32[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
     ) -> Float32[np.ndarray, " ratings"]:
-        """How much each of all ratings of some users counts in their exposure."""
+        """How much each of all ratings of some users counts in their exposure, by when it was given."""
         if not self.run.recipe.looks_at_next:
             return np.ones(len(owner), np.float32)
-        return recency_of(owner, ratings[TIMESTAMP].to_numpy(np.int64))
+        return recency_of(owner, timestamp)
 
     def predict(
         self, user_ids: Iterable, movie_ids: Iterable, timestamps: Iterable | None = None
@@ -317,7 +322,7 @@ class Recommender:
         row = self.run.movies.known_rows([movie_id])[0]
         if not 1 <= k < len(self.run.movies):
             raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
-        direction = np.asarray(directions(self.encoded[1]))[: len(self.run.movies)]
+        direction = self.movie_directions
         count = self.run.known.movie_count[: len(self.run.movies)]
         similarity = direction @ direction[row] * count / (count + SIMILAR_DAMPING)
         best = np.argsort(-similarity, kind="stable").astype(np.int32)

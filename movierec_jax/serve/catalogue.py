@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from movierec_jax.recommend import directions
 from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, YEAR, InputError
 from movierec_jax.serve.titles import Titles, readable
 from movierec_jax.trained import Recommender
@@ -43,7 +42,7 @@ class Catalogue:
         ]
         self.by_popularity = np.argsort(-count, kind="stable")
         self.titles = Titles([card[TITLE] for card in self.cards], count.astype(np.float32))
-        self.map = positions(np.asarray(directions(recommender.encoded[1]))[: len(run.movies)])
+        self.map = positions(recommender.movie_directions)
 
     def row(self, movie_id: int | str) -> int:
         """The row of a movie. Raises InputError where the data has none of this id."""
@@ -63,9 +62,10 @@ class Catalogue:
     def details(self, row: int) -> dict[str, Any]:
         """All that is told of a movie."""
         content = self.recommender.run.movie_content
-        own = np.flatnonzero(content.row == row)
+        own = content.entries_of(row)
         # Those that most users wrote come first.
-        names = [content.names[content.feature[place]] for place in own[np.argsort(-content.value[own], kind="stable")]]
+        order = np.argsort(-content.value[own], kind="stable")
+        names = [content.names[feature] for feature in content.feature[own][order]]
         tags = [name.removeprefix(TAG_FEATURE) for name in names if name.startswith(TAG_FEATURE)]
         return {**self.card(row, figures=True), "tags": tags}
 

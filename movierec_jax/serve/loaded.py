@@ -8,16 +8,16 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float32, Int32, Int64
+from jaxtyping import Array, Bool, Float32, Int32
 
 from movierec_jax.config import ServeConfig
 from movierec_jax.evaluate import noise_of
 from movierec_jax.explain import content_part, history_parts
-from movierec_jax.known import lay_out, told_of_user
+from movierec_jax.known import lay_out, told_of_user, with_pieces
 from movierec_jax.likely import likely_top_k, settles
 from movierec_jax.model import Encoded, encode_histories, own_of_users
 from movierec_jax.recommend import Rated, TopK, predict_stars, top_k_blocks
-from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, InputError, Links
+from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, YEAR, InputError
 from movierec_jax.serve.catalogue import Catalogue
 from movierec_jax.serve.people import Asker, History, People
 from movierec_jax.trained import Recommender, largest
@@ -105,6 +105,22 @@ class Loaded:
         stars, spread = self.recommender.predict_rows(valid.user_row, valid.movie_row, times)
         return noise_of(stars, spread, valid.rating)
 
+    @functools.cached_property
+    def facts(self) -> dict[str, Any]:
+        """What is to be known of the run before it is asked."""
+        run = self.run
+        years = run.movie_table[YEAR][run.movie_table[YEAR] > 0]
+        return {
+            "num_users": len(run.users),
+            "num_movies": len(run.movies),
+            "num_ratings": len(run.train),
+            "rating_scale": list(run.rating_scale),
+            "rating_step": rating_step(run.train.rating),
+            "genres": list(run.genres.columns),
+            "years": [int(years.min()), int(years.max())] if len(years) else None,
+            "first_user_id": self.recommender.everybody[:1].tolist()[0],
+        }
+
     # Users.
 
     def encoded(self, askers: Sequence[Asker]) -> list[Encoded]:
@@ -141,10 +157,11 @@ class Loaded:
     def encode(self, histories: Sequence[History]) -> Encoded:
         """Histories, `max_batch` of them at most, as the model sees them: `[members, max_batch, ...]`."""
         owner = np.repeat(np.arange(len(histories), dtype=np.int32), [len(one.rating) for one in histories])
-        movie_row, rating = (np.concatenate([one[field] for one in histories]) for field in (1, 2))
+        movie_row, rating, timestamp = (np.concatenate([one[field] for one in histories]) for field in (1, 2, 3))
         value = told_of_user(self.run.movie_level, movie_row, rating)
-        counts = np.concatenate([self.people.counts_in_exposure(one) for one in histories])
-        links = filled_up(lay_out(owner, movie_row, value, counts, length=PIECE_LENGTH))
+        counts = self.recommender.counts_in_exposure(owner, timestamp)
+        links = lay_out(owner, movie_row, value, counts, length=PIECE_LENGTH)
+        links = with_pieces(links, grown(len(links.owner), GROWTH, FEWEST_PIECES))
         own = np.zeros((len(self.own), self.config.max_batch, self.own.shape[2]), np.float32)
         own[:, : len(histories)] = self.own[:, [one.user_row for one in histories]]
         return jax.device_get(encode_histories(self.recommender.params, own, links, model=self.model))
@@ -238,15 +255,15 @@ class Loaded:
         history = self.people.history(asker)
         params, (_, movies) = self.recommender.on_host
         value = told_of_user(self.run.movie_level, history.movie_row, history.rating)
-        counts = self.people.counts_in_exposure(history)
+        counts = self.recommender.counts_in_exposure(np.zeros(len(history.rating), np.int32), history.timestamp)
         exposure, stars = history_parts(params, history.movie_row, value, counts, movies[:, movie_row])
         added = exposure if exposure.any() else stars
-        content, start = self.run.movie_content, self.content_start
+        content = self.run.movie_content
         reasons = []
         for parts, row in zip(added, movie_row.tolist(), strict=True):
             share = parts / max(np.maximum(parts, 0).sum(), SMALLEST)
             found = [self.rated_reason(int(history.movie_row[n]), float(share[n])) for n in largest(parts, REASONS)]
-            own = slice(start[row], start[row + 1])
+            own = content.entries_of(row)
             if own.stop > own.start:
                 parts = content_part(params, content.feature[own], content.value[own], vector)
                 names = [content.names[feature] for feature in content.feature[own]]
@@ -258,11 +275,6 @@ class Loaded:
         """A rated movie that speaks for another, with its share of what all rated ones add."""
         card = self.catalogue.card(row)
         return {"source": "rated", **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(share, 4)}
-
-    @functools.cached_property
-    def content_start(self) -> Int64[np.ndarray, " movies_and_one"]:
-        """Where the features of each movie begin."""
-        return np.searchsorted(self.run.movie_content.row, np.arange(len(self.run.movies.ids) + 1))
 
     def is_selected(
         self, genres: tuple[str, ...], years: tuple[int, ...], min_ratings: int
@@ -332,6 +344,12 @@ def content_reason(feature: str, stars: float) -> dict[str, Any]:
     return {"source": "content", "feature": feature, "stars": round(stars, 4)}
 
 
+def rating_step(rating: Float32[np.ndarray, " ratings"]) -> float:
+    """The smallest step between different ratings, at least a hundredth."""
+    steps = np.diff(np.unique(rating))
+    return float(max(0.01, round(float(steps.min()), 2))) if len(steps) else 1.0
+
+
 def sizes(last: int, growth: int, first: int = 1) -> list[int]:
     """From the first on, each so many times the one before, up to one that is not below the last."""
     found = [first]
@@ -348,18 +366,3 @@ def grown(wanted: int, growth: int, first: int = 1) -> int:
 def in_batches(numbers: Sequence[int], size: int) -> list[Sequence[int]]:
     """The same numbers, so many at a time."""
     return [numbers[first : first + size] for first in range(0, len(numbers), size)]
-
-
-def filled_up(links: Links) -> Links:
-    """Links with as many pieces as there are programs for. An owner above all others marks filling."""
-    more = grown(len(links.owner), GROWTH, FEWEST_PIECES) - len(links.owner)
-
-    def filled(array: np.ndarray, filling: int) -> np.ndarray:
-        return np.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, more)], constant_values=filling)
-
-    return Links(
-        owner=filled(links.owner, np.iinfo(np.int32).max),
-        other=filled(links.other, 0),
-        link=filled(links.link, -1),
-        values=tuple(filled(value, 0) for value in links.values),
-    )

@@ -15,6 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 
+# Methods that are told apart: a client may make others up.
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+
 # Stands for the route of a request that no route takes.
 NO_ROUTE = "none"
 
@@ -71,6 +74,3 @@ class Measured:
             method = scope["method"] if scope["method"] in METHODS else "other"
             self.measures.requests.labels(method, route, status).inc()
             self.measures.seconds.labels(method, route).observe(time.perf_counter() - start)
-
-
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")

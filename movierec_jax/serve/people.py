@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float32, Int, Int32, Int64
 
-from movierec_jax.recency import recency_of
 from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from movierec_jax.trained import Recommender
 from movierec_jax.vocab import places
@@ -45,11 +44,12 @@ class People:
     """The users of a run by their ids, and their ratings by theirs.
 
     user_rows, movie_rows: the row of each id; user_places: of each user among those who have rated in any part.
-    of_parts: where the ratings of each of these stand in each part, train first.
+    of_parts: where the ratings of each of these stand in each part, train first; rated_rows: the movies of all of them.
     """
 
     def __init__(self, recommender: Recommender):
-        self.recommender, self.run = recommender, recommender.run
+        # What all have rated is laid out here, not when the first of them asks.
+        self.run, self.rated_rows = recommender.run, recommender.rated
         self.user_rows, self.movie_rows = (
             {found: row for row, found in enumerate(vocab.ids.tolist())} for vocab in (self.run.users, self.run.movies)
         )
@@ -95,7 +95,7 @@ class People:
         place = None if asker.user_id is None else self.user_places.get(asker.user_id)
         if place is None:
             return own
-        rated = self.recommender.rated.of_user(place)
+        rated = self.rated_rows.of_user(place)
         return np.union1d(rated, own) if len(own) else rated
 
     def rows_of_train(self, recorded: Mapping[int | str, Rating]) -> dict[int, Rating]:
@@ -119,12 +119,6 @@ class People:
             np.concatenate([train.rating[place], np.array([one.rating for one in recorded.values()], np.float32)]),
             np.concatenate([train.timestamp[place], np.array([one.timestamp for one in recorded.values()], np.int64)]),
         )
-
-    def counts_in_exposure(self, history: History) -> Float32[np.ndarray, " rated"]:
-        """How much each rating of a history counts in the exposure of its user."""
-        if not self.run.recipe.looks_at_next:
-            return np.ones(len(history.rating), np.float32)
-        return recency_of(np.zeros(len(history.rating), np.int32), history.timestamp)
 
 
 def by_user(

@@ -10,7 +10,7 @@ import numpy as np
 
 from movierec_jax.config import TABLE_TOP_K, ServeConfig
 from movierec_jax.ratings_log import FILE_NAME, RatingsLog
-from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, YEAR, InputError
+from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, InputError
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.bodies import GivenRating, ListOptions
 from movierec_jax.serve.loaded import Listed, Loaded, Question
@@ -73,20 +73,12 @@ class Service:
 
     def about(self) -> dict[str, Any]:
         """What is to be known of the model before it is asked."""
-        loaded, run = self.loaded, self.loaded.run
-        years = run.movie_table[YEAR][run.movie_table[YEAR] > 0]
+        loaded = self.loaded
         return {
             "version": loaded.version,
             "loaded_at": self.loaded_at.isoformat(timespec="seconds"),
             "refused": self.refused,
-            "num_users": len(run.users),
-            "num_movies": len(run.movies),
-            "num_ratings": len(run.train),
-            "rating_scale": list(run.rating_scale),
-            "rating_step": rating_step(run.train.rating),
-            "genres": list(run.genres.columns),
-            "years": [int(years.min()), int(years.max())] if len(years) else None,
-            "first_user_id": loaded.recommender.everybody[:1].tolist()[0],
+            **loaded.facts,
             "limits": {"k": loaded.longest_list, "ratings": self.config.max_ratings, "pairs": self.config.max_ratings},
         }
 
@@ -278,9 +270,3 @@ def answer_all(asked: list[tuple[Loaded, Question]]) -> list[Listed]:
         place = [n for n, (own, _) in enumerate(asked) if own is loaded]
         answers |= zip(place, loaded.answer([asked[n][1] for n in place]), strict=True)
     return [answers[n] for n in range(len(asked))]
-
-
-def rating_step(rating: np.ndarray) -> float:
-    """The smallest step between different ratings, at least a hundredth."""
-    steps = np.diff(np.unique(rating))
-    return float(max(0.01, round(float(steps.min()), 2))) if len(steps) else 1.0
