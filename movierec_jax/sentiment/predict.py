@@ -1,0 +1,73 @@
+"""What was learnt and texts -> what each text says, on all cores."""
+
+import concurrent.futures
+import functools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float32
+
+from movierec_jax.sentiment.model import Learnt, as_texts, few_sizes, log_odds, sums
+from movierec_jax.sentiment.ngrams import chunks, grams_of
+
+# Share of the words of a text that must be known for it to say anything: of other languages some words always are.
+SHARE_KNOWN = 0.5
+
+
+class Opinions(NamedTuple):
+    """What texts say.
+
+    praise: the probability that a text praises. stars: how many its writer would give, on the scale of the texts that
+    were learnt from; NaN where these had none. is_understood: 0 for texts that are empty or of words that are not
+    known, which say what an average text says.
+    """
+
+    praise: Float32[np.ndarray, " texts"]
+    stars: Float32[np.ndarray, " texts"]
+    is_understood: Float32[np.ndarray, " texts"]
+
+
+class Sums(NamedTuple):
+    """Of each text the sum of what its n-grams say, their number (at least 1), and the share of its words known."""
+
+    total: Float32[np.ndarray, " texts"]
+    num_grams: Float32[np.ndarray, " texts"]
+    share_known: Float32[np.ndarray, " texts"]
+
+
+def opinions_of(learnt: Learnt, texts: Sequence[str]) -> Opinions:
+    """What each text says."""
+    total, num_grams, share_known = sums_of(learnt, texts)
+    is_understood = share_known >= SHARE_KNOWN
+    odds = np.asarray(log_odds(total * is_understood, num_grams, learnt.gain, learnt.bias))
+    has_stars = learnt.stars.shape[1] > 0
+    stars = np.interp(odds, *learnt.stars) if has_stars else np.full(len(odds), np.nan)
+    praise = 1 / (1 + np.exp(-odds.astype(np.float64)))
+    return Opinions(praise.astype(np.float32), stars.astype(np.float32), is_understood.astype(np.float32))
+
+
+def sums_of(learnt: Learnt, texts: Sequence[str]) -> Sums:
+    """What the n-grams of each text say in all."""
+    on_device = jax.device_put(learnt)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        of_chunk = functools.partial(sums_of_chunk, learnt, on_device, texts)
+        found = [Sums(*(np.zeros(0, np.float32) for _ in range(3))), *pool.map(of_chunk, chunks(texts))]
+    return Sums(*(np.concatenate(column) for column in zip(*found, strict=True)))
+
+
+def sums_of_chunk(learnt: Learnt, on_device: Learnt, texts: Sequence[str], part: slice) -> Sums:
+    """The same of some of the texts; on_device: what was learnt, where it is added up."""
+    num_texts = part.stop - part.start
+    grams = grams_of(texts[part], len(learnt.score))
+    is_known = learnt.score[grams.bucket] != 0
+    num_words, num_known = (
+        np.bincount(grams.text[which], minlength=num_texts) for which in (grams.is_word, grams.is_word & is_known)
+    )
+    batch = as_texts(grams, few_sizes(num_texts), is_known)
+    return Sums(
+        np.asarray(sums(on_device, batch))[:num_texts],
+        batch.num_grams[:num_texts],
+        (num_known / np.maximum(num_words, 1)).astype(np.float32),
+    )

@@ -1,0 +1,30 @@
+"""Learns from labelled texts to tell whether a text praises, and how many stars its writer would give.
+
+    python scripts/train_sentiment.py --texts=reviews.parquet --output=runs/sentiment
+    python scripts/train.py --reviews=reviews.csv --sentiment=runs/sentiment
+
+The file (CSV, TSV or Parquet, also .gz) has a column of texts and one of labels (pos and neg, 1 and 0, ...) or stars;
+with a column of movies those of one movie are held out together, and with a column `split` of train and test the latter
+are measured and not learnt from. 25,000 reviews of some 230 words take half a minute on 2 cores.
+"""
+
+from absl import flags
+
+from movierec_jax import cli
+from movierec_jax.config import SentimentConfig
+
+TEXTS = flags.DEFINE_string("texts", None, "file or URL of labelled texts", required=True)
+OUTPUT = flags.DEFINE_string("output", "runs/sentiment", "folder to write")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "write the folder anew where it is there already")
+
+
+def main() -> None:
+    from movierec_jax.sentiment.run import train_sentiment
+
+    train_sentiment(
+        TEXTS.value, OUTPUT.value, cli.section_from_flags(SentimentConfig()), overwrite=OVERWRITE.value
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main, [SentimentConfig], __doc__)
