@@ -42,7 +42,7 @@ REPEATED = "repeated pair of user and movie"
 def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> CleanData:
     """The ratings that can be used, and the movies they are about.
 
-    extra: whose ratings come after those of `raw`, held to the same scale; movies, users and tags are those of `raw`.
+    extra: whose ratings come after those of `raw`, held to the same scale; all other tables are those of `raw`.
 
     Raises InputError where less is left than one can learn from: two users, two movies, two different ratings; and
     where extra ratings have ids of another kind.
@@ -62,6 +62,7 @@ def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> Cl
         dropped,
         users=with_ids_of(raw.users, table, USER_ID),
         tags=with_ids_of(raw.tags.assign(**{TIMESTAMP: to_seconds(raw.tags)}), table, USER_ID, MOVIE_ID),
+        links=with_ids_of(raw.links, table, MOVIE_ID),
     )
 
 

@@ -229,7 +229,7 @@ def from_text(text: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
     return text
 
 
-def to_integers(text: pa.StringArray) -> pa.Int64Array:
+def to_integers(text: pa.StringArray | pa.LargeStringArray) -> pa.Int64Array:
     """The integers that the text writes; ArrowInvalid where some is none."""
     # pandas writes "1.0" for an integer id in a column where another id is missing.
     return pyarrow.compute.replace_substring_regex(text, r"^\s*(-?\d+)(\.0*)?\s*$", r"\1").cast(pa.int64())

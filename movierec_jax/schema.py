@@ -27,6 +27,10 @@ ZIP_CODE = "zip"
 
 TAG = "tag"
 
+IMDB_ID = "imdb_id"
+TEXT = "text"
+STARS = "stars"
+
 # Stands in a timestamp column where the data has no time for a row.
 NO_TIMESTAMP = np.iinfo(np.int64).min
 
@@ -55,6 +59,11 @@ def no_tags() -> pd.DataFrame:
     return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in types.items()})
 
 
+def no_links() -> pd.DataFrame:
+    """The links of data without any: the columns of `RawData.links`, no rows."""
+    return pd.DataFrame({column: pd.Series(dtype="int64") for column in (MOVIE_ID, IMDB_ID)})
+
+
 @dataclasses.dataclass(frozen=True)
 class RawData:
     """What a loader read, before any row is judged.
@@ -69,6 +78,8 @@ class RawData:
         `gender`, `occupation` and `zip` (str). Empty where the data has no table of users.
     tags: columns `user_id`, `movie_id` (int64 or str), `tag` (str) and `timestamp` (as in `ratings`), a row for each
         time a user wrote a tag. Empty where the data has none.
+    links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty where the data has
+        none.
     """
 
     ratings: pd.DataFrame
@@ -77,6 +88,7 @@ class RawData:
     rating_scale: tuple[float, float] | None = None
     users: pd.DataFrame = dataclasses.field(default_factory=no_users)
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
+    links: pd.DataFrame = dataclasses.field(default_factory=no_links)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +100,7 @@ class CleanData:
     movies: one row per movie, rated ones and those of the movie table alike: `movie_id`, `title` (without the year),
         `year` (int32, 0 where unknown), `genres` (str, joined by "|", may be empty).
     dropped: rows left out, by reason; only reasons that occurred.
-    users, tags: as in RawData, with ids of the same type as those of the ratings, and `timestamp` as theirs.
+    users, tags, links: as in RawData, with ids of the same type as those of the ratings, and `timestamp` as theirs.
     """
 
     ratings: pd.DataFrame
@@ -98,6 +110,7 @@ class CleanData:
     dropped: dict[str, int]
     users: pd.DataFrame = dataclasses.field(default_factory=no_users)
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
+    links: pd.DataFrame = dataclasses.field(default_factory=no_links)
 
 
 @dataclasses.dataclass(frozen=True)
