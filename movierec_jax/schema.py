@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 
 USER_ID = "user_id"
 MOVIE_ID = "movie_id"
@@ -133,6 +133,47 @@ class FeatureTable:
     unit: str
     columns: pd.DataFrame
     left_out: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class RawReviews:
+    """What people wrote about movies, as its file has it, before any row is judged.
+
+    table: columns `movie_id` or else `imdb_id` (int64, Int64 or str), `text` (str) and, where the file has them,
+        `user_id` (int64, Int64 or str), `stars` (float32, or str where some value is no number) and `timestamp`
+        (integer, float, datetime or str), missing values as pandas has them; index 0..n-1.
+    line, unit: where each row stands, as in FeatureTable.
+    """
+
+    path: str
+    table: pd.DataFrame
+    line: Int64[np.ndarray, " rows"]
+    unit: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """Texts of which it is known whether they praise or blame, in the order of their file; at least some of either.
+
+    text: str, none of them empty.
+    stars: on the scale of the file, NaN where there are none.
+    scale: lowest and highest of these, as a usual one; None where no text has stars.
+    group: a number from 0 for each movie; where it is not known, for each different text.
+    is_test: whether a text is of the part that the file sets aside; None where it sets none aside.
+    dropped: rows left out, by reason; only reasons that occurred.
+    """
+
+    path: str
+    text: pd.Series
+    is_praise: Bool[np.ndarray, " texts"]
+    stars: Float32[np.ndarray, " texts"]
+    scale: tuple[float, float] | None
+    group: Int32[np.ndarray, " texts"]
+    is_test: Bool[np.ndarray, " texts"] | None
+    dropped: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.text)
 
 
 @dataclasses.dataclass(frozen=True)
