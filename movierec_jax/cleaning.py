@@ -42,7 +42,7 @@ REPEATED = "repeated pair of user and movie"
 def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> CleanData:
     """The ratings that can be used, and the movies they are about.
 
-    extra: whose ratings come after those of `raw`, held to the same scale; movies, users and tags are those of `raw`.
+    extra: whose ratings come after those of `raw`, held to the same scale; all other tables are those of `raw`.
 
     Raises InputError where less is left than one can learn from: two users, two movies, two different ratings; and
     where extra ratings have ids of another kind.
@@ -62,6 +62,7 @@ def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> Cl
         dropped,
         users=with_ids_of(raw.users, table, USER_ID),
         tags=with_ids_of(raw.tags.assign(**{TIMESTAMP: to_seconds(raw.tags)}), table, USER_ID, MOVIE_ID),
+        links=with_ids_of(raw.links, table, MOVIE_ID),
     )
 
 
@@ -264,8 +265,11 @@ def with_ids_of(table: pd.DataFrame, ratings: pd.DataFrame, *columns: str) -> pd
     return table.reset_index(drop=True)
 
 
-def same_kind(ids: pd.Series, other: pd.Series) -> pd.Series:
-    """Ids as integers where the others are integers (missing where they are none), else as strings."""
-    if is_integer(other):
-        return pd.to_numeric(ids, errors="coerce")
-    return ids.astype("str")
+def same_kind(ids: pd.Series, other: pd.Series | pd.Index) -> pd.Series:
+    """Ids as integers where the others are (missing where they spell none), else as text."""
+    if not pd.api.types.is_integer_dtype(other):
+        return ids.astype("str")
+    if is_integer(ids):
+        return ids
+    # pandas writes "1.0" for an integer in a column where another is missing; 18 digits always fit int64.
+    return ids.astype("str").str.extract(r"^\s*(-?\d{1,18})(?:\.0*)?\s*$")[0].astype("Int64")

@@ -169,6 +169,16 @@ class DataConfig:
         'categories, lists joined by "|" or text',
     )
     user_features: tuple[str, ...] = setting((), "such files with more of the users, and a column of user ids")
+    reviews: tuple[str, ...] = setting(
+        (),
+        "CSV, TSV or Parquet files (also .gz) with what people wrote about movies: a column of movie ids or IMDb ids, "
+        "one of text, and perhaps user, stars and timestamp",
+    )
+    links: str | None = setting(
+        None,
+        "file with columns movieId and imdbId, such as MovieLens' links.csv, by which reviews with IMDb ids find their "
+        "movies; without it, the links.csv beside the ratings",
+    )
 
     def __post_init__(self):
         choose("split", self.split, ("random", "user_time", "time"))

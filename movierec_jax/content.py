@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float32, Float64, Int32, Int64
 
+from movierec_jax.cleaning import same_kind
 from movierec_jax.config import MOVIE_CONTENT, USER_CONTENT
 from movierec_jax.schema import (
     AGE,
@@ -184,17 +185,6 @@ def rows_of(table: FeatureTable, ids: pd.Index) -> Int64[np.ndarray, " rows"]:
             f"such as {ours}"
         )
     return row
-
-
-def same_kind(found: pd.Series, ids: pd.Index) -> pd.Series:
-    """Ids of a table as integers where the others are (missing where they spell none), else as text."""
-    if not pd.api.types.is_integer_dtype(ids):
-        return found.astype("str")
-    if pd.api.types.is_integer_dtype(found):
-        return found
-    # pandas writes "1.0" for an integer in a column where another is missing; 18 digits always fit int64.
-    spelled = found.astype("str").str.extract(r"^(-?\d{1,18})(?:\.0*)?$")[0]
-    return pd.Series([None if pd.isna(text) else int(text) for text in spelled], dtype="Int64")
 
 
 def place(table: FeatureTable, index: int) -> str:

@@ -18,6 +18,7 @@ from typing import Any, cast
 import pandas as pd
 
 from movierec_jax import ratings_log
+from movierec_jax.links_file import read_links_file
 from movierec_jax.ratings_file import (
     AnyPath,
     Layout,
@@ -46,6 +47,7 @@ from movierec_jax.schema import (
     ZIP_CODE,
     InputError,
     RawData,
+    no_links,
     no_tags,
 )
 from movierec_jax.storage import fetched, is_url
@@ -87,11 +89,11 @@ OCCUPATIONS_1M = (
 
 
 def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | None = None) -> RawData:
-    """Reads ratings, and what is at hand of movies, users and tags, from a folder, a zip archive or one file.
+    """Reads ratings, and what is at hand of movies, users, tags and links, from a folder, a zip archive or one file.
 
     A folder holds one of the `EDITIONS`; so does an archive, in whatever folder of it. One file is Parquet or text,
-    plain or .gz; its movies, users and tags come from MovieLens tables in the same folder. Of a ratings log it is what
-    is recorded at this moment. A URL of object storage is fetched first; of a file there, it alone.
+    plain or .gz; its movies, users, tags and links come from MovieLens tables in the same folder. Of a ratings log it
+    is what is recorded at this moment. A URL of object storage is fetched first; of a file there, it alone.
 
     cache: folder for the ratings of large text files, from which the same content is read faster the next time; made
       if missing, and not used where that is impossible. Ratings of such a file cannot be changed in place.
@@ -221,11 +223,21 @@ def read_tags_csv_file(path: AnyPath) -> pd.DataFrame:
 
 def read_tags(path: AnyPath, layout: Layout) -> pd.DataFrame:
     """The tags of a text file that say whose, of what and what; no rows where the file has none."""
-    with opened(path) as stream:
-        if not any(line.strip() for line in itertools.islice(stream, layout.skip_rows, None)):
-            return no_tags()
+    if not has_rows(path, layout.skip_rows):
+        return no_tags()
     tags = text_columns(path, layout)
     return pd.DataFrame({column: to_series(tags[column]) for column in TAG_COLUMNS})
+
+
+def read_links_csv_file(path: AnyPath) -> pd.DataFrame:
+    """Links of links.csv (20M and later) by line: columns movieId, imdbId and tmdbId; no rows where it has none."""
+    return read_links_file(path) if has_rows(path, 1) else no_links()
+
+
+def has_rows(path: AnyPath, num_lines: int) -> bool:
+    """Whether a text file has anything after its first lines."""
+    with opened(path) as stream:
+        return any(line.strip() for line in itertools.islice(stream, num_lines, None))
 
 
 def movie_table(path: AnyPath, rows: Iterable[MovieRow], ratings: pd.DataFrame) -> pd.DataFrame:
@@ -274,6 +286,15 @@ def tag_table(path: AnyPath, tags: pd.DataFrame, ratings: pd.DataFrame) -> pd.Da
     return tags.astype(types).reset_index(drop=True)
 
 
+def link_table(path: AnyPath, links: pd.DataFrame, ratings: pd.DataFrame) -> pd.DataFrame:
+    """The links with ids of the ratings' kind, from those by line; `path` is for messages."""
+    has_integer_ids = pd.api.types.is_integer_dtype(ratings[MOVIE_ID])
+    if has_integer_ids and not pd.api.types.is_integer_dtype(links[MOVIE_ID]):
+        for line, text in links[MOVIE_ID].items():
+            parse_id(text, "movie", f"{path}:{line}")
+    return links.astype({MOVIE_ID: "int64" if has_integer_ids else "str"}).reset_index(drop=True)
+
+
 def parse_id(text: str, name: str, place: str) -> int:
     """The id as an integer. Raises InputError, in the name of the place, where it is none."""
     # 18 digits always fit int64.
@@ -283,7 +304,7 @@ def parse_id(text: str, name: str, place: str) -> int:
 
 
 def tables_beside(path: pathlib.Path, ratings: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Movies, users and tags of MovieLens tables in the folder of a ratings file, by field of RawData.
+    """Movies, users, tags and links of MovieLens tables in the folder of a ratings file, by field of RawData.
 
     A file that only has the name of one, or ids of another kind, belongs to other data and is no error.
     """
@@ -311,6 +332,7 @@ def raw_data(
         rating_scale,
         tables.get("users", user_table(path, (), ratings)),
         tables.get("tags", tag_table(path, no_tags(), ratings)),
+        tables.get("links", link_table(path, no_links(), ratings)),
     )
 
 
@@ -387,6 +409,7 @@ MOVIELENS_CSV = Edition(
     tables=(
         TableFile("movies.csv", "movies", read_csv_file, movie_table),
         TableFile("tags.csv", "tags", read_tags_csv_file, tag_table),
+        TableFile("links.csv", "links", read_links_csv_file, link_table),
     ),
 )
 EDITIONS = (MOVIELENS_100K, MOVIELENS_10M, MOVIELENS_1M, MOVIELENS_CSV)

@@ -229,7 +229,7 @@ def from_text(text: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
     return text
 
 
-def to_integers(text: pa.StringArray) -> pa.Int64Array:
+def to_integers(text: pa.StringArray | pa.LargeStringArray) -> pa.Int64Array:
     """The integers that the text writes; ArrowInvalid where some is none."""
     # pandas writes "1.0" for an integer id in a column where another id is missing.
     return pyarrow.compute.replace_substring_regex(text, r"^\s*(-?\d+)(\.0*)?\s*$", r"\1").cast(pa.int64())
@@ -356,7 +356,7 @@ def to_series(values: pa.ChunkedArray) -> pd.Series:
 def to_pandas(values: pa.ChunkedArray) -> pd.Series:
     """A column in pandas, in the memory of Arrow where it can be; a missing integer makes it Int64."""
     # pandas gives text this type in any case, but by way of Python objects unless it is asked for.
-    types: dict[pa.DataType, Any] = {pa.string(): pd.StringDtype(na_value=np.nan)}
+    types: dict[pa.DataType, Any] = dict.fromkeys((pa.string(), pa.large_string()), pd.StringDtype(na_value=np.nan))
     if values.null_count:
         types[pa.int64()] = pd.Int64Dtype()
     return values.to_pandas(types_mapper=types.get)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 
 USER_ID = "user_id"
 MOVIE_ID = "movie_id"
@@ -26,6 +26,10 @@ OCCUPATION = "occupation"
 ZIP_CODE = "zip"
 
 TAG = "tag"
+
+IMDB_ID = "imdb_id"
+TEXT = "text"
+STARS = "stars"
 
 # Stands in a timestamp column where the data has no time for a row.
 NO_TIMESTAMP = np.iinfo(np.int64).min
@@ -55,6 +59,11 @@ def no_tags() -> pd.DataFrame:
     return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in types.items()})
 
 
+def no_links() -> pd.DataFrame:
+    """The links of data without any: the columns of `RawData.links`, no rows."""
+    return pd.DataFrame({column: pd.Series(dtype="int64") for column in (MOVIE_ID, IMDB_ID)})
+
+
 @dataclasses.dataclass(frozen=True)
 class RawData:
     """What a loader read, before any row is judged.
@@ -69,6 +78,8 @@ class RawData:
         `gender`, `occupation` and `zip` (str). Empty where the data has no table of users.
     tags: columns `user_id`, `movie_id` (int64 or str), `tag` (str) and `timestamp` (as in `ratings`), a row for each
         time a user wrote a tag. Empty where the data has none.
+    links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty where the data has
+        none.
     """
 
     ratings: pd.DataFrame
@@ -77,6 +88,7 @@ class RawData:
     rating_scale: tuple[float, float] | None = None
     users: pd.DataFrame = dataclasses.field(default_factory=no_users)
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
+    links: pd.DataFrame = dataclasses.field(default_factory=no_links)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +100,7 @@ class CleanData:
     movies: one row per movie, rated ones and those of the movie table alike: `movie_id`, `title` (without the year),
         `year` (int32, 0 where unknown), `genres` (str, joined by "|", may be empty).
     dropped: rows left out, by reason; only reasons that occurred.
-    users, tags: as in RawData, with ids of the same type as those of the ratings, and `timestamp` as theirs.
+    users, tags, links: as in RawData, with ids of the same type as those of the ratings, and `timestamp` as theirs.
     """
 
     ratings: pd.DataFrame
@@ -98,6 +110,7 @@ class CleanData:
     dropped: dict[str, int]
     users: pd.DataFrame = dataclasses.field(default_factory=no_users)
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
+    links: pd.DataFrame = dataclasses.field(default_factory=no_links)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,6 +133,47 @@ class FeatureTable:
     unit: str
     columns: pd.DataFrame
     left_out: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class RawReviews:
+    """What people wrote about movies, as its file has it, before any row is judged.
+
+    table: columns `movie_id` or else `imdb_id` (int64, Int64 or str), `text` (str) and, where the file has them,
+        `user_id` (int64, Int64 or str), `stars` (float32, or str where some value is no number) and `timestamp`
+        (integer, float, datetime or str), missing values as pandas has them; index 0..n-1.
+    line, unit: where each row stands, as in FeatureTable.
+    """
+
+    path: str
+    table: pd.DataFrame
+    line: Int64[np.ndarray, " rows"]
+    unit: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """Texts of which it is known whether they praise or blame, in the order of their file; at least some of either.
+
+    text: str, none of them empty.
+    stars: on the scale of the file, NaN where there are none.
+    scale: lowest and highest of these, as a usual one; None where no text has stars.
+    group: a number from 0 for each movie; where it is not known, for each different text.
+    is_test: whether a text is of the part that the file sets aside; None where it sets none aside.
+    dropped: rows left out, by reason; only reasons that occurred.
+    """
+
+    path: str
+    text: pd.Series
+    is_praise: Bool[np.ndarray, " texts"]
+    stars: Float32[np.ndarray, " texts"]
+    scale: tuple[float, float] | None
+    group: Int32[np.ndarray, " texts"]
+    is_test: Bool[np.ndarray, " texts"] | None
+    dropped: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.text)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,6 +14,7 @@ from movierec_jax.cleaning import clean, clean_held_out, describe_dropped
 from movierec_jax.config import DataConfig
 from movierec_jax.schema import (
     GENRES,
+    IMDB_ID,
     MOVIE_ID,
     NO_TIMESTAMP,
     RATING,
@@ -505,6 +506,13 @@ def test_users_and_movies_without_ratings_keep_what_is_known_of_them():
 def test_times_of_tags_are_seconds_as_those_of_ratings():
     data = clean(with_users_and_tags([1, 2], [10, 20], ["1970-01-01 00:01:00", None]), DataConfig())
     assert data.tags[TIMESTAMP].tolist() == [60, NO_TIMESTAMP]
+
+
+def test_links_have_movie_ids_of_the_type_of_the_ratings():
+    links = pd.DataFrame({MOVIE_ID: ["10", "x", "77"], IMDB_ID: [1, 2, 3]})
+    data = clean(dataclasses.replace(raw(GOOD), links=links), DataConfig())
+    assert as_rows(data.links) == [(10, 1), (77, 3)]
+    assert data.links[MOVIE_ID].dtype == np.int64
 
 
 def test_data_without_users_and_tags_has_their_columns():

@@ -40,6 +40,8 @@ OTHER = Config(
         rating_time=True,
         movie_features=("d.csv", "e.parquet"),
         user_features=("f.tsv.gz",),
+        reviews=("i.parquet", "s3://bucket/j.csv"),
+        links="links.csv",
     ),
     model=ModelConfig(
         embedding_dim=8, hidden_dims=(), history=("movie",), exposure_dim=0, dropout=0.0, precision="bfloat16"

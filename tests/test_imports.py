@@ -16,8 +16,8 @@ SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 # From top to bottom, one kind of module on each line; a module imports only from modules before it.
 LADDER = """
 schema config extras bounded_folder table_cache
-files storage ratings_log ratings_file movielens features_file cleaning vocab orders recency splits content baselines
-moments grid known batches blocks progress
+files storage ratings_log ratings_file table_file links_file movielens features_file cleaning
+review_cleaning reviews_file vocab orders recency splits content baselines moments grid known batches blocks progress
 metrics selection
 hosts sharding luck pooling exposure model objective optimizer recipe hiding pairs batch_rows train
 prepared workdir checkpoint recommend likely explain evaluate trained scoring report plots export_loader export

@@ -57,6 +57,7 @@ ML_CSV = {
     "tags.csv": (
         'userId,movieId,tag,timestamp\r\n3,260,"sci-fi, ""classic""",1439472355\r\n3,999,café,1439472256\r\n'
     ).encode(),
+    "links.csv": b"movieId,imdbId,tmdbId\r\n296,0110912,680\r\n306,,\r\n307,0064393,\r\n",
 }
 EDITIONS = {"ml-100k": ML_100K, "ml-1m": ML_1M, "ml-10M100K": ML_10M, "ml-25m": ML_CSV}
 
@@ -188,6 +189,7 @@ def test_each_edition_has_plain_types_and_a_plain_index(tmp_path, name):
         "zip": "str",
     }
     assert types(data.tags) == {"user_id": "int64", "movie_id": "int64", "tag": "str", "timestamp": "int64"}
+    assert types(data.links) == {"movie_id": "int64", "imdb_id": "int64"}
     assert list(data.ratings.index) == list(range(len(data.ratings)))
 
 
@@ -211,14 +213,39 @@ def test_csv_edition_has_quoted_tags(tmp_path):
     assert rows(tags) == [(3, 260, 'sci-fi, "classic"', 1439472355), (3, 999, "café", 1439472256)]
 
 
+def test_csv_edition_has_links_to_imdb_where_they_are_known(tmp_path):
+    links = read_ratings(write_folder(tmp_path / "ml", ML_CSV)).links
+    assert rows(links) == [(296, 110912), (307, 64393)]
+
+
+@pytest.mark.parametrize("links", [b"movieId,imdbId,tmdbId\r\n", b"movieId,imdbId,tmdbId\n7,,\n"])
+def test_a_table_of_links_may_have_none(tmp_path, links):
+    data = read_ratings(write_folder(tmp_path / "ml", ML_CSV | {"links.csv": links}))
+    assert (len(data.links), types(data.links)) == (0, {"movie_id": "int64", "imdb_id": "int64"})
+
+
+@pytest.mark.parametrize(
+    ("links", "message"),
+    [
+        (b"movieId,imdbId\n296,0110912\n\n306\n", "ml/links.csv:4: 1 column; line 1 has 2, split by ','"),
+        (b"movieId,imdbId\n296,0110912\n306,nm12\n", "ml/links.csv:3: IMDb id 'nm12'; expected one such as tt0114709"),
+        (b"movieId,imdbId\n296,0110912\nx,12\n", "ml/links.csv:3: movie id 'x'; the movie ids of the ratings are int"),
+        (b"movieId,tmdbId\n296,680\n", "ml/links.csv:1: no imdb_id column among 'movieId', 'tmdbId'; accepted"),
+    ],
+)
+def test_a_broken_line_of_links_is_named(tmp_path, links, message):
+    assert refusal(write_folder(tmp_path / "ml", ML_CSV | {"links.csv": links})).startswith(message)
+
+
 @pytest.mark.parametrize("name", EDITIONS)
-def test_an_edition_without_tables_of_users_and_tags_has_none(tmp_path, name):
-    others = ("u.user", "users.dat", "tags.dat", "tags.csv")
+def test_an_edition_without_tables_of_users_tags_and_links_has_none(tmp_path, name):
+    others = ("u.user", "users.dat", "tags.dat", "tags.csv", "links.csv")
     files = {file: content for file, content in EDITIONS[name].items() if file not in others}
     data = read_ratings(write_folder(tmp_path / name, files))
     assert (len(data.ratings) > 0, len(data.users), len(data.tags)) == (True, 0, 0)
     assert list(data.users) == ["user_id", "age", "gender", "occupation", "zip"]
     assert list(data.tags) == ["user_id", "movie_id", "tag", "timestamp"]
+    assert (len(data.links), list(data.links)) == (0, ["movie_id", "imdb_id"])
 
 
 @pytest.mark.parametrize("tags", [b"userId,movieId,tag,timestamp\r\n", b"userId,movieId,tag,timestamp"])
@@ -245,7 +272,7 @@ def test_an_archive_reads_as_its_folder_wherever_in_it_the_files_are(tmp_path, n
     from_folder = read_ratings(write_folder(tmp_path / name, EDITIONS[name]))
     from_zip = read_ratings(write_zip(tmp_path / "any.zip", EDITIONS[name], inner))
     pd.testing.assert_frame_equal(from_zip.ratings, from_folder.ratings)
-    for table in ("movies", "users", "tags"):
+    for table in ("movies", "users", "tags", "links"):
         pd.testing.assert_frame_equal(getattr(from_zip, table), getattr(from_folder, table))
     assert from_zip.rating_scale == from_folder.rating_scale
 
@@ -291,6 +318,7 @@ def test_the_bundled_data_reads_whole():
     assert data.movies.genres.str.contains("no genres").sum() == 0
     assert (len(data.tags), rows(data.tags)[0]) == (3683, (2, 60756, "funny", 1445714994))
     assert len(data.users) == 0
+    assert (len(data.links), rows(data.links)[0]) == (9742, (1, 114709))
 
 
 @pytest.mark.skipif(not (REAL / "ml-100k").exists(), reason="needs the original ml-100k")
@@ -385,7 +413,7 @@ def test_one_rating_without_line_end_is_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("name", EDITIONS)
-@pytest.mark.parametrize("table", ["movies", "users", "tags"])
+@pytest.mark.parametrize("table", ["movies", "users", "tags", "links"])
 def test_a_file_beside_the_tables_of_an_edition_has_them(tmp_path, name, table):
     folder = write_folder(tmp_path / name, EDITIONS[name] | {"part.csv": b"user,movie,rating\n7,8,4\n"})
     pd.testing.assert_frame_equal(
@@ -404,12 +432,14 @@ def test_a_file_beside_the_tables_of_an_edition_has_them(tmp_path, name, table):
         ("tags.csv", b""),
         ("tags.dat", b"1::2\n"),
         ("tags.dat", b"\xff::2::3::4\n"),
+        ("links.csv", b"name,url\na,b\n"),
+        ("links.csv", b"movieId,imdbId\ntt8,12\n"),
     ],
 )
-def test_a_foreign_table_of_users_or_tags_beside_a_file_is_no_error(tmp_path, name, content):
+def test_a_foreign_table_of_users_tags_or_links_beside_a_file_is_no_error(tmp_path, name, content):
     write_file(tmp_path, content, name)
     data = read_ratings(write_file(tmp_path, "7,8,4\n"))
-    assert (len(data.users), len(data.tags)) == (0, 0)
+    assert (len(data.users), len(data.tags), len(data.links)) == (0, 0, 0)
 
 
 @pytest.mark.parametrize(
