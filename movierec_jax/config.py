@@ -68,7 +68,7 @@ CACHED_FROM_BYTES = 2**24
 CACHE_BYTES = 2**32
 
 # What the data itself may tell of movies and users; "zip" is the first digit of the zip code.
-MOVIE_CONTENT = ("genres", "year", "tags")
+MOVIE_CONTENT = ("genres", "year", "tags", "reviews")
 USER_CONTENT = ("age", "gender", "occupation", "zip")
 
 # What --rate_limit may say.
@@ -154,7 +154,7 @@ class DataConfig:
     )
     split_seed: int = setting(0, "seed of the random split")
     content: tuple[str, ...] = setting(
-        ("genres", "year", "tags", "age", "gender", "occupation"),
+        ("genres", "year", "tags", "reviews", "age", "gender", "occupation"),
         f"what of the data's own tables the model knows besides ids, any of {', '.join(MOVIE_CONTENT + USER_CONTENT)}, "
         "or none",
     )

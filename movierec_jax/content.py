@@ -29,7 +29,6 @@ from movierec_jax.schema import (
     MOVIE_ID,
     OCCUPATION,
     TAG,
-    TIMESTAMP,
     USER_ID,
     YEAR,
     ZIP_CODE,
@@ -37,7 +36,6 @@ from movierec_jax.schema import (
     FeatureTable,
     InputError,
 )
-from movierec_jax.schema import NO_TIMESTAMP as NO_TIME
 
 # Years between the centres of neighbouring bins.
 YEARS_PER_BIN = 5
@@ -64,7 +62,6 @@ def movie_content(
     num_train: int,
     *,
     groups: Sequence[str] = MOVIE_CONTENT,
-    before: int | None = None,
     tell: Callable[[str], None] = print,
 ) -> Bags:
     """The features of movies, one row for each of the ids, of which the first `num_train` are those of train.
@@ -72,8 +69,6 @@ def movie_content(
     movies, tags: as in CleanData; ids that are not among `ids` do not count.
     extra: tables of `read_features` with ids of movies; those that are not among `ids` are counted and told of.
     groups: which of genres, year and tags to take; all columns of the extra tables are taken.
-    before: the time in seconds since 1970 from which tags are left out, with those whose time is not known; without it
-        all are taken, so those written after a rating of the test part too.
     tell: takes a line on each extra table and each of its columns.
 
     Raises InputError for an extra table that is given twice, has an id twice, or none of the ids.
@@ -85,7 +80,7 @@ def movie_content(
     if "year" in groups:
         parts.append(of_years(row, movies[YEAR].to_numpy(np.int32), num_train))
     if "tags" in groups:
-        parts.append(of_tags(tags if before is None else written_before(tags, before), ids, num_train))
+        parts.append(of_tags(tags, ids, num_train))
     return with_tables(parts, extra, ids, num_train, tell)
 
 
@@ -302,11 +297,6 @@ def of_tags(tags: pd.DataFrame, ids: pd.Index, num_train: int) -> Bags:
         num_users["row"].to_numpy(), "tag=" + num_users["tag"].astype(object), np.log1p(num_users["users"].to_numpy())
     )
     return fitted(bags, num_train, MIN_MOVIES_PER_TAG)
-
-
-def written_before(tags: pd.DataFrame, time: int) -> pd.DataFrame:
-    """The tags of which it is known that they were written before a time."""
-    return tags[(tags[TIMESTAMP] < time) & (tags[TIMESTAMP] != NO_TIME)]
 
 
 def of_words(label: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int) -> Bags:

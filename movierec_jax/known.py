@@ -35,6 +35,7 @@ def known_of(
     movie_content: Bags,
     moment_count: Float32[np.ndarray, " moments"] = NO_MOMENTS,
     *,
+    told: Ratings | None = None,
     has_ratings: bool = True,
     is_recent_most: bool = False,
     grid: Grid = ONE_CELL,
@@ -45,6 +46,8 @@ def known_of(
     the user's mean. Neither value depends on the owner's other ratings, so that leaving a rating out of a history
     leaves nothing of it in the rest.
 
+    told: what users wrote of movies that they have not rated, as the ratings that it stands for: links after those of
+        train, which no step predicts.
     has_ratings: whether any tower looks at ratings; without it there are but their numbers.
     is_recent_most: whether ratings count in their user's exposure by how recent they are; all count 1 without it.
     grid: links are laid out for each of its cells apart, with rows counted from the first of its ranges, and content
@@ -54,7 +57,7 @@ def known_of(
     user_count = np.bincount(train.user_row, minlength=user_rows).astype(np.float32)
     movie_count = np.bincount(train.movie_row, minlength=movie_rows).astype(np.float32)
     ranges = grid.ranges(user_rows, movie_rows)
-    links = rating_links(train, num_users, num_movies, is_recent_most, ranges, grid) if has_ratings else no_links()
+    links = rating_links(train, told, num_users, num_movies, is_recent_most, ranges, grid) if has_ratings else no_links()
     user_features, by_user_feature = content_links(user_content, user_rows, grid.num_cells)
     movie_features, by_movie_feature = content_links(movie_content, movie_rows, grid.num_cells)
     return Known(

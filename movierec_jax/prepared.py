@@ -10,17 +10,24 @@ from jax.sharding import Mesh
 from jaxtyping import Float64, Int, Int32, Int64
 
 from movierec_jax.config import Config
-from movierec_jax.content import movie_content, user_content
+from movierec_jax.cleaning import describe_dropped
+from movierec_jax.content import join, movie_content, user_content
 from movierec_jax.features_file import read_features
 from movierec_jax.known import NO_MOMENTS, known_of, levels
 from movierec_jax.model import TwoTowers
 from movierec_jax.moments import Moments, moments_of
 from movierec_jax.recipe import Recipe, recipe_for
+from movierec_jax.review_cleaning import clean_reviews
+from movierec_jax.reviews import IS_TAG, Reviews, known_texts, no_reviews, reviews_of
+from movierec_jax.reviews_file import read_reviews
 from movierec_jax.schema import (
     GENRES,
     MOVIE_ID,
     NO_TIMESTAMP,
     RATING,
+    STARS,
+    TAG,
+    TEXT,
     TIMESTAMP,
     USER_ID,
     Bags,
@@ -29,8 +36,9 @@ from movierec_jax.schema import (
     Known,
     Ratings,
 )
+from movierec_jax.sentiment.stored import DEFAULT, load_sentiment
 from movierec_jax.sharding import grid_of
-from movierec_jax.splits import Split
+from movierec_jax.splits import Split, no_ratings
 from movierec_jax.vocab import Vocab, places, to_rows
 
 
@@ -41,6 +49,7 @@ class Run:
     movie_table: one row per movie (`movie_id`, `title`, `year`, `genres`), also movies without ratings.
     parts: the clean ratings in original ids.
     user_content, movie_content: features of the rows of the vocabularies.
+    reviews, told: what texts say of movies, and what users wrote of movies that they have not rated, as in `Reviews`.
     mesh: the devices that this process has for it, which are no part of what the workdir keeps.
     """
 
@@ -52,6 +61,8 @@ class Run:
     parts: Split
     user_content: Bags
     movie_content: Bags
+    reviews: pd.DataFrame = dataclasses.field(default_factory=no_reviews)
+    told: pd.DataFrame = dataclasses.field(default_factory=no_ratings)
     mesh: Mesh | None = None
 
     @functools.cached_property
@@ -133,6 +144,7 @@ class Run:
             *sizes,
             *content,
             moment_count,
+            told=to_rows(self.told, self.users, self.movies),
             has_ratings=self.config.model.looks_at_ratings,
             is_recent_most=self.recipe.looks_at_next,
             grid=grid_of(self.mesh),
@@ -162,6 +174,17 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
     users = Vocab.of(parts.train[USER_ID], "user", others=everybody)
     movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])
     settings = config.data
+    tags = data.tags[data.tags[MOVIE_ID].isin(data.movies[MOVIE_ID])].rename(columns={TAG: TEXT})
+    tags = known_texts(tags, parts, settings.split)
+    content = movie_content(
+        data.movies,
+        tags.rename(columns={TEXT: TAG}),
+        [read_features(path, MOVIE_ID) for path in settings.movie_features],
+        movies.ids,
+        len(movies),
+        groups=settings.content,
+    )
+    reviews = reviews_of_run(config, data, tags, parts, movies)
     return Run(
         config=config,
         rating_scale=data.rating_scale,
@@ -176,16 +199,43 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
             len(users),
             groups=settings.content,
         ),
-        movie_content=movie_content(
-            data.movies,
-            data.tags,
-            [read_features(path, MOVIE_ID) for path in settings.movie_features],
-            movies.ids,
-            len(movies),
-            groups=settings.content,
-        ),
+        movie_content=join([content, reviews.content]) if reviews else content,
+        **({"reviews": reviews.movies, "told": reviews.told} if reviews else {}),
         mesh=mesh,
     )
+
+
+def reviews_of_run(
+    config: Config, data: CleanData, tags: pd.DataFrame, parts: Split, movies: Vocab
+) -> Reviews | None:
+    """What reviews and tags tell that a model of the train part may know, printing what was left out.
+
+    None where there are none, or nothing is to be known of them.
+    """
+    settings = config.data
+    texts = [known_reviews(path, data, parts, settings.split) for path in settings.reviews]
+    if "reviews" in settings.content:
+        texts.append(tags.assign(**{IS_TAG: True, STARS: np.float32(np.nan)}))
+    texts = [table for table in texts if len(table)]
+    if not texts:
+        return None
+    sentiment = load_sentiment(settings.sentiment or DEFAULT)
+    table = pd.concat(texts, ignore_index=True)
+    return reviews_of(table, parts, movies.ids, len(movies), data.rating_scale, sentiment.opinions)
+
+
+def known_reviews(path: str, data: CleanData, parts: Split, rule: str) -> pd.DataFrame:
+    """The reviews of a file that a model of the train part may know, printing how many they are."""
+    found, dropped = clean_reviews(read_reviews(path), data)
+    known = known_texts(found, parts, rule)
+    if len(known) < len(found):
+        dropped["text of a rating that is held out, or written after train"] = len(found) - len(known)
+    print(f"{path}: {len(known):,} texts on {known[MOVIE_ID].nunique():,} of {len(data.movies):,} movies")
+    if dropped:
+        print(f"  left out {describe_dropped(dropped)}")
+    if known.empty:
+        raise InputError(f"{path}: no text can be used; --split={rule} takes those that are known to be of train's time")
+    return known.assign(**{IS_TAG: False})
 
 
 def has_times(ratings: pd.DataFrame) -> bool:

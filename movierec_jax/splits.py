@@ -13,7 +13,7 @@ from jaxtyping import Int
 from movierec_jax.config import DataConfig
 from movierec_jax.orders import places_in_order, shuffled
 from movierec_jax.recency import turns
-from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID, InputError
+from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, InputError
 
 PAIR = [USER_ID, MOVIE_ID]
 
@@ -31,6 +31,12 @@ class Split:
 
     def all(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
         return self.train, self.valid, self.test
+
+
+def no_ratings() -> pd.DataFrame:
+    """A part without ratings."""
+    kinds = {USER_ID: np.int64, MOVIE_ID: np.int64, RATING: np.float32, TIMESTAMP: np.int64}
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
 
 
 def split(

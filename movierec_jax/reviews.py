@@ -1,0 +1,188 @@
+"""What people wrote about movies -> features of movies, what is praised and blamed, and ratings that nobody gave.
+
+Texts are reviews and tags alike. Of a text that belongs to a rating of the validation or test part nothing is used, nor
+where time splits the ratings of one that was written after train, or nobody knows when.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float32
+
+from movierec_jax.aspects import sentences_about
+from movierec_jax.content import bags_of, fitted, join, of_numbers, of_words
+from movierec_jax.known import levels
+from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, STARS, TEXT, TIMESTAMP, USER_ID, Bags
+from movierec_jax.splits import Split, without_pairs
+from movierec_jax.vocab import Vocab
+
+# Columns of texts beside those of `clean_reviews`: whether a text is a tag, the probability that it praises, whether
+# that is known by its words, and how many stars it gives.
+IS_TAG, PRAISE, IS_UNDERSTOOD = "is_tag", "praise", "is_understood"
+# Columns of what is told of a movie.
+NUM_TEXTS, SPREAD, PRAISED, BLAMED = "num_texts", "spread", "praised", "blamed"
+
+# Texts at the mean of all that each movie is given beside its own, and sentences on each aspect.
+DAMPING = 3.0
+# How much above or below all sentences on an aspect those of a movie praise, for it to be named; most of each kind.
+LEAST_LIFT = 0.05
+MOST_NAMED = 3
+
+# What a text tells of stars unless ratings beside texts tell otherwise: from blame to praise a quarter of the scale,
+# as if so many ratings had told.
+USUAL_SHARE, USUAL_RATINGS = 0.25, 20.0
+
+
+class Opinions(Protocol):
+    """What texts say: the probability that each praises, and 1 for those whose words are known, else 0."""
+
+    praise: Float32[np.ndarray, " texts"]
+    is_understood: Float32[np.ndarray, " texts"]
+
+
+def no_reviews() -> pd.DataFrame:
+    """What is told of movies of which nobody wrote, as `Reviews.movies`."""
+    kinds = {NUM_TEXTS: np.int32, PRAISE: np.float32, SPREAD: np.float32, PRAISED: "str", BLAMED: "str"}
+    return pd.DataFrame({MOVIE_ID: pd.Series(dtype=np.int64)} | {name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+
+
+Ask = Callable[[Sequence[str]], Opinions]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reviews:
+    """What texts tell of the movies and users of a run.
+
+    content: features of movies. movies: for people, a row for each movie with texts: `movie_id`, `num_texts`, `praise`
+    (the mean probability), `spread` (its standard deviation over the texts), `praised` and `blamed` (aspects joined by
+    "|", most first).
+    told: what users wrote of movies that they have not rated, as ratings: `user_id, movie_id, rating, timestamp`.
+    """
+
+    content: Bags
+    movies: pd.DataFrame
+    told: pd.DataFrame
+
+
+def reviews_of(
+    texts: pd.DataFrame, parts: Split, ids: pd.Index, num_train: int, rating_scale: tuple[float, float], ask: Ask
+) -> Reviews:
+    """What texts that a model of the train part may know tell of the movies `ids`, the first of them those of train."""
+    opinions = ask(texts[TEXT].tolist())
+    texts = texts.assign(**{PRAISE: opinions.praise, IS_UNDERSTOOD: opinions.is_understood > 0})
+    aspects = movie_aspects(texts, ask)
+    return Reviews(
+        content=review_content(texts, aspects, ids, num_train),
+        movies=for_people(texts, aspects),
+        told=told_ratings(texts, parts, rating_scale),
+    )
+
+
+def known_texts(texts: pd.DataFrame, parts: Split, rule: str) -> pd.DataFrame:
+    """The texts that a model of the train part may know.
+
+    texts: with `user_id`, missing where nobody knows whose they are, `movie_id` and `timestamp`.
+    rule: by which the ratings were split, of `DataConfig.split`.
+    """
+    held_out = pd.concat([parts.valid, parts.test], ignore_index=True)
+    texts = without_pairs(texts, held_out)
+    if rule == "random" or held_out.empty:
+        return texts
+    if rule == "time":
+        end = np.full(len(texts), held_out[TIMESTAMP].min(), np.float64)
+    else:
+        end = texts[USER_ID].map(held_out.groupby(USER_ID)[TIMESTAMP].min()).to_numpy(np.float64, na_value=np.inf)
+    time = texts[TIMESTAMP].to_numpy()
+    return texts[np.isinf(end) | ((time < end) & (time != NO_TIMESTAMP))].reset_index(drop=True)
+
+
+def movie_aspects(texts: pd.DataFrame, ask: Ask) -> pd.DataFrame:
+    """How what is said of aspects of movies lies above what is said of that aspect of all: `movie_id, aspect, lift`.
+
+    Few sentences are pulled to those of all movies.
+    """
+    found = list(sentences_about(texts[TEXT]))
+    number, aspect, sentence = (list(column) for column in zip(*found, strict=True)) if found else ([], [], [])
+    table = pd.DataFrame(
+        {
+            MOVIE_ID: texts[MOVIE_ID].to_numpy()[np.array(number, np.int64)],
+            "aspect": pd.Series(aspect, dtype="str"),
+            PRAISE: ask(sentence).praise.astype(np.float64),
+        }
+    )
+    table["lift"] = table[PRAISE] - table.groupby("aspect")[PRAISE].transform("mean")
+    of_aspect = table.groupby([MOVIE_ID, "aspect"])["lift"].agg(["sum", "size"])
+    lift = of_aspect["sum"] / (of_aspect["size"] + DAMPING)
+    return lift.rename("lift").reset_index()
+
+
+def for_people(texts: pd.DataFrame, aspects: pd.DataFrame) -> pd.DataFrame:
+    """What is told of each movie with texts, as `Reviews.movies`."""
+    by_movie = texts.groupby(MOVIE_ID)[PRAISE]
+    movies = pd.DataFrame(
+        {
+            NUM_TEXTS: by_movie.size().astype(np.int32),
+            PRAISE: by_movie.mean().astype(np.float32),
+            SPREAD: by_movie.std(ddof=0).astype(np.float32),
+        }
+    )
+    for column, sign in ((PRAISED, 1), (BLAMED, -1)):
+        named = aspects[sign * aspects["lift"] >= LEAST_LIFT].sort_values("lift", ascending=sign < 0, kind="stable")
+        most = named.groupby(MOVIE_ID)["aspect"].agg(lambda names: "|".join(names[:MOST_NAMED]))
+        movies[column] = most.reindex(movies.index).fillna("").astype("str")
+    return movies.reset_index()
+
+
+def review_content(texts: pd.DataFrame, aspects: pd.DataFrame, ids: pd.Index, num_train: int) -> Bags:
+    """What texts tell of movies as features: how much they praise, how far they are apart and how many they are, which
+    aspects they praise and blame, and, of reviews, the words. Few texts are pulled to those of all movies."""
+    row_of_text = ids.get_indexer(pd.Index(texts[MOVIE_ID]))
+    rows, number = np.unique(row_of_text, return_inverse=True)
+    num_texts = np.bincount(number, minlength=len(rows))
+    off = texts[PRAISE].to_numpy(np.float64) - texts[PRAISE].mean()
+    praise = np.bincount(number, off, minlength=len(rows)) / (num_texts + DAMPING)
+    square = np.bincount(number, off**2, minlength=len(rows)) + DAMPING * np.mean(off**2) if len(texts) else num_texts
+    spread = np.sqrt(np.maximum(square / (num_texts + DAMPING) - praise**2, 0))
+    numbers = {"praise in texts": praise, "spread of texts": spread, "number of texts": np.log1p(num_texts)}
+    parts = [of_numbers(name, rows, pd.Series(values), num_train) for name, values in numbers.items()]
+    sign = np.where(aspects["lift"] > 0, "praised=", "blamed=")
+    named = aspects["lift"].abs() >= LEAST_LIFT
+    names = pd.Series(sign, dtype=object) + aspects["aspect"].astype(object)
+    row_of_aspect = ids.get_indexer(pd.Index(aspects[MOVIE_ID]))
+    bags = bags_of(row_of_aspect[named], names[named], aspects["lift"].abs()[named].to_numpy())
+    parts.append(fitted(bags, num_train))
+    of_movie = texts[~texts[IS_TAG]].groupby(MOVIE_ID)[TEXT].agg(" ".join)
+    row = ids.get_indexer(of_movie.index)
+    order = np.argsort(row, kind="stable")
+    parts.append(of_words("review", row[order], of_movie.reset_index(drop=True).iloc[order], num_train))
+    return join(parts)
+
+
+def told_ratings(texts: pd.DataFrame, parts: Split, rating_scale: tuple[float, float]) -> pd.DataFrame:
+    """What users of train wrote of movies of train that they have not rated, as the rating that it stands for.
+
+    A text with stars stands for these. Any other stands for the movie's level plus weight x how much more it praises
+    than texts do in the mean. The weight is that of a regression on the texts beside ratings of train, ridged to what
+    texts usually tell; so texts that tell nothing of stars, as most tags do, stand for having seen the movie alone.
+    """
+    users, movies = (Vocab.of(parts.train[column], column) for column in (USER_ID, MOVIE_ID))
+    level = levels(movies.rows(parts.train[MOVIE_ID]), parts.train[RATING].to_numpy(), len(movies) + 1)
+    texts = texts[texts[USER_ID].isin(users.ids) & texts[MOVIE_ID].isin(movies.ids)]
+    texts = texts.astype({USER_ID: parts.train[USER_ID].dtype})
+    by_pair = texts.groupby([USER_ID, MOVIE_ID], sort=True)
+    pairs = by_pair.agg({PRAISE: "mean", STARS: "mean", TIMESTAMP: "max"}).reset_index()
+    off = pairs[PRAISE].to_numpy(np.float64) - texts[PRAISE].mean()
+    of_movie = level[movies.rows(pairs[MOVIE_ID])]
+    beside = pairs[[USER_ID, MOVIE_ID]].merge(parts.train, how="left", on=[USER_ID, MOVIE_ID])[RATING].to_numpy()
+    is_rated = ~np.isnan(beside)
+    usual = USUAL_SHARE * (rating_scale[1] - rating_scale[0])
+    ridge = USUAL_RATINGS * np.mean(off**2) if len(off) else 1.0
+    above = (beside - of_movie)[is_rated]
+    weight = (off[is_rated] @ above + ridge * usual) / max(off[is_rated] @ off[is_rated] + ridge, 1e-12)
+    stars = pairs[STARS].to_numpy(np.float64)
+    rating = np.where(np.isnan(stars), of_movie + weight * off, stars)
+    told = pairs[[USER_ID, MOVIE_ID, TIMESTAMP]].assign(**{RATING: np.clip(rating, *rating_scale).astype(np.float32)})
+    return told.loc[~is_rated, [USER_ID, MOVIE_ID, RATING, TIMESTAMP]].reset_index(drop=True)
