@@ -12,8 +12,9 @@ Each module is one stage, in the order in which data flows through them:
                        folder <──export──┘                                               │
                                          report <──evaluate (metrics, baselines) <───────┘
 
-`content` makes features of genres, years, tags, ages and, read by `features_file`, any table of movies or users; of any
-such file `table_file` brings the columns that are wanted.
+`content` makes features of genres, years, tags, ages and, read by `features_file`, any table of movies or users.
+`reviews_file` reads what people wrote about movies, and `review_cleaning` finds the movies, by IMDb's ids where
+`links_file` knows them; `table_file` brings the columns of all such files.
 `known` lays out these and the ratings for the towers, which see users and movies through sums over them (`pooling`);
 `moments` tells them, where asked to, when a rating was given. `exposure` learns beside the stars which movies a user
 comes to rate at all, or next (`recency`), by what a step hides (`hiding`); `recommend` orders lists by both, and

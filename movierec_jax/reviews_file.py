@@ -106,7 +106,7 @@ def take(found: Columns, name: str, column: str) -> pd.Series:
                 values = values.cast(values.type.value_type)
             return as_text(values)
         values = parquet_column(values, RATING if column == STARS else TIMESTAMP)
-    except (pa.ArrowException, NotImplementedError) as error:
+    except pa.ArrowException as error:
         raise InputError(f"{found.path}: column {name!r} cannot be the {column}: {error}") from error
     return as_text(values) if pa.types.is_string(values.type) else to_pandas(values)
 

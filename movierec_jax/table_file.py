@@ -211,7 +211,8 @@ def read_records(header: Header) -> Generator[tuple[int, list[str]], None, None]
                 yield line, fields
         except csv.Error as error:
             # Where the record begins: a quote that is not closed shows much later, if at all.
-            raise InputError(f"{path}:{line + 1}: {error}") from error
+            advice = "a quote within a quoted field is written twice"
+            raise InputError(f"{path}:{line + 1}: {error}; {advice}") from error
 
 
 @contextlib.contextmanager

@@ -72,7 +72,9 @@ def test_emoji_quotes_line_ends_and_late_nul_bytes_are_text(tmp_path):
 
 
 def test_a_quote_that_is_not_closed_is_told_where_its_record_begins(tmp_path):
-    assert refusal(write(tmp_path, 'text,n\nx,1\n"y,2\nz,3\n' + "z,3\n" * 9)) == "a.csv:3: unexpected end of data"
+    assert refusal(write(tmp_path, 'text,n\nx,1\n"y,2\nz,3\n' + "z,3\n" * 9)) == (
+        "a.csv:3: unexpected end of data; a quote within a quoted field is written twice"
+    )
     assert refusal(write(tmp_path, 'text,n\nx,1\n"y,2\nz,3\n"z,3\n')).startswith("a.csv:3: ',' expected after")
 
 
