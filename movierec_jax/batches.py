@@ -27,13 +27,10 @@ def epoch_order(num_ratings: int, seed: int, epoch: int) -> Int[np.ndarray, " ra
     return shuffled(num_ratings, [seed, epoch])
 
 
-def steps_of(order: Int[np.ndarray, " ratings"], batch_size: int) -> Int[np.ndarray, " ratings_and_filling"]:
-    """The step of the epoch that predicts each rating, and -1 for the filling of histories after the last.
-
-    In the smallest type that holds every step.
-    """
+def steps_of(order: Int[np.ndarray, " ratings"], batch_size: int) -> Int[np.ndarray, " ratings"]:
+    """The step of the epoch that predicts each rating, in the smallest type that holds one after all others too."""
     steps = num_steps(len(order), batch_size)
-    step = np.full(len(order) + 1, -1, np.min_scalar_type(-steps))
+    step = np.empty(len(order), np.min_scalar_type(-steps - 1))
     step[order] = np.repeat(np.arange(steps, dtype=step.dtype), batch_size)[: len(order)]
     return step
 

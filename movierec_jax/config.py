@@ -180,6 +180,12 @@ class DataConfig:
         "movies; without it, the links.csv beside the ratings",
     )
 
+    sentiment: str | None = setting(
+        None,
+        "folder that scripts/train_sentiment.py has written, by which texts are understood; without it the one that "
+        "comes with the package, for English reviews of films",
+    )
+
     def __post_init__(self):
         choose("split", self.split, ("random", "user_time", "time"))
         require(0 < self.test_fraction < 1, "test_fraction", self.test_fraction, "above 0 and below 1")

@@ -150,7 +150,7 @@ def rank(
     is_relevant = held_out[RATING].to_numpy() >= config.relevant_from(run.rating_scale)
     users = pd.Index(held_out[USER_ID][is_relevant].unique())
     place = users.get_indexer(held_out[USER_ID])[is_relevant].astype(np.int64)
-    known = places_and_rows(run, users, [run.parts.train, run.parts.valid])
+    known = places_and_rows(run, users, [run.parts.train, run.parts.valid, run.parts.told])
     seen = Rated.of(*known, len(users), len(run.movies))
     count = np.bincount(run.train.movie_row, minlength=len(run.movies))
     lists = {"model": model_lists(run.users.rows(users), len(run.movies), top_k, seen, max(ks))}

@@ -20,6 +20,7 @@ from jaxtyping import Array, Bool, Float, Int32
 from movierec_jax import export_loader
 from movierec_jax.export_loader import ABOUT, FILES, IDS, LOADER, PROGRAM, TABLES, USERS
 from movierec_jax.files import whole_folder, write_json
+from movierec_jax.known import one_after_other
 from movierec_jax.model import Encoded, TwoTowers, encode_histories, mean_exposure, mean_stars, own_of_users
 from movierec_jax.orders import stable_order
 from movierec_jax.prepared import places_and_rows
@@ -90,10 +91,13 @@ def tables_of(recommender: Recommender) -> dict[str, np.ndarray]:
 def users_of(recommender: Recommender) -> dict[str, np.ndarray]:
     """What is known of each user: a row of their own, and all that they have rated, with weight 0 what train lacks."""
     run, users = recommender.run, recommender.user_ids()
-    place, movie_row = places_and_rows(run, users, run.parts.all())
-    counts = recommender.counts_in_exposure(run.train.user_row, run.train.timestamp)
-    weight = np.concatenate([counts, np.zeros(len(place) - len(counts), np.float32)])
-    rating = np.concatenate([part[RATING].to_numpy(np.float32) for part in run.parts.all()])
+    place, movie_row = places_and_rows(run, users, run.parts.seen())
+    known = one_after_other(run.train, run.told)
+    weight = np.zeros(len(place), np.float32)
+    weight[np.r_[: len(run.train), len(weight) - len(run.told) : len(weight)]] = recommender.counts_in_exposure(
+        known.user_row, known.timestamp
+    )
+    rating = np.concatenate([part[RATING].to_numpy(np.float32) for part in run.parts.seen()])
     wanted = np.flatnonzero(movie_row < len(run.movies))
     wanted = wanted[stable_order(place[wanted])]
     own = own_of_users(recommender.params, run.known, model=run.model)

@@ -57,7 +57,9 @@ def known_of(
     user_count = np.bincount(train.user_row, minlength=user_rows).astype(np.float32)
     movie_count = np.bincount(train.movie_row, minlength=movie_rows).astype(np.float32)
     ranges = grid.ranges(user_rows, movie_rows)
-    links = rating_links(train, told, num_users, num_movies, is_recent_most, ranges, grid) if has_ratings else no_links()
+    links = (
+        rating_links(train, told, num_users, num_movies, is_recent_most, ranges, grid) if has_ratings else no_links()
+    )
     user_features, by_user_feature = content_links(user_content, user_rows, grid.num_cells)
     movie_features, by_movie_feature = content_links(movie_content, movie_rows, grid.num_cells)
     return Known(
@@ -76,18 +78,33 @@ def known_of(
 
 
 def rating_links(
-    train: Ratings, num_users: int, num_movies: int, is_recent_most: bool, ranges: tuple[int, int], grid: Grid
+    train: Ratings,
+    told: Ratings | None,
+    num_users: int,
+    num_movies: int,
+    is_recent_most: bool,
+    ranges: tuple[int, int],
+    grid: Grid,
 ) -> tuple[Links, Links]:
     """The ratings from users to movies, and from movies to users; ranges: rows of each in a cell of the grid."""
-    to_user = told_of_user(levels(train.movie_row, train.rating, num_movies), train.movie_row, train.rating)
-    to_movie = train.rating - levels(train.user_row, train.rating, num_users)[train.user_row].astype(np.float32)
-    counts = [recency_of(train.user_row, train.timestamp)] if is_recent_most else []
-    cell = grid.cell(train.user_row, train.movie_row, ranges)
-    user, movie = grid.within(train.user_row, train.movie_row, ranges)
+    level_of_movie = levels(train.movie_row, train.rating, num_movies)
+    level_of_user = levels(train.user_row, train.rating, num_users)
+    ratings = train if told is None or not len(told) else one_after_other(train, told)
+    to_user = told_of_user(level_of_movie, ratings.movie_row, ratings.rating)
+    to_movie = ratings.rating - level_of_user[ratings.user_row].astype(np.float32)
+    counts = [recency_of(ratings.user_row, ratings.timestamp)] if is_recent_most else []
+    cell = grid.cell(ratings.user_row, ratings.movie_row, ranges)
+    user, movie = grid.within(ratings.user_row, ratings.movie_row, ranges)
     return (
         lay_out_cells(cell, grid.num_cells, user, movie, to_user, to_movie, *counts),
         lay_out_cells(cell, grid.num_cells, movie, user, to_user, to_movie),
     )
+
+
+def one_after_other(first: Ratings, second: Ratings) -> Ratings:
+    """The ratings of both."""
+    columns = {name: np.concatenate([column, vars(second)[name]]) for name, column in vars(first).items()}
+    return Ratings(**columns)
 
 
 def content_links(content: Bags, num_rows: int, num_ranges: int) -> tuple[Links, Links]:

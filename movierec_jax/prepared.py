@@ -9,8 +9,8 @@ import pandas as pd
 from jax.sharding import Mesh
 from jaxtyping import Float64, Int, Int32, Int64
 
-from movierec_jax.config import Config
 from movierec_jax.cleaning import describe_dropped
+from movierec_jax.config import Config
 from movierec_jax.content import join, movie_content, user_content
 from movierec_jax.features_file import read_features
 from movierec_jax.known import NO_MOMENTS, known_of, levels
@@ -38,7 +38,7 @@ from movierec_jax.schema import (
 )
 from movierec_jax.sentiment.stored import DEFAULT, load_sentiment
 from movierec_jax.sharding import grid_of
-from movierec_jax.splits import Split, no_ratings
+from movierec_jax.splits import Split
 from movierec_jax.vocab import Vocab, places, to_rows
 
 
@@ -49,7 +49,7 @@ class Run:
     movie_table: one row per movie (`movie_id`, `title`, `year`, `genres`), also movies without ratings.
     parts: the clean ratings in original ids.
     user_content, movie_content: features of the rows of the vocabularies.
-    reviews, told: what texts say of movies, and what users wrote of movies that they have not rated, as in `Reviews`.
+    reviews: what texts say of movies, as `Reviews.movies`.
     mesh: the devices that this process has for it, which are no part of what the workdir keeps.
     """
 
@@ -61,8 +61,7 @@ class Run:
     parts: Split
     user_content: Bags
     movie_content: Bags
-    reviews: pd.DataFrame = dataclasses.field(default_factory=no_reviews)
-    told: pd.DataFrame = dataclasses.field(default_factory=no_ratings)
+    reviews: pd.DataFrame
     mesh: Mesh | None = None
 
     @functools.cached_property
@@ -115,6 +114,11 @@ class Run:
         return self.to_rows(self.parts.train)
 
     @functools.cached_property
+    def told(self) -> Ratings:
+        """What users wrote of movies that they have not rated, as ratings by row."""
+        return self.to_rows(self.parts.told)
+
+    @functools.cached_property
     def valid(self) -> Ratings:
         """The validation ratings by row."""
         return self.to_rows(self.parts.valid)
@@ -144,7 +148,7 @@ class Run:
             *sizes,
             *content,
             moment_count,
-            told=to_rows(self.told, self.users, self.movies),
+            told=self.told,
             has_ratings=self.config.model.looks_at_ratings,
             is_recent_most=self.recipe.looks_at_next,
             grid=grid_of(self.mesh),
@@ -191,7 +195,7 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
         users=users,
         movies=movies,
         movie_table=data.movies,
-        parts=parts,
+        parts=dataclasses.replace(parts, told=reviews.told) if reviews else parts,
         user_content=user_content(
             data.users,
             [read_features(path, USER_ID) for path in settings.user_features],
@@ -200,14 +204,12 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
             groups=settings.content,
         ),
         movie_content=join([content, reviews.content]) if reviews else content,
-        **({"reviews": reviews.movies, "told": reviews.told} if reviews else {}),
+        reviews=reviews.movies if reviews else no_reviews(movies.ids.dtype),
         mesh=mesh,
     )
 
 
-def reviews_of_run(
-    config: Config, data: CleanData, tags: pd.DataFrame, parts: Split, movies: Vocab
-) -> Reviews | None:
+def reviews_of_run(config: Config, data: CleanData, tags: pd.DataFrame, parts: Split, movies: Vocab) -> Reviews | None:
     """What reviews and tags tell that a model of the train part may know, printing what was left out.
 
     None where there are none, or nothing is to be known of them.
@@ -234,7 +236,9 @@ def known_reviews(path: str, data: CleanData, parts: Split, rule: str) -> pd.Dat
     if dropped:
         print(f"  left out {describe_dropped(dropped)}")
     if known.empty:
-        raise InputError(f"{path}: no text can be used; --split={rule} takes those that are known to be of train's time")
+        raise InputError(
+            f"{path}: no text can be used; --split={rule} takes those that are known to be of train's time"
+        )
     return known.assign(**{IS_TAG: False})
 
 

@@ -6,7 +6,7 @@ where time splits the ratings of one that was written after train, or nobody kno
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,12 +24,17 @@ from movierec_jax.vocab import Vocab
 IS_TAG, PRAISE, IS_UNDERSTOOD = "is_tag", "praise", "is_understood"
 # Columns of what is told of a movie.
 NUM_TEXTS, SPREAD, PRAISED, BLAMED = "num_texts", "spread", "praised", "blamed"
+REVIEW_COLUMNS = {NUM_TEXTS: np.int32, PRAISE: np.float32, SPREAD: np.float32, PRAISED: "str", BLAMED: "str"}
 
 # Texts at the mean of all that each movie is given beside its own, and sentences on each aspect.
 DAMPING = 3.0
 # How much above or below all sentences on an aspect those of a movie praise, for it to be named; most of each kind.
 LEAST_LIFT = 0.05
 MOST_NAMED = 3
+
+# Size of the values of features of texts, beside 1 of others: how much is left to them. Words of reviews tell movies
+# apart as well as ids do, and with values of 1 are learnt by heart where ratings are many.
+NUMBER_SIZE, ASPECT_SIZE, WORD_SIZE = 0.3, 0.3, 0.2
 
 # What a text tells of stars unless ratings beside texts tell otherwise: from blame to praise a quarter of the scale,
 # as if so many ratings had told.
@@ -43,20 +48,20 @@ class Opinions(Protocol):
     is_understood: Float32[np.ndarray, " texts"]
 
 
-def no_reviews() -> pd.DataFrame:
-    """What is told of movies of which nobody wrote, as `Reviews.movies`."""
-    kinds = {NUM_TEXTS: np.int32, PRAISE: np.float32, SPREAD: np.float32, PRAISED: "str", BLAMED: "str"}
-    return pd.DataFrame({MOVIE_ID: pd.Series(dtype=np.int64)} | {name: pd.Series(dtype=kind) for name, kind in kinds.items()})
-
-
 Ask = Callable[[Sequence[str]], Opinions]
+
+
+def no_reviews(dtype: Any) -> pd.DataFrame:
+    """What is told of movies of which nobody wrote, as `Reviews.movies`; dtype: of their ids."""
+    columns = {name: pd.Series(dtype=kind) for name, kind in REVIEW_COLUMNS.items()}
+    return pd.DataFrame({MOVIE_ID: pd.Series(dtype=dtype)} | columns)
 
 
 @dataclasses.dataclass(frozen=True)
 class Reviews:
     """What texts tell of the movies and users of a run.
 
-    content: features of movies. movies: for people, a row for each movie with texts: `movie_id`, `num_texts`, `praise`
+    content: features of movies. movies: for people, a row for each movie with reviews: `movie_id`, `num_texts`, `praise`
     (the mean probability), `spread` (its standard deviation over the texts), `praised` and `blamed` (aspects joined by
     "|", most first).
     told: what users wrote of movies that they have not rated, as ratings: `user_id, movie_id, rating, timestamp`.
@@ -73,10 +78,11 @@ def reviews_of(
     """What texts that a model of the train part may know tell of the movies `ids`, the first of them those of train."""
     opinions = ask(texts[TEXT].tolist())
     texts = texts.assign(**{PRAISE: opinions.praise, IS_UNDERSTOOD: opinions.is_understood > 0})
-    aspects = movie_aspects(texts, ask)
+    written = texts[~texts[IS_TAG]]
+    aspects = movie_aspects(written, ask)
     return Reviews(
         content=review_content(texts, aspects, ids, num_train),
-        movies=for_people(texts, aspects),
+        movies=for_people(written, aspects),
         told=told_ratings(texts, parts, rating_scale),
     )
 
@@ -100,7 +106,7 @@ def known_texts(texts: pd.DataFrame, parts: Split, rule: str) -> pd.DataFrame:
 
 
 def movie_aspects(texts: pd.DataFrame, ask: Ask) -> pd.DataFrame:
-    """How what is said of aspects of movies lies above what is said of that aspect of all: `movie_id, aspect, lift`.
+    """How what reviews say of aspects of movies lies above what they say of it of all: `movie_id, aspect, lift`.
 
     Few sentences are pulled to those of all movies.
     """
@@ -120,7 +126,7 @@ def movie_aspects(texts: pd.DataFrame, ask: Ask) -> pd.DataFrame:
 
 
 def for_people(texts: pd.DataFrame, aspects: pd.DataFrame) -> pd.DataFrame:
-    """What is told of each movie with texts, as `Reviews.movies`."""
+    """What is told of each movie with reviews, as `Reviews.movies`."""
     by_movie = texts.groupby(MOVIE_ID)[PRAISE]
     movies = pd.DataFrame(
         {
@@ -147,18 +153,25 @@ def review_content(texts: pd.DataFrame, aspects: pd.DataFrame, ids: pd.Index, nu
     square = np.bincount(number, off**2, minlength=len(rows)) + DAMPING * np.mean(off**2) if len(texts) else num_texts
     spread = np.sqrt(np.maximum(square / (num_texts + DAMPING) - praise**2, 0))
     numbers = {"praise in texts": praise, "spread of texts": spread, "number of texts": np.log1p(num_texts)}
-    parts = [of_numbers(name, rows, pd.Series(values), num_train) for name, values in numbers.items()]
+    parts = [
+        sized(of_numbers(name, rows, pd.Series(values), num_train), NUMBER_SIZE) for name, values in numbers.items()
+    ]
     sign = np.where(aspects["lift"] > 0, "praised=", "blamed=")
     named = aspects["lift"].abs() >= LEAST_LIFT
     names = pd.Series(sign, dtype=object) + aspects["aspect"].astype(object)
     row_of_aspect = ids.get_indexer(pd.Index(aspects[MOVIE_ID]))
     bags = bags_of(row_of_aspect[named], names[named], aspects["lift"].abs()[named].to_numpy())
-    parts.append(fitted(bags, num_train))
+    parts.append(sized(fitted(bags, num_train), ASPECT_SIZE))
     of_movie = texts[~texts[IS_TAG]].groupby(MOVIE_ID)[TEXT].agg(" ".join)
     row = ids.get_indexer(of_movie.index)
     order = np.argsort(row, kind="stable")
-    parts.append(of_words("review", row[order], of_movie.reset_index(drop=True).iloc[order], num_train))
-    return join(parts)
+    words = of_words("review", row[order], of_movie.reset_index(drop=True).iloc[order], num_train)
+    return join([*parts, sized(words, WORD_SIZE)])
+
+
+def sized(bags: Bags, size: float) -> Bags:
+    """The same features with values so many times as large."""
+    return dataclasses.replace(bags, value=(size * bags.value).astype(np.float32))
 
 
 def told_ratings(texts: pd.DataFrame, parts: Split, rating_scale: tuple[float, float]) -> pd.DataFrame:

@@ -27,6 +27,7 @@ from movierec_jax.cleaning import clean, clean_held_out, describe_dropped
 from movierec_jax.config import CACHE_FOLDER, Config, DataConfig, DeviceConfig, as_flag
 from movierec_jax.evaluate import evaluate
 from movierec_jax.files import read_json, write_json
+from movierec_jax.links_file import read_links
 from movierec_jax.movielens import read_ratings
 from movierec_jax.plots import save_plots
 from movierec_jax.prepared import Run, new_run
@@ -162,6 +163,8 @@ def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanDa
     cache: as for `read_ratings`.
     """
     raw = read_ratings(config.ratings, cache)
+    if config.links is not None:
+        raw = dataclasses.replace(raw, links=read_links(config.links))
     extra = [read_ratings(path, cache) for path in config.extra_ratings]
     # Arrow keeps what it has parsed text in, as much again as the ratings.
     pa.default_memory_pool().release_unused()

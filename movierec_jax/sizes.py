@@ -114,7 +114,7 @@ def steps_shapes(size: Size, recipe: Recipe) -> Steps:
         num_steps=Array((), np.int32),
         place=Array(batch[:1], np.int32),
         batches=Batch(whole, whole, Array((*batch, 0), np.int32), real, real, whole),
-        step_of_rating=Array((size.num_ratings + 1,), np.min_scalar_type(-steps)) if has_history else None,
+        step_of_rating=Array((size.num_ratings,), np.min_scalar_type(-steps - 1)) if has_history else None,
         block=Array(batch[:1], np.int32),
     )
 

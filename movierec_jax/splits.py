@@ -13,7 +13,7 @@ from jaxtyping import Int
 from movierec_jax.config import DataConfig
 from movierec_jax.orders import places_in_order, shuffled
 from movierec_jax.recency import turns
-from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, InputError
+from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID, InputError
 
 PAIR = [USER_ID, MOVIE_ID]
 
@@ -23,20 +23,28 @@ Places = Int[np.ndarray, " _rows"]
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """The three parts of a clean table, each in the order of the file."""
+    """The three parts of a clean table, each in the order of the file.
+
+    told: what users of train wrote of movies that they have not rated, as the ratings that it stands for; none of it
+        unless it is given.
+    """
 
     train: pd.DataFrame
     valid: pd.DataFrame
     test: pd.DataFrame
+    told: pd.DataFrame = None  # type: ignore[assignment]
+
+    def __post_init__(self):
+        if self.told is None:
+            object.__setattr__(self, "told", self.train.head(0).copy())
 
     def all(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """The ratings."""
         return self.train, self.valid, self.test
 
-
-def no_ratings() -> pd.DataFrame:
-    """A part without ratings."""
-    kinds = {USER_ID: np.int64, MOVIE_ID: np.int64, RATING: np.float32, TIMESTAMP: np.int64}
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+    def seen(self) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """All by which it is known that a user has seen a movie."""
+        return self.train, self.valid, self.test, self.told
 
 
 def split(

@@ -51,7 +51,7 @@ class Steps(NamedTuple):
     num_steps: Int32[Any, ""]
     place: Int32[Any, " steps"]
     batches: Batch
-    step_of_rating: Int[Any, " ratings_and_filling"] | None
+    step_of_rating: Int[Any, " ratings"] | None
     block: Int32[Any, " steps"]
     rows: Rows | None = None
 
@@ -243,7 +243,7 @@ def train_steps(
     step_of_rating = steps.step_of_rating
     if step_of_rating is not None:
         luck_by_user, luck_by_movie = (uniform_at(hiding_key(recipe.config), links.link) for links in layouts)
-        step_by_user, step_by_movie = (step_of_rating[links.link] for links in layouts)
+        step_by_user, step_by_movie = (step_of_links(step_of_rating, links.link) for links in layouts)
     else:
         # No rating is looked at.
         luck_by_user, luck_by_movie = step_by_user, step_by_movie = [-jnp.ones(links.link.shape) for links in layouts]
@@ -265,6 +265,14 @@ def train_steps(
 
     state, errors = scan_some(step, state, (steps.place, steps.batches, steps.block), steps.num_steps)
     return state, held(errors, model.mesh, P())
+
+
+def step_of_links(
+    step_of_rating: Int[Array, " ratings"], link: Int32[Array, "length pieces"]
+) -> Int[Array, "length pieces"]:
+    """The step that predicts each link: -1 for filling, and one that never comes for links that are no ratings."""
+    never = jnp.iinfo(step_of_rating.dtype).max
+    return jnp.where(link < 0, -1, step_of_rating.at[link].get(mode="fill", fill_value=never))
 
 
 def train_steps_by_rows(state: TrainState, steps: Steps, known: Known, recipe: Recipe) -> tuple[TrainState, Errors]:

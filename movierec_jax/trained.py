@@ -86,8 +86,8 @@ class Recommender:
 
     @functools.cached_property
     def rated(self) -> Rated:
-        """The movies that each of everybody has rated, in any part."""
-        pairs = places_and_rows(self.run, self.everybody, self.parts.all())
+        """The movies that each of everybody has seen, by any part."""
+        pairs = places_and_rows(self.run, self.everybody, self.parts.seen())
         return Rated.of(*pairs, len(self.everybody), len(self.run.movies))
 
     def recommend(
@@ -218,7 +218,8 @@ class Recommender:
             raise InputError(f"k={k}: must be 1 or more")
         movie_ids = list(movie_ids)
         movie_row = self.run.movies.known_rows(movie_ids)
-        mine = self.parts.train[self.parts.train[USER_ID] == user_id]
+        known = pd.concat([self.parts.train, self.parts.told], ignore_index=True)
+        mine = known[known[USER_ID] == user_id]
         rated_row = self.run.movies.known_rows(mine[MOVIE_ID])
         rating = mine[RATING].to_numpy(np.float32)
         value = told_of_user(self.run.movie_level, rated_row, rating)

@@ -4,7 +4,8 @@ config.json            settings, rating scale, and the fingerprint of the rating
 vocab/*.parquet        ids in the order of their rows
 movies.parquet         titles, years and genres
 features/*.parquet     what is known of movies and users by row: weighted features, and their names
-ratings/*.parquet      the clean ratings, part by part, in original ids
+reviews.parquet        what texts say of movies
+ratings/*.parquet      the clean ratings, part by part, in original ids, and what users wrote of movies as ratings
 checkpoints/STEP/      see `checkpoint`
 ratings_log.sqlite     see `ratings_log`; no part of the run, and stays when it is overwritten
 """
@@ -23,6 +24,7 @@ from movierec_jax import hosts
 from movierec_jax.config import Config
 from movierec_jax.files import read_json, read_table, write_json, write_table
 from movierec_jax.prepared import Run
+from movierec_jax.reviews import REVIEW_COLUMNS
 from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, Bags, InputError
 from movierec_jax.splits import Split
 from movierec_jax.vocab import Vocab
@@ -38,6 +40,7 @@ OWN_FILES = (
     "ratings/train.parquet",
     "ratings/valid.parquet",
     "ratings/test.parquet",
+    "ratings/told.parquet",
     "vocab/users.parquet",
     "vocab/movies.parquet",
     "features/users.parquet",
@@ -45,6 +48,7 @@ OWN_FILES = (
     "features/movies.parquet",
     "features/movies_names.parquet",
     "movies.parquet",
+    "reviews.parquet",
     "config.json",
 )
 
@@ -52,7 +56,7 @@ OWN_FILES = (
 IN_TRAIN = "in_train"
 
 # Raised when files of one version can no longer be read by the next.
-FORMAT = 6
+FORMAT = 7
 
 
 def fingerprint(parts: Split) -> str:
@@ -81,6 +85,7 @@ def save_run(workdir: pathlib.Path, run: Run) -> None:
     save_bags(workdir, "users", run.user_content)
     save_bags(workdir, "movies", run.movie_content)
     write_table(workdir / "movies.parquet", run.movie_table)
+    write_table(workdir / "reviews.parquet", run.reviews)
     for name, part in vars(run.parts).items():
         write_table(workdir / "ratings" / f"{name}.parquet", part)
     write_json(
@@ -108,10 +113,11 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
         user_content=load_bags(workdir, "users"),
         movie_content=load_bags(workdir, "movies"),
         movie_table=read_table(workdir / "movies.parquet", [MOVIE_ID, TITLE, YEAR, GENRES]),
+        reviews=read_table(workdir / "reviews.parquet", [MOVIE_ID, *REVIEW_COLUMNS]),
         parts=Split(
             **{
                 name: read_table(workdir / "ratings" / f"{name}.parquet", [USER_ID, MOVIE_ID, RATING, TIMESTAMP])
-                for name in ("train", "valid", "test")
+                for name in ("train", "valid", "test", "told")
             }
         ),
         mesh=mesh,

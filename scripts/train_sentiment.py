@@ -21,9 +21,7 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "write the folder anew where i
 def main() -> None:
     from movierec_jax.sentiment.run import train_sentiment
 
-    train_sentiment(
-        TEXTS.value, OUTPUT.value, cli.section_from_flags(SentimentConfig()), overwrite=OVERWRITE.value
-    )
+    train_sentiment(TEXTS.value, OUTPUT.value, cli.section_from_flags(SentimentConfig()), overwrite=OVERWRITE.value)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,14 @@ FROWNS = "☹😞😟😠😡😒😕😖😣😤😩😫😴🥱🙄😑😒�
 OTHER_SPELLINGS = {**dict.fromkeys(SMILES, SMILE), **dict.fromkeys(FROWNS, FROWN), "\u2019": "'"}
 
 # Scripts that put no spaces between words: Thai and Lao, kana, Han.
-UNSPACED = ((0x0E00, 0x0EFF), (0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
+UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x4DBF),
+    (0x4E00, 0x9FFF),
+    (0xF900, 0xFAFF),
+    (0x20000, 0x3FFFF),
+)
 VARIATION_SELECTORS = range(0xFE00, 0xFE10)
 
 # Odd, so that they have inverses; else of no meaning.

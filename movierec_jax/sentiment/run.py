@@ -36,7 +36,7 @@ def train_sentiment(
     folder = pathlib.Path(folder)
     require_free(folder, overwrite)
     labelled = read_labelled(texts)
-    print(f"{texts}: {len(labelled.text):,} texts, of which {labelled.is_praise.mean():.1%} praise")
+    print(f"{texts}: {len(labelled):,} texts, of which {labelled.is_praise.mean():.1%} praise")
     if labelled.dropped:
         print(f"  left out {describe_dropped(labelled.dropped)}")
     sentiment = sentiment_of(labelled, config)
@@ -49,13 +49,13 @@ def train_sentiment(
 
 def sentiment_of(labelled: Labelled, config: SentimentConfig) -> Sentiment:
     """What labelled texts teach, printing how well it tells those that it does not learn from."""
-    is_test = labelled.is_test if labelled.is_test is not None else np.zeros(len(labelled.text), bool)
+    is_test = labelled.is_test if labelled.is_test is not None else np.zeros(len(labelled), bool)
     is_held_out = held_out(labelled.group, ~is_test, config)
-    report: dict[str, Any] = {"texts": len(labelled.text), "seconds": {}}
+    report: dict[str, Any] = {"texts": len(labelled), "seconds": {}}
 
     def part(which: Bool[np.ndarray, " texts"]) -> tuple[list[str], Bool[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
         rows = np.flatnonzero(which)
-        return [labelled.text[row] for row in rows.tolist()], labelled.is_praise[rows], labelled.stars[rows]
+        return labelled.text.iloc[rows].tolist(), labelled.is_praise[rows], labelled.stars[rows]
 
     start = time.perf_counter()
     texts, is_praise, _ = part(~is_test & ~is_held_out)

@@ -56,7 +56,7 @@ class People:
         self.user_places = {user_id: place for place, user_id in enumerate(recommender.everybody.tolist())}
         self.of_parts = [
             by_user(places(recommender.everybody, pd.Index(part[USER_ID])), len(self.user_places))
-            for part in self.run.parts.all()
+            for part in self.run.parts.seen()
         ]
 
     @property
@@ -84,7 +84,7 @@ class People:
     def rated(self, asker: Asker) -> dict[int | str, Rating]:
         """All that somebody has rated, in the data and since, by movie id."""
         found: dict[int | str, Rating] = {}
-        for part, place in zip(self.run.parts.all(), self.places_of(asker.user_id), strict=True):
+        for part, place in zip(self.run.parts.all(), self.places_of(asker.user_id), strict=False):
             columns = (part[column].iloc[place].tolist() for column in (MOVIE_ID, RATING, TIMESTAMP))
             found |= {movie_id: Rating(rating, time) for movie_id, rating, time in zip(*columns, strict=True)}
         return found | dict(asker.recorded)
@@ -110,15 +110,23 @@ class People:
     def history(self, asker: Asker) -> History:
         """What train and the ratings since tell of somebody."""
         user_row, recorded = self.user_row(asker.user_id), self.rows_of_train(asker.recorded)
-        place, train = self.places_of(asker.user_id)[0], self.run.train
+        of_train, *_, of_told = self.places_of(asker.user_id)
         row = np.array(list(recorded), np.int32)
-        place = place[~np.isin(train.movie_row[place], row)]
+        known = [(self.run.train, of_train), (self.run.told, of_told)]
+        known = [(part, place[~np.isin(part.movie_row[place], row)]) for part, place in known]
         return History(
             user_row,
-            np.concatenate([train.movie_row[place], row]),
-            np.concatenate([train.rating[place], np.array([one.rating for one in recorded.values()], np.float32)]),
-            np.concatenate([train.timestamp[place], np.array([one.timestamp for one in recorded.values()], np.int64)]),
+            np.concatenate([*(part.movie_row[place] for part, place in known), row]),
+            np.concatenate([*(part.rating[place] for part, place in known), column_of(recorded, "rating", np.float32)]),
+            np.concatenate(
+                [*(part.timestamp[place] for part, place in known), column_of(recorded, "timestamp", np.int64)]
+            ),
         )
+
+
+def column_of(recorded: Mapping[int, Rating], name: str, dtype: type) -> np.ndarray:
+    """A field of all these ratings."""
+    return np.array([getattr(rating, name) for rating in recorded.values()], dtype)
 
 
 def by_user(
