@@ -28,7 +28,7 @@ REVIEW_COLUMNS = {NUM_TEXTS: np.int32, PRAISE: np.float32, SPREAD: np.float32, P
 
 # Texts at the mean of all that each movie is given beside its own, and sentences on each aspect.
 DAMPING = 3.0
-# How much above or below all sentences on an aspect those of a movie praise, for it to be named; most of each kind.
+# By how much sentences on an aspect must praise above or below all of these for it to be named; most of each kind.
 LEAST_LIFT = 0.05
 MOST_NAMED = 3
 
@@ -106,9 +106,10 @@ def known_texts(texts: pd.DataFrame, parts: Split, rule: str) -> pd.DataFrame:
 
 
 def movie_aspects(texts: pd.DataFrame, ask: Ask) -> pd.DataFrame:
-    """How what reviews say of aspects of movies lies above what they say of it of all: `movie_id, aspect, lift`.
+    """The aspects that reviews of a movie praise or blame: `movie_id, aspect, lift`, above 0 for praise.
 
-    Few sentences are pulled to those of all movies.
+    The lift is by how much the sentences on it praise above all sentences on that aspect, few of them pulled to these.
+    An aspect is named where it is large, and the sentences also praise, or blame, by themselves.
     """
     found = list(sentences_about(texts[TEXT]))
     number, aspect, sentence = (list(column) for column in zip(*found, strict=True)) if found else ([], [], [])
@@ -120,9 +121,12 @@ def movie_aspects(texts: pd.DataFrame, ask: Ask) -> pd.DataFrame:
         }
     )
     table["lift"] = table[PRAISE] - table.groupby("aspect")[PRAISE].transform("mean")
-    of_aspect = table.groupby([MOVIE_ID, "aspect"])["lift"].agg(["sum", "size"])
-    lift = of_aspect["sum"] / (of_aspect["size"] + DAMPING)
-    return lift.rename("lift").reset_index()
+    of_aspect = table.groupby([MOVIE_ID, "aspect"])
+    num_sentences = of_aspect.size()
+    lift = of_aspect["lift"].sum() / (num_sentences + DAMPING)
+    praise = (of_aspect[PRAISE].sum() + DAMPING / 2) / (num_sentences + DAMPING)
+    is_named = (lift.abs() >= LEAST_LIFT) & ((lift > 0) == (praise > 0.5))
+    return lift[is_named].rename("lift").reset_index()
 
 
 def for_people(texts: pd.DataFrame, aspects: pd.DataFrame) -> pd.DataFrame:
@@ -136,7 +140,7 @@ def for_people(texts: pd.DataFrame, aspects: pd.DataFrame) -> pd.DataFrame:
         }
     )
     for column, sign in ((PRAISED, 1), (BLAMED, -1)):
-        named = aspects[sign * aspects["lift"] >= LEAST_LIFT].sort_values("lift", ascending=sign < 0, kind="stable")
+        named = aspects[sign * aspects["lift"] > 0].sort_values("lift", ascending=sign < 0, kind="stable")
         most = named.groupby(MOVIE_ID)["aspect"].agg(lambda names: "|".join(names[:MOST_NAMED]))
         movies[column] = most.reindex(movies.index).fillna("").astype("str")
     return movies.reset_index()
@@ -157,10 +161,8 @@ def review_content(texts: pd.DataFrame, aspects: pd.DataFrame, ids: pd.Index, nu
         sized(of_numbers(name, rows, pd.Series(values), num_train), NUMBER_SIZE) for name, values in numbers.items()
     ]
     sign = np.where(aspects["lift"] > 0, "praised=", "blamed=")
-    named = aspects["lift"].abs() >= LEAST_LIFT
     names = pd.Series(sign, dtype=object) + aspects["aspect"].astype(object)
-    row_of_aspect = ids.get_indexer(pd.Index(aspects[MOVIE_ID]))
-    bags = bags_of(row_of_aspect[named], names[named], aspects["lift"].abs()[named].to_numpy())
+    bags = bags_of(ids.get_indexer(pd.Index(aspects[MOVIE_ID])), names, aspects["lift"].abs().to_numpy())
     parts.append(sized(fitted(bags, num_train), ASPECT_SIZE))
     of_movie = texts[~texts[IS_TAG]].groupby(MOVIE_ID)[TEXT].agg(" ".join)
     row = ids.get_indexer(of_movie.index)
