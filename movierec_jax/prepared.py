@@ -217,7 +217,7 @@ def reviews_of_run(config: Config, data: CleanData, tags: pd.DataFrame, parts: S
     settings = config.data
     texts = [known_reviews(path, data, parts, settings.split) for path in settings.reviews]
     if "reviews" in settings.content:
-        texts.append(tags.assign(**{IS_TAG: True, STARS: np.float32(np.nan)}))
+        texts.append(tags.assign(**{IS_TAG: True}).assign(**{STARS: np.float32(np.nan)}))
     texts = [table for table in texts if len(table)]
     if not texts:
         return None

@@ -6,16 +6,15 @@ where time splits the ratings of one that was written after train, or nobody kno
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32
 
 from movierec_jax.aspects import sentences_about
 from movierec_jax.content import bags_of, fitted, join, of_numbers, of_words
 from movierec_jax.known import levels
-from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, STARS, TEXT, TIMESTAMP, USER_ID, Bags
+from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, STARS, TEXT, TIMESTAMP, USER_ID, Bags, Opinions
 from movierec_jax.splits import Split, without_pairs
 from movierec_jax.vocab import Vocab
 
@@ -24,7 +23,13 @@ from movierec_jax.vocab import Vocab
 IS_TAG, PRAISE, IS_UNDERSTOOD = "is_tag", "praise", "is_understood"
 # Columns of what is told of a movie.
 NUM_TEXTS, SPREAD, PRAISED, BLAMED = "num_texts", "spread", "praised", "blamed"
-REVIEW_COLUMNS = {NUM_TEXTS: np.int32, PRAISE: np.float32, SPREAD: np.float32, PRAISED: "str", BLAMED: "str"}
+REVIEW_COLUMNS: dict[str, Any] = {
+    NUM_TEXTS: np.int32,
+    PRAISE: np.float32,
+    SPREAD: np.float32,
+    PRAISED: "str",
+    BLAMED: "str",
+}
 
 # Texts at the mean of all that each movie is given beside its own, and sentences on each aspect.
 DAMPING = 3.0
@@ -41,13 +46,6 @@ NUMBER_SIZE, ASPECT_SIZE, WORD_SIZE = 0.3, 0.3, 0.2
 USUAL_SHARE, USUAL_RATINGS = 0.25, 20.0
 
 
-class Opinions(Protocol):
-    """What texts say: the probability that each praises, and 1 for those whose words are known, else 0."""
-
-    praise: Float32[np.ndarray, " texts"]
-    is_understood: Float32[np.ndarray, " texts"]
-
-
 Ask = Callable[[Sequence[str]], Opinions]
 
 
@@ -61,9 +59,9 @@ def no_reviews(dtype: Any) -> pd.DataFrame:
 class Reviews:
     """What texts tell of the movies and users of a run.
 
-    content: features of movies. movies: for people, a row for each movie with reviews: `movie_id`, `num_texts`, `praise`
-    (the mean probability), `spread` (its standard deviation over the texts), `praised` and `blamed` (aspects joined by
-    "|", most first).
+    content: features of movies.
+    movies: for people, a row for each movie with reviews: `movie_id`, `num_texts`, `praise` (the mean probability),
+        `spread` (its standard deviation over the texts), `praised` and `blamed` (aspects joined by "|", most first).
     told: what users wrote of movies that they have not rated, as ratings: `user_id, movie_id, rating, timestamp`.
     """
 
@@ -77,7 +75,7 @@ def reviews_of(
 ) -> Reviews:
     """What texts that a model of the train part may know tell of the movies `ids`, the first of them those of train."""
     opinions = ask(texts[TEXT].tolist())
-    texts = texts.assign(**{PRAISE: opinions.praise, IS_UNDERSTOOD: opinions.is_understood > 0})
+    texts = texts.assign(**{PRAISE: opinions.praise, IS_UNDERSTOOD: opinions.is_understood})
     written = texts[~texts[IS_TAG]]
     aspects = movie_aspects(written, ask)
     return Reviews(

@@ -176,6 +176,19 @@ class Labelled:
         return len(self.text)
 
 
+class Opinions(NamedTuple):
+    """What texts say.
+
+    praise: the probability that a text praises. stars: how many its writer would give, on the scale of the texts that
+    were learnt from; NaN where these had none. is_understood: False for texts that are empty or of words that are not
+    known, which say what an average text says.
+    """
+
+    praise: Float32[np.ndarray, " texts"]
+    stars: Float32[np.ndarray, " texts"]
+    is_understood: Bool[np.ndarray, " texts"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Bags:
     """Weighted bags of features: entry n says that row `row[n]` has feature `feature[n]`, with `value[n]`.

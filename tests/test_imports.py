@@ -18,8 +18,11 @@ LADDER = """
 schema config extras bounded_folder table_cache
 files storage ratings_log ratings_file table_file links_file movielens features_file cleaning
 review_cleaning reviews_file vocab orders recency splits content baselines moments grid known batches blocks progress
+aspects reviews sentiment.ngrams
 metrics selection
 hosts sharding luck pooling exposure model objective optimizer recipe hiding pairs batch_rows train
+sentiment.model sentiment.predict sentiment.fit
+sentiment.stored sentiment.run
 prepared workdir checkpoint recommend likely explain evaluate trained scoring report plots export_loader export
 run
 serve.titles serve.catalogue serve.people serve.batching serve.loaded serve.recorded serve.problems serve.bodies
@@ -40,10 +43,10 @@ benchmark.speed.reading benchmark.speed.start_up benchmark.speed.suite
 """.strip().split("\n")
 MODULES = " ".join(LADDER).split()
 BENCHMARK = [module for module in MODULES if module.startswith("benchmark.")]
-HOST = [*" ".join(LADDER[:4]).split(), "programs", "cli", "__init__"]
+HOST = [*" ".join(LADDER[:5]).split(), "programs", "cli", "__init__"]
 # All but the suite that times our own programs, so that peers are not charged with JAX.
 HOST += [module for module in BENCHMARK if not module.startswith("benchmark.speed.")]
-DEVICE = [*LADDER[4].split(), "recommend", "likely"]
+DEVICE = [*" ".join(LADDER[5:7]).split(), "recommend", "likely"]
 DEVICE_LIBRARIES = {"flax", "jax", "jaxlib", "optax", "orbax"}
 # Tables and all that opens files.
 TABLE_LIBRARIES = {"gzip", "io", "json", "os", "pandas", "pathlib", "pyarrow", "shutil", "tensorboardX", "zipfile"}

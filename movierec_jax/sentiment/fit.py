@@ -57,7 +57,7 @@ def learn(texts: Sequence[str], is_praise: Bool[np.ndarray, " texts"], config: S
     is_known = counts.praising + counts.blaming >= config.min_texts
     total_steps = config.epochs * -(-len(texts) // batch_size(len(texts), config))
     model = Praise(config.num_buckets)
-    nothing = Texts(*(jnp.zeros(1, jnp.int32) for _ in range(3)), jnp.ones(1))
+    nothing = Texts(jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32), jnp.ones(1))
     params = model.init(jax.random.key(0), nothing, jnp.zeros(1))["params"]
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, total_steps))
     state = params, optimizer.init(params)
@@ -129,8 +129,8 @@ def step(
     params, momentum = state
     # The text itself is left out of what is known of its n-grams.
     own = jnp.append(jnp.nan_to_num(praise), 0)[texts.text]
-    others = (counts.praising[texts.bucket] - own, counts.blaming[texts.bucket] - (1 - own))
-    ratio = log_ratio(*(jnp.maximum(number, 0) for number in others), counts.totals, config.smoothing)
+    praising, blaming = counts.praising[texts.bucket] - own, counts.blaming[texts.bucket] - (1 - own)
+    ratio = log_ratio(jnp.maximum(praising, 0), jnp.maximum(blaming, 0), jnp.asarray(counts.totals), config.smoothing)
 
     def loss(params: optax.Params) -> Float[Array, ""]:
         odds = model.apply({"params": params}, texts, ratio)
@@ -159,7 +159,7 @@ def calibrated(
 
     stars: NaN where they are not known.
     """
-    total, num_grams, _ = sums_of(learnt, [*texts, *snippets(texts, seed)])
+    total, num_grams = map(jnp.asarray, sums_of(learnt, [*texts, *snippets(texts, seed)])[:2])
     praise = jnp.tile(jnp.asarray(is_praise, jnp.float32), 2)
 
     def loss(params: tuple[Array, Array]) -> Float[Array, ""]:
@@ -188,7 +188,8 @@ def minimised(loss, params):
 def snippets(texts: Sequence[str], seed: int) -> list[str]:
     """A piece of each text, of a length drawn evenly on a scale of logs."""
     random = np.random.default_rng(seed)
-    lengths = np.exp(random.uniform(*np.log(SNIPPET_WORDS), len(texts))).round().astype(int).tolist()
+    shortest, longest = np.log(SNIPPET_WORDS).tolist()
+    lengths = np.exp(random.uniform(shortest, longest, len(texts))).round().astype(int).tolist()
     pieces = []
     for text, length, at in zip(texts, lengths, random.random(len(texts)).tolist(), strict=True):
         words = text.split()

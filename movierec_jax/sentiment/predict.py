@@ -6,27 +6,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float32
 
+from movierec_jax.schema import Opinions
 from movierec_jax.sentiment.model import Learnt, as_texts, few_sizes, log_odds, sums
 from movierec_jax.sentiment.ngrams import chunks, grams_of
 
 # Share of the words of a text that must be known for it to say anything: of other languages some words always are.
 SHARE_KNOWN = 0.5
-
-
-class Opinions(NamedTuple):
-    """What texts say.
-
-    praise: the probability that a text praises. stars: how many its writer would give, on the scale of the texts that
-    were learnt from; NaN where these had none. is_understood: 0 for texts that are empty or of words that are not
-    known, which say what an average text says.
-    """
-
-    praise: Float32[np.ndarray, " texts"]
-    stars: Float32[np.ndarray, " texts"]
-    is_understood: Float32[np.ndarray, " texts"]
 
 
 class Sums(NamedTuple):
@@ -41,11 +30,12 @@ def opinions_of(learnt: Learnt, texts: Sequence[str]) -> Opinions:
     """What each text says."""
     total, num_grams, share_known = sums_of(learnt, texts)
     is_understood = share_known >= SHARE_KNOWN
-    odds = np.asarray(log_odds(total * is_understood, num_grams, learnt.gain, learnt.bias))
+    understood = jnp.asarray(total * is_understood), jnp.asarray(num_grams)
+    odds = np.asarray(log_odds(*understood, jnp.asarray(learnt.gain), learnt.bias))
     has_stars = learnt.stars.shape[1] > 0
     stars = np.interp(odds, *learnt.stars) if has_stars else np.full(len(odds), np.nan)
     praise = 1 / (1 + np.exp(-odds.astype(np.float64)))
-    return Opinions(praise.astype(np.float32), stars.astype(np.float32), is_understood.astype(np.float32))
+    return Opinions(praise.astype(np.float32), stars.astype(np.float32), is_understood)
 
 
 def sums_of(learnt: Learnt, texts: Sequence[str]) -> Sums:
