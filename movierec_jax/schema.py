@@ -180,7 +180,7 @@ class Opinions(NamedTuple):
     """What texts say.
 
     praise: the probability that a text praises. stars: how many its writer would give, on the scale of the texts that
-    were learnt from; NaN where these had none. is_understood: False for texts that are empty or of words that are not
+    were learnt from; NaN where these had none. is_understood: False for texts that are empty or made of what is not
     known, which say what an average text says.
     """
 

@@ -42,6 +42,7 @@ OTHER = Config(
         user_features=("f.tsv.gz",),
         reviews=("i.parquet", "s3://bucket/j.csv"),
         links="links.csv",
+        sentiment="runs/sentiment",
     ),
     model=ModelConfig(
         embedding_dim=8, hidden_dims=(), history=("movie",), exposure_dim=0, dropout=0.0, precision="bfloat16"
@@ -199,7 +200,7 @@ def test_content_may_be_any_groups_or_none(content):
 
 @pytest.mark.parametrize("content", [("genre",), ("year", "none")])
 def test_content_that_does_not_exist_is_answered_with_what_does(content):
-    with pytest.raises(InputError, match=r"--content=.*: must be one of genres, year, tags, age, .*, zip$"):
+    with pytest.raises(InputError, match=r"--content=.*: must be one of genres, year, tags, reviews, age, .*, zip$"):
         DataConfig(content=content)
 
 

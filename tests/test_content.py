@@ -14,7 +14,6 @@ from movierec_jax.features_file import read_features
 from movierec_jax.schema import (
     GENRES,
     MOVIE_ID,
-    NO_TIMESTAMP,
     TAG,
     TIMESTAMP,
     TITLE,
@@ -115,15 +114,6 @@ def test_a_tag_is_kept_where_three_movies_of_train_have_it():
     rare = [(user, movie, "rare") for user in range(9) for movie in (10, 20, 40)]
     tags = tags_of(*rare, *((1, movie, "war") for movie in IDS))
     assert movie_content(movies_of(), tags, [], IDS, NUM_TRAIN).names == ("tag=war",)
-
-
-def test_tags_can_be_taken_from_before_a_time_alone():
-    known = [(1, movie, "war", 99) for movie in (10, 20, 30)]
-    late = [(1, movie, "late", 100) for movie in (10, 20, 30)]
-    unknown = [(1, movie, "unknown", NO_TIMESTAMP) for movie in (10, 20, 30)]
-    tags = tags_of(*known, *late, *unknown)
-    assert movie_content(movies_of(), tags, [], IDS, NUM_TRAIN, before=100).names == ("tag=war",)
-    assert len(movie_content(movies_of(), tags, [], IDS, NUM_TRAIN).names) == 3
 
 
 @pytest.mark.parametrize(

@@ -224,7 +224,7 @@ def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
         (tmp_path / name).write_text(name)
     open_workdir(tmp_path, with_config(train=TrainConfig(epochs=9)), overwrite=True)
     assert load_run(tmp_path).config.train.epochs == 9
-    names = ["config.json", "features", "movies.parquet", "ratings", "vocab"]
+    names = ["config.json", "features", "movies.parquet", "ratings", "reviews.parquet", "vocab"]
     assert {path.name for path in tmp_path.iterdir()} == {*names, *(name.split("/")[0] for name in kept)}
     for name in kept:
         assert (tmp_path / name).read_text() == name

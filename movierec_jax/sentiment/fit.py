@@ -64,7 +64,16 @@ def learn(texts: Sequence[str], is_praise: Bool[np.ndarray, " texts"], config: S
     on_device = jax.device_put(counts)
     for epoch in range(config.epochs):
         for batch, praise in ahead(batches(texts, is_praise, is_known, epoch, config)):
-            state = step(state, batch, praise, on_device, len(texts), model=model, config=config, steps=total_steps)
+            state = step(
+                state,
+                batch,
+                praise,
+                on_device,
+                config.decay / len(texts),
+                model=model,
+                config=config,
+                steps=total_steps,
+            )
     params, _ = state
     ratio = jnp.where(is_known, log_ratio(*on_device, smoothing=config.smoothing), 0)
     score, unit = eight_bits(params["weight"] * ratio)
@@ -118,13 +127,13 @@ def step(
     texts: Texts,
     praise: Float[Array, " batch"],
     counts: Counts,
-    num_texts: int,
+    decay: Float[Array, ""],
     *,
     model: Praise,
     config: SentimentConfig,
     steps: int,
 ) -> State:
-    """The state after a step of Adam on the mean error of some texts, of `num_texts` in all."""
+    """The state after a step of Adam on the mean error of some texts; decay: weight of the distance from the start."""
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, steps))
     params, momentum = state
     # The text itself is left out of what is known of its n-grams.
@@ -134,8 +143,7 @@ def step(
 
     def loss(params: optax.Params) -> Float[Array, ""]:
         odds = model.apply({"params": params}, texts, ratio)
-        decay = config.decay * jnp.sum(jnp.square(params["weight"] - 1)) / num_texts
-        return mean_error(odds, praise) + decay
+        return mean_error(odds, praise) + decay * jnp.sum(jnp.square(params["weight"] - 1))
 
     updates, momentum = optimizer.update(jax.grad(loss)(params), momentum)
     return optax.apply_updates(params, updates), momentum

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int32, Int64, UInt8, UInt32, UInt64
+from jaxtyping import Int32, Int64, UInt8, UInt32, UInt64
 
 # Words of the longest n-gram.
 LONGEST = 3
@@ -28,8 +28,8 @@ NUM_PLACES = 16
 CHUNK_CHARACTERS = 2**19
 LONGEST_TEXT = 2**18
 
-# Bits of a key that finds n-grams that come again: text, bucket, place and whether it is a word, from the highest.
-PLACE_BITS, WORD_BITS = 4, 1
+# Bits for the place in a key that finds n-grams that come again: text, bucket and place, from the highest.
+PLACE_BITS = 4
 
 # What a character is.
 UNSEEN, BETWEEN, OF_WORD, SIGN = range(4)
@@ -62,13 +62,11 @@ class Grams(NamedTuple):
     """The different n-grams of texts, by text. Of one that comes again the last counts.
 
     text: number of the text, rising. bucket: hash of the n-gram. place: in which sixteenth of the text it begins.
-    is_word: whether it is a single word.
     """
 
     text: Int32[Any, " grams"]
     bucket: Int32[Any, " grams"]
     place: Int32[Any, " grams"]
-    is_word: Bool[Any, " grams"]
 
 
 def chunks(texts: Sequence[str]) -> Iterator[slice]:
@@ -91,24 +89,23 @@ def grams_of(texts: Sequence[str], num_buckets: int) -> Grams:
     first = np.cumsum(num_words) - num_words
     place = (np.arange(len(word)) - first[text]) * NUM_PLACES // num_words[text]
     bits = num_buckets.bit_length() - 1
-    at = (text << (bits + PLACE_BITS + WORD_BITS)) | (place << WORD_BITS)
+    at = (text << (bits + PLACE_BITS)) | place
     keys, gram = [], word
     for length in range(1, LONGEST + 1):
         if length > 1:
             gram = gram[:-1] * STEP + word[length - 1 :]
         within = slice(None) if length == 1 else text[: len(gram)] == text[length - 1 :]
         bucket = (mixed(gram[within]) >> np.uint64(64 - bits)).astype(np.int64)
-        keys.append(at[: len(gram)][within] | (bucket << (PLACE_BITS + WORD_BITS)) | (length == 1))
+        keys.append(at[: len(gram)][within] | (bucket << PLACE_BITS))
     key = np.sort(np.concatenate(keys))
-    gram_key = key >> (PLACE_BITS + WORD_BITS)
+    gram_key = key >> PLACE_BITS
     is_last = np.ones(len(key), bool)
     is_last[:-1] = gram_key[1:] != gram_key[:-1]
     key = key[is_last]
     return Grams(
-        text=(key >> (bits + PLACE_BITS + WORD_BITS)).astype(np.int32),
-        bucket=((key >> (PLACE_BITS + WORD_BITS)) & (num_buckets - 1)).astype(np.int32),
-        place=((key >> WORD_BITS) & (NUM_PLACES - 1)).astype(np.int32),
-        is_word=(key & 1).astype(bool),
+        text=(key >> (bits + PLACE_BITS)).astype(np.int32),
+        bucket=((key >> PLACE_BITS) & (num_buckets - 1)).astype(np.int32),
+        place=(key & (NUM_PLACES - 1)).astype(np.int32),
     )
 
 

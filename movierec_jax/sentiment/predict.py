@@ -14,12 +14,13 @@ from movierec_jax.schema import Opinions
 from movierec_jax.sentiment.model import Learnt, as_texts, few_sizes, log_odds, sums
 from movierec_jax.sentiment.ngrams import chunks, grams_of
 
-# Share of the words of a text that must be known for it to say anything: of other languages some words always are.
-SHARE_KNOWN = 0.5
+# Share of the n-grams of a text that must be known for it to say anything. In other languages words are often known,
+# from names and quotations, but seldom what they stand beside.
+SHARE_KNOWN = 0.45
 
 
 class Sums(NamedTuple):
-    """Of each text the sum of what its n-grams say, their number (at least 1), and the share of its words known."""
+    """Of each text the sum of what its n-grams say, their number (at least 1), and the share of them known."""
 
     total: Float32[np.ndarray, " texts"]
     num_grams: Float32[np.ndarray, " texts"]
@@ -52,12 +53,10 @@ def sums_of_chunk(learnt: Learnt, on_device: Learnt, texts: Sequence[str], part:
     num_texts = part.stop - part.start
     grams = grams_of(texts[part], len(learnt.score))
     is_known = learnt.score[grams.bucket] != 0
-    num_words, num_known = (
-        np.bincount(grams.text[which], minlength=num_texts) for which in (grams.is_word, grams.is_word & is_known)
-    )
+    num_known = np.bincount(grams.text[is_known], minlength=num_texts)
     batch = as_texts(grams, few_sizes(num_texts), is_known)
     return Sums(
         np.asarray(sums(on_device, batch))[:num_texts],
         batch.num_grams[:num_texts],
-        (num_known / np.maximum(num_words, 1)).astype(np.float32),
+        (num_known / batch.num_grams[:num_texts]).astype(np.float32),
     )
