@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 
@@ -35,12 +37,16 @@ def test_labels_that_are_chance_teach_no_certainty():
     assert np.abs(opinions_of(sure, written(200, seed=2)[0]).praise - 0.5).max() < 0.25
 
 
-def test_the_text_itself_is_left_out_of_its_ratios():
-    # Each text has words of its own alone, which would tell its label by themselves.
-    texts = [f"own{number} mine{number}" for number in range(100)]
-    label = np.arange(100) % 2 == 0
-    alone = learn(texts, label, SentimentConfig(num_buckets=2**14, min_texts=1, smoothing=0.1))
-    assert np.mean((opinions_of(alone, texts).praise > 0.5) == label) < 0.7
+def test_words_of_one_text_alone_do_not_take_over_from_those_that_many_share():
+    # Each text has words of its own, which tell its label by themselves unless it is left out of their ratios.
+    label = np.arange(200) % 2 == 0
+    shared = ["superb" if praises ^ (number % 5 == 0) else "awful" for number, praises in enumerate(label.tolist())]
+    texts = [f"own{number} mine{number} {word}" for number, word in enumerate(shared)]
+    config = SentimentConfig(num_buckets=2**14, min_texts=1, smoothing=0.5)
+    learnt, counts = learn(texts, label, config), count(texts, label, config)
+    bucket = grams_of(["superb"], config.num_buckets).bucket[0]
+    ratio = math.log((counts.praising[bucket] + 0.5) / (counts.blaming[bucket] + 0.5))
+    assert learnt.score[bucket] * learnt.unit > ratio
 
 
 def test_counts_are_of_texts_and_not_of_words():
@@ -63,7 +69,7 @@ def test_every_text_is_in_one_batch_of_an_epoch():
 def test_the_same_seed_learns_the_same_and_another_order_nearly_so(learnt):
     texts, is_praise = written(400)
     again = learn(texts, np.array(is_praise), SMALL)
-    assert all(np.array_equal(one, other) for one, other in zip(again, learnt, strict=True))
+    assert all(np.array_equal(one, other, equal_nan=True) for one, other in zip(again, learnt, strict=True))
 
 
 def test_calibrated_probabilities_are_the_shares_that_praise(learnt):
@@ -73,7 +79,8 @@ def test_calibrated_probabilities_are_the_shares_that_praise(learnt):
     sober = calibrated(learnt, texts[:600], turned[:600], np.full(600, np.nan, np.float32), 0)
     praise = opinions_of(sober, texts[600:]).praise
     is_sure = praise > 0.5
-    assert praise[is_sure].mean() == pytest.approx(turned[600:][is_sure].mean(), abs=0.08)
+    assert praise[is_sure].mean() == pytest.approx(turned[600:][is_sure].mean(), abs=0.1)
+    assert opinions_of(learnt, texts[600:]).praise[is_sure].mean() > 0.95
     assert np.isnan(opinions_of(sober, texts[:3]).stars).all()
 
 
@@ -90,7 +97,7 @@ def test_means_of_bins_never_fall():
     rng = np.random.default_rng(0)
     odds, stars = rng.normal(size=(2, 200)).astype(np.float32)
     assert np.all(np.diff(rising_means(odds, stars)) >= 0)
-    assert rising_means(odds[:3], stars[:3]).shape == (2, 0)
+    assert np.isnan(rising_means(odds[:3], stars[:3])).all()
 
 
 def test_snippets_are_pieces_of_their_texts():

@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Float32
 from movierec_jax.config import SentimentConfig
 from movierec_jax.sentiment.model import (
     KNOTS,
+    NUM_STAR_BINS,
     Learnt,
     Praise,
     Texts,
@@ -32,15 +33,12 @@ from movierec_jax.sentiment.predict import sums_of
 from movierec_jax.train import ahead
 
 # Steps of Adam for the gains, of which there are few, and how fast they move.
-GAIN_STEPS, GAIN_RATE = 300, 0.03
+GAIN_STEPS, GAIN_RATE = 1000, 0.03
 # Weight of the squared differences of neighbouring gains, beside the mean error.
 GAIN_DECAY = 0.01
 
 # Words of the shortest and of the longest snippet.
 SNIPPET_WORDS = (1, 128)
-
-# Log odds between which mean stars are told.
-STAR_BINS = 16
 
 
 class Counts(NamedTuple):
@@ -78,7 +76,8 @@ def learn(texts: Sequence[str], is_praise: Bool[np.ndarray, " texts"], config: S
     ratio = jnp.where(is_known, log_ratio(*on_device, smoothing=config.smoothing), 0)
     score, unit = eight_bits(params["weight"] * ratio)
     gain = jnp.full(len(KNOTS), params["gain"])
-    return jax.device_get(Learnt(score, unit, place_weight(params["place"]), gain, params["bias"], jnp.zeros((2, 0))))
+    stars = jnp.full((2, NUM_STAR_BINS), jnp.nan)
+    return jax.device_get(Learnt(score, unit, place_weight(params["place"]), gain, params["bias"], stars))
 
 
 def batch_size(num_texts: int, config: SentimentConfig) -> int:
@@ -209,9 +208,9 @@ def snippets(texts: Sequence[str], seed: int) -> list[str]:
 def rising_means(
     odds: Float32[np.ndarray, " texts"], stars: Float32[np.ndarray, " texts"]
 ) -> Float32[np.ndarray, "two bins"]:
-    """The mean log odds and mean stars of texts in bins of as many each; neither ever falls."""
-    if len(odds) < STAR_BINS:
-        return np.zeros((2, 0), np.float32)
+    """The mean log odds and mean stars of texts in bins of as many each; neither ever falls. NaN for too few texts."""
+    if len(odds) < NUM_STAR_BINS:
+        return np.full((2, NUM_STAR_BINS), np.nan, np.float32)
     order = np.argsort(odds, kind="stable")
-    means = [[part.mean() for part in np.array_split(column[order], STAR_BINS)] for column in (odds, stars)]
+    means = [[part.mean() for part in np.array_split(column[order], NUM_STAR_BINS)] for column in (odds, stars)]
     return np.maximum.accumulate(np.array(means, np.float32), axis=1)

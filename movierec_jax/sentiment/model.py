@@ -25,6 +25,9 @@ from movierec_jax.sentiment.ngrams import NUM_PLACES, Grams
 # The gain of texts by length is learnt at these powers of two of different n-grams, and goes straight between them.
 KNOTS = (0, 2, 4, 6, 8, 10, 12)
 
+# Bins of texts by their log odds in which mean stars are told.
+NUM_STAR_BINS = 16
+
 # Weights of places move as much slower than those of n-grams, since each is seen with all of these.
 PLACE_RATE = 0.2
 
@@ -63,7 +66,7 @@ class Learnt(NamedTuple):
 
     score: of each bucket in units of `unit`; 0 for those that too few texts had. place: weight of each place.
     gain: log of what the sum of a text is multiplied with, at the KNOTS of its number of n-grams.
-    stars: rising log odds, and the mean stars of texts there; of no width where none were known.
+    stars: rising log odds, and the mean stars of texts there; NaN where none were known.
     """
 
     score: Int8[Any, " buckets"]

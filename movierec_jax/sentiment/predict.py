@@ -33,8 +33,7 @@ def opinions_of(learnt: Learnt, texts: Sequence[str]) -> Opinions:
     is_understood = share_known >= SHARE_KNOWN
     understood = jnp.asarray(total * is_understood), jnp.asarray(num_grams)
     odds = np.asarray(log_odds(*understood, jnp.asarray(learnt.gain), learnt.bias))
-    has_stars = learnt.stars.shape[1] > 0
-    stars = np.interp(odds, *learnt.stars) if has_stars else np.full(len(odds), np.nan)
+    stars = np.interp(odds, *learnt.stars)
     praise = 1 / (1 + np.exp(-odds.astype(np.float64)))
     return Opinions(praise.astype(np.float32), stars.astype(np.float32), is_understood)
 

@@ -18,7 +18,7 @@ from movierec_jax import config as configs
 from movierec_jax.config import SentimentConfig
 from movierec_jax.files import first_line, read_json, whole_folder, write_json
 from movierec_jax.schema import InputError
-from movierec_jax.sentiment.model import KNOTS, Learnt
+from movierec_jax.sentiment.model import KNOTS, NUM_STAR_BINS, Learnt
 from movierec_jax.sentiment.ngrams import NUM_PLACES
 from movierec_jax.sentiment.predict import Opinions, opinions_of
 
@@ -61,7 +61,6 @@ def save_sentiment(folder: pathlib.Path, sentiment: Sentiment) -> None:
                 "format": FORMAT,
                 "settings": configs.to_json(sentiment.config),
                 "star_scale": sentiment.star_scale,
-                "num_star_bins": sentiment.learnt.stars.shape[1],
                 "report": sentiment.report,
             },
         )
@@ -74,14 +73,14 @@ def load_sentiment(folder: str | os.PathLike[str] = DEFAULT) -> Sentiment:
     if not about.exists():
         raise InputError(f"{folder}: no {ABOUT}; name a folder that scripts/train_sentiment.py has written")
     values = read_json(about)
-    wanted = {"format", "settings", "star_scale", "num_star_bins", "report"}
+    wanted = {"format", "settings", "star_scale", "report"}
     if not isinstance(values, dict) or values.keys() != wanted or values["format"] != FORMAT:
         raise InputError(f"{about}: not of this version; write it anew with scripts/train_sentiment.py")
     config = configs.from_json(SentimentConfig, values["settings"], str(about))
     scale = values["star_scale"]
     try:
         with ocp.StandardCheckpointer() as checkpointer:
-            arrays = checkpointer.restore(folder / ARRAYS, shapes(config, values["num_star_bins"]))
+            arrays = checkpointer.restore(folder / ARRAYS, shapes(config))
     except (ValueError, OSError, KeyError) as error:
         raise InputError(
             f"{folder / ARRAYS}: cannot be read ({first_line(error)}); write it anew with scripts/train_sentiment.py"
@@ -90,8 +89,8 @@ def load_sentiment(folder: str | os.PathLike[str] = DEFAULT) -> Sentiment:
     return Sentiment(learnt, config, tuple(scale) if scale else None, values["report"])
 
 
-def shapes(config: SentimentConfig, num_star_bins: int) -> dict[str, jax.ShapeDtypeStruct]:
+def shapes(config: SentimentConfig) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes of what was learnt."""
-    numbers = {"unit": (), "place": (NUM_PLACES,), "gain": (len(KNOTS),), "bias": (), "stars": (2, num_star_bins)}
+    numbers = {"unit": (), "place": (NUM_PLACES,), "gain": (len(KNOTS),), "bias": (), "stars": (2, NUM_STAR_BINS)}
     of_score = jax.ShapeDtypeStruct((config.num_buckets,), np.int8)
     return {"score": of_score} | {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in numbers.items()}
