@@ -12,7 +12,8 @@ Each module is one stage, in the order in which data flows through them:
                        folder <──export──┘                                               │
                                          report <──evaluate (metrics, baselines) <───────┘
 
-`content` makes features of genres, years, tags, ages and, read by `features_file`, any table of movies or users.
+`content` makes features of genres, years, tags, ages and, read by `features_file`, any table of movies or users, and
+`reviews` of what people wrote, read by `reviews_file`, by what `sentiment` makes of it and what its `aspects` are.
 `reviews_file` reads what people wrote about movies, and `review_cleaning` finds the movies, by IMDb's ids where
 `links_file` knows them; `table_file` brings the columns of all such files.
 `known` lays out these and the ratings for the towers, which see users and movies through sums over them (`pooling`);

@@ -4,3 +4,16 @@
 what was learnt and asks it, and `run` is the whole of a training run. `default` is what comes with the package: a run
 on the reviews of Maas et al. 2011.
 """
+
+from typing import Any
+
+__all__ = ["Sentiment", "load_sentiment"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    # Loaded when first asked for, as with the package.
+    from movierec_jax.sentiment import stored
+
+    return getattr(stored, name)
