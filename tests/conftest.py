@@ -19,13 +19,25 @@ ROOT = pathlib.Path(__file__).parents[1]
 # Pieces of memory that a process may have mapped before programs are given back; Linux allows 65,530.
 MANY_MAPS = 30_000
 
+# Processes that share the whole suite. Each takes 2 GB, and XLA compiles on cores that are left.
+NUM_PROCESSES = 2
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Processes that share the tests: some where all files are run, and none beside this one where some are named."""
+    return 0 if config.option.file_or_dir else NUM_PROCESSES
 
 
 @pytest.fixture(scope="session", autouse=True)
 def programs(tmp_path_factory):
     """Scripts that tests start keep their compiled programs for each other, away from the user's own."""
-    os.environ.update({FOLDER_VARIABLE: str(tmp_path_factory.mktemp("programs")), **KEEP_ALL})
+    folder = tmp_path_factory.getbasetemp()
+    # That of a process which shares the tests with others is within the one of all.
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "programs"
+    folder.mkdir(exist_ok=True)
+    os.environ.update({FOLDER_VARIABLE: str(folder), **KEEP_ALL})
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import resource
-import shutil
 import signal
 import socket
 import subprocess
@@ -155,19 +154,26 @@ FORMS = {
     "checkpoint damaged": Form(damage),
     "one of two processes killed": Form(kill, (Hosts(2, 2),)),
     "one of two processes asked to end": Form(terminate, (Hosts(2, 2),)),
-    "killed on changing devices": Form(kill, (Hosts(1, 4), Hosts(), Hosts(2, 1))),
+    "killed on changing devices": Form(kill, (Hosts(), Hosts(1, 4), Hosts(2, 1))),
 }
+
+
+def unbroken(hosts: Hosts, folder: pathlib.Path, epochs: int) -> pathlib.Path:
+    """The workdir of an unbroken run in the folder, which forms that begin on the same hosts share."""
+    workdir = folder / f"whole-{hosts.processes}-{hosts.devices}-{epochs}"
+    if not workdir.exists():
+        hosts.finish(workdir, epochs)
+    return workdir
 
 
 def drill(name: str, folder: pathlib.Path, num_breaks: int, seed: int = 0) -> dict[str, int]:
     """Breaks a run so many times, lets it go on each time, and compares its end with that of an unbroken one.
 
-    Returns how often it went on within an epoch, and how many checkpoints it stepped over.
+    Returns how often it went on within an epoch, and how many checkpoints it stepped over. Both runs are in the folder.
     """
     form, chance = FORMS[name], np.random.default_rng(seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    broken, whole, epochs = folder / "broken", folder / "whole", EPOCHS_PER_BREAK * num_breaks
-    form.hosts[0].finish(whole, epochs)
+    broken, epochs = folder / name.replace(" ", "-"), EPOCHS_PER_BREAK * num_breaks
+    whole = unbroken(form.hosts[0], folder, epochs)
     told = ""
     for turn in range(num_breaks):
         started = form.hosts[turn % len(form.hosts)].start(broken, epochs)
@@ -213,9 +219,9 @@ if __name__ == "__main__":
     logging.set_verbosity(logging.ERROR)
     num_breaks = int(sys.argv[1])
     names = sys.argv[2:] or list(FORMS)
-    for name in names:
-        scratch = pathlib.Path(tempfile.mkdtemp())
-        begun = time.monotonic()
-        counts = ", ".join(f"{count} {what}" for what, count in drill(name, scratch, num_breaks).items())
-        print(f"{name}: {num_breaks} breaks, the same end ({counts}; {time.monotonic() - begun:.0f} s)", flush=True)
-        shutil.rmtree(scratch)
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in names:
+            begun = time.monotonic()
+            found = drill(name, pathlib.Path(scratch), num_breaks)
+            counts = ", ".join(f"{count} {what}" for what, count in found.items())
+            print(f"{name}: {num_breaks} breaks, the same end ({counts}; {time.monotonic() - begun:.0f} s)", flush=True)

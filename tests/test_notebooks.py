@@ -16,7 +16,8 @@ TOUR = ROOT / "notebooks" / "tour.ipynb"
 # Put after the cell of parameters: two of the runs, made cheap, and none of it kept.
 SHORTER = """
 WORKDIR = {workdir!r}
-RUNS = {{name: RUNS[name] | {{"hidden_dims": (), "epochs": 3}} for name in ("base", "narrow")}}
+CHEAP = {{"hidden_dims": (), "exposure_dim": 16, "batch_size": 8192, "epochs": 3}}
+RUNS = {{name: RUNS[name] | CHEAP for name in ("base", "narrow")}}
 """
 
 

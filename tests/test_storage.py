@@ -174,18 +174,17 @@ def test_a_log_in_storage_is_read(memory, tmp_path):
 # Runs.
 
 
-def test_a_run_in_storage_is_the_run_of_this_machine(memory, board_config, tmp_path, capsys):
-    config = board_config.replace(epochs=2)
-    reports = [train_run(config, workdir) for workdir in (tmp_path / "run", "memory://runs/one")]
-    assert reports[0]["test"] == reports[1]["test"]
+def test_a_run_in_storage_is_the_run_of_this_machine(memory, workdir, board_config, capsys):
+    report = train_run(board_config, "memory://runs/one")
+    assert report["test"] == json.loads((workdir / "report.json").read_text())["test"]
     assert "report, plots and checkpoints in memory://runs/one" in capsys.readouterr().out
-    tables = [load(workdir).recommend([1000, 1001], 3) for workdir in (tmp_path / "run", "memory://runs/one")]
+    tables = [load(one).recommend([1000, 1001], 3) for one in (workdir, "memory://runs/one")]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
-    files = {path.relative_to(tmp_path / "run").as_posix() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    files = {path.relative_to(workdir).as_posix() for path in workdir.rglob("*") if path.is_file()}
     there = {name.removeprefix("/runs/one/") for name in memory}
     stable = [name for name in files | there if not name.startswith(("tensorboard", "checkpoints"))]
     assert {*stable} & files == {*stable} & there
-    assert train_run(config, "memory://runs/one") == reports[1]
+    assert train_run(board_config, "memory://runs/one") == report
     assert "memory://runs/one holds this run, finished" in capsys.readouterr().out
 
 
