@@ -220,3 +220,18 @@ def test_arrays_begin_where_jax_takes_them_as_they_stand(length):
     array = aligned(length, np.int32)
     assert (len(array), array.dtype) == (length, np.int32)
     assert array.ctypes.data % ALIGNMENT == 0
+
+
+# What users wrote of movies that they have not rated.
+
+
+def test_what_users_wrote_are_links_after_those_of_train_and_move_no_level():
+    train, told = ratings_of((0, 0, 5), (0, 1, 1), (1, 0, 3)), ratings_of((1, 1, 4))
+    alone, known = (known_of(train, 2, 2, NO_CONTENT, NO_CONTENT, told=more) for more in (None, told))
+    level = levels(train.movie_row, train.rating, 3)
+    assert content_of(known.by_user)[:3] == content_of(alone.by_user)
+    link, owner, other, to_user, _ = content_of(known.by_user)[3]
+    assert (link, owner, other) == (3, 1, 1)
+    assert to_user == pytest.approx(4 - level[1], abs=1e-6)
+    assert [row[:3] for row in content_of(known.by_movie)][3] == (3, 1, 1)
+    assert known.user_count.tolist() == alone.user_count.tolist()

@@ -20,7 +20,7 @@ from movierec_jax.progress import Progress
 from movierec_jax.recipe import member_keys, new_state
 from movierec_jax.recommend import predict_stars
 from movierec_jax.schema import InputError, Known, Ratings
-from movierec_jax.train import Steps, begin, fit, go_on, squared_errors, steps_of_epoch, train_steps
+from movierec_jax.train import Steps, begin, fit, go_on, squared_errors, step_of_links, steps_of_epoch, train_steps
 from movierec_jax.vocab import to_rows
 
 PARTS = checkerboard.parts(num_users=36, num_movies=18)
@@ -282,6 +282,28 @@ def test_places_that_fill_up_a_batch_change_nothing_whatever_stands_in_them():
     )
     require_close(state, state_filled)
     require_close(error, error_filled)
+
+
+def test_links_that_are_no_ratings_are_left_out_in_no_step():
+    step_of_rating = batches.steps_of(np.array([1, 0, 2]), 2)
+    link = jnp.array([[0, 1, 2, 3, 9, -1]], jnp.int32)
+    step = step_of_links(jnp.asarray(step_of_rating), link)
+    assert step[0, [0, 1, 2, 5]].tolist() == [0, 0, 1, -1]
+    assert min(step[0, [3, 4]].tolist()) >= batches.num_steps(3, 2)
+
+
+def test_what_users_wrote_reaches_the_gradient_in_every_step():
+    run, train, _ = run_of(SMALLEST)
+    told = first(dataclasses.replace(train, rating=5 - train.rating), 7)
+    epoch = next(steps_of_epoch(train, None, 0, run.recipe))
+    without, beside = (
+        known_of(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content, told=more)
+        for more in (None, told)
+    )
+    (plain, _), (state, _) = (
+        train_steps(new_state(run.recipe), epoch, known, None, recipe=run.recipe) for known in (without, beside)
+    )
+    assert not np.allclose(*(jax.tree.leaves(one.params)[0] for one in (plain, state)), atol=1e-6)
 
 
 def test_the_error_of_a_step_is_the_one_before_it(unbroken):
