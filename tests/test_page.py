@@ -192,9 +192,9 @@ def test_a_list_is_narrowed_to_what_reviews_praise(opened, reviewed_address):
     everything = listed(page)
     page.locator("#filters summary").click()
     assert page.locator("#praised label").all_inner_texts() == ["acting", "music", "pace"]
-    page.get_by_label("music").check()
+    page.get_by_label("music", exact=True).check()
     assert wait_for_other(page, everything) == ["The Shawshank Redemption"]
-    page.get_by_label("pace").check()
+    page.get_by_label("pace", exact=True).check()
     both = wait_for_other(page, ["The Shawshank Redemption"])
     assert {*both} == {"The Shawshank Redemption", "The Matrix"}
     assert page.locator("#filters-now").inner_text() == "praised for music, praised for pace"
@@ -365,7 +365,7 @@ def test_reviews_fit_a_phone(opened, reviewed_address):
     page = opened(at=reviewed_address, viewport=PHONE, has_touch=True, is_mobile=True)
     listed(page)
     page.locator("#filters summary").click()
-    page.get_by_label("music").check()
+    page.get_by_label("music", exact=True).check()
     page.wait_for_function("() => document.querySelectorAll('#list > li').length === 1")
     assert page.locator("#praised label").first.bounding_box()["height"] >= 40
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
