@@ -224,6 +224,20 @@ def test_details_say_what_reviews_say_where_there_are_any(opened, reviewed_addre
         page.keyboard.press("Escape")
 
 
+def test_what_reviews_praise_is_a_reason_and_what_they_blame_is_none(opened):
+    page = opened()
+    listed(page)
+    names = ["genre=Drama", "praised=music", "praised=pace", "blamed=acting", "praise in texts", "review~12"]
+    reasons = [{"source": "content", "feature": name, "stars": 0.1} for name in names]
+    movie = {"movie_id": 1, "title": "Praised", "year": 1999, "genres": [], "predicted_rating": 4, "reasons": reasons}
+    page.route("**/v1/recommendations", lambda route: route.fulfill(json={"movies": [movie]}))
+    stars(page, 0, 5).click()
+    page.wait_for_function("() => document.querySelector('#list .title').innerText === 'Praised'")
+    assert (
+        page.locator("#list .reasons").inner_text() == "For its genre Drama and reviews that praise its music and pace"
+    )
+
+
 def test_without_reviews_nothing_is_said_of_them(opened):
     page = opened()
     listed(page)

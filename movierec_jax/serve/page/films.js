@@ -34,7 +34,6 @@ const ARTICLE_LAST = /^(.+), (The|A|An|Le|La|Les|L'|Il|Lo|El|Los|Las|Der|Die|Das
 const START_OF_KIND = {
   year: "the years around",
   praised: "reviews that praise its",
-  blamed: "reviews that blame its",
 };
 
 const SMALL_WORDS = new Set("a an and at for from in of on or the to le la les de del der die das el il".split(" "));
@@ -168,11 +167,14 @@ export function reasonLines(reasons = [], who = "you") {
   return lines.map((words) => el("li", {}, words));
 }
 
-/** What kind a feature is that the model names, and its value, as words; nothing for one that is only a number. */
+/**
+ * What kind a feature is that the model names, and its value, as words; nothing for one that is only a number, or blame,
+ * which is no reason in people's eyes.
+ */
 function featureOf(feature) {
   const [, label, sign, value] = feature.match(/^(.*?)([=~])(.*)$/s) ?? [];
   if (label === "year") return [label, value];
-  return sign === "=" ? [label.split(":").at(-1).replaceAll("_", " "), value] : null;
+  return sign === "=" && label !== "blamed" ? [label.split(":").at(-1).replaceAll("_", " "), value] : null;
 }
 
 function listed(words) {
