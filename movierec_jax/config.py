@@ -380,11 +380,14 @@ class ScoreConfig:
     genres: tuple[str, ...] = setting((), "list only movies of one of these genres, such as Comedy,Drama; empty: any")
     years: tuple[int, ...] = setting((), "list only movies from the first to the last of two years; empty: any")
     min_ratings: int = setting(0, "list only movies with as many ratings in train")
+    praised: tuple[str, ...] = setting(
+        (), "list only movies whose reviews praise one of these aspects, such as humour,suspense; empty: any"
+    )
     exclude_movies: tuple[str, ...] = setting((), "ids of movies that no list may hold")
     diversity: float = setting(
         0.0, "how much being like movies above it counts against a movie: 0 not at all, towards 1 nothing else counts"
     )
-    explain: bool = setting(False, "with --user_id, also say which rated movies and features speak for each movie")
+    explain: bool = setting(False, "with --user_id, also say what speaks for each movie, and what reviews say of it")
     block_users: int = setting(256, "users worked on at once; more take more memory")
 
     def __post_init__(self):

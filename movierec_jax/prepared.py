@@ -18,7 +18,7 @@ from movierec_jax.model import TwoTowers
 from movierec_jax.moments import Moments, moments_of
 from movierec_jax.recipe import Recipe, recipe_for
 from movierec_jax.review_cleaning import clean_reviews
-from movierec_jax.reviews import IS_TAG, Reviews, known_texts, no_reviews, reviews_of
+from movierec_jax.reviews import IS_TAG, PRAISED, Reviews, known_texts, no_reviews, reviews_of
 from movierec_jax.reviews_file import read_reviews
 from movierec_jax.schema import (
     GENRES,
@@ -95,10 +95,18 @@ class Run:
     @functools.cached_property
     def genres(self) -> pd.DataFrame:
         """Whether each movie of train, in the order of rows, is of each genre: a column for each, by name."""
-        ids = self.movies.ids[: len(self.movies)]
-        table = self.movie_table.set_index(MOVIE_ID)[GENRES].reindex(ids).fillna("").str.get_dummies("|").astype(bool)
-        # pandas takes what a movie without genres has for one of no name.
-        return table.drop(columns="", errors="ignore")
+        return self.is_of(self.movie_table, GENRES)
+
+    @functools.cached_property
+    def praised(self) -> pd.DataFrame:
+        """Whether reviews of each movie of train praise each aspect, as `genres`; no columns where there are none."""
+        return self.is_of(self.reviews, PRAISED)
+
+    def is_of(self, table: pd.DataFrame, column: str) -> pd.DataFrame:
+        """Whether each movie of train, in the order of rows, has each of the names that a table joins by "|"."""
+        names = table.set_index(MOVIE_ID)[column].reindex(self.movies.ids[: len(self.movies)])
+        # pandas takes what a movie without names has for one of no name.
+        return names.fillna("").str.get_dummies("|").astype(bool).drop(columns="", errors="ignore")
 
     @functools.cached_property
     def moments(self) -> Moments | None:

@@ -3,7 +3,7 @@
 import itertools
 import pathlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from movierec_jax.config import ScoreConfig
 from movierec_jax.files import PARTIAL, whole_file
+from movierec_jax.reviews import BLAMED, NUM_TEXTS, PRAISE, PRAISED
 from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.trained import PREDICTED_RATING, RANK, SCORE, Recommender
 
@@ -148,7 +149,7 @@ def readable_lists(
 ) -> str:
     """Each user's best-rated movies and the list for them, as text with titles and genres.
 
-    explain: with what speaks for each recommended movie in a line below it.
+    explain: with what speaks for each recommended movie, and what reviews say of it, in lines below it.
     """
     lists = recommender.with_titles(
         recommender.recommend(users, k, include_seen=include_seen, movies=movies, diversity=diversity)
@@ -162,9 +163,27 @@ def readable_lists(
             f"user {user}: {len(rated):,} ratings, of which the best",
             as_text(rated.head(SHOWN_RATED), RATING),
             f"recommended to user {user}" + is_cold * ", as to an average user: train has no rating of this one",
-            as_text(mine, PREDICTED_RATING, reasons(recommender, user, mine[MOVIE_ID]) if explain else {}),
+            as_text(mine, PREDICTED_RATING, notes(recommender, user, mine[MOVIE_ID]) if explain else {}),
         ]
     return "\n\n".join(parts)
+
+
+def notes(recommender: Recommender, user, movie_ids: pd.Series) -> dict[Any, list[str]]:
+    """For each movie lines of what speaks for it to a user, and of what reviews say of it."""
+    lines: dict[Any, list[str]] = {}
+    for movie_id, text in reasons(recommender, user, movie_ids).items():
+        lines.setdefault(movie_id, []).append(f"for {text}")
+    reviews = recommender.reviews_of(movie_ids)
+    for movie_id, *said in zip(*map(reviews.get, [MOVIE_ID, NUM_TEXTS, PRAISE, PRAISED, BLAMED]), strict=True):
+        lines.setdefault(movie_id, []).append(review_line(*said))
+    return lines
+
+
+def review_line(num_texts: int, praise: float, praised: Sequence[str], blamed: Sequence[str]) -> str:
+    """What reviews say of a movie, as a line: "30 reviews, 86% praise; praised: dialogue, acting; blamed: pace"."""
+    parts = [f"{num_texts:,} review{'s' * (num_texts != 1)}, {praise:.0%} praise"]
+    parts += [f"{name}: {', '.join(aspects)}" for name, aspects in ((PRAISED, praised), (BLAMED, blamed)) if aspects]
+    return "; ".join(parts)
 
 
 def reasons(recommender: Recommender, user, movie_ids: Iterable) -> dict[Any, str]:
@@ -181,8 +200,8 @@ def reasons(recommender: Recommender, user, movie_ids: Iterable) -> dict[Any, st
     return {movie_id: "; ".join(parts) for movie_id, parts in texts.items()}
 
 
-def as_text(table: pd.DataFrame, stars: str, notes: Mapping[Any, str] | None = None) -> str:
-    """Movies as text lines: stars, score if there is one, title, genres; a note on a movie in a line of its own."""
+def as_text(table: pd.DataFrame, stars: str, notes: Mapping[Any, Sequence[str]] | None = None) -> str:
+    """Movies as text lines: stars, score if there is one, title, genres; notes on a movie in lines below it."""
     titles = [f"{title} ({year})" if year else title for title, year in zip(table[TITLE], table[YEAR], strict=True)]
     width = max(map(len, titles), default=0)
     scores = [f"  {score:6.3f}" for score in table[SCORE]] if SCORE in table else [""] * len(table)
@@ -191,6 +210,5 @@ def as_text(table: pd.DataFrame, stars: str, notes: Mapping[Any, str] | None = N
         table[stars], scores, titles, table[GENRES], table[MOVIE_ID], strict=True
     ):
         lines.append(f"  {value:5.2f}{score}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip())
-        if notes and movie_id in notes:
-            lines.append(f"         for {notes[movie_id]}")
+        lines += [f"         {note}" for note in (notes or {}).get(movie_id, [])]
     return "\n".join(lines)

@@ -21,6 +21,7 @@ from movierec_jax.model import Encoded, Members, encode, encode_histories
 from movierec_jax.prepared import Run, places_and_rows
 from movierec_jax.recency import recency_of
 from movierec_jax.recommend import Order, Rated, directions, order_of, predict_stars, top_k_blocks
+from movierec_jax.reviews import BLAMED, PRAISED
 from movierec_jax.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, InputError
 from movierec_jax.sharding import new_mesh
 from movierec_jax.splits import Split
@@ -164,12 +165,14 @@ class Recommender:
         years: tuple[int, ...] = (),
         min_ratings: int = 0,
         exclude_movies: Iterable = (),
+        praised: Iterable[str] = (),
     ) -> pd.Index:
         """The ids of the movies trained on that lists may hold.
 
         genres: a name or many, of which a movie has one at least; years: the first and the last in which it may have
-        come out; min_ratings: in train. Nothing given, or nothing of it, leaves no movie out. Raises InputError for
-        genres and ids that the data does not have, and where no movie is left.
+        come out; min_ratings: in train; praised: an aspect or many, such as "music", of which reviews praise one at
+        least. Nothing given, or nothing of it, leaves no movie out. Raises InputError for genres and ids that the data
+        does not have, for aspects that no reviews praise, and where no movie is left.
         """
         movies = self.run.movies
         ids = movies.ids[: len(movies)]
@@ -179,30 +182,63 @@ class Recommender:
         if odd:
             found = ", ".join(self.run.genres.columns) or "no genres"
             raise InputError(f"--genres={','.join(odd)}: not among those of the data, which has {found}")
-        is_listed = self.is_selected(genres, years, min_ratings)
+        praised = [praised] if isinstance(praised, str) else list(praised)
+        self.require_praised("--praised", praised)
+        is_listed = self.is_selected(genres, years, min_ratings, praised)
         excluded = movies.rows(exclude_movies := list(exclude_movies))
         if (excluded == movies.unknown).any():
             unknown = exclude_movies[int((excluded == movies.unknown).argmax())]
             raise InputError(f"--exclude_movies={unknown}: no movie of the data has this id")
         is_listed &= ~ids.isin(movies.ids_of(excluded))
         if not is_listed.any():
-            raise InputError("--genres, --years, --min_ratings and --exclude_movies leave no movie; ask for less")
+            narrowing = "--genres, --praised, --years, --min_ratings and --exclude_movies"
+            raise InputError(f"{narrowing} leave no movie; ask for less")
         return ids[is_listed]
 
     def is_selected(
-        self, genres: Collection[str], years: tuple[int, ...], min_ratings: int
+        self, genres: Collection[str], years: tuple[int, ...], min_ratings: int, praised: Collection[str] = ()
     ) -> Bool[np.ndarray, " movies"]:
-        """Whether each movie trained on is of one of these genres, from these years, and rated often enough.
+        """Whether each movie trained on is of one of these genres, from these years, rated often enough, and praised.
 
-        As `select_movies`; the genres have to be among those of the data, and no movie may be left.
+        As `select_movies`; genres and aspects have to be among those that there are, and no movie may be left.
         """
         is_listed = self.run.known.movie_count[: len(self.run.movies)] >= min_ratings
         if genres:
             is_listed &= self.run.genres[list(genres)].any(axis=1).to_numpy()
+        if praised:
+            is_listed &= self.run.praised[list(praised)].any(axis=1).to_numpy()
         if years:
             year = self.run.movie_table.set_index(MOVIE_ID)[YEAR].reindex(self.run.movies.ids[: len(self.run.movies)])
             is_listed &= year.between(years[0], years[1]).to_numpy()
         return is_listed
+
+    def require_praised(self, name: str, praised: Iterable[str]) -> None:
+        """Raises InputError for an aspect that no reviews of the run praise; name: what people call the setting."""
+        for aspect in praised:
+            if self.run.reviews.empty:
+                raise InputError(f"{name}={aspect}: this run has no reviews; train one with --reviews=FILE")
+            if aspect not in self.run.praised.columns:
+                found = ", ".join(self.run.praised.columns) or "nothing"
+                raise InputError(f"{name}={aspect}: not among what reviews of this run praise, which is {found}")
+
+    def reviews_of(self, movie_ids: Iterable) -> pd.DataFrame:
+        """What reviews say of movies: a row for each of these that has any, in their order.
+
+        Columns `movie_id`, `num_texts`, `praise` (the mean probability that one praises), `spread` (its standard
+        deviation over them), `praised` and `blamed` (lists of aspects, most first). Raises InputError for movies that
+        the data does not have.
+        """
+        ids = pd.Index(movie_ids)
+        is_unknown = self.run.movies.rows(ids) == self.run.movies.unknown
+        if is_unknown.any():
+            raise InputError(f"unknown movie id {ids[is_unknown][0]}: no movie of the data has it")
+        reviews = self.run.reviews
+        place = pd.Index(reviews[MOVIE_ID]).get_indexer(ids)
+        found = reviews.iloc[place[place >= 0]].reset_index(drop=True)
+        # An empty text is one name to `split`.
+        return found.assign(
+            **{name: [text.split("|") if text else [] for text in found[name]] for name in (PRAISED, BLAMED)}
+        )
 
     def explain(self, user_id, movie_ids: Iterable, k: int = 3) -> pd.DataFrame:
         """What speaks for each movie to a user, most first: up to k rated movies, and up to k of its own features.

@@ -39,7 +39,7 @@ def main() -> None:
     recommender = load(WORKDIR.value, cli.section_from_flags(DeviceConfig()).mesh)
     num_movies = len(recommender.run.movies)
     exclude_movies = [recommender.run.movies.parse(text) for text in config.exclude_movies]
-    movies = recommender.select_movies(config.genres, config.years, config.min_ratings, exclude_movies)
+    movies = recommender.select_movies(config.genres, config.years, config.min_ratings, exclude_movies, config.praised)
     options = {"include_seen": config.include_seen, "movies": movies, "diversity": config.diversity}
     if USER_ID.value:
         users = recommender.parse_users(USER_ID.value)

@@ -7,6 +7,7 @@ import checkerboard
 import jax
 import pandas as pd
 import pytest
+from film_reviews import REVIEWS
 
 from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.programs import FOLDER_VARIABLE, KEEP_ALL
@@ -103,3 +104,25 @@ def films_workdir(tmp_path_factory):
 def films(films_workdir):
     """The trained run of that workdir."""
     return load(films_workdir)
+
+
+@pytest.fixture(scope="session")
+def reviewed_workdir(tmp_path_factory):
+    """The workdir of a run of one epoch on the bundled films and the reviews of a few; not to be changed."""
+    folder = tmp_path_factory.mktemp("runs") / "reviewed"
+    texts = pd.DataFrame([(movie, text) for movie, texts in REVIEWS.items() for text in texts])
+    texts.to_csv(path := folder.parent / "reviews.csv", header=["movieId", "review"], index=False)
+    config = Config(
+        data=DataConfig(ratings=str(ROOT / "data" / "ml-latest-small"), reviews=(str(path),)),
+        model=ModelConfig(embedding_dim=8, hidden_dims=(), history=(), exposure_dim=0),
+        train=TrainConfig(epochs=1, batch_size=8192),
+        evaluation=EvalConfig(eval_k=(10,)),
+    )
+    train_run(config, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reviewed(reviewed_workdir):
+    """The trained run of that workdir."""
+    return load(reviewed_workdir)

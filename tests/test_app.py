@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from movierec_jax.config import ServeConfig
 from movierec_jax.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.schema import MOVIE_ID, USER_ID, InputError
+from movierec_jax.serve import bodies
 from movierec_jax.serve.app import new_app
 from movierec_jax.serve.loaded import Loaded
 from movierec_jax.serve.measures import Measures
@@ -40,6 +41,12 @@ def in_service(workdir, loaded, **settings):
 @pytest.fixture(scope="module")
 def client(loaded, tmp_path_factory):
     with in_service(tmp_path_factory.mktemp("service"), loaded) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def reviewed_client(reviewed, tmp_path_factory):
+    with in_service(tmp_path_factory.mktemp("service"), Loaded(reviewed, CONFIG, "two")) as client:
         yield client
 
 
@@ -102,6 +109,35 @@ def test_reasons_are_told_where_asked_for(client):
 
 def test_what_no_movie_is_left_of_is_an_empty_list(client):
     assert movies_of(client.get("/v1/users/42/recommendations?year_from=1903&year_to=1904")) == []
+
+
+def test_lists_hold_what_reviews_praise_alone_where_asked_for(reviewed_client):
+    path = "/v1/users/7/recommendations?include_seen=true"
+    everything = movies_of(reviewed_client.get(path))
+    assert len(everything) == 10
+    assert movies_of(reviewed_client.get(f"{path}&praised=music")) == [318]
+    assert {*movies_of(reviewed_client.get(f"{path}&praised=music&praised=pace"))} == {318, 2571}
+    assert movies_of(reviewed_client.get(f"{path}&praised=music&praised=pace&year_from=1995")) == [2571]
+    assert movies_of(reviewed_client.get(f"{path}&praised=music&year_to=1950")) == []
+    assert movies_of(reviewed_client.get(path)) == everything
+    asked = {"ratings": [{"movie_id": 318, "rating": 5}], "praised": ["music", "pace"]}
+    assert movies_of(reviewed_client.post("/v1/recommendations", json=asked)) == [2571]
+    assert len(movies_of(reviewed_client.post("/v1/recommendations", json={**asked, "praised": []}))) == 10
+
+
+@pytest.mark.parametrize("aspect", ["love", "", "Music", "music,pace", "Comedy", "\x1b[31m", "é" * 100])
+def test_what_no_reviews_praise_is_refused_with_the_names_that_there_are(reviewed_client, aspect):
+    path = "/v1/users/7/recommendations"
+    names = "which is acting, music, pace"
+    assert_problem(reviewed_client.get(path, params={"praised": ["music", aspect]}), 422, "praised=", names)
+    asked = {"ratings": [], "praised": [aspect] * 50}
+    assert_problem(reviewed_client.post("/v1/recommendations", json=asked), 422, "praised=", names)
+
+
+def test_where_nobody_wrote_praise_is_refused(client):
+    words = "praised=music: this run has no reviews"
+    assert_problem(client.get("/v1/users/7/recommendations?praised=music"), 422, words)
+    assert_problem(client.post("/v1/recommendations", json={"ratings": [], "praised": ["music"]}), 422, words)
 
 
 def test_predictions_come_in_the_order_of_the_pairs(client, films):
@@ -219,6 +255,16 @@ def test_a_movies_details_are_those_of_the_data(client, films):
     assert "prison" in found["tags"]
 
 
+def test_a_movies_details_tell_what_reviews_say(reviewed_client, client):
+    found = reviewed_client.get("/v1/movies/780").json()["reviews"]
+    assert found.keys() == {"num_texts", "praise", "spread", "praised", "blamed"}
+    assert bodies.MovieReviews.model_validate(found, strict=True).num_texts == 4
+    assert found["praise"] < 0.1
+    assert (found["praised"], {*found["blamed"]}) == ([], {"acting", "pace"})
+    for one in reviewed_client, client:
+        assert one.get("/v1/movies/1").json()["reviews"] is None
+
+
 def test_similar_movies_are_those_of_the_run(client, films):
     assert movies_of(client.get("/v1/movies/318/similar?k=4")) == films.similar(318, 4)[MOVIE_ID].tolist()
 
@@ -249,8 +295,13 @@ def test_the_model_tells_what_can_be_asked(client, films):
     assert found["rating_scale"] == [0.5, 5.0]
     assert found["rating_step"] == 0.5
     assert found["limits"] == {"k": 20, "ratings": 30, "pairs": 30}
+    assert found["praised"] == []
     assert found["version"] == "one"
     assert found["refused"] is None
+
+
+def test_the_model_tells_what_its_reviews_praise(reviewed_client):
+    assert reviewed_client.get("/v1/model").json()["praised"] == ["acting", "music", "pace"]
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready"])
@@ -328,6 +379,12 @@ BAD_BODIES = {
     "the year 0": ('{"ratings": [], "year_to": 0}', 422),
     "k of text": ('{"ratings": [], "k": "all"}', 422),
     "an unknown genre": ('{"ratings": [], "genres": ["Opera"]}', 422),
+    "praise as text": ('{"ratings": [], "praised": "music"}', 422),
+    "praise of null": ('{"ratings": [], "praised": null}', 422),
+    "praise of numbers": ('{"ratings": [], "praised": [1]}', 422),
+    "half a surrogate of praise": ('{"ratings": [], "praised": ["\\ud800"]}', 422),
+    "praise of 101 letters": (json.dumps({"ratings": [], "praised": ["a" * 101]}), 422),
+    "51 praises": (json.dumps({"ratings": [], "praised": ["music"] * 51}), 422),
     "years the wrong way round": ('{"ratings": [], "year_from": 2000, "year_to": 1990}', 422),
     "diversity of 1": ('{"ratings": [], "diversity": 1}', 422),
 }
@@ -373,6 +430,9 @@ def test_a_long_body_in_parts_is_refused(client):
         ("GET", "/v1/users/1/recommendations?k=1e3", 422),
         ("GET", "/v1/users/1/recommendations?colour=red", 422),
         ("GET", "/v1/users/1/recommendations?genres=Opera", 422),
+        ("GET", "/v1/users/1/recommendations?praised=", 422),
+        ("GET", "/v1/users/1/recommendations?praised=%00", 422),
+        ("GET", "/v1/users/1/recommendations?" + "&".join(["praised=music"] * 51), 422),
         ("GET", "/v1/users/1/recommendations?year_from=x", 422),
         ("GET", "/v1/users/1/recommendations?diversity=nan", 422),
         ("DELETE", "/v1/users/1/ratings/318", 404),

@@ -32,6 +32,24 @@ def test_a_movie_that_the_data_lost_is_known_by_its_id(catalogue):
     assert catalogue.card_of(10**9) == {"movie_id": 10**9, "title": str(10**9), "year": None, "genres": []}
 
 
+def test_details_tell_what_reviews_say_also_of_movies_that_nobody_has_rated(reviewed):
+    catalogue = Catalogue(reviewed, People(reviewed).movie_rows)
+    found = catalogue.details(catalogue.row(1076))
+    assert found["num_ratings"] == 0
+    assert {**found["reviews"], "praise": None, "praised": set(found["reviews"]["praised"])} == {
+        "num_texts": 1,
+        "praise": None,
+        "spread": 0.0,
+        "praised": {"acting", "music"},
+        "blamed": [],
+    }
+    assert catalogue.details(catalogue.row(1))["reviews"] is None
+
+
+def test_without_reviews_details_tell_of_none(catalogue):
+    assert catalogue.details(catalogue.row(318))["reviews"] is None
+
+
 def test_ranks_go_from_0_to_1_whatever_the_values():
     assert rank(np.float32([1e9, -3, 0, 7])).tolist() == pytest.approx([1, 0, 1 / 3, 2 / 3])
     assert rank(np.float32([5])).tolist() == [0]

@@ -26,6 +26,13 @@ def address(films_workdir, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def reviewed_address(reviewed_workdir, tmp_path_factory):
+    """The same for a run with reviews of a few films."""
+    with served(shutil.copytree(reviewed_workdir, tmp_path_factory.mktemp("page") / "run")) as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -39,7 +46,7 @@ def opened(browser, address):
     with contextlib.ExitStack() as contexts:
         complaints = []
 
-        def open_view(view="#/", expected=None, **settings):
+        def open_view(view="#/", expected=None, at=address, **settings):
             context = contexts.enter_context(browser.new_context(**{"viewport": WIDE, **settings}))
             context.set_default_timeout(WAIT_MS)
             page = context.new_page()
@@ -50,7 +57,7 @@ def opened(browser, address):
                     complaints.append(message.text)
 
             page.on("console", listen)
-            page.goto(f"{address}/{view}")
+            page.goto(f"{at}/{view}")
             return page
 
         yield open_view
@@ -180,6 +187,68 @@ def test_filters_narrow_the_list_and_can_be_cleared(opened):
     assert wait_for_other(page, narrow) == everything
 
 
+def test_a_list_is_narrowed_to_what_reviews_praise(opened, reviewed_address):
+    page = opened(at=reviewed_address)
+    everything = listed(page)
+    page.locator("#filters summary").click()
+    assert page.locator("#praised label").all_inner_texts() == ["acting", "music", "pace"]
+    page.get_by_label("music", exact=True).check()
+    assert wait_for_other(page, everything) == ["The Shawshank Redemption"]
+    page.get_by_label("pace", exact=True).check()
+    both = wait_for_other(page, ["The Shawshank Redemption"])
+    assert {*both} == {"The Shawshank Redemption", "The Matrix"}
+    assert page.locator("#filters-now").inner_text() == "praised for music, praised for pace"
+    page.get_by_role("button", name="Clear filters").click()
+    assert wait_for_other(page, both) == everything
+
+
+def test_details_say_what_reviews_say_where_there_are_any(opened, reviewed_address):
+    page = opened(at=reviewed_address)
+    listed(page)
+    for title, text, praised, blamed in [
+        ("Independence Day", "1% praise in 4 reviews", None, {"acting", "pace"}),
+        ("The Shawshank Redemption", "99% praise in 4 reviews", {"acting", "music"}, None),
+    ]:
+        page.get_by_label("Find a film").fill(title)
+        page.wait_for_function(
+            "title => document.querySelector('#found .title')?.innerText.startsWith(title)", arg=title
+        )
+        page.locator("#found .title").first.click()
+        page.wait_for_selector(".similar > li")
+        dialog = page.get_by_role("dialog")
+        assert dialog.get_by_role("heading", name="Reviews").is_visible()
+        assert dialog.locator(".praise").inner_text() == text
+        for name, aspects in ("Praised in reviews", praised), ("Blamed in reviews", blamed):
+            chips = dialog.get_by_role("list", name=name)
+            assert ({*chips.locator("li").all_inner_texts()} if chips.count() else None) == aspects
+        page.keyboard.press("Escape")
+
+
+def test_what_reviews_praise_is_a_reason_and_what_they_blame_is_none(opened):
+    page = opened()
+    listed(page)
+    names = ["genre=Drama", "praised=music", "praised=pace", "blamed=acting", "praise in texts", "review~12"]
+    reasons = [{"source": "content", "feature": name, "stars": 0.1} for name in names]
+    movie = {"movie_id": 1, "title": "Praised", "year": 1999, "genres": [], "predicted_rating": 4, "reasons": reasons}
+    page.route("**/v1/recommendations", lambda route: route.fulfill(json={"movies": [movie]}))
+    stars(page, 0, 5).click()
+    page.wait_for_function("() => document.querySelector('#list .title').innerText === 'Praised'")
+    assert (
+        page.locator("#list .reasons").inner_text() == "For its genre Drama and reviews that praise its music and pace"
+    )
+
+
+def test_without_reviews_nothing_is_said_of_them(opened):
+    page = opened()
+    listed(page)
+    page.locator("#filters summary").click()
+    assert page.get_by_text("Genres", exact=False).first.is_visible()
+    assert page.get_by_text("Praised for", exact=False).is_hidden()
+    page.locator("#list .title").first.click()
+    page.wait_for_selector(".similar > li")
+    assert page.locator(".reviews").count() == 0
+
+
 def test_a_known_user_is_looked_up_and_a_rating_changes_their_list_until_taken_back(opened):
     page = opened("#/user", expected="404")
     assert page.locator("#columns").is_hidden()
@@ -304,6 +373,19 @@ def test_nothing_is_wider_than_a_phone_and_targets_are_large(view, opened):
             .map(one => one.outerHTML)"""
     )
     assert small == []
+
+
+def test_reviews_fit_a_phone(opened, reviewed_address):
+    page = opened(at=reviewed_address, viewport=PHONE, has_touch=True, is_mobile=True)
+    listed(page)
+    page.locator("#filters summary").click()
+    page.get_by_label("music", exact=True).check()
+    page.wait_for_function("() => document.querySelectorAll('#list > li').length === 1")
+    assert page.locator("#praised label").first.bounding_box()["height"] >= 40
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    page.locator("#list .title").click()
+    page.wait_for_selector(".reviews")
+    assert page.locator("#details").evaluate("dialog => dialog.scrollWidth - dialog.clientWidth") == 0
 
 
 def test_the_map_is_walked_by_keyboard_and_marks_what_is_rated(opened):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from movierec_jax import scoring
 from movierec_jax.schema import InputError
-from movierec_jax.scoring import part_of, read_user_ids, readable_lists, regroup, score_to_file
+from movierec_jax.scoring import part_of, read_user_ids, readable_lists, regroup, review_line, score_to_file
 from movierec_jax.storage import names_in
 from movierec_jax.trained import Recommender
 
@@ -239,6 +239,36 @@ def test_readable_lists_show_stars_titles_and_genres_of_what_was_rated_and_what_
             for row in listed.itertuples()
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("movie", "line"),
+    [
+        (318, "4 reviews, 99% praise; praised: music, acting"),
+        (780, "4 reviews, 1% praise; blamed: acting, pace"),
+    ],
+)
+def test_readable_lists_say_what_reviews_say_where_reasons_are_asked_for(reviewed, movie, line):
+    options = {"k": 1, "include_seen": True, "movies": pd.Index([movie])}
+    plain, explained = (readable_lists(reviewed, pd.Index([42]), explain=told, **options) for told in (False, True))
+    assert explained.startswith(plain)
+    assert explained.splitlines()[-1] == f"         {line}"
+    assert "% praise" not in readable_lists(reviewed, pd.Index([42]), 1, movies=pd.Index([1]), explain=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ((1, 0.994, [], []), "1 review, 99% praise"),
+        (
+            (30, 0.86, ["dialogue", "acting"], ["pace"]),
+            "30 reviews, 86% praise; praised: dialogue, acting; blamed: pace",
+        ),
+        ((1200, 0.0, [], ["pace"]), "1,200 reviews, 0% praise; blamed: pace"),
+    ],
+)
+def test_what_reviews_say_is_a_line(said, line):
+    assert review_line(*said) == line
 
 
 def test_readable_lists_come_user_by_user(recommender):

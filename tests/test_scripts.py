@@ -174,6 +174,20 @@ def test_lists_may_be_narrowed_made_diverse_and_explained(workdir):
         assert re.match(r"^ +for .+ \+0\.\d{3} exposure; ", reason)
 
 
+def test_lists_may_hold_what_reviews_praise_alone(reviewed_workdir, tmp_path):
+    flags = [f"--workdir={reviewed_workdir}", "--praised=music,pace", "--include_seen"]
+    printed = run_script("score", *flags, "--user_id=42", "--explain")
+    lines = printed.split("recommended to user 42\n\n")[1].splitlines()[1:]
+    assert len([line for line in lines if re.search(r"\((1994|1999)\)", line)]) == 2
+    assert len([line for line in lines if re.match(r"^ +\d reviews, \d+% praise; praised: ", line)]) == 2
+    run_script("score", *flags, f"--output={tmp_path}/lists.parquet")
+    lists = pd.read_parquet(tmp_path / "lists.parquet")
+    assert set(lists["movie_id"]) == {318, 2571}
+    refused = subprocess.run(command("score", *flags, "--praised=love"), cwd=ROOT, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "--praised=love: not among what reviews of this run praise" in refused.stderr
+
+
 def test_what_more_diverse_lists_lose_is_measured_and_drawn(workdir, tmp_path):
     output = tmp_path / "figures.json"
     flags = [f"--workdir={workdir}", "--diversities=0,0.5", "--eval_k=10", f"--output={output}"]

@@ -360,6 +360,64 @@ def test_movies_that_no_list_can_hold_cannot_be_selected(recommender, movies):
         recommender.recommend([1000], 1, movies=pd.Index(movies))
 
 
+def test_movies_are_selected_by_what_reviews_praise(reviewed):
+    # Movie 1076 is praised for its music as well, but nobody has rated it.
+    assert reviewed.select_movies(praised="music").tolist() == [318]
+    assert reviewed.select_movies(praised=["music", "pace", "music"]).tolist() == [318, 2571]
+    assert reviewed.select_movies(praised=("music", "pace"), years=(1999, 1999)).tolist() == [2571]
+    assert len(reviewed.select_movies(praised=())) == len(reviewed.run.movies)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        (
+            {"praised": ["music", "love"]},
+            "--praised=love: not among what reviews .* praise, which is acting, music, pace",
+        ),
+        ({"praised": [""]}, "--praised=: not among"),
+        # Aspects have names of their own, whatever else there is.
+        ({"praised": "Comedy"}, "--praised=Comedy: not among"),
+        ({"praised": "music", "years": (1930, 1940)}, "--praised.* leave no movie"),
+    ],
+)
+def test_praise_that_cannot_be_selected_is_refused(reviewed, wanted, message):
+    with pytest.raises(InputError, match=message):
+        reviewed.select_movies(**wanted)
+
+
+def test_without_reviews_no_movie_is_praised(recommender):
+    with pytest.raises(InputError, match="--praised=music: this run has no reviews; train one with --reviews=FILE"):
+        recommender.select_movies(praised="music")
+
+
+# What reviews say.
+
+
+def test_reviews_are_told_of_movies_that_have_any_in_the_order_asked_for(reviewed):
+    table = reviewed.reviews_of([780, 1, 318, 1076])
+    assert table.columns.tolist() == ["movie_id", "num_texts", "praise", "spread", "praised", "blamed"]
+    assert table["movie_id"].tolist() == [780, 318, 1076]
+    assert table["num_texts"].tolist() == [4, 4, 1]
+    assert [set(names) for names in table["praised"]] == [set(), {"music", "acting"}, {"music", "acting"}]
+    assert [set(names) for names in table["blamed"]] == [{"acting", "pace"}, set(), set()]
+    assert (table["praise"] > 0.5).tolist() == [False, True, True]
+    assert table["spread"].iloc[2] == 0
+
+
+@pytest.mark.parametrize("movies", [[], [500, 501, COLD_MOVIE]])
+def test_where_nobody_wrote_nothing_is_told(recommender, movies):
+    assert recommender.reviews_of(movies).empty
+
+
+@pytest.mark.parametrize(
+    ("movies", "message"), [([318, 10**9], "unknown movie id 1000000000"), (["318"], "movie ids such as '318'")]
+)
+def test_reviews_of_unknown_movies_are_refused(reviewed, movies, message):
+    with pytest.raises(InputError, match=message):
+        reviewed.reviews_of(movies)
+
+
 @pytest.mark.parametrize(("genres", "columns"), [(["", ""], []), (["Drama", ""], ["Drama"])])
 def test_a_movie_without_genres_is_of_none(genres, columns):
     parts = Split(train=(rated := table([1, 2], [7, 8], [3, 4])), valid=rated[:0], test=rated[:0])

@@ -28,6 +28,9 @@ class ListOptions(Strict):
     genres: list[Annotated[str, Field(max_length=100)]] = Field(
         [], max_length=50, description="movies of one of these alone; a query names each by itself"
     )
+    praised: list[Annotated[str, Field(max_length=100)]] = Field(
+        [], max_length=50, description="movies whose reviews praise one of these alone, as told by /v1/model"
+    )
     year_from: Year | None = Field(None, description="movies from this year on alone")
     year_to: Year | None = Field(None, description="movies up to this year alone")
     min_ratings: int = Field(0, ge=0, le=2**31, description="movies with as many ratings in training alone")
@@ -97,10 +100,21 @@ class MovieFigures(Movie):
     mean_rating: float | None
 
 
+class MovieReviews(BaseModel):
+    """What reviews say of a movie."""
+
+    num_texts: int = Field(ge=1, description="reviews that were read")
+    praise: float = Field(ge=0, le=1, description="the probability that a review praises the movie, the mean of all")
+    spread: float = Field(ge=0, description="the standard deviation of that probability over the reviews")
+    praised: list[str] = Field(description="aspects that reviews praise more than those of other movies, most first")
+    blamed: list[str] = Field(description="aspects that reviews blame more than those of other movies, most first")
+
+
 class MovieDetails(MovieFigures):
-    """All that is known of a movie. tags: what users have called it."""
+    """All that is known of a movie. tags: what users have called it; reviews: null where there are none."""
 
     tags: list[str]
+    reviews: MovieReviews | None
 
 
 class SimilarMovie(Movie):
@@ -225,7 +239,10 @@ class Limits(BaseModel):
 
 
 class Model(BaseModel):
-    """The model that answers. refused: why a newer checkpoint was not taken, if one was not."""
+    """The model that answers. refused: why a newer checkpoint was not taken, if one was not.
+
+    praised: aspects that reviews of its movies praise, none where it has no reviews.
+    """
 
     version: str
     loaded_at: str
@@ -236,6 +253,7 @@ class Model(BaseModel):
     rating_scale: list[float]
     rating_step: float
     genres: list[str]
+    praised: list[str]
     years: list[int] | None
     first_user_id: int | str
     limits: Limits

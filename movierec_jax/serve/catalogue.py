@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int32
 
+from movierec_jax.reviews import PRAISE, SPREAD
 from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, YEAR, InputError
 from movierec_jax.serve.titles import Titles, readable
 from movierec_jax.trained import Recommender
@@ -42,6 +43,9 @@ class Catalogue:
         ]
         self.by_popularity = np.argsort(-count, kind="stable")
         self.titles = Titles([card[TITLE] for card in self.cards], count.astype(np.float32))
+        said = recommender.reviews_of(run.reviews[MOVIE_ID])
+        said = said.astype({PRAISE: np.float64, SPREAD: np.float64}).round(4).set_index(MOVIE_ID)
+        self.reviews = dict(zip(said.index.tolist(), said.to_dict("records"), strict=True))
         self.map = positions(recommender.movie_directions)
 
     def row(self, movie_id: int | str) -> int:
@@ -67,7 +71,8 @@ class Catalogue:
         order = np.argsort(-content.value[own], kind="stable")
         names = [content.names[feature] for feature in content.feature[own][order]]
         tags = [name.removeprefix(TAG_FEATURE) for name in names if name.startswith(TAG_FEATURE)]
-        return {**self.card(row, figures=True), "tags": tags}
+        card = self.card(row, figures=True)
+        return {**card, "tags": tags, "reviews": self.reviews.get(card[MOVIE_ID])}
 
     def search(self, query: str, limit: int) -> list[dict[str, Any]]:
         """The movies whose titles match best, or without a query those with most ratings."""

@@ -117,6 +117,7 @@ class Loaded:
             "rating_scale": list(run.rating_scale),
             "rating_step": rating_step(run.train.rating),
             "genres": list(run.genres.columns),
+            "praised": list(run.praised.columns),
             "years": [int(years.min()), int(years.max())] if len(years) else None,
             "first_user_id": self.recommender.everybody[:1].tolist()[0],
         }
@@ -277,10 +278,10 @@ class Loaded:
         return {"source": "rated", **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(share, 4)}
 
     def is_selected(
-        self, genres: tuple[str, ...], years: tuple[int, ...], min_ratings: int
+        self, genres: tuple[str, ...], years: tuple[int, ...], min_ratings: int, praised: tuple[str, ...] = ()
     ) -> Bool[np.ndarray, " movies"]:
         """What `Recommender.is_selected` gives, kept for those who ask the same."""
-        key = genres, years, min_ratings
+        key = genres, years, min_ratings, praised
         if key not in self.selections:
             if len(self.selections) >= KEPT_SELECTIONS:
                 self.selections.clear()

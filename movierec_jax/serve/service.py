@@ -251,16 +251,21 @@ def require_stars(loaded: Loaded, ratings: Sequence[float]) -> None:
 
 
 def listing(loaded: Loaded, options: ListOptions) -> np.ndarray | None:
-    """Which movies lists may hold; None where all. Raises InputError for genres that the data does not have."""
+    """Which movies lists may hold; None where all.
+
+    Raises InputError for genres that the data does not have, and for aspects that no reviews praise.
+    """
     odd = [genre for genre in options.genres if genre not in loaded.run.genres.columns]
     if odd:
         raise InputError(f"genres: {odd[0]!r} is none of those that /v1/model tells")
+    loaded.recommender.require_praised("praised", options.praised)
     years = options.year_from, options.year_to
     bounds = tuple(bound if year is None else year for bound, year in zip(ANY_YEAR, years, strict=True))
     is_bounded = years != (None, None)
-    if not (options.genres or is_bounded or options.min_ratings):
+    if not (options.genres or options.praised or is_bounded or options.min_ratings):
         return None
-    return loaded.is_selected(tuple(sorted(set(options.genres))), bounds if is_bounded else (), options.min_ratings)
+    genres, praised = (tuple(sorted(set(names))) for names in (options.genres, options.praised))
+    return loaded.is_selected(genres, bounds if is_bounded else (), options.min_ratings, praised)
 
 
 def answer_all(asked: list[tuple[Loaded, Question]]) -> list[Listed]:

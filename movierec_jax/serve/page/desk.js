@@ -247,14 +247,14 @@ export class Desk {
   }
 
   layFilters() {
-    const { genres, years } = this.model;
+    const { genres, praised, years } = this.model;
+    const chip = (name, value, ...label) =>
+      el("label", { class: "chip" }, el("input", { type: "checkbox", name, value }), ...label);
     byId("genres").append(
-      ...genres.map((genre) => {
-        const box = el("input", { type: "checkbox", name: "genre", value: genre });
-        return painted(el("label", { class: "chip" }, box, el("span", { class: "genre" }, genre)), genre);
-      }),
+      ...genres.map((genre) => painted(chip("genre", genre, el("span", { class: "genre" }, genre)), genre)),
     );
-    byId("genres").closest("fieldset").hidden = !genres.length;
+    byId("praised").append(...praised.map((aspect) => chip("praised", aspect, aspect)));
+    for (const id of ["genres", "praised"]) byId(id).closest("fieldset").hidden = !this.model[id].length;
     document.querySelector(".years").hidden = !years;
     for (const [id, place] of [
       ["year-from", 0],
@@ -277,10 +277,14 @@ export class Desk {
   /** What of the list's filters is set, in the words of the server. */
   filters() {
     const year = (id) => byId(id).valueAsNumber || null;
-    const chosen = [...byId("genres").querySelectorAll(":checked")].map(({ value }) => value);
+    const chosen = (id) => {
+      const values = [...byId(id).querySelectorAll(":checked")].map(({ value }) => value);
+      return values.length ? values : null;
+    };
     const filters = {
       k: Math.min(this.numListed, this.model.limits.k, this.model.num_movies),
-      genres: chosen.length ? chosen : null,
+      genres: chosen("genres"),
+      praised: chosen("praised"),
       year_from: year("year-from"),
       year_to: year("year-to"),
       diversity: byId("variety").valueAsNumber,
@@ -289,9 +293,9 @@ export class Desk {
   }
 
   narrowed() {
-    const { genres = [], year_from: from, year_to: to } = this.filters();
+    const { genres = [], praised = [], year_from: from, year_to: to } = this.filters();
     const years = from || to ? [from && to ? `${from} to ${to}` : from ? `from ${from}` : `to ${to}`] : [];
-    return [...genres, ...years];
+    return [...genres, ...praised.map((aspect) => `praised for ${aspect}`), ...years];
   }
 
   tellFilters() {

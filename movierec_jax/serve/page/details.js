@@ -2,7 +2,7 @@
 
 import { part, request } from "./api.js";
 import { button, byId, el } from "./dom.js";
-import { counted, facts, poster, tellsStars, titleAndYear, titleButton } from "./films.js";
+import { counted, facts, poster, tellsReviews, tellsStars, titleAndYear, titleButton } from "./films.js";
 
 const NUM_SIMILAR = 6;
 const FIRST_TAGS = 12;
@@ -60,7 +60,8 @@ export class Details {
     if (whole.status === "rejected") return more.replaceChildren(el("p", {}, whole.reason.message));
     // None is known to be like a film that nobody has rated.
     const movies = similar.value?.movies ?? [];
-    more.replaceChildren(...this.crowd(whole.value), ...this.similar(movies), this.toMap(movie));
+    const reviews = whole.value.reviews ? [tellsReviews(whole.value.reviews)] : [];
+    more.replaceChildren(...this.crowd(whole.value), ...reviews, ...this.similar(movies), this.toMap(movie));
   }
 
   crowd({ num_ratings: count, mean_rating: mean, tags = [] }) {

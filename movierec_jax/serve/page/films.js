@@ -30,6 +30,12 @@ const GENRES = new Map([
 const WITHOUT_GENRE = [80, 0.01, 0];
 const ARTICLE_LAST = /^(.+), (The|A|An|Le|La|Les|L'|Il|Lo|El|Los|Las|Der|Die|Das|Un|Une|Det|Den|O|Os)$/;
 
+/** How the reasons of some kinds of features begin; "its genre" and the like for others. */
+const START_OF_KIND = {
+  year: "the years around",
+  praised: "reviews that praise its",
+};
+
 const SMALL_WORDS = new Set("a an and at for from in of on or the to le la les de del der die das el il".split(" "));
 
 /** Ids may be numbers or texts; 1 and "1" are not the same film. */
@@ -122,6 +128,28 @@ export function tellsStars(scale, rating, text) {
   );
 }
 
+/** What reviews say: how many praise, drawn and as text, and which aspects they praise and blame. */
+export function tellsReviews({ num_texts: count, praise, praised, blamed }) {
+  const percent = `${Math.round(100 * praise)}%`;
+  const bar = el("span", { class: "praise-bar", "aria-hidden": "true" });
+  bar.style.setProperty("--praise", percent);
+  const named = [
+    ["Praised", praised],
+    ["Blamed", blamed],
+  ].filter(([, aspects]) => aspects.length);
+  return el(
+    "div",
+    { class: "reviews" },
+    el("h3", {}, "Reviews"),
+    el("p", { class: "praise" }, bar, el("span", {}, el("b", {}, percent), ` praise in ${counted(count, "review")}`)),
+    named.map(([name, aspects]) => {
+      const chips = aspects.map((aspect) => el("li", { class: "tag" }, aspect));
+      const list = el("ul", { class: "chips tags", "aria-label": `${name} in reviews` }, chips);
+      return el("div", { class: "aspects" }, el("span", { class: "hint", "aria-hidden": "true" }, name), list);
+    }),
+  );
+}
+
 /** The reasons of a list for a film, as sentences; who: "you" or "they". */
 export function reasonLines(reasons = [], who = "you") {
   const rated = reasons.filter(({ source }) => source === "rated").map((reason) => el("b", {}, titleOf(reason)));
@@ -131,8 +159,7 @@ export function reasonLines(reasons = [], who = "you") {
     if (kind) kinds.set(kind, [...(kinds.get(kind) ?? []), el(kind === "tag" ? "q" : "b", {}, value)]);
   }
   const phrases = [...kinds].map(([kind, values]) => {
-    const start = kind === "year" ? "the years around" : `its ${kind}${values.length > 1 ? "s" : ""}`;
-    return [`${start} `, ...listed(values)];
+    return [`${START_OF_KIND[kind] ?? `its ${kind}${values.length > 1 ? "s" : ""}`} `, ...listed(values)];
   });
   const lines = [];
   if (rated.length) lines.push(["Because ", who, " rated ", ...listed(rated)]);
@@ -140,11 +167,14 @@ export function reasonLines(reasons = [], who = "you") {
   return lines.map((words) => el("li", {}, words));
 }
 
-/** What kind a feature is that the model names, and its value, as words; nothing for one that is only a number. */
+/**
+ * What kind a feature is that the model names, and its value, as words; nothing for one that is only a number, or blame,
+ * which is no reason in people's eyes.
+ */
 function featureOf(feature) {
   const [, label, sign, value] = feature.match(/^(.*?)([=~])(.*)$/s) ?? [];
   if (label === "year") return [label, value];
-  return sign === "=" ? [label.split(":").at(-1).replaceAll("_", " "), value] : null;
+  return sign === "=" && label !== "blamed" ? [label.split(":").at(-1).replaceAll("_", " "), value] : null;
 }
 
 function listed(words) {
