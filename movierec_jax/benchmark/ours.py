@@ -20,7 +20,7 @@ from movierec_jax.recipe import new_state
 from movierec_jax.recommend import Rated, order_of, top_k_blocks
 from movierec_jax.run import read_clean, train_run
 from movierec_jax.schema import MOVIE_ID, TIMESTAMP, USER_ID, CleanData, InputError
-from movierec_jax.splits import Split
+from movierec_jax.splits import Split, without_pairs
 from movierec_jax.train import fit
 from movierec_jax.trained import Recommender, load
 from movierec_jax.vocab import Vocab
@@ -83,9 +83,12 @@ def lists_of(model: Recommender, users: pd.Index, movies: Vocab, k: int) -> Int[
 
 
 def fitted(config: Config, data: CleanData, train: pd.DataFrame) -> Recommender:
-    """Our model after its last epoch on these ratings of the data, without a workdir."""
+    """Our model after its last epoch on these ratings of the data, without a workdir.
+
+    The others of the data are held out, so that it knows no text that belongs to one.
+    """
     train = train.reset_index(drop=True)
-    run = new_run(config, data, Split(train=train, valid=train[:0], test=train[:0]))
+    run = new_run(config, data, Split(train=train, valid=train[:0], test=without_pairs(data.ratings, train)))
     epochs = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
     state, _ = collections.deque(epochs, maxlen=1).pop()
     encoded = encode(state.params, run.known, model=run.model)
