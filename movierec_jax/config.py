@@ -93,7 +93,20 @@ PEERS = (
 # What our lists are compared with; each is a file in benchmark/rankers.
 RANKERS = ("popularity", "item_knn", "ease", "implicit_als", "implicit_bpr")
 
-SUITES = ("stars", "ablation", "cold", "ranking", "ranking_new_users", "first_ratings", "speed")
+# What our sentiment is compared with; each is a file in benchmark/classifiers.
+CLASSIFIERS = ("tfidf_logistic", "tfidf_logistic_c10", "vader")
+
+SUITES = (
+    "stars",
+    "ablation",
+    "cold",
+    "ranking",
+    "ranking_new_users",
+    "first_ratings",
+    "sentiment",
+    "reviews",
+    "speed",
+)
 
 # What the suite `speed` measures; each is a file in benchmark/speed.
 MEASURES = ("limits", "training", "sizes", "scoring", "reading", "start_up")
@@ -179,11 +192,10 @@ class DataConfig:
         "file with columns movieId and imdbId, such as MovieLens' links.csv, by which reviews with IMDb ids find their "
         "movies; without it, the links.csv beside the ratings",
     )
-
-    sentiment: str | None = setting(
-        None,
-        "folder that scripts/train_sentiment.py has written, by which texts are understood; without it the one that "
-        "comes with the package, for English reviews of films",
+    sentiment: tuple[str, ...] = setting(
+        (),
+        "folder that scripts/train_sentiment.py has written, by which texts are understood, or one for each file of "
+        "--reviews and one for tags; without it the one that comes with the package, for English reviews of films",
     )
 
     def __post_init__(self):
@@ -195,6 +207,9 @@ class DataConfig:
         require(self.split_seed >= 0, "split_seed", self.split_seed, "0 or more")
         for group in self.content if self.content != ("none",) else ():
             choose("content", group, MOVIE_CONTENT + USER_CONTENT)
+        is_one_each = len(self.sentiment) == len(self.reviews) + 1
+        expected = f"one folder, or {len(self.reviews) + 1}: one for each file of --reviews and one for tags"
+        require(len(self.sentiment) < 2 or is_one_each, "sentiment", self.sentiment, expected)
         if self.rating_scale is not None:
             require(
                 len(self.rating_scale) == 2 and -math.inf < self.rating_scale[0] < self.rating_scale[1] < math.inf,
@@ -511,12 +526,21 @@ class BenchmarkConfig:
         "what is measured: stars (how far predicted ratings are off), ablation (the same for the parts of our model), "
         "cold (the same for movies and users without ratings in train), ranking (how good lists are), "
         "ranking_new_users (how good lists are for users without ratings in train), first_ratings (the same after "
-        "3, 10 and 30 ratings) or speed (how long all takes)",
+        "3, 10 and 30 ratings), sentiment (how well texts are told to praise or blame), reviews (what texts add to "
+        "stars and lists) or speed (how long all takes)",
     )
     peers: tuple[str, ...] = setting(PEERS, "recommenders to compare with, by name; empty: none")
     rankers: tuple[str, ...] = setting(RANKERS, "recommenders whose lists are compared, by name; empty: none")
+    classifiers: tuple[str, ...] = setting(
+        CLASSIFIERS, "what our sentiment is compared with in the suite sentiment, by name; empty: nothing"
+    )
+    texts: str | None = setting(
+        None,
+        "file (CSV, TSV or Parquet, also .gz) of texts that the suite sentiment learns from and is measured on: "
+        "columns of text, of a label or stars, and a split into train and test",
+    )
     measures: tuple[str, ...] = setting(MEASURES, "what the suite speed measures, by name")
-    repeats: int = setting(5, "times that the suite speed takes each figure")
+    repeats: int = setting(5, "times that the suite speed takes each figure, and the suite sentiment our speed")
     num_ratings: int = setting(5_000_000, "synthetic ratings that the suite speed reads")
     seeds: tuple[int, ...] | None = setting(
         None, "make every fit once with each of these seeds, such as 0,1,2; without it, with --seed alone"
@@ -529,11 +553,14 @@ class BenchmarkConfig:
             choose("peers", name, PEERS)
         for name in self.rankers:
             choose("rankers", name, RANKERS)
+        for name in self.classifiers:
+            choose("classifiers", name, CLASSIFIERS)
         for name in self.measures:
             choose("measures", name, MEASURES)
         require(self.repeats >= 1, "repeats", self.repeats, "1 or more")
         require(self.num_ratings >= 1, "num_ratings", self.num_ratings, "1 or more")
-        lists = {"peers": self.peers, "rankers": self.rankers, "measures": self.measures, "seeds": self.seeds or ()}
+        lists = {"seeds": self.seeds or ()}
+        lists |= {name: getattr(self, name) for name in ("peers", "rankers", "classifiers", "measures")}
         for flag, found in lists.items():
             require(len(set(found)) == len(found), flag, found, "different from each other")
         require(all(0 <= seed < 2**32 for seed in self.seeds or ()), "seeds", self.seeds, "0 to 4294967295")

@@ -224,14 +224,15 @@ def reviews_of_run(config: Config, data: CleanData, tags: pd.DataFrame, parts: S
     """
     settings = config.data
     texts = [known_reviews(path, data, parts, settings.split) for path in settings.reviews]
-    if "reviews" in settings.content:
-        texts.append(tags.assign(**{IS_TAG: True}).assign(**{STARS: np.float32(np.nan)}))
-    texts = [table for table in texts if len(table)]
-    if not texts:
+    tags = tags if "reviews" in settings.content else tags[:0]
+    texts.append(tags.assign(**{IS_TAG: True}).assign(**{STARS: np.float32(np.nan)}))
+    if not any(map(len, texts)):
         return None
-    sentiment = load_sentiment(settings.sentiment or DEFAULT)
-    table = pd.concat(texts, ignore_index=True)
-    return reviews_of(table, parts, movies.ids, len(movies), data.rating_scale, sentiment.opinions)
+    folders = settings.sentiment or (str(DEFAULT),)
+    ask = {folder: load_sentiment(folder).opinions for folder in dict.fromkeys(folders)}
+    of_table = folders if len(folders) == len(texts) else folders * len(texts)
+    tables = [(table, ask[folder]) for table, folder in zip(texts, of_table, strict=True) if len(table)]
+    return reviews_of(tables, parts, movies.ids, len(movies), data.rating_scale)
 
 
 def known_reviews(path: str, data: CleanData, parts: Split, rule: str) -> pd.DataFrame:

@@ -71,18 +71,31 @@ class Reviews:
 
 
 def reviews_of(
-    texts: pd.DataFrame, parts: Split, ids: pd.Index, num_train: int, rating_scale: tuple[float, float], ask: Ask
+    tables: Sequence[tuple[pd.DataFrame, Ask]],
+    parts: Split,
+    ids: pd.Index,
+    num_train: int,
+    rating_scale: tuple[float, float],
 ) -> Reviews:
-    """What texts that a model of the train part may know tell of the movies `ids`, the first of them those of train."""
-    opinions = ask(texts[TEXT].tolist())
-    texts = texts.assign(**{PRAISE: opinions.praise, IS_UNDERSTOOD: opinions.is_understood})
+    """What texts that a model of the train part may know tell of the movies `ids`, the first of them those of train.
+
+    tables: of texts, each with whom to ask what they say.
+    """
+    texts = pd.concat([with_opinions(table, ask) for table, ask in tables], ignore_index=True)
     written = texts[~texts[IS_TAG]]
-    aspects = movie_aspects(written, ask)
+    sentences = [sentences_of(table[~table[IS_TAG]], ask) for table, ask in tables]
+    aspects = movie_aspects(pd.concat(sentences, ignore_index=True))
     return Reviews(
         content=review_content(texts, aspects, ids, num_train),
         movies=for_people(written, aspects),
         told=told_ratings(texts, parts, rating_scale),
     )
+
+
+def with_opinions(texts: pd.DataFrame, ask: Ask) -> pd.DataFrame:
+    """Texts and what they say."""
+    opinions = ask(texts[TEXT].tolist())
+    return texts.assign(**{PRAISE: opinions.praise, IS_UNDERSTOOD: opinions.is_understood})
 
 
 def known_texts(texts: pd.DataFrame, parts: Split, rule: str) -> pd.DataFrame:
@@ -103,23 +116,28 @@ def known_texts(texts: pd.DataFrame, parts: Split, rule: str) -> pd.DataFrame:
     return texts[np.isinf(end) | ((time < end) & (time != NO_TIMESTAMP))].reset_index(drop=True)
 
 
-def movie_aspects(texts: pd.DataFrame, ask: Ask) -> pd.DataFrame:
-    """The aspects that reviews of a movie praise or blame: `movie_id, aspect, lift`, above 0 for praise.
-
-    The lift is by how much the sentences on it praise above all sentences on that aspect, few of them pulled to these.
-    An aspect is named where it is large, and the sentences also praise, or blame, by themselves.
-    """
+def sentences_of(texts: pd.DataFrame, ask: Ask) -> pd.DataFrame:
+    """The sentences of reviews that are about an aspect, and what they say: `movie_id, aspect, praise`."""
     found = list(sentences_about(texts[TEXT]))
     number, aspect, sentence = (list(column) for column in zip(*found, strict=True)) if found else ([], [], [])
-    table = pd.DataFrame(
+    return pd.DataFrame(
         {
             MOVIE_ID: texts[MOVIE_ID].to_numpy()[np.array(number, np.int64)],
             "aspect": pd.Series(aspect, dtype="str"),
             PRAISE: ask(sentence).praise.astype(np.float64),
         }
     )
-    table["lift"] = table[PRAISE] - table.groupby("aspect")[PRAISE].transform("mean")
-    of_aspect = table.groupby([MOVIE_ID, "aspect"])
+
+
+def movie_aspects(sentences: pd.DataFrame) -> pd.DataFrame:
+    """The aspects that reviews of a movie praise or blame: `movie_id, aspect, lift`, above 0 for praise.
+
+    sentences: as `sentences_of` gives them.
+    The lift is by how much the sentences on it praise above all sentences on that aspect, few of them pulled to these.
+    An aspect is named where it is large, and the sentences also praise, or blame, by themselves.
+    """
+    lift = sentences[PRAISE] - sentences.groupby("aspect")[PRAISE].transform("mean")
+    of_aspect = sentences.assign(lift=lift).groupby([MOVIE_ID, "aspect"])
     num_sentences = of_aspect.size()
     lift = of_aspect["lift"].sum() / (num_sentences + DAMPING)
     praise = (of_aspect[PRAISE].sum() + DAMPING / 2) / (num_sentences + DAMPING)

@@ -6,14 +6,17 @@
     python scripts/benchmark.py --suite=ranking --rankers=popularity,ease
     python scripts/benchmark.py --suite=ranking_new_users
     python scripts/benchmark.py --suite=first_ratings
+    python scripts/benchmark.py --suite=sentiment --texts=reviews.parquet
+    python scripts/benchmark.py --suite=reviews --reviews=reviews.parquet --links=links.csv
     python scripts/benchmark.py --suite=speed --measures=training,scoring
     python scripts/benchmark.py --ratings=ml-100k/u1.base --test_ratings=ml-100k/u1.test --seeds=0,1,2
     python scripts/benchmark.py --ratings=ml-100k/u{1,2,3,4,5}.base --test_ratings=ml-100k/u{1,2,3,4,5}.test
 
-All peers but `biases`, and the rankers of the implicit library, need `pip install 'movierec_jax[bench]'`. --ratings and
---test_ratings may be given many times, or with commas between: then the table holds means over the folds. The other
-flags are those of train.py, and shape ours. Every fit runs in a process of its own, one after the other. The table, as
-Markdown, and all figures, as JSON, go to the output folder. The first command takes about 30 seconds on 2 cores.
+All peers but `biases`, the rankers of the implicit library and all classifiers need
+`pip install 'movierec_jax[bench]'`. --ratings and --test_ratings may be given many times, or with commas between: then
+the table holds means over the folds. The other flags are those of train.py, and shape ours. Fits come one after the
+other, those of stars and ranking in processes of their own. The table, as Markdown, and all figures, as JSON, go to the
+output folder. The first command takes about 30 seconds on 2 cores.
 """
 
 import functools
@@ -28,7 +31,7 @@ from movierec_jax.config import BenchmarkConfig, DataConfig, EvalConfig, ModelCo
 def main() -> None:
     config, benchmark = cli.config_from_flags(), cli.section_from_flags(BenchmarkConfig())
 
-    from movierec_jax.benchmark import cold, first_ratings, ranking, stars
+    from movierec_jax.benchmark import cold, first_ratings, ranking, reviews_suite, sentiment_suite, stars
     from movierec_jax.benchmark.speed import suite as speed
 
     suites = {
@@ -38,6 +41,8 @@ def main() -> None:
         "ranking": functools.partial(ranking.run_suite, cases=ranking.known_users),
         "ranking_new_users": functools.partial(ranking.run_suite, cases=ranking.new_users),
         "first_ratings": first_ratings.run_suite,
+        "sentiment": sentiment_suite.run_suite,
+        "reviews": reviews_suite.run_suite,
         "speed": speed.run_suite,
     }
     command = shlex.join(["python", f"scripts/{pathlib.Path(sys.argv[0]).name}", *sys.argv[1:]])

@@ -42,7 +42,7 @@ OTHER = Config(
         user_features=("f.tsv.gz",),
         reviews=("i.parquet", "s3://bucket/j.csv"),
         links="links.csv",
-        sentiment="runs/sentiment",
+        sentiment=("runs/sentiment",),
     ),
     model=ModelConfig(
         embedding_dim=8, hidden_dims=(), history=("movie",), exposure_dim=0, dropout=0.0, precision="bfloat16"
@@ -186,6 +186,14 @@ def test_json_that_is_no_object_is_refused(values):
 def test_an_invalid_value_is_refused_in_the_name_of_its_flag(section, flag, value):
     with pytest.raises(InputError, match=rf"^--{flag}={re.escape(as_flag(value))}: must be "):
         section(**{flag: value})
+
+
+def test_sentiments_are_one_for_all_texts_or_one_for_each_file_and_for_tags():
+    reviews = ("english.csv", "german.csv")
+    for num_folders in (0, 1, 3):
+        DataConfig(reviews=reviews, sentiment=("folder",) * num_folders)
+    with pytest.raises(InputError, match=r"^--sentiment=a,b: must be one folder, or 3: one for each file of --reviews"):
+        DataConfig(reviews=reviews, sentiment=("a", "b"))
 
 
 def test_a_choice_that_does_not_exist_is_answered_with_those_that_do():

@@ -37,6 +37,8 @@ benchmark.ranker benchmark.rankers.popularity benchmark.rankers.item_knn benchma
 benchmark.rankers.implicit_als benchmark.rankers.implicit_bpr
 benchmark.ours benchmark.fit benchmark.bootstrap benchmark.environment benchmark.table benchmark.folds benchmark.stars
 benchmark.cold benchmark.lists benchmark.ranking benchmark.first_ratings
+benchmark.classifier benchmark.with_sklearn benchmark.classifiers.tfidf_logistic
+benchmark.classifiers.tfidf_logistic_c10 benchmark.classifiers.vader benchmark.sentiment_suite benchmark.reviews_suite
 benchmark.speed.timing benchmark.speed.synthetic benchmark.speed.with_torch benchmark.speed.with_keras
 benchmark.speed.limits benchmark.speed.training benchmark.speed.one_size benchmark.speed.sizes benchmark.speed.scoring
 benchmark.speed.reading benchmark.speed.start_up benchmark.speed.suite

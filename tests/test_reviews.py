@@ -13,6 +13,7 @@ from movierec_jax.reviews import (
     movie_aspects,
     review_content,
     reviews_of,
+    sentences_of,
     told_ratings,
 )
 from movierec_jax.schema import (
@@ -124,7 +125,7 @@ def as_dicts(bags):
 
 def test_movies_that_are_praised_more_have_more_of_the_feature_and_cold_ones_have_it_too():
     texts = [(None, movie, text, 0) for movie, text in ((10, "good good"), (20, "bad bad"), (40, "good"))]
-    features = as_dicts(reviews_of(texts_of(*texts), PARTS, IDS, NUM_TRAIN, SCALE, ask).content)
+    features = as_dicts(reviews_of([(texts_of(*texts), ask)], PARTS, IDS, NUM_TRAIN, SCALE).content)
     praise = [row.get("praise in texts") for row in features]
     assert praise[0] > praise[3] > praise[1]
     assert praise[2] is None
@@ -132,7 +133,7 @@ def test_movies_that_are_praised_more_have_more_of_the_feature_and_cold_ones_hav
 
 def test_one_text_moves_a_movie_less_than_many_of_its_kind():
     texts = [(None, 10, "good", 0), *((None, 20, f"good {number}", 0) for number in range(9)), (None, 30, "bad bad", 0)]
-    features = as_dicts(reviews_of(texts_of(*texts), PARTS, IDS, NUM_TRAIN, SCALE, ask).content)
+    features = as_dicts(reviews_of([(texts_of(*texts), ask)], PARTS, IDS, NUM_TRAIN, SCALE).content)
     assert features[1]["praise in texts"] > features[0]["praise in texts"]
     assert features[1]["number of texts"] > features[0]["number of texts"]
 
@@ -142,14 +143,14 @@ def test_movies_on_which_texts_disagree_have_more_spread():
         (None, movie, text, 0) for movie in (10, 20) for text in (["good", "bad"] * 5 if movie == 10 else ["ok"] * 10)
     ]
     texts = [(user, movie, f"{text} {number}", time) for number, (user, movie, text, time) in enumerate(texts)]
-    features = as_dicts(reviews_of(texts_of(*texts), PARTS, IDS, NUM_TRAIN, SCALE, ask).content)
+    features = as_dicts(reviews_of([(texts_of(*texts), ask)], PARTS, IDS, NUM_TRAIN, SCALE).content)
     assert features[0]["spread of texts"] > features[1]["spread of texts"]
 
 
 def test_what_is_praised_and_blamed_is_what_the_sentences_on_it_say():
     ten = [(None, 10, "The acting is good. The plot is bad.", 0)] * 3
     twenty = [(None, 20, "The acting is bad. The plot is good.", 0)] * 3
-    reviews = reviews_of(texts_of(*ten, *twenty), PARTS, IDS, NUM_TRAIN, SCALE, ask)
+    reviews = reviews_of([(texts_of(*ten, *twenty), ask)], PARTS, IDS, NUM_TRAIN, SCALE)
     assert reviews.movies.set_index(MOVIE_ID)[["num_texts", "praised", "blamed"]].to_dict("index") == {
         10: {"num_texts": 3, "praised": "acting", "blamed": "story"},
         20: {"num_texts": 3, "praised": "story", "blamed": "acting"},
@@ -159,9 +160,21 @@ def test_what_is_praised_and_blamed_is_what_the_sentences_on_it_say():
     assert {"praised=story", "blamed=acting"} <= features[1].keys()
 
 
+def test_every_table_is_judged_by_its_own():
+    def ask_opposite(texts):
+        opinions = ask(texts)
+        return opinions._replace(praise=1 - opinions.praise)
+
+    ten, twenty = (texts_of(*[(None, movie, "The acting is good.", 0)] * 3) for movie in (10, 20))
+    reviews = reviews_of([(ten, ask), (twenty, ask_opposite)], PARTS, IDS, NUM_TRAIN, SCALE)
+    movies = reviews.movies.set_index(MOVIE_ID)
+    assert movies["praise"].loc[10] > 0.5 > movies["praise"].loc[20]
+    assert movies[["praised", "blamed"]].to_numpy().tolist() == [["acting", ""], ["", "acting"]]
+
+
 def test_tags_count_as_texts_but_are_no_reviews():
     tags = texts_of((1, 10, "good music", 0), (1, 20, "bad", 0), is_tag=True)
-    reviews = reviews_of(tags, PARTS, IDS, NUM_TRAIN, SCALE, ask)
+    reviews = reviews_of([(tags, ask)], PARTS, IDS, NUM_TRAIN, SCALE)
     assert reviews.movies.empty
     assert set(reviews.content.names) == {"praise in texts", "spread of texts"}
     assert as_dicts(reviews.content)[0]["praise in texts"] > as_dicts(reviews.content)[1]["praise in texts"]
@@ -169,7 +182,7 @@ def test_tags_count_as_texts_but_are_no_reviews():
 
 def test_nothing_of_the_features_depends_on_the_order_of_the_texts():
     rows = [(None, movie, f"good plot {movie}. bad music {user}", 0) for movie in IDS for user in range(3)]
-    one, other = (reviews_of(texts_of(*some), PARTS, IDS, NUM_TRAIN, SCALE, ask) for some in (rows, rows[::-1]))
+    one, other = (reviews_of([(texts_of(*some), ask)], PARTS, IDS, NUM_TRAIN, SCALE) for some in (rows, rows[::-1]))
     assert one.content.names == other.content.names
     np.testing.assert_allclose(one.content.value, other.content.value, rtol=1e-5)
     pd.testing.assert_frame_equal(one.movies, other.movies, rtol=1e-5)
@@ -179,7 +192,7 @@ def test_nothing_of_the_features_depends_on_the_order_of_the_texts():
 
 
 def told(texts, parts=PARTS):
-    return reviews_of(texts, parts, IDS, NUM_TRAIN, SCALE, ask).told.set_index([USER_ID, MOVIE_ID])[RATING]
+    return reviews_of([(texts, ask)], parts, IDS, NUM_TRAIN, SCALE).told.set_index([USER_ID, MOVIE_ID])[RATING]
 
 
 def test_texts_stand_for_ratings_where_there_are_none():
@@ -227,7 +240,7 @@ def told_ratings_of(texts, parts):
 
 def test_parts_of_it_are_of_the_right_kind_where_there_is_nothing():
     nothing = texts_of().assign(praise=np.float32(0.5))
-    aspects = movie_aspects(nothing, ask)
+    aspects = movie_aspects(sentences_of(nothing, ask))
     assert for_people(nothing, aspects).empty
     assert review_content(nothing, aspects, IDS, NUM_TRAIN).names == ()
     assert told_ratings(nothing, PARTS, SCALE).empty

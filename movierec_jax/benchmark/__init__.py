@@ -12,8 +12,12 @@
 
     config ─first_ratings─> cases ──> lists after 3, 10 and 30 ratings ──bootstrap──> table
 
+    config ─sentiment─> labelled texts ──> ours, and classifiers of other libraries ──bootstrap──> table
+
+    config ─reviews─> reviews judged apart ──> ours with and without texts ──bootstrap──> table
+
     config ─speed─> measures: ways that take turns ──> seconds ──> table
 
-`peer` says what a peer is, `ranker` what a ranker; `with_surprise` and `with_myfm` hold what the peers of one library
-share.
+`peer` says what a peer is, `ranker` what a ranker, `classifier` what a classifier; `with_surprise`, `with_myfm` and
+`with_sklearn` hold what those of one library share.
 """

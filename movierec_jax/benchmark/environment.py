@@ -7,7 +7,7 @@ import re
 
 from movierec_jax.report import PACKAGES, version
 
-PEER_PACKAGES = ("myfm", "scikit-surprise", "scipy")
+PEER_PACKAGES = ("myfm", "scikit-surprise", "scipy", "scikit-learn", "vaderSentiment")
 
 
 def versions() -> dict[str, str | None]:
