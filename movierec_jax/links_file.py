@@ -4,6 +4,7 @@ import os
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from movierec_jax.ratings_file import SPELLINGS, AnyPath, from_text, parquet_column, to_pandas
 from movierec_jax.schema import IMDB_ID, MOVIE_ID, InputError
@@ -65,10 +66,14 @@ def id_name(header: Header, column: str) -> str | None:
 
 
 def ids_of(found: Columns, name: str, column: str) -> pd.Series:
-    """A column of ids: int64 or Int64 if all are integers, else str."""
+    """A column of ids: int64 or Int64 if all are integers, else str; also where some begin with a 0 that would go."""
     values = found.by_name[name]
     if found.unit == "line":
-        return to_pandas(from_text(values, MOVIE_ID))
+        ids = to_pandas(from_text(values, MOVIE_ID))
+        has_zeros = (
+            pd.api.types.is_integer_dtype(ids) and pc.any(pc.match_substring_regex(values, r"^\s*-?0\d")).as_py()
+        )
+        return as_text(values) if has_zeros else ids
     try:
         ids = parquet_column(values, MOVIE_ID)
     except pa.ArrowException as error:

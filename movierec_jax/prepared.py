@@ -1,5 +1,6 @@
 """A run made ready: its settings, ids, ratings and content, and the model and recipe that follow from them."""
 
+import collections
 import dataclasses
 import functools
 from collections.abc import Sequence
@@ -223,16 +224,23 @@ def reviews_of_run(config: Config, data: CleanData, tags: pd.DataFrame, parts: S
     None where there are none, or nothing is to be known of them.
     """
     settings = config.data
+    repeated = [path for path, times in collections.Counter(settings.reviews).items() if times > 1]
+    if repeated:
+        raise InputError(f"{repeated[0]}: given twice")
     texts = [known_reviews(path, data, parts, settings.split) for path in settings.reviews]
     tags = tags if "reviews" in settings.content else tags[:0]
-    texts.append(tags.assign(**{IS_TAG: True}).assign(**{STARS: np.float32(np.nan)}))
+    tags = tags.assign(is_tag=True, stars=np.float32(np.nan))
+    texts.append(tags.rename(columns={"is_tag": IS_TAG, "stars": STARS}))
     if not any(map(len, texts)):
         return None
     folders = settings.sentiment or (str(DEFAULT),)
     ask = {folder: load_sentiment(folder).opinions for folder in dict.fromkeys(folders)}
     of_table = folders if len(folders) == len(texts) else folders * len(texts)
     tables = [(table, ask[folder]) for table, folder in zip(texts, of_table, strict=True) if len(table)]
-    return reviews_of(tables, parts, movies.ids, len(movies), data.rating_scale)
+    reviews = reviews_of(tables, parts, movies.ids, len(movies), data.rating_scale)
+    if len(reviews.told):
+        print(f"texts on {len(reviews.told):,} pairs of user and movie without a rating stand for one in histories")
+    return reviews
 
 
 def known_reviews(path: str, data: CleanData, parts: Split, rule: str) -> pd.DataFrame:
@@ -241,12 +249,16 @@ def known_reviews(path: str, data: CleanData, parts: Split, rule: str) -> pd.Dat
     known = known_texts(found, parts, rule)
     if len(known) < len(found):
         dropped["text of a rating that is held out, or written after train"] = len(found) - len(known)
+    writers, users = found[USER_ID].dropna(), pd.concat([part[USER_ID] for part in parts.all()]).unique()
+    if len(writers) and not writers.isin(users).any():
+        print(f"{path}: none of its users, such as {writers.iloc[0]!r}, is one of the data, such as {users[0]!r}")
     print(f"{path}: {len(known):,} texts on {known[MOVIE_ID].nunique():,} of {len(data.movies):,} movies")
     if dropped:
         print(f"  left out {describe_dropped(dropped)}")
     if known.empty:
         raise InputError(
-            f"{path}: no text can be used; --split={rule} takes those that are known to be of train's time"
+            f"{path}: no text is left; those of ratings of the validation and test part are not used"
+            + (f", nor with --split={rule} those that are not known to be of train's time" if rule != "random" else "")
         )
     return known.assign(**{IS_TAG: False})
 

@@ -18,9 +18,8 @@ from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, STARS, TEXT, TIM
 from movierec_jax.splits import Split, without_pairs
 from movierec_jax.vocab import Vocab
 
-# Columns of texts beside those of `clean_reviews`: whether a text is a tag, the probability that it praises, whether
-# that is known by its words, and how many stars it gives.
-IS_TAG, PRAISE, IS_UNDERSTOOD = "is_tag", "praise", "is_understood"
+# Columns of texts beside those of `clean_reviews`: whether a text is a tag, and the probability that it praises.
+IS_TAG, PRAISE = "is_tag", "praise"
 # Columns of what is told of a movie.
 NUM_TEXTS, SPREAD, PRAISED, BLAMED = "num_texts", "spread", "praised", "blamed"
 REVIEW_COLUMNS: dict[str, Any] = {
@@ -30,6 +29,9 @@ REVIEW_COLUMNS: dict[str, Any] = {
     PRAISED: "str",
     BLAMED: "str",
 }
+
+# Texts whose sentences are looked at together.
+TEXTS_AT_ONCE = 10_000
 
 # Texts at the mean of all that each movie is given beside its own, and sentences on each aspect.
 DAMPING = 3.0
@@ -93,9 +95,9 @@ def reviews_of(
 
 
 def with_opinions(texts: pd.DataFrame, ask: Ask) -> pd.DataFrame:
-    """Texts and what they say."""
+    """Texts and how probably they praise; those that are not understood are left out."""
     opinions = ask(texts[TEXT].tolist())
-    return texts.assign(**{PRAISE: opinions.praise, IS_UNDERSTOOD: opinions.is_understood})
+    return texts.assign(**{PRAISE: opinions.praise})[opinions.is_understood]
 
 
 def known_texts(texts: pd.DataFrame, parts: Split, rule: str) -> pd.DataFrame:
@@ -118,15 +120,17 @@ def known_texts(texts: pd.DataFrame, parts: Split, rule: str) -> pd.DataFrame:
 
 def sentences_of(texts: pd.DataFrame, ask: Ask) -> pd.DataFrame:
     """The sentences of reviews that are about an aspect, and what they say: `movie_id, aspect, praise`."""
-    found = list(sentences_about(texts[TEXT]))
-    number, aspect, sentence = (list(column) for column in zip(*found, strict=True)) if found else ([], [], [])
-    return pd.DataFrame(
-        {
-            MOVIE_ID: texts[MOVIE_ID].to_numpy()[np.array(number, np.int64)],
-            "aspect": pd.Series(aspect, dtype="str"),
-            PRAISE: ask(sentence).praise.astype(np.float64),
-        }
-    )
+    found = []
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        some = texts.iloc[start : start + TEXTS_AT_ONCE]
+        number, aspect, sentence = (
+            list(column) for column in zip((0, "", ""), *sentences_about(some[TEXT]), strict=True)
+        )
+        movie = some[MOVIE_ID].iloc[number[1:]].reset_index(drop=True)
+        praise = ask(sentence[1:]).praise.astype(np.float64)
+        found.append(pd.DataFrame({MOVIE_ID: movie, "aspect": pd.Series(aspect[1:], dtype="category"), PRAISE: praise}))
+    nothing = pd.DataFrame({MOVIE_ID: texts[MOVIE_ID].head(0), "aspect": pd.Series(dtype="str"), PRAISE: np.zeros(0)})
+    return pd.concat([nothing, *found], ignore_index=True).astype({"aspect": "str"})
 
 
 def movie_aspects(sentences: pd.DataFrame) -> pd.DataFrame:
@@ -165,12 +169,14 @@ def for_people(texts: pd.DataFrame, aspects: pd.DataFrame) -> pd.DataFrame:
 def review_content(texts: pd.DataFrame, aspects: pd.DataFrame, ids: pd.Index, num_train: int) -> Bags:
     """What texts tell of movies as features: how much they praise, how far they are apart and how many they are, which
     aspects they praise and blame, and, of reviews, the words. Few texts are pulled to those of all movies."""
+    if texts.empty:
+        return join([])
     row_of_text = ids.get_indexer(pd.Index(texts[MOVIE_ID]))
     rows, number = np.unique(row_of_text, return_inverse=True)
     num_texts = np.bincount(number, minlength=len(rows))
     off = texts[PRAISE].to_numpy(np.float64) - texts[PRAISE].mean()
     praise = np.bincount(number, off, minlength=len(rows)) / (num_texts + DAMPING)
-    square = np.bincount(number, off**2, minlength=len(rows)) + DAMPING * np.mean(off**2) if len(texts) else num_texts
+    square = np.bincount(number, off**2, minlength=len(rows)) + DAMPING * np.mean(off**2)
     spread = np.sqrt(np.maximum(square / (num_texts + DAMPING) - praise**2, 0))
     numbers = {"praise in texts": praise, "spread of texts": spread, "number of texts": np.log1p(num_texts)}
     parts = [

@@ -1,6 +1,6 @@
 """The workdir: all that a run needs to go on, and all that scoring needs, saved and restored together.
 
-config.json            settings, rating scale, and the fingerprint of the ratings
+config.json            settings, rating scale, and the fingerprint of the data
 vocab/*.parquet        ids in the order of their rows
 movies.parquet         titles, years and genres
 features/*.parquet     what is known of movies and users by row: weighted features, and their names
@@ -59,13 +59,22 @@ IN_TRAIN = "in_train"
 FORMAT = 7
 
 
-def fingerprint(parts: Split) -> str:
-    """The sha256 of all ratings and of how they are split."""
+def fingerprint(parts: Split, *content: Bags) -> str:
+    """The sha256 of all ratings and how they are split, what texts stand for ratings, and features."""
     digest = hashlib.sha256()
-    for part in parts.all():
+    for part in parts.seen():
         for column in (USER_ID, MOVIE_ID, RATING, TIMESTAMP):
             digest.update(hashes(part[column]).tobytes())
+    for bags in content:
+        for array in (bags.row, bags.feature, bags.value):
+            digest.update(array.tobytes())
+        digest.update("\n".join(bags.names).encode())
     return digest.hexdigest()
+
+
+def fingerprint_of(run: Run) -> str:
+    """That of all that a run is trained on."""
+    return fingerprint(run.parts, run.user_content, run.movie_content)
 
 
 def hashes(column: pd.Series) -> UInt64[np.ndarray, " ratings"]:
@@ -92,7 +101,7 @@ def save_run(workdir: pathlib.Path, run: Run) -> None:
         workdir / "config.json",
         {
             "format": FORMAT,
-            "fingerprint": fingerprint(run.parts),
+            "fingerprint": fingerprint_of(run),
             "rating_scale": run.rating_scale,
             "settings": configs.to_json(run.config),
         },
@@ -202,11 +211,12 @@ def require_same(workdir: pathlib.Path, run: Run) -> None:
             f"{workdir} holds a run with other settings: {', '.join(changes)}. Give the same settings to go on, "
             "another --workdir, or --overwrite to start anew"
         )
-    if known != fingerprint(run.parts):
-        sources = (run.config.data.ratings, *run.config.data.extra_ratings)
+    if known != fingerprint_of(run):
+        data = run.config.data
+        sources = (data.ratings, *data.extra_ratings, *data.reviews, *data.movie_features, *data.user_features)
         raise InputError(
-            f"{workdir} holds a run on other ratings: {' or '.join(sources)} has changed since. Give another "
-            "--workdir, or --overwrite to start anew"
+            f"{workdir} holds a run on other data: {' or '.join(sources)} has changed since. Give another --workdir, "
+            "or --overwrite to start anew"
         )
 
 

@@ -278,7 +278,7 @@ AGAIN, NEW, CONFIG = f"train {SMALL} --workdir=run", f"train {SMALL} --workdir=n
 WORKDIRS = [
     ("a file for a workdir", {}, "train --ratings=good.csv --workdir=good.csv", "good.csv/"),
     ("a workdir below a file", {}, "train --ratings=good.csv --workdir=good.csv/run", "good.csv/run"),
-    ("a run on other ratings", {"good.csv": csv(GOOD[1:])}, AGAIN, "run holds a run on other ratings: good.csv"),
+    ("a run on other data", {"good.csv": csv(GOOD[1:])}, AGAIN, "run holds a run on other data: good.csv"),
     ("a run of other settings", {}, f"{AGAIN} --seed=3", "run holds a run with other settings: --seed=3 (was 0)"),
     ("checkpoints without config.json", {CONFIG: None}, AGAIN, "run: has checkpoints but no config.json"),
     ("a cut report.json", {"run/report.json": half}, AGAIN, "run/report.json: not JSON"),

@@ -65,6 +65,7 @@ def test_words_that_differ_in_order_alone_are_different():
         ("'good'", "good"),
         ("ｇｏｏｄ　ﬁlm", "good film"),
         ("good... film -- (bad)", "good film bad"),
+        (":)", "\N{SLIGHTLY SMILING FACE}"),
         ("good :-)", "good \N{SLIGHTLY SMILING FACE}"),
         ("good:(", "good \N{SLIGHTLY FROWNING FACE}"),
         ("\N{HEAVY BLACK HEART}\ufe0f", "\N{SLIGHTLY SMILING FACE}"),

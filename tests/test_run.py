@@ -336,7 +336,7 @@ def test_a_run_with_extra_ratings_goes_on_while_they_are_the_same_and_refuses_ot
     assert train_run(config, folder)["epochs"] == 2
     assert set(load(folder).recommend([7000], 1)["user_id"]) == {7000}
     log.append([Entry(7000, 501, 1.0, 13)])
-    with pytest.raises(InputError, match=rf"a run on other ratings: \S+ or {log.path} has changed since"):
+    with pytest.raises(InputError, match=rf"a run on other data: \S+ or {log.path} has changed since"):
         train_run(config, folder)
 
 

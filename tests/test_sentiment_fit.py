@@ -93,6 +93,15 @@ def test_stars_rise_with_praise_and_stay_on_the_scale(learnt):
     assert np.corrcoef(told.stars, np.arange(100) % 2)[0, 1] > 0.9
 
 
+def test_texts_of_which_less_is_known_than_of_others_say_nothing(learnt):
+    texts, is_praise = written(200, seed=6)
+    sober = calibrated(learnt, texts, np.array(is_praise), np.full(200, np.nan, np.float32), 0)
+    assert 0 < sober.least_known < 1
+    found = opinions_of(sober, [*written(100, seed=7)[0], "", "eine ganz andere Sprache und dazu ein superb"])
+    assert found.is_understood[:100].mean() > 0.95
+    assert not found.is_understood[100:].any()
+
+
 def test_means_of_bins_never_fall():
     rng = np.random.default_rng(0)
     odds, stars = rng.normal(size=(2, 200)).astype(np.float32)

@@ -65,6 +65,18 @@ def test_a_folder_that_is_there_is_kept_unless_it_is_to_be_written_anew(labelled
     train_sentiment(labelled, tmp_path / "sentiment", SMALL, overwrite=True)
 
 
+def test_texts_that_cannot_be_held_out_apart_are_refused(labelled, tmp_path):
+    table = pd.read_csv(labelled).assign(movie_id=1)
+    table.to_csv(tmp_path / "one.csv", index=False)
+    with pytest.raises(InputError, match=r"one\.csv: of those held out, 0 texts, 0 praise; both kinds are needed"):
+        train_sentiment(tmp_path / "one.csv", tmp_path / "sentiment", SMALL)
+
+
+def test_a_folder_elsewhere_is_refused_before_anything_is_learnt(labelled):
+    with pytest.raises(InputError, match="--output=gs://bucket/x: must be a folder of this machine"):
+        train_sentiment(labelled, "gs://bucket/x", SMALL)
+
+
 def test_whole_groups_are_held_out():
     group = np.repeat(np.arange(50, dtype=np.int32), 4)
     may_be = np.arange(200) < 160

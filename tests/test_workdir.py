@@ -17,6 +17,7 @@ from movierec_jax.schema import MOVIE_ID, RATING, USER_ID, Bags, InputError
 from movierec_jax.splits import Split
 from movierec_jax.workdir import (
     fingerprint,
+    fingerprint_of,
     load_bags,
     load_run,
     open_workdir,
@@ -113,7 +114,7 @@ def test_a_run_comes_back_as_it_was(tmp_path, parts):
     pd.testing.assert_frame_equal(loaded.movie_table, run.movie_table)
     for ours, theirs in zip(loaded.parts.all(), parts.all(), strict=True):
         pd.testing.assert_frame_equal(ours, theirs)
-    assert read_config(tmp_path)[2] == fingerprint(loaded.parts) == fingerprint(parts)
+    assert read_config(tmp_path)[2] == fingerprint_of(loaded) == fingerprint_of(run)
 
 
 def test_a_run_of_users_and_movies_with_features_of_their_own_comes_back(tmp_path):
@@ -172,6 +173,15 @@ def test_a_fingerprint_tells_ratings_parts_and_order():
     assert len({fingerprint(parts) for parts in (PARTS, *others)}) == 5
 
 
+def test_a_fingerprint_tells_texts_that_stand_for_ratings_and_features():
+    told = dataclasses.replace(PARTS, told=PARTS.test)
+    content = RUN.movie_content
+    other = dataclasses.replace(content, names=tuple(f"{name}x" for name in content.names))
+    more = Bags(*(np.zeros(1, kind) for kind in (np.int32, np.int32, np.float32)), ("x",))
+    found = {fingerprint(PARTS), fingerprint(told), fingerprint(PARTS, more), fingerprint(PARTS, other)}
+    assert len(found) == (4 if content.names else 3)
+
+
 def with_config(**sections):
     return dataclasses.replace(RUN, config=dataclasses.replace(CONFIG, **sections))
 
@@ -185,7 +195,7 @@ REFUSED = {
     "epochs": (with_config(train=TrainConfig(epochs=4, batch_size=32)), r"other settings: --epochs=4 \(was 3\)\. Give"),
     "ratings": (with_config(data=DataConfig(ratings="b.csv")), r"--ratings=b\.csv \(was data/ml-latest-small\)\."),
     "extra ratings": (with_config(data=DataConfig(extra_ratings=("a", "b"))), r"--extra_ratings=a,b \(was \)\. Give"),
-    "content": (with_train(PARTS.train.iloc[1:]), r"other ratings: data/ml-latest-small has changed since"),
+    "content": (with_train(PARTS.train.iloc[1:]), r"other data: data/ml-latest-small has changed since"),
 }
 
 

@@ -1,8 +1,8 @@
 """What texts say of films: a small model of its own, from words to the probability of praise.
 
-`ngrams` takes texts apart, `model` adds up what their parts say, `fit` learns it from labelled texts, `trained` keeps
-what was learnt and asks it, and `run` is the whole of a training run. `default` is what comes with the package: a run
-on the reviews of Maas et al. 2011.
+`ngrams` takes texts apart, `model` adds up what their parts say, `predict` asks it on all cores, `fit` learns it from
+labelled texts, `stored` keeps what was learnt, and `run` is the whole of a training run. `default` is what comes with
+the package: a run on the reviews of Maas et al. 2011.
 """
 
 from typing import Any

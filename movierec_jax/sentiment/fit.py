@@ -37,6 +37,10 @@ GAIN_STEPS, GAIN_RATE = 1000, 0.03
 # Weight of the squared differences of neighbouring gains, beside the mean error.
 GAIN_DECAY = 0.01
 
+# A text is understood that has this part of the share of known n-grams that all but a hundredth of texts have. In other
+# languages words are often known, from names and quotations, but seldom what they stand beside.
+PART_OF_LEAST, LEAST_PERCENT = 0.7, 1
+
 # Words of the shortest and of the longest snippet.
 SNIPPET_WORDS = (1, 128)
 
@@ -77,7 +81,9 @@ def learn(texts: Sequence[str], is_praise: Bool[np.ndarray, " texts"], config: S
     score, unit = eight_bits(params["weight"] * ratio)
     gain = jnp.full(len(KNOTS), params["gain"])
     stars = jnp.full((2, NUM_STAR_BINS), jnp.nan)
-    return jax.device_get(Learnt(score, unit, place_weight(params["place"]), gain, params["bias"], stars))
+    return jax.device_get(
+        Learnt(score, unit, place_weight(params["place"]), jnp.zeros(()), gain, params["bias"], stars)
+    )
 
 
 def batch_size(num_texts: int, config: SentimentConfig) -> int:
@@ -162,11 +168,13 @@ def calibrated(
     stars: Float32[np.ndarray, " texts"],
     seed: int,
 ) -> Learnt:
-    """The same with the gains of texts by length, the bias and the stars that suit texts it has not learnt from.
+    """The same with what suits texts it has not learnt from: gains by length, bias, stars, and what must be known.
 
     stars: NaN where they are not known.
     """
-    total, num_grams = map(jnp.asarray, sums_of(learnt, [*texts, *snippets(texts, seed)])[:2])
+    *found, share_known = sums_of(learnt, [*texts, *snippets(texts, seed)])
+    total, num_grams = map(jnp.asarray, found)
+    least_known = PART_OF_LEAST * np.percentile(share_known[: len(texts)], LEAST_PERCENT)
     praise = jnp.tile(jnp.asarray(is_praise, jnp.float32), 2)
 
     def loss(params: tuple[Array, Array]) -> Float[Array, ""]:
@@ -177,7 +185,12 @@ def calibrated(
     gain, bias = minimised(loss, (jnp.asarray(learnt.gain), jnp.asarray(learnt.bias)))
     has_stars = np.flatnonzero(~np.isnan(stars))
     odds = np.asarray(log_odds(total, num_grams, gain, bias))[has_stars]
-    return learnt._replace(gain=np.asarray(gain), bias=np.asarray(bias), stars=rising_means(odds, stars[has_stars]))
+    return learnt._replace(
+        least_known=np.float32(least_known),
+        gain=np.asarray(gain),
+        bias=np.asarray(bias),
+        stars=rising_means(odds, stars[has_stars]),
+    )
 
 
 def minimised(loss, params):

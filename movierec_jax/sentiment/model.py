@@ -11,7 +11,6 @@ it counts, as verdicts come last.
 What is learnt is folded into one number for each bucket, of eight bits (`Learnt`), with the gain of texts by length.
 """
 
-import functools
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -65,6 +64,7 @@ class Learnt(NamedTuple):
     """What was learnt, as it is kept.
 
     score: of each bucket in units of `unit`; 0 for those that too few texts had. place: weight of each place.
+    least_known: share of the n-grams of a text that must be known for it to say anything.
     gain: log of what the sum of a text is multiplied with, at the KNOTS of its number of n-grams.
     stars: rising log odds, and the mean stars of texts there; NaN where none were known.
     """
@@ -72,6 +72,7 @@ class Learnt(NamedTuple):
     score: Int8[Any, " buckets"]
     unit: Float[Any, ""]
     place: Float[Any, " places"]
+    least_known: Float[Any, ""]
     gain: Float[Any, " knots"]
     bias: Float[Any, ""]
     stars: Float[Any, "two bins"]
@@ -133,10 +134,10 @@ def few_sizes(size: int) -> int:
     return -(-size // step) * step
 
 
-@functools.partial(jax.jit, donate_argnums=0, static_argnames="dtype")
-def eight_bits(score: Float[Array, " buckets"], dtype=jnp.int8) -> tuple[Int8[Array, " buckets"], Float[Array, ""]]:
+@jax.jit
+def eight_bits(score: Float[Array, " buckets"]) -> tuple[Int8[Array, " buckets"], Float[Array, ""]]:
     """Numbers in units of one of them; what is not 0 stays so."""
     unit = jnp.max(jnp.abs(score)) / LARGEST
     unit = jnp.where(unit > 0, unit, 1.0)
     rounded = jnp.round(score / unit)
-    return jnp.where(rounded == 0, jnp.sign(score), rounded).astype(dtype), unit
+    return jnp.where(rounded == 0, jnp.sign(score), rounded).astype(jnp.int8), unit

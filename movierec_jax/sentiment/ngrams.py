@@ -130,7 +130,8 @@ def words_of(texts: Sequence[str]) -> tuple[UInt64[np.ndarray, " words"], Int64[
 
 def characters_of(texts: Sequence[str]) -> UInt32[np.ndarray, " characters"]:
     """All texts as one in lower case, with a sign between them that none has, without what is not read."""
-    one = BETWEEN_TEXTS.join(map(readable, texts))
+    # With as many at the end as an emoticon is long, so that it may stand there too.
+    one = BETWEEN_TEXTS.join(map(readable, texts)) + 3 * BETWEEN_TEXTS
     if "<" in one:
         one = TAG_OF_HTML.sub(" ", one)
     code = np.frombuffer(bytearray(one.lower().encode("utf-32-le", "surrogatepass")), np.uint32)

@@ -14,10 +14,6 @@ from movierec_jax.schema import Opinions
 from movierec_jax.sentiment.model import Learnt, as_texts, few_sizes, log_odds, sums
 from movierec_jax.sentiment.ngrams import chunks, grams_of
 
-# Share of the n-grams of a text that must be known for it to say anything. In other languages words are often known,
-# from names and quotations, but seldom what they stand beside.
-SHARE_KNOWN = 0.45
-
 
 class Sums(NamedTuple):
     """Of each text the sum of what its n-grams say, their number (at least 1), and the share of them known."""
@@ -30,7 +26,7 @@ class Sums(NamedTuple):
 def opinions_of(learnt: Learnt, texts: Sequence[str]) -> Opinions:
     """What each text says."""
     total, num_grams, share_known = sums_of(learnt, texts)
-    is_understood = share_known >= SHARE_KNOWN
+    is_understood = (share_known > 0) & (share_known >= learnt.least_known)
     understood = jnp.asarray(total * is_understood), jnp.asarray(num_grams)
     odds = np.asarray(log_odds(*understood, jnp.asarray(learnt.gain), learnt.bias))
     stars = np.interp(odds, *learnt.stars)

@@ -15,10 +15,14 @@ from jaxtyping import Bool, Float32, Int
 from movierec_jax.cleaning import describe_dropped
 from movierec_jax.config import SentimentConfig
 from movierec_jax.reviews_file import read_labelled
-from movierec_jax.schema import InputError, Labelled
+from movierec_jax.schema import InputError, Labelled, Opinions
 from movierec_jax.sentiment.fit import calibrated, learn
-from movierec_jax.sentiment.predict import Opinions, opinions_of
+from movierec_jax.sentiment.predict import opinions_of
 from movierec_jax.sentiment.stored import ABOUT, Sentiment, save_sentiment
+from movierec_jax.storage import is_url
+
+# What is found by the texts held out.
+CALIBRATED = ("least_known", "gain", "bias", "stars")
 
 # Bins of probability in which the calibration is measured.
 NUM_BINS = 10
@@ -33,6 +37,8 @@ def train_sentiment(
     and to be written anew.
     """
     start = time.perf_counter()
+    if is_url(folder):
+        raise InputError(f"--output={folder}: must be a folder of this machine")
     folder = pathlib.Path(folder)
     require_free(folder, overwrite)
     labelled = read_labelled(texts)
@@ -51,6 +57,8 @@ def sentiment_of(labelled: Labelled, config: SentimentConfig) -> Sentiment:
     """What labelled texts teach, printing how well it tells those that it does not learn from."""
     is_test = labelled.is_test if labelled.is_test is not None else np.zeros(len(labelled), bool)
     is_held_out = held_out(labelled.group, ~is_test, config)
+    require_both_kinds(labelled, is_held_out, "those held out")
+    require_both_kinds(labelled, ~is_test & ~is_held_out, "those learnt from")
     report: dict[str, Any] = {"texts": len(labelled), "seconds": {}}
 
     def part(which: Bool[np.ndarray, " texts"]) -> tuple[list[str], Bool[np.ndarray, " n"], Float32[np.ndarray, " n"]]:
@@ -62,7 +70,8 @@ def sentiment_of(labelled: Labelled, config: SentimentConfig) -> Sentiment:
     of_most = calibrated(learn(texts, is_praise, config), *part(is_held_out), config.seed)
     report["held_out"] = measured("held out", of_most, *part(is_held_out))
     texts, is_praise, _ = part(~is_test)
-    learnt = learn(texts, is_praise, config)._replace(gain=of_most.gain, bias=of_most.bias, stars=of_most.stars)
+    found = {name: getattr(of_most, name) for name in CALIBRATED}
+    learnt = learn(texts, is_praise, config)._replace(**found)
     report["seconds"]["learning"] = round(time.perf_counter() - start, 1)
     if is_test.any():
         report["test"] = measured("test", learnt, *part(is_test))
@@ -75,18 +84,25 @@ def held_out(
     """Which texts calibrate: those of whole groups, drawn by chance, a share of those that may be."""
     groups = np.random.default_rng(config.seed).permutation(np.unique(group[may_be]))
     size = np.bincount(group[may_be], minlength=group.max() + 1)[groups]
-    num_drawn = np.searchsorted(np.cumsum(size), config.held_out * may_be.sum()) + 1
+    num_drawn = min(np.searchsorted(np.cumsum(size), config.held_out * may_be.sum()) + 1, len(groups) - 1)
     return may_be & np.isin(group, groups[:num_drawn])
+
+
+def require_both_kinds(labelled: Labelled, which: Bool[np.ndarray, " texts"], name: str) -> None:
+    """Raises InputError unless some of these texts praise and some blame."""
+    num_praise, num_texts = int(labelled.is_praise[which].sum()), int(which.sum())
+    if not 0 < num_praise < num_texts:
+        raise InputError(
+            f"{labelled.path}: of {name}, {num_texts:,} texts, {num_praise:,} praise; both kinds are needed in each. "
+            "Texts of one movie are held out together: give more texts, of more movies, or another --held_out"
+        )
 
 
 def measured(
     name: str, learnt, texts: Sequence[str], is_praise: Bool[np.ndarray, " texts"], stars: Float32[np.ndarray, " texts"]
 ) -> dict[str, Any]:
     """How well texts are told, printing it."""
-    start = time.perf_counter()
-    opinions = opinions_of(learnt, texts)
-    figures = figures_of(opinions, is_praise, stars)
-    figures["texts_per_second"] = round(len(texts) / (time.perf_counter() - start))
+    figures = figures_of(opinions_of(learnt, texts), is_praise, stars)
     print(f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {value:,.4g}" for key, value in figures.items()))
     return figures
 

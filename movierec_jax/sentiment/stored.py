@@ -17,10 +17,11 @@ import orbax.checkpoint as ocp
 from movierec_jax import config as configs
 from movierec_jax.config import SentimentConfig
 from movierec_jax.files import first_line, read_json, whole_folder, write_json
-from movierec_jax.schema import InputError
+from movierec_jax.schema import InputError, Opinions
 from movierec_jax.sentiment.model import KNOTS, NUM_STAR_BINS, Learnt
 from movierec_jax.sentiment.ngrams import NUM_PLACES
-from movierec_jax.sentiment.predict import Opinions, opinions_of
+from movierec_jax.sentiment.predict import opinions_of
+from movierec_jax.storage import fetched, is_url
 
 # What comes with the package.
 DEFAULT = pathlib.Path(__file__).parent / "default"
@@ -68,6 +69,9 @@ def save_sentiment(folder: pathlib.Path, sentiment: Sentiment) -> None:
 
 def load_sentiment(folder: str | os.PathLike[str] = DEFAULT) -> Sentiment:
     """What a folder holds. Raises InputError where it is none, or damaged."""
+    if is_url(folder):
+        with fetched(str(folder)) as copy:
+            return load_sentiment(copy)
     folder = pathlib.Path(folder).absolute()
     about = folder / ABOUT
     if not about.exists():
@@ -91,6 +95,13 @@ def load_sentiment(folder: str | os.PathLike[str] = DEFAULT) -> Sentiment:
 
 def shapes(config: SentimentConfig) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes of what was learnt."""
-    numbers = {"unit": (), "place": (NUM_PLACES,), "gain": (len(KNOTS),), "bias": (), "stars": (2, NUM_STAR_BINS)}
+    numbers = {
+        "unit": (),
+        "place": (NUM_PLACES,),
+        "least_known": (),
+        "gain": (len(KNOTS),),
+        "bias": (),
+        "stars": (2, NUM_STAR_BINS),
+    }
     of_score = jax.ShapeDtypeStruct((config.num_buckets,), np.int8)
     return {"score": of_score} | {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in numbers.items()}
