@@ -103,7 +103,7 @@ def test_an_ensemble_learns_from_a_file_of_features_too(tmp_path):
     assert report["epochs"] == 1
     assert report["held_out"]["intervals"]["mean_spread"] > 0
     names = pd.read_parquet(tmp_path / "run" / "features" / "movies_names.parquet")["name"]
-    assert names.iloc[-1] == "length"
+    assert "length" in set(names)
 
 
 # Score.
