@@ -5,7 +5,7 @@
 
 The file (CSV, TSV or Parquet, also .gz) has a column of texts and one of labels (pos and neg, 1 and 0, ...) or stars;
 with a column of movies those of one movie are held out together, and with a column `split` of train and test the latter
-are measured and not learnt from. 25,000 reviews of some 230 words take half a minute on 2 cores.
+are measured and not learnt from. 25,000 reviews of some 230 words take about half a minute on 2 cores.
 """
 
 from absl import flags

@@ -455,7 +455,7 @@ def test_training_stopped_by_a_full_disk_says_so_and_goes_on_once_there_is_room(
     command = shlex.split(NEW)
     command[0] = str(SCRIPTS / "train.py")
     # In blocks of 1024 bytes; enough for the tables of the run, not for its checkpoints.
-    limited = ["bash", "-c", 'ulimit -f 3; exec "$0" "$@"', sys.executable, *command]
+    limited = ["bash", "-c", 'ulimit -f 5; exec "$0" "$@"', sys.executable, *command]
     ended = subprocess.run(limited, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert_one_message(ended.stderr, "new/checkpoints: checkpoint cannot be written")

@@ -38,7 +38,7 @@ def test_a_run_leaves_what_tells_texts_and_how_well(labelled, tmp_path, capsys):
     sentiment = load_sentiment(tmp_path / "sentiment")
     assert sentiment.report["test"] == report["test"]
     assert sentiment.star_scale == (1.0, 10.0)
-    good, bad = sentiment.opinions(["a superb and moving film", "an awful and boring film"]).praise
+    bad, good = sentiment.opinions(written(2, seed=9)[0]).praise
     assert good > 0.5 > bad
     assert "600 texts, of which 50.0% praise" in capsys.readouterr().out
 

@@ -39,7 +39,7 @@ GAIN_DECAY = 0.01
 
 # A text is understood that has this part of the share of known n-grams that all but a hundredth of texts have. In other
 # languages words are often known, from names and quotations, but seldom what they stand beside.
-PART_OF_LEAST, LEAST_PERCENT = 0.7, 1
+PART_OF_LEAST, LEAST_PERCENT = 0.75, 1
 
 # Words of the shortest and of the longest snippet.
 SNIPPET_WORDS = (1, 128)
