@@ -13,9 +13,9 @@ Each module is one stage, in the order in which data flows through them:
                                          report <──evaluate (metrics, baselines) <───────┘
 
 `content` makes features of genres, years, tags, ages and, read by `features_file`, any table of movies or users, and
-`reviews` of what people wrote, read by `reviews_file`, by what `sentiment` makes of it and what its `aspects` are.
-`reviews_file` reads what people wrote about movies, and `review_cleaning` finds the movies, by IMDb's ids where
-`links_file` knows them; `table_file` brings the columns of all such files.
+`reviews` of what people wrote, read by `reviews_file`, by what `sentiment` and `aspects` make of it;
+`review_cleaning` finds the movies, by IMDb's ids where `links_file` knows them, and `table_file` brings the columns of
+all such files.
 `known` lays out these and the ratings for the towers, which see users and movies through sums over them (`pooling`);
 `moments` tells them, where asked to, when a rating was given. `exposure` learns beside the stars which movies a user
 comes to rate at all, or next (`recency`), by what a step hides (`hiding`); `recommend` orders lists by both, and

@@ -169,7 +169,7 @@ class DataConfig:
     content: tuple[str, ...] = setting(
         ("genres", "year", "tags", "reviews", "age", "gender", "occupation"),
         f"what of the data's own tables the model knows besides ids, any of {', '.join(MOVIE_CONTENT + USER_CONTENT)}, "
-        "or none",
+        "or none; reviews: what tags say, read as texts",
     )
     rating_time: bool = setting(
         False,

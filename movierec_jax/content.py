@@ -68,7 +68,7 @@ def movie_content(
 
     movies, tags: as in CleanData; ids that are not among `ids` do not count.
     extra: tables of `read_features` with ids of movies; those that are not among `ids` are counted and told of.
-    groups: which of genres, year and tags to take; all columns of the extra tables are taken.
+    groups: which of genres, year and tags to take (`reviews` makes the others); all columns of the extra tables are.
     tell: takes a line on each extra table and each of its columns.
 
     Raises InputError for an extra table that is given twice, has an id twice, or none of the ids.
