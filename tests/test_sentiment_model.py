@@ -42,12 +42,13 @@ def test_few_sizes_are_enough_for_all_and_waste_little():
     assert len(sizes) < 60
 
 
-def test_numbers_of_eight_bits_are_close_and_only_0_becomes_0():
-    score = jnp.array([-2.0, 0.0, 1e-6, -1e-6, 1.0])
-    rounded, unit = eight_bits(jnp.array(score))
+def test_numbers_of_eight_bits_are_close_and_0_where_nothing_is_known():
+    score = jnp.array([-2.0, 0.0, 0.0, 1e-6, -1e-6, 1.0])
+    rounded, unit = eight_bits(score, jnp.arange(6) != 1)
     assert rounded.dtype == np.int8
-    assert np.asarray(rounded * unit).tolist() == pytest.approx([-2.0, 0.0, unit.item(), -unit.item(), 1.0], abs=0.01)
-    nothing, _ = eight_bits(jnp.zeros(3))
+    assert rounded[1:5].tolist() == [0, 1, 1, -1]
+    assert np.asarray(rounded * unit)[[0, 5]].tolist() == pytest.approx([-2.0, 1.0], abs=0.01)
+    nothing, _ = eight_bits(jnp.zeros(3), jnp.zeros(3, bool))
     assert nothing.tolist() == [0, 0, 0]
 
 

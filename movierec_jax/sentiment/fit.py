@@ -78,7 +78,7 @@ def learn(texts: Sequence[str], is_praise: Bool[np.ndarray, " texts"], config: S
             )
     params, _ = state
     ratio = jnp.where(is_known, log_ratio(*on_device, smoothing=config.smoothing), 0)
-    score, unit = eight_bits(params["weight"] * ratio)
+    score, unit = eight_bits(params["weight"] * ratio, jnp.asarray(is_known))
     gain = jnp.full(len(KNOTS), params["gain"])
     stars = jnp.full((2, NUM_STAR_BINS), jnp.nan)
     return jax.device_get(

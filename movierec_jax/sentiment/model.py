@@ -135,9 +135,12 @@ def few_sizes(size: int) -> int:
 
 
 @jax.jit
-def eight_bits(score: Float[Array, " buckets"]) -> tuple[Int8[Array, " buckets"], Float[Array, ""]]:
-    """Numbers in units of one of them; what is not 0 stays so."""
+def eight_bits(
+    score: Float[Array, " buckets"], is_known: Bool[Array, " buckets"]
+) -> tuple[Int8[Array, " buckets"], Float[Array, ""]]:
+    """Scores in units of one of them; 0 stands for buckets that are not known, and for no others."""
     unit = jnp.max(jnp.abs(score)) / LARGEST
     unit = jnp.where(unit > 0, unit, 1.0)
     rounded = jnp.round(score / unit)
-    return jnp.where(rounded == 0, jnp.sign(score), rounded).astype(jnp.int8), unit
+    smallest = jnp.where(score < 0, -1, 1)
+    return (is_known * jnp.where(rounded == 0, smallest, rounded)).astype(jnp.int8), unit
