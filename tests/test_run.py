@@ -1,6 +1,7 @@
 """One training run from ratings to report: what it leaves, how it stops early, and that stopping changes no bit."""
 
 import dataclasses
+import functools
 import io
 import json
 import shutil
@@ -219,7 +220,10 @@ def test_without_validation_a_slow_run_saves_as_it_goes(without_validation, tmp_
     assert saved_epochs(tmp_path) == [EPOCHS - 1, EPOCHS]
 
 
-def test_a_second_signal_acts_at_once(board_config, tmp_path, monkeypatch):
+def test_a_second_signal_acts_at_once(board_config, tmp_path, monkeypatch, request):
+    # What starts the tests may have SIGINT ignored.
+    request.addfinalizer(functools.partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", SignalAt("epoch   2 of 8", signal.SIGINT, times=2))
         with pytest.raises(KeyboardInterrupt):
