@@ -113,9 +113,7 @@ def with_tables(
     parts: Sequence[Bags], tables: Sequence[FeatureTable], ids: pd.Index, num_train: int, tell: Callable[[str], None]
 ) -> Bags:
     """Groups of features with those of the columns of tables, as one."""
-    repeated = [path for path, times in collections.Counter(table.path for table in tables).items() if times > 1]
-    if repeated:
-        raise InputError(f"{repeated[0]}: given twice")
+    require_different([table.path for table in tables])
     parts = list(parts)
     labels = {re.split("[=~]", name)[0] for part in parts for name in part.names}
     for table in tables:
@@ -142,6 +140,13 @@ def with_tables(
         for column, reason in table.left_out.items():
             tell(f"  {column}: left out ({reason})")
     return join(parts)
+
+
+def require_different(paths: Sequence[str]) -> None:
+    """Raises InputError for a file that is given twice."""
+    repeated = [path for path, times in collections.Counter(paths).items() if times > 1]
+    if repeated:
+        raise InputError(f"{repeated[0]}: given twice")
 
 
 def count(number: int, noun: str) -> str:

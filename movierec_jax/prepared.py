@@ -1,6 +1,5 @@
 """A run made ready: its settings, ids, ratings and content, and the model and recipe that follow from them."""
 
-import collections
 import dataclasses
 import functools
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from jaxtyping import Float64, Int, Int32, Int64
 
 from movierec_jax.cleaning import describe_dropped
 from movierec_jax.config import Config
-from movierec_jax.content import join, movie_content, user_content
+from movierec_jax.content import join, movie_content, require_different, user_content
 from movierec_jax.features_file import read_features
 from movierec_jax.known import NO_MOMENTS, known_of, levels
 from movierec_jax.model import TwoTowers
@@ -224,9 +223,7 @@ def reviews_of_run(config: Config, data: CleanData, tags: pd.DataFrame, parts: S
     None where there are none, or nothing is to be known of them.
     """
     settings = config.data
-    repeated = [path for path, times in collections.Counter(settings.reviews).items() if times > 1]
-    if repeated:
-        raise InputError(f"{repeated[0]}: given twice")
+    require_different(settings.reviews)
     texts = [known_reviews(path, data, parts, settings.split) for path in settings.reviews]
     tags = tags if "reviews" in settings.content else tags[:0]
     tags = tags.assign(is_tag=True, stars=np.float32(np.nan))

@@ -2,12 +2,12 @@ import math
 
 import numpy as np
 import pytest
+from sentences import written
 
 from movierec_jax.config import SentimentConfig
 from movierec_jax.sentiment.fit import batch_size, batches, calibrated, count, learn, rising_means, snippets
 from movierec_jax.sentiment.ngrams import grams_of
 from movierec_jax.sentiment.predict import opinions_of
-from tests.sentences import written
 
 SMALL = SentimentConfig(num_buckets=2**14, smoothing=2.0)
 

@@ -1,12 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sentences import written
 
 from movierec_jax.config import SentimentConfig
 from movierec_jax.schema import InputError, Opinions
-from movierec_jax.sentiment.run import figures_of, held_out, train_sentiment
+from movierec_jax.sentiment.run import figures_of, held_out, log_loss_of, train_sentiment
 from movierec_jax.sentiment.stored import load_sentiment
-from tests.sentences import written
 
 SMALL = SentimentConfig(num_buckets=2**14, smoothing=2.0)
 
@@ -95,3 +95,9 @@ def test_figures_are_those_of_the_definitions():
     # Each text is alone in its bin of a tenth.
     assert figures["calibration_error"] == pytest.approx((0.1 + 0.2 + 0.3 + 0.6) / 4, abs=1e-5)
     assert figures["stars_rmse"] == pytest.approx(((0 + 4 + 0) / 3) ** 0.5, abs=1e-5)
+
+
+def test_log_loss_is_that_of_the_probability_of_what_is_so():
+    praise, is_praise = np.array([0.8, 0.25, 0.0]), np.array([True, False, False])
+    assert log_loss_of(praise, is_praise) == pytest.approx(-(np.log(0.8) + np.log(0.75) + 0) / 3)
+    assert np.isfinite(log_loss_of(praise, ~is_praise))

@@ -13,7 +13,6 @@ from movierec_jax.benchmark.sentiment_suite import (
     OURS,
     Measured,
     differences_to_best,
-    log_loss_of,
     measure,
     read_parts,
 )
@@ -70,12 +69,6 @@ def test_a_classifier_learns_from_the_train_part_and_tells_the_test_part(tmp_pat
     assert seen == [(train.text.tolist(), train.is_praise.tolist())]
     assert (found.accuracy, found.log_loss, len(found.seconds)) == (1.0, None, 1)
     assert set(train.text).isdisjoint(test.text)
-
-
-def test_log_loss_is_that_of_the_probability_of_what_is_so():
-    praise, is_praise = np.array([0.8, 0.25, 0.0]), np.array([True, False, False])
-    assert log_loss_of(praise, is_praise) == pytest.approx(-(np.log(0.8) + np.log(0.75) + 0) / 3)
-    assert np.isfinite(log_loss_of(praise, ~is_praise))
 
 
 def test_differences_are_to_the_best_other_and_draw_whole_movies():

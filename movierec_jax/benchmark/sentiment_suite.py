@@ -21,14 +21,11 @@ from movierec_jax.config import BenchmarkConfig, Config, SentimentConfig, to_jso
 from movierec_jax.extras import import_extra
 from movierec_jax.reviews_file import read_labelled
 from movierec_jax.schema import InputError, Labelled
-from movierec_jax.sentiment.run import sentiment_of
+from movierec_jax.sentiment.run import log_loss_of, sentiment_of
 
 OURS = "movierec_jax"
 
 COLUMNS = ("", "accuracy", "log loss", "fit s", "texts/s", "accuracy - best other's")
-
-# Of a probability of 0 for what is so, which would count as infinitely wrong.
-LEAST_PROBABILITY = 1e-12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,13 +147,6 @@ def told(tell: Tell, texts: Sequence[str]) -> tuple[Float[np.ndarray, " texts"],
     start = time.perf_counter()
     praise = tell(texts)
     return praise, time.perf_counter() - start
-
-
-def log_loss_of(praise: Float[np.ndarray, " texts"], is_praise: Bool[np.ndarray, " texts"]) -> float:
-    """The mean of -log of the probability of what is so."""
-    praise = praise.astype(np.float64)
-    of_label = np.where(is_praise, praise, 1 - praise)
-    return float(-np.mean(np.log(np.maximum(of_label, LEAST_PROBABILITY))))
 
 
 def differences_to_best(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float, Float32, Int
 
 from movierec_jax.cleaning import describe_dropped
 from movierec_jax.config import SentimentConfig
@@ -23,6 +23,9 @@ from movierec_jax.storage import is_url
 
 # What is found by the texts held out.
 CALIBRATED = ("least_known", "gain", "bias", "stars")
+
+# Of a probability of 0 for what is so, which would count as infinitely wrong.
+LEAST_PROBABILITY = 1e-12
 
 # Bins of probability in which the calibration is measured.
 NUM_BINS = 10
@@ -107,6 +110,13 @@ def measured(
     return figures
 
 
+def log_loss_of(praise: Float[np.ndarray, " texts"], is_praise: Bool[np.ndarray, " texts"]) -> float:
+    """The mean of -log of the probability of what is so."""
+    praise = praise.astype(np.float64)
+    of_label = np.where(is_praise, praise, 1 - praise)
+    return float(-np.mean(np.log(np.maximum(of_label, LEAST_PROBABILITY))))
+
+
 def figures_of(
     opinions: Opinions, is_praise: Bool[np.ndarray, " texts"], stars: Float32[np.ndarray, " texts"]
 ) -> dict[str, Any]:
@@ -116,13 +126,12 @@ def figures_of(
     the mean probability (Guo et al. 2017, "On calibration of modern neural networks").
     """
     praise = opinions.praise.astype(np.float64)
-    of_label = np.where(is_praise, praise, 1 - praise)
     bin_of = np.minimum(praise * NUM_BINS, NUM_BINS - 1).astype(int)
     gaps = np.bincount(bin_of, praise - is_praise, minlength=NUM_BINS)
     figures = {
         "texts": len(praise),
         "accuracy": round(float(np.mean((praise > 0.5) == is_praise)), 5),
-        "log_loss": round(float(-np.mean(np.log(np.maximum(of_label, 1e-12)))), 5),
+        "log_loss": round(log_loss_of(praise, is_praise), 5),
         "calibration_error": round(float(np.abs(gaps).sum() / len(praise)), 5),
     }
     off = (opinions.stars - stars)[~np.isnan(stars)]
