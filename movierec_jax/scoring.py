@@ -192,7 +192,7 @@ def reasons(recommender: Recommender, user, movie_ids: Iterable) -> dict[Any, st
     titles = recommender.run.movie_table.set_index(MOVIE_ID)[TITLE].to_dict()
     texts: dict[Any, list[str]] = {}
     for movie_id, source, reason, exposure, stars in zip(*map(found.get, found), strict=True):
-        name = titles.get(reason, reason) if source == "rated" else reason
+        name = reason if source == "content" else titles.get(reason, reason)
         if exposure > 0:
             texts.setdefault(movie_id, []).append(f"{name} +{exposure:.3f} exposure")
         elif exposure == 0 and stars > 0:

@@ -243,19 +243,21 @@ class Recommender:
     def explain(self, user_id, movie_ids: Iterable, k: int = 3) -> pd.DataFrame:
         """What speaks for each movie to a user, most first: up to k rated movies, and up to k of its own features.
 
-        Columns `movie_id`, `source` ("rated" or "content"), `reason` (the id of a rated movie, or the name of a
-        feature), `exposure` and `stars`: what it adds to the two that the score is made of, exactly. A rated movie is
-        judged by what it adds to exposure, a feature by the stars. With a movie's bias the exposure of all rated movies
-        is its exposure; stars have other parts, such as the user's own row. What adds nothing, or takes away, is not
-        among them. Raises InputError for movies not trained on, users that the data does not have, and k below 1.
+        Columns `movie_id`, `source` ("rated"; "text" for a movie that a text of the user's own stands for; "content"),
+        `reason` (the id of a movie, or the name of a feature), `exposure` and `stars`: what it adds to the two that the
+        score is made of, exactly. A movie is judged by what it adds to exposure, a feature by the stars. With a
+        movie's bias the exposure of all such movies is its exposure; stars have other parts, such as the user's own
+        row. What adds nothing, or takes away, is not among them. Raises InputError for movies not trained on, users
+        that the data does not have, and k below 1.
         """
         self.require_users(pd.Index([user_id]))
         if k < 1:
             raise InputError(f"k={k}: must be 1 or more")
         movie_ids = list(movie_ids)
         movie_row = self.run.movies.known_rows(movie_ids)
-        known = pd.concat([self.parts.train, self.parts.told], ignore_index=True)
-        mine = known[known[USER_ID] == user_id]
+        rated, told = (part[part[USER_ID] == user_id] for part in (self.parts.train, self.parts.told))
+        mine = pd.concat([rated, told], ignore_index=True)
+        source = ["rated"] * len(rated) + ["text"] * len(told)
         rated_row = self.run.movies.known_rows(mine[MOVIE_ID])
         rating = mine[RATING].to_numpy(np.float32)
         value = told_of_user(self.run.movie_level, rated_row, rating)
@@ -267,7 +269,9 @@ class Recommender:
         reasons = []
         for place, movie_id in enumerate(movie_ids):
             best = largest((exposure if exposure.any() else stars)[place], k)
-            reasons += [(movie_id, "rated", mine[MOVIE_ID].iloc[n], exposure[place, n], stars[place, n]) for n in best]
+            reasons += [
+                (movie_id, source[n], mine[MOVIE_ID].iloc[n], exposure[place, n], stars[place, n]) for n in best
+            ]
             own = content.entries_of(int(movie_row[place]))
             if own.stop > own.start:
                 added = content_part(params, content.feature[own], content.value[own], user)

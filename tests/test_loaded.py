@@ -131,11 +131,19 @@ def test_reasons_are_those_of_the_run(loaded, films):
     expected = films.explain(42, ids[found.movie_row], k=2)
     for row, reasons in zip(found.movie_row, found.reasons, strict=True):
         mine = expected[expected[MOVIE_ID] == ids[row]]
-        rated = mine[mine["source"] == "rated"]["reason"].tolist()
-        content = mine[mine["source"] == "content"]["reason"].tolist()
-        assert [reason[MOVIE_ID] for reason in reasons if reason["source"] == "rated"] == rated
-        assert [reason["feature"] for reason in reasons if reason["source"] == "content"] == content
+        named = [(reason["source"], reason.get("feature", reason.get(MOVIE_ID))) for reason in reasons]
+        assert named == list(zip(mine["source"], mine["reason"], strict=True))
         assert 0 < sum(reason.get("share", 0) for reason in reasons) <= 1
+
+
+def test_movies_that_a_user_only_wrote_about_are_told_from_rated_ones(loaded, films, monkeypatch):
+    monkeypatch.setattr("movierec_jax.serve.loaded.REASONS", 10_000)
+    user = int(films.parts.told[USER_ID].mode()[0])
+    found = loaded.answer([Question(known(user), 1, explain=True)])[0]
+    expected = films.explain(user, loaded.run.movies.ids[found.movie_row], k=10_000)
+    assert "text" in set(expected["source"])
+    named = [(reason["source"], reason.get("feature", reason.get(MOVIE_ID))) for reason in found.reasons[0]]
+    assert named == list(zip(expected["source"], expected["reason"], strict=True))
 
 
 def test_nobody_who_has_rated_nothing_gets_reasons_of_rated_movies(loaded):

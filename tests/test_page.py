@@ -249,6 +249,18 @@ def test_without_reviews_nothing_is_said_of_them(opened):
     assert page.locator(".reviews").count() == 0
 
 
+def test_reasons_tell_films_rated_from_those_written_about(opened):
+    reasons = [{"source": source, "title": title} for source, title in (("text", "Heat"), ("rated", "Alien"))]
+    lines = opened().evaluate(
+        """async (reasons) => {
+            const { reasonLines } = await import(new URL("page/films.js", document.baseURI));
+            return reasonLines(reasons, "they").map((line) => line.textContent);
+        }""",
+        reasons,
+    )
+    assert lines == ["Because they rated Alien", "Because they wrote about Heat"]
+
+
 def test_a_known_user_is_looked_up_and_a_rating_changes_their_list_until_taken_back(opened):
     page = opened("#/user", expected="404")
     assert page.locator("#columns").is_hidden()

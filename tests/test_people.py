@@ -42,6 +42,19 @@ def test_a_history_has_train_alone_and_what_is_seen_has_all_parts(people, recomm
         assert {int(run.movies.ids[row]) for row in people.seen(asker)} == everything
 
 
+def test_texts_that_stand_for_ratings_are_marked_until_their_movie_is_rated(films):
+    people, told = People(films), films.parts.told
+    user = int(told[USER_ID].mode()[0])
+    wrote = set(films.run.movies.rows(told[MOVIE_ID][told[USER_ID] == user]).tolist())
+    history = people.history(Asker(user, {}))
+    assert set(history.movie_row[history.is_text].tolist()) == wrote
+    assert len(history.is_text) == people.num_trained(user) + len(wrote)
+    row = min(wrote)
+    history = people.history(Asker(user, {int(films.run.movies.ids[row]): Rating(5.0, 9)}))
+    assert set(history.movie_row[history.is_text].tolist()) == wrote - {row}
+    assert history.is_text[history.movie_row == row].tolist() == [False]
+
+
 def test_somebody_new_has_no_row_and_what_they_give_alone(people, recommender):
     movie = int(recommender.run.movies.ids[0])
     history = people.history(Asker(None, {movie: Rating(4.0, 7)}))

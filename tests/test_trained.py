@@ -514,6 +514,15 @@ def test_reasons_are_the_strongest_ones_in_their_order(explained):
         pd.testing.assert_frame_equal(other, one.head(2))
 
 
+def test_movies_that_a_user_only_wrote_about_are_told_from_rated_ones(films):
+    told = films.parts.told
+    user = int(told[USER_ID].mode()[0])
+    reasons = films.explain(user, films.run.movies.ids[:500], k=10_000)
+    own = reasons[reasons["source"] != "content"].groupby("source")["reason"].agg(set)
+    assert own["text"] == set(told[MOVIE_ID][told[USER_ID] == user])
+    assert own["rated"] == set(own_train_ratings(films, user)[MOVIE_ID])
+
+
 def test_somebody_new_is_told_why_too(explained):
     new = explained.with_new_users(pd.DataFrame({USER_ID: [1, 1], MOVIE_ID: [501, 503], RATING: [5.0, 4.0]}))
     reasons = new.explain(1, list(range(500, 520)))

@@ -131,12 +131,12 @@ class PlacedMovie(MovieFigures):
 
 
 class Reason(BaseModel):
-    """What speaks for a movie: one that the user has rated, or a feature of its own.
+    """What speaks for a movie: one that the user has rated, or written about alone, or a feature of its own.
 
-    share: of what all rated movies add to its place in the list; stars: what the feature adds to the predicted stars.
+    share: of what all such movies add to its place in the list; stars: what the feature adds to the predicted stars.
     """
 
-    source: Literal["rated", "content"]
+    source: Literal["rated", "text", "content"]
     movie_id: int | str | None = None
     title: str | None = None
     feature: str | None = None

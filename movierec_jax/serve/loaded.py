@@ -263,7 +263,7 @@ class Loaded:
         reasons = []
         for parts, row in zip(added, movie_row.tolist(), strict=True):
             share = parts / max(np.maximum(parts, 0).sum(), SMALLEST)
-            found = [self.rated_reason(int(history.movie_row[n]), float(share[n])) for n in largest(parts, REASONS)]
+            found = [self.movie_reason(history, n, float(share[n])) for n in largest(parts, REASONS)]
             own = content.entries_of(row)
             if own.stop > own.start:
                 parts = content_part(params, content.feature[own], content.value[own], vector)
@@ -272,10 +272,11 @@ class Loaded:
             reasons.append(found)
         return reasons
 
-    def rated_reason(self, row: int, share: float) -> dict[str, Any]:
-        """A rated movie that speaks for another, with its share of what all rated ones add."""
-        card = self.catalogue.card(row)
-        return {"source": "rated", **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(share, 4)}
+    def movie_reason(self, history: History, n: int, share: float) -> dict[str, Any]:
+        """A movie of a history that speaks for another, with its share of what all of them add."""
+        card = self.catalogue.card(int(history.movie_row[n]))
+        source = "text" if history.is_text[n] else "rated"
+        return {"source": source, **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(share, 4)}
 
     def is_selected(
         self, genres: tuple[str, ...], years: tuple[int, ...], min_ratings: int, praised: tuple[str, ...] = ()
@@ -327,7 +328,7 @@ class Loaded:
         for num_pieces in sizes(GROWTH * longest // PIECE_LENGTH, GROWTH, FEWEST_PIECES):
             filling = np.zeros(num_pieces * PIECE_LENGTH, np.int32)
             ratings = filling.astype(np.float32), filling.astype(np.int64)
-            self.encode([History(self.run.users.unknown, filling, *ratings)])
+            self.encode([History(self.run.users.unknown, filling, *ratings, filling > 0)])
         vector = self.encoded([nobody])[0]
         for size in sizes(self.config.max_batch, 2):
             batch = [(Question(nobody, self.longest_list), vector)] * min(size, self.config.max_batch)

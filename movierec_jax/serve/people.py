@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32, Int, Int32, Int64
+from jaxtyping import Bool, Float32, Int, Int32, Int64
 
 from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from movierec_jax.trained import Recommender
@@ -21,12 +21,16 @@ class Rating(NamedTuple):
 
 
 class History(NamedTuple):
-    """What is known of a user: a row, which is the unknown one of somebody new, and ratings of movies of train."""
+    """What is known of a user: a row, which is the unknown one of somebody new, and ratings of movies of train.
+
+    is_text: whether a text of the user's stands for the rating.
+    """
 
     user_row: int
     movie_row: Int32[np.ndarray, " rated"]
     rating: Float32[np.ndarray, " rated"]
     timestamp: Int64[np.ndarray, " rated"]
+    is_text: Bool[np.ndarray, " rated"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +125,7 @@ class People:
             np.concatenate(
                 [*(part.timestamp[place] for part, place in known), column_of(recorded, "timestamp", np.int64)]
             ),
+            np.repeat([False, True, False], [*(len(place) for _, place in known), len(row)]),
         )
 
 

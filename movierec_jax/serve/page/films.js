@@ -152,7 +152,9 @@ export function tellsReviews({ num_texts: count, praise, praised, blamed }) {
 
 /** The reasons of a list for a film, as sentences; who: "you" or "they". */
 export function reasonLines(reasons = [], who = "you") {
-  const rated = reasons.filter(({ source }) => source === "rated").map((reason) => el("b", {}, titleOf(reason)));
+  const [rated, written] = ["rated", "text"].map((kind) => {
+    return reasons.filter(({ source }) => source === kind).map((reason) => el("b", {}, titleOf(reason)));
+  });
   const kinds = new Map();
   for (const { source, feature } of reasons) {
     const [kind, value] = (source === "content" && featureOf(feature)) || [];
@@ -163,6 +165,7 @@ export function reasonLines(reasons = [], who = "you") {
   });
   const lines = [];
   if (rated.length) lines.push(["Because ", who, " rated ", ...listed(rated)]);
+  if (written.length) lines.push(["Because ", who, " wrote about ", ...listed(written)]);
   if (phrases.length) lines.push(["For ", ...listed(phrases).flat()]);
   return lines.map((words) => el("li", {}, words));
 }
