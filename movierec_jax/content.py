@@ -6,10 +6,11 @@ train; the ids after them (cold ones) are then described in the same features.
 Features come in groups: genres, year, tags, each column of a table of the user's. The values of a group are scaled so
 that their squares sum to 1 in each row that has any: 1/sqrt(n) for a set of n. So no group drowns another, however many
 features it has. Only numbers keep their size, since scaling would leave of them nothing but the sign; their squares
-average 1 over the rows of train.
+average 1 over the rows of train. Columns of extra tables with nearly as many features as rows are smaller.
 """
 
 import collections
+import dataclasses
 import functools
 import pathlib
 import re
@@ -48,6 +49,9 @@ AGE_NAMES = ("under 18", "18-24", "25-34", "35-44", "45-49", "50-55", "56+")
 LARGEST_NUMBER = 3.0
 # Words are known by their bucket; of 2,000 different words 4,096 buckets keep some 1,200 apart from all others.
 NUM_BUCKETS = 2**12
+# A column of an extra table tells rows apart, as ids do, if it has more features than so many and than such a share of
+# its rows. Where ratings are many these are learnt by heart, so its values are made so many times as large.
+MANY_FEATURES, MANY_SHARE, SIZE_OF_MANY = 100, 0.1, 0.2
 # Share of texts with a "|" in them from which a column is one of sets.
 SHARE_OF_SETS = 0.1
 
@@ -194,7 +198,7 @@ def place(table: FeatureTable, index: int) -> str:
 
 
 def of_column(label: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int) -> tuple[str, Bags]:
-    """What a column of a table is taken for, "" where it says nothing, and its features; `row` rises."""
+    """What a column of an extra table is taken for, "" where it says nothing, and its features; `row` rises."""
     is_train = row < num_train
     kind = kind_of(values[is_train].dropna())
     if kind in (NUMBERS, DATES):
@@ -206,6 +210,8 @@ def of_column(label: str, row: Int64[np.ndarray, " rows"], values: pd.Series, nu
         part = of_sets(label, row, sets, num_train)
     else:
         part = of_words(label, row, values, num_train)
+    if len(part.names) > max(MANY_FEATURES, MANY_SHARE * len(np.unique(part.row))):
+        part = sized(part, SIZE_OF_MANY)
     return (kind if part.names else ""), part
 
 
@@ -350,6 +356,11 @@ def fitted(bags: Bags, num_train: int, min_rows: int = 1) -> Bags:
     row, value = bags.row[entry], bags.value[entry]
     names = tuple(name for name, kept in zip(bags.names, is_kept, strict=True) if kept)
     return Bags(row, number[bags.feature[entry]], unit_values(row, value), names)
+
+
+def sized(bags: Bags, size: float) -> Bags:
+    """The same features with values so many times as large."""
+    return dataclasses.replace(bags, value=(size * bags.value).astype(np.float32))
 
 
 def unit_values(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from movierec_jax.aspects import sentences_about
-from movierec_jax.content import bags_of, fitted, join, of_numbers, of_words
+from movierec_jax.content import bags_of, fitted, join, of_numbers, of_words, sized
 from movierec_jax.known import levels
 from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, STARS, TEXT, TIMESTAMP, USER_ID, Bags, Opinions
 from movierec_jax.splits import Split, without_pairs
@@ -191,11 +191,6 @@ def review_content(texts: pd.DataFrame, aspects: pd.DataFrame, ids: pd.Index, nu
     order = np.argsort(row, kind="stable")
     words = of_words("review", row[order], of_movie.reset_index(drop=True).iloc[order], num_train)
     return join([*parts, sized(words, WORD_SIZE)])
-
-
-def sized(bags: Bags, size: float) -> Bags:
-    """The same features with values so many times as large."""
-    return dataclasses.replace(bags, value=(size * bags.value).astype(np.float32))
 
 
 def told_ratings(texts: pd.DataFrame, parts: Split, rating_scale: tuple[float, float]) -> pd.DataFrame:

@@ -231,6 +231,24 @@ def test_a_column_is_judged_and_fitted_by_train_alone():
     assert as_dicts(bags)[3] == {}
 
 
+@pytest.mark.parametrize(
+    ("num_rows", "num_features", "square"),
+    [(4, 100, 1), (4, 101, 0.04), (2000, 200, 1), (2000, 201, 0.04)],
+    ids=["few", "many", "few for its rows", "many for its rows"],
+)
+def test_a_column_that_tells_movies_apart_has_small_values(num_rows, num_features, square):
+    members = [[] for _ in range(num_rows)]
+    for number in range(max(num_rows, num_features)):
+        members[number % num_rows].append(f"a{number % num_features}")
+    ids = pd.Index(range(num_rows))
+    table = table_of(ids, keywords=pd.Series(members), extra=pd.Series(["a", "b"] * (num_rows // 2)))
+    bags = movie_content(movies_of(), no_tags(), [table], ids, num_rows, tell=lambda line: None)
+    is_keyword = bags.feature < num_features
+    for which, expected in ((is_keyword, square), (~is_keyword, 1)):
+        squares = np.bincount(bags.row[which], bags.value[which].astype(np.float64) ** 2)
+        np.testing.assert_allclose(squares, expected, rtol=1e-5)
+
+
 # Tables and ids.
 
 
