@@ -97,9 +97,7 @@ def grams_of(texts: Sequence[str], num_buckets: int) -> Grams:
         within = slice(None) if length == 1 else text[: len(gram)] == text[length - 1 :]
         bucket = (mixed(gram[within]) >> np.uint64(64 - bits)).astype(np.int64)
         keys.append(at[: len(gram)][within] | (bucket << PLACE_BITS))
-    # Numbers of half the size are sorted in half the time.
-    fits = len(texts) << (bits + PLACE_BITS) <= 2**32
-    key = np.sort(np.concatenate(keys, dtype=np.uint32 if fits else np.int64, casting="unsafe"))
+    key = np.sort(np.concatenate(keys))
     gram_key = key >> PLACE_BITS
     is_last = np.ones(len(key), bool)
     is_last[:-1] = gram_key[1:] != gram_key[:-1]
