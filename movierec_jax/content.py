@@ -6,7 +6,7 @@ train; the ids after them (cold ones) are then described in the same features.
 Features come in groups: genres, year, tags, each column of a table of the user's. The values of a group are scaled so
 that their squares sum to 1 in each row that has any: 1/sqrt(n) for a set of n. So no group drowns another, however many
 features it has. Only numbers keep their size, since scaling would leave of them nothing but the sign; their squares
-average 1 over the rows of train. Columns of extra tables with nearly as many features as rows are smaller.
+average 1 over the rows of train. Columns of extra tables with many features for their rows are smaller.
 """
 
 import collections

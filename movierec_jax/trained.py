@@ -241,7 +241,7 @@ class Recommender:
         )
 
     def explain(self, user_id, movie_ids: Iterable, k: int = 3) -> pd.DataFrame:
-        """What speaks for each movie to a user, most first: up to k rated movies, and up to k of its own features.
+        """What speaks for each movie to a user, most first: up to k of the user's, and up to k of its own features.
 
         Columns `movie_id`, `source` ("rated"; "text" for a movie that a text of the user's own stands for; "content"),
         `reason` (the id of a movie, or the name of a feature), `exposure` and `stars`: what it adds to the two that the

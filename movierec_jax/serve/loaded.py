@@ -327,8 +327,8 @@ class Loaded:
         nobody = Asker(None, {})
         for num_pieces in sizes(GROWTH * longest // PIECE_LENGTH, GROWTH, FEWEST_PIECES):
             filling = np.zeros(num_pieces * PIECE_LENGTH, np.int32)
-            ratings = filling.astype(np.float32), filling.astype(np.int64)
-            self.encode([History(self.run.users.unknown, filling, *ratings, filling > 0)])
+            ratings = (filling.astype(kind) for kind in (np.float32, np.int64, bool))
+            self.encode([History(self.run.users.unknown, filling, *ratings)])
         vector = self.encoded([nobody])[0]
         for size in sizes(self.config.max_batch, 2):
             batch = [(Question(nobody, self.longest_list), vector)] * min(size, self.config.max_batch)
