@@ -17,9 +17,10 @@ from typing import Any, TypeVar, cast
 
 from absl import app, flags, logging
 
-from movierec_jax.config import Config, as_flag
-from movierec_jax.programs import keep_programs
-from movierec_jax.schema import InputError, Interrupted
+from movierec_jax.compile_cache import keep_programs
+from movierec_jax.config import Config
+from movierec_jax.errors import InputError, Interrupted
+from movierec_jax.settings import as_flag
 
 T = TypeVar("T")
 

@@ -4,16 +4,17 @@ Each field carries the help text of its flag; a field's name is the flag's name.
 """
 
 import dataclasses
-import json
 import math
-import re
-import types
-import typing
-from typing import Any, TypeVar
+from typing import Any
 
-from movierec_jax.schema import InputError
-
-T = TypeVar("T")
+from movierec_jax.errors import InputError
+from movierec_jax.settings import (
+    as_flag,
+    choose,
+    require,
+    require_diversity,
+    setting,
+)
 
 # Steps of an epoch unless the batch size is given. Every step looks at all histories, so a batch of a fixed share of
 # the ratings keeps the cost of an epoch in proportion to them.
@@ -21,20 +22,20 @@ STEPS_PER_EPOCH = 20
 
 # Epochs unless they are given: of small data, and how they grow with the number of ratings.
 SMALL_DATA = 100_000
+
 SMALL_DATA_EPOCHS = 12
+
 EPOCHS_POWER = 0.22
 
 # Users of a step's error over the whole catalogue unless their number is given: a share of all.
 USER_BLOCKS = 10
+
 # Numbers of a table of these users by all movies (128 MiB as float32) up to which a step makes it: it costs the least
 # where catalogues are small.
 TABLE_NUMBERS = 2**25
 
 # Ratings of a batch, for each user and movie of train, up to which a step takes their rows alone from the tables.
 RATINGS_PER_ROW = 0.5
-
-# Has where processes meet, and which is which, be found out.
-AUTO = "auto"
 
 # What the error over the whole catalogue may take for a hit.
 HITS = ("rated", "relevant", "graded")
@@ -64,74 +65,20 @@ DEFAULT_WORKDIR = "runs/default"
 
 # Folder beside the workdir for what was read from files of at least so many bytes, and the bytes that it may hold.
 CACHE_FOLDER = ".ratings_cache"
+
 CACHED_FROM_BYTES = 2**24
+
 CACHE_BYTES = 2**32
 
 # What the data itself may tell of movies and users; "zip" is the first digit of the zip code.
 MOVIE_CONTENT = ("genres", "year", "tags", "reviews")
-USER_CONTENT = ("age", "gender", "occupation", "zip")
 
-# What --rate_limit may say.
-RATE = re.compile(r"none|[1-9][0-9]{0,8}/(second|minute|hour|day)")
+USER_CONTENT = ("age", "gender", "occupation", "zip")
 
 # Movies for each user where nothing else is asked for and the catalogue has as many.
 FILE_TOP_K = 100
+
 TABLE_TOP_K = 10
-
-# What our model is compared with; each is a file in benchmark/peers.
-PEERS = (
-    "biases",
-    "surprise_baseline",
-    "surprise_knn",
-    "surprise_svd",
-    "surprise_svdpp",
-    "myfm_mf",
-    "myfm_svdpp",
-)
-
-
-# What our lists are compared with; each is a file in benchmark/rankers.
-RANKERS = ("popularity", "item_knn", "ease", "implicit_als", "implicit_bpr")
-
-# What our sentiment is compared with; each is a file in benchmark/classifiers.
-CLASSIFIERS = ("tfidf_logistic", "tfidf_logistic_c10", "vader")
-
-SUITES = (
-    "stars",
-    "ablation",
-    "cold",
-    "ranking",
-    "ranking_new_users",
-    "first_ratings",
-    "sentiment",
-    "reviews",
-    "speed",
-)
-
-# What the suite `speed` measures; each is a file in benchmark/speed.
-MEASURES = ("limits", "training", "sizes", "scoring", "reading", "start_up")
-
-
-def setting(default: Any, help: str) -> Any:
-    """A dataclass field with its default and the help text of its flag."""
-    return dataclasses.field(default=default, metadata={"help": help})
-
-
-def require(is_met: bool, flag: str, found: Any, expected: str) -> None:
-    """Raises InputError in the flag's name unless the condition holds."""
-    if not is_met:
-        raise InputError(f"--{flag}={as_flag(found)}: must be {expected}")
-
-
-def require_diversity(flag: str, found: float) -> None:
-    """Raises InputError unless a list can be made as diverse as that."""
-    require(0 <= found < 1, flag, found, "0 or more and below 1")
-
-
-def choose(flag: str, found: str, choices: tuple[str, ...]) -> None:
-    """Raises InputError unless `found` is one of the choices."""
-    if found not in choices:
-        raise InputError(f"--{flag}={found}: must be one of {', '.join(choices)}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -415,70 +362,6 @@ class ScoreConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class ServeConfig:
-    """Where the service listens, whom it answers, and how much it takes on."""
-
-    host: str = setting("127.0.0.1", "address to listen at; this machine alone unless another is given")
-    port: int = setting(8000, "port to listen at; 0 takes a free one")
-    max_k: int = setting(100, "movies of a list at most")
-    max_ratings: int = setting(1000, "ratings, or pairs to predict, in one request at most")
-    max_body_bytes: int = setting(2**20, "bytes of a request's body at most")
-    batch_ms: float = setting(
-        0.0, "milliseconds for which a list waits for others to be worked on with it, beside those that wait already"
-    )
-    max_batch: int = setting(16, "lists worked on together at most")
-    max_waiting: int = setting(256, "lists that may wait; those beyond are refused with 503 and Retry-After")
-    rate_limit: str | None = setting(
-        "100/second", "requests of each client, such as 100/second or 5000/minute; none lifts the limit"
-    )
-    tokens_file: str | None = setting(
-        None, "text file of bearer tokens, one on each line, of which a request then needs one; without it none does"
-    )
-    cors_origins: tuple[str, ...] = setting(
-        (), "other origins whose pages may ask, such as https://example.org; empty: none"
-    )
-    allowed_hosts: tuple[str, ...] = setting(
-        (), "names by which requests may call the service; empty: any, or this machine's where it alone is listened to"
-    )
-    reload_seconds: float = setting(5.0, "how often to look for a new checkpoint; 0: never")
-
-    def __post_init__(self):
-        require(0 <= self.port < 2**16, "port", self.port, "0 to 65535")
-        for flag in ("max_k", "max_ratings", "max_body_bytes", "max_batch", "max_waiting"):
-            require(getattr(self, flag) >= 1, flag, getattr(self, flag), "1 or more")
-        require(0 <= self.batch_ms <= 1000, "batch_ms", self.batch_ms, "0 to 1000")
-        is_rate = self.rate_limit is None or RATE.fullmatch(self.rate_limit) is not None
-        require(is_rate, "rate_limit", self.rate_limit, "a number per second, minute, hour or day, or none")
-        require(0 <= self.reload_seconds < math.inf, "reload_seconds", self.reload_seconds, "0 or more")
-
-
-@dataclasses.dataclass(frozen=True)
-class SentimentConfig:
-    """What texts are taken apart into, and how their sentiment is learnt."""
-
-    num_buckets: int = setting(2**22, "numbers that n-grams are told apart by, a power of two; fewer take less memory")
-    min_texts: int = setting(3, "texts that must have an n-gram for it to count")
-    smoothing: float = setting(20.0, "texts of either kind that are taken to have each n-gram besides those that do")
-    epochs: int = setting(3, "passes over the texts, over which the learning rate falls to 0")
-    batch_texts: int = setting(500, "texts in a step at most; of few texts a fiftieth of them")
-    learning_rate: float = setting(0.08, "highest learning rate of Adam")
-    decay: float = setting(0.03, "weight of the squared distances of the weights of n-grams from 1")
-    held_out: float = setting(0.1, "share of the texts that calibrate what the others teach, between 0 and 1")
-    seed: int = setting(0, "seed of the order of texts and of those that are held out")
-
-    def __post_init__(self):
-        is_power = 2**10 <= self.num_buckets <= 2**24 and self.num_buckets.bit_count() == 1
-        require(is_power, "num_buckets", self.num_buckets, "a power of two, 1024 to 16777216")
-        for flag in ("min_texts", "epochs", "batch_texts"):
-            require(getattr(self, flag) >= 1, flag, getattr(self, flag), "1 or more")
-        for flag in ("smoothing", "learning_rate"):
-            require(0 < getattr(self, flag) < math.inf, flag, getattr(self, flag), "above 0")
-        require(0 <= self.decay < math.inf, "decay", self.decay, "0 or more")
-        require(0 < self.held_out < 1, "held_out", self.held_out, "above 0 and below 1")
-        require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
-
-
-@dataclasses.dataclass(frozen=True)
 class DeviceConfig:
     """Which devices do the work. A run may go on, and be scored, on others than those it began on."""
 
@@ -487,99 +370,6 @@ class DeviceConfig:
         "devices along two axes, such as data:4,model:2: users are spread over the first, movies over the second; "
         "without it all devices along data",
     )
-
-
-@dataclasses.dataclass(frozen=True)
-class ProcessConfig:
-    """Which processes do the work together, each on a host of its own."""
-
-    coordinator_address: str | None = setting(
-        None,
-        f"host:port at which process 0 is met by all others, or {AUTO}: it and what follows are found out on TPU pods, "
-        "SLURM, Open MPI and Kubernetes",
-    )
-    num_processes: int | None = setting(None, "how many processes there are")
-    process_id: int | None = setting(None, "which of them this one is, from 0")
-
-    def __post_init__(self):
-        require(self.num_processes is None or self.num_processes >= 1, "num_processes", self.num_processes, "1 or more")
-        if (self.num_processes is None) != (self.process_id is None):
-            raise InputError("--num_processes and --process_id: give both, or neither")
-        if self.num_processes is not None and self.process_id is not None:
-            expected = f"0 to {self.num_processes - 1}, as there are --num_processes={self.num_processes}"
-            require(0 <= self.process_id < self.num_processes, "process_id", self.process_id, expected)
-        if self.coordinator_address == AUTO and self.num_processes is not None:
-            raise InputError(f"--coordinator_address={AUTO}: finds out --num_processes and --process_id; give neither")
-        if self.coordinator_address not in (None, AUTO):
-            is_address = re.fullmatch(r".+:\d+", self.coordinator_address) is not None
-            require(is_address, "coordinator_address", self.coordinator_address, f"{AUTO}, or a host and a port")
-            if self.num_processes is None:
-                raise InputError("--coordinator_address: give --num_processes and --process_id with it")
-
-
-@dataclasses.dataclass(frozen=True)
-class BenchmarkConfig:
-    """What is measured beside what, how often, and where the figures go."""
-
-    suite: str = setting(
-        "stars",
-        "what is measured: stars (how far predicted ratings are off), ablation (the same for the parts of our model), "
-        "cold (the same for movies and users without ratings in train), ranking (how good lists are), "
-        "ranking_new_users (how good lists are for users without ratings in train), first_ratings (the same after "
-        "3, 10 and 30 ratings), sentiment (how well texts are told to praise or blame), reviews (what texts add to "
-        "stars and lists) or speed (how long all takes)",
-    )
-    peers: tuple[str, ...] = setting(PEERS, "recommenders to compare with, by name; empty: none")
-    rankers: tuple[str, ...] = setting(RANKERS, "recommenders whose lists are compared, by name; empty: none")
-    classifiers: tuple[str, ...] = setting(
-        CLASSIFIERS, "what our sentiment is compared with in the suite sentiment, by name; empty: nothing"
-    )
-    texts: str | None = setting(
-        None,
-        "file (CSV, TSV or Parquet, also .gz) of texts that the suite sentiment learns from and is measured on: "
-        "columns of text, of a label or stars, and a split into train and test",
-    )
-    measures: tuple[str, ...] = setting(MEASURES, "what the suite speed measures, by name")
-    repeats: int = setting(5, "times that the suite speed takes each figure, and the suite sentiment our speed")
-    num_ratings: int = setting(5_000_000, "synthetic ratings that the suite speed reads")
-    seeds: tuple[int, ...] | None = setting(
-        None, "make every fit once with each of these seeds, such as 0,1,2; without it, with --seed alone"
-    )
-    output: str = setting("runs/benchmark", "folder for the table as Markdown and JSON; made if missing")
-
-    def __post_init__(self):
-        choose("suite", self.suite, SUITES)
-        for name in self.peers:
-            choose("peers", name, PEERS)
-        for name in self.rankers:
-            choose("rankers", name, RANKERS)
-        for name in self.classifiers:
-            choose("classifiers", name, CLASSIFIERS)
-        for name in self.measures:
-            choose("measures", name, MEASURES)
-        require(self.repeats >= 1, "repeats", self.repeats, "1 or more")
-        require(self.num_ratings >= 1, "num_ratings", self.num_ratings, "1 or more")
-        lists = {"seeds": self.seeds or ()}
-        lists |= {name: getattr(self, name) for name in ("peers", "rankers", "classifiers", "measures")}
-        for flag, found in lists.items():
-            require(len(set(found)) == len(found), flag, found, "different from each other")
-        require(all(0 <= seed < 2**32 for seed in self.seeds or ()), "seeds", self.seeds, "0 to 4294967295")
-
-
-@dataclasses.dataclass(frozen=True)
-class TuneConfig:
-    """Which settings are tried out, how often, and where the trials are kept."""
-
-    tune: tuple[str, ...] = setting(
-        ("learning_rate", "embedding_decay", "bias_decay", "explicit_decay", "implicit_decay", "uncertainty"),
-        "settings to find",
-    )
-    trials: int = setting(30, "trials to make in this run, beside those that the study has")
-    study: str = setting("runs/tune.db", "SQLite file of all trials; made if missing")
-
-    def __post_init__(self):
-        require(len(self.tune) > 0, "tune", self.tune, "names of settings")
-        require(self.trials >= 1, "trials", self.trials, "1 or more")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -606,44 +396,6 @@ class Config:
         return Config(**sections)
 
 
-def to_json(config: Any) -> dict[str, Any]:
-    """A config as plain JSON values, section by section."""
-    return json.loads(json.dumps(dataclasses.asdict(config)))
-
-
-def from_json(kind: type[T], values: Any, where: str) -> T:
-    """The config of the given kind from its JSON values.
-
-    Raises InputError naming the file (`where`) and the key that is missing, unknown or of another type.
-    """
-    if not isinstance(values, dict):
-        raise InputError(f"{where}: {values!r} where an object of settings was expected")
-    hints = typing.get_type_hints(kind)
-    odd = [name for name in (*hints, *values) if (name in hints) != (name in values)]
-    if odd:
-        state = "unknown" if odd[0] in values else "missing"
-        raise InputError(f"{where}: setting {odd[0]!r} is {state}; it has been edited, or written by another version")
-    settings = {name: from_json_value(hint, values[name], f"{where}: {name}") for name, hint in hints.items()}
-    try:
-        return kind(**settings)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
-
-
-def from_json_value(hint: Any, value: Any, where: str) -> Any:
-    """One setting from JSON, where lists stand for tuples. Raises InputError for a value of another type."""
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-        return from_json(hint, value, where)
-    for choice in typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,):
-        if typing.get_origin(choice) is tuple and isinstance(value, list):
-            return tuple(from_json_value(typing.get_args(choice)[0], item, where) for item in value)
-        if choice is float and type(value) is int:
-            return float(value)
-        if type(value) is choice:
-            return value
-    raise InputError(f"{where} is {value!r}; expected {getattr(hint, '__name__', hint)}")
-
-
 def differences(ours: Config, theirs: Config) -> list[str]:
     """The settings in which two configs differ, as "--flag=ours, theirs was theirs"."""
     rows = []
@@ -655,14 +407,3 @@ def differences(ours: Config, theirs: Config) -> list[str]:
             if getattr(one, field.name) != getattr(other, field.name)
         ]
     return rows
-
-
-def as_flag(value: Any) -> str:
-    """A setting as it is written on the command line."""
-    if isinstance(value, tuple):
-        return ",".join(as_flag(item) for item in value)
-    if value is None:
-        return "unset"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -1,395 +1,204 @@
-"""One step, many steps as one program, and epochs one after another."""
+"""One training run from ratings to report, top to bottom.
 
-import concurrent.futures
-import functools
-import math
+read -> clean -> split -> (go on from a checkpoint) -> epochs -> evaluate the best -> report
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
-from jax.sharding import Mesh
-from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, Float, Float32, Int, Int32
+from tensorboardX import SummaryWriter
+from tqdm import tqdm
 
-from movierec_jax import batch_rows, batches
-from movierec_jax.blocks import block_of_steps
-from movierec_jax.config import TrainConfig
-from movierec_jax.hiding import Catalogue, Told, catalogue_of, error_over_catalogue
-from movierec_jax.luck import uniform_at
-from movierec_jax.model import Encoded, Members, Seen, as_new, encode, mean_stars, seen
-from movierec_jax.objective import Drawn, decay, drawn_by, exposure_decay, squared_error, variance
-from movierec_jax.pairs import pairs_at_once, sum_over_pairs
-from movierec_jax.progress import EpochRecord, Progress, StepErrors, record_of, require_finite, since_now
-from movierec_jax.recipe import Recipe, TrainState, member_keys, new_state, nothing_seen, shapes_of_state
-from movierec_jax.schema import Batch, Known, Ratings, Rows, UserBlocks
-from movierec_jax.sharding import blocks_shardings, grid_of, held, known_shardings, placed, put, steps_shardings
+from movierec_jax.config import Config, DeviceConfig
+from movierec_jax.data.files import read_json, write_json
+from movierec_jax.data.schema import MOVIE_ID, RATING
+from movierec_jax.data.storage import at_hand, is_url
+from movierec_jax.errors import InputError
+from movierec_jax.evaluation.evaluate import evaluate
+from movierec_jax.evaluation.plots import save_plots
+from movierec_jax.evaluation.report import build_report, closing_table, time_note
+from movierec_jax.model.sharding import new_mesh
+from movierec_jax.runs import distributed
+from movierec_jax.runs.checkpoint import Checkpoints
+from movierec_jax.runs.interrupt import StopRequest, interruptible
+from movierec_jax.runs.prepare import cache_of, prepare
+from movierec_jax.runs.run import Run
+from movierec_jax.runs.workdir import open_workdir
+from movierec_jax.training.loop import begin, go_on
+from movierec_jax.training.progress import EpochRecord, Progress, best_record, is_finished
 
-# Tell the random numbers of hiding from all others: what is hidden from the towers, and from exposure.
-HIDING = 0x5EED
-HIDING_EXPOSED = 0xE5ED
+# How much work a kill may cost where no epoch has to be kept for its validation RMSE.
+SAVE_SECONDS = 10.0
 
-# The parts of the model whose parameters have rows for users and movies.
-ROWS_OF = (*batch_rows.TOWERS, "exposure")
-
-# Ratings, in the mean, by which a step knows the users whom it takes for new.
-NEW_USER_RATINGS = 10.0
+ALL_DEVICES = DeviceConfig()
 
 
-class Steps(NamedTuple):
-    """What some steps of an epoch are made of besides what is known; arrays may hold more than these steps.
+def train_run(
+    config: Config, workdir: str | os.PathLike, *, overwrite: bool = False, devices: DeviceConfig = ALL_DEVICES
+) -> dict:
+    """Trains the run of a workdir, or goes on with it, and returns its report, as report.json has it;
+    of many processes the first does, which writes it.
 
-    num_steps: how many they are. place: which steps of the epoch.
-    step_of_rating: as `batches.steps_of` has it; None where no history is looked at.
-    block: of users, for the error over the whole catalogue.
-    rows: those of each batch, where steps are by rows; else None.
+    devices: those that do it; a run may have been begun on others.
+    Raises InputError for input that cannot be used, with the workdir as it was before, and Interrupted after SIGTERM
+    or SIGINT.
     """
-
-    num_steps: Int32[Any, ""]
-    place: Int32[Any, " steps"]
-    batches: Batch
-    step_of_rating: Int[Any, " ratings"] | None
-    block: Int32[Any, " steps"]
-    rows: Rows | None = None
-
-
-# The users or movies of some pairs, and how many ratings of each train has.
-Counted = tuple[Encoded, Float[Array, " batch"]]
+    if is_url(workdir) and distributed.are_many():
+        raise InputError(
+            f"--workdir={workdir}: many processes need one that all can reach as a folder; mount the bucket"
+        )
+    with at_hand(workdir) as (folder, send):
+        return train_in(folder, str(workdir), send, config, overwrite=overwrite, devices=devices)
 
 
-class Errors(NamedTuple):
-    """Of a step or of many: the mean squared error of the stars, and a user's squared error over the catalogue."""
-
-    stars: Float[Any, "*steps"]
-    catalogue: Float[Any, "*steps"]
-
-
-def begin(train: Ratings, known: Known, *, recipe: Recipe) -> TrainState:
-    """The state before the first step, made while another thread compiles the epochs that `fit` will run.
-
-    Either takes seconds, most of them in XLA, which lets other threads work.
-    """
-    blocks = recipe.user_blocks(train)
-    steps = next(steps_of_epoch(train, blocks, 0, recipe))
-
-    def compile_steps() -> None:
-        state = shapes_of_state(recipe)
-        data = data_on_devices(known, blocks, recipe.model.mesh)
-        train_steps.lower(state, on_devices(steps, recipe.model.mesh), *data, recipe=recipe).compile()
-
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as background:
-        compiled = background.submit(compile_steps)
-        state = jax.block_until_ready(new_state(recipe))
-        compiled.result()
-    return state
-
-
-def steps_of_epoch(
-    train: Ratings,
-    blocks: UserBlocks | None,
-    epoch: int,
-    recipe: Recipe,
-    first_step: int = 0,
-) -> Iterator[Steps]:
-    """The steps of an epoch, counted from 0, some at a time, from the first that is asked for: a function of the seed.
-
-    All are alike in shape (`batches.most_rows` says how surely), and as few as hold `ratings_at_once`, so that memory
-    does not grow with the ratings.
-    """
-    config, model, batch_size = recipe.config, recipe.model, recipe.batch_size
-    order = batches.epoch_order(len(train), config.seed, epoch)
-    num_steps = batches.num_steps(len(train), batch_size)
-    at_once = batches.steps_at_once(len(train), batch_size, config.ratings_at_once)
-    step_of_rating = batches.steps_of(order, batch_size) if model.config.history else None
-    num_blocks = 1 if blocks is None else len(blocks.user)
-    block = block_of_steps(num_blocks, config.seed, epoch * num_steps, num_steps)
-    sides = (train.user_row, model.num_users), (train.movie_row, model.num_movies)
-    counts = [np.bincount(row, minlength=num_rows) for row, num_rows in sides] if recipe.is_by_rows else []
-    if model.mesh is not None:
-        grid = grid_of(model.mesh)
-        ranges = grid.ranges(*model.table_rows)
-        width = batches.most_in_cell(np.bincount(grid.cell(train.user_row, train.movie_row, ranges)), batch_size)
-    for first in range(first_step, num_steps, at_once):
-        places, rows = order[first * batch_size : (first + at_once) * batch_size], None
-        stacked = batches.stack_batches(train, places, batch_size)
-        if recipe.is_by_rows:
-            stacked, rows = batches.by_rows(stacked, *counts)
-        elif model.mesh is not None:
-            stacked = batches.in_cells(stacked, grid, ranges, width)
-        num_here = len(stacked.weight)
-        place = np.arange(first, first + num_here, dtype=np.int32)
-        of_step = place, stacked, block[place], rows
-        place, stacked, of_users, rows = jax.tree.map(lambda column: batches.filled_up(column, at_once), of_step)
-        yield Steps(np.int32(num_here), place, stacked, step_of_rating, of_users, rows)
-
-
-def on_devices(steps: Steps, mesh: Mesh | None) -> Steps:
-    """The same where a mesh has them: of the batches each device has what is in its cell."""
-    return jax.device_put(steps) if mesh is None else put(steps, steps_shardings(steps, mesh))
-
-
-def data_on_devices(known: Known, blocks: UserBlocks | None, mesh: Mesh | None) -> tuple[Known, UserBlocks | None]:
-    """What is known and the blocks of users, where a mesh has them."""
-    if mesh is None:
-        return jax.device_put((known, blocks))
-    known = put(known, known_shardings(known, mesh))
-    return known, None if blocks is None else put(blocks, blocks_shardings(blocks, mesh))
-
-
-def hiding_key(config: TrainConfig) -> Array:
-    """The random key of what is hidden from all members; none of theirs, which are `split` from the seed's key."""
-    return jax.random.key(config.seed ^ HIDING)
-
-
-def train_step(
-    state: TrainState,
-    batch: Batch,
-    users: Seen,
-    movies: Seen,
-    catalogue: Catalogue | Told | None,
-    known: Known,
+def train_in(
+    folder: pathlib.Path,
+    workdir: str,
+    send: Callable[[], None],
+    config: Config,
     *,
-    recipe: Recipe,
-    drawn: Drawn | None = None,
-) -> tuple[TrainState, Errors]:
-    """The state after one step of Adam, and the errors before it, means over all members.
-
-    users, movies: what is seen of them without the ratings of the batch. drawn: as `decay` has it.
-    """
-    config, model = recipe.config, recipe.model
-    num_ratings = jnp.sum(batch.weight)
-    columns = Pairs(batch.moment, batch.rating, batch.weight, batch.number)
-    counts = known.user_count, known.movie_count
-    # The first dense layer is worked out for each row, or for each pair where there are fewer pairs.
-    is_layered = len(users.has_row) + len(movies.has_row) <= len(batch.weight)
-    # Moments are rows of the towers: their gradients, as large as all moments, are not to be added up many times.
-    at_once = len(batch.weight) if model.num_moments else pairs_at_once(recipe.platform)
-    error_of_pairs = functools.partial(pairs_error, recipe=recipe, is_layered=is_layered)
-
-    def objective(params, key):
-        sides = model.apply({"params": params}, users, movies, method="sides")
-        if is_layered:
-            sides = model.apply({"params": params}, *sides, method="layered")
-        of_pairs = params if model.num_moments else {name: params[name] for name in params if name not in ROWS_OF}
-        rows = batch.user_row, batch.movie_row
-        tables = tuple(zip(sides, counts, strict=True))
-        sums = sum_over_pairs(error_of_pairs, at_once, model.mesh, of_pairs, tables, rows, columns, key)
-        error_and_spread, error = (total / num_ratings for total in sums)
-        total = error_and_spread + decay(params, known, config, drawn)
-        if catalogue is None:
-            return total, Errors(error, jnp.zeros(()))
-        told = error_over_catalogue(params, catalogue, recipe)
-        total += told + exposure_decay(params["exposure"], known, config, recipe.hidden_share, model.num_movies)
-        return total, Errors(error, told)
-
-    def member_step(params, opt_state, key):
-        gradient, errors = jax.grad(objective, has_aux=True)(params, jax.random.fold_in(key, state.step))
-        updates, opt_state = recipe.optimizer.update(gradient, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state, errors
-
-    params, opt_state, errors = jax.vmap(member_step)(state.params, state.opt_state, member_keys(config))
-    new = TrainState(step=state.step + 1, params=params, opt_state=opt_state)
-    return placed(new, model.mesh), jax.tree.map(jnp.mean, errors)
-
-
-class Pairs(NamedTuple):
-    """What there is of the pairs of a batch besides their rows, as `Batch` has it."""
-
-    moment: Int32[Array, "batch moments"]
-    rating: Float[Array, " batch"]
-    weight: Float[Array, " batch"]
-    number: Int32[Array, " batch"]
-
-
-def pairs_error(
-    params: optax.Params, users: Counted, movies: Counted, pairs: Pairs, key: Array, *, recipe: Recipe, is_layered: bool
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The squared errors of some pairs added up, with what uncertain factors add to them and without.
-
-    What dropout leaves of a pair is a function of the key and the pair's number.
-    """
-    apply = functools.partial(recipe.model.apply, {"params": params})
-    (user, user_count), (movie, movie_count) = users, movies
-    if not is_layered:
-        user, movie = apply(user, movie, method="layered")
-
-    def of_pair(user, movie, moment, number):
-        rngs = {"dropout": jax.random.fold_in(key, number)}
-        return apply(user, movie, moment, is_training=True, rngs=rngs, method="pairs")
-
-    stars, user, movie = jax.vmap(of_pair)(user, movie, pairs.moment, pairs.number)
-    error = jnp.sum(pairs.weight * squared_error(stars, pairs.rating))
-    spread = jnp.sum(pairs.weight * variance(user, movie, user_count, movie_count))
-    return error + recipe.config.uncertainty * spread, error
-
-
-@functools.partial(jax.jit, static_argnames="recipe", donate_argnames="state")
-def train_steps(
-    state: TrainState, steps: Steps, known: Known, blocks: UserBlocks | None, *, recipe: Recipe
-) -> tuple[TrainState, Errors]:
-    """The state after these steps, and each step's errors; those of no step are 0.
-
-    A rating is left out of all histories in the step that predicts it. `cold_share` of the users and, where there is
-    content, of the movies, by chance in each step, are known as new ones will be: movies by their content alone, users
-    also by a few of their ratings (Volkovs, Yu, Poutanen 2017, "DropoutNet").
-    """
-    if steps.rows is not None:
-        return train_steps_by_rows(state, steps, known, recipe)
-    model, cold_share = recipe.model, recipe.config.cold_share
-    layouts = known.by_user, known.by_movie
-    step_of_rating = steps.step_of_rating
-    if step_of_rating is not None:
-        luck_by_user, luck_by_movie = (uniform_at(hiding_key(recipe.config), links.link) for links in layouts)
-        step_by_user, step_by_movie = (step_of_links(step_of_rating, links.link) for links in layouts)
-    else:
-        # No rating is looked at.
-        luck_by_user, luck_by_movie = step_by_user, step_by_movie = [-jnp.ones(links.link.shape) for links in layouts]
-
-    def step(state, inputs):
-        place, batch, block = inputs
-        counts = ((of_rating != place) & (of_rating >= 0) for of_rating in (step_by_user, step_by_movie))
-        users, movies = seen(known, *counts, mesh=model.mesh)
-        user_key, movie_key = jax.random.split(jax.random.fold_in(hiding_key(recipe.config), state.step))
-        if cold_share and ("user" in model.config.history or model.num_user_features):
-            users = as_new(users, cold_share, NEW_USER_RATINGS, (luck_by_user, luck_by_movie), user_key)
-        if cold_share and model.num_movie_features:
-            movies = as_new(movies, cold_share, 0.0, (luck_by_movie, luck_by_user), movie_key)
-        catalogue = None
-        if blocks is not None:
-            key = jax.random.fold_in(jax.random.key(recipe.config.seed ^ HIDING_EXPOSED), state.step)
-            catalogue = catalogue_of(jax.tree.map(lambda column: column[block], blocks), key, recipe)
-        return train_step(state, batch, users, movies, catalogue, known, recipe=recipe)
-
-    state, errors = scan_some(step, state, (steps.place, steps.batches, steps.block), steps.num_steps)
-    return state, held(errors, model.mesh, P())
-
-
-def step_of_links(
-    step_of_rating: Int[Array, " ratings"], link: Int32[Array, "length pieces"]
-) -> Int[Array, "length pieces"]:
-    """The step that predicts each link: -1 for filling, and one that never comes for links that are no ratings."""
-    never = jnp.iinfo(step_of_rating.dtype).max
-    return jnp.where(link < 0, -1, step_of_rating.at[link].get(mode="fill", fill_value=never))
-
-
-def train_steps_by_rows(state: TrainState, steps: Steps, known: Known, recipe: Recipe) -> tuple[TrainState, Errors]:
-    """The same where a step needs no rows but those of its batch, which has their places in `rows` for rows."""
-
-    def step(state_and_done, batch_and_rows):
-        state, done = state_and_done
-        batch, rows = batch_and_rows
-        local = batch_rows.take(state, rows, done, recipe)
-        own_recipe, own_known = batch_rows.of_rows(recipe, known, rows)
-        drawn, nothing = drawn_by(batch, own_known), nothing_seen(own_recipe.model)
-        local, errors = train_step(local, batch, *nothing, None, own_known, recipe=own_recipe, drawn=drawn)
-        return batch_rows.put(state, local, rows, done), errors
-
-    start = state, batch_rows.all_done(state, recipe)
-    (state, done), errors = scan_some(step, start, (steps.batches, steps.rows), steps.num_steps)
-    return batch_rows.settle(state, done, recipe), errors
-
-
-def scan_some(step, start, inputs, num_steps: Int32[Array, ""]) -> tuple[Any, Errors]:
-    """What `jax.lax.scan` gives for the first `num_steps` of the inputs; errors of no step are 0."""
-
-    def add(place, state_and_errors):
-        state, errors = state_and_errors
-        state, error = step(state, jax.tree.map(lambda column: column[place], inputs))
-        return state, jax.tree.map(lambda column, value: column.at[place].set(value), errors, error)
-
-    length = len(jax.tree.leaves(inputs)[0])
-    return jax.lax.fori_loop(0, num_steps, add, (start, Errors(*jnp.zeros((2, length)))))
-
-
-@functools.partial(jax.jit, static_argnames="recipe")
-def squared_errors(params: Members, batches: Batch, known: Known, *, recipe: Recipe) -> Float[Array, " steps"]:
-    """The sum of squared errors of each batch, with predictions held to the rating scale and without dropout."""
-    users, movies = encode(params, known, model=recipe.model)
-
-    def batch_error(batch: Batch):
-        pairs = users[:, batch.user_row], movies[:, batch.movie_row]
-        stars = mean_stars(params, *pairs, batch.moment, model=recipe.model)
-        return jnp.sum(batch.weight * squared_error(jnp.clip(stars, *recipe.rating_scale), batch.rating))
-
-    return jax.lax.map(batch_error, batches)
-
-
-def fit(
-    state: TrainState, train: Ratings, valid: Ratings, known: Known, *, recipe: Recipe
-) -> Iterator[tuple[TrainState, EpochRecord]]:
-    """Trains from the state's epoch to the config's last, yielding after each epoch, as `go_on` does."""
-    for trained, progress in go_on(state, Progress(), train, valid, known, recipe=recipe):
-        if progress.is_at_epochs_end:
-            yield trained, progress.records[-1]
-
-
-def go_on(
-    state: TrainState, progress: Progress, train: Ratings, valid: Ratings, known: Known, *, recipe: Recipe
-) -> Iterator[tuple[TrainState, Progress]]:
-    """Trains from the state's step to the last, yielding after the steps that are taken at once, and after each epoch.
-
-    The yielded state is given up to the next steps: whoever wants to keep it copies it before asking for more. A thread
-    builds the next batches while the device works on these. Whoever goes on from a state and the progress that were
-    yielded together gets what comes after, bit for bit. Raises InputError where the error is not a number, naming the
-    step.
-    """
-    num_steps = batches.num_steps(len(train), recipe.batch_size)
-    blocks = recipe.user_blocks(train)
-    valid_batches = batches.stack_batches(valid, np.arange(len(valid)), recipe.batch_size) if len(valid) else None
-    done = int(state.step)
-    upcoming = ahead(steps_from(done, train, blocks, recipe))
-    known, blocks = data_on_devices(known, blocks, recipe.model.mesh)
+    overwrite: bool,
+    devices: DeviceConfig,
+) -> dict:
+    """The same in a folder that people know by the name of `workdir`; send: called when something is worth keeping."""
     start = time.perf_counter()
-    for weight, steps in upcoming:
-        state, errors = train_steps(state, steps, known, blocks, recipe=recipe)
-        since = progress.since + added_up(errors, weight, first=done)
-        done += len(weight)
-        if done % num_steps:
-            progress = Progress(progress.records, since_now(since, start))
-        else:
-            valid_rmse = None
-            if valid_batches is not None:
-                valid_rmse = rmse_of(state.params, valid_batches, known, recipe)
-                require_finite(np.array([valid_rmse]), "validation RMSE after epoch", first=done // num_steps)
-            record = record_of(since_now(since, start), done // num_steps, done, valid_rmse)
-            progress = Progress((*progress.records, record))
-        yield state, progress
-        start = time.perf_counter()
+    goes_on = f"The same command{', without --overwrite,' if overwrite else ''} goes on: --workdir={workdir}"
+    with interruptible(goes_on) as stop, distributed.errors_named(goes_on):
+        mesh = new_mesh(devices.mesh)
+        run = prepare(config, cache_of(folder), mesh)
+        data_seconds = time.perf_counter() - start
+        stop.raise_if_asked()
+        open_workdir(folder, run, overwrite=overwrite)
+        if distributed.first_says((folder / "report.json").exists()):
+            print(f"{workdir} holds this run, finished; --overwrite starts it anew")
+            return read_json(folder / "report.json")
+        send()
+        with contextlib.closing(Checkpoints(folder, on_saved=send)) as checkpoints:
+            records = train(run, folder, checkpoints, stop)
+    train_seconds = time.perf_counter() - start - data_seconds
+    if distributed.are_many():
+        # What is left is little, and the first does it with its own devices.
+        run = dataclasses.replace(run, mesh=new_mesh(devices=jax.local_devices()))
+    report: dict[str, Any] = {}
+    with distributed.errors_named(goes_on):
+        if distributed.is_first():
+            report = write_report(folder, run, records, data_seconds, train_seconds)
+            seconds = report["seconds"]["total"]
+            print(f"{seconds:.1f} s (imports apart); report, plots and checkpoints in {workdir}")
+        distributed.wait_for_all("report written")
+    return report
 
 
-def steps_from(
-    first_step: int, train: Ratings, blocks: UserBlocks | None, recipe: Recipe
-) -> Iterator[tuple[Float32[np.ndarray, " steps"], Steps]]:
-    """The steps of all epochs from one on, where the devices have them, with the ratings of each."""
-    num_steps = batches.num_steps(len(train), recipe.batch_size)
-    for epoch in range(first_step // num_steps, recipe.epochs):
-        first = max(0, first_step - epoch * num_steps)
-        for steps in steps_of_epoch(train, blocks, epoch, recipe, first_step=first):
-            weight = steps.batches.weight[: steps.num_steps].sum(axis=1)
-            yield weight, on_devices(steps, recipe.model.mesh)
+def write_report(
+    workdir: pathlib.Path, run: Run, records: Sequence[EpochRecord], data_seconds: float, train_seconds: float
+) -> dict[str, Any]:
+    """Measures the best epoch of a run on its test part; leaves report and plots, and returns the report."""
+    start, config = time.perf_counter(), run.config
+    with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
+        params = checkpoints.best_params(run.recipe, warn=print)
+    evaluation = evaluate(run, params, run.parts.test, config.evaluation)
+    print(f"\ntest part{time_note(config)}: {closing_table(evaluation)}\n")
+    movie_row = run.movies.rows(run.parts.test[MOVIE_ID])
+    rating = run.parts.test[RATING].to_numpy()
+    save_plots(workdir / "plots", records, evaluation.predicted, rating, run.known.movie_count[movie_row])
+    seconds = {"data": data_seconds, "train": train_seconds, "evaluate": time.perf_counter() - start}
+    seconds["total"] = sum(seconds.values())
+    num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
+    report = build_report(run, records, evaluation, seconds, num_parameters)
+    write_json(workdir / "report.json", report)
+    return report
 
 
-def added_up(errors: Errors, weight: Float32[np.ndarray, " steps"], first: int) -> StepErrors:
-    """The errors of steps, of which `first` come before; raises InputError naming one that is not a number."""
-    stars, catalogue = (np.asarray(column)[: len(weight)].astype(np.float64) for column in errors)
-    require_finite(stars, "error at step", first)
-    require_finite(catalogue, "error over the catalogue at step", first)
-    return StepErrors(len(weight), float(weight.sum()), float(stars @ weight), float(catalogue.sum()))
+def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: "StopRequest") -> tuple[EpochRecord, ...]:
+    """Trains from the newest checkpoint to the end, and returns the records of all epochs.
+
+    Saves the last step, each epoch that has a validation RMSE, as it may be the best, and what comes between every
+    SAVE_SECONDS.
+    """
+    recipe = run.recipe
+    newest = checkpoints.latest(recipe, warn=print)
+    state, progress = newest or (begin(run.train, run.known, recipe=recipe), Progress())
+    if progress.step:
+        print(f"going on after {where(progress)} of {recipe.epochs}")
+    with contextlib.ExitStack() as stack:
+        log = None
+        if distributed.is_first():
+            log = stack.enter_context(EpochLog(workdir, progress.records, len(run.train), recipe.epochs))
+        some_steps = go_on(state, progress, run.train, run.valid, run.known, recipe=recipe)
+        is_saved, saved_at = True, time.monotonic()
+        patience = recipe.config.patience
+        while not (is_finished(progress.records, recipe.epochs, patience) or stop.is_asked_of_any()):
+            state, progress = next(some_steps)
+            record = progress.records[-1] if progress.is_at_epochs_end else None
+            is_due = distributed.first_says(time.monotonic() - saved_at >= SAVE_SECONDS)
+            is_saved = is_due or (record is not None and record.valid_rmse is not None)
+            if is_saved:
+                checkpoints.save(state, progress, recipe)
+                saved_at = time.monotonic()
+            if log is not None and record is not None:
+                log.add(record)
+        if not is_saved:
+            checkpoints.save(state, progress, recipe)
+    checkpoints.wait()
+    stop.raise_if_asked()
+    records = progress.records
+    best = best_record(records)
+    if records[-1].epoch < recipe.epochs:
+        print(f"no better validation RMSE in {recipe.config.patience} epochs: stopped after epoch {records[-1].epoch}")
+    print(f"best epoch {best.epoch}" + (f": validation RMSE {best.valid_rmse:.4f}" if best.valid_rmse else ""))
+    return records
 
 
-def rmse_of(params: Members, valid: Batch, known: Known, recipe: Recipe) -> float:
-    """The RMSE of ratings in batches."""
-    total = np.asarray(squared_errors(params, valid, known, recipe=recipe), np.float64).sum()
-    return math.sqrt(total / valid.weight.sum(dtype=np.float64))
+def where(progress: Progress) -> str:
+    """How far training has come, in words."""
+    epochs = f"epoch {len(progress.records)}"
+    return epochs if progress.is_at_epochs_end else f"step {progress.since.num_steps} past {epochs}"
 
 
-def ahead(items: Iterator[Any]) -> Iterator[Any]:
-    """The same, of which a thread makes the next one while one is worked on."""
-    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as background:
-        upcoming = background.submit(next, items, None)
-        while (item := upcoming.result()) is not None:
-            upcoming = background.submit(next, items, None)
-            yield item
+class EpochLog:
+    """Tells of each epoch: a line, a progress bar on a terminal, metrics.jsonl, and TensorBoard events."""
+
+    def __init__(self, workdir: pathlib.Path, records: Sequence[EpochRecord], num_ratings: int, epochs: int):
+        self.epochs, self.num_ratings, done = epochs, num_ratings, len(records)
+        # The records of epochs that a killed run did not save are left out.
+        self.lines = (workdir / "metrics.jsonl").open("w", encoding="utf-8")
+        self.lines.writelines(map(as_line, records))
+        self.events = SummaryWriter(str(workdir / "tensorboard"), purge_step=done + 1)
+        self.bar = tqdm(
+            total=epochs * num_ratings, initial=done * num_ratings, unit=" examples", unit_scale=True, disable=None
+        )
+
+    def add(self, record: EpochRecord) -> None:
+        """Tells of one more epoch."""
+        valid = "" if record.valid_rmse is None else f"  validation {record.valid_rmse:.4f}"
+        rate = self.num_ratings / record.seconds
+        self.bar.write(
+            f"epoch {record.epoch:>3} of {self.epochs}  RMSE: train {record.train_rmse:.4f}{valid}  "
+            f"({record.seconds:.2f} s, {rate:,.0f} examples/s)"
+        )
+        self.bar.update(self.num_ratings)
+        self.lines.write(as_line(record))
+        self.lines.flush()
+        for name in ("train_rmse", "catalogue_error", "valid_rmse", "seconds"):
+            if (value := getattr(record, name)) is not None:
+                self.events.add_scalar(name, value, record.epoch)
+
+    def __enter__(self) -> "EpochLog":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.bar.close()
+        self.lines.close()
+        self.events.close()
+
+
+def as_line(record: EpochRecord) -> str:
+    """A record as a line of metrics.jsonl."""
+    return json.dumps(dataclasses.asdict(record)) + "\n"

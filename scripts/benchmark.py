@@ -25,14 +25,18 @@ import shlex
 import sys
 
 from movierec_jax import cli
-from movierec_jax.config import BenchmarkConfig, DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.benchmark.config import BenchmarkConfig
+from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
 
 
 def main() -> None:
     config, benchmark = cli.config_from_flags(), cli.section_from_flags(BenchmarkConfig())
 
-    from movierec_jax.benchmark import cold, first_ratings, ranking, reviews_suite, sentiment_suite, stars
     from movierec_jax.benchmark.speed import suite as speed
+    from movierec_jax.benchmark.suites import cold, first_ratings, ranking
+    from movierec_jax.benchmark.suites import rating as stars
+    from movierec_jax.benchmark.suites import reviews as reviews_suite
+    from movierec_jax.benchmark.suites import sentiment as sentiment_suite
 
     suites = {
         "stars": stars.run_suite,

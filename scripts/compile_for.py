@@ -15,9 +15,9 @@ products, memory or links allow were each to run at its full rate: a limit, not 
 from absl import flags
 
 from movierec_jax import cli
+from movierec_jax.benchmark.capacity.hardware import parse_target, prepare_environment
 from movierec_jax.config import DataConfig, DeviceConfig, EvalConfig, ModelConfig, TrainConfig
-from movierec_jax.schema import InputError
-from movierec_jax.targets import parse_target, prepare_environment
+from movierec_jax.errors import InputError
 
 TARGET = flags.DEFINE_string("target", "tpu:v5e:2x4", "devices, by kind and shape, such as tpu:v5e:2x4 or gpu:h100:2")
 SIZE = [
@@ -35,10 +35,10 @@ def main() -> None:
         raise InputError("--num_users, --num_movies, --num_ratings: give all three, or none and --ratings")
     prepare_environment(target)
 
-    from movierec_jax.compiled import compiled_programs, described, inputs_of, inputs_of_size
-    from movierec_jax.run import prepare
-    from movierec_jax.sharding import new_mesh
-    from movierec_jax.sizes import Size
+    from movierec_jax.benchmark.capacity.compile import compiled_programs, described, inputs_of, inputs_of_size
+    from movierec_jax.benchmark.capacity.shapes import Size
+    from movierec_jax.model.sharding import new_mesh
+    from movierec_jax.runs.prepare import prepare
 
     devices = target.devices()
     mesh = new_mesh(device_config.mesh, devices)

@@ -13,7 +13,8 @@ import pathlib
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig, EvalConfig, require_diversity
+from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig, EvalConfig
+from movierec_jax.settings import require_diversity
 
 WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL that scripts/train.py has written")
 RATINGS = flags.DEFINE_string(
@@ -29,10 +30,10 @@ OUTPUT = flags.DEFINE_string("output", None, "JSON file for all figures")
 
 
 def main() -> None:
-    from movierec_jax import storage
+    from movierec_jax.data import storage
 
     if OUTPUT.value:
-        from movierec_jax.scoring import require_output
+        from movierec_jax.recommend.write_lists import require_output
 
         require_output(pathlib.Path(OUTPUT.value), (".json",))
     with storage.at_hand(WORKDIR.value) as (workdir, _):
@@ -43,11 +44,11 @@ def measure(workdir: pathlib.Path) -> None:
     import pandas as pd
 
     from movierec_jax import load
-    from movierec_jax.evaluate import evaluate, tradeoff
-    from movierec_jax.files import write_json
-    from movierec_jax.plots import save_tradeoff
-    from movierec_jax.report import aligned, closing_table, figures, time_note
-    from movierec_jax.run import cache_of, read_held_out
+    from movierec_jax.data.files import write_json
+    from movierec_jax.evaluation.evaluate import evaluate, tradeoff
+    from movierec_jax.evaluation.plots import save_tradeoff
+    from movierec_jax.evaluation.report import aligned, closing_table, figures, time_note
+    from movierec_jax.runs.prepare import cache_of, read_held_out
 
     diversities = cli.numbers("diversities", DIVERSITIES.value)
     for diversity in diversities:

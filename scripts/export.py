@@ -22,8 +22,9 @@ TOP_K = flags.DEFINE_integer(
 
 
 def main() -> None:
-    from movierec_jax import load, storage
-    from movierec_jax.export import export_lists, require_export
+    from movierec_jax import load
+    from movierec_jax.data import storage
+    from movierec_jax.recommend.export import export_lists, require_export
 
     require_export(OUTPUT.value)
     recommender = load(WORKDIR.value, mesh="data:1")

@@ -21,8 +21,9 @@ import pathlib
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import DEFAULT_WORKDIR, FILE_TOP_K, TABLE_TOP_K, DeviceConfig, ProcessConfig, ScoreConfig
-from movierec_jax.schema import InputError
+from movierec_jax.config import DEFAULT_WORKDIR, FILE_TOP_K, TABLE_TOP_K, DeviceConfig, ScoreConfig
+from movierec_jax.errors import InputError
+from movierec_jax.runs.config import ProcessConfig
 
 WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL that scripts/train.py has written")
 OUTPUT = flags.DEFINE_string("output", "recommendations.parquet", "file or URL to write, .parquet or .csv")
@@ -33,9 +34,12 @@ USERS_FILE = flags.DEFINE_string("users_file", None, "text file with the ids to 
 def main() -> None:
     config = cli.section_from_flags(ScoreConfig())
 
-    from movierec_jax import hosts, load, scoring, storage
+    from movierec_jax import load
+    from movierec_jax.data import storage
+    from movierec_jax.recommend import write_lists as scoring
+    from movierec_jax.runs import distributed
 
-    place = hosts.place_among(cli.section_from_flags(ProcessConfig()))
+    place = distributed.place_among(cli.section_from_flags(ProcessConfig()))
     recommender = load(WORKDIR.value, cli.section_from_flags(DeviceConfig()).mesh)
     num_movies = len(recommender.run.movies)
     exclude_movies = [recommender.run.movies.parse(text) for text in config.exclude_movies]

@@ -13,8 +13,9 @@ it starts again.
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig, ServeConfig
-from movierec_jax.extras import import_extra
+from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig
+from movierec_jax.packages import import_extra
+from movierec_jax.serve.config import ServeConfig
 
 WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/train.py has written")
 

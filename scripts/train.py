@@ -15,15 +15,8 @@ on 2 cores, 13 when it is given again, and reaches a test RMSE of 0.787 on the b
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import (
-    DEFAULT_WORKDIR,
-    DataConfig,
-    DeviceConfig,
-    EvalConfig,
-    ModelConfig,
-    ProcessConfig,
-    TrainConfig,
-)
+from movierec_jax.config import DEFAULT_WORKDIR, DataConfig, DeviceConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.runs.config import ProcessConfig
 
 WORKDIR = flags.DEFINE_string(
     "workdir", DEFAULT_WORKDIR, "folder or URL for checkpoints, report and plots; made if missing"
@@ -32,11 +25,11 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "start anew where the workdir 
 
 
 def main() -> None:
-    from movierec_jax import hosts
-    from movierec_jax.run import train_run
+    from movierec_jax.runs import distributed
+    from movierec_jax.train import train_run
 
-    hosts.join(cli.section_from_flags(ProcessConfig()))
-    if not hosts.is_first():
+    distributed.join(cli.section_from_flags(ProcessConfig()))
+    if not distributed.is_first():
         cli.say_nothing()
     devices = cli.section_from_flags(DeviceConfig())
     train_run(cli.config_from_flags(), WORKDIR.value, overwrite=OVERWRITE.value, devices=devices)

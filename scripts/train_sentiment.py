@@ -11,7 +11,7 @@ are measured and not learnt from. 25,000 reviews of some 230 words take about ha
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import SentimentConfig
+from movierec_jax.features.sentiment.config import SentimentConfig
 
 TEXTS = flags.DEFINE_string("texts", None, "file or URL of labelled texts", required=True)
 OUTPUT = flags.DEFINE_string("output", "runs/sentiment", "folder to write")
@@ -19,7 +19,7 @@ OVERWRITE = flags.DEFINE_bool("overwrite", False, "write the folder anew where i
 
 
 def main() -> None:
-    from movierec_jax.sentiment.run import train_sentiment
+    from movierec_jax.features.sentiment.train import train_sentiment
 
     train_sentiment(TEXTS.value, OUTPUT.value, cli.section_from_flags(SentimentConfig()), overwrite=OVERWRITE.value)
 

@@ -9,13 +9,14 @@ train.py. A trial on the bundled data takes about 20 seconds on 2 cores.
 """
 
 from movierec_jax import cli
-from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig, TuneConfig
+from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.runs.config import TuneConfig
 
 
 def main() -> None:
     config, settings = cli.config_from_flags(), cli.section_from_flags(TuneConfig())
 
-    from movierec_jax.tuning import tune
+    from movierec_jax.runs.tuning import tune
 
     tune(config, settings)
 

@@ -3,17 +3,17 @@
 import os
 import pathlib
 
-import checkerboard
 import jax
 import pandas as pd
 import pytest
-from film_reviews import REVIEWS
+from helpers import checkerboard
+from helpers.film_reviews import REVIEWS
 
+from movierec_jax.compile_cache import FOLDER_VARIABLE, KEEP_ALL
 from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig
-from movierec_jax.programs import FOLDER_VARIABLE, KEEP_ALL
-from movierec_jax.run import train_run
-from movierec_jax.splits import Split
-from movierec_jax.trained import load
+from movierec_jax.data.splits import Split
+from movierec_jax.recommend.recommender import load
+from movierec_jax.train import train_run
 
 ROOT = pathlib.Path(__file__).parents[1]
 

@@ -6,8 +6,9 @@ import pytest
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig, as_flag
-from movierec_jax.schema import InputError, Interrupted
+from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.errors import InputError, Interrupted
+from movierec_jax.settings import as_flag
 
 SECTIONS = [DataConfig, ModelConfig, TrainConfig, EvalConfig]
 

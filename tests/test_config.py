@@ -15,12 +15,10 @@ from movierec_jax.config import (
     EvalConfig,
     ModelConfig,
     TrainConfig,
-    as_flag,
     differences,
-    from_json,
-    to_json,
 )
-from movierec_jax.schema import InputError
+from movierec_jax.errors import InputError
+from movierec_jax.settings import as_flag, from_json, to_json
 
 # Every setting away from its default.
 OTHER = Config(

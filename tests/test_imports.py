@@ -1,6 +1,7 @@
-"""The real import graph: each module knows only those above it, and only some know devices, tables or files."""
+"""The real import graph: each folder knows only those before it, and only some know devices, tables or files."""
 
 import ast
+import graphlib
 import pathlib
 import subprocess
 import sys
@@ -13,45 +14,46 @@ ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "movierec_jax"
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 
-# From top to bottom, one kind of module on each line; a module imports only from modules before it.
-LADDER = """
-schema config extras bounded_folder table_cache
-files storage ratings_log ratings_file table_file links_file movielens features_file cleaning
-review_cleaning reviews_file vocab orders recency splits content baselines moments grid known batches blocks progress
-aspects reviews sentiment.ngrams
-metrics selection
-hosts sharding luck pooling exposure model objective optimizer recipe hiding pairs batch_rows train
-sentiment.model sentiment.predict sentiment.fit
-sentiment.stored sentiment.run
-prepared workdir checkpoint recommend likely explain evaluate trained scoring report plots export_loader export
-run
-serve.titles serve.catalogue serve.people serve.batching serve.loaded serve.recorded serve.problems serve.bodies
-serve.service serve.measures serve.guards serve.app serve.reload serve.protocol serve.server
-targets costs sizes compiled
-tuning
-programs cli
-benchmark.peer benchmark.with_surprise benchmark.with_myfm
-benchmark.peers.biases benchmark.peers.surprise_baseline benchmark.peers.surprise_knn benchmark.peers.surprise_svd
-benchmark.peers.surprise_svdpp benchmark.peers.myfm_mf benchmark.peers.myfm_svdpp
-benchmark.ranker benchmark.rankers.popularity benchmark.rankers.item_knn benchmark.rankers.ease
-benchmark.rankers.implicit_als benchmark.rankers.implicit_bpr
-benchmark.ours benchmark.fit benchmark.bootstrap benchmark.environment benchmark.table benchmark.folds benchmark.stars
-benchmark.cold benchmark.lists benchmark.ranking benchmark.first_ratings
-benchmark.classifier benchmark.with_sklearn benchmark.classifiers.tfidf_logistic
-benchmark.classifiers.tfidf_logistic_c10 benchmark.classifiers.vader benchmark.sentiment_suite benchmark.reviews_suite
-benchmark.speed.timing benchmark.speed.synthetic benchmark.speed.with_torch benchmark.speed.with_keras
-benchmark.speed.limits benchmark.speed.training benchmark.speed.one_size benchmark.speed.sizes benchmark.speed.scoring
-benchmark.speed.reading benchmark.speed.start_up benchmark.speed.suite
-""".strip().split("\n")
-MODULES = " ".join(LADDER).split()
-BENCHMARK = [module for module in MODULES if module.startswith("benchmark.")]
-HOST = [*" ".join(LADDER[:5]).split(), "programs", "cli", "__init__"]
-# All but the suite that times our own programs, so that peers are not charged with JAX.
-HOST += [module for module in BENCHMARK if not module.startswith("benchmark.speed.")]
-DEVICE = [*" ".join(LADDER[5:7]).split(), "recommend", "likely"]
+# Folders and single files in the order in which they may import: each only from those before it, and from its own.
+STAGES = (
+    "errors packages settings config data features compile_cache cli model training runs recommend evaluation train "
+    "serve benchmark"
+).split()
+
+# Every module by its dotted name within the package: "data.vocab"; of a folder "data", of the package itself "".
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
 DEVICE_LIBRARIES = {"flax", "jax", "jaxlib", "optax", "orbax"}
 # Tables and all that opens files.
 TABLE_LIBRARIES = {"gzip", "io", "json", "os", "pandas", "pathlib", "pyarrow", "shutil", "tensorboardX", "zipfile"}
+
+# Of the sentiment model, which has all stages within one folder, these compute on devices.
+SENTIMENT_ON_DEVICES = ("features.sentiment.model", "features.sentiment.predict", "features.sentiment.fit")
+# They join devices and files: parameters are read and written there.
+SENTIMENT_JOINED = ("features.sentiment.saved", "features.sentiment.train")
+
+
+def stage_of(module: str) -> str:
+    return module.split(".")[0]
+
+
+# Those that never touch a device: `--help` and the reading of data do not wait for JAX, and other recommenders that
+# are measured are not charged with it.
+HOST = [
+    module
+    for module in MODULES
+    if stage_of(module) in {"", *STAGES[: STAGES.index("model")]}
+    and module not in (*SENTIMENT_ON_DEVICES, *SENTIMENT_JOINED)
+    or (stage_of(module) == "benchmark" and not module.startswith(("benchmark.speed", "benchmark.capacity")))
+    or module.endswith(".config")
+    or (module.count(".") < 2 and MODULES[module].name == "__init__.py")
+]
+# Those that compute on devices, where what they are given is in arrays.
+DEVICE = [module for module in MODULES if stage_of(module) in ("model", "training")]
+DEVICE += ["recommend.top_k", "recommend.candidates", *SENTIMENT_ON_DEVICES]
 
 
 def tree_of(path: pathlib.Path) -> ast.Module:
@@ -70,42 +72,47 @@ def imports_of(path: pathlib.Path) -> set[str]:
     return found
 
 
-def path_of(module: str) -> pathlib.Path:
-    """The file of a module: "benchmark.table" is benchmark/table.py."""
-    return PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
-
-
 def libraries_of(module: str) -> set[str]:
-    return {name.split(".")[0] for name in imports_of(path_of(module))}
+    return {name.split(".")[0] for name in imports_of(MODULES[module])}
 
 
 def ours_of(module: str) -> set[str]:
     """The modules of the package that one of them imports."""
-    names = [name.split(".")[1:] for name in imports_of(path_of(module)) if name.split(".")[0] == PACKAGE.name]
+    names = [name.split(".")[1:] for name in imports_of(MODULES[module]) if name.split(".")[0] == PACKAGE.name]
     return {module_of(name) for name in names}
 
 
 def module_of(name: list[str]) -> str:
-    """The module that a dotted name starts with, its first word where there is none."""
-    starts = [".".join(name[:length]) for length in range(len(name), 0, -1)]
-    return next((start for start in starts if start in MODULES), name[0])
+    """The module that a dotted name starts with."""
+    starts = [".".join(name[:length]) for length in range(len(name), -1, -1)]
+    return next(start for start in starts if start in MODULES)
 
 
-def test_every_module_has_one_place_in_the_ladder():
-    files = [path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
-    assert sorted(MODULES) == sorted(".".join(path.relative_to(PACKAGE).with_suffix("").parts) for path in files)
+GRAPH = {module: ours_of(module) for module in MODULES}
 
 
 def test_the_graph_is_read_as_it_is_written():
-    assert {"schema", "movielens", "checkpoint"} <= ours_of("run")
-    assert "matplotlib" in libraries_of("plots")
-    assert {"config", "benchmark.table"} <= ours_of("benchmark.stars")
+    assert {"data.schema", "evaluation.evaluate", "runs.prepare"} <= GRAPH["train"]
+    assert "matplotlib" in libraries_of("evaluation.plots")
+    assert GRAPH["recommend.export_loader"] == set()
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_only_from_modules_above_it(module):
-    above = MODULES[: MODULES.index(module)]
-    assert [f"{module} imports {name}" for name in sorted(ours_of(module)) if name not in above] == []
+def test_every_folder_and_file_of_the_package_has_its_place_in_the_order():
+    assert {stage_of(module) for module in MODULES} - {""} == set(STAGES)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_imports_only_from_stages_before_it(stage):
+    allowed = STAGES[: STAGES.index(stage) + 1]
+    edges = [(module, other) for module in MODULES if stage_of(module) == stage for other in GRAPH[module]]
+    assert [f"{module} imports {other}" for module, other in edges if stage_of(other) not in allowed] == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    try:
+        graphlib.TopologicalSorter(GRAPH).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
 @pytest.mark.parametrize("module", HOST)
@@ -116,16 +123,12 @@ def test_a_host_module_never_imports_jax(module):
 @pytest.mark.parametrize("module", DEVICE)
 def test_a_device_module_touches_no_table_and_no_file(module):
     assert libraries_of(module) & TABLE_LIBRARIES == set()
-    names = {node.id for node in ast.walk(tree_of(path_of(module))) if isinstance(node, ast.Name)}
+    names = {node.id for node in ast.walk(tree_of(MODULES[module])) if isinstance(node, ast.Name)}
     assert "open" not in names
 
 
 def test_the_command_line_knows_only_the_config_and_its_errors():
-    assert ours_of("cli") == {"config", "programs", "schema"}
-
-
-def test_nothing_but_its_script_knows_the_benchmark():
-    assert not [module for module in MODULES if module not in BENCHMARK and ours_of(module) & set(BENCHMARK)]
+    assert GRAPH["cli"] == {"compile_cache", "config", "errors", "settings"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

@@ -1,480 +1,369 @@
-"""One step, one epoch as one program, and epochs one after another: the same bits whichever way they are taken."""
+"""One training run from ratings to report: what it leaves, how it stops early, and that stopping changes no bit."""
 
 import dataclasses
 import functools
-import itertools
-import logging
+import io
+import json
+import shutil
+import signal
+import sys
+import threading
 
-import checkerboard
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from helpers import checkerboard
 
-from movierec_jax import batches, metrics
-from movierec_jax.config import Config, ModelConfig, TrainConfig
-from movierec_jax.known import known_of
-from movierec_jax.model import encode, seen
-from movierec_jax.prepared import new_run
-from movierec_jax.progress import Progress
-from movierec_jax.recipe import member_keys, new_state
-from movierec_jax.recommend import predict_stars
-from movierec_jax.schema import InputError, Known, Ratings
-from movierec_jax.train import Steps, begin, fit, go_on, squared_errors, step_of_links, steps_of_epoch, train_steps
-from movierec_jax.vocab import to_rows
+from movierec_jax.config import CACHE_FOLDER, DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.errors import InputError, Interrupted
+from movierec_jax.recommend.recommender import load
+from movierec_jax.runs.checkpoint import Checkpoints
+from movierec_jax.runs.interrupt import interruptible
+from movierec_jax.runs.prepare import apart_from, prepare, read_held_out
+from movierec_jax.runs.workdir import fingerprint, load_run
+from movierec_jax.train import train_run
 
-PARTS = checkerboard.parts(num_users=36, num_movies=18)
-DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), exposure_dim=5, dropout=0.3)
-NO_DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), exposure_dim=0, dropout=0.0)
-SMALLEST = ModelConfig(embedding_dim=3, hidden_dims=(), exposure_dim=0)
-BATCH_SIZE = 100
-NOTHING = np.zeros(1, np.int32)
-COMPILED = (new_state, train_steps, squared_errors)
+EPOCHS = 8  # of `workdir`
+SMALLEST = ModelConfig(embedding_dim=1, hidden_dims=(), exposure_dim=1)
 
 
-# Few different runs in this file: each compiles programs of its own.
+class SignalAt(io.StringIO):
+    """An output that sends this process a signal, once or more often, as soon as it is told a text."""
+
+    def __init__(self, text: str, number: signal.Signals, times: int = 1):
+        super().__init__()
+        self.text, self.number, self.times = text, number, times
+
+    def write(self, text: str) -> int:
+        if self.text in text:
+            for _ in range(self.times):
+                signal.raise_signal(self.number)
+        return super().write(text)
 
 
-def run_of(model=DROPOUT, **train):
-    """A run on the checkerboard, and its train and validation part by row."""
-    settings = TrainConfig(**{"epochs": 4, "batch_size": BATCH_SIZE, "learning_rate": 0.05, **train})
-    run = new_run(Config(model=model, train=settings), checkerboard.clean_data(PARTS), PARTS)
-    return run, *(to_rows(part, run.users, run.movies) for part in (PARTS.train, PARTS.valid))
+def last_state(workdir):
+    return Checkpoints(workdir, read_only=True).latest(load_run(workdir).recipe, pytest.fail)[0]
 
 
-def first(ratings: Ratings, count: int) -> Ratings:
-    return Ratings(**{name: column[:count] for name, column in vars(ratings).items()})
-
-
-def known_by(run, train: Ratings) -> Known:
-    """What the towers of a run see where these are all ratings."""
-    return known_of(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content)
-
-
-def input_of(run, train: Ratings):
-    """The input of the first epoch and the blocks of users, as `fit` makes them."""
-    blocks = run.recipe.user_blocks(train)
-    return next(steps_of_epoch(train, blocks, 0, run.recipe)), blocks
-
-
-def one_epoch(run, train: Ratings, known=None):
-    """The state after the first epoch, and its errors."""
-    epoch, blocks = input_of(run, train)
-    return train_steps(new_state(run.recipe), epoch, known or jax.device_put(run.known), blocks, recipe=run.recipe)
-
-
-def one_step(state, epoch, place, known, recipe):
-    """The state after the step at a place of the epoch and its errors, as an epoch of this step alone."""
-    whole, blocks = epoch
-    batch, block = jax.tree.map(lambda column: column[place : place + 1], (whole.batches, whole.block))
-    # This step is the first one now, and the others are later ones.
-    step = whole.step_of_rating
-    step_of_rating = np.where(step < 0, -1, np.where(step == place, 0, 1)).astype(step.dtype)
-    state, errors = train_steps(kept(state), one_of_epoch(batch, step_of_rating, block), known, blocks, recipe=recipe)
-    return state, jax.tree.map(lambda error: error[0], errors)
-
-
-def one_of_epoch(batch, step_of_rating, block=NOTHING) -> Steps:
-    """The only step of an epoch."""
-    return Steps(np.int32(1), NOTHING, batch, step_of_rating, block)
-
-
-def kept(tree):
-    """A copy that outlives the state it was taken from."""
-    return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), tree)
-
-
-def epochs_of(run, train, valid, state=None):
-    """States and records after each epoch."""
-    state = new_state(run.recipe) if state is None else state
-    return [(kept(state), record) for state, record in fit(state, train, valid, run.known, recipe=run.recipe)]
-
-
-def stars_of(run, params, ratings: Ratings):
-    encoded = encode(params, run.known, model=run.model)
-    return predict_stars(run.model, params, *encoded, ratings.user_row, ratings.movie_row, run.rating_scale)[0]
+def saved_epochs(workdir):
+    steps = epochs_in(workdir)[0]["step"]
+    return sorted(int(path.name) // steps for path in (workdir / "checkpoints").iterdir())
 
 
 def require_equal(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-def require_close(one, other, tolerance=1e-4):
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=tolerance, atol=tolerance / 10), one, other)
+def report_in(workdir):
+    return json.loads((workdir / "report.json").read_text())
 
 
-def rmses(epochs):
-    return [(record.train_rmse, record.valid_rmse) for _, record in epochs]
+def epochs_in(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.fixture(scope="module")
-def unbroken():
-    """A run of four epochs and two members."""
-    run, train, valid = run_of(ensemble_size=2)
-    return run, train, valid, epochs_of(run, train, valid)
+def without_seconds(report):
+    return {name: value for name, value in report.items() if name != "seconds"}
 
 
-@pytest.fixture(scope="module")
-def without_dropout():
-    """A run of 25 epochs without dropout, and its test part by row."""
-    run, train, valid = run_of(NO_DROPOUT, epochs=25)
-    return run, train, epochs_of(run, train, valid), to_rows(PARTS.test, run.users, run.movies)
+# What a finished run leaves.
 
 
-@pytest.mark.parametrize("ensemble_size", [1, 2])
-def test_several_epochs_compile_one_program_and_a_second_run_of_the_same_settings_none(ensemble_size):
-    before = [function._cache_size() for function in COMPILED]
-    for _ in range(2):
-        run, train, valid = run_of(SMALLEST, ensemble_size=ensemble_size)
-        epochs_of(run, train, valid)
-        assert [function._cache_size() - size for function, size in zip(COMPILED, before, strict=True)] == [1, 1, 1]
+def test_the_report_tells_figures_counts_timings_versions_and_device(workdir):
+    report = report_in(workdir)
+    assert {"test", "valid", "train", "counts", "seconds", "versions", "device"} <= report.keys()
+    assert {"rmse", "mae", "ndcg@1", "ndcg@5", "recall@5", "coverage@5", "novelty@5"} <= report["test"].keys()
+    seconds = report["seconds"]
+    assert seconds["total"] == pytest.approx(seconds["data"] + seconds["train"] + seconds["evaluate"])
+    assert {"jax", "numpy", "python"} <= report["versions"].keys()
+    assert report["device"]["backend"] == jax.default_backend()
 
 
-def test_the_first_state_is_a_function_of_the_seed():
-    one, same, other = (new_state(run_of(SMALLEST, seed=seed)[0].recipe) for seed in (0, 0, 1))
-    require_equal(one, same)
-    assert (one.params["user_tower"]["embedding"] != other.params["user_tower"]["embedding"]).any()
-    assert one.step == 0
-    assert one.step.dtype == jnp.int32
-    assert not one.step.weak_type
+def test_the_report_counts_every_rating_and_the_cold_ones_apart(workdir):
+    report, board = report_in(workdir), checkerboard.parts()
+    counts = {name: report["counts"][name] for name in ("train", "valid", "test", "users", "movies")}
+    assert counts == {
+        "train": len(board.train),
+        "valid": len(board.valid),
+        "test": len(board.test) + 3,
+        "users": checkerboard.NUM_USERS,
+        "movies": checkerboard.NUM_MOVIES,
+    }
+    held_out = report["held_out"]["counts"]
+    assert (held_out["cold_rows"], held_out["cold_users"], held_out["cold_movies"]) == (3, 1, 1)
 
 
-def test_there_is_an_embedding_for_each_user_and_movie_of_train_and_a_row_for_each_feature():
-    run, *_ = run_of(SMALLEST)
-    params = new_state(run.recipe).params
-    shapes = jax.tree.map(jnp.shape, {name: params[name] for name in ("user_tower", "movie_tower")})
-    rows = {"embedding": (1, 36, 3), "bias": (1, 36, 1), "explicit": (1, 18, 4), "implicit": (1, 18, 4)}
-    of_movie = {"embedding": (1, 18, 3), "bias": (1, 18, 1), "explicit": (1, 36, 4), "implicit": (1, 36, 4)}
-    assert run.movie_content.names == ("genre=Drama", "genre=Even", "genre=Odd", "year~1995", "year~2000")
-    assert shapes == {"user_tower": rows, "movie_tower": {**of_movie, "features": (1, 5, 4)}}
-
-
-def test_an_epoch_in_one_scan_equals_a_loop_of_steps(unbroken):
-    run, train, _, _ = unbroken
-    epoch, known = input_of(run, train), jax.device_put(run.known)
-    state, errors = new_state(run.recipe), []
-    for place in range(epoch[0].num_steps):
-        state, error = one_step(state, epoch, place, known, run.recipe)
-        errors.append(error)
-    scanned, scanned_errors = one_epoch(run, train)
-    # Two programs, so sums may be taken in another order.
-    require_close(scanned, state, tolerance=1e-5)
-    np.testing.assert_allclose(np.transpose(scanned_errors), errors, rtol=1e-5)
-    assert state.step == len(errors) == 4
-
-
-@pytest.mark.parametrize("ratings_at_once", [1, 2 * BATCH_SIZE, 3 * BATCH_SIZE])
-def test_an_epoch_whose_steps_come_some_at_a_time_equals_one_of_all_steps(unbroken, ratings_at_once):
-    run, train, valid, epochs = unbroken
-    recipe = some_at_once(run.recipe, ratings_at_once)
-    parts = list(steps_of_epoch(train, recipe.user_blocks(train), 0, recipe))
-    at_once = -(-ratings_at_once // BATCH_SIZE)
-    assert {len(steps.place) for steps in parts} == {at_once}
-    assert sum(int(steps.num_steps) for steps in parts) == 4
-    moments = go_on(new_state(recipe), Progress(), train, valid, run.known, recipe=recipe)
-    *within, (state, progress) = itertools.islice(moments, len(parts))
-    assert [moment.step for _, moment in within] == [at_once * turn for turn in range(1, len(parts))]
-    require_close(state, epochs[0][0], tolerance=1e-5)
-    [record], expected = progress.records, epochs[0][1]
-    for name in ("epoch", "step", "train_rmse", "catalogue_error", "valid_rmse"):
-        assert getattr(record, name) == pytest.approx(getattr(expected, name), rel=1e-5)
-
-
-@pytest.mark.parametrize("stop_after", [1, 2, 3, 5])
-def test_going_on_within_an_epoch_equals_never_having_stopped_bit_for_bit(unbroken, stop_after):
-    run, train, valid, _ = unbroken
-    recipe = some_at_once(run.recipe, BATCH_SIZE)
-    moments = [
-        (kept(state), progress)
-        for state, progress in go_on(new_state(recipe), Progress(), train, valid, run.known, recipe=recipe)
-    ]
-    state, progress = moments[stop_after - 1]
-    assert int(state.step) == progress.step == stop_after
-    *_, (end, whole) = go_on(kept(state), progress, train, valid, run.known, recipe=recipe)
-    require_equal(end, moments[-1][0])
-    assert without_seconds(whole) == without_seconds(moments[-1][1])
-
-
-def some_at_once(recipe, ratings_at_once: int):
-    """The recipe with so many ratings given to the device at once."""
-    return dataclasses.replace(recipe, config=dataclasses.replace(recipe.config, ratings_at_once=ratings_at_once))
-
-
-def without_seconds(progress: Progress) -> list:
-    return [dataclasses.replace(record, seconds=0.0) for record in progress.records]
-
-
-# A rating is predicted from what is known without it.
-
-
-def with_values(known: Known, ratings: np.ndarray, value: float) -> Known:
-    """The same with another value of some ratings, both to their users and to their movies."""
-
-    def changed(links):
-        is_one = np.isin(links.link, ratings)
-        return links._replace(values=tuple(np.where(is_one, np.float32(value), old) for old in links.values))
-
-    return known._replace(by_user=changed(known.by_user), by_movie=changed(known.by_movie))
-
-
-def test_what_histories_say_of_the_ratings_of_a_batch_changes_no_bit_of_its_step(unbroken):
-    run, train, _, epochs = unbroken
-    epoch = input_of(run, train)
-    step_of_rating = epoch[0].step_of_rating[:-1]
-
-    def step_with(known):
-        return one_step(epochs[-1][0], epoch, 0, jax.device_put(known), run.recipe)
-
-    in_batch, apart = np.flatnonzero(step_of_rating == 0), np.flatnonzero(step_of_rating == 1)[:1]
-    require_equal(step_with(run.known), step_with(with_values(run.known, in_batch, 99.0)))
-    assert step_with(run.known)[1] != step_with(with_values(run.known, apart, 99.0))[1]
-
-
-def test_predictions_of_a_step_do_not_depend_on_the_stars_they_predict(unbroken):
-    run, train, _, epochs = unbroken
-    params = epochs[-1][0].params
-    step_of_rating = input_of(run, train)[0].step_of_rating
-    rated = set(zip(train.user_row.tolist(), train.movie_row.tolist(), strict=True))
-    in_batch = np.flatnonzero(step_of_rating[:-1] == 0)
-    one = in_batch[0]
-    # Another one whose user and movie have no rating with the movie and user of the first, nor are they the same.
-    other = next(
-        number
-        for number in in_batch
-        if not {(train.user_row[one], train.movie_row[number]), (train.user_row[number], train.movie_row[one])} & rated
+def test_every_epoch_has_a_line_of_metrics_and_the_best_is_in_the_report(workdir):
+    epochs, report = epochs_in(workdir), report_in(workdir)
+    assert [epoch["epoch"] for epoch in epochs] == list(range(1, EPOCHS + 1))
+    best = min(epochs, key=lambda epoch: epoch["valid_rmse"])
+    assert (report["best_epoch"], report["valid"]["rmse"], report["epochs"]) == (
+        best["epoch"],
+        best["valid_rmse"],
+        EPOCHS,
     )
 
-    def predicted(train):
-        known = jax.device_put(known_by(run, train))
-        is_seen = ((links.link >= 0) & (step_of_rating[links.link] != 0) for links in (known.by_user, known.by_movie))
-        pairs = jnp.asarray(train.user_row[[one, other]]), jnp.asarray(train.movie_row[[one, other]])
-        member = jax.tree.map(lambda leaf: leaf[0], params)
-        stars, user, movie = run.model.apply(
-            {"params": member}, *seen(known, *is_seen), *pairs, jnp.zeros((2, 0), jnp.int32)
-        )
-        return stars, user.factors, movie.factors
 
-    # One up, one down: the mean of all stays.
-    noise = np.zeros(len(train), np.float32)
-    noise[[one, other]] = 7, -7
-    require_close(predicted(train), predicted(dataclasses.replace(train, rating=train.rating + noise)))
+def test_a_run_leaves_plots_and_events(workdir):
+    assert {path.name for path in (workdir / "plots").iterdir()} == {
+        "learning_curve.png",
+        "predicted.png",
+        "residuals.png",
+    }
+    assert len(list((workdir / "tensorboard").glob("events.out.tfevents.*"))) == 1
 
 
-# Batches and errors.
+def test_the_same_command_on_a_finished_workdir_says_so_and_gives_its_report(workdir, board_config, tmp_path, capsys):
+    copy = shutil.copytree(workdir, tmp_path / "copy")
+    assert train_run(board_config, copy) == report_in(workdir)
+    out = capsys.readouterr().out
+    assert f"{copy} holds this run, finished; --overwrite starts it anew" in out
+    assert "epoch" not in out
 
 
-def test_places_that_fill_up_a_batch_change_nothing_whatever_stands_in_them():
-    run, train, _ = run_of(SMALLEST)
-    five, order = first(train, 5), np.arange(5)
-    plain, filled = (batches.stack_batches(five, order, size) for size in (5, 8))
-    assert filled.weight.tolist() == [[1, 1, 1, 1, 1, 0, 0, 0]]
-    filled.user_row[:, 5:], filled.rating[:, 5:] = 30, -9
-    known, step_of_rating = known_by(run, five), batches.steps_of(order, 5)
-    (state, error), (state_filled, error_filled) = (
-        train_steps(
-            new_state(run.recipe),
-            one_of_epoch(stacked, step_of_rating),
-            known,
-            None,
-            recipe=run.recipe,
-        )
-        for stacked in (plain, filled)
+def test_overwriting_trains_anew_and_gives_the_same_bits(workdir, board_config, tmp_path):
+    copy = shutil.copytree(workdir, tmp_path / "copy")
+    (copy / "notes.txt").write_text("mine")
+    report = train_run(board_config, copy, overwrite=True)
+    assert without_seconds(report) == without_seconds(report_in(workdir))
+    assert report["seconds"] != report_in(workdir)["seconds"]
+    require_equal(last_state(copy), last_state(workdir))
+    assert (copy / "notes.txt").exists()
+
+
+def test_a_figure_that_does_not_exist_is_null(board_config, tmp_path):
+    nothing_is_a_hit = dataclasses.replace(board_config, evaluation=EvalConfig(eval_k=(1,), relevant_rating=6.0))
+    train_run(nothing_is_a_hit, tmp_path / "run")
+    assert report_in(tmp_path / "run")["test"]["ndcg@1"] is None
+    assert "NaN" not in (tmp_path / "run" / "report.json").read_text()
+
+
+def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(board_config, tmp_path, capsys):
+    features = tmp_path / "moods.csv"
+    features.write_text(
+        "movie,mood\n" + "".join(f"{movie},{'dark' * (movie % 2) or 'bright'}\n" for movie in range(500, 520))
     )
-    require_close(state, state_filled)
-    require_close(error, error_filled)
-
-
-def test_links_that_are_no_ratings_are_left_out_in_no_step():
-    step_of_rating = batches.steps_of(np.array([1, 0, 2]), 2)
-    link = jnp.array([[0, 1, 2, 3, 9, -1]], jnp.int32)
-    step = step_of_links(jnp.asarray(step_of_rating), link)
-    assert step[0, [0, 1, 2, 5]].tolist() == [0, 0, 1, -1]
-    assert min(step[0, [3, 4]].tolist()) >= batches.num_steps(3, 2)
-
-
-def test_what_users_wrote_reaches_the_gradient_in_every_step():
-    run, train, _ = run_of(SMALLEST)
-    told = first(dataclasses.replace(train, rating=5 - train.rating), 7)
-    epoch = next(steps_of_epoch(train, None, 0, run.recipe))
-    without, beside = (
-        known_of(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content, told=more)
-        for more in (None, told)
+    small = board_config.replace(
+        movie_features=(str(features),), ensemble_size=2, epochs=1, hidden_dims=(), content=("none",)
     )
-    (plain, _), (state, _) = (
-        train_steps(new_state(run.recipe), epoch, known, None, recipe=run.recipe) for known in (without, beside)
-    )
-    assert not np.allclose(*(jax.tree.leaves(one.params)[0] for one in (plain, state)), atol=1e-6)
+    report = train_run(small, tmp_path / "run")
+    out = capsys.readouterr().out
+    assert f"{features}: tells of 20 of 25 movies" in out
+    assert "  mood: categories, 2 features of 20 movies" in out
+    # As in test_report, with two members that know two features.
+    assert report["counts"]["parameters"] == 2 * ((3 * (150 + 24) + 2) * (4 + 1) + 1)
+    assert 0 < report["held_out"]["intervals"]["mean_spread"] < 4
+    assert "50% intervals hold " in out
+    features.unlink()
+    recommender = load(tmp_path / "run")
+    assert recommender.spread([1000, 1001], [500, 500]).min() > 0
+    assert recommender.run.movie_content.names == ("mood=bright", "mood=dark")
 
 
-def test_the_error_of_a_step_is_the_one_before_it(unbroken):
-    run, train, _, _ = unbroken
-    # Before training every star is the mean, give or take a hundredth; half of the ratings are 2 above it.
-    errors = one_epoch(run, train)[1].stars
-    assert errors.shape == (4,)
-    assert errors[0] == pytest.approx(2**2, rel=0.01)
-
-
-def test_what_is_dropped_is_a_function_of_the_step_and_differs_from_step_to_step(unbroken):
-    run, train, _, epochs = unbroken
-    state, _ = epochs[-1]
-    later = dataclasses.replace(state, step=state.step + 1)
-    epoch, known = input_of(run, train), jax.device_put(run.known)
-    errors = [float(one_step(one, epoch, 0, known, run.recipe)[1].stars) for one in (state, state, later)]
-    assert errors[0] == errors[1] != errors[2]
-
-
-@pytest.mark.parametrize(("cold_share", "is_other"), [(0.5, True), (0.0, False)])
-def test_a_share_of_the_movies_with_content_is_cold_and_another_one_in_each_step(cold_share, is_other):
-    # Without hidden layers nothing else is left to chance.
-    run, train, _ = run_of(SMALLEST, cold_share=cold_share)
-    state = new_state(run_of(SMALLEST)[0].recipe)
-    scaled = jax.tree.map(lambda leaf: 100 * leaf, state.params)
-    epoch, known = input_of(run, train), jax.device_put(run.known)
-    states = [dataclasses.replace(state, params=scaled, step=jnp.int32(step)) for step in (0, 1)]
-    errors = [float(one_step(state, epoch, 0, known, run.recipe)[1].stars) for state in states]
-    assert (errors[0] != errors[1]) == is_other
-
-
-# Beginning.
-
-
-def test_beginning_gives_the_new_state_and_leaves_the_epoch_compiled(caplog):
-    # A model of its own, that no other test has compiled.
-    run, train, valid = run_of(ModelConfig(embedding_dim=5, hidden_dims=(), exposure_dim=2))
-    with jax.log_compiles(), caplog.at_level(logging.WARNING):
-        state = begin(train, run.known, recipe=run.recipe)
-        require_equal(state, new_state(run.recipe))
-        next(fit(state, train, valid, run.known, recipe=run.recipe))
-    # What this thread has compiled; the epoch was compiled by another.
-    compiled = " ".join(record.getMessage() for record in caplog.records if "Compiling" in record.getMessage())
-    assert "jit(squared_errors)" in compiled
-    assert "jit(train_steps)" not in compiled
-
-
-# Ensembles.
-
-
-def test_members_start_and_end_apart_and_are_trained_by_the_same_steps(unbroken):
-    run, _, _, epochs = unbroken
-    for state in (new_state(run.recipe), epochs[-1][0]):
-        for tower in ("user_tower", "movie_tower"):
-            for name in ("embedding", "explicit", "implicit"):
-                one, other = state.params[tower][name]
-                assert (one != other).all()
-        assert state.step.shape == ()
-    assert {len(leaf) for leaf in jax.tree.leaves(epochs[-1][0].params)} == {2}
-
-
-def test_more_members_change_nothing_of_the_first_ones():
-    keys = [jax.random.key_data(member_keys(TrainConfig(ensemble_size=size))) for size in (1, 2, 5)]
-    np.testing.assert_array_equal(keys[0], keys[1][:1])
-    np.testing.assert_array_equal(keys[1], keys[2][:2])
-
-
-def test_a_member_learns_what_it_would_alone():
-    states = []
-    for ensemble_size in (1, 2):
-        run, train, _ = run_of(SMALLEST, ensemble_size=ensemble_size)
-        states.append(one_epoch(run, train)[0])
-    alone, together = states
-    require_close(jax.tree.map(lambda leaf: leaf[:1], together.params), alone.params, tolerance=1e-3)
-
-
-# Epoch after epoch.
-
-
-@pytest.mark.parametrize("epochs_before", [1, 2, 3])
-def test_going_on_from_an_epoch_equals_never_having_stopped_bit_for_bit(unbroken, epochs_before):
-    run, train, valid, epochs = unbroken
-    resumed = epochs_of(run, train, valid, state=kept(epochs[epochs_before - 1][0]))
-    require_equal(resumed[-1][0], epochs[-1][0])
-    assert rmses(resumed) == rmses(epochs)[epochs_before:]
-    assert [record.epoch for _, record in resumed] == list(range(epochs_before + 1, 5))
-
-
-def test_after_the_last_epoch_there_is_nothing_to_go_on_with(unbroken):
-    run, train, valid, epochs = unbroken
-    assert epochs_of(run, train, valid, state=kept(epochs[-1][0])) == []
-
-
-def test_records_count_epochs_and_steps_from_1(unbroken):
-    *_, epochs = unbroken
-    assert [(record.epoch, record.step) for _, record in epochs] == [(1, 4), (2, 8), (3, 12), (4, 16)]
-    assert [int(state.step) for state, _ in epochs] == [4, 8, 12, 16]
-
-
-def test_the_validation_rmse_is_that_of_the_predictions(unbroken):
-    run, _, valid, epochs = unbroken
-    for state, record in epochs:
-        stars = stars_of(run, state.params, valid)
-        assert record.valid_rmse == pytest.approx(metrics.rmse(stars, valid.rating), rel=1e-5)
-
-
-def test_the_train_rmse_is_over_all_ratings_of_the_epoch_and_not_over_what_fills_its_last_batch(unbroken):
-    run, train, _, epochs = unbroken
-    errors = one_epoch(run, train)[1].stars
-    last = len(train) % BATCH_SIZE
-    assert last
-    expected = np.sqrt(np.average(np.float64(errors), weights=[BATCH_SIZE] * 3 + [last]))
-    assert epochs[0][1].train_rmse == pytest.approx(expected, rel=1e-6)
-
-
-def test_without_a_validation_part_there_is_no_validation_rmse(unbroken):
-    run, train, valid, epochs = unbroken
-    _, record = next(fit(new_state(run.recipe), train, first(valid, 0), run.known, recipe=run.recipe))
-    assert record.valid_rmse is None
-    assert record.train_rmse == epochs[0][1].train_rmse
-
-
-def test_an_epoch_of_one_rating_is_one_step():
-    run, train, valid = run_of(SMALLEST)
-    one = first(train, 1)
-    state, record = next(fit(new_state(run.recipe), one, first(valid, 1), known_by(run, one), recipe=run.recipe))
-    assert (int(state.step), record.step) == (1, 1)
-    assert record.train_rmse == pytest.approx(abs(run.model.rating_mean - one.rating[0]), abs=0.1)
-
-
-def test_the_checkerboard_is_learnt(without_dropout):
-    run, _, epochs, test = without_dropout
-    assert metrics.rmse(stars_of(run, epochs[-1][0].params, test), test.rating) < 0.3
-
-
-def test_sums_of_squared_errors_hold_predictions_to_the_scale_and_leave_filling_out(unbroken):
-    run, train, _, _ = unbroken
-    params = jax.tree.map(jnp.zeros_like, new_state(run.recipe).params)
-    # Stars are 9 everywhere, which the scale of 1 to 5 holds to 5.
-    params["head"]["mean"] = jnp.full(2, jnp.float32(9))
-    ratings = dataclasses.replace(first(train, 3), rating=np.float32([5, 4, 2]))
-    stacked = batches.stack_batches(ratings, np.arange(3), 2)
-    sums = squared_errors(params, stacked, run.known, recipe=run.recipe)
-    np.testing.assert_array_equal(sums, [0**2 + 1**2, 3**2])
-
-
-def test_the_mean_of_the_members_is_held_to_the_scale_and_not_each_member(unbroken):
-    run, train, _, _ = unbroken
-    params = jax.tree.map(jnp.zeros_like, new_state(run.recipe).params)
-    params["head"]["mean"] = jnp.float32([1, 9])
-    ratings = dataclasses.replace(first(train, 1), rating=np.float32([2]))
-    stacked = batches.stack_batches(ratings, np.arange(1), 1)
-    # Held to 5, the second would make the mean 3.
-    np.testing.assert_array_equal(squared_errors(params, stacked, run.known, recipe=run.recipe), [(5 - 2) ** 2])
-
-
-# What goes wrong.
+# Stopped and gone on.
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "epochs", "message"),
+    ("moment", "number", "done"),
     [
-        # The first step's error is of the initial values; the step throws them beyond what a square can hold.
-        (100, 4, r"the error at step 1 is (inf|nan); lower --learning_rate"),
-        # One step for each epoch: what the last one did shows in validation alone.
-        (1000, 1, r"the validation RMSE after epoch 1 is (inf|nan); lower --learning_rate"),
+        ("ratings of 1 to 5 stars", signal.SIGTERM, 0),
+        ("epoch   1 of 8", signal.SIGTERM, 1),
+        ("epoch   3 of 8", signal.SIGINT, 3),
+        ("epoch   8 of 8", signal.SIGTERM, 8),
     ],
+    ids=["while reading", "first epoch", "third epoch", "last epoch"],
 )
-def test_a_run_that_diverges_stops_and_says_where(batch_size, epochs, message):
-    # Wide enough that some product is an infinity less another.
-    model = ModelConfig(embedding_dim=16, hidden_dims=(), exposure_dim=0)
-    run, train, valid = run_of(model, learning_rate=1e30, warmup_fraction=0.0, batch_size=batch_size, epochs=epochs)
-    with pytest.raises(InputError, match=message):
-        epochs_of(run, train, valid)
+def test_a_run_stopped_by_a_signal_goes_on_to_the_bits_of_an_unbroken_one(
+    workdir, board_config, tmp_path, monkeypatch, capsys, moment, number, done
+):
+    folder, handlers = tmp_path / "run", [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", SignalAt(moment, number))
+        with pytest.raises(Interrupted, match=rf"stopped by {number.name}; .* goes on: --workdir={folder}$") as stop:
+            train_run(board_config, folder)
+    assert stop.value.signal_number == number
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
+    assert folder.exists() == (done > 0)
+    if done:
+        with (folder / "metrics.jsonl").open("a") as lines:
+            lines.write('{"epoch": 9, "of a killed r')
+    report = train_run(board_config, folder)
+    assert (f"going on after epoch {done} of 8" in capsys.readouterr().out) == (done > 0)
+    require_equal(last_state(folder), last_state(workdir))
+    assert without_seconds(report) == without_seconds(report_in(workdir))
+    assert [epoch["epoch"] for epoch in epochs_in(folder)] == list(range(1, EPOCHS + 1))
+
+
+@pytest.fixture
+def without_validation(board_config):
+    return board_config.replace(valid_ratings=None, valid_fraction=0.0, embedding_dim=2, hidden_dims=())
+
+
+def test_without_validation_a_quick_run_saves_when_it_ends_or_is_stopped(without_validation, tmp_path, monkeypatch):
+    quick = without_validation
+    # Quick by its definition, however busy the machine is.
+    monkeypatch.setattr("movierec_jax.train.SAVE_SECONDS", 3600.0)
+    train_run(quick, tmp_path / "whole")
+    assert saved_epochs(tmp_path / "whole") == [EPOCHS]
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", SignalAt("epoch   3 of 8", signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            train_run(quick, tmp_path / "stopped")
+    assert saved_epochs(tmp_path / "stopped") == [3]
+    train_run(quick, tmp_path / "stopped")
+    assert saved_epochs(tmp_path / "stopped") == [3, EPOCHS]
+    require_equal(last_state(tmp_path / "stopped"), last_state(tmp_path / "whole"))
+
+
+def test_without_validation_a_slow_run_saves_as_it_goes(without_validation, tmp_path, monkeypatch):
+    monkeypatch.setattr("movierec_jax.train.SAVE_SECONDS", 0.0)
+    train_run(without_validation, tmp_path)
+    assert saved_epochs(tmp_path) == [EPOCHS - 1, EPOCHS]
+
+
+def test_a_second_signal_acts_at_once(board_config, tmp_path, monkeypatch, request):
+    # What starts the tests may have SIGINT ignored.
+    request.addfinalizer(functools.partial(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT)))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", SignalAt("epoch   2 of 8", signal.SIGINT, times=2))
+        with pytest.raises(KeyboardInterrupt):
+            train_run(board_config, tmp_path)
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_signals_are_left_alone_outside_the_main_thread(tmp_path):
+    failures = []
+
+    def work():
+        try:
+            with interruptible("the same command goes on") as stop:
+                stop.raise_if_asked()
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert failures == []
+
+
+# Early ends, and other parts.
+
+
+def test_training_stops_when_validation_gets_no_better_and_takes_the_earliest_of_equals(board_config, tmp_path, capsys):
+    too_slow = TrainConfig(epochs=8, batch_size=128, learning_rate=1e-30, patience=2)
+    report = train_run(dataclasses.replace(board_config, model=SMALLEST, train=too_slow), tmp_path)
+    assert (report["best_epoch"], report["epochs"]) == (1, 1 + 2)
+    out = capsys.readouterr().out
+    assert "no better validation RMSE in 2 epochs: stopped after epoch 3" in out
+    assert "best epoch 1: validation RMSE" in out
+
+
+def test_without_a_validation_part_all_ratings_train_to_the_last_epoch(board_config, tmp_path):
+    whole = DataConfig(ratings=board_config.data.ratings, test_fraction=0.25, valid_fraction=0.0)
+    two_epochs = TrainConfig(epochs=2, batch_size=128)
+    report = train_run(dataclasses.replace(board_config, data=whole, model=SMALLEST, train=two_epochs), tmp_path)
+    assert (report["best_epoch"], report["valid"]["rmse"]) == (2, None)
+    counts, ratings = report["counts"], len(checkerboard.parts().train)
+    assert (counts["train"], counts["valid"], counts["test"]) == (ratings - ratings // 4, 0, ratings // 4)
+    assert [epoch["valid_rmse"] for epoch in epochs_in(tmp_path)] == [None, None]
+
+
+def test_held_out_ratings_that_are_also_in_train_are_left_out_and_counted(tmp_path, capsys):
+    train = checkerboard.table([1, 1], [7, 8], [5, 1])
+    path = tmp_path / "test.csv"
+    path.write_text("user,movie,rating\n1,7,4\n1,9,3\n2,7,2\n")
+    held_out = read_held_out(str(path), train, (1.0, 5.0))
+    assert held_out[["user_id", "movie_id"]].to_numpy().tolist() == [[1, 9], [2, 7]]
+    assert "left out 1 row (pair of user and movie also in what the model is trained with)" in capsys.readouterr().out
+
+
+def test_a_validation_file_loses_what_the_test_file_has_too(tmp_path, capsys):
+    known = checkerboard.table([1, 2], [7, 8], [5, 1])
+    valid = checkerboard.table([1, 2, 3], [7, 9, 9], [5, 1, 2])
+    kept = apart_from(valid, known, "the test part", "valid.csv")
+    assert kept[["user_id", "movie_id"]].to_numpy().tolist() == [[2, 9], [3, 9]]
+    assert "left out 1 row (pair of user and movie also in the test part)" in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"valid\.csv: each of its 2 pairs .* is also in the test part"):
+        apart_from(known, known, "the test part", "valid.csv")
+
+
+# Extra ratings.
+
+
+@pytest.fixture
+def log(tmp_path):
+    """A log of a workdir, open as a server has it, with ratings of user 7000 and of movie 950, both new."""
+    (tmp_path / "served").mkdir()
+    log = RatingsLog(tmp_path / "served" / FILE_NAME)
+    log.append([Entry(7000, 500, 5.0, 10), Entry(7000, 950, 4.0, 11), Entry(1000, 950, 9.0, 12)])
+    yield log
+    log.close()
+
+
+def test_extra_ratings_are_part_of_the_data_and_told_of(board_config, log, tmp_path, capsys):
+    more = tmp_path / "more.csv"
+    more.write_text("user,movie,rating\n1000,950,2\n")
+    parts = prepare(board_config).parts
+    run = prepare(board_config.replace(extra_ratings=(str(log.path), str(more))))
+    out = capsys.readouterr().out
+    assert f"  with 3 extra ratings of {log.path}\n  with 1 extra ratings of {more}\n" in out
+    assert "left out 1 row (rating outside 1 to 5)" in out
+    added = run.parts.train.iloc[len(parts.train) :]
+    assert added[["user_id", "movie_id", "rating"]].to_numpy().tolist() == [
+        [7000, 500, 5],
+        [7000, 950, 4],
+        [1000, 950, 2],
+    ]
+    assert run.movie_table.set_index("movie_id").loc[950].tolist() == ["950", 0, ""]
+    assert len(run.parts.test) == len(parts.test)
+
+
+def test_a_log_with_nothing_in_it_changes_nothing_but_the_settings(board_config, tmp_path, capsys):
+    RatingsLog(tmp_path / FILE_NAME).close()
+    run = prepare(board_config.replace(extra_ratings=(str(tmp_path / FILE_NAME),)))
+    assert f"  with 0 extra ratings of {tmp_path / FILE_NAME}" in capsys.readouterr().out
+    assert fingerprint(run.parts) == fingerprint(prepare(board_config).parts)
+
+
+def test_a_run_with_extra_ratings_goes_on_while_they_are_the_same_and_refuses_others(
+    board_config, log, tmp_path, monkeypatch
+):
+    config = board_config.replace(
+        extra_ratings=(str(log.path),), epochs=2, embedding_dim=1, hidden_dims=(), exposure_dim=0
+    )
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", SignalAt("epoch   1 of 2", signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            train_run(config, folder)
+    assert train_run(config, folder)["epochs"] == 2
+    assert set(load(folder).recommend([7000], 1)["user_id"]) == {7000}
+    log.append([Entry(7000, 501, 1.0, 13)])
+    with pytest.raises(InputError, match=rf"a run on other data: \S+ or {log.path} has changed since"):
+        train_run(config, folder)
+
+
+def test_overwriting_a_served_workdir_keeps_its_log(workdir, board_config, tmp_path):
+    small = board_config.replace(epochs=1, embedding_dim=1, hidden_dims=(), exposure_dim=0)
+    shutil.copytree(workdir, tmp_path / "run")
+    log = RatingsLog(tmp_path / "run" / FILE_NAME)
+    log.append([Entry(7000, 500, 5.0, 10)])
+    report = train_run(small.replace(extra_ratings=(str(log.path),)), tmp_path / "run", overwrite=True)
+    assert report["counts"]["users"] == checkerboard.NUM_USERS + 1
+    log.append([Entry(7000, 501, 1.0, 11)])
+    assert len(log.latest()) == 2
+    log.close()
+
+
+def test_what_large_files_hold_is_kept_beside_the_workdir(board_config, log, tmp_path, monkeypatch):
+    monkeypatch.setattr("movierec_jax.data.readers.ratings_file.CACHED_FROM_BYTES", 1)
+    (tmp_path / "runs" / "mine" / "checkpoints").mkdir(parents=True)
+    with pytest.raises(InputError, match="has checkpoints but no config"):  # found out once all was read
+        train_run(board_config, tmp_path / "runs" / "mine")
+    # The ratings, the validation part and the test part; a log is read anew each time.
+    assert len(list((tmp_path / "runs" / CACHE_FOLDER).iterdir())) == 3
+    prepare(board_config.replace(extra_ratings=(str(log.path),)), tmp_path / "runs" / CACHE_FOLDER)
+    assert len(list((tmp_path / "runs" / CACHE_FOLDER).iterdir())) == 3

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 NUM_RESAMPLES = 2000
+
 CONFIDENCE = 0.95
 
 

@@ -5,7 +5,8 @@ import pathlib
 import platform
 import re
 
-from movierec_jax.report import PACKAGES, version
+from movierec_jax.evaluation.report import PACKAGES
+from movierec_jax.packages import version
 
 PEER_PACKAGES = ("myfm", "scikit-surprise", "scipy", "scikit-learn", "vaderSentiment")
 

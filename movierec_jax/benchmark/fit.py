@@ -21,8 +21,9 @@ from jaxtyping import Float64
 
 from movierec_jax import cli
 from movierec_jax.benchmark.peer import Prediction, find_peer
-from movierec_jax.config import Config, from_json, to_json
-from movierec_jax.schema import InputError
+from movierec_jax.config import Config
+from movierec_jax.errors import InputError
+from movierec_jax.settings import from_json, to_json
 
 OURS = "ours"
 

@@ -5,8 +5,9 @@ import dataclasses
 import pandas as pd
 
 from movierec_jax.config import Config
-from movierec_jax.run import prepare
-from movierec_jax.schema import MOVIE_ID, USER_ID, InputError
+from movierec_jax.data.schema import MOVIE_ID, USER_ID
+from movierec_jax.errors import InputError
+from movierec_jax.runs.prepare import prepare
 
 
 @dataclasses.dataclass(frozen=True)

@@ -23,9 +23,10 @@ from jaxtyping import Int
 from movierec_jax import cli
 from movierec_jax.benchmark.fit import OURS, peak_memory_mb, run_apart
 from movierec_jax.benchmark.ranker import Likes, best_unseen, find_ranker, fit_ranker, tune
-from movierec_jax.config import Config, from_json, to_json
-from movierec_jax.schema import MOVIE_ID, RATING, USER_ID
-from movierec_jax.vocab import Vocab
+from movierec_jax.config import Config
+from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID
+from movierec_jax.data.vocab import Vocab
+from movierec_jax.settings import from_json, to_json
 
 # Share of the train ratings that choose the settings of the others.
 HIDDEN = 0.1

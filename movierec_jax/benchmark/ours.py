@@ -13,17 +13,19 @@ from jaxtyping import Int
 
 from movierec_jax.benchmark.peer import Prediction
 from movierec_jax.config import Config
-from movierec_jax.evaluate import model_lists
-from movierec_jax.model import encode
-from movierec_jax.prepared import new_run, places_and_rows
-from movierec_jax.recipe import new_state
-from movierec_jax.recommend import Rated, order_of, top_k_blocks
-from movierec_jax.run import read_clean, train_run
-from movierec_jax.schema import MOVIE_ID, TIMESTAMP, USER_ID, CleanData, InputError
-from movierec_jax.splits import Split, without_pairs
-from movierec_jax.train import fit
-from movierec_jax.trained import Recommender, load
-from movierec_jax.vocab import Vocab
+from movierec_jax.data.schema import MOVIE_ID, TIMESTAMP, USER_ID, CleanData
+from movierec_jax.data.splits import Split, without_pairs
+from movierec_jax.data.vocab import Vocab
+from movierec_jax.errors import InputError
+from movierec_jax.evaluation.evaluate import model_lists
+from movierec_jax.model.two_tower import encode
+from movierec_jax.recommend.recommender import Recommender, load
+from movierec_jax.recommend.top_k import Rated, order_of, top_k_blocks
+from movierec_jax.runs.prepare import new_run, read_clean
+from movierec_jax.runs.run import places_and_rows
+from movierec_jax.train import train_run
+from movierec_jax.training.loop import fit
+from movierec_jax.training.state import new_state
 
 
 def fit_predict(config: Config, train: pathlib.Path, test: pathlib.Path, workdir: pathlib.Path) -> Prediction:

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from movierec_jax import metrics
-from movierec_jax.selection import best_of_users
+from movierec_jax.evaluation import metrics
+from movierec_jax.recommend.partial_sort import best_of_users
 
 # A sparse table (CSR) of users by movies.
 Likes = Any
+
 Settings = Mapping[str, Any]
 
 # Users whose scores are held at once.

@@ -4,8 +4,8 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from movierec_jax.files import whole_file, write_json
-from movierec_jax.report import aligned
+from movierec_jax.data.files import whole_file, write_json
+from movierec_jax.evaluation.report import aligned
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,9 +11,9 @@ import scipy.sparse
 from jaxtyping import Int32
 
 from movierec_jax.benchmark.peer import Peer, Prediction
-from movierec_jax.extras import import_extra
-from movierec_jax.schema import MOVIE_ID, RATING, USER_ID
-from movierec_jax.vocab import Vocab
+from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID
+from movierec_jax.data.vocab import Vocab
+from movierec_jax.packages import import_extra
 
 LIBRARY = "myfm"
 
@@ -22,9 +22,11 @@ MANY_RATINGS = 500_000
 
 # Rows of ratings; "_" since train and test differ in length.
 Rows = Int32[np.ndarray, " _ratings"]
+
 # From the user row and movie row of ratings to what the library calls X and X_rel: a sparse table of their features, or
 # features of users and of movies that ratings refer to.
 Features = Callable[[Rows, Rows], tuple[Any, list]]
+
 # From the library, the rows of train and the numbers of users and movies to the number of columns in each group that
 # shares its priors, and the features. Unknown users and movies have the row after the last, and no feature.
 NewFeatures = Callable[[types.ModuleType, Rows, Rows, int, int], tuple[list[int], Features]]

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from movierec_jax.benchmark.classifier import Classifier, Tell
-from movierec_jax.extras import import_extra
+from movierec_jax.packages import import_extra
 
 LIBRARY = "sklearn"
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from movierec_jax.benchmark.peer import Peer, Prediction
-from movierec_jax.extras import import_extra
-from movierec_jax.schema import MOVIE_ID, RATING, USER_ID
+from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID
+from movierec_jax.packages import import_extra
 
 LIBRARY = "surprise"
 

@@ -14,25 +14,31 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import FileResponse, Response
 from starlette.types import ASGIApp
 
-from movierec_jax.config import ServeConfig
-from movierec_jax.serve import bodies, problems
+from movierec_jax.serve import errors as problems
+from movierec_jax.serve import schemas as bodies
+from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.guards import Guard, read_tokens
-from movierec_jax.serve.measures import Measured, Measures
+from movierec_jax.serve.metrics import Measured, Measures
 from movierec_jax.serve.service import Service
 
 PAGE = pathlib.Path(__file__).parent / "page"
 
 # Movies of a search, ratings of a user and movies of a map at most.
 MOST_FOUND = 100
+
 MOST_RATED = 10_000
+
 MOST_ON_MAP = 5_000
+
 MOST_SIMILAR = 100
 
 # The names by which a service that listens to this machine alone may be called.
 LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"]
 
 UserId = Annotated[str, Path(min_length=1, max_length=256, description="a user's id as the data writes it")]
+
 MovieId = Annotated[str, Path(min_length=1, max_length=256, description="a movie's id as the data writes it")]
+
 Options = Annotated[bodies.ListOptions, Query()]
 
 

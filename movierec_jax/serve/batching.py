@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 Q = TypeVar("Q")
+
 A = TypeVar("A")
 
 

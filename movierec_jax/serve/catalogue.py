@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from movierec_jax.reviews import PRAISE, SPREAD
-from movierec_jax.schema import GENRES, MOVIE_ID, RATING, TITLE, YEAR, InputError
-from movierec_jax.serve.titles import Titles, readable
-from movierec_jax.trained import Recommender
+from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, YEAR
+from movierec_jax.errors import InputError
+from movierec_jax.features.reviews import PRAISE, SPREAD
+from movierec_jax.recommend.recommender import Recommender
+from movierec_jax.serve.title_search import Titles, readable
 
 # Names of the features that are tags: "tag=atmospheric".
 TAG_FEATURE = "tag="

@@ -13,11 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from movierec_jax.schema import InputError
-from movierec_jax.serve import problems
+from movierec_jax.errors import InputError
+from movierec_jax.serve import errors as problems
 
 # Bytes of a path with its query, and of all headers, at most.
 MOST_PATH_BYTES = 8 * 1024
+
 MOST_HEADER_BYTES = 32 * 1024
 
 # How long a body may take to come.

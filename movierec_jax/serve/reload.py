@@ -8,12 +8,12 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
-from movierec_jax.config import ServeConfig
-from movierec_jax.files import first_line
-from movierec_jax.serve.loaded import Loaded
-from movierec_jax.serve.problems import printable, warn
+from movierec_jax.data.files import first_line
+from movierec_jax.recommend.recommender import load
+from movierec_jax.serve.config import ServeConfig
+from movierec_jax.serve.engine import Loaded
+from movierec_jax.serve.errors import printable, warn
 from movierec_jax.serve.service import Service
-from movierec_jax.trained import load
 
 # A file of each checkpoint that is there once the checkpoint is whole.
 WHOLE = "_CHECKPOINT_METADATA"

@@ -11,15 +11,15 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from movierec_jax.config import ServeConfig
-from movierec_jax.schema import InputError, Interrupted
+from movierec_jax.data.storage import is_url
+from movierec_jax.errors import InputError, Interrupted
 from movierec_jax.serve.app import new_app
+from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.guards import read_tokens
-from movierec_jax.serve.measures import Measures
-from movierec_jax.serve.protocol import BoundedProtocol
+from movierec_jax.serve.http_limits import BoundedProtocol
+from movierec_jax.serve.metrics import Measures
 from movierec_jax.serve.reload import Reloader, load_for_service, signature
 from movierec_jax.serve.service import Service
-from movierec_jax.storage import is_url
 
 # How long requests that are under way may take once the service is told to end.
 LAST_SECONDS = 10

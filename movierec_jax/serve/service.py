@@ -8,16 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from movierec_jax.config import TABLE_TOP_K, ServeConfig
-from movierec_jax.ratings_log import FILE_NAME, RatingsLog
-from movierec_jax.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, InputError
+from movierec_jax.config import TABLE_TOP_K
+from movierec_jax.data.readers.ratings_log import FILE_NAME, RatingsLog
+from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
+from movierec_jax.data.vocab import Vocab
+from movierec_jax.errors import InputError
 from movierec_jax.serve.batching import Batcher
-from movierec_jax.serve.bodies import GivenRating, ListOptions
-from movierec_jax.serve.loaded import Listed, Loaded, Question
-from movierec_jax.serve.people import Asker, Rating
-from movierec_jax.serve.problems import Problem
-from movierec_jax.serve.recorded import Recorded
-from movierec_jax.vocab import Vocab
+from movierec_jax.serve.config import ServeConfig
+from movierec_jax.serve.engine import Listed, Loaded, Question
+from movierec_jax.serve.errors import Problem
+from movierec_jax.serve.new_ratings import Recorded
+from movierec_jax.serve.schemas import GivenRating, ListOptions
+from movierec_jax.serve.users import Asker, Rating
 
 # First and last year where a list is bounded on one side alone.
 ANY_YEAR = (1, 9999)

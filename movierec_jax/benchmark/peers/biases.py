@@ -4,10 +4,10 @@ import time
 
 import pandas as pd
 
-from movierec_jax.baselines import rating_baselines
 from movierec_jax.benchmark.peer import Peer, Prediction
-from movierec_jax.schema import MOVIE_ID, USER_ID
-from movierec_jax.vocab import Vocab, to_rows
+from movierec_jax.data.schema import MOVIE_ID, USER_ID
+from movierec_jax.data.vocab import Vocab, to_rows
+from movierec_jax.evaluation.baselines import rating_baselines
 
 
 def fit_predict(train: pd.DataFrame, test: pd.DataFrame, rating_scale: tuple[float, float], seed: int) -> Prediction:

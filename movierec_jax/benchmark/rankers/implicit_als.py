@@ -1,7 +1,7 @@
 """Matrix factorisation of likes by alternating least squares (Hu, Koren, Volinsky 2008): the implicit library."""
 
 from movierec_jax.benchmark.ranker import Ranker
-from movierec_jax.extras import import_extra
+from movierec_jax.packages import import_extra
 
 
 def fit(likes, settings, seed):

@@ -1,7 +1,7 @@
 """Bayesian personalised ranking by sampled pairs (Rendle et al. 2009): the implicit library."""
 
 from movierec_jax.benchmark.ranker import Ranker
-from movierec_jax.extras import import_extra
+from movierec_jax.packages import import_extra
 
 
 def fit(likes, settings, seed):

@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.speed.timing import Figure, take_turns
-from movierec_jax.config import BenchmarkConfig
 
 SIZE = 2048
+
 COPIED_NUMBERS = 2**26
 
 

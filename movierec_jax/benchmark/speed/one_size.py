@@ -17,9 +17,12 @@ from movierec_jax import cli
 from movierec_jax.benchmark.fit import peak_memory_mb
 from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_rows
 from movierec_jax.benchmark.speed.training import known_and_recipe
-from movierec_jax.config import Config, from_json
-from movierec_jax.recipe import new_state
-from movierec_jax.train import ahead, steps_of_epoch, train_steps
+from movierec_jax.config import Config
+from movierec_jax.data.arrays import ahead
+from movierec_jax.settings import from_json
+from movierec_jax.training.loop import steps_of_epoch
+from movierec_jax.training.state import new_state
+from movierec_jax.training.step import train_steps
 
 
 def main(data: pathlib.Path, folder: pathlib.Path) -> None:

@@ -6,12 +6,13 @@ import tempfile
 
 import pandas as pd
 
+from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_ratings
 from movierec_jax.benchmark.speed.timing import OURS, Figure, take_turns
-from movierec_jax.cleaning import clean
-from movierec_jax.config import BenchmarkConfig, DataConfig
-from movierec_jax.extras import import_extra
-from movierec_jax.movielens import read_ratings
+from movierec_jax.config import DataConfig
+from movierec_jax.data.cleaning import clean
+from movierec_jax.data.readers.movielens import read_ratings
+from movierec_jax.packages import import_extra
 
 COLUMNS = ["userId", "movieId", "rating", "timestamp"]
 

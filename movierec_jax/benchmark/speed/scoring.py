@@ -16,27 +16,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import scipy.sparse
 
-from movierec_jax import scoring
+from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_ratings
 from movierec_jax.benchmark.speed.timing import OURS, Figure, seconds_of, take_turns
-from movierec_jax.config import BenchmarkConfig, Config
-from movierec_jax.extras import import_extra
-from movierec_jax.model import encode
-from movierec_jax.prepared import new_run
-from movierec_jax.recipe import new_state
-from movierec_jax.schema import GENRES, MOVIE_ID, TITLE, USER_ID, YEAR, CleanData
-from movierec_jax.splits import Split
-from movierec_jax.trained import Recommender
+from movierec_jax.config import Config
+from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, USER_ID, YEAR, CleanData
+from movierec_jax.data.splits import Split
+from movierec_jax.model.two_tower import encode
+from movierec_jax.packages import import_extra
+from movierec_jax.recommend import write_lists as scoring
+from movierec_jax.recommend.recommender import Recommender
+from movierec_jax.runs.prepare import new_run
+from movierec_jax.training.state import new_state
 
 NUM_USERS = 8_192
+
 K = 100
+
 DIM = 64
+
 # Lists of one user that are timed, and how long each is.
 SINGLE_USERS, SINGLE_K = 200, 10
 
 LIMIT = "product of matrices alone"
 
 PRODUCT: dict[str, Any] = {"embedding_dim": DIM, "hidden_dims": (), "exposure_dim": 0}
+
 MODELS: dict[str, dict[str, Any]] = {
     "a product": PRODUCT,
     "dense layers 64, 32": PRODUCT | {"hidden_dims": (64, 32)},

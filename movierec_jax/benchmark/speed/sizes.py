@@ -6,12 +6,16 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.fit import FitError, run_apart
 from movierec_jax.benchmark.speed.timing import OURS, Figure
-from movierec_jax.config import BenchmarkConfig, Config, to_json
+from movierec_jax.config import Config
+from movierec_jax.settings import to_json
 
 MILLION = 10**6
+
 IDS_ALONE = Config().replace(history=(), exposure_dim=0, batch_size=65_536)
+
 # Settings, numbers of ratings, and how often so many steps are timed as are given to the device at once.
 MODELS: dict[str, tuple[Config, tuple[int, ...], int]] = {
     "ids and dense layers": (IDS_ALONE, (1 * MILLION, 5 * MILLION, 25 * MILLION, 100 * MILLION), 6),

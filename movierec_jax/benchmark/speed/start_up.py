@@ -5,9 +5,9 @@ import subprocess
 import sys
 import tempfile
 
+from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.speed.timing import OURS, Figure, take_turns
-from movierec_jax.config import BenchmarkConfig
-from movierec_jax.schema import InputError
+from movierec_jax.errors import InputError
 
 CHECKOUT = pathlib.Path(__file__).parents[3]
 

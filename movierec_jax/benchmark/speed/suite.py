@@ -4,10 +4,11 @@ import importlib
 import pathlib
 from typing import Any
 
+from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.environment import machine, versions
 from movierec_jax.benchmark.speed.timing import OURS, Figure
 from movierec_jax.benchmark.table import Table, as_text, write_table
-from movierec_jax.config import BenchmarkConfig, Config
+from movierec_jax.config import Config
 
 COLUMNS = ("what", "way", "a second", "seconds, lowest to highest", "first time", "ours is faster by")
 

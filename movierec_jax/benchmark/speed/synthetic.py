@@ -3,18 +3,21 @@
 import numpy as np
 import pandas as pd
 
-from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Bags, Ratings
+from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Bags, Ratings
 
 # Numbers of users and of movies.
 TABLES = {"MovieLens 1M": (6_040, 3_706), "MovieLens 25M": (162_541, 59_047)}
 
 # How uneven counts are: the share of the n-th of all is about n to the power -(1 - 1 / power).
 USER_POWER, MOVIE_POWER = 2.0, 4.0
+
 FACTORS = 8
+
 AT_ONCE = 2**22
 
 # Ratings of nobody and nothing that has features.
 NO_CONTENT = Bags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
+
 NOISE = 0.8
 
 

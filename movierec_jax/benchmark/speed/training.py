@@ -9,25 +9,33 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
-from movierec_jax import batches
+from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.speed.synthetic import NO_CONTENT, TABLES, synthetic_ratings
 from movierec_jax.benchmark.speed.timing import OURS, Figure, take_turns
 from movierec_jax.benchmark.speed.with_keras import keras_ways
 from movierec_jax.benchmark.speed.with_torch import torch_ways
-from movierec_jax.config import BenchmarkConfig, Config, ModelConfig, TrainConfig
-from movierec_jax.known import known_of
-from movierec_jax.model import TwoTowers
-from movierec_jax.recipe import Recipe, new_state
-from movierec_jax.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Known, Ratings
-from movierec_jax.train import steps_of_epoch, train_steps
+from movierec_jax.config import Config, ModelConfig, TrainConfig
+from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Ratings
+from movierec_jax.model.inputs import Known
+from movierec_jax.model.interactions import known_of
+from movierec_jax.model.two_tower import TwoTowers
+from movierec_jax.training import batches
+from movierec_jax.training.loop import steps_of_epoch
+from movierec_jax.training.state import Recipe, new_state
+from movierec_jax.training.step import train_steps
 
 EMBEDDING_DIM, HIDDEN_DIMS = 64, (128, 64)
+
 BATCHES = {"MovieLens 1M": (1_024, 8_192, 65_536), "MovieLens 25M": (8_192, 65_536)}
+
 EXAMPLES = 2**20
+
 SEED = 0
+
 TOTAL_STEPS = 10_000
 
 MODEL = ModelConfig(embedding_dim=EMBEDDING_DIM, hidden_dims=HIDDEN_DIMS, history=(), exposure_dim=0, dropout=0.0)
+
 # Multiplications of a forward pass for each example; twice as many again in the backward pass.
 MULTIPLICATIONS = EMBEDDING_DIM * (1 + 2 * HIDDEN_DIMS[0]) + HIDDEN_DIMS[0] * HIDDEN_DIMS[1] + HIDDEN_DIMS[1]
 

@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable
 
 from movierec_jax.benchmark.speed.with_torch import LEARNING_RATE
-from movierec_jax.extras import import_extra
-from movierec_jax.schema import Batch
+from movierec_jax.model.inputs import Batch
+from movierec_jax.packages import import_extra
 
 
 def keras_ways(

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from movierec_jax.extras import import_extra
-from movierec_jax.schema import Batch
+from movierec_jax.model.inputs import Batch
+from movierec_jax.packages import import_extra
 
 LEARNING_RATE = 0.004
 

@@ -1,0 +1,85 @@
+"""Files of a workdir: written whole or not at all, read with errors that say what to do."""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+
+import pandas as pd
+
+from movierec_jax.errors import InputError
+
+# Ends the name of a file until it is whole.
+PARTIAL = ".partial"
+
+
+@contextlib.contextmanager
+def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Gives another name to write to, and moves it to `path` at the end; after an error nothing is left of it.
+
+    So no reader sees a part of a file, and a full disk leaves the file that was there.
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    try:
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        # Arrow does not name the file.
+        raise OSError(error.errno, error.strerror or first_line(error), str(path)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def whole_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The same for a folder, which takes the place of one that was there."""
+    partial = path.with_name(path.name + PARTIAL)
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir()
+        yield partial
+        if path.exists():
+            shutil.rmtree(path)
+        partial.rename(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or first_line(error), str(path)) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def write_json(path: pathlib.Path, values) -> None:
+    """Writes JSON for programs and people."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+
+
+def read_json(path: pathlib.Path):
+    """The values of a JSON file of a workdir. Raises InputError where it is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON ({error}); restore it, or train anew with --overwrite") from None
+
+
+def write_table(path: pathlib.Path, table: pd.DataFrame) -> None:
+    """Writes a Parquet table of a workdir, without its index."""
+    with whole_file(path) as partial:
+        table.to_parquet(partial, index=False)
+
+
+def read_table(path: pathlib.Path, columns: list[str]) -> pd.DataFrame:
+    """Columns of a Parquet table of a workdir. Raises InputError where it is missing or damaged."""
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except (OSError, ValueError) as error:
+        reason = first_line(error) if path.exists() else "it is missing"
+        raise InputError(
+            f"{path}: cannot be read ({reason}); scripts/train.py with the settings of the run writes it again"
+        ) from None
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, or its kind where it has none."""
+    return str(error).split("\n")[0][:200] or type(error).__name__

@@ -1,0 +1,112 @@
+"""Any CSV, TSV or Parquet file about movies or users -> `FeatureTable`, before anything is made of its columns."""
+
+import os
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from movierec_jax.data.readers.ratings_file import SPELLINGS, parquet_column, to_pandas
+from movierec_jax.data.readers.table_file import (
+    Header,
+    as_text,
+    local_file,
+    missing_column,
+    one_of,
+    plain,
+    read_columns,
+    read_header,
+    spelled,
+)
+from movierec_jax.data.schema import FeatureTable
+from movierec_jax.errors import InputError
+
+MICROSECONDS_OF_DAY = 24 * 60 * 60 * 10**6
+
+
+def read_features(path: str | os.PathLike[str], id_column: str) -> FeatureTable:
+    """Reads a table with a column of ids (`user_id` or `movie_id`, any usual spelling), from Parquet or text.
+
+    Either may be packed (.gz). Text needs a header; all its columns are str.
+
+    Raises:
+      InputError: the file cannot be read as such; the message names the file, and the line where there is one.
+    """
+    with local_file(path) as file:
+        header = read_header(file, SPELLINGS[id_column], f"a column of {id_column} and others")
+        id_name, left_out = find_ids(header, id_column)
+        found = read_columns(header, [name for name in header.names if name not in left_out])
+        columns: dict[str, Any] = {}
+        for name, values in found.by_name.items():
+            try:
+                if header.line:
+                    columns[name] = to_pandas(values)
+                else:
+                    is_id = name == id_name
+                    columns[name] = to_pandas(parquet_column(values, id_column)) if is_id else feature_column(values)
+            except pa.ArrowException as error:
+                if name == id_name:
+                    raise InputError(f"{file}: column {name!r} cannot be the {id_column}: {error}") from error
+                left_out[name] = f"of type {values.type}"
+    return FeatureTable(
+        path=str(path),
+        id_column=id_column,
+        ids=columns.pop(id_name),
+        line=found.line,
+        unit=found.unit,
+        columns=pd.DataFrame(columns, index=range(len(found.line))),
+        left_out=left_out,
+    )
+
+
+def find_ids(header: Header, id_column: str) -> tuple[str, dict[str, str]]:
+    """Which of the columns has the ids, and those that are no features, such as IMDb's ids, with why to leave them.
+
+    Of several spellings the one that stands first in `SPELLINGS` is taken.
+    """
+    found = spelled(header, SPELLINGS[id_column])
+    if not found:
+        raise missing_column(header, id_column, SPELLINGS[id_column])
+    one_of(header, id_column, [name for name in found if plain(name) == plain(found[0])])
+    left_out = dict.fromkeys(found[1:], "another id")
+    for name in header.names:
+        if not name:
+            left_out[name] = "it has no name"
+        elif not header.line and name.startswith("__index_level_"):
+            left_out[name] = "the numbers of rows in pandas"
+    return found[0], left_out
+
+
+def feature_column(values: pa.ChunkedArray) -> pd.Series:
+    """A column of a Parquet file as `FeatureTable` has it; raises ArrowInvalid for a type that is no feature."""
+    kind = values.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
+        return pd.Series(values.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        time = values.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+        return pd.Series(time.cast(pa.float64(), safe=False).to_numpy() / MICROSECONDS_OF_DAY, dtype=np.float64)
+    if pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
+        if pa.types.is_dictionary(kind):
+            values = values.cast(kind.value_type)
+        return as_text(values).astype("category")
+    if is_list(kind):
+        if not is_word(kind.value_type):
+            raise pa.ArrowInvalid("only lists of strings and whole numbers are sets")
+        lists = [
+            None if items is None else [str(item) for item in items if item is not None] for items in values.to_pylist()
+        ]
+        return pd.Series(lists, dtype=object)
+    if is_word(kind):
+        return as_text(values)
+    raise pa.ArrowInvalid("no feature")
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Whether an Arrow type is that of lists."""
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def is_word(kind: pa.DataType) -> bool:
+    """Whether an Arrow type can name things: text or whole numbers."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)

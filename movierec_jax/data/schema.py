@@ -1,0 +1,225 @@
+"""The records that pass from stage to stage, and the one place for column names.
+
+Axis words used in every shape of the project: `users`, `movies`, `ratings`, `batch`, `steps`, `features`, `hidden`,
+`k`. An *id* is the data's own number or string; a *row* is our dense int32 index. They never mix.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float32, Int32, Int64
+
+USER_ID = "user_id"
+
+MOVIE_ID = "movie_id"
+
+RATING = "rating"
+
+TIMESTAMP = "timestamp"
+
+TITLE = "title"
+
+YEAR = "year"
+
+GENRES = "genres"
+
+AGE = "age"
+
+GENDER = "gender"
+
+OCCUPATION = "occupation"
+
+ZIP_CODE = "zip"
+
+TAG = "tag"
+
+IMDB_ID = "imdb_id"
+
+TEXT = "text"
+
+STARS = "stars"
+
+# Stands in a timestamp column where the data has no time for a row.
+NO_TIMESTAMP = np.iinfo(np.int64).min
+
+
+def no_users() -> pd.DataFrame:
+    """The users of data that says nothing of them: the columns of `RawData.users`, no rows."""
+    types = {USER_ID: "int64", AGE: "int64", GENDER: "str", OCCUPATION: "str", ZIP_CODE: "str"}
+    return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in types.items()})
+
+
+def no_tags() -> pd.DataFrame:
+    """The tags of data without any: the columns of `RawData.tags`, no rows."""
+    types = {USER_ID: "int64", MOVIE_ID: "int64", TAG: "str", TIMESTAMP: "int64"}
+    return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in types.items()})
+
+
+def no_links() -> pd.DataFrame:
+    """The links of data without any: the columns of `RawData.links`, no rows."""
+    return pd.DataFrame({column: pd.Series(dtype="int64") for column in (MOVIE_ID, IMDB_ID)})
+
+
+@dataclasses.dataclass(frozen=True)
+class RawData:
+    """What a loader read, before any row is judged.
+
+    ratings: columns `user_id`, `movie_id` (int64, nullable Int64 or str), `rating` (a float, or str where some value
+        is no number) and, where the data has times, `timestamp` (integer, float, datetime or str).
+    movies: columns `movie_id` (int64 or str), `title` (str, as the file has it) and `genres` (str, joined by "|").
+        Empty where the data has no movie table.
+    source: what was read, for messages: "MovieLens 1M in ml-1m.zip".
+    rating_scale: lowest and highest rating in stars where the format states it, else None.
+    users: columns `user_id` (int64 or str), `age` (int64, years; where the data has ranges, the lowest of the range),
+        `gender`, `occupation` and `zip` (str). Empty where the data has no table of users.
+    tags: columns `user_id`, `movie_id` (int64 or str), `tag` (str) and `timestamp` (as in `ratings`), a row for each
+        time a user wrote a tag. Empty where the data has none.
+    links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty where the data has
+        none.
+    """
+
+    ratings: pd.DataFrame
+    movies: pd.DataFrame
+    source: str
+    rating_scale: tuple[float, float] | None = None
+    users: pd.DataFrame = dataclasses.field(default_factory=no_users)
+    tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
+    links: pd.DataFrame = dataclasses.field(default_factory=no_links)
+
+
+@dataclasses.dataclass(frozen=True)
+class CleanData:
+    """Ratings that can be trusted, in the order of the file, and the movies they are about.
+
+    ratings: `user_id`, `movie_id` (int64 or str), `rating` (float32, within the scale), `timestamp` (int64 seconds,
+        NO_TIMESTAMP where unknown); no pair of user and movie twice; index 0..n-1.
+    movies: one row per movie, rated ones and those of the movie table alike: `movie_id`, `title` (without the year),
+        `year` (int32, 0 where unknown), `genres` (str, joined by "|", may be empty).
+    dropped: rows left out, by reason; only reasons that occurred.
+    users, tags, links: as in RawData, with ids of the same type as those of the ratings, and `timestamp` as theirs.
+    """
+
+    ratings: pd.DataFrame
+    movies: pd.DataFrame
+    rating_scale: tuple[float, float]
+    source: str
+    dropped: dict[str, int]
+    users: pd.DataFrame = dataclasses.field(default_factory=no_users)
+    tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
+    links: pd.DataFrame = dataclasses.field(default_factory=no_links)
+
+
+@dataclasses.dataclass(frozen=True)
+class FeatureTable:
+    """A table about movies or users as its file has it, before anything is made of its columns.
+
+    id_column: what the ids are of, `user_id` or `movie_id`.
+    ids: of each row, int64 or str, as they stand in the file.
+    line: where each row stands: the line of a text file, the row of a Parquet file, both from 1.
+    unit: "line" or "row", for messages.
+    columns: the others, as float64 (numbers, dates as days since 1970), category (what can only be one of a few), str,
+        or object (lists of str), missing values as pandas has them.
+    left_out: columns of which no feature can be made, with the reason.
+    """
+
+    path: str
+    id_column: str
+    ids: pd.Series
+    line: Int64[np.ndarray, " rows"]
+    unit: str
+    columns: pd.DataFrame
+    left_out: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class RawReviews:
+    """What people wrote about movies, as its file has it, before any row is judged.
+
+    table: columns `movie_id` or else `imdb_id` (int64, Int64 or str), `text` (str) and, where the file has them,
+        `user_id` (int64, Int64 or str), `stars` (float32, or str where some value is no number) and `timestamp`
+        (integer, float, datetime or str), missing values as pandas has them; index 0..n-1.
+    line, unit: where each row stands, as in FeatureTable.
+    """
+
+    path: str
+    table: pd.DataFrame
+    line: Int64[np.ndarray, " rows"]
+    unit: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """Texts of which it is known whether they praise or blame, in the order of their file; at least some of either.
+
+    text: str, none of them empty.
+    stars: on the scale of the file, NaN where there are none.
+    scale: lowest and highest of these, as a usual one; None where no text has stars.
+    group: a number from 0 for each movie; where it is not known, for each different text.
+    is_test: whether a text is of the part that the file sets aside; None where it sets none aside.
+    dropped: rows left out, by reason; only reasons that occurred.
+    """
+
+    path: str
+    text: pd.Series
+    is_praise: Bool[np.ndarray, " texts"]
+    stars: Float32[np.ndarray, " texts"]
+    scale: tuple[float, float] | None
+    group: Int32[np.ndarray, " texts"]
+    is_test: Bool[np.ndarray, " texts"] | None
+    dropped: dict[str, int]
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+
+class Opinions(NamedTuple):
+    """What texts say.
+
+    praise: the probability that a text praises. stars: how many its writer would give, on the scale of the texts that
+    were learnt from; NaN where these had none. is_understood: False for texts that are empty or made of what is not
+    known, which say what an average text says.
+    """
+
+    praise: Float32[np.ndarray, " texts"]
+    stars: Float32[np.ndarray, " texts"]
+    is_understood: Bool[np.ndarray, " texts"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bags:
+    """Weighted bags of features: entry n says that row `row[n]` has feature `feature[n]`, with `value[n]`.
+
+    Sorted by row, then feature, and no pair of them twice; a row may have no entry.
+
+    names: one for each feature: "genre=Comedy", "year~1995", "tag=atmospheric", "age=25-34", "overview~1234".
+    """
+
+    row: Int32[np.ndarray, " entries"]
+    feature: Int32[np.ndarray, " entries"]
+    value: Float32[np.ndarray, " entries"]
+    names: tuple[str, ...]
+
+    def entries_of(self, row: int) -> slice:
+        """Where the entries of a row stand."""
+        return slice(*np.searchsorted(self.row, [row, row + 1]))
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratings:
+    """Ratings by row, one entry each; what the vocabulary makes of a clean table.
+
+    A user or movie that the vocabulary does not know has the row of unknown ids (`Vocab.unknown`).
+
+    moment: rows of what the model knows of the time of each rating; none of them unless it looks at times.
+    """
+
+    user_row: Int32[np.ndarray, " ratings"]
+    movie_row: Int32[np.ndarray, " ratings"]
+    rating: Float32[np.ndarray, " ratings"]
+    timestamp: Int64[np.ndarray, " ratings"]
+    moment: Int32[np.ndarray, "ratings moments"]
+
+    def __len__(self) -> int:
+        return len(self.rating)

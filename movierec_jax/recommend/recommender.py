@@ -1,0 +1,441 @@
+"""A trained run, ready to be asked: lists for users, stars for pairs, movies alike."""
+
+import contextlib
+import dataclasses
+import functools
+import os
+import warnings
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Bool, Float32, Int32, Int64
+
+from movierec_jax.config import ScoreConfig
+from movierec_jax.data.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR
+from movierec_jax.data.splits import Split
+from movierec_jax.data.storage import at_hand
+from movierec_jax.data.vocab import Vocab
+from movierec_jax.errors import InputError
+from movierec_jax.features.rating_time import recency_of
+from movierec_jax.features.reviews import BLAMED, PRAISED
+from movierec_jax.model.interactions import new_users, told_of_user
+from movierec_jax.model.sharding import new_mesh
+from movierec_jax.model.two_tower import Encoded, Members, encode, encode_histories
+from movierec_jax.recommend.attribution import content_part, history_parts
+from movierec_jax.recommend.top_k import Order, Rated, directions, order_of, predict_stars, top_k_blocks
+from movierec_jax.runs.checkpoint import Checkpoints
+from movierec_jax.runs.run import Run, places_and_rows
+from movierec_jax.runs.workdir import load_run
+
+RANK = "rank"
+
+SCORE = "score"
+
+PREDICTED_RATING = "predicted_rating"
+
+# Ratings of no likeness at all that each movie is given beside its own when similar ones are looked for.
+SIMILAR_DAMPING = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Recommender:
+    """A run with the parameters of its best epoch. Ids go in and come out as the data writes them.
+
+    encoded: all users and all movies in the order of rows, as the model sees them.
+    users, parts: who can be asked about, and what they have rated: those of the run, or new ones.
+    """
+
+    run: Run
+    params: Members
+    encoded: tuple[Encoded, Encoded]
+    users: Vocab
+    parts: Split
+
+    @property
+    def order(self) -> Order:
+        """What lists are ordered by."""
+        return order_of(self.run.recipe)
+
+    @property
+    def num_members(self) -> int:
+        """Members of the ensemble."""
+        return len(self.encoded[1].bias)
+
+    def user_ids(self) -> pd.Index:
+        """All users of the data in rising order, also those whom train has no rating of."""
+        return self.everybody
+
+    @functools.cached_property
+    def everybody(self) -> pd.Index:
+        """What `user_ids` gives, worked out once."""
+        return pd.Index(np.concatenate([part[USER_ID].unique() for part in self.parts.all()])).unique().sort_values()
+
+    @functools.cached_property
+    def on_host(self) -> tuple[Members, tuple[Encoded, Encoded]]:
+        """The parameters and `encoded` as NumPy arrays."""
+        return jax.device_get((self.params, self.encoded))
+
+    @functools.cached_property
+    def movie_directions(self) -> Float32[np.ndarray, "movies features"]:
+        """What tells which movies trained on are alike, as `directions` gives it."""
+        return np.asarray(directions(self.encoded[1]))[: len(self.run.movies)]
+
+    @functools.cached_property
+    def spare(self) -> list[tuple[Array, ...]]:
+        """Memory that scores were in and others may take: to get as much from the system takes longer than one list."""
+        return []
+
+    @functools.cached_property
+    def rated(self) -> Rated:
+        """The movies that each of everybody has seen, by any part."""
+        pairs = places_and_rows(self.run, self.everybody, self.parts.seen())
+        return Rated.of(*pairs, len(self.everybody), len(self.run.movies))
+
+    def recommend(
+        self,
+        user_ids: Iterable,
+        k: int = 10,
+        *,
+        include_seen: bool = False,
+        movies: pd.Index | None = None,
+        diversity: float = ScoreConfig.diversity,
+    ) -> pd.DataFrame:
+        """Each user's best k movies, best first: `user_id, movie_id, rank, score, predicted_rating`.
+
+        The catalogue is every movie with a rating in train; what the user has rated, in any part, is left out unless
+        asked for. A user without ratings in train gets the list of an average user. Raises InputError for users that
+        the data does not have, and for k below 1 or above the number of movies.
+
+        movies: ids that lists may hold, as `select_movies` gives them; without it all of the catalogue. diversity: 0 to
+        below 1, how much being like movies above it counts against a movie. Lists then fall by both, not by score.
+        """
+        users = pd.Index(user_ids).unique()
+        blocks = self.recommend_blocks(users, k, include_seen=include_seen, movies=movies, diversity=diversity)
+        return pd.concat(list(blocks), ignore_index=True)
+
+    def recommend_blocks(
+        self,
+        users: pd.Index,
+        k: int,
+        *,
+        include_seen: bool = False,
+        movies: pd.Index | None = None,
+        diversity: float = ScoreConfig.diversity,
+        block_users: int = ScoreConfig.block_users,
+    ) -> Iterator[pd.DataFrame]:
+        """The same list by list, a table for each block of users, for more users than fit in memory at once."""
+        self.require_users(users)
+        ScoreConfig(top_k=k, diversity=diversity, block_users=block_users)
+        if k > len(self.run.movies):
+            raise InputError(f"--top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
+        is_listed = None
+        if movies is not None:
+            is_listed = np.zeros((1, len(self.run.movies)), bool)
+            is_listed[0, self.run.movies.known_rows(movies)] = True
+        places = self.everybody.get_indexer(users)
+        seen = self.rated.of_users(np.full_like(places, -1) if include_seen else places)
+        rows = self.users.rows(users)
+        for place, top in top_k_blocks(
+            self.run.model,
+            self.order,
+            self.params,
+            *self.encoded,
+            rows,
+            seen,
+            k,
+            block_users,
+            is_listed,
+            diversity,
+            spare=self.spare,
+        ):
+            is_filled = top.movie_row < len(self.run.movies)
+            yield pd.DataFrame(
+                {
+                    USER_ID: users[place].repeat(is_filled.sum(axis=1)),
+                    MOVIE_ID: self.run.movies.ids[top.movie_row[is_filled]],
+                    RANK: np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), is_filled.shape)[is_filled],
+                    SCORE: top.score[is_filled],
+                    PREDICTED_RATING: np.clip(top.stars[is_filled], *np.array(self.run.rating_scale, np.float32)),
+                }
+            )
+
+    def select_movies(
+        self,
+        genres: Iterable[str] = (),
+        years: tuple[int, ...] = (),
+        min_ratings: int = 0,
+        exclude_movies: Iterable = (),
+        praised: Iterable[str] = (),
+    ) -> pd.Index:
+        """The ids of the movies trained on that lists may hold.
+
+        genres: a name or many, of which a movie has one at least; years: the first and the last in which it may have
+        come out; min_ratings: in train; praised: an aspect or many, such as "music", of which reviews praise one at
+        least. Nothing given, or nothing of it, leaves no movie out. Raises InputError for genres and ids that the data
+        does not have, for aspects that no reviews praise, and where no movie is left.
+        """
+        movies = self.run.movies
+        ids = movies.ids[: len(movies)]
+        ScoreConfig(years=tuple(years), min_ratings=min_ratings)
+        genres = [genres] if isinstance(genres, str) else list(genres)
+        odd = [genre for genre in genres if genre not in self.run.genres.columns]
+        if odd:
+            found = ", ".join(self.run.genres.columns) or "no genres"
+            raise InputError(f"--genres={','.join(odd)}: not among those of the data, which has {found}")
+        praised = [praised] if isinstance(praised, str) else list(praised)
+        self.require_praised("--praised", praised)
+        is_listed = self.is_selected(genres, years, min_ratings, praised)
+        excluded = movies.rows(exclude_movies := list(exclude_movies))
+        if (excluded == movies.unknown).any():
+            unknown = exclude_movies[int((excluded == movies.unknown).argmax())]
+            raise InputError(f"--exclude_movies={unknown}: no movie of the data has this id")
+        is_listed &= ~ids.isin(movies.ids_of(excluded))
+        if not is_listed.any():
+            narrowing = "--genres, --praised, --years, --min_ratings and --exclude_movies"
+            raise InputError(f"{narrowing} leave no movie; ask for less")
+        return ids[is_listed]
+
+    def is_selected(
+        self, genres: Collection[str], years: tuple[int, ...], min_ratings: int, praised: Collection[str] = ()
+    ) -> Bool[np.ndarray, " movies"]:
+        """Whether each movie trained on is of one of these genres, from these years, rated often enough, and praised.
+
+        As `select_movies`; genres and aspects have to be among those that there are, and no movie may be left.
+        """
+        is_listed = self.run.known.movie_count[: len(self.run.movies)] >= min_ratings
+        if genres:
+            is_listed &= self.run.genres[list(genres)].any(axis=1).to_numpy()
+        if praised:
+            is_listed &= self.run.praised[list(praised)].any(axis=1).to_numpy()
+        if years:
+            year = self.run.movie_table.set_index(MOVIE_ID)[YEAR].reindex(self.run.movies.ids[: len(self.run.movies)])
+            is_listed &= year.between(years[0], years[1]).to_numpy()
+        return is_listed
+
+    def require_praised(self, name: str, praised: Iterable[str]) -> None:
+        """Raises InputError for an aspect that no reviews of the run praise; name: what people call the setting."""
+        for aspect in praised:
+            if self.run.reviews.empty:
+                raise InputError(f"{name}={aspect}: this run has no reviews; train one with --reviews=FILE")
+            if aspect not in self.run.praised.columns:
+                found = ", ".join(self.run.praised.columns) or "nothing"
+                raise InputError(f"{name}={aspect}: not among what reviews of this run praise, which is {found}")
+
+    def reviews_of(self, movie_ids: Iterable) -> pd.DataFrame:
+        """What reviews say of movies: a row for each of these that has any, in their order.
+
+        Columns `movie_id`, `num_texts`, `praise` (the mean probability that one praises), `spread` (its standard
+        deviation over them), `praised` and `blamed` (lists of aspects, most first). Raises InputError for movies that
+        the data does not have.
+        """
+        ids = pd.Index(movie_ids)
+        is_unknown = self.run.movies.rows(ids) == self.run.movies.unknown
+        if is_unknown.any():
+            raise InputError(f"unknown movie id {ids[is_unknown][0]}: no movie of the data has it")
+        reviews = self.run.reviews
+        place = pd.Index(reviews[MOVIE_ID]).get_indexer(ids)
+        found = reviews.iloc[place[place >= 0]].reset_index(drop=True)
+        # An empty text is one name to `split`.
+        return found.assign(
+            **{name: [text.split("|") if text else [] for text in found[name]] for name in (PRAISED, BLAMED)}
+        )
+
+    def explain(self, user_id, movie_ids: Iterable, k: int = 3) -> pd.DataFrame:
+        """What speaks for each movie to a user, most first: up to k of the user's, and up to k of its own features.
+
+        Columns `movie_id`, `source` ("rated"; "text" for a movie that a text of the user's own stands for; "content"),
+        `reason` (the id of a movie, or the name of a feature), `exposure` and `stars`: what it adds to the two that the
+        score is made of, exactly. A movie is judged by what it adds to exposure, a feature by the stars. With a
+        movie's bias the exposure of all such movies is its exposure; stars have other parts, such as the user's own
+        row. What adds nothing, or takes away, is not among them. Raises InputError for movies not trained on, users
+        that the data does not have, and k below 1.
+        """
+        self.require_users(pd.Index([user_id]))
+        if k < 1:
+            raise InputError(f"k={k}: must be 1 or more")
+        movie_ids = list(movie_ids)
+        movie_row = self.run.movies.known_rows(movie_ids)
+        rated, told = (part[part[USER_ID] == user_id] for part in (self.parts.train, self.parts.told))
+        mine = pd.concat([rated, told], ignore_index=True)
+        source = ["rated"] * len(rated) + ["text"] * len(told)
+        rated_row = self.run.movies.known_rows(mine[MOVIE_ID])
+        rating = mine[RATING].to_numpy(np.float32)
+        value = told_of_user(self.run.movie_level, rated_row, rating)
+        counts = self.counts_in_exposure(np.zeros(len(mine), np.int32), mine[TIMESTAMP].to_numpy(np.int64))
+        params, encoded = self.on_host
+        user, movies = encoded[0][:, self.users.rows([user_id])[0]], encoded[1][:, movie_row]
+        exposure, stars = history_parts(params, rated_row, value, counts, movies)
+        content = self.run.movie_content
+        reasons = []
+        for place, movie_id in enumerate(movie_ids):
+            best = largest((exposure if exposure.any() else stars)[place], k)
+            reasons += [
+                (movie_id, source[n], mine[MOVIE_ID].iloc[n], exposure[place, n], stars[place, n]) for n in best
+            ]
+            own = content.entries_of(int(movie_row[place]))
+            if own.stop > own.start:
+                added = content_part(params, content.feature[own], content.value[own], user)
+                for n in largest(added, k):
+                    reasons.append((movie_id, "content", content.names[content.feature[own][n]], 0.0, added[n]))
+        table = pd.DataFrame(reasons, columns=[MOVIE_ID, "source", "reason", "exposure", "stars"])
+        return table.astype({"exposure": np.float32, "stars": np.float32})
+
+    def recommend_for(self, ratings: Mapping, k: int = 10, **options: Any) -> pd.DataFrame:
+        """The best k movies for somebody new who has given these stars, by movie id, as `recommend` gives them.
+
+        options: those of `recommend`. Nothing is trained. Raises InputError for no ratings, stars off the scale, and
+        movies not trained on.
+        """
+        table = pd.DataFrame({USER_ID: 0, MOVIE_ID: list(ratings), RATING: list(ratings.values())})
+        return self.with_new_users(table).recommend([0], k, **options).drop(columns=USER_ID)
+
+    def with_new_users(self, ratings: pd.DataFrame) -> "Recommender":
+        """The same model for other users, of whom it knows these ratings alone: `user_id, movie_id, rating`.
+
+        Nothing is trained. Where they have a `timestamp`, as clean tables do, the latest count most in what these users
+        rate next, if that is what the model tells. Raises InputError for columns that are missing, no ratings, stars
+        off the scale, a movie that a user has rated twice, and movies not trained on.
+        """
+        require_ratings(ratings, self.run.rating_scale)
+        users = Vocab.of(ratings[USER_ID], "user")
+        movie_row = self.run.movies.known_rows(ratings[MOVIE_ID])
+        rating = ratings[RATING].to_numpy(np.float32)
+        table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
+        place = users.rows(ratings[USER_ID])
+        counts = self.counts_in_exposure(place, table[TIMESTAMP].to_numpy(np.int64))
+        links = new_users(self.run.movie_level, place, movie_row, rating, counts)
+        own = np.zeros((self.num_members, len(users) + 1, self.run.config.model.embedding_dim + 1), np.float32)
+        encoded = encode_histories(self.params, own, links, model=self.run.model)
+        parts = Split(train=table, valid=table[:0], test=table[:0])
+        return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
+
+    def counts_in_exposure(
+        self, owner: Int32[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
+    ) -> Float32[np.ndarray, " ratings"]:
+        """How much each of all ratings of some users counts in their exposure, by when it was given."""
+        if not self.run.recipe.looks_at_next:
+            return np.ones(len(owner), np.float32)
+        return recency_of(owner, timestamp)
+
+    def predict(
+        self, user_ids: Iterable, movie_ids: Iterable, timestamps: Iterable | None = None
+    ) -> Float32[np.ndarray, " pairs"]:
+        """Stars that each user would give the movie beside them. An id that is not known counts as an average one.
+
+        timestamps: seconds since 1970 at which each would be given; they matter to a run with --rating_time alone.
+        """
+        user_row, movie_row = self.rows_of_pairs(user_ids, movie_ids)
+        return self.predict_rows(user_row, movie_row, timestamps)[0]
+
+    def spread(self, user_ids: Iterable, movie_ids: Iterable) -> Float32[np.ndarray, " pairs"]:
+        """How far the members of the ensemble are apart on each pair: a standard deviation in stars."""
+        return self.predict_rows(*self.rows_of_pairs(user_ids, movie_ids))[1]
+
+    def rows_of_pairs(self, user_ids: Iterable, movie_ids: Iterable):
+        """The rows of users and of the movies beside them. Raises InputError where one side has more of them."""
+        user_row, movie_row = self.users.rows(user_ids), self.run.movies.rows(movie_ids)
+        if len(user_row) != len(movie_row):
+            raise InputError(f"{len(user_row)} users and {len(movie_row)} movies: give one movie for each user")
+        return user_row, movie_row
+
+    def predict_rows(
+        self,
+        user_row: Int32[np.ndarray, " pairs"],
+        movie_row: Int32[np.ndarray, " pairs"],
+        timestamps: Iterable | None = None,
+    ):
+        """Stars and spread of each pair of rows. Raises InputError unless there is one timestamp for each, or none."""
+        times = np.full(len(user_row), NO_TIMESTAMP) if timestamps is None else np.fromiter(timestamps, np.int64)
+        if len(times) != len(user_row):
+            raise InputError(f"{len(times)} timestamps for {len(user_row)} pairs: give one for each")
+        # The run knows nothing of the days of users that came after it.
+        known_row = user_row if self.users is self.run.users else np.full_like(user_row, self.run.users.unknown)
+        moment = self.run.moment(known_row, times)
+        scale = self.run.rating_scale
+        return predict_stars(self.run.model, self.params, *self.encoded, user_row, movie_row, scale, moment)
+
+    def similar(self, movie_id, k: int = 10) -> pd.DataFrame:
+        """The k movies most like one: `movie_id, similarity`, best first.
+
+        By the cosine of their factors, times n / (n + SIMILAR_DAMPING) for a movie of n ratings: of few a cosine says
+        little. Raises InputError for a movie that train does not have, and for k outside 1 to the number of others.
+        """
+        row = self.run.movies.known_rows([movie_id])[0]
+        if not 1 <= k < len(self.run.movies):
+            raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
+        direction = self.movie_directions
+        count = self.run.known.movie_count[: len(self.run.movies)]
+        similarity = direction @ direction[row] * count / (count + SIMILAR_DAMPING)
+        best = np.argsort(-similarity, kind="stable").astype(np.int32)
+        best = best[best != row][:k]
+        return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": similarity[best]})
+
+    def movie_factors(self) -> pd.DataFrame:
+        """The factors of every movie trained on, a row each, by movie id; the members' side by side."""
+        factors = np.asarray(self.encoded[1].factors)[:, : len(self.run.movies)]
+        return pd.DataFrame(np.concatenate(factors, axis=1), index=self.run.movies.ids[: len(self.run.movies)])
+
+    def with_titles(self, table: pd.DataFrame) -> pd.DataFrame:
+        """A table that has movie ids, with `title`, `year` and `genres` beside them; the id where there is no title."""
+        merged = table.merge(self.run.movie_table, on=MOVIE_ID, how="left")
+        return merged.fillna({TITLE: merged[MOVIE_ID].astype("str"), YEAR: 0, GENRES: ""}).astype({YEAR: np.int32})
+
+    def rated_by(self, user_id) -> pd.DataFrame:
+        """The user's own ratings in all parts, best first."""
+        ratings = pd.concat([part[part[USER_ID] == user_id] for part in self.parts.all()])
+        return ratings.sort_values([RATING, MOVIE_ID], ascending=[False, True])[[MOVIE_ID, RATING]]
+
+    def parse_users(self, texts: Iterable[str]) -> pd.Index:
+        """User ids as a person types them, as the data writes them; each once."""
+        return pd.Index([self.users.parse(text) for text in texts]).unique()
+
+    def require_users(self, users: pd.Index) -> None:
+        """Raises InputError naming the first users that no part of the data has."""
+        known = self.everybody
+        missing = users[known.get_indexer(users) < 0]
+        if len(missing):
+            raise InputError(
+                f"unknown user id {', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}: not among "
+                f"the {len(known):,} users of the data, {known[0]} to {known[-1]}"
+            )
+
+
+def require_ratings(ratings: pd.DataFrame, rating_scale: tuple[float, float]) -> None:
+    """Raises InputError unless the table holds ratings, each within the scale and of a pair of its own."""
+    missing = [column for column in (USER_ID, MOVIE_ID, RATING) if column not in ratings]
+    if missing:
+        found = ", ".join(map(str, ratings.columns)) or "no column"
+        raise InputError(f"no column {', '.join(missing)} among those of the ratings: {found}")
+    lowest, highest = rating_scale
+    stars = pd.to_numeric(ratings[RATING], errors="coerce")
+    is_odd = ~stars.between(lowest, highest)
+    if ratings.empty or is_odd.any():
+        found = f"{ratings[RATING][is_odd].iloc[0]} stars" if is_odd.any() else "no ratings"
+        raise InputError(f"{found}: give one rating or more, of {lowest:g} to {highest:g} stars")
+    if ratings[USER_ID].isna().any():
+        raise InputError("a rating without a user id: give one for each")
+    is_repeated = ratings.duplicated([USER_ID, MOVIE_ID])
+    if is_repeated.any():
+        user, movie = ratings[is_repeated][[USER_ID, MOVIE_ID]].iloc[0]
+        raise InputError(f"user {user} has rated movie {movie} more than once: give one rating of it")
+
+
+def largest(values: Float32[np.ndarray, " n"], k: int) -> list[int]:
+    """The places of the k largest values above 0, or of all if they are fewer, largest first."""
+    return [int(n) for n in np.argsort(-values, kind="stable")[:k] if values[n] > 0]
+
+
+def load(workdir: str | os.PathLike, mesh: str | None = None) -> Recommender:
+    """The trained run of a workdir, at its best epoch by validation, on all of this process's devices or as
+    `DeviceConfig.mesh` asks.
+
+    Raises InputError where the folder holds no run that can be read.
+    """
+    with at_hand(workdir) as (folder, _):
+        run = load_run(folder, new_mesh(mesh, jax.local_devices()))
+        with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
+            params = checkpoints.best_params(run.recipe, warnings.warn)
+    return Recommender(run, params, encode(params, run.known, model=run.model), run.users, run.parts)

@@ -1,0 +1,215 @@
+"""Every user's list in one file, written block by block in bounded memory."""
+
+import itertools
+import pathlib
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from tqdm import tqdm
+
+from movierec_jax.config import ScoreConfig
+from movierec_jax.data.files import PARTIAL, whole_file
+from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR
+from movierec_jax.errors import InputError
+from movierec_jax.features.reviews import BLAMED, NUM_TEXTS, PRAISE, PRAISED
+from movierec_jax.recommend.recommender import PREDICTED_RATING, RANK, SCORE, Recommender
+
+# Rows of a Parquet row group; a constant, so that the file is the same whatever the block of users.
+GROUP_ROWS = 2**17
+
+# Ratings of a user shown above the list.
+SHOWN_RATED = 10
+
+WRITERS = {".parquet": pyarrow.parquet.ParquetWriter, ".csv": pyarrow.csv.CSVWriter}
+
+
+def score_to_file(
+    recommender: Recommender,
+    users: pd.Index,
+    output: pathlib.Path,
+    k: int,
+    *,
+    include_seen: bool = False,
+    movies: pd.Index | None = None,
+    diversity: float = ScoreConfig.diversity,
+    block_users: int = ScoreConfig.block_users,
+    name: str | None = None,
+) -> int:
+    """Writes each user's best k movies to a Parquet or CSV file and returns the number of rows.
+
+    name: what people call the output; the file unless given. The file appears under its name once it is whole.
+    Raises InputError for another file ending, a folder that does not exist, and users or k that
+    `Recommender.recommend` refuses.
+    """
+    require_output(output, tuple(WRITERS))
+    start = time.perf_counter()
+    num_rows = 0
+    blocks = recommender.recommend_blocks(
+        users, k, include_seen=include_seen, movies=movies, diversity=diversity, block_users=block_users
+    )
+    with tqdm(total=len(users), unit=" users", disable=None) as bar:
+        groups = regroup(counted(blocks, bar), GROUP_ROWS)
+        first = next(groups)
+        with whole_file(output) as partial, WRITERS[output.suffix](partial, first.schema) as writer:
+            for group in itertools.chain([first], groups):
+                writer.write_table(group)
+                num_rows += len(group)
+    seconds = time.perf_counter() - start
+    rate = len(users) / seconds
+    print(f"{name or output}: {num_rows:,} rows for {len(users):,} users in {seconds:.1f} s ({rate:,.0f} users/s)")
+    num_cold = int((~recommender.users.is_known(recommender.users.rows(users))).sum())
+    if num_cold:
+        print(f"  {num_cold:,} of them have no rating in train and get the list of an average user")
+    return num_rows
+
+
+def part_of(
+    users: pd.Index, output: pathlib.Path, number: int, num_parts: int, present: Iterable[str]
+) -> tuple[pd.Index, pathlib.Path]:
+    """The share of the users, and the file, of one of the processes that write a dataset; all of both of a single one.
+
+    The files of a dataset in the order of their names are the one file that a single process would write. present: the
+    names of the files that it has. Raises InputError where the dataset is none, or has files of other parts.
+    """
+    if num_parts == 1:
+        return users, output
+    require_output(output, (".parquet",), is_folder=True)
+    output.mkdir(exist_ok=True)
+    names = [f"part-{part:05d}-of-{num_parts:05d}.parquet" for part in range(num_parts)]
+    others = sorted(name for name in present if name.removesuffix(PARTIAL) not in names)
+    if others:
+        raise InputError(f"--output={output}: holds {others[0]}, which is no part of {num_parts}; name another folder")
+    first, end = (len(users) * place // num_parts for place in (number, number + 1))
+    return users[first:end], output / names[number]
+
+
+def counted(blocks: Iterable[pd.DataFrame], bar: tqdm) -> Iterator[pa.Table]:
+    """Blocks of lists as Arrow tables, each told to the progress bar."""
+    for block in blocks:
+        yield pa.Table.from_pandas(block, preserve_index=False).replace_schema_metadata()
+        bar.update(int((block[RANK] == 1).sum()))
+
+
+def regroup(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of `num_rows`, the last with what is left; one table at least."""
+    waiting = None
+    for table in tables:
+        waiting = table if waiting is None else pa.concat_tables([waiting, table])
+        while len(waiting) > num_rows:
+            yield waiting[:num_rows].combine_chunks()
+            waiting = waiting[num_rows:]
+    if waiting is not None:
+        yield waiting.combine_chunks()
+
+
+def require_output(path: pathlib.Path, endings: tuple[str, ...], *, is_folder: bool = False) -> None:
+    """Raises InputError unless a file of this name can be written, or a folder; its name has one of the endings."""
+    if path.suffix not in endings:
+        raise InputError(f"--output={path}: must end in {' or '.join(endings)}")
+    if not path.parent.is_dir():
+        raise InputError(f"--output={path}: the folder {path.parent} does not exist; make it first")
+    if path.exists() and path.is_dir() != is_folder:
+        raise InputError(f"--output={path}: is a {'file; name a folder' if is_folder else 'folder; name a file'}")
+
+
+def read_user_ids(path: pathlib.Path, recommender: Recommender) -> pd.Index:
+    """The user ids of a text file, one on each line; empty lines and repeated ids count once.
+
+    Raises InputError naming the line that is no id of the data's kind.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file; write one user id on each line") from None
+    users = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                users.append(recommender.users.parse(line.strip()))
+            except InputError as error:
+                raise InputError(f"{path}:{number}: {error}") from None
+    if not users:
+        raise InputError(f"{path}: no user ids; write one on each line")
+    return pd.Index(users).unique()
+
+
+def readable_lists(
+    recommender: Recommender,
+    users: pd.Index,
+    k: int,
+    *,
+    include_seen: bool = False,
+    movies: pd.Index | None = None,
+    diversity: float = ScoreConfig.diversity,
+    explain: bool = False,
+) -> str:
+    """Each user's best-rated movies and the list for them, as text with titles and genres.
+
+    explain: with what speaks for each recommended movie, and what reviews say of it, in lines below it.
+    """
+    lists = recommender.with_titles(
+        recommender.recommend(users, k, include_seen=include_seen, movies=movies, diversity=diversity)
+    )
+    parts = []
+    for user in users:
+        rated = recommender.with_titles(recommender.rated_by(user))
+        mine = lists[lists[USER_ID] == user]
+        is_cold = not recommender.users.is_known(recommender.users.rows([user])).all()
+        parts += [
+            f"user {user}: {len(rated):,} ratings, of which the best",
+            as_text(rated.head(SHOWN_RATED), RATING),
+            f"recommended to user {user}" + is_cold * ", as to an average user: train has no rating of this one",
+            as_text(mine, PREDICTED_RATING, notes(recommender, user, mine[MOVIE_ID]) if explain else {}),
+        ]
+    return "\n\n".join(parts)
+
+
+def notes(recommender: Recommender, user, movie_ids: pd.Series) -> dict[Any, list[str]]:
+    """For each movie lines of what speaks for it to a user, and of what reviews say of it."""
+    lines: dict[Any, list[str]] = {}
+    for movie_id, text in reasons(recommender, user, movie_ids).items():
+        lines.setdefault(movie_id, []).append(f"for {text}")
+    reviews = recommender.reviews_of(movie_ids)
+    for movie_id, *said in zip(*map(reviews.get, [MOVIE_ID, NUM_TEXTS, PRAISE, PRAISED, BLAMED]), strict=True):
+        lines.setdefault(movie_id, []).append(review_line(*said))
+    return lines
+
+
+def review_line(num_texts: int, praise: float, praised: Sequence[str], blamed: Sequence[str]) -> str:
+    """What reviews say of a movie, as a line: "30 reviews, 86% praise; praised: dialogue, acting; blamed: pace"."""
+    parts = [f"{num_texts:,} review{'s' * (num_texts != 1)}, {praise:.0%} praise"]
+    parts += [f"{name}: {', '.join(aspects)}" for name, aspects in ((PRAISED, praised), (BLAMED, blamed)) if aspects]
+    return "; ".join(parts)
+
+
+def reasons(recommender: Recommender, user, movie_ids: Iterable) -> dict[Any, str]:
+    """For each movie one line of what speaks for it, with what each adds to the exposure or to the stars."""
+    found = recommender.explain(user, movie_ids)
+    titles = recommender.run.movie_table.set_index(MOVIE_ID)[TITLE].to_dict()
+    texts: dict[Any, list[str]] = {}
+    for movie_id, source, reason, exposure, stars in zip(*map(found.get, found), strict=True):
+        name = reason if source == "content" else titles.get(reason, reason)
+        if exposure > 0:
+            texts.setdefault(movie_id, []).append(f"{name} +{exposure:.3f} exposure")
+        elif exposure == 0 and stars > 0:
+            texts.setdefault(movie_id, []).append(f"{name} +{stars:.2f} stars")
+    return {movie_id: "; ".join(parts) for movie_id, parts in texts.items()}
+
+
+def as_text(table: pd.DataFrame, stars: str, notes: Mapping[Any, Sequence[str]] | None = None) -> str:
+    """Movies as text lines: stars, score if there is one, title, genres; notes on a movie in lines below it."""
+    titles = [f"{title} ({year})" if year else title for title, year in zip(table[TITLE], table[YEAR], strict=True)]
+    width = max(map(len, titles), default=0)
+    scores = [f"  {score:6.3f}" for score in table[SCORE]] if SCORE in table else [""] * len(table)
+    lines = ["  stars   score"] if SCORE in table else []
+    for value, score, title, genres, movie_id in zip(
+        table[stars], scores, titles, table[GENRES], table[MOVIE_ID], strict=True
+    ):
+        lines.append(f"  {value:5.2f}{score}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip())
+        lines += [f"         {note}" for note in (notes or {}).get(movie_id, [])]
+    return "\n".join(lines)

@@ -1,0 +1,208 @@
+"""From the files that a config names to a run that is ready to train."""
+
+import dataclasses
+import pathlib
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from jax.sharding import Mesh
+
+from movierec_jax.config import CACHE_FOLDER, Config, DataConfig
+from movierec_jax.data.cleaning import clean, clean_held_out, describe_dropped
+from movierec_jax.data.readers.features_file import read_features
+from movierec_jax.data.readers.links_file import read_links
+from movierec_jax.data.readers.movielens import read_ratings
+from movierec_jax.data.readers.reviews_file import read_reviews
+from movierec_jax.data.schema import MOVIE_ID, STARS, TAG, TEXT, USER_ID, CleanData
+from movierec_jax.data.splits import Split, split, without_pairs
+from movierec_jax.data.vocab import Vocab
+from movierec_jax.errors import InputError
+from movierec_jax.features.content import join, movie_content, require_different, user_content
+from movierec_jax.features.review_cleaning import clean_reviews
+from movierec_jax.features.reviews import IS_TAG, Reviews, known_texts, no_reviews, reviews_of
+from movierec_jax.features.sentiment.saved import DEFAULT, load_sentiment
+from movierec_jax.runs import distributed
+from movierec_jax.runs.run import Run, has_times
+from movierec_jax.runs.workdir import fingerprint
+from movierec_jax.settings import as_flag
+
+
+def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = None) -> Run:
+    """A run on clean, split data; its vocabularies and features are fitted on the train part alone.
+
+    Users and movies of the other parts and of the data's tables have rows too, without an embedding: of them the model
+    knows the content. Raises InputError for a table of features that cannot be used, and for settings that need to know
+    when ratings were given where none has a time.
+    """
+    needs_times = {"rating_time": config.data.rating_time, "exposure_to=next": config.train.exposure_to == "next"}
+    for flag, is_asked in needs_times.items():
+        if is_asked and not has_times(parts.train):
+            raise InputError(f"--{flag}: no rating of {config.data.ratings} has a time; leave the flag out")
+    everybody = pd.concat([*(part[USER_ID].drop_duplicates() for part in parts.all()), data.users[USER_ID]])
+    users = Vocab.of(parts.train[USER_ID], "user", others=everybody)
+    movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])
+    settings = config.data
+    tags = data.tags[data.tags[MOVIE_ID].isin(data.movies[MOVIE_ID])].rename(columns={TAG: TEXT})
+    tags = known_texts(tags, parts, settings.split)
+    content = movie_content(
+        data.movies,
+        tags.rename(columns={TEXT: TAG}),
+        [read_features(path, MOVIE_ID) for path in settings.movie_features],
+        movies.ids,
+        len(movies),
+        groups=settings.content,
+    )
+    reviews = reviews_of_run(config, data, tags, parts, movies)
+    return Run(
+        config=config,
+        rating_scale=data.rating_scale,
+        users=users,
+        movies=movies,
+        movie_table=data.movies,
+        parts=dataclasses.replace(parts, told=reviews.told) if reviews else parts,
+        user_content=user_content(
+            data.users,
+            [read_features(path, USER_ID) for path in settings.user_features],
+            users.ids,
+            len(users),
+            groups=settings.content,
+        ),
+        movie_content=join([content, reviews.content]) if reviews else content,
+        reviews=reviews.movies if reviews else no_reviews(movies.ids.dtype),
+        mesh=mesh,
+    )
+
+
+def reviews_of_run(config: Config, data: CleanData, tags: pd.DataFrame, parts: Split, movies: Vocab) -> Reviews | None:
+    """What reviews and tags tell that a model of the train part may know, printing what was left out.
+
+    None where there are none, or nothing is to be known of them.
+    """
+    settings = config.data
+    require_different(settings.reviews)
+    texts = [known_reviews(path, data, parts, settings.split) for path in settings.reviews]
+    tags = tags if "reviews" in settings.content else tags[:0]
+    tags = tags.assign(is_tag=True, stars=np.float32(np.nan))
+    texts.append(tags.rename(columns={"is_tag": IS_TAG, "stars": STARS}))
+    if not any(map(len, texts)):
+        return None
+    folders = settings.sentiment or (str(DEFAULT),)
+    ask = {folder: load_sentiment(folder).opinions for folder in dict.fromkeys(folders)}
+    of_table = folders if len(folders) == len(texts) else folders * len(texts)
+    tables = [(table, ask[folder]) for table, folder in zip(texts, of_table, strict=True) if len(table)]
+    reviews = reviews_of(tables, parts, movies.ids, len(movies), data.rating_scale)
+    if len(reviews.told):
+        print(f"texts on {len(reviews.told):,} pairs of user and movie without a rating stand for one in histories")
+    return reviews
+
+
+def known_reviews(path: str, data: CleanData, parts: Split, rule: str) -> pd.DataFrame:
+    """The reviews of a file that a model of the train part may know, printing how many they are."""
+    found, dropped = clean_reviews(read_reviews(path), data)
+    known = known_texts(found, parts, rule)
+    if len(known) < len(found):
+        dropped["text of a rating that is held out, or written after train"] = len(found) - len(known)
+    writers, users = found[USER_ID].dropna(), pd.concat([part[USER_ID] for part in parts.all()]).unique()
+    if len(writers) and not writers.isin(users).any():
+        print(f"{path}: none of its users, such as {writers.iloc[0]!r}, is one of the data, such as {users[0]!r}")
+    print(f"{path}: {len(known):,} texts on {known[MOVIE_ID].nunique():,} of {len(data.movies):,} movies")
+    if dropped:
+        print(f"  left out {describe_dropped(dropped)}")
+    if known.empty:
+        raise InputError(
+            f"{path}: no text is left; those of ratings of the validation and test part are not used"
+            + (f", nor with --split={rule} those that are not known to be of train's time" if rule != "random" else "")
+        )
+    return known.assign(**{IS_TAG: False})
+
+
+def cache_of(workdir: pathlib.Path) -> pathlib.Path:
+    """The folder for what was read, of all workdirs side by side; see `read_ratings`."""
+    return workdir.parent / CACHE_FOLDER
+
+
+def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None = None) -> Run:
+    """Reads, cleans and splits the ratings for a run on a mesh of devices, printing what was found and left out.
+
+    cache: as for `read_ratings`.
+    """
+    data = read_clean(config.data, cache)
+    ratings = data.ratings
+    test, valid = (
+        read_held_out(path, ratings, data.rating_scale, cache) if path else None
+        for path in (config.data.test_ratings, config.data.valid_ratings)
+    )
+    if test is not None and valid is not None:
+        valid = apart_from(valid, test, "the test part", config.data.valid_ratings)
+    parts = split(ratings, config.data, valid=valid, test=test)
+    if config.data.extra_ratings and not distributed.have_same(bytes.fromhex(fingerprint(parts))):
+        raise InputError(
+            f"--extra_ratings={as_flag(config.data.extra_ratings)}: processes have read different ratings; give files "
+            "to which nothing is added meanwhile"
+        )
+    # The parts have rows of their own; of many ratings a second copy takes much of the memory.
+    data = dataclasses.replace(data, ratings=ratings.head(0).copy())
+    del ratings
+    run = new_run(config, data, parts, mesh)
+    print(
+        f"train {len(parts.train):,}, validation {len(parts.valid):,}, test {len(parts.test):,} ratings; "
+        f"{len(run.users):,} users and {len(run.movies):,} movies in train"
+    )
+    return run
+
+
+def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanData:
+    """The clean ratings that a run is about, those of --extra_ratings last, printing what was found and left out.
+
+    cache: as for `read_ratings`.
+    """
+    raw = read_ratings(config.ratings, cache)
+    if config.links is not None:
+        raw = dataclasses.replace(raw, links=read_links(config.links))
+    extra = [read_ratings(path, cache) for path in config.extra_ratings]
+    # Arrow keeps what it has parsed text in, as much again as the ratings.
+    pa.default_memory_pool().release_unused()
+    data = clean(raw, config, extra)
+    lowest, highest = data.rating_scale
+    is_inferred = not (config.rating_scale or raw.rating_scale)
+    print(
+        f"{data.source}: {len(data.ratings):,} ratings of {lowest:g} to {highest:g} stars"
+        + (" (inferred; --rating_scale states another)" if is_inferred else "")
+    )
+    for more in extra:
+        print(f"  with {len(more.ratings):,} extra ratings of {more.source}")
+    print_dropped(data.dropped)
+    return data
+
+
+def read_held_out(
+    path: str, known: pd.DataFrame, rating_scale: tuple[float, float], cache: pathlib.Path | None = None
+) -> pd.DataFrame:
+    """Clean ratings of a file that are not known to the model already, printing what was found and left out.
+
+    known: the ratings that it learns from or that choose its best epoch.
+    cache: as for `read_ratings`.
+    """
+    table, dropped = clean_held_out(read_ratings(path, cache), known, rating_scale)
+    print(f"{path}: {len(table):,} ratings")
+    print_dropped(dropped)
+    return apart_from(table, known, "what the model is trained with", path)
+
+
+def apart_from(part: pd.DataFrame, known: pd.DataFrame, name: str, path: str | None) -> pd.DataFrame:
+    """The rows of a part whose pair of user and movie is not known, printing how many are; `name` says where.
+
+    Raises InputError where none is left.
+    """
+    rest = without_pairs(part, known)
+    if rest.empty:
+        raise InputError(f"{path}: each of its {len(part):,} pairs of user and movie is also in {name}")
+    print_dropped({f"pair of user and movie also in {name}": len(part) - len(rest)} if len(rest) < len(part) else {})
+    return rest
+
+
+def print_dropped(dropped: dict[str, int]) -> None:
+    """Says what was left out, if anything."""
+    if dropped:
+        print(f"  left out {describe_dropped(dropped)}")

@@ -1,0 +1,166 @@
+"""A run made ready: its settings, ids, ratings and content, and the model and recipe that follow from them."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from jax.sharding import Mesh
+from jaxtyping import Float64, Int, Int32, Int64
+
+from movierec_jax.config import Config
+from movierec_jax.data.arrays import levels
+from movierec_jax.data.schema import (
+    GENRES,
+    MOVIE_ID,
+    NO_TIMESTAMP,
+    RATING,
+    TIMESTAMP,
+    USER_ID,
+    Bags,
+    Ratings,
+)
+from movierec_jax.data.splits import Split
+from movierec_jax.data.vocab import Vocab, places, to_rows
+from movierec_jax.features.rating_time import Moments, moments_of
+from movierec_jax.features.reviews import PRAISED
+from movierec_jax.model.inputs import Known
+from movierec_jax.model.interactions import NO_MOMENTS, known_of
+from movierec_jax.model.sharding import grid_of
+from movierec_jax.model.two_tower import TwoTowers
+from movierec_jax.training.state import Recipe, recipe_for
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a workdir knows besides the training state: settings, ids, movies and ratings.
+
+    movie_table: one row per movie (`movie_id`, `title`, `year`, `genres`), also movies without ratings.
+    parts: the clean ratings in original ids.
+    user_content, movie_content: features of the rows of the vocabularies.
+    reviews: what texts say of movies, as `Reviews.movies`.
+    mesh: the devices that this process has for it, which are no part of what the workdir keeps.
+    """
+
+    config: Config
+    rating_scale: tuple[float, float]
+    users: Vocab
+    movies: Vocab
+    movie_table: pd.DataFrame
+    parts: Split
+    user_content: Bags
+    movie_content: Bags
+    reviews: pd.DataFrame
+    mesh: Mesh | None = None
+
+    @functools.cached_property
+    def model(self) -> TwoTowers:
+        rating_mean = float(self.parts.train[RATING].mean())
+        grid, rows = grid_of(self.mesh), (self.users.unknown + 1, self.movies.unknown + 1)
+        return TwoTowers(
+            num_users=len(self.users),
+            num_movies=len(self.movies),
+            num_user_features=len(self.user_content.names),
+            num_movie_features=len(self.movie_content.names),
+            config=self.config.model,
+            rating_mean=rating_mean,
+            num_moments=len(self.moments) if self.moments else 0,
+            num_shared_moments=self.moments.num_shared if self.moments else 0,
+            mesh=self.mesh,
+            num_rows=(grid.padded(rows[0]), grid.padded(rows[1])) if self.mesh else None,
+        )
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        train, is_random = self.parts.train, self.config.data.split == "random"
+        is_by_time = not is_random and has_times(train)
+        return recipe_for(self.model, self.config, len(train), self.rating_scale, is_by_time=is_by_time)
+
+    @property
+    def relevant_rating(self) -> float:
+        """Stars from which a rating is relevant."""
+        return self.recipe.relevant_rating
+
+    @functools.cached_property
+    def genres(self) -> pd.DataFrame:
+        """Whether each movie of train, in the order of rows, is of each genre: a column for each, by name."""
+        return self.is_of(self.movie_table, GENRES)
+
+    @functools.cached_property
+    def praised(self) -> pd.DataFrame:
+        """Whether reviews of each movie of train praise each aspect, as `genres`; no columns where there are none."""
+        return self.is_of(self.reviews, PRAISED)
+
+    def is_of(self, table: pd.DataFrame, column: str) -> pd.DataFrame:
+        """Whether each movie of train, in the order of rows, has each of the names that a table joins by "|"."""
+        names = table.set_index(MOVIE_ID)[column].reindex(self.movies.ids[: len(self.movies)])
+        # pandas takes what a movie without names has for one of no name.
+        return names.fillna("").str.get_dummies("|").astype(bool).drop(columns="", errors="ignore")
+
+    @functools.cached_property
+    def moments(self) -> Moments | None:
+        """The times of the train ratings; None where they do not count."""
+        if not self.config.data.rating_time:
+            return None
+        train = to_rows(self.parts.train, self.users, self.movies)
+        return moments_of(train, self.users.unknown)
+
+    @functools.cached_property
+    def train(self) -> Ratings:
+        """The train ratings by row."""
+        return self.to_rows(self.parts.train)
+
+    @functools.cached_property
+    def told(self) -> Ratings:
+        """What users wrote of movies that they have not rated, as ratings by row."""
+        return self.to_rows(self.parts.told)
+
+    @functools.cached_property
+    def valid(self) -> Ratings:
+        """The validation ratings by row."""
+        return self.to_rows(self.parts.valid)
+
+    def to_rows(self, part: pd.DataFrame) -> Ratings:
+        """Ratings by row, with their moments if times count."""
+        ratings = to_rows(part, self.users, self.movies)
+        return dataclasses.replace(ratings, moment=self.moment(ratings.user_row, ratings.timestamp))
+
+    def moment(self, user_row: Int32[np.ndarray, " n"], timestamp: Int64[np.ndarray, " n"]) -> Int32[np.ndarray, "n m"]:
+        """What the model knows of when each user rates; nothing unless times count."""
+        return self.moments.rows(user_row, timestamp) if self.moments else np.zeros((len(user_row), 0), np.int32)
+
+    @functools.cached_property
+    def movie_level(self) -> Float64[np.ndarray, " movies"]:
+        """The level of each movie in train, from which a rating of it tells something of its user."""
+        return levels(self.train.movie_row, self.train.rating, self.movies.unknown)
+
+    @functools.cached_property
+    def known(self) -> Known:
+        """What the towers see: the train ratings and the content."""
+        sizes = self.users.unknown, self.movies.unknown
+        moment_count = self.moments.count(self.train) if self.moments else NO_MOMENTS
+        content = self.user_content, self.movie_content
+        return known_of(
+            self.train,
+            *sizes,
+            *content,
+            moment_count,
+            told=self.told,
+            has_ratings=self.config.model.looks_at_ratings,
+            is_recent_most=self.recipe.looks_at_next,
+            grid=grid_of(self.mesh),
+        )
+
+
+def places_and_rows(
+    run: Run, users: pd.Index, parts: Sequence[pd.DataFrame]
+) -> tuple[Int[np.ndarray, " ratings"], Int32[np.ndarray, " ratings"]]:
+    """For each rating of the parts its user's place in a list of users, -1 for others, and its movie row."""
+    table = pd.concat(parts, ignore_index=True)
+    return places(users, pd.Index(table[USER_ID])), run.movies.rows(table[MOVIE_ID])
+
+
+def has_times(ratings: pd.DataFrame) -> bool:
+    """Whether any of the ratings has a time."""
+    return bool((ratings[TIMESTAMP] != NO_TIMESTAMP).any())

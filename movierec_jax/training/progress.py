@@ -1,0 +1,107 @@
+"""How training goes: the errors of steps, the records of epochs, and which of them was best."""
+
+import dataclasses
+import math
+import operator
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from movierec_jax.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class EpochRecord:
+    """What is known after an epoch, counted from 1.
+
+    train_rmse: over the epoch, with dropout, while the parameters moved. catalogue_error: over the epoch, a user's
+    squared error over all movies but those they are known by; 0 where exposure is not learnt. valid_rmse: after it;
+    None without a validation part. seconds: of the epoch with its validation.
+    """
+
+    epoch: int
+    step: int
+    train_rmse: float
+    catalogue_error: float
+    valid_rmse: float | None
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class StepErrors:
+    """The errors of some steps, added up over ratings and over steps, and the seconds that they took."""
+
+    num_steps: int = 0
+    num_ratings: float = 0.0
+    squared_error: float = 0.0
+    catalogue_error: float = 0.0
+    seconds: float = 0.0
+
+    def __add__(self, other: "StepErrors") -> "StepErrors":
+        return StepErrors(*map(operator.add, dataclasses.astuple(self), dataclasses.astuple(other)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How training has gone: the records of whole epochs, and what the steps since the last of them have shown."""
+
+    records: tuple[EpochRecord, ...] = ()
+    since: StepErrors = StepErrors()
+
+    @property
+    def step(self) -> int:
+        """How many steps are done."""
+        return (self.records[-1].step if self.records else 0) + self.since.num_steps
+
+    @property
+    def is_at_epochs_end(self) -> bool:
+        return self.since.num_steps == 0 and bool(self.records)
+
+    @property
+    def best_step(self) -> int:
+        """The last step of the best epoch; the last of all where no epoch has a validation RMSE."""
+        is_measured = any(record.valid_rmse is not None for record in self.records)
+        return best_record(self.records).step if is_measured else self.step
+
+
+def since_now(errors: StepErrors, start: float) -> StepErrors:
+    """The same with the time since `start`."""
+    return errors + StepErrors(seconds=time.perf_counter() - start)
+
+
+def record_of(errors: StepErrors, epoch: int, step: int, valid_rmse: float | None) -> EpochRecord:
+    """The record of an epoch with these errors."""
+    return EpochRecord(
+        epoch=epoch,
+        step=step,
+        train_rmse=math.sqrt(errors.squared_error / errors.num_ratings),
+        catalogue_error=errors.catalogue_error / errors.num_steps,
+        valid_rmse=valid_rmse,
+        seconds=errors.seconds,
+    )
+
+
+def require_finite(values: Float[np.ndarray, " n"], name: str, first: int) -> None:
+    """Raises InputError naming the first value that is not a finite number; `first` numbers the first of all."""
+    is_bad = ~np.isfinite(values)
+    if is_bad.any():
+        raise InputError(
+            f"training diverged: the {name} {first + int(is_bad.argmax())} is {values[is_bad.argmax()]}; lower "
+            "--learning_rate (and add --overwrite), or look for extreme ratings"
+        )
+
+
+def best_record(records: Sequence[EpochRecord]) -> EpochRecord:
+    """The epoch with the lowest validation RMSE, the earliest of equals; the last epoch without validation."""
+    rmse = [record.valid_rmse for record in records if record.valid_rmse is not None]
+    return records[rmse.index(min(rmse))] if rmse else records[-1]
+
+
+def is_finished(records: Sequence[EpochRecord], epochs: int, patience: int) -> bool:
+    """Whether the last of the epochs is done, or `patience` of them have passed without a better one; 0: no limit."""
+    if not records:
+        return False
+    waited = records[-1].epoch - best_record(records).epoch
+    return records[-1].epoch >= epochs or 0 < patience <= waited

@@ -1,0 +1,194 @@
+"""What a run starts from: all that its steps read besides the data, and the state before the first of them."""
+
+import dataclasses
+import functools
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float32, Int32
+
+from movierec_jax.config import RATINGS_PER_ROW, TABLE_NUMBERS, USER_BLOCKS, Config, TrainConfig
+from movierec_jax.data.schema import Ratings
+from movierec_jax.model.history import Seen, seen
+from movierec_jax.model.inputs import Known, Links, UserBlocks
+from movierec_jax.model.sharding import grid_of, placed, state_shardings
+from movierec_jax.model.two_tower import TwoTowers
+from movierec_jax.training import batches as blocks
+from movierec_jax.training.batches import num_steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """All that a step reads besides its state and the data; the same from the first step to the last.
+
+    config: with what `for_ratings` fills in.
+    relevant_rating: stars from which a rating is relevant.
+    platform: the kind of devices, as JAX names it; that of this process unless given.
+    """
+
+    model: TwoTowers
+    config: TrainConfig
+    total_steps: int
+    rating_scale: tuple[float, float]
+    relevant_rating: float
+    platform: str = dataclasses.field(default_factory=jax.default_backend)
+
+    @functools.cached_property
+    def optimizer(self) -> optax.GradientTransformation:
+        return adam(self.config, self.total_steps)
+
+    @property
+    def epochs(self) -> int:
+        return typing.cast(int, self.config.epochs)
+
+    @property
+    def batch_size(self) -> int:
+        return typing.cast(int, self.config.batch_size)
+
+    @property
+    def hidden_share(self) -> float:
+        return typing.cast(float, self.config.hidden_share)
+
+    @property
+    def looks_at_next(self) -> bool:
+        """Whether exposure is to what users rate next, after all that they have rated."""
+        return self.config.exposure_to == "next"
+
+    @property
+    def users_per_step(self) -> int:
+        """Users in a step's error over the whole catalogue."""
+        return self.config.users_per_step or -(-self.model.num_users // USER_BLOCKS)
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether a step's users by all movies make a table that is small enough; else sums take its place."""
+        return self.users_per_step * self.model.num_movies <= TABLE_NUMBERS
+
+    @property
+    def is_by_rows(self) -> bool:
+        """Whether a step takes the rows of its batch from all tables and trains them alone.
+
+        Where towers see histories or content a step looks at every row anyway, and where a batch holds most rows there
+        is nothing to gain. On a mesh each device has few of the rows.
+        """
+        model = self.model
+        has_content = model.num_user_features + model.num_movie_features > 0
+        looks_at_all = model.config.looks_at_ratings or has_content or model.mesh is not None
+        return not looks_at_all and self.batch_size <= RATINGS_PER_ROW * (model.num_users + model.num_movies)
+
+    def hits(self, rating: Float32[np.ndarray, " ratings"]) -> Float32[np.ndarray, " ratings"]:
+        """What the error over the whole catalogue takes rated movies to be: 1 for a hit, 0 for none."""
+        lowest, highest = self.rating_scale
+        if self.config.hit == "graded":
+            return ((rating - lowest) / (highest - lowest)).astype(np.float32)
+        return (rating >= (self.relevant_rating if self.config.hit == "relevant" else lowest)).astype(np.float32)
+
+    def user_blocks(self, train: Ratings) -> UserBlocks | None:
+        """The train ratings as the error over the whole catalogue takes them; None where there is no such error."""
+        if not self.model.config.exposure_dim:
+            return None
+        hits, is_next, num_users = self.hits(train.rating), self.looks_at_next, self.users_per_step
+        made = blocks.user_blocks(train, hits, num_users, self.config.seed, has_turns=is_next)
+        num_ranges = grid_of(self.model.mesh).num_cells
+        made = blocks.in_ranges(made, num_users, self.model.table_rows[1], num_ranges)
+        return made if self.has_tables else blocks.with_links(made, num_users, num_ranges)
+
+
+def recipe_for(
+    model: TwoTowers, config: Config, num_ratings: int, rating_scale: tuple[float, float], *, is_by_time: bool
+) -> Recipe:
+    """The recipe for so many ratings to train on; is_by_time: whether time splits them off from those to come."""
+    settings = config.train.for_ratings(num_ratings, is_by_time)
+    recipe = Recipe(model, settings, 0, rating_scale, config.evaluation.relevant_from(rating_scale))
+    return dataclasses.replace(recipe, total_steps=num_steps(num_ratings, recipe.batch_size) * recipe.epochs)
+
+
+@typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class TrainState:
+    """All that a step changes."""
+
+    step: Int32[Array, ""]
+    params: optax.Params
+    opt_state: optax.OptState
+
+
+@functools.partial(jax.jit, static_argnames="recipe")
+def new_state(recipe: Recipe) -> TrainState:
+    """The state before the first step, a function of the config's seed."""
+    nothing, row = nothing_seen(recipe.model), jnp.zeros(1, jnp.int32)
+
+    def new_member(key):
+        params = recipe.model.init(key, *nothing, row, row, row[:, None])["params"]
+        return params, recipe.optimizer.init(params)
+
+    params, opt_state = jax.lax.map(new_member, member_keys(recipe.config))
+    return placed(TrainState(step=jnp.int32(0), params=params, opt_state=opt_state), recipe.model.mesh)
+
+
+def shapes_of_state(recipe: Recipe) -> TrainState:
+    """The shapes and types of a state's arrays, and on a mesh where they are."""
+    shapes = jax.eval_shape(lambda: new_state(recipe))
+    mesh = recipe.model.mesh
+    if mesh is None:
+        return shapes
+    return jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        shapes,
+        state_shardings(shapes, mesh),
+    )
+
+
+def nothing_seen(model: TwoTowers) -> tuple[Seen, Seen]:
+    """What the towers see where nothing is known but rows."""
+    nothing = jnp.zeros((1, 0), bool)
+    return seen(nothing_known(model), nothing, nothing)
+
+
+def nothing_known(model: TwoTowers) -> Known:
+    """What is known of users and movies of whom there is neither rating nor content."""
+    nobody = jnp.zeros((1, 0), jnp.int32)
+    no_links = Links(nobody[0], nobody, nobody, (jnp.zeros((1, 0)),) * 2)
+    no_content = no_links._replace(values=no_links.values[:1])
+    rows = (num_rows + 1 for num_rows in model.table_rows)
+    numbers = (*rows, model.num_user_features, model.num_movie_features, model.num_moments)
+    return Known(no_links, no_links, *[no_content] * 4, *map(jnp.zeros, numbers))
+
+
+def member_keys(config: TrainConfig) -> Array:
+    """A random key for each member of the ensemble."""
+    return jax.random.split(jax.random.key(config.seed), config.ensemble_size)
+
+
+# How much of the mean gradient and of the mean squared gradient stays from step to step, and what keeps a quotient
+# finite: the values of Kingma, Ba 2015.
+B1, B2, EPS = 0.9, 0.999, 1e-8
+
+
+def learning_rate(config: TrainConfig, total_steps: int) -> optax.Schedule:
+    """Step -> rate: a straight rise over the warm-up, then half a cosine down to 0 at the last step."""
+    warmup_steps = int(config.warmup_fraction * total_steps)
+    return optax.warmup_cosine_decay_schedule(
+        init_value=0.0,
+        peak_value=config.learning_rate,
+        warmup_steps=warmup_steps,
+        decay_steps=max(total_steps, warmup_steps + 1),
+    )
+
+
+def adam(config: TrainConfig, total_steps: int) -> optax.GradientTransformation:
+    """Adam (Kingma, Ba 2015) on the gradient of the objective plus `weight_decay` times the squared dense kernels."""
+    return optax.chain(
+        # The gradient of decay * w^2 is 2 * decay * w.
+        optax.add_decayed_weights(2 * config.weight_decay, mask=is_kernel),
+        optax.adam(learning_rate(config, total_steps), b1=B1, b2=B2, eps=EPS),
+    )
+
+
+def is_kernel(params: optax.Params):
+    """A mask of the dense layers' kernels among parameters, by the name that flax gives them."""
+    return jax.tree.map_with_path(lambda path, _: path[-1].key == "kernel", params)

@@ -1,0 +1,79 @@
+"""Shapes for a size of data are those of such data: the same arrays, of about as many numbers."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from helpers import checkerboard
+from jax.sharding import Mesh
+
+from movierec_jax.benchmark.capacity.compile import inputs_of, inputs_of_size
+from movierec_jax.benchmark.capacity.shapes import Size
+from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+from movierec_jax.data.splits import Split
+from movierec_jax.errors import InputError
+from movierec_jax.model.sharding import AXES
+from movierec_jax.runs.prepare import new_run
+
+SIZE = Size(num_users=300, num_movies=80, num_ratings=6000)
+MODEL = ModelConfig(embedding_dim=4, hidden_dims=(8,), exposure_dim=5)
+IDS_ALONE = dataclasses.replace(MODEL, history=(), exposure_dim=0)
+NO_CONTENT = DataConfig(content=())
+
+
+def run_of(config: Config, mesh: Mesh | None):
+    """A run on as many ratings, every user's and every movie's about as many."""
+    rng = np.random.default_rng(0)
+    pairs = rng.permutation(SIZE.num_users * SIZE.num_movies)[: SIZE.num_ratings]
+    user, movie = np.divmod(pairs, SIZE.num_movies)
+    train = checkerboard.table(1 + user, 1 + movie, rng.integers(1, 6, len(pairs))).assign(timestamp=pairs)
+    parts = Split(train=train, valid=train[:0], test=train[:0])
+    return new_run(config, checkerboard.clean_data(parts), parts, mesh)
+
+
+def mesh_of(*lengths: int) -> Mesh | None:
+    """A mesh of so many devices, which shapes alone are asked of."""
+    return None if lengths == (1, 1) else Mesh(np.resize(np.array(jax.devices()[:1]), lengths), AXES)
+
+
+@pytest.mark.parametrize("lengths", [(1, 1), (4, 1), (2, 2)])
+@pytest.mark.parametrize("table_numbers", [0, 2**25])
+@pytest.mark.parametrize(
+    "config",
+    [
+        Config(data=NO_CONTENT, model=MODEL),
+        Config(data=NO_CONTENT, model=MODEL, train=TrainConfig(exposure_to="next", users_per_step=40)),
+        Config(data=NO_CONTENT, model=MODEL, train=TrainConfig(users_per_step=1000)),
+        Config(data=NO_CONTENT, model=dataclasses.replace(MODEL, exposure_dim=0)),
+        Config(data=NO_CONTENT, model=dataclasses.replace(MODEL, history=()), train=TrainConfig(batch_size=500)),
+        Config(data=NO_CONTENT, model=IDS_ALONE, train=TrainConfig(batch_size=1000)),
+    ],
+)
+def test_shapes_are_about_those_of_such_data(config, table_numbers, lengths, monkeypatch):
+    monkeypatch.setattr("movierec_jax.training.state.TABLE_NUMBERS", table_numbers)
+    mesh = mesh_of(*lengths)
+    real, sized = inputs_of(run_of(config, mesh)), inputs_of_size(SIZE, config, mesh)
+    assert jax.tree.structure(real[1:]) == jax.tree.structure(sized[1:])
+    for one, other in zip(jax.tree.leaves(real[1:]), jax.tree.leaves(sized[1:]), strict=True):
+        assert (np.ndim(one), one.dtype) == (other.ndim, other.dtype)
+    for part, other_part in zip(real[1:], sized[1:], strict=True):
+        bytes_of_real, bytes_of_sized = (
+            sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)) for tree in (part, other_part)
+        )
+        assert bytes_of_sized == pytest.approx(bytes_of_real, rel=0.25)
+    assert sized.recipe.batch_size == real.recipe.batch_size
+    assert sized.recipe.total_steps == real.recipe.total_steps
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (Config(data=NO_CONTENT, model=IDS_ALONE, train=TrainConfig(batch_size=10)), "the rows that a batch takes"),
+        (Config(data=DataConfig(rating_time=True)), "leave out --rating_time and features"),
+        (Config(data=DataConfig(movie_features=("own.csv",))), "leave out --rating_time and features"),
+    ],
+)
+def test_what_needs_the_ratings_is_refused(config, message):
+    with pytest.raises(InputError, match=f"--num_ratings: {message}"):
+        inputs_of_size(SIZE, config, mesh=None)

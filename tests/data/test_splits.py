@@ -1,0 +1,238 @@
+"""The parts are disjoint, together the whole, and cut where the rule says."""
+
+import itertools
+import re
+
+import hypothesis
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import strategies as st
+
+from movierec_jax.config import DataConfig
+from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
+from movierec_jax.data.splits import split, without_pairs
+from movierec_jax.errors import InputError
+
+RULES = ("random", "user_time", "time")
+
+many = hypothesis.settings(deadline=None, max_examples=60)
+
+
+def ratings(users, times):
+    """A clean table in which the movie is the place of the row, and so names it."""
+    places = np.arange(len(users))
+    return pd.DataFrame(
+        {
+            USER_ID: np.array(users, np.int64),
+            MOVIE_ID: places,
+            RATING: (places % 5 + 1).astype(np.float32),
+            TIMESTAMP: np.array(times, np.int64),
+        }
+    )
+
+
+def one_user(times):
+    return ratings([1] * len(times), times)
+
+
+def places(part):
+    return part[MOVIE_ID].tolist()
+
+
+tables = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 9)), min_size=4, max_size=40).map(
+    lambda rows: ratings([user for user, _ in rows], [time for _, time in rows])
+)
+all_settings = {
+    "split": st.sampled_from(RULES),
+    "test_fraction": st.sampled_from([0.1, 0.3, 0.5]),
+    "valid_fraction": st.sampled_from([0.0, 0.1, 0.5]),
+    "split_seed": st.integers(0, 3),
+}
+
+
+def split_or_reject(table, **settings):
+    """The parts; where one stays empty, which other tests are about, hypothesis draws again."""
+    try:
+        return split(table, DataConfig(**settings))
+    except InputError:
+        hypothesis.reject()
+
+
+# All rules.
+
+
+@many
+@hypothesis.given(table=tables, **all_settings)
+def test_every_rating_is_in_exactly_one_part_as_it_was(table, **settings):
+    whole = pd.concat(split_or_reject(table, **settings).all())
+    pd.testing.assert_frame_equal(whole.sort_values(MOVIE_ID, ignore_index=True), table)
+
+
+@many
+@hypothesis.given(table=tables, **all_settings)
+def test_each_part_is_in_the_order_of_the_file_under_a_dense_index(table, **settings):
+    for part in split_or_reject(table, **settings).all():
+        assert places(part) == sorted(places(part))
+        assert part.index.tolist() == list(range(len(part)))
+
+
+@many
+@hypothesis.given(table=tables, **all_settings)
+def test_validation_is_never_taken_from_test(table, **settings):
+    parts = split_or_reject(table, **settings)
+    only_test = split(table, DataConfig(**settings | {"valid_fraction": 0.0}))
+    assert places(parts.test) == places(only_test.test)
+    assert sorted(places(parts.train) + places(parts.valid)) == places(only_test.train)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_without_a_validation_fraction_the_validation_part_is_empty(rule):
+    parts = split(one_user(range(20)), DataConfig(split=rule, valid_fraction=0.0))
+    assert (len(parts.train), len(parts.valid), len(parts.test)) == (18, 0, 2)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_validation_fraction_is_one_of_train(rule):
+    parts = split(one_user(range(20)), DataConfig(split=rule, test_fraction=0.5, valid_fraction=0.5))
+    assert (len(parts.train), len(parts.valid), len(parts.test)) == (5, 5, 10)
+
+
+@pytest.mark.parametrize("rule", ["user_time", "time"])
+def test_rules_of_time_refuse_ratings_without_one(rule):
+    message = f"--split={rule} needs a timestamp for every rating, and 1 of 3 have none: use --split=random"
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        split(one_user([1, NO_TIMESTAMP, 2]), DataConfig(split=rule))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (DataConfig(split="random"), "--test_fraction=0.1 of 4 ratings leaves none for the test part"),
+        (DataConfig(split="user_time"), "--test_fraction=0.1 of 4 ratings leaves none for the test part"),
+        (DataConfig(split="time"), "--test_fraction=0.1 of 4 ratings leaves none for the train part"),
+        (
+            DataConfig(split="random", test_fraction=0.5),
+            "--valid_fraction=0.05 of 2 ratings leaves none for the validation part",
+        ),
+    ],
+    ids=lambda value: value.split if isinstance(value, DataConfig) else "",
+)
+def test_a_part_that_stays_empty_is_named_with_its_flag(config, message):
+    # Under "time" the one moment takes all four ratings to the test part.
+    with pytest.raises(InputError, match="^" + re.escape(message)):
+        split(one_user([7, 7, 7, 7]), config)
+
+
+# Each rule.
+
+
+@pytest.mark.parametrize("n", [10, 29, 100])
+def test_the_random_test_rows_are_the_first_tenth_of_the_permutation_of_that_seed(n):
+    expected = np.random.default_rng(0).permutation(n)[: n // 10]
+    parts = split(one_user(range(n)), DataConfig(test_fraction=0.1, valid_fraction=0.0, split_seed=0))
+    assert places(parts.test) == sorted(expected)
+
+
+def test_the_random_rule_needs_no_timestamps():
+    assert len(split(one_user([NO_TIMESTAMP] * 20), DataConfig(valid_fraction=0.0)).test) == 2
+
+
+def test_another_split_seed_gives_another_random_split():
+    table = one_user(range(100))
+    one, other = (split(table, DataConfig(split_seed=seed)) for seed in (0, 1))
+    assert places(one.test) != places(other.test)
+
+
+def test_another_split_seed_gives_another_validation_part_beside_a_given_test_part():
+    table = one_user(range(100))
+    one, other = (split(table, DataConfig(split_seed=seed), test=table) for seed in (0, 1))
+    assert places(one.valid) != places(other.valid)
+
+
+def test_user_time_holds_out_the_last_ratings_of_each_user():
+    # User 1 rated at places 0 to 4, latest at 3 and then 0; user 2 at 5 to 9, latest at 9 and then 8.
+    table = ratings([1] * 5 + [2] * 5, [8, 1, 2, 9, 3, 1, 2, 3, 4, 5])
+    parts = split(table, DataConfig(split="user_time", test_fraction=0.2, valid_fraction=0.25))
+    assert places(parts.test) == [3, 9]
+    assert places(parts.valid) == [0, 8]
+
+
+def test_user_time_rounds_down_so_that_users_with_few_ratings_stay_in_train():
+    table = ratings([1] * 3 + [2] * 7, range(10))
+    parts = split(table, DataConfig(split="user_time", test_fraction=0.3, valid_fraction=0.0))
+    assert places(parts.test) == [8, 9]
+
+
+def test_user_time_takes_the_later_in_the_file_of_equal_times():
+    parts = split(one_user([5, 9, 9, 9]), DataConfig(split="user_time", test_fraction=0.5, valid_fraction=0.0))
+    assert places(parts.test) == [2, 3]
+
+
+def test_time_holds_out_the_latest_ratings_of_all_users():
+    table = ratings([1, 2, 1, 2], [40, 10, 20, 30])
+    parts = split(table, DataConfig(split="time", test_fraction=0.25, valid_fraction=0.4))
+    assert (places(parts.train), places(parts.valid), places(parts.test)) == ([1, 2], [3], [0])
+
+
+def test_time_takes_all_ratings_of_the_moment_it_cuts_at():
+    parts = split(one_user([1, 7, 7, 7]), DataConfig(split="time", test_fraction=0.25, valid_fraction=0.0))
+    assert places(parts.test) == [1, 2, 3]
+
+
+def test_time_holds_out_a_rating_however_small_the_fraction():
+    parts = split(one_user([1, 2, 3]), DataConfig(split="time", test_fraction=0.01, valid_fraction=0.01))
+    assert (places(parts.train), places(parts.valid), places(parts.test)) == ([0], [1], [2])
+
+
+@many
+@hypothesis.given(table=tables, **all_settings)
+def test_under_time_every_rating_of_a_part_is_before_those_of_the_next(table, **settings):
+    parts = split_or_reject(table, **settings | {"split": "time"})
+    in_order = [part[TIMESTAMP] for part in parts.all() if len(part)]
+    assert all(one.max() < other.min() for one, other in itertools.pairwise(in_order))
+
+
+# Given parts.
+
+
+def test_a_given_test_part_is_taken_as_it_is_and_validation_comes_from_the_table():
+    table, test = one_user(range(20)), one_user(range(3))
+    parts = split(table, DataConfig(valid_fraction=0.5), test=test)
+    assert parts.test is test
+    assert (len(parts.train), len(parts.valid)) == (10, 10)
+
+
+def test_a_given_validation_part_is_taken_as_it_is_and_test_comes_from_the_table():
+    table, valid = one_user(range(20)), one_user(range(3))
+    parts = split(table, DataConfig(valid_fraction=0.5), valid=valid)
+    assert parts.valid is valid
+    assert (len(parts.train), len(parts.test)) == (18, 2)
+
+
+def test_with_both_parts_given_all_of_the_table_is_train():
+    table = one_user([NO_TIMESTAMP])
+    pd.testing.assert_frame_equal(split(table, DataConfig(split="time"), valid=table, test=table).train, table)
+
+
+def test_beside_a_given_test_part_validation_that_takes_everything_is_blamed():
+    with pytest.raises(InputError, match=r"^--valid_fraction=0\.05 of 3 ratings leaves none for the train part"):
+        split(one_user([7, 7, 7]), DataConfig(split="time"), test=one_user([1]))
+
+
+# Pairs.
+
+
+def pairs(*rows):
+    return pd.DataFrame(rows, columns=[USER_ID, MOVIE_ID, RATING])
+
+
+def test_pairs_that_are_known_are_left_out_whatever_their_rating():
+    part = pairs((1, 10, 3.0), (1, 20, 3.0), (2, 10, 3.0))
+    left = without_pairs(part, pairs((1, 10, 5.0), (2, 20, 3.0)))
+    pd.testing.assert_frame_equal(left, pairs((1, 20, 3.0), (2, 10, 3.0)))
+
+
+def test_nothing_is_left_of_a_part_that_is_known():
+    part = pairs(("a", "x", 3.0), ("b", "y", 3.0))
+    assert without_pairs(part, part).empty

@@ -1,0 +1,240 @@
+"""Workdirs, ratings and lists in object storage are those of this machine, whatever happens on the way."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import fsspec
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import checkerboard
+
+from movierec_jax.config import Config, DataConfig
+from movierec_jax.data.readers.movielens import read_ratings
+from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.data.storage import Mirror, at_hand, errors_renamed, fetched, is_url, names_in
+from movierec_jax.errors import InputError
+from movierec_jax.recommend.recommender import load
+from movierec_jax.train import train_run
+
+ROOT = pathlib.Path(__file__).parents[2]
+SMALL = ["--embedding_dim=2", "--hidden_dims=", "--exposure_dim=2", "--batch_size=64", "--epochs=30", "--eval_k=2"]
+
+
+@pytest.fixture
+def memory():
+    """What memory:// holds, emptied."""
+    filesystem = fsspec.filesystem("memory")
+    filesystem.store.clear()
+    filesystem.pseudo_dirs[:] = [""]
+    return filesystem.store
+
+
+def written(folder: pathlib.Path, **files: str) -> pathlib.Path:
+    for name, content in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return folder
+
+
+# A folder that stands for another.
+
+
+def test_what_is_new_has_changed_or_is_gone_is_sent_and_nothing_else(memory, tmp_path):
+    mirror = Mirror("memory://bucket/run", written(tmp_path, a="1", sub__b="2", c="3"))
+    mirror.send()
+    assert {name: file.getvalue() for name, file in memory.items()} == {
+        "/bucket/run/a": b"1",
+        "/bucket/run/sub/b": b"2",
+        "/bucket/run/c": b"3",
+    }
+    memory["/bucket/run/a"].write(b"changed by another")
+    memory["/bucket/other"] = memory["/bucket/run/a"]
+    written(tmp_path, sub__b="22")
+    (tmp_path / "c").unlink()
+    mirror.send()
+    assert memory["/bucket/run/a"].getvalue() == b"1changed by another"
+    assert memory["/bucket/run/sub/b"].getvalue() == b"22"
+    assert memory.keys() == {"/bucket/run/a", "/bucket/run/sub/b", "/bucket/other"}
+
+
+def test_what_is_being_written_stays_here(memory, tmp_path):
+    unfinished = {"x.parquet.partial": "", "checkpoints__4.orbax-checkpoint-tmp__state": "", "done": ""}
+    Mirror("memory://run", written(tmp_path, **unfinished)).send()
+    assert memory.keys() == {"/run/done"}
+
+
+def test_a_workdir_is_told_from_its_config_which_comes_last(memory, tmp_path):
+    Mirror("memory://run", written(tmp_path, **{"a": "", "config.json": "", "vocab__users": ""})).send()
+    assert list(memory)[-1] == "/run/config.json"
+
+
+def test_what_says_what_all_is_of_is_sent_when_nothing_old_is_left(memory, tmp_path, monkeypatch):
+    mirror = Mirror("memory://run", written(tmp_path, **{"config.json": "1", "report.json": "", "vocab": "1"}))
+    mirror.send()
+    (tmp_path / "report.json").unlink()
+    written(tmp_path, **{"config.json": "new", "vocab": "new"})
+    states, put = [], mirror.put
+
+    def watched(name, version):
+        states.append((name, "/run/report.json" in memory))
+        put(name, version)
+
+    monkeypatch.setattr(mirror, "put", watched)
+    mirror.send()
+    assert states == [("vocab", True), ("config.json", False)]
+
+
+def test_a_checkpoint_that_was_sent_in_part_is_not_fetched_nor_are_marks_of_folders(memory, tmp_path):
+    one, part = "checkpoints__1__", "checkpoints__2__"
+    whole = {f"{one}_CHECKPOINT_METADATA": "", f"{one}state__a": "", f"{part}state__a": "", "config.json": ""}
+    Mirror("memory://run", written(tmp_path, **whole)).send()
+    memory["/run/checkpoints/"] = memory["/run/vocab/"] = memory["/run/config.json"]
+    with at_hand("memory://run") as (folder, _):
+        names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {"checkpoints/1/_CHECKPOINT_METADATA", "checkpoints/1/state/a", "config.json"}
+    assert "" not in names_in("memory://run")
+
+
+def test_a_folder_that_is_missing_is_made_and_one_that_cannot_be_is_an_error(tmp_path):
+    with at_hand(f"file://{tmp_path}/new/run") as (folder, _):
+        written(folder, a__b="1")
+    assert (tmp_path / "new" / "run" / "a" / "b").read_text() == "1"
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(OSError, match="cannot be reached") as raised,
+        at_hand(f"file://{tmp_path}/file/run") as (folder, _),
+    ):
+        written(folder, a="1")
+    assert raised.value.filename == f"file://{tmp_path}/file/run"
+
+
+def test_what_was_sent_is_fetched_as_it_was(memory, tmp_path):
+    Mirror("memory://bucket/run", written(tmp_path / "one", a="1", sub__b="2")).send()
+    with at_hand("memory://bucket/run") as (folder, _):
+        assert {path.name: path.read_text() for path in folder.rglob("*") if path.is_file()} == {"a": "1", "b": "2"}
+        written(folder, sub__c="3")
+    assert not folder.exists()
+    assert names_in("memory://bucket/run") == ["a", "b", "c"]
+    with fetched("memory://bucket/run/sub/b") as path:
+        assert (path.name, path.read_text()) == ("b", "2")
+
+
+def test_a_path_of_this_machine_is_worked_on_where_it_is(tmp_path):
+    with at_hand(tmp_path) as (folder, send):
+        send()
+        assert folder == tmp_path
+    assert names_in(tmp_path / "none") == []
+    assert not is_url(tmp_path)
+
+
+# Errors.
+
+
+def test_where_there_is_nothing_is_an_error_that_says_so(memory):
+    with pytest.raises(InputError, match="memory://none: there is nothing"), fetched("memory://none"):
+        pass
+
+
+def test_a_url_of_no_known_kind_is_refused():
+    with pytest.raises(InputError, match=r"ftq://x: .*s3:// and gs:// are known"), at_hand("ftq://x"):
+        pass
+
+
+def test_errors_name_the_url_and_not_the_copy(tmp_path):
+    with pytest.raises(InputError, match=r"^s3://b/run/config\.json: damaged$"), errors_renamed(tmp_path, "s3://b/run"):
+        raise InputError(f"{tmp_path}/config.json: damaged")
+    with pytest.raises(OSError, match="No such") as raised, errors_renamed(tmp_path, "s3://b/run"):
+        (tmp_path / "x").read_text()
+    assert raised.value.filename == "s3://b/run/x"
+
+
+def test_ratings_that_cannot_be_read_are_named_by_their_url(memory, tmp_path):
+    Mirror("memory://data", written(tmp_path, **{"bad.csv": "user,movie,rating\n1,2\n"})).send()
+    config = Config(data=DataConfig(ratings="memory://data/bad.csv"))
+    with pytest.raises(InputError, match=r"^memory://data/bad\.csv:2: "):
+        train_run(config, tmp_path / "run")
+
+
+def test_a_log_in_storage_is_read(memory, tmp_path):
+    (tmp_path / "workdir").mkdir()
+    log = RatingsLog(tmp_path / "workdir" / FILE_NAME)
+    log.append([Entry(7, 8, 4.0, 90)])
+    log.close()
+    Mirror("memory://runs/one", tmp_path / "workdir").send()
+    data = read_ratings(f"memory://runs/one/{FILE_NAME}")
+    assert (data.ratings["user_id"].tolist(), data.source) == ([7], f"memory://runs/one/{FILE_NAME}")
+
+
+# Runs.
+
+
+def test_a_run_in_storage_is_the_run_of_this_machine(memory, workdir, board_config, capsys):
+    report = train_run(board_config, "memory://runs/one")
+    assert report["test"] == json.loads((workdir / "report.json").read_text())["test"]
+    assert "report, plots and checkpoints in memory://runs/one" in capsys.readouterr().out
+    tables = [load(one).recommend([1000, 1001], 3) for one in (workdir, "memory://runs/one")]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    files = {path.relative_to(workdir).as_posix() for path in workdir.rglob("*") if path.is_file()}
+    there = {name.removeprefix("/runs/one/") for name in memory}
+    stable = [name for name in files | there if not name.startswith(("tensorboard", "checkpoints"))]
+    assert {*stable} & files == {*stable} & there
+    assert train_run(board_config, "memory://runs/one") == report
+    assert "memory://runs/one holds this run, finished" in capsys.readouterr().out
+
+
+@pytest.fixture
+def s3(monkeypatch):
+    """A bucket of an emulated S3, as all processes see it."""
+    pytest.importorskip("s3fs", reason="needs pip install -e '.[s3]'")
+    server = pytest.importorskip("moto.server", reason="needs pip install -e '.[emulator]'").ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    secrets = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in (secrets | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"}).items():
+        monkeypatch.setenv(name, value)
+    filesystem = fsspec.filesystem("s3", skip_instance_cache=True)
+    filesystem.mkdir("bucket")
+    yield filesystem
+    server.stop()
+
+
+def script(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-u", str(ROOT / "scripts" / f"{name}.py"), *arguments]
+
+
+def test_a_run_in_an_emulated_s3_is_trained_killed_resumed_and_scored(s3, tmp_path):
+    checkerboard.write(tmp_path, checkerboard.parts())
+    s3.put(str(tmp_path / "ml"), "bucket/ml", recursive=True)
+    there = script("train", "--ratings=s3://bucket/ml", "--workdir=s3://bucket/runs/one", *SMALL)
+    process = subprocess.Popen(there, stdout=subprocess.PIPE, text=True)
+    while not next(process.stdout).startswith("epoch  10"):
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not s3.exists("bucket/runs/one/report.json")
+    ended = subprocess.run(there, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "going on after epoch" in ended.stdout
+    here = script("train", f"--ratings={tmp_path / 'ml'}", f"--workdir={tmp_path / 'run'}", *SMALL)
+    subprocess.run(here, capture_output=True, check=True)
+    report = json.loads(s3.cat_file("bucket/runs/one/report.json"))
+    expected = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert report["test"] == expected["test"]
+    for number in range(2):
+        place = ["--num_processes=2", f"--process_id={number}"]
+        lists = script("score", "--workdir=s3://bucket/runs/one", "--output=s3://bucket/lists.parquet", *place)
+        subprocess.run(lists, capture_output=True, check=True)
+    whole = script("score", f"--workdir={tmp_path / 'run'}", f"--output={tmp_path / 'lists.parquet'}")
+    subprocess.run(whole, capture_output=True, check=True)
+    s3.invalidate_cache()
+    s3.get("bucket/lists.parquet", str(tmp_path / "fetched.parquet"), recursive=True)
+    assert len(os.listdir(tmp_path / "fetched.parquet")) == 2
+    tables = [pd.read_parquet(tmp_path / name) for name in ("fetched.parquet", "lists.parquet")]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    assert np.isfinite(tables[0]["score"]).all()

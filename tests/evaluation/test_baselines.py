@@ -1,0 +1,76 @@
+"""Means over a table small enough to work out by hand."""
+
+import numpy as np
+import pytest
+
+from movierec_jax.data.arrays import group_mean
+from movierec_jax.data.schema import Ratings
+from movierec_jax.evaluation.baselines import MOVIE_DAMPING, USER_DAMPING, rating_baselines
+
+# Row 2 is that of unknown users and unknown movies; nobody rated movie 2 or is user 2.
+UNKNOWN = 2
+
+
+def ratings(*rows):
+    """Ratings of (user row, movie row, stars)."""
+    user, movie, stars = zip(*rows, strict=True)
+    return Ratings(
+        user_row=np.array(user, np.int32),
+        movie_row=np.array(movie, np.int32),
+        rating=np.array(stars, np.float32),
+        timestamp=np.zeros(len(rows), np.int64),
+        moment=np.zeros((len(rows), 0), np.int32),
+    )
+
+
+TRAIN = ratings((0, 0, 5), (0, 1, 2), (1, 0, 5))
+MEAN = (5 + 2 + 5) / 3
+# What a movie's ratings are above the mean, over their number and the damping; then what is left, by user.
+MOVIE_BIAS = [((5 - MEAN) + (5 - MEAN)) / (2 + MOVIE_DAMPING), (2 - MEAN) / (1 + MOVIE_DAMPING), 0]
+USER_BIAS = [
+    ((5 - MEAN - MOVIE_BIAS[0]) + (2 - MEAN - MOVIE_BIAS[1])) / (2 + USER_DAMPING),
+    (5 - MEAN - MOVIE_BIAS[0]) / (1 + USER_DAMPING),
+    0,
+]
+
+
+def predicted(name, user, movie):
+    """What a baseline of TRAIN says of one rating."""
+    return rating_baselines(TRAIN, num_users=2, num_movies=2)[name](ratings((user, movie, 1)))[0]
+
+
+def test_the_constant_is_the_mean_of_train():
+    assert predicted("constant", 0, 1) == MEAN
+
+
+@pytest.mark.parametrize(("user", "mean"), [(0, (5 + 2) / 2), (1, 5), (UNKNOWN, MEAN)])
+def test_the_user_mean_is_of_the_user_alone_or_of_all_for_an_unknown_one(user, mean):
+    assert predicted("user mean", user, 0) == pytest.approx(mean)
+
+
+@pytest.mark.parametrize(("movie", "mean"), [(0, (5 + 5) / 2), (1, 2), (UNKNOWN, MEAN)])
+def test_the_movie_mean_is_of_the_movie_alone_or_of_all_for_an_unknown_one(movie, mean):
+    assert predicted("movie mean", 1, movie) == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("movie", [0, 1, UNKNOWN])
+@pytest.mark.parametrize("user", [0, 1, UNKNOWN])
+def test_biases_add_a_damped_mean_of_the_movie_and_of_what_it_leaves_to_the_user(user, movie):
+    assert predicted("biases", user, movie) == pytest.approx(MEAN + USER_BIAS[user] + MOVIE_BIAS[movie])
+
+
+def test_predictions_are_one_per_rating_in_their_order():
+    movie_mean = rating_baselines(TRAIN, 2, 2)["movie mean"]
+    assert movie_mean(ratings((0, 1, 1), (0, 0, 1), (1, 1, 1))) == pytest.approx([2, 5, 2])
+
+
+@pytest.mark.parametrize("name", ["constant", "user mean", "movie mean", "biases"])
+def test_one_train_rating_is_what_every_baseline_says(name):
+    predict = rating_baselines(ratings((0, 0, 3)), num_users=1, num_movies=1)[name]
+    assert predict(ratings((0, 0, 1), (1, 1, 1))).tolist() == [3, 3]
+
+
+@pytest.mark.parametrize(("damping", "mean"), [(0.0, (2 + 4) / 2), (1.0, (2 + 4) / (2 + 1)), (4.0, (2 + 4) / (2 + 4))])
+def test_damping_counts_as_so_many_ratings_of_0(damping, mean):
+    rows, values = np.array([1, 1], np.int32), np.array([2.0, 4.0])
+    assert group_mean(rows, values, num_rows=2, damping=damping).tolist() == [0, mean, 0]

@@ -1,0 +1,253 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from movierec_jax.config import Config
+from movierec_jax.data.schema import (
+    MOVIE_ID,
+    NO_TIMESTAMP,
+    RATING,
+    STARS,
+    TAG,
+    TEXT,
+    TIMESTAMP,
+    USER_ID,
+    CleanData,
+    Opinions,
+)
+from movierec_jax.data.splits import Split
+from movierec_jax.features.reviews import (
+    IS_TAG,
+    for_people,
+    known_texts,
+    movie_aspects,
+    review_content,
+    reviews_of,
+    sentences_of,
+    told_ratings,
+)
+from movierec_jax.runs.prepare import new_run
+
+SCALE = (1.0, 5.0)
+
+
+def ask(texts):
+    """Texts that count the words "good" and "bad", of two or so of which praise is sure."""
+    off = np.array([text.count("good") - text.count("bad") for text in texts], np.float32)
+    return Opinions(1 / (1 + np.exp(-2 * off)), np.full(len(texts), np.nan, np.float32), np.ones(len(texts), bool))
+
+
+def ratings_of(*rows) -> pd.DataFrame:
+    """Ratings from (user, movie, rating, timestamp)."""
+    table = pd.DataFrame(list(rows), columns=[USER_ID, MOVIE_ID, RATING, TIMESTAMP])
+    return table.astype({USER_ID: np.int64, MOVIE_ID: np.int64, RATING: np.float32, TIMESTAMP: np.int64})
+
+
+def texts_of(*rows, is_tag=False) -> pd.DataFrame:
+    """Texts from (user or None, movie, text, timestamp), without stars."""
+    table = pd.DataFrame(list(rows), columns=[USER_ID, MOVIE_ID, TEXT, TIMESTAMP]).astype({TEXT: "str"})
+    table = table.astype({USER_ID: "Int64", MOVIE_ID: np.int64, TIMESTAMP: np.int64})
+    return table.assign(**{STARS: np.float32(np.nan)}).assign(**{IS_TAG: is_tag})
+
+
+TRAIN = ratings_of((1, 10, 5, 100), (1, 20, 1, 110), (2, 10, 4, 100), (2, 30, 2, 120), (3, 20, 3, 130))
+PARTS = Split(TRAIN, valid=ratings_of((2, 20, 3, 200)), test=ratings_of((1, 30, 4, 210), (3, 10, 5, 220)))
+
+
+# What may be known.
+
+
+def test_the_text_of_a_rating_that_is_held_out_is_never_known():
+    texts = texts_of((1, 30, "of test", 1), (2, 20, "of validation", 1), (1, 10, "of train", 1), (1, 99, "of none", 1))
+    assert known_texts(texts, PARTS, "random")[TEXT].tolist() == ["of train", "of none"]
+
+
+def test_texts_of_nobody_in_the_data_are_known():
+    texts = texts_of((None, 30, "anonymous", 999), (77, 30, "somebody else", NO_TIMESTAMP))
+    assert len(known_texts(texts, PARTS, "random")) == 2
+
+
+def test_where_time_splits_only_texts_from_before_it_are_known():
+    times = {"early": 199, "at the time": 200, "late": 999, "whenever": NO_TIMESTAMP}
+    texts = texts_of(*((None, 10, name, time) for name, time in times.items()))
+    assert known_texts(texts, PARTS, "time")[TEXT].tolist() == ["early"]
+
+
+def test_where_the_time_of_each_user_splits_it_is_that_of_the_writer():
+    texts = texts_of(
+        (1, 40, "before", 209), (1, 40, "after", 210), (1, 40, "whenever", NO_TIMESTAMP), (None, 40, "x", 999)
+    )
+    assert known_texts(texts, PARTS, "user_time")[TEXT].tolist() == ["before", "x"]
+
+
+def test_no_text_and_no_tag_of_what_is_held_out_reaches_features_or_histories(tmp_path):
+    """A run with texts of held-out ratings knows the same, bit by bit, as one without them."""
+    own = [(1, 10, "good music", 90), (None, 30, "bad story", 95), (2, 40, "good", 90)]
+    held_out = [(1, 30, "good acting", 205), (3, 10, "bad pace", 90), (2, 20, "bad", 90)]
+    tags = [(user, movie, "late night", 90) for user, movie in ((1, 10), (1, 20), (2, 30), (2, 10))]
+    runs = []
+    for number, extra in enumerate(([], held_out)):
+        path = tmp_path / f"{number}.csv"
+        pd.DataFrame([*own, *extra], columns=["user_id", "movie_id", "text", "timestamp"]).to_csv(path, index=False)
+        of_held_out = [(user, movie, "hidden tag", time) for user, movie, _, time in extra]
+        data = CleanData(
+            pd.concat([TRAIN, PARTS.valid, PARTS.test], ignore_index=True),
+            pd.DataFrame({MOVIE_ID: [10, 20, 30, 40], "title": "x", "year": np.int32(1990), "genres": ""}),
+            SCALE,
+            "a test",
+            {},
+            tags=pd.DataFrame([*tags, *of_held_out], columns=[USER_ID, MOVIE_ID, TAG, TIMESTAMP]),
+        )
+        runs.append(new_run(Config().replace(reviews=(str(path),)), data, PARTS))
+    one, other = runs
+    assert one.movie_content.names == other.movie_content.names
+    assert "praise in texts" in one.movie_content.names
+    for field in ("row", "feature", "value"):
+        np.testing.assert_array_equal(getattr(one.movie_content, field), getattr(other.movie_content, field))
+    pd.testing.assert_frame_equal(one.reviews, other.reviews)
+    pd.testing.assert_frame_equal(one.parts.told, other.parts.told)
+
+
+# What is made of it.
+
+IDS, NUM_TRAIN = pd.Index([10, 20, 30, 40]), 3
+
+
+def as_dicts(bags):
+    """The features of each movie by name."""
+    rows = [{} for _ in IDS]
+    for row, feature, value in zip(bags.row, bags.feature, bags.value, strict=True):
+        rows[row][bags.names[feature]] = float(value)
+    return rows
+
+
+def test_movies_that_are_praised_more_have_more_of_the_feature_and_cold_ones_have_it_too():
+    texts = [(None, movie, text, 0) for movie, text in ((10, "good good"), (20, "bad bad"), (40, "good"))]
+    features = as_dicts(reviews_of([(texts_of(*texts), ask)], PARTS, IDS, NUM_TRAIN, SCALE).content)
+    praise = [row.get("praise in texts") for row in features]
+    assert praise[0] > praise[3] > praise[1]
+    assert praise[2] is None
+
+
+def test_one_text_moves_a_movie_less_than_many_of_its_kind():
+    texts = [(None, 10, "good", 0), *((None, 20, f"good {number}", 0) for number in range(9)), (None, 30, "bad bad", 0)]
+    features = as_dicts(reviews_of([(texts_of(*texts), ask)], PARTS, IDS, NUM_TRAIN, SCALE).content)
+    assert features[1]["praise in texts"] > features[0]["praise in texts"]
+    assert features[1]["number of texts"] > features[0]["number of texts"]
+
+
+def test_movies_on_which_texts_disagree_have_more_spread():
+    texts = [
+        (None, movie, text, 0) for movie in (10, 20) for text in (["good", "bad"] * 5 if movie == 10 else ["ok"] * 10)
+    ]
+    texts = [(user, movie, f"{text} {number}", time) for number, (user, movie, text, time) in enumerate(texts)]
+    features = as_dicts(reviews_of([(texts_of(*texts), ask)], PARTS, IDS, NUM_TRAIN, SCALE).content)
+    assert features[0]["spread of texts"] > features[1]["spread of texts"]
+
+
+def test_what_is_praised_and_blamed_is_what_the_sentences_on_it_say():
+    ten = [(None, 10, "The acting is good. The plot is bad.", 0)] * 3
+    twenty = [(None, 20, "The acting is bad. The plot is good.", 0)] * 3
+    reviews = reviews_of([(texts_of(*ten, *twenty), ask)], PARTS, IDS, NUM_TRAIN, SCALE)
+    assert reviews.movies.set_index(MOVIE_ID)[["num_texts", "praised", "blamed"]].to_dict("index") == {
+        10: {"num_texts": 3, "praised": "acting", "blamed": "story"},
+        20: {"num_texts": 3, "praised": "story", "blamed": "acting"},
+    }
+    features = as_dicts(reviews.content)
+    assert {"praised=acting", "blamed=story"} <= features[0].keys()
+    assert {"praised=story", "blamed=acting"} <= features[1].keys()
+
+
+def test_every_table_is_judged_by_its_own():
+    def ask_opposite(texts):
+        opinions = ask(texts)
+        return opinions._replace(praise=1 - opinions.praise)
+
+    ten, twenty = (texts_of(*[(None, movie, "The acting is good.", 0)] * 3) for movie in (10, 20))
+    reviews = reviews_of([(ten, ask), (twenty, ask_opposite)], PARTS, IDS, NUM_TRAIN, SCALE)
+    movies = reviews.movies.set_index(MOVIE_ID)
+    assert movies["praise"].loc[10] > 0.5 > movies["praise"].loc[20]
+    assert movies[["praised", "blamed"]].to_numpy().tolist() == [["acting", ""], ["", "acting"]]
+
+
+def test_tags_count_as_texts_but_are_no_reviews():
+    tags = texts_of((1, 10, "good music", 0), (1, 20, "bad", 0), is_tag=True)
+    reviews = reviews_of([(tags, ask)], PARTS, IDS, NUM_TRAIN, SCALE)
+    assert reviews.movies.empty
+    assert set(reviews.content.names) == {"praise in texts", "spread of texts"}
+    assert as_dicts(reviews.content)[0]["praise in texts"] > as_dicts(reviews.content)[1]["praise in texts"]
+
+
+def test_nothing_of_the_features_depends_on_the_order_of_the_texts():
+    rows = [(None, movie, f"good plot {movie}. bad music {user}", 0) for movie in IDS for user in range(3)]
+    one, other = (reviews_of([(texts_of(*some), ask)], PARTS, IDS, NUM_TRAIN, SCALE) for some in (rows, rows[::-1]))
+    assert one.content.names == other.content.names
+    np.testing.assert_allclose(one.content.value, other.content.value, rtol=1e-5)
+    pd.testing.assert_frame_equal(one.movies, other.movies, rtol=1e-5)
+
+
+# Ratings that nobody gave.
+
+
+def told(texts, parts=PARTS):
+    return reviews_of([(texts, ask)], parts, IDS, NUM_TRAIN, SCALE).told.set_index([USER_ID, MOVIE_ID])[RATING]
+
+
+def test_texts_stand_for_ratings_where_there_are_none():
+    found = told(
+        texts_of((3, 30, "good", 7), (1, 10, "rated in train", 7), (9, 10, "no user of train", 7), (3, 40, "cold", 7))
+    )
+    assert found.index.tolist() == [(3, 30)]
+
+
+def test_praise_stands_for_more_stars_than_blame_and_stays_on_the_scale():
+    found = told(texts_of((3, 30, "good " * 9, 0), (2, 20, "bad " * 9, 0), (1, 30, "ok", 0)))
+    assert found[3, 30] > found[1, 30]
+    assert found.between(*SCALE).all()
+
+
+def test_stars_beside_a_text_stand_for_themselves():
+    texts = texts_of((3, 30, "bad", 0), (2, 20, "good", 0))
+    texts[STARS] = np.array([4.5, np.nan], np.float32)
+    assert told(texts)[3, 30] == 4.5
+
+
+def test_how_much_texts_tell_is_learnt_from_those_beside_ratings():
+    rng = np.random.default_rng(0)
+    pairs = [(user, movie) for user in range(40) for movie in range(20)]
+    likes = rng.random(len(pairs)) < 0.5
+    train = ratings_of(*((*pair, 5 if like else 1, 0) for pair, like in zip(pairs, likes.tolist(), strict=True)))
+    nothing = train.head(0)
+    spreads = []
+    for is_true in (True, False):
+        says = likes if is_true else rng.random(len(pairs)) < 0.5
+        rows = [
+            (*pair, "good" if says_good else "bad", 0) for pair, says_good in zip(pairs, says.tolist(), strict=True)
+        ]
+        kept = train[rng.random(len(train)) < 0.5]
+        opinions = told_ratings_of(texts_of(*rows), Split(kept, nothing, nothing))
+        spreads.append(opinions[RATING].std())
+    assert spreads[0] > 1.5
+    assert spreads[1] < 0.5
+
+
+def told_ratings_of(texts, parts):
+    opinions = ask(texts[TEXT].tolist())
+    return told_ratings(texts.assign(praise=opinions.praise), parts, SCALE)
+
+
+def test_parts_of_it_are_of_the_right_kind_where_there_is_nothing():
+    nothing = texts_of().assign(praise=np.float32(0.5))
+    aspects = movie_aspects(sentences_of(nothing, ask))
+    assert for_people(nothing, aspects).empty
+    assert review_content(nothing, aspects, IDS, NUM_TRAIN).names == ()
+    assert told_ratings(nothing, PARTS, SCALE).empty
+    assert dataclasses.replace(PARTS, told=told_ratings(nothing, PARTS, SCALE)).told.dtypes[RATING] == np.float32
+
+
+@pytest.mark.parametrize("rule", ["random", "time", "user_time"])
+def test_without_held_out_ratings_all_texts_are_known(rule):
+    parts = Split(TRAIN, TRAIN.head(0), TRAIN.head(0))
+    assert len(known_texts(texts_of((1, 10, "x", 5), (None, 20, "y", NO_TIMESTAMP)), parts, rule)) == 2

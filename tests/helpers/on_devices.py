@@ -1,0 +1,113 @@
+"""Trains, resumes and scores on as many devices as its first argument says, and prints what came out as JSON.
+
+    python tests/helpers/on_devices.py NUM_DEVICES MESH TASK FOLDER [PORT NUM_PROCESSES PROCESS_ID]
+
+The number of devices of a process is set once, before JAX starts, so tests run this one in processes of its own. Of
+many processes, which meet at a port, the first prints.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+
+num_devices, mesh, task, folder, *of_processes = sys.argv[1:]
+os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num_devices}"
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+import numpy as np  # noqa: E402
+
+from movierec_jax import load, train_run  # noqa: E402
+from movierec_jax.config import Config, DataConfig, DeviceConfig, ModelConfig, TrainConfig  # noqa: E402
+from movierec_jax.model.sharding import Cells, new_mesh, on_each  # noqa: E402
+from movierec_jax.runs import distributed  # noqa: E402
+from movierec_jax.runs.config import ProcessConfig  # noqa: E402
+from movierec_jax.runs.prepare import prepare  # noqa: E402
+from movierec_jax.training import state as recipe  # noqa: E402
+from movierec_jax.training.loop import begin, fit  # noqa: E402
+
+RATINGS = str(pathlib.Path(__file__).parents[2] / "data" / "ml-latest-small")
+SMALL = ModelConfig(embedding_dim=8, hidden_dims=(8, 4), exposure_dim=8)
+
+# What is trained: everything at once; what is rated next, by sums in place of tables; and nothing but ids.
+CONFIGS = {
+    "all": Config(
+        data=DataConfig(ratings=RATINGS, rating_time=True),
+        model=SMALL,
+        train=TrainConfig(epochs=2, batch_size=9000, ensemble_size=2),
+    ),
+    "next": Config(
+        data=DataConfig(ratings=RATINGS, split="time"),
+        model=SMALL,
+        train=TrainConfig(epochs=1, batch_size=9000, users_per_step=50),
+    ),
+    "ids": Config(
+        data=DataConfig(ratings=RATINGS, content=()),
+        model=dataclasses.replace(SMALL, history=(), exposure_dim=0),
+        train=TrainConfig(epochs=1, batch_size=20_000),
+    ),
+}
+
+
+def curve(name: str) -> dict:
+    """The errors of every epoch, and the share of all numbers of the tables that each device holds."""
+    if name == "next":
+        recipe.TABLE_NUMBERS = 0
+    run = prepare(CONFIGS[name], mesh=new_mesh(mesh))
+    epochs = fit(begin(run.train, run.known, recipe=run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
+    records = []
+    for state, record in epochs:
+        records.append([record.train_rmse, record.catalogue_error, record.valid_rmse])
+        params = state.params
+    tables = [params["user_tower"]["embedding"], params["movie_tower"]["embedding"]]
+    tables += jax.tree.leaves(params.get("exposure", {}))
+    shares = [shard.data.size / table.size for table in tables for shard in table.addressable_shards]
+    return {"records": records, "shares": sorted(set(shares))}
+
+
+def trained() -> dict:
+    """The figures of a run, or of one that goes on."""
+    report = train_run(CONFIGS["all"], folder, devices=DeviceConfig(mesh=mesh))
+    return {name: report["test"][name] for name in ("rmse", "ndcg@10")}
+
+
+def lists() -> dict:
+    """The lists of some users, with the scores, plain and diverse, and those of somebody new."""
+    recommender = load(folder, mesh)
+    users = recommender.user_ids()[:70]
+    tables = [recommender.recommend(users, 10), recommender.recommend(users[:5], 10, diversity=0.5)]
+    tables.append(recommender.recommend_for({1: 5.0, 50: 4.0, 260: 3.0}, 10))
+    stars = recommender.predict([1, 2, 3], [50, 260, 1])
+    return {
+        "movies": [table["movie_id"].tolist() for table in tables],
+        "scores": [table["score"].tolist() for table in tables],
+        "stars": np.asarray(stars).tolist(),
+    }
+
+
+def sums() -> dict:
+    """How many of many large sums over the cells of the same users are not what they are to be."""
+    devices = new_mesh(mesh)
+    cells = Cells(devices, ("data",), ("model",))
+    rows = np.arange(2**22, dtype=np.float32).reshape(-1, 8) % 97
+    num_rows = len(rows) // cells.num_ranges(("model",))
+
+    def of_cell(rows, turn):
+        found = cells.add_up(rows + turn)
+        first = jax.lax.axis_index("model") * num_rows
+        expected = jax.lax.dynamic_slice_in_dim(rows + turn, first, num_rows) * cells.num_ranges(("model",))
+        return jax.lax.psum(jnp.sum(found != expected), ("data", "model"))
+
+    program = jax.jit(on_each(of_cell, mesh=devices, in_specs=(jax.P(), jax.P()), out_specs=jax.P()))
+    return {"wrong": [int(program(rows, np.float32(turn))) for turn in range(25)]}
+
+
+if __name__ == "__main__":
+    if of_processes:
+        port, num_processes, process_id = map(int, of_processes)
+        distributed.join(ProcessConfig(f"localhost:{port}", num_processes, process_id))
+    found = json.dumps(curve(task) if task in CONFIGS else {"trained": trained, "lists": lists, "sums": sums}[task]())
+    if distributed.is_first():
+        print(found)

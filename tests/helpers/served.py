@@ -1,0 +1,32 @@
+"""The service as a process of its own, for tests."""
+
+import contextlib
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).parents[2]
+END_SECONDS = 60
+
+
+@contextlib.contextmanager
+def served(workdir, *flags):
+    """Starts scripts/serve.py on a workdir, and gives its address and process. Whatever is left of it is killed."""
+    command = [sys.executable, "-u", str(ROOT / "scripts" / "serve.py"), f"--workdir={workdir}", "--port=0", *flags]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stdout.readline()
+            found = re.search(r"http://\S+", line)
+            assert found, f"{line}{process.stderr.read()}"
+            yield found[0], process
+        finally:
+            process.kill()
+
+
+def stopped(process, number=signal.SIGTERM):
+    """Its exit status and what it wrote to standard error after a signal."""
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=END_SECONDS)
+    return process.returncode, errors

@@ -1,0 +1,116 @@
+"""Cells of a grid: every rating is in one of them, and finds its rows there."""
+
+import hypothesis
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from movierec_jax.data.schema import Ratings
+from movierec_jax.model.grid import ONE_CELL, Grid
+from movierec_jax.model.interactions import lay_out_cells
+from movierec_jax.training.batches import in_cells, most_in_cell, stack_batches
+
+grids = st.builds(Grid, st.integers(1, 4), st.integers(1, 3), st.sampled_from([1, 8]))
+NUM_USERS, NUM_MOVIES = 10, 7
+
+
+def some_ratings(num_ratings: int, seed: int) -> Ratings:
+    """Each with a number of its own as its stars."""
+    rng = np.random.default_rng(seed)
+    return Ratings(
+        user_row=rng.integers(NUM_USERS, size=num_ratings, dtype=np.int32),
+        movie_row=rng.integers(NUM_MOVIES, size=num_ratings, dtype=np.int32),
+        rating=np.arange(num_ratings, dtype=np.float32),
+        timestamp=np.zeros(num_ratings, np.int64),
+        moment=np.arange(2 * num_ratings, dtype=np.int32).reshape(-1, 2),
+    )
+
+
+def ranges_of(grid: Grid) -> tuple[int, int]:
+    return grid.ranges(grid.padded(NUM_USERS), grid.padded(NUM_MOVIES))
+
+
+@hypothesis.given(grids, st.integers(1, 100))
+def test_rows_are_filled_up_to_ranges_alike(grid, num_rows):
+    padded = grid.padded(num_rows)
+    rows_of_device, rest = divmod(padded, grid.num_cells)
+    assert rest == 0
+    is_in_tiles = rows_of_device % grid.tile == 0
+    assert num_rows <= padded < num_rows + grid.num_cells * (grid.tile if is_in_tiles else 1)
+    assert padded <= 1.25 * num_rows or padded < num_rows + grid.num_cells
+
+
+def test_rows_fill_whole_tiles_unless_most_would_be_filling():
+    grid = Grid(data=8, tile=128)
+    assert grid.padded(3685) == 4096
+    assert grid.padded(611) == 616
+
+
+def test_one_cell_has_all_rows_as_they_are():
+    user, movie = np.int32([0, 3, 4]), np.int32([2, 0, 1])
+    ranges = ONE_CELL.ranges(5, 3)
+    assert ONE_CELL.cell(user, movie, ranges).tolist() == [0, 0, 0]
+    assert [rows.tolist() for rows in ONE_CELL.within(user, movie, ranges)] == [user.tolist(), movie.tolist()]
+
+
+def test_users_lie_along_the_first_axis_and_movies_along_the_second():
+    grid = Grid(data=2, model=2)
+    user, movie = np.int32([0, 0, 2, 3]), np.int32([1, 4, 0, 5])
+    assert grid.cell(user, movie, (2, 3)).tolist() == [0, 1, 2, 3]
+    assert [rows.tolist() for rows in grid.within(user, movie, (2, 3))] == [[0, 0, 0, 1], [1, 1, 0, 2]]
+
+
+@hypothesis.given(grids, st.integers(1, 60), st.integers(1, 20), st.integers(0, 9))
+def test_batches_in_cells_hold_the_ratings_they_held_before(grid, num_ratings, batch_size, seed):
+    ratings, ranges = some_ratings(num_ratings, seed), ranges_of(grid)
+    stacked = stack_batches(ratings, np.random.default_rng(seed).permutation(num_ratings), batch_size)
+    cells = in_cells(stacked, grid, ranges, width=1)
+    width = cells.weight.shape[1] // grid.num_cells
+    for step, weight in enumerate(cells.weight):
+        place = np.flatnonzero(weight)
+        number = cells.rating[step][place].astype(int)
+        data, model = np.divmod(place // width, grid.model)
+        assert (data * ranges[0] + cells.user_row[step][place] == ratings.user_row[number]).all()
+        assert (model * ranges[1] + cells.movie_row[step][place] == ratings.movie_row[number]).all()
+        assert (cells.moment[step][place] == ratings.moment[number]).all()
+        # A rating keeps its number in the step.
+        assert (stacked.rating[step][cells.number[step][place]] == number).all()
+        assert sorted(number) == sorted(stacked.rating[step][stacked.weight[step] > 0])
+        is_filling = weight == 0
+        assert not cells.user_row[step][is_filling].any()
+        assert not cells.movie_row[step][is_filling].any()
+
+
+@pytest.mark.parametrize("shares", [[1.0], [0.5, 0.5], [0.7, 0.2, 0.1]])
+def test_a_batch_practically_never_has_more_ratings_in_a_cell_than_there_is_room_for(shares):
+    count = (np.array(shares) * 100_000).astype(np.int64)
+    cell, rng = np.repeat(np.arange(len(count)), count), np.random.default_rng(0)
+    most = most_in_cell(count, 1000)
+    found = max(np.bincount(rng.choice(cell, 1000, replace=False)).max() for _ in range(200))
+    assert found <= most <= min(1000, found + 60)
+
+
+@hypothesis.given(grids, st.integers(0, 60), st.integers(0, 9))
+def test_links_in_cells_are_those_of_all_each_in_its_own(grid, num_links, seed):
+    ratings, ranges = some_ratings(num_links, seed), ranges_of(grid)
+    cell = grid.cell(ratings.user_row, ratings.movie_row, ranges)
+    user, movie = grid.within(ratings.user_row, ratings.movie_row, ranges)
+    links = lay_out_cells(cell, grid.num_cells, user, movie, ratings.rating)
+    found = []
+    for number, (owner, other, link, value) in enumerate(
+        zip(
+            *(np.split(column, grid.num_cells, axis=-1) for column in (*links[:3], links.values[0])),
+            strict=True,
+        )
+    ):
+        assert (np.diff(owner) >= 0).all()
+        place, piece = np.nonzero(link >= 0)
+        index = link[place, piece]
+        found += index.tolist()
+        assert (cell[index] == number).all()
+        assert (user[index] == owner[piece]).all()
+        assert (movie[index] == other[place, piece]).all()
+        assert (value[place, piece] == ratings.rating[index]).all()
+        assert not value[link < 0].any()
+        assert not other[link < 0].any()
+    assert sorted(found) == list(range(num_links))

@@ -1,0 +1,18 @@
+"""Whatever breaks a run, it goes on to the end of an unbroken one; `drill.py` breaks many more."""
+
+import sys
+
+import pytest
+from helpers import drill
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Where all forms find the unbroken runs."""
+    return tmp_path_factory.mktemp("drill")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits what another process may write")
+@pytest.mark.parametrize("name", drill.FORMS)
+def test_a_broken_run_goes_on_to_the_end_of_an_unbroken_one(name, folder):
+    drill.drill(name, folder, 2)

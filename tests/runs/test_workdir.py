@@ -1,0 +1,264 @@
+"""A run comes back from its workdir as it was, and a workdir keeps to the run it began."""
+
+import dataclasses
+import json
+import pathlib
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import checkerboard
+
+from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+from movierec_jax.data.readers.ratings_log import FILE_NAME
+from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, Bags
+from movierec_jax.data.splits import Split
+from movierec_jax.errors import InputError
+from movierec_jax.runs.prepare import new_run
+from movierec_jax.runs.workdir import (
+    fingerprint,
+    fingerprint_of,
+    load_bags,
+    load_run,
+    open_workdir,
+    read_config,
+    save_bags,
+    save_run,
+)
+
+PARTS = checkerboard.parts(num_users=18, num_movies=9)
+CONFIG = Config(
+    model=ModelConfig(embedding_dim=2, hidden_dims=(4,), exposure_dim=3), train=TrainConfig(epochs=3, batch_size=32)
+)
+RUN = new_run(CONFIG, checkerboard.clean_data(PARTS), PARTS)
+
+
+def require_equal(one, other) -> None:
+    """Every leaf equal, of equal dtype."""
+    assert jax.tree.structure(one) == jax.tree.structure(other)
+    for ours, theirs in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+
+
+# Features.
+
+BAGS = Bags(
+    np.array([0, 0, 3], np.int32), np.array([0, 1, 1], np.int32), np.array([0.6, 0.8, 1], np.float32), ("é=a,b", "x~7")
+)
+NO_BAGS = Bags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
+
+
+@pytest.mark.parametrize("bags", [BAGS, NO_BAGS], ids=["some", "none"])
+def test_features_come_back_as_they_were_saved(tmp_path, bags):
+    save_bags(tmp_path, "movies", bags)
+    loaded = load_bags(tmp_path, "movies")
+    assert loaded.names == bags.names
+    for field in ("row", "feature", "value"):
+        np.testing.assert_array_equal(getattr(loaded, field), getattr(bags, field), strict=True)
+
+
+def test_features_without_their_names_are_refused(tmp_path):
+    save_bags(tmp_path, "users", BAGS)
+    (tmp_path / "features" / "users_names.parquet").unlink()
+    with pytest.raises(InputError, match=r"users_names\.parquet: cannot be read \(it is missing\)"):
+        load_bags(tmp_path, "users")
+
+
+def test_features_with_the_names_of_others_are_refused(tmp_path):
+    save_bags(tmp_path, "movies", BAGS)
+    save_bags(tmp_path, "users", NO_BAGS)
+    (tmp_path / "features" / "users_names.parquet").rename(tmp_path / "features" / "movies_names.parquet")
+    with pytest.raises(InputError, match=r"movies\.parquet: has features that are not among the 0 of movies_names"):
+        load_bags(tmp_path, "movies")
+
+
+# The run of a workdir.
+
+
+def in_words(parts: Split) -> Split:
+    """The same parts with ids of text."""
+    return Split(*(part.astype({USER_ID: "str", MOVIE_ID: "str"}) for part in parts.all()))
+
+
+def with_cold(parts: Split) -> Split:
+    """The same parts with a test rating of a user and a movie that train does not have."""
+    return dataclasses.replace(
+        parts, test=pd.concat([parts.test, checkerboard.table([900], [901], [5])], ignore_index=True)
+    )
+
+
+def require_equal_content(loaded, run):
+    """What is known besides the ratings, and all that is made of both."""
+    for ours, theirs in ((loaded.user_content, run.user_content), (loaded.movie_content, run.movie_content)):
+        require_equal(*([*vars(bags).values()][:3] for bags in (ours, theirs)))
+        assert ours.names == theirs.names
+    require_equal(loaded.known, run.known)
+    assert loaded.recipe == run.recipe
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [PARTS, in_words(PARTS), with_cold(PARTS), in_words(with_cold(PARTS))],
+    ids=["integers", "text", "cold", "both"],
+)
+def test_a_run_comes_back_as_it_was(tmp_path, parts):
+    run = new_run(CONFIG, checkerboard.clean_data(parts), parts)
+    save_run(tmp_path, run)
+    loaded = load_run(tmp_path)
+    require_equal_content(loaded, run)
+    assert (loaded.config, loaded.rating_scale) == (run.config, run.rating_scale)
+    for ours, theirs in ((loaded.users, run.users), (loaded.movies, run.movies)):
+        pd.testing.assert_index_equal(ours.ids, theirs.ids, check_names=False)
+        assert (ours.name, len(ours), ours.unknown) == (theirs.name, len(theirs), theirs.unknown)
+    pd.testing.assert_frame_equal(loaded.movie_table, run.movie_table)
+    for ours, theirs in zip(loaded.parts.all(), parts.all(), strict=True):
+        pd.testing.assert_frame_equal(ours, theirs)
+    assert read_config(tmp_path)[2] == fingerprint_of(loaded) == fingerprint_of(run)
+
+
+def test_a_run_of_users_and_movies_with_features_of_their_own_comes_back(tmp_path):
+    (tmp_path / "users.csv").write_text("user,age\n1000,20\n1003,30\n")
+    (tmp_path / "movies.csv").write_text("movie,mood\n500,dark\n501,bright\n503,dark\n")
+    features = DataConfig(user_features=(f"{tmp_path}/users.csv",), movie_features=(f"{tmp_path}/movies.csv",))
+    run = new_run(dataclasses.replace(CONFIG, data=features), checkerboard.clean_data(PARTS), PARTS)
+    assert run.user_content.names == ("age",)
+    assert {"mood=bright", "mood=dark"} < set(run.movie_content.names)
+    save_run(tmp_path / "run", run)
+    for path in tmp_path.glob("*.csv"):
+        path.unlink()
+    require_equal_content(load_run(tmp_path / "run"), run)
+
+
+def test_ids_that_train_does_not_have_come_after_its_own():
+    run = new_run(CONFIG, checkerboard.clean_data(with_cold(PARTS)), with_cold(PARTS))
+    assert (len(run.users), run.users.ids.tolist()) == (18, [*range(1000, 1018), 900])
+    assert (len(run.movies), run.movies.ids.tolist()) == (9, [*range(500, 509), 901])
+    assert (run.model.num_users, run.model.num_movies) == (18, 9)
+    assert (len(run.known.user_count), len(run.known.movie_count)) == (18 + 1 + 1, 9 + 1 + 1)
+
+
+DAMAGED_FEATURES = {
+    "no features": ("features/movies.parquet", pathlib.Path.unlink, r"it is missing"),
+    "no names": ("features/users_names.parquet", pathlib.Path.unlink, r"it is missing"),
+    "cut features": ("features/movies.parquet", lambda path: path.write_bytes(path.read_bytes()[:-20]), r""),
+    "other columns": ("features/users.parquet", lambda path: PARTS.train.to_parquet(path), r""),
+    "an old vocabulary": ("vocab/movies.parquet", lambda path: PARTS.train[[MOVIE_ID]].to_parquet(path), r""),
+}
+
+
+@pytest.mark.parametrize(("name", "damage", "reason"), DAMAGED_FEATURES.values(), ids=DAMAGED_FEATURES)
+def test_damaged_features_are_one_error_that_names_the_file_and_goes_once_the_run_is_saved_again(
+    tmp_path, name, damage, reason
+):
+    save_run(tmp_path, RUN)
+    damage(tmp_path / name)
+    with pytest.raises(InputError, match=rf"{name}: cannot be read \({reason}.*scripts/train\.py with the settings"):
+        load_run(tmp_path)
+    open_workdir(tmp_path, RUN, overwrite=False)
+    require_equal_content(load_run(tmp_path), RUN)
+
+
+def test_a_fingerprint_tells_ratings_parts_and_order():
+    def rated_again(part):
+        return part.assign(**{RATING: np.nextafter(part[RATING], np.float32(9))})
+
+    train, valid, test = PARTS.all()
+    others = [
+        Split(rated_again(train), valid, test),
+        Split(train.iloc[:-1], pd.concat([train.iloc[-1:], valid]), test),
+        Split(train.iloc[::-1], valid, test),
+        Split(train, test, valid),
+    ]
+    assert len({fingerprint(parts) for parts in (PARTS, *others)}) == 5
+
+
+def test_a_fingerprint_tells_texts_that_stand_for_ratings_and_features():
+    told = dataclasses.replace(PARTS, told=PARTS.test)
+    content = RUN.movie_content
+    other = dataclasses.replace(content, names=tuple(f"{name}x" for name in content.names))
+    more = Bags(*(np.zeros(1, kind) for kind in (np.int32, np.int32, np.float32)), ("x",))
+    found = {fingerprint(PARTS), fingerprint(told), fingerprint(PARTS, more), fingerprint(PARTS, other)}
+    assert len(found) == (4 if content.names else 3)
+
+
+def with_config(**sections):
+    return dataclasses.replace(RUN, config=dataclasses.replace(CONFIG, **sections))
+
+
+def with_train(part: pd.DataFrame):
+    parts = dataclasses.replace(PARTS, train=part)
+    return new_run(CONFIG, checkerboard.clean_data(parts), parts)
+
+
+REFUSED = {
+    "epochs": (with_config(train=TrainConfig(epochs=4, batch_size=32)), r"other settings: --epochs=4 \(was 3\)\. Give"),
+    "ratings": (with_config(data=DataConfig(ratings="b.csv")), r"--ratings=b\.csv \(was data/ml-latest-small\)\."),
+    "extra ratings": (with_config(data=DataConfig(extra_ratings=("a", "b"))), r"--extra_ratings=a,b \(was \)\. Give"),
+    "content": (with_train(PARTS.train.iloc[1:]), r"other data: data/ml-latest-small has changed since"),
+}
+
+
+@pytest.mark.parametrize(("run", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_workdir_of_another_run_is_refused_and_left_as_it_was(tmp_path, run, message):
+    open_workdir(tmp_path, RUN, overwrite=False)
+    with pytest.raises(InputError, match=message):
+        open_workdir(tmp_path, run, overwrite=False)
+    assert load_run(tmp_path).config == CONFIG
+    pd.testing.assert_frame_equal(load_run(tmp_path).parts.train, PARTS.train)
+
+
+def test_checkpoints_without_config_are_refused(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    with pytest.raises(InputError, match=r"has checkpoints but no config\.json"):
+        open_workdir(tmp_path, RUN, overwrite=False)
+
+
+def test_the_same_run_opens_its_workdir_again_and_mends_what_is_missing(tmp_path):
+    open_workdir(tmp_path, RUN, overwrite=False)
+    (tmp_path / "vocab" / "users.parquet").unlink()
+    open_workdir(tmp_path, RUN, overwrite=False)
+    assert len(load_run(tmp_path).users) == 18
+
+
+def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
+    open_workdir(tmp_path, RUN, overwrite=False)
+    kept = ("notes.txt", "own/x.csv", "ratings/mine.csv", FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm")
+    for folder in ("checkpoints", "unreadable"):
+        (tmp_path / folder / "1").mkdir(parents=True)
+    for name in ("report.json", "metrics.jsonl", "plots/predicted.png", "tensorboard/events.out.tfevents.1"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    for name in kept:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    open_workdir(tmp_path, with_config(train=TrainConfig(epochs=9)), overwrite=True)
+    assert load_run(tmp_path).config.train.epochs == 9
+    names = ["config.json", "features", "movies.parquet", "ratings", "reviews.parquet", "vocab"]
+    assert {path.name for path in tmp_path.iterdir()} == {*names, *(name.split("/")[0] for name in kept)}
+    for name in kept:
+        assert (tmp_path / name).read_text() == name
+
+
+def test_overwriting_refuses_a_config_that_is_not_of_a_run(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(InputError, match=r"its config\.json is not of a run"):
+        open_workdir(tmp_path, RUN, overwrite=True)
+    assert (tmp_path / "config.json").read_text() == "{}"
+
+
+def test_overwriting_a_folder_that_was_never_a_workdir_keeps_all_that_is_in_it(tmp_path):
+    (tmp_path / "plots").mkdir()
+    (tmp_path / "plots" / "mine.png").write_text("mine")
+    open_workdir(tmp_path, RUN, overwrite=True)
+    assert (tmp_path / "plots" / "mine.png").read_text() == "mine"
+
+
+def test_a_config_that_is_not_json_is_named_and_can_be_overwritten(tmp_path):
+    open_workdir(tmp_path, RUN, overwrite=False)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(InputError, match=r"config\.json: not JSON .*--overwrite"):
+        open_workdir(tmp_path, RUN, overwrite=False)
+    open_workdir(tmp_path, RUN, overwrite=True)
+    assert json.loads((tmp_path / "config.json").read_text())["settings"]["train"]["epochs"] == 3

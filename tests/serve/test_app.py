@@ -1,0 +1,577 @@
+"""The routes, asked as clients ask them, with real requests over ASGI."""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+
+import httpx2
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.data.schema import MOVIE_ID, USER_ID
+from movierec_jax.errors import InputError
+from movierec_jax.serve import schemas as bodies
+from movierec_jax.serve.app import new_app
+from movierec_jax.serve.config import ServeConfig
+from movierec_jax.serve.engine import Loaded
+from movierec_jax.serve.metrics import Measures
+from movierec_jax.serve.service import Service
+
+CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, batch_ms=0.0, rate_limit=None)
+LIKED = [{"movie_id": 318, "rating": 5}, {"movie_id": 296, "rating": 4.5}, {"movie_id": 2571, "rating": 2}]
+
+
+@pytest.fixture(scope="module")
+def loaded(films):
+    return Loaded(films, CONFIG, "one")
+
+
+@contextlib.contextmanager
+def in_service(workdir, loaded, **settings):
+    config = dataclasses.replace(CONFIG, **settings)
+    measures = Measures()
+    with contextlib.closing(Service(workdir, loaded, config, measures.batches.observe)) as service:
+        app = new_app(service, config, measures)
+        with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+            yield client
+
+
+@pytest.fixture(scope="module")
+def client(loaded, tmp_path_factory):
+    with in_service(tmp_path_factory.mktemp("service"), loaded) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def reviewed_client(reviewed, tmp_path_factory):
+    with in_service(tmp_path_factory.mktemp("service"), Loaded(reviewed, CONFIG, "two")) as client:
+        yield client
+
+
+def movies_of(response):
+    assert response.status_code == 200, response.text
+    return [movie["movie_id"] for movie in response.json()["movies"]]
+
+
+def assert_problem(response, status, *words):
+    """Problem details of RFC 9457, with these words in them."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert body["status"] == status
+    assert {"type", "title", "status", "detail"} <= body.keys()
+    for word in words:
+        assert word in body["detail"]
+
+
+# Lists.
+
+
+def test_a_users_list_is_that_of_the_run(client, films):
+    found = client.get("/v1/users/42/recommendations?k=5")
+    assert movies_of(found) == films.recommend([42], 5)[MOVIE_ID].tolist()
+    first = found.json()["movies"][0]
+    assert first.keys() == {"movie_id", "title", "year", "genres", "rank", "score", "predicted_rating"}
+
+
+def test_a_visitors_list_is_that_of_the_run(client, films):
+    found = client.post("/v1/recommendations", json={"ratings": LIKED, "k": 5})
+    expected = films.recommend_for({one["movie_id"]: one["rating"] for one in LIKED}, 5)
+    assert movies_of(found) == expected[MOVIE_ID].tolist()
+
+
+def test_a_visitor_without_ratings_gets_the_list_of_an_average_user(client):
+    assert len(movies_of(client.post("/v1/recommendations", json={"ratings": []}))) == 10
+
+
+def test_lists_keep_to_what_is_asked_for(client, films):
+    query = "k=20&genres=Film-Noir&genres=War&year_from=1940&year_to=1949&min_ratings=3"
+    found = client.get(f"/v1/users/42/recommendations?{query}").json()["movies"]
+    expected = films.recommend([42], 20, movies=films.select_movies(["Film-Noir", "War"], (1940, 1949), 3))
+    assert [movie["movie_id"] for movie in found] == expected[MOVIE_ID].tolist()
+    assert all(1940 <= movie["year"] <= 1949 and {"Film-Noir", "War"} & {*movie["genres"]} for movie in found)
+
+
+def test_a_list_may_hold_what_was_seen(client, films):
+    found = movies_of(client.get("/v1/users/42/recommendations?k=20&include_seen=true"))
+    assert found == films.recommend([42], 20, include_seen=True)[MOVIE_ID].tolist()
+
+
+def test_reasons_are_told_where_asked_for(client):
+    movies = client.post("/v1/recommendations", json={"ratings": LIKED, "explain": True}).json()["movies"]
+    for movie in movies:
+        rated = [reason for reason in movie["reasons"] if reason["source"] == "rated"]
+        assert all(reason["movie_id"] in (318, 296, 2571) and reason["title"] for reason in rated)
+    assert any(reason["source"] == "rated" for movie in movies for reason in movie["reasons"])
+
+
+def test_what_no_movie_is_left_of_is_an_empty_list(client):
+    assert movies_of(client.get("/v1/users/42/recommendations?year_from=1903&year_to=1904")) == []
+
+
+def test_lists_hold_what_reviews_praise_alone_where_asked_for(reviewed_client):
+    path = "/v1/users/7/recommendations?include_seen=true"
+    everything = movies_of(reviewed_client.get(path))
+    assert len(everything) == 10
+    assert movies_of(reviewed_client.get(f"{path}&praised=music")) == [318]
+    assert {*movies_of(reviewed_client.get(f"{path}&praised=music&praised=pace"))} == {318, 2571}
+    assert movies_of(reviewed_client.get(f"{path}&praised=music&praised=pace&year_from=1995")) == [2571]
+    assert movies_of(reviewed_client.get(f"{path}&praised=music&year_to=1950")) == []
+    assert movies_of(reviewed_client.get(path)) == everything
+    asked = {"ratings": [{"movie_id": 318, "rating": 5}], "praised": ["music", "pace"]}
+    assert movies_of(reviewed_client.post("/v1/recommendations", json=asked)) == [2571]
+    assert len(movies_of(reviewed_client.post("/v1/recommendations", json={**asked, "praised": []}))) == 10
+
+
+@pytest.mark.parametrize("aspect", ["love", "", "Music", "music,pace", "Comedy", "\x1b[31m", "é" * 100])
+def test_what_no_reviews_praise_is_refused_with_the_names_that_there_are(reviewed_client, aspect):
+    path = "/v1/users/7/recommendations"
+    names = "which is acting, music, pace"
+    assert_problem(reviewed_client.get(path, params={"praised": ["music", aspect]}), 422, "praised=", names)
+    asked = {"ratings": [], "praised": [aspect] * 50}
+    assert_problem(reviewed_client.post("/v1/recommendations", json=asked), 422, "praised=", names)
+
+
+def test_where_nobody_wrote_praise_is_refused(client):
+    words = "praised=music: this run has no reviews"
+    assert_problem(client.get("/v1/users/7/recommendations?praised=music"), 422, words)
+    assert_problem(client.post("/v1/recommendations", json={"ratings": [], "praised": ["music"]}), 422, words)
+
+
+def test_predictions_come_in_the_order_of_the_pairs(client, films):
+    pairs = [{"user_id": 7, "movie_id": 318}, {"user_id": 42, "movie_id": 1}, {"user_id": 7, "movie_id": 318}]
+    found = client.post("/v1/predictions", json={"pairs": pairs}).json()["predictions"]
+    assert [{key: one[key] for key in ("user_id", "movie_id")} for one in found] == pairs
+    expected = films.predict([7, 42, 7], [318, 1, 318])
+    np.testing.assert_allclose([one["predicted_rating"] for one in found], expected, atol=1e-4)
+    assert all(one["spread"] > 0 for one in found)
+
+
+def test_a_list_is_as_long_as_it_can_be_where_no_length_is_asked_for(loaded, tmp_path):
+    loaded.config, before = dataclasses.replace(CONFIG, max_k=4), loaded.config
+    try:
+        with in_service(tmp_path, loaded) as client:
+            assert len(movies_of(client.post("/v1/recommendations", json={"ratings": LIKED}))) == 4
+            assert_problem(client.post("/v1/recommendations", json={"ratings": LIKED, "k": 5}), 422, "1 to 4")
+    finally:
+        loaded.config = before
+
+
+def test_where_no_validation_tells_the_spread_it_is_not_made_up(loaded, tmp_path):
+    loaded.noise, before = None, loaded.noise
+    try:
+        with in_service(tmp_path, loaded) as client:
+            found = client.post("/v1/predictions", json={"pairs": [{"user_id": 7, "movie_id": 318}]}).json()
+    finally:
+        loaded.noise = before
+    assert found["predictions"][0]["spread"] is None
+
+
+@pytest.mark.parametrize("pair", [{"user_id": 0, "movie_id": 318}, {"user_id": 7, "movie_id": 0}])
+def test_predictions_are_of_known_users_and_movies(client, pair):
+    assert_problem(client.post("/v1/predictions", json={"pairs": [pair]}), 422, "has the id 0")
+
+
+def test_too_many_pairs_are_refused(client):
+    pairs = [{"user_id": 7, "movie_id": 318}] * 31
+    assert_problem(client.post("/v1/predictions", json={"pairs": pairs}), 422, "31; must be 30 at most")
+
+
+def test_what_tells_nothing_is_named(client, films):
+    cold = int(films.run.movies.ids[len(films.run.movies)])
+    ratings = [*LIKED, {"movie_id": cold, "rating": 5}]
+    assert client.post("/v1/recommendations", json={"ratings": ratings}).json()["ignored_movies"] == [cold]
+
+
+# Ratings.
+
+
+def test_a_rating_of_the_data_counts_again_when_the_one_over_it_is_taken_back(client, films):
+    movie, rating = films.rated_by(42).iloc[0][["movie_id", "rating"]]
+    path = f"/v1/users/42/ratings/{int(movie)}"
+    before = client.get("/v1/users/42/recommendations").json()
+    assert client.put(path, json={"rating": 0.5}).is_success
+    assert client.get("/v1/users/42/recommendations").json() != before
+    assert client.delete(path).status_code == 204
+    mine = {one["movie_id"]: one["rating"] for one in client.get("/v1/users/42/ratings?limit=10000").json()["ratings"]}
+    assert mine[int(movie)] == rating
+    assert client.get("/v1/users/42/recommendations").json() == before
+
+
+def test_a_rating_is_in_the_very_next_list_and_can_be_taken_back(client):
+    before = movies_of(client.get("/v1/users/10/recommendations"))
+    path = f"/v1/users/10/ratings/{before[0]}"
+    recorded = client.put(path, json={"rating": 0.5})
+    assert recorded.json().items() >= {"user_id": 10, "movie_id": before[0], "rating": 0.5}.items()
+    after = movies_of(client.get("/v1/users/10/recommendations"))
+    assert before[0] not in after
+    mine = client.get("/v1/users/10/ratings?limit=10000").json()["ratings"]
+    assert [one["rating"] for one in mine if one["movie_id"] == before[0]] == [0.5]
+    assert client.delete(path).status_code == 204
+    assert movies_of(client.get("/v1/users/10/recommendations")) == before
+    assert_problem(client.delete(path), 404, "no rating of movie")
+
+
+def test_a_new_user_begins_with_a_rating(client):
+    assert_problem(client.get("/v1/users/70001/recommendations"), 404, "70001", "begins with a rating")
+    for one in LIKED:
+        assert client.put(f"/v1/users/70001/ratings/{one['movie_id']}", json={"rating": one["rating"]}).is_success
+    assert client.get("/v1/users/70001").json() == {"user_id": 70001, "num_ratings": 3, "is_trained": False}
+    of_visitor = movies_of(client.post("/v1/recommendations", json={"ratings": LIKED}))
+    assert movies_of(client.get("/v1/users/70001/recommendations")) == of_visitor
+    predicted = client.post("/v1/predictions", json={"pairs": [{"user_id": 70001, "movie_id": 318}]})
+    assert predicted.json()["predictions"][0]["predicted_rating"] > 3
+
+
+def test_what_a_user_rated_comes_best_first(client, films):
+    found = client.get("/v1/users/42/ratings?limit=7").json()["ratings"]
+    assert [one["rating"] for one in found] == films.rated_by(42)["rating"].tolist()[:7]
+    count = len(films.rated_by(42))
+    assert client.get("/v1/users/42").json() == {USER_ID: 42, "num_ratings": count, "is_trained": True}
+
+
+# Movies.
+
+
+def test_movies_are_found_by_misspelt_titles(client):
+    assert movies_of(client.get("/v1/movies", params={"query": "schindlers lst"}))[0] == 527
+
+
+def test_without_a_query_the_most_rated_come_first(client):
+    found = client.get("/v1/movies?limit=3").json()["movies"]
+    counts = [movie["num_ratings"] for movie in found]
+    assert counts == sorted(counts, reverse=True)
+    assert len(counts) == 3
+
+
+def test_a_movies_details_are_those_of_the_data(client, films):
+    mine = films.parts.train[films.parts.train[MOVIE_ID] == 318]
+    found = client.get("/v1/movies/318").json()
+    assert found["title"] == "The Shawshank Redemption"
+    assert found["num_ratings"] == len(mine)
+    assert found["mean_rating"] == pytest.approx(float(mine["rating"].mean()), abs=1e-3)
+    assert "prison" in found["tags"]
+
+
+def test_a_movies_details_tell_what_reviews_say(reviewed_client, client):
+    found = reviewed_client.get("/v1/movies/780").json()["reviews"]
+    assert found.keys() == {"num_texts", "praise", "spread", "praised", "blamed"}
+    assert bodies.MovieReviews.model_validate(found, strict=True).num_texts == 4
+    assert found["praise"] < 0.1
+    assert (found["praised"], {*found["blamed"]}) == ([], {"acting", "pace"})
+    for one in reviewed_client, client:
+        assert one.get("/v1/movies/1").json()["reviews"] is None
+
+
+def test_similar_movies_are_those_of_the_run(client, films):
+    assert movies_of(client.get("/v1/movies/318/similar?k=4")) == films.similar(318, 4)[MOVIE_ID].tolist()
+
+
+def test_a_movie_that_train_has_no_rating_of_is_told_of_but_like_none(client, films):
+    cold = films.run.movies.ids[len(films.run.movies)]
+    assert client.get(f"/v1/movies/{cold}").json()["mean_rating"] is None
+    assert_problem(client.get(f"/v1/movies/{cold}/similar"), 422, "no rating in training")
+
+
+def test_the_map_puts_movies_near_those_that_are_alike(client):
+    movies = client.get("/v1/map?limit=300").json()["movies"]
+    place = {movie["movie_id"]: np.array([movie["x"], movie["y"]]) for movie in movies}
+    assert all(((one >= 0) & (one <= 1)).all() for one in place.values())
+    # The Star Wars trilogy is closer together than films are on average.
+    trilogy = [place[movie] for movie in (260, 1196, 1210)]
+    near = np.mean([np.linalg.norm(one - other) for one in trilogy for other in trilogy])
+    far = np.mean([np.linalg.norm(one - other) for one in trilogy for other in place.values()])
+    assert near < far / 2
+
+
+# State.
+
+
+def test_the_model_tells_what_can_be_asked(client, films):
+    found = client.get("/v1/model").json()
+    assert found["num_movies"] == len(films.run.movies)
+    assert found["rating_scale"] == [0.5, 5.0]
+    assert found["rating_step"] == 0.5
+    assert found["limits"] == {"k": 20, "ratings": 30, "pairs": 30}
+    assert found["praised"] == []
+    assert found["version"] == "one"
+    assert found["refused"] is None
+
+
+def test_the_model_tells_what_its_reviews_praise(reviewed_client):
+    assert reviewed_client.get("/v1/model").json()["praised"] == ["acting", "music", "pace"]
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+def test_the_service_says_that_it_is_well(client, path):
+    assert client.get(path).status_code == 200
+
+
+def test_requests_are_counted_by_route_and_not_by_id(client):
+    client.get("/v1/movies/318")
+    client.get("/v1/movies/296")
+    client.get("/nowhere/at/all")
+    text = client.get("/metrics").text
+    assert 'movierec_requests_total{method="GET",route="/v1/movies/{movie_id}",status="200"}' in text
+    assert 'route="none",status="404"' in text
+    assert "/nowhere" not in text
+    assert "movierec_batch_lists_count" in text
+
+
+def test_every_route_is_documented_with_what_it_answers(client):
+    document = client.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert operation["description"]
+            success = [code for code in operation["responses"] if code.startswith("2")]
+            assert success
+            if path.startswith("/v1"):
+                problem = operation["responses"]["4XX"]["content"]
+                assert problem == {
+                    "application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}
+                }
+
+
+def test_the_page_and_its_headers(client):
+    headers = client.get("/v1/model").headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+# Callers' mistakes.
+
+
+def body(text):
+    return {"content": text, "headers": {"content-type": "application/json"}}
+
+
+HUGE = '{"ratings": [' + ",".join('{"movie_id": 1, "rating": 3}' for _ in range(40_000)) + "]}"
+BAD_BODIES = {
+    "no json": ("ratings", 422),
+    "cut off": ('{"ratings": [', 422),
+    "not utf-8": (b'{"ratings": "\xff\xfe"}', 400),
+    "an array": ("[]", 422),
+    "null": ("null", 422),
+    "nothing": ("", 422),
+    "no ratings": ("{}", 422),
+    "more than is known": ('{"ratings": [], "admin": true}', 422),
+    "NaN": ('{"ratings": [{"movie_id": 318, "rating": NaN}]}', 422),
+    "infinity": ('{"ratings": [{"movie_id": 318, "rating": 1e999}]}', 422),
+    "off the scale": ('{"ratings": [{"movie_id": 318, "rating": 6}]}', 422),
+    "text for stars": ('{"ratings": [{"movie_id": 318, "rating": "five"}]}', 422),
+    "an unknown movie": ('{"ratings": [{"movie_id": 0, "rating": 3}]}', 422),
+    "text for an id": ('{"ratings": [{"movie_id": "318", "rating": 3}]}', 422),
+    "true for an id": ('{"ratings": [{"movie_id": true, "rating": 3}]}', 422),
+    "a fraction for an id": ('{"ratings": [{"movie_id": 318.5, "rating": 3}]}', 422),
+    "an id beyond 64 bits": ('{"ratings": [{"movie_id": 99999999999999999999, "rating": 3}]}', 422),
+    "an id of 6,000 digits": ('{"ratings": [{"movie_id": ' + "9" * 6000 + ', "rating": 3}]}', 400),
+    "half a surrogate": ('{"ratings": [{"movie_id": "\\ud800", "rating": 3}]}', 422),
+    "a movie twice": ('{"ratings": [{"movie_id": 318, "rating": 3}, {"movie_id": 318, "rating": 3}]}', 422),
+    "too many ratings": (json.dumps({"ratings": [{"movie_id": n, "rating": 3} for n in range(31)]}), 422),
+    "a deep body": ("[" * 100_000, 400),
+    "a body of 1 MB": (HUGE, 413),
+    "k of 0": ('{"ratings": [], "k": 0}', 422),
+    "k beyond the limit": ('{"ratings": [], "k": 21}', 422),
+    "1 for true": ('{"ratings": [], "explain": 1}', 422),
+    "the year 0": ('{"ratings": [], "year_to": 0}', 422),
+    "k of text": ('{"ratings": [], "k": "all"}', 422),
+    "an unknown genre": ('{"ratings": [], "genres": ["Opera"]}', 422),
+    "praise as text": ('{"ratings": [], "praised": "music"}', 422),
+    "praise of null": ('{"ratings": [], "praised": null}', 422),
+    "praise of numbers": ('{"ratings": [], "praised": [1]}', 422),
+    "half a surrogate of praise": ('{"ratings": [], "praised": ["\\ud800"]}', 422),
+    "praise of 101 letters": (json.dumps({"ratings": [], "praised": ["a" * 101]}), 422),
+    "51 praises": (json.dumps({"ratings": [], "praised": ["music"] * 51}), 422),
+    "years the wrong way round": ('{"ratings": [], "year_from": 2000, "year_to": 1990}', 422),
+    "diversity of 1": ('{"ratings": [], "diversity": 1}', 422),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BODIES)
+def test_a_bad_body_is_the_callers_mistake(client, name):
+    text, status = BAD_BODIES[name]
+    assert_problem(client.post("/v1/recommendations", **body(text)), status)
+
+
+def test_a_body_of_another_kind_is_refused(client):
+    text = json.dumps({"ratings": []})
+    assert_problem(client.post("/v1/recommendations", content=text, headers={"content-type": "text/plain"}), 422)
+
+
+def test_a_long_body_in_parts_is_refused(client):
+    def parts():
+        for _ in range(3_000):
+            yield b"x" * 1024
+
+    headers = {"content-type": "application/json"}
+    assert_problem(client.post("/v1/recommendations", content=parts(), headers=headers), 413)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/v1/users/abc", 404),
+        ("GET", "/v1/users/0/recommendations", 404),
+        ("GET", "/v1/users/1_0/recommendations", 404),
+        ("GET", "/v1/users/%D9%A1/recommendations", 404),
+        ("GET", "/v1/users/99999999999999999999/ratings", 404),
+        ("GET", f"/v1/users/{'9' * 300}", 422),
+        ("GET", "/v1/users/%00", 404),
+        ("GET", "/v1/users/..%2F..%2Fetc%2Fpasswd", 404),
+        ("GET", "/v1/movies/-1", 404),
+        ("GET", "/v1/movies/nan", 404),
+        ("GET", "/v1/movies?limit=101", 422),
+        ("GET", "/v1/movies?query=" + "a" * 201, 422),
+        ("GET", "/v1/movies?query=" + "a" * 9000, 414),
+        ("GET", "/v1/users/1/recommendations?k=0", 422),
+        ("GET", "/v1/users/1/recommendations?k=1e3", 422),
+        ("GET", "/v1/users/1/recommendations?colour=red", 422),
+        ("GET", "/v1/users/1/recommendations?genres=Opera", 422),
+        ("GET", "/v1/users/1/recommendations?praised=", 422),
+        ("GET", "/v1/users/1/recommendations?praised=%00", 422),
+        ("GET", "/v1/users/1/recommendations?" + "&".join(["praised=music"] * 51), 422),
+        ("GET", "/v1/users/1/recommendations?year_from=x", 422),
+        ("GET", "/v1/users/1/recommendations?diversity=nan", 422),
+        ("DELETE", "/v1/users/1/ratings/318", 404),
+        ("PATCH", "/v1/model", 405),
+        ("GET", "/v1", 404),
+        ("GET", "/page/..%2Fapp.py", 404),
+        ("GET", "/.env", 404),
+    ],
+)
+def test_a_bad_path_is_the_callers_mistake(client, method, path, status):
+    assert_problem(client.request(method, path), status)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"rating": true}',
+        '{"rating": "3"}',
+        '{"rating": 99}',
+        '{"rating": null}',
+        '{"rating": 3, "user_id": 1}',
+        "{}",
+        "3",
+    ],
+)
+def test_a_bad_rating_is_not_recorded(client, text):
+    assert_problem(client.put("/v1/users/77/ratings/318", **body(text)), 422)
+    assert_problem(client.delete("/v1/users/77/ratings/318"), 404)
+
+
+def test_a_user_id_that_cannot_be_kept_is_not_recorded(client):
+    assert_problem(client.put(f"/v1/users/{10**30}/ratings/318", json={"rating": 3}), 422, "64 bits")
+
+
+def test_a_rating_of_an_unknown_movie_is_not_recorded(client):
+    assert_problem(client.put("/v1/users/77/ratings/0", json={"rating": 3}), 404, "no movie has the id 0")
+
+
+def test_what_a_caller_writes_is_not_repeated_as_it_stands(client):
+    found = client.get("/v1/users/%1B%5B31mred%0A")
+    assert_problem(found, 404)
+    assert "\x1b" not in found.json()["detail"]
+    assert "\n" not in found.json()["detail"]
+
+
+def test_too_many_headers_are_refused(client):
+    assert_problem(client.get("/health", headers={"x-long": "a" * 40_000}), 431)
+
+
+def test_another_name_of_the_host_is_refused(client):
+    assert_problem(client.get("/v1/model", headers={"host": "evil.example"}), 421, "not called by the name")
+    assert client.get("/v1/model", headers={"host": "127.0.0.1:8000"}).status_code == 200
+
+
+def test_pages_of_other_origins_may_not_ask_unless_allowed(client, loaded, tmp_path):
+    origin = {"origin": "https://example.org"}
+    assert "access-control-allow-origin" not in client.get("/v1/model", headers=origin).headers
+    with in_service(tmp_path, loaded, cors_origins=("https://example.org",), rate_limit="3/hour") as other:
+        asked = {**origin, "access-control-request-method": "PUT", "access-control-request-headers": "content-type"}
+        allowed = other.options("/v1/users/1/ratings/1", headers=asked).headers
+        assert allowed["access-control-allow-origin"] == "https://example.org"
+        assert "PUT" in allowed["access-control-allow-methods"]
+        assert other.get("/v1/model", headers=origin).headers["access-control-allow-origin"] == "https://example.org"
+
+
+def test_each_client_may_ask_so_often(loaded, tmp_path):
+    with in_service(tmp_path, loaded, rate_limit="5/hour") as client:
+        found = [client.get("/health") for _ in range(7)]
+    assert [one.status_code for one in found] == [200] * 5 + [429] * 2
+    assert_problem(found[-1], 429, "5 per 1 hour")
+    # As long as the sliding window has some of them: up to two hours.
+    assert 1 <= int(found[-1].headers["retry-after"]) <= 7200
+
+
+def test_a_token_is_needed_where_there_are_tokens(loaded, tmp_path):
+    tokens = tmp_path / "tokens.txt"
+    tokens.write_text("first-token-of-two\n\nsecond-token-of-two\n")
+    with in_service(tmp_path, loaded, tokens_file=str(tokens)) as client:
+        assert client.get("/health").status_code == 200
+        assert_problem(client.get("/v1/model"), 401, "bearer token")
+        assert client.get("/v1/model").headers["www-authenticate"] == "Bearer"
+        for wrong in (
+            "Bearer",
+            "Bearer first",
+            "Basic first-token-of-two",
+            "first-token-of-two",
+            "Bearer \xff" + "x" * 20,
+        ):
+            assert_problem(client.get("/v1/model", headers={"authorization": wrong.encode("latin-1")}), 401)
+        assert_problem(client.put("/v1/users/1/ratings/1", json={"rating": 3}), 401)
+        for right in ("Bearer first-token-of-two", "bearer second-token-of-two"):
+            assert client.get("/v1/model", headers={"authorization": right}).status_code == 200
+
+
+def test_who_comes_when_too_many_wait_is_asked_to_come_again(loaded, tmp_path):
+    with in_service(tmp_path, loaded, max_waiting=1) as client, loaded.lock:
+
+        async def ask_many():
+            transport = httpx2.ASGITransport(client.app)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as asker:
+                asked = [asyncio.create_task(asker.get("/v1/users/1/recommendations")) for _ in range(8)]
+                done, waiting = await asyncio.wait(asked, timeout=1)
+                for task in waiting:
+                    task.cancel()
+                return [task.result() for task in done]
+
+        refused = asyncio.run(ask_many())
+    assert refused
+    for one in refused:
+        assert_problem(one, 503, "come again")
+        assert one.headers["retry-after"] == "1"
+
+
+def test_an_error_of_ours_tells_nothing_of_the_inside(loaded, tmp_path):
+    broken = dataclasses.replace(loaded.recommender, params={})
+    with in_service(tmp_path, loaded) as client:
+        inside, loaded.recommender = loaded.recommender, broken
+        try:
+            found = client.post("/v1/recommendations", json={"ratings": LIKED})
+        finally:
+            loaded.recommender = inside
+        assert_problem(found, 500, "has been logged")
+        assert client.get("/v1/users/42/recommendations").status_code == 200
+
+
+# Restarts.
+
+
+def test_ratings_are_there_after_a_restart(loaded, tmp_path):
+    with in_service(tmp_path, loaded) as client:
+        client.put("/v1/users/42/ratings/318", json={"rating": 1})
+        changed = client.get("/v1/users/42/recommendations").json()
+    with in_service(tmp_path, loaded) as client:
+        assert client.get("/v1/users/42/recommendations").json() == changed
+
+
+def test_a_log_of_other_data_is_refused(loaded, tmp_path):
+    with contextlib.closing(RatingsLog(tmp_path / FILE_NAME)) as log:
+        log.append([Entry("alice", 318, 4.0, 1)])
+    with pytest.raises(InputError, match="user ids such as 'alice' are strings"):
+        Service(tmp_path, loaded, CONFIG)

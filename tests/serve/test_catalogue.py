@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from movierec_jax.serve.catalogue import Catalogue, positions, rank
+from movierec_jax.serve.users import People
+
+
+@pytest.fixture(scope="module")
+def catalogue(films):
+    return Catalogue(films, People(films).movie_rows)
+
+
+def test_every_movie_of_the_data_has_a_card(catalogue, films):
+    assert [card["movie_id"] for card in catalogue.cards] == films.run.movies.ids.tolist()
+    assert all(card["title"] for card in catalogue.cards)
+    assert catalogue.cards[catalogue.row(1)] == {
+        "movie_id": 1,
+        "title": "Toy Story",
+        "year": 1995,
+        "genres": ["Adventure", "Animation", "Children", "Comedy", "Fantasy"],
+    }
+
+
+def test_a_movie_without_genres_or_year_has_none(catalogue, films):
+    table = films.run.movie_table
+    plain = int(table[(table["genres"] == "") & (table["year"] == 0)]["movie_id"].iloc[0])
+    card = catalogue.card_of(plain)
+    assert (card["year"], card["genres"]) == (None, [])
+
+
+def test_a_movie_that_the_data_lost_is_known_by_its_id(catalogue):
+    assert catalogue.card_of(10**9) == {"movie_id": 10**9, "title": str(10**9), "year": None, "genres": []}
+
+
+def test_details_tell_what_reviews_say_also_of_movies_that_nobody_has_rated(reviewed):
+    catalogue = Catalogue(reviewed, People(reviewed).movie_rows)
+    found = catalogue.details(catalogue.row(1076))
+    assert found["num_ratings"] == 0
+    assert {**found["reviews"], "praise": None, "praised": set(found["reviews"]["praised"])} == {
+        "num_texts": 1,
+        "praise": None,
+        "spread": 0.0,
+        "praised": {"acting", "music"},
+        "blamed": [],
+    }
+    assert catalogue.details(catalogue.row(1))["reviews"] is None
+
+
+def test_without_reviews_details_tell_of_none(catalogue):
+    assert catalogue.details(catalogue.row(318))["reviews"] is None
+
+
+def test_ranks_go_from_0_to_1_whatever_the_values():
+    assert rank(np.float32([1e9, -3, 0, 7])).tolist() == pytest.approx([1, 0, 1 / 3, 2 / 3])
+    assert rank(np.float32([5])).tolist() == [0]
+
+
+def test_the_map_separates_what_is_unlike():
+    generator = np.random.default_rng(0)
+    one, other = (centre + 0.01 * generator.normal(size=(20, 4)) for centre in ([1, 0, 0, 0], [0, 1, 0, 0]))
+    x = positions(np.concatenate([one, other]).astype(np.float32))[:, 0]
+    assert max(x[:20]) < min(x[20:]) or max(x[20:]) < min(x[:20])
+
+
+def test_the_map_is_the_same_each_time_and_stands_one_feature():
+    direction = np.random.default_rng(1).normal(size=(30, 5)).astype(np.float32)
+    np.testing.assert_array_equal(positions(direction), positions(direction))
+    assert positions(direction[:, :1]).shape == (30, 2)

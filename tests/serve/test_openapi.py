@@ -1,0 +1,45 @@
+"""Requests made up from the OpenAPI document, good and bad: none fails here, and answers are as it says."""
+
+import contextlib
+
+import hypothesis
+import pytest
+import schemathesis
+from schemathesis import checks
+
+from movierec_jax.serve.app import new_app
+from movierec_jax.serve.config import ServeConfig
+from movierec_jax.serve.engine import Loaded
+from movierec_jax.serve.metrics import Measures
+from movierec_jax.serve.service import Service
+
+SETTINGS = hypothesis.settings(max_examples=25, deadline=None, derandomize=True, database=None)
+CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+]
+CONFIG = ServeConfig(
+    max_batch=2, max_k=20, max_ratings=30, batch_ms=0.0, rate_limit=None, allowed_hosts=("testserver",)
+)
+
+
+@pytest.fixture(scope="module")
+def document(films, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("openapi")
+    with contextlib.closing(Service(folder, Loaded(films, CONFIG, "one"), CONFIG)) as service:
+        yield schemathesis.openapi.from_asgi("/openapi.json", new_app(service, CONFIG, Measures()))
+
+
+def test_whatever_is_asked_is_answered_as_documented(document):
+    operations = [found.ok() for found in document.get_all_operations()]
+    assert len(operations) == 15
+    for operation in operations:
+        SETTINGS(hypothesis.given(operation.as_strategy())(answered_as_documented))()
+
+
+def answered_as_documented(case):
+    response = case.call()
+    assert response.status_code < 500
+    case.validate_response(response, checks=CHECKS)

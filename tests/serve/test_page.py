@@ -1,0 +1,562 @@
+"""The page in a browser, served by scripts/serve.py with a small run on the bundled ratings."""
+
+import contextlib
+import json
+import re
+import shutil
+
+import pytest
+from helpers.served import served
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+
+CHROMIUM = shutil.which("chromium")
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
+WAIT_MS = 30_000
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def address(films_workdir, tmp_path_factory):
+    """Where the page of a small run is served."""
+    with served(shutil.copytree(films_workdir, tmp_path_factory.mktemp("page") / "run")) as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def reviewed_address(reviewed_workdir, tmp_path_factory):
+    """The same for a run with reviews of a few films."""
+    with served(shutil.copytree(reviewed_workdir, tmp_path_factory.mktemp("page") / "run")) as (address, _):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def opened(browser, address):
+    """Opens a view of the page in a new browser context; whatever the browser complains about fails the test."""
+    with contextlib.ExitStack() as contexts:
+        complaints = []
+
+        def open_view(view="#/", expected=None, at=address, **settings):
+            context = contexts.enter_context(browser.new_context(**{"viewport": WIDE, **settings}))
+            context.set_default_timeout(WAIT_MS)
+            page = context.new_page()
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+
+            def listen(message):
+                if message.type in ("error", "warning") and not (expected and expected in message.text):
+                    complaints.append(message.text)
+
+            page.on("console", listen)
+            page.goto(f"{at}/{view}")
+            return page
+
+        yield open_view
+        assert complaints == []
+
+
+def listed(page):
+    """The titles recommended, once the list is up to date."""
+    page.wait_for_selector("#list:not([aria-busy]) > li")
+    return page.locator("#list .title").all_inner_texts()
+
+
+def wait_for_other(page, before):
+    """The titles recommended, once they are others than before."""
+    has_changed = (
+        "before => [...document.querySelectorAll('#list .title')].map(t => t.innerText).join() !== before.join()"
+    )
+    page.wait_for_function(has_changed, arg=before)
+    return listed(page)
+
+
+def stars(page, place, rating, inside="#found"):
+    return page.locator(f"{inside} > li").nth(place).locator(f'input[value="{rating}"]')
+
+
+def rate(page, place, rating, inside="#found"):
+    before = listed(page)
+    stars(page, place, rating, inside).click()
+    return wait_for_other(page, before)
+
+
+def titles(page, inside):
+    page.wait_for_selector(f"{inside} > li")
+    return page.locator(f"{inside} .title").all_inner_texts()
+
+
+def test_without_ratings_the_most_rated_films_can_be_rated_and_a_list_is_there(opened):
+    page = opened()
+    assert len(listed(page)) == 12
+    assert "Forrest Gump" in titles(page, "#found")
+    assert page.locator("#rated-part").is_hidden()
+    assert page.locator("h1:visible").inner_text() == "Films for you"
+
+
+def test_the_list_changes_with_each_of_three_ratings_and_says_why(opened):
+    page = opened()
+    first = listed(page)
+    known = titles(page, "#found")[:3]
+    lists = [first, rate(page, 0, 5), rate(page, 1, 4.5), rate(page, 2, 0.5)]
+    assert len({tuple(titles) for titles in lists}) == 4
+    assert not set(known) & set(lists[-1])
+    reasons = page.locator("#list .reasons").all_inner_texts()
+    assert any(title in reason for title in known for reason in reasons)
+    assert any(re.search(r"Because you rated .+", reason) for reason in reasons)
+    assert any(re.search(r"For (its (genre|tag)|the years)", reason) for reason in reasons)
+    assert page.locator("#said").inner_text().startswith("List updated: 12 films, first")
+    assert page.locator("#list .tells-stars").first.inner_text().endswith("predicted")
+    assert page.locator("#rated-name").inner_text() == "Your ratings (3)"
+
+
+def test_ratings_stay_in_the_browser_until_removed_or_forgotten(opened):
+    page = opened()
+    first = listed(page)
+    rate(page, 0, 5)
+    rated = rate(page, 3, 1)
+    page.reload()
+    assert listed(page) == rated
+    assert stars(page, 0, 5).is_checked()
+    page.locator("#found > li").nth(3).get_by_role("button", name="Remove the rating").click()
+    without = wait_for_other(page, rated)
+    assert page.locator("#rated > li").count() == 1
+    assert not stars(page, 3, 1).is_checked()
+    page.get_by_role("button", name="Forget my ratings").click()
+    assert wait_for_other(page, without) == first
+    assert page.evaluate("localStorage.getItem('movierec ratings')") == "[]"
+
+
+def test_films_that_the_server_has_lost_are_forgotten(opened):
+    page = opened(expected="Failed to load resource")
+    listed(page)
+    lost = {"movie_id": 10**9, "title": "Lost", "year": None, "genres": []}
+    rate(page, 0, 5)
+    add = """lost => {
+        const kept = JSON.parse(localStorage.getItem("movierec ratings"));
+        localStorage.setItem("movierec ratings", JSON.stringify([...kept, {movie: lost, rating: 3}]));
+    }"""
+    page.evaluate(add, lost)
+    page.reload()
+    assert listed(page)
+    assert len(json.loads(page.evaluate("localStorage.getItem('movierec ratings')"))) == 1
+
+
+def test_a_search_forgives_typos(opened):
+    page = opened()
+    listed(page)
+    page.get_by_label("Find a film").fill("matrx")
+    page.wait_for_function("() => document.querySelector('#found .title')?.innerText === 'The Matrix'")
+    assert page.locator("#found-name").inner_text() == "Films like “matrx”"
+    rate(page, 0, 5)
+    assert titles(page, "#rated") == ["The Matrix"]
+
+
+def test_filters_narrow_the_list_and_can_be_cleared(opened):
+    page = opened(expected="422")
+    everything = listed(page)
+    page.locator("#filters summary").click()
+    page.get_by_label("Horror").check()
+    horror = wait_for_other(page, everything)
+    assert all("Horror" in facts for facts in page.locator("#list .facts").all_inner_texts())
+    page.get_by_label("From").fill("1970")
+    page.get_by_label("to", exact=True).fill("1989")
+    seventies = wait_for_other(page, horror)
+    assert all("1970" <= year <= "1989" for year in page.locator("#list .year").all_inner_texts())
+    page.get_by_label("Variety").fill("0.8")
+    wait_for_other(page, seventies)
+    assert page.locator("#filters-now").inner_text() == "Horror, 1970 to 1989, variety 0.8"
+    for first, last in ("1990", "1989"), ("1902", "1903"):
+        page.get_by_label("From").fill(first)
+        page.get_by_label("to", exact=True).fill(last)
+        page.wait_for_selector("#list-empty:visible")
+        assert "No film passes" in page.locator("#list-empty").inner_text()
+        page.get_by_label("From").fill("1980")
+        page.get_by_label("to", exact=True).fill("1989")
+        page.wait_for_selector("#list > li")
+    narrow = listed(page)
+    page.get_by_role("button", name="Clear filters").click()
+    assert wait_for_other(page, narrow) == everything
+
+
+def test_a_list_is_narrowed_to_what_reviews_praise(opened, reviewed_address):
+    page = opened(at=reviewed_address)
+    everything = listed(page)
+    page.locator("#filters summary").click()
+    assert page.locator("#praised label").all_inner_texts() == ["acting", "music", "pace"]
+    page.get_by_label("music", exact=True).check()
+    assert wait_for_other(page, everything) == ["The Shawshank Redemption"]
+    page.get_by_label("pace", exact=True).check()
+    both = wait_for_other(page, ["The Shawshank Redemption"])
+    assert {*both} == {"The Shawshank Redemption", "The Matrix"}
+    assert page.locator("#filters-now").inner_text() == "praised for music, praised for pace"
+    page.get_by_role("button", name="Clear filters").click()
+    assert wait_for_other(page, both) == everything
+
+
+def test_details_say_what_reviews_say_where_there_are_any(opened, reviewed_address):
+    page = opened(at=reviewed_address)
+    listed(page)
+    for title, text, praised, blamed in [
+        ("Independence Day", "1% praise in 4 reviews", None, {"acting", "pace"}),
+        ("The Shawshank Redemption", "99% praise in 4 reviews", {"acting", "music"}, None),
+    ]:
+        page.get_by_label("Find a film").fill(title)
+        page.wait_for_function(
+            "title => document.querySelector('#found .title')?.innerText.startsWith(title)", arg=title
+        )
+        page.locator("#found .title").first.click()
+        page.wait_for_selector(".similar > li")
+        dialog = page.get_by_role("dialog")
+        assert dialog.get_by_role("heading", name="Reviews").is_visible()
+        assert dialog.locator(".praise").inner_text() == text
+        for name, aspects in ("Praised in reviews", praised), ("Blamed in reviews", blamed):
+            chips = dialog.get_by_role("list", name=name)
+            assert ({*chips.locator("li").all_inner_texts()} if chips.count() else None) == aspects
+        page.keyboard.press("Escape")
+
+
+def test_what_reviews_praise_is_a_reason_and_what_they_blame_is_none(opened):
+    page = opened()
+    listed(page)
+    names = ["genre=Drama", "praised=music", "praised=pace", "blamed=acting", "praise in texts", "review~12"]
+    reasons = [{"source": "content", "feature": name, "stars": 0.1} for name in names]
+    movie = {"movie_id": 1, "title": "Praised", "year": 1999, "genres": [], "predicted_rating": 4, "reasons": reasons}
+    page.route("**/v1/recommendations", lambda route: route.fulfill(json={"movies": [movie]}))
+    stars(page, 0, 5).click()
+    page.wait_for_function("() => document.querySelector('#list .title').innerText === 'Praised'")
+    assert (
+        page.locator("#list .reasons").inner_text() == "For its genre Drama and reviews that praise its music and pace"
+    )
+
+
+def test_without_reviews_nothing_is_said_of_them(opened):
+    page = opened()
+    listed(page)
+    page.locator("#filters summary").click()
+    assert page.get_by_text("Genres", exact=False).first.is_visible()
+    assert page.get_by_text("Praised for", exact=False).is_hidden()
+    page.locator("#list .title").first.click()
+    page.wait_for_selector(".similar > li")
+    assert page.locator(".reviews").count() == 0
+
+
+def test_reasons_tell_films_rated_from_those_written_about(opened):
+    reasons = [{"source": source, "title": title} for source, title in (("text", "Heat"), ("rated", "Alien"))]
+    lines = opened().evaluate(
+        """async (reasons) => {
+            const { reasonLines } = await import(new URL("page/films.js", document.baseURI));
+            return reasonLines(reasons, "they").map((line) => line.textContent);
+        }""",
+        reasons,
+    )
+    assert lines == ["Because they rated Alien", "Because they wrote about Heat"]
+
+
+def test_a_known_user_is_looked_up_and_a_rating_changes_their_list_until_taken_back(opened):
+    page = opened("#/user", expected="404")
+    assert page.locator("#columns").is_hidden()
+    page.get_by_label("User id").fill("7")
+    page.get_by_role("button", name="Show").click()
+    first = listed(page)
+    assert page.locator("h1:visible").inner_text() == "Films for user 7"
+    assert page.locator("#rated-hint").inner_text().startswith("152 ratings")
+    given = [json.loads(text) for text in page.locator("#rated .rate-text").all_inner_texts()]
+    assert given == sorted(given, reverse=True)
+    assert "Because they rated" in page.locator("#list").inner_text()
+    # The rating of a film that was not theirs.
+    film = first[0]
+    page.get_by_label("Find a film").fill(film)
+    page.wait_for_function("film => document.querySelector('#found .title')?.innerText === film", arg=film)
+    changed = rate(page, 0, 5)
+    assert film not in changed
+    assert titles(page, "#rated")[0] == film
+    page.reload()
+    assert listed(page) == changed
+    place = titles(page, "#rated").index(film)
+    page.locator("#rated > li").nth(place).get_by_role("button", name="Remove").click()
+    assert wait_for_other(page, changed) == first
+    # What the data says is not taken back.
+    before = titles(page, "#rated")
+    page.locator("#rated > li").first.get_by_role("button", name="Remove").click()
+    page.wait_for_selector(".notice")
+    assert "This rating stays." in page.locator("#notices").inner_text()
+    page.wait_for_selector("#rated > li .is-rated")
+    assert titles(page, "#rated") == before
+    assert stars(page, 0, given[0] if given[0] % 1 else int(given[0]), "#rated").is_checked()
+
+
+def test_a_user_whom_nobody_knows_is_told_of(opened):
+    page = opened("#/user/987654", expected="404")
+    page.wait_for_selector(".notice")
+    assert "987654" in page.locator("#notices").inner_text()
+    assert page.locator("#columns").is_hidden()
+
+
+def test_details_open_in_a_dialog_and_escape_gives_the_focus_back(opened):
+    page = opened()
+    first = listed(page)[0]
+    title = page.locator("#list .title").first
+    title.focus()
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    page.wait_for_selector(".similar > li")
+    assert dialog.get_by_role("heading", level=2).inner_text().startswith(first)
+    assert re.search(r"on average of \d+ ratings", dialog.inner_text())
+    similar = dialog.locator(".similar .title").first
+    name = similar.inner_text()
+    similar.click()
+    page.wait_for_function("name => document.querySelector('#details-name').innerText.startsWith(name)", arg=name)
+    dialog.get_by_role("button", name=f"← {first}").click()
+    page.wait_for_function("name => document.querySelector('#details-name').innerText.startsWith(name)", arg=first)
+    page.keyboard.press("Escape")
+    assert dialog.is_hidden()
+    assert title.evaluate("title => title === document.activeElement")
+
+
+def test_a_film_rated_in_the_dialog_leaves_the_list_and_the_focus_goes_to_its_heading(opened):
+    page = opened()
+    first = listed(page)
+    page.get_by_role("button", name=f"Seen it? Rate {first[0]}").click()
+    page.get_by_role("dialog").locator('input[value="2"]').click()
+    page.wait_for_function("title => document.querySelector('#list .title').innerText !== title", arg=first[0])
+    page.keyboard.press("Escape")
+    assert first[0] not in listed(page)
+    assert page.evaluate("document.activeElement.id") == "list-name"
+
+
+def test_films_are_rated_by_keyboard_alone(opened):
+    page = opened()
+    first = listed(page)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "skip"
+    page.keyboard.press("Enter")
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.type") == "radio":
+            break
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert stars(page, 0, 1.5).is_checked()
+    assert stars(page, 0, 1.5).evaluate("radio => radio === document.activeElement")
+    outline = page.locator("#found > li").first.locator(".rate-stars").evaluate("e => getComputedStyle(e).outlineStyle")
+    assert outline == "solid"
+    wait_for_other(page, first)
+    page.keyboard.press("4")
+    assert stars(page, 0, 4).is_checked()
+    page.keyboard.press("Delete")
+    assert page.locator("#found input:checked").count() == 0
+    page.wait_for_function("() => document.querySelector('#rated-part').hidden")
+
+
+def test_a_finger_taps_a_star_and_again_for_half_of_it(opened):
+    page = opened(viewport=PHONE, has_touch=True, is_mobile=True)
+    listed(page)
+    for half in (3.5, 4):
+        field = page.locator("#found > li").first.locator(".rate-stars")
+        assert field.bounding_box()["width"] >= 5 * 40
+        stars(page, 0, half).tap()
+        assert stars(page, 0, 4).is_checked()
+        stars(page, 0, half).tap()
+        assert stars(page, 0, 3.5).is_checked()
+        page.locator("#found > li").first.get_by_role("button", name="Remove the rating").tap()
+
+
+@pytest.mark.parametrize("view", ["#/", "#/user/1", "#/map"])
+def test_nothing_is_wider_than_a_phone_and_targets_are_large(view, opened):
+    page = opened(view, viewport=PHONE, has_touch=True, is_mobile=True)
+    page.wait_for_selector("#legend > li" if view == "#/map" else "#list > li")
+    if view != "#/map":
+        page.locator("#filters summary").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    # Titles stretch over their card.
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("button:not(.title), nav a, summary, label.chip, .rate-stars")]
+            .filter(one => one.checkVisibility() && one.getBoundingClientRect().height < 40)
+            .map(one => one.outerHTML)"""
+    )
+    assert small == []
+
+
+def test_reviews_fit_a_phone(opened, reviewed_address):
+    page = opened(at=reviewed_address, viewport=PHONE, has_touch=True, is_mobile=True)
+    listed(page)
+    page.locator("#filters summary").click()
+    page.get_by_label("music", exact=True).check()
+    page.wait_for_function("() => document.querySelectorAll('#list > li').length === 1")
+    assert page.locator("#praised label").first.bounding_box()["height"] >= 40
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    page.locator("#list .title").click()
+    page.wait_for_selector(".reviews")
+    assert page.locator("#details").evaluate("dialog => dialog.scrollWidth - dialog.clientWidth") == 0
+
+
+def test_the_map_is_walked_by_keyboard_and_marks_what_is_rated(opened):
+    page = opened()
+    rate(page, 0, 5)
+    page.get_by_role("link", name="Map").click()
+    page.wait_for_selector("#legend > li")
+    assert page.locator("#marks").inner_text().split("\n") == ["rated by you (1)", "recommended to you (12)"]
+    canvas = page.locator("#canvas")
+    canvas.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("+")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function(
+        "() => document.querySelector('#map-tip').innerText === document.querySelector('#said').innerText"
+    )
+    tip = page.locator("#map-tip").inner_text()
+    page.keyboard.press("Enter")
+    name = page.get_by_role("dialog").get_by_role("heading", level=2).inner_text()
+    assert tip.startswith(name)
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "canvas"
+
+
+def drawn(page, before=""):
+    """What is drawn on the map, once it is something else than before."""
+    page.wait_for_function("before => document.querySelector('#canvas').toDataURL() !== before", arg=before)
+    return page.locator("#canvas").evaluate("canvas => canvas.toDataURL()")
+
+
+def test_the_map_is_moved_by_mouse_and_shows_a_film_that_is_looked_for(opened):
+    page = opened("#/map")
+    page.wait_for_selector("#legend > li")
+    blank = "canvas => Object.assign(document.createElement('canvas'), { width: canvas.width, height: canvas.height })"
+    whole = drawn(page, page.locator("#canvas").evaluate(f"canvas => ({blank})(canvas).toDataURL()"))
+    box = page.locator("#canvas").bounding_box()
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(*middle)
+    page.mouse.wheel(0, -600)
+    near = drawn(page, whole)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 120, middle[1] + 60, steps=4)
+    page.mouse.up()
+    moved = drawn(page, near)
+    page.locator("#legend button").first.click()
+    drawn(page, moved)
+    assert page.get_by_role("dialog").count() == 0
+    page.get_by_role("link", name="For you").click()
+    page.get_by_role("button", name="Forrest Gump", exact=True).first.click()
+    page.get_by_role("button", name="Show it on the map").click()
+    page.wait_for_selector("#map-tip:visible")
+    assert page.locator("#map-tip").inner_text().startswith("Forrest Gump (1994)")
+
+
+def lightness(page, selector, name):
+    """How light a colour of an element is, by its oklch."""
+    value = page.locator(selector).first.evaluate(f"element => getComputedStyle(element).{name}")
+    return float(re.match(r"oklch\(([\d.]+)", value)[1])
+
+
+def test_light_and_dark_follow_what_the_visitor_prefers(opened):
+    light, dark = opened(color_scheme="light"), opened(color_scheme="dark")
+    for page in (light, dark):
+        listed(page)
+    assert lightness(light, "body", "backgroundColor") > 0.9 > 0.4 > lightness(light, "body", "color")
+    assert lightness(dark, "body", "backgroundColor") < 0.3 < 0.9 < lightness(dark, "body", "color")
+
+
+def test_little_moves_where_less_motion_is_wished(opened):
+    page = opened(reduced_motion="reduce")
+    rate(page, 0, 5)
+    assert page.evaluate("document.getAnimations().length") == 0
+
+
+def problem(status, detail, **headers):
+    """An answer as the server gives it where it does not answer as asked."""
+    body = json.dumps({"type": "about:blank", "title": "", "status": status, "detail": detail})
+    return {"status": status, "content_type": "application/problem+json", "body": body, "headers": headers}
+
+
+def test_a_busy_server_is_asked_again_when_it_says(opened):
+    page = opened(expected="503")
+    first = listed(page)
+    page.route(
+        "**/v1/recommendations",
+        lambda route: route.fulfill(**problem(503, "come again", **{"Retry-After": "1"})),
+        times=1,
+    )
+    stars(page, 0, 5).click()
+    page.wait_for_selector(".notice")
+    assert page.locator("#notices p").inner_text() == "The server is busy. Come again. Trying again in 1 second."
+    wait_for_other(page, first)
+    assert page.locator(".notice").count() == 0
+
+
+def test_a_server_out_of_reach_is_told_of_and_can_be_tried_again(opened):
+    page = opened(expected="ERR_")
+    first = listed(page)
+    page.context.set_offline(True)
+    stars(page, 0, 5).click()
+    page.wait_for_selector(".notice")
+    assert page.locator("#notices p").inner_text().startswith("The server cannot be reached.")
+    page.context.set_offline(False)
+    wait_for_other(page, first)
+    page.wait_for_function("() => !document.querySelector('.notice')")
+
+
+def test_a_token_is_asked_for_and_kept_for_the_session(opened):
+    page = opened(expected="401")
+    listed(page)
+
+    def answer(route):
+        is_known = route.request.headers.get("authorization") == "Bearer secret"
+        route.continue_() if is_known else route.fulfill(**problem(401, "a bearer token is needed"))
+
+    page.route("**/v1/**", answer)
+    page.reload()
+    page.get_by_label("Token").fill("wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_function("() => document.querySelector('#token')?.value === ''")
+    page.get_by_label("Token").fill("secret")
+    page.keyboard.press("Enter")
+    assert listed(page)
+    page.reload()
+    assert listed(page)
+    assert page.locator(".notice").count() == 0
+
+
+def test_an_answer_to_an_earlier_question_is_not_shown(opened):
+    page = opened()
+    first = listed(page)
+    held = []
+    page.route("**/v1/recommendations", lambda route: held.append(route), times=1)
+    stars(page, 0, 5).click()
+    while not held:
+        page.wait_for_timeout(50)
+    stars(page, 1, 1).click()
+    newest = wait_for_other(page, first)
+    late = {
+        "movies": [{"movie_id": -1, "title": "Too late", "year": None, "genres": [], "rank": 1, "predicted_rating": 1}]
+    }
+    with contextlib.suppress(playwright.Error):
+        held[0].fulfill(json=late)
+    page.wait_for_timeout(300)
+    assert listed(page) == newest
+
+
+def test_titles_are_text_whatever_they_hold(opened):
+    page = opened()
+    listed(page)
+    movie = {
+        "movie_id": 1,
+        "title": "<img src=x onerror=alert(1)>",
+        "year": 1999,
+        "genres": ["<b>"],
+        "num_ratings": 1,
+        "mean_rating": 3,
+    }
+    page.route("**/v1/movies?*", lambda route: route.fulfill(json={"movies": [movie]}))
+    page.get_by_label("Find a film").fill("markup")
+    page.wait_for_function("() => document.querySelector('#found .title')?.innerText.includes('onerror')")
+    assert page.locator("#found img, #found .facts b").count() == 0

@@ -1,0 +1,84 @@
+"""Programs that are kept: where, how many, and what a run makes of them, whole or damaged."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from helpers.checkerboard import parts, write
+
+from movierec_jax.compile_cache import FOLDER_VARIABLE, KEEP_ALL, keep_programs, processor
+from movierec_jax.data.bounded_folder import trim
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture
+def home(monkeypatch, tmp_path):
+    """A cache folder of the user's own, nothing said about where programs are kept."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in (FOLDER_VARIABLE, *KEEP_ALL):
+        monkeypatch.delenv(name, raising=False)
+    # Set and taken back, so that what is set below does not outlast the test.
+    for name in (FOLDER_VARIABLE, *KEEP_ALL):
+        monkeypatch.setenv(name, "")
+        os.environ.pop(name)
+    return tmp_path
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME moves the cache folder on Linux alone")
+def test_programs_are_kept_in_the_users_cache_folder_apart_for_each_kind_of_processor(home):
+    keep_programs()
+    folder = pathlib.Path(os.environ[FOLDER_VARIABLE])
+    assert folder.is_dir()
+    assert folder.parent == home / "movierec_jax" / "programs"
+    assert folder.name == processor()
+
+
+@pytest.mark.parametrize("folder", ["", "/elsewhere"])
+def test_another_folder_or_none_may_be_named(home, monkeypatch, folder):
+    monkeypatch.setenv(FOLDER_VARIABLE, folder)
+    keep_programs()
+    assert os.environ[FOLDER_VARIABLE] == folder
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME moves the cache folder on Linux alone")
+def test_without_a_folder_that_can_be_written_nothing_is_kept(home):
+    (home / "movierec_jax").write_text("in the way")
+    keep_programs()
+    assert FOLDER_VARIABLE not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "left"), [(100, ["a", "b", "c"]), (60, ["a", "b", "c"]), (59, ["b", "c"]), (9, [])]
+)
+def test_the_oldest_go_until_the_others_are_small_enough(tmp_path, max_bytes, left):
+    for age, name in enumerate("cba"):
+        (tmp_path / name).write_bytes(bytes(20))
+        os.utime(tmp_path / name, (1000 - age, 1000 - age))
+    trim(tmp_path, max_bytes)
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME moves the cache folder on Linux alone")
+def test_a_second_run_compiles_nothing_and_damaged_programs_do_no_harm(home, tmp_path):
+    write(home, parts(30, 12))
+    flags = ["--epochs=2", "--embedding_dim=2", "--hidden_dims=", "--exposure_dim=2", "--eval_k=1", "--overwrite"]
+    command = [sys.executable, "scripts/train.py", f"--ratings={home / 'ml'}", f"--workdir={home / 'run'}", *flags]
+
+    def trained() -> tuple[dict, str]:
+        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return json.loads((home / "run" / "report.json").read_text())["test"], ended.stderr
+
+    first, _ = trained()
+    folder = home / "movierec_jax" / "programs" / processor()
+    kept = sorted(folder.iterdir())
+    assert kept
+    assert trained() == (first, "")
+    assert sorted(folder.iterdir()) == kept
+    for path in kept:
+        path.write_bytes(path.read_bytes()[:-100])
+    assert trained() == (first, "")

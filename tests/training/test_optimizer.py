@@ -1,0 +1,118 @@
+"""The learning rate at the places that name it, and which parameters decay how much."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from movierec_jax.config import TrainConfig
+from movierec_jax.training.sparse_adam import Adapted, without_gradient
+from movierec_jax.training.state import B1, B2, EPS, adam, learning_rate
+
+PARAMS = {
+    "tower": {"embedding": jnp.float32([[3.0]]), "bias": jnp.float32([-2.0]), "hidden": {"kernel": jnp.float32([5.0])}},
+    "head": {"mean": jnp.float32(4.0), "residual": {"kernel": jnp.float32([-7.0]), "bias": jnp.float32([1.0])}},
+}
+
+
+def config_of(**settings) -> TrainConfig:
+    return TrainConfig(**{"learning_rate": 0.5, "warmup_fraction": 0.1, **settings})
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (0, 0.0),
+        (5, 0.5 * 5 / 10),
+        (10, 0.5),
+        (40, 0.5 * (1 + np.cos(np.pi * 30 / 90)) / 2),
+        (55, 0.5 / 2),
+        (100, 0.0),
+        (101, 0.0),
+    ],
+)
+def test_the_rate_rises_over_a_tenth_of_100_steps_then_falls_by_half_a_cosine(step, expected):
+    assert learning_rate(config_of(), total_steps=100)(step) == pytest.approx(expected, abs=1e-7)
+
+
+@pytest.mark.parametrize("total_steps", [1, 9, 10, 100])
+def test_without_warm_up_the_first_step_has_the_highest_rate(total_steps):
+    assert learning_rate(config_of(warmup_fraction=0.0), total_steps)(0) == 0.5
+
+
+@pytest.mark.parametrize("total_steps", [1, 9])
+def test_a_warm_up_shorter_than_a_step_is_none(total_steps):
+    assert learning_rate(config_of(), total_steps)(0) == 0.5
+
+
+@pytest.mark.parametrize("warmup_fraction", [0.0, 0.5, 0.99])
+@pytest.mark.parametrize("total_steps", [1, 2, 100])
+def test_some_step_of_every_run_learns(total_steps, warmup_fraction):
+    schedule = learning_rate(config_of(warmup_fraction=warmup_fraction), total_steps)
+    assert max(float(schedule(step)) for step in range(total_steps)) > 0
+
+
+def test_with_a_gradient_of_zero_only_kernels_shrink():
+    optimizer = adam(config_of(weight_decay=0.01, warmup_fraction=0.0), total_steps=10)
+    zeros = jax.tree.map(jnp.zeros_like, PARAMS)
+    updates, _ = optimizer.update(zeros, optimizer.init(PARAMS), PARAMS)
+    moved = jax.tree.map(lambda update: float(np.sign(update).item()), updates)
+    assert moved == {
+        "tower": {"embedding": 0.0, "bias": 0.0, "hidden": {"kernel": -1.0}},
+        "head": {"mean": 0.0, "residual": {"kernel": 1.0, "bias": 0.0}},
+    }
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.3])
+def test_steps_are_those_of_adam_on_an_objective_with_the_squared_kernels(weight_decay):
+    config = config_of(weight_decay=weight_decay, warmup_fraction=0.0)
+
+    def error(params):
+        return sum(jnp.sum(jnp.square(leaf - 2.0)) for leaf in jax.tree.leaves(params))
+
+    def error_and_kernels(params):
+        kernels = (params["tower"]["hidden"]["kernel"], params["head"]["residual"]["kernel"])
+        return error(params) + weight_decay * sum(jnp.sum(jnp.square(kernel)) for kernel in kernels)
+
+    def walk(optimizer, objective):
+        params, state = PARAMS, optimizer.init(PARAMS)
+        for _ in range(3):
+            updates, state = optimizer.update(jax.grad(objective)(params), state, params)
+            params = optax.apply_updates(params, updates)
+        return params
+
+    ours = walk(adam(config, total_steps=10), error)
+    theirs = walk(optax.adam(learning_rate(config, total_steps=10)), error_and_kernels)
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-5), ours, theirs)
+
+
+# Rows that no gradient reaches.
+
+
+def steps_of_adam(num_steps, gradients, rate=0.01):
+    """A parameter of 1 and its means after steps of optax's Adam, by the gradients and then without any."""
+    optimizer = optax.adam(rate, b1=B1, b2=B2, eps=EPS)
+    param = jnp.float32([[1.0, -1.0]])
+    state = optimizer.init(param)
+    for gradient in [*gradients, *[0.0] * (num_steps - len(gradients))]:
+        updates, state = optimizer.update(gradient * jnp.float32([[1.0, -2.0]]), state)
+        param = optax.apply_updates(param, updates)
+    return Adapted(param, *(optax.tree_utils.tree_get(state, name) for name in ("mu", "nu")))
+
+
+@pytest.mark.parametrize("num_steps", [0, 1, 2, 7, 100])
+def test_steps_without_gradient_at_once_are_steps_of_adam_one_after_another(num_steps):
+    # Late enough that the means need no more correction.
+    gradients = np.sin(np.arange(3000))
+    before, after = (steps_of_adam(3000 + more, gradients) for more in (0, num_steps))
+    found = without_gradient(before, jnp.int32([3000]), jnp.int32([num_steps]), lambda step: 0.01)
+    for one, other in zip(found, after, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-12)
+
+
+def test_rows_that_never_had_a_gradient_stay_where_they_are():
+    zeros = jnp.zeros((2, 3))
+    rows = Adapted(jnp.ones((2, 3)), zeros, zeros)
+    found = without_gradient(rows, jnp.int32([0, 5]), jnp.int32([9, 0]), lambda step: 0.1 * step)
+    jax.tree.map(np.testing.assert_array_equal, found, rows)

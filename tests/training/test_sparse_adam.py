@@ -1,0 +1,95 @@
+"""Steps on the rows of a batch alone: what dense Adam does, and nothing lost on the way."""
+
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+import pytest
+from helpers import checkerboard
+
+from movierec_jax.config import Config
+from movierec_jax.model.two_tower import TwoTowers
+from movierec_jax.runs.prepare import new_run
+from movierec_jax.training.loop import fit, steps_of_epoch
+from movierec_jax.training.state import Recipe, new_state
+from movierec_jax.training.step import train_steps
+
+PARTS = checkerboard.parts(num_users=36, num_movies=18)
+IDS_ALONE = {"history": (), "exposure_dim": 0}
+NO_DECAY = {"embedding_decay": 0.0, "bias_decay": 0.0, "uncertainty": 0.0}
+
+
+def run_of(**settings):
+    """A run on the checkerboard that knows nothing but ids, in small batches."""
+    settings = {"embedding_dim": 4, "hidden_dims": (4,), "epochs": 6, "batch_size": 20, "content": ("none",)} | settings
+    return new_run(Config().replace(**IDS_ALONE, **settings), checkerboard.clean_data(PARTS), PARTS)
+
+
+def last_epoch(run):
+    *_, (state, record) = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
+    return state, record
+
+
+def both_ways(monkeypatch, **settings):
+    """The last epochs of two runs of the same settings, by rows and with all rows."""
+    ends = []
+    for ratings_per_row, is_by_rows in ((1e9, True), (0.0, False)):
+        monkeypatch.setattr("movierec_jax.training.state.RATINGS_PER_ROW", ratings_per_row)
+        run = run_of(**settings)
+        assert run.recipe.is_by_rows == is_by_rows
+        # The program depends on the number as well, which is no argument of it.
+        train_steps.clear_cache()
+        ends.append(last_epoch(run))
+    train_steps.clear_cache()
+    return ends
+
+
+@pytest.mark.parametrize("settings", [{}, {"ensemble_size": 2}, {"hidden_dims": (), "batch_size": 7}])
+def test_without_decay_an_epoch_by_rows_ends_where_dense_adam_ends(monkeypatch, settings):
+    # With decay as well the two agree in the mean alone. No dropout: other pairs would be dropped.
+    one, other = both_ways(monkeypatch, dropout=0.0, weight_decay=0.0, **NO_DECAY, **settings)
+    assert one[1].valid_rmse == pytest.approx(other[1].valid_rmse, abs=0.01)
+    assert one[1].train_rmse == pytest.approx(other[1].train_rmse, abs=0.01)
+    compare = functools.partial(np.testing.assert_allclose, rtol=0.02, atol=0.01)
+    jax.tree.map(compare, one[0].params, other[0].params)
+
+
+def test_with_decay_it_learns_as_well_as_dense_adam(monkeypatch):
+    settings = {"epochs": 40, "learning_rate": 0.02, "dropout": 0.0}
+    one, other = (record.valid_rmse for _, record in both_ways(monkeypatch, **settings))
+    assert one < other + 0.05
+    assert one < 1
+
+
+def test_rows_that_no_batch_holds_keep_their_values_bit_for_bit():
+    run = run_of()
+    recipe = dataclasses.replace(run.recipe, model=run.model.clone(num_users=50))
+    state = new_state(recipe)
+    before = np.array(state.params["user_tower"]["embedding"])
+    epoch = next(steps_of_epoch(run.train, None, 0, recipe))
+    assert epoch.rows.user.max() >= 50  # The rows that fill up.
+    state, _ = train_steps(state, epoch, run.known, None, recipe=recipe)
+    after = np.asarray(state.params["user_tower"]["embedding"])
+    assert (after[:, :36] != before[:, :36]).any(axis=(0, 2)).all()
+    np.testing.assert_array_equal(after[:, 36:], before[:, 36:])
+    assert jax.tree.all(jax.tree.map(lambda leaf: bool(np.isfinite(leaf).all()), state))
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_by_rows"),
+    [
+        ({}, True),
+        ({"batch_size": (36 + 18) // 2}, True),
+        ({"batch_size": (36 + 18) // 2 + 1}, False),
+        ({"exposure_dim": 3}, False),
+        ({"history": ("user",)}, False),
+    ],
+)
+def test_steps_are_by_rows_where_nothing_else_is_looked_at_and_a_batch_holds_few_of_them(settings, is_by_rows):
+    config = Config().replace(**{**IDS_ALONE, "batch_size": 20, **settings})
+    model = TwoTowers(36, 18, 0, 0, config.model)
+    recipe = Recipe(model, config.train, 10, (1.0, 5.0), 4.0)
+    assert recipe.is_by_rows == is_by_rows
+    with_content = dataclasses.replace(recipe, model=model.clone(num_movie_features=2))
+    assert not with_content.is_by_rows
