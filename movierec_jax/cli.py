@@ -17,7 +17,7 @@ from typing import Any, TypeVar, cast
 
 from absl import app, flags, logging
 
-from movierec_jax.compile_cache import keep_programs
+from movierec_jax.compile_cache import enable_compile_cache
 from movierec_jax.config import Config
 from movierec_jax.errors import InputError, Interrupted
 from movierec_jax.settings import as_flag
@@ -103,7 +103,7 @@ def run(main: Callable[[], Any], sections: Sequence[type], doc: str, repeatable:
 
     def start(argv: list[str]) -> None:
         calm_libraries()
-        keep_programs()
+        enable_compile_cache()
         status = exit_status(main)
         if status and is_among_many():
             # JAX would wait for the other processes, which wait for this one.
@@ -127,7 +127,7 @@ def calm_libraries() -> None:
     sys.unraisablehook = lambda unraisable: None
 
 
-def say_nothing() -> None:
+def silence_stdout() -> None:
     """Has what this process prints go nowhere, where another prints the same."""
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, it is open as long as the process
 

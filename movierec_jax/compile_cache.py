@@ -20,7 +20,7 @@ KEEP_ALL = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_C
 MAX_BYTES = 2**30
 
 
-def keep_programs() -> None:
+def enable_compile_cache() -> None:
     """Has JAX, which must not be loaded yet, keep what it compiles.
 
     What cannot be kept or read again, for want of a folder or of room, is compiled as if nothing had been asked.

@@ -28,7 +28,7 @@ SMALL_DATA_EPOCHS = 12
 EPOCHS_POWER = 0.22
 
 # Users of a step's error over the whole catalogue unless their number is given: a share of all.
-USER_BLOCKS = 10
+USER_BATCHES = 10
 
 # Numbers of a table of these users by all movies (128 MiB as float32) up to which a step makes it: it costs the least
 # where catalogues are small.
@@ -41,7 +41,7 @@ RATINGS_PER_ROW = 0.5
 HITS = ("rated", "relevant", "graded")
 
 # Which of a user's ratings a step may hide from it, and the share of them unless it is given.
-HIDDEN_SHARES = {"any": 0.5, "next": 0.2}
+MASKED_FRACTIONS = {"any": 0.5, "next": 0.2}
 
 # Where on the scale a rating counts as relevant, unless the config says: 4 of 1 to 5 stars.
 RELEVANT_SHARE = 0.75
@@ -50,14 +50,14 @@ RELEVANT_SHARE = 0.75
 DECAYS = (
     "embedding_decay",
     "bias_decay",
-    "explicit_decay",
-    "implicit_decay",
+    "history_explicit_decay",
+    "history_implicit_decay",
     "feature_decay",
-    "moment_decay",
+    "rating_time_decay",
     "decay_power",
-    "uncertainty",
+    "shrinkage",
     "weight_decay",
-    "exposure_decay",
+    "implicit_feedback_decay",
     "exposure_decay_power",
 )
 
@@ -179,7 +179,7 @@ class ModelConfig:
         "towers that also see who was rated and how: user (the movies a user rated), movie (the users who rated a "
         "movie); empty: neither",
     )
-    exposure_dim: int = setting(
+    implicit_feedback_dim: int = setting(
         256,
         "numbers per user and per movie vector that tell whether the one comes to rate the other; lists are ordered by "
         "that and the stars, or with 0 by the stars alone",
@@ -190,14 +190,14 @@ class ModelConfig:
     @property
     def looks_at_ratings(self) -> bool:
         """Whether users or movies are known by who has rated what, and not by their ids and content alone."""
-        return bool(self.history) or self.exposure_dim > 0
+        return bool(self.history) or self.implicit_feedback_dim > 0
 
     def __post_init__(self):
         require(self.embedding_dim >= 1, "embedding_dim", self.embedding_dim, "1 or more")
         require(all(width >= 1 for width in self.hidden_dims), "hidden_dims", self.hidden_dims, "widths of 1 or more")
         for side in self.history:
             choose("history", side, ("user", "movie"))
-        require(self.exposure_dim >= 0, "exposure_dim", self.exposure_dim, "0 or more")
+        require(self.implicit_feedback_dim >= 0, "implicit_feedback_dim", self.implicit_feedback_dim, "0 or more")
         require(0 <= self.dropout < 1, "dropout", self.dropout, "0 or more and below 1")
         choose("precision", self.precision, ("float32", "bfloat16"))
 
@@ -218,17 +218,19 @@ class TrainConfig:
     warmup_fraction: float = setting(0.1, "share of all steps in which the learning rate rises from 0; 0 to below 1")
     embedding_decay: float = setting(0.235, "weight of the squared embeddings of users and movies")
     bias_decay: float = setting(0.1, "weight of the squared biases of users and movies")
-    explicit_decay: float = setting(0.43, "weight of the squared history rows that say how a movie or user was rated")
-    implicit_decay: float = setting(0.014, "weight of the squared history rows that say that it was rated")
+    history_explicit_decay: float = setting(
+        0.43, "weight of the squared history rows that say how a movie or user was rated"
+    )
+    history_implicit_decay: float = setting(0.014, "weight of the squared history rows that say that it was rated")
     feature_decay: float = setting(0.1, "weight of the squared rows of features")
-    moment_decay: float = setting(0.9, "weight of the squared rows of what tells the time of a rating")
+    rating_time_decay: float = setting(0.9, "weight of the squared rows of what tells the time of a rating")
     decay_power: float = setting(
         0.5, "power of its number of ratings by which a row decays: 1 as often as it is used, 0 all rows alike"
     )
-    uncertainty: float = setting(
+    shrinkage: float = setting(
         1.2, "variance ascribed to factors learnt from n ratings, times n: those met with few ratings pull to 0"
     )
-    cold_share: float = setting(
+    cold_start_fraction: float = setting(
         0.05,
         "share of users and of movies that a step knows as it will know new ones: movies by their content alone, users "
         "by theirs and a few ratings",
@@ -239,21 +241,21 @@ class TrainConfig:
         "what the error over the whole catalogue takes for a hit: rated (any rating; lists then weigh it by the chance "
         "that it is a relevant one), relevant (one of --relevant_rating or more) or graded (by its place on the scale)",
     )
-    unrated_weight: float = setting(
+    unobserved_weight: float = setting(
         0.3, "weight of the squared error on a movie that the user has not rated, where that on one they have is 1"
     )
-    exposure_to: str | None = setting(
+    implicit_feedback_target: str | None = setting(
         None,
         "which of a user's ratings a step hides, to be told by others: any of them, by chance, or the next ones after "
         "a moment, by those before it, of which the latest count most; without it next where --split goes by time, "
         "else any",
     )
-    hidden_share: float | None = setting(
+    masked_fraction: float | None = setting(
         None,
         "share of a user's ratings that a step hides; without it "
-        + ", ".join(f"{share:g} for {which}" for which, share in HIDDEN_SHARES.items()),
+        + ", ".join(f"{share:g} for {which}" for which, share in MASKED_FRACTIONS.items()),
     )
-    exposure_decay: float = setting(
+    implicit_feedback_decay: float = setting(
         6.0, "weight of the squared rows by which exposure is told, beside a squared error on all ratings of a user"
     )
     exposure_decay_power: float = setting(
@@ -261,7 +263,7 @@ class TrainConfig:
     )
     users_per_step: int | None = setting(
         None,
-        f"users in a step's error over the whole catalogue; without it 1/{USER_BLOCKS} of them",
+        f"users in a step's error over the whole catalogue; without it 1/{USER_BATCHES} of them",
     )
     patience: int = setting(0, "stop after this many epochs without a better validation RMSE; 0: never")
     ensemble_size: int = setting(1, "members trained at once from other initial values; predictions are their mean")
@@ -279,15 +281,17 @@ class TrainConfig:
         require(0 <= self.warmup_fraction < 1, "warmup_fraction", self.warmup_fraction, "0 or more and below 1")
         for flag in DECAYS:
             require(0 <= getattr(self, flag) < float("inf"), flag, getattr(self, flag), "0 or more")
-        require(0 <= self.cold_share < 1, "cold_share", self.cold_share, "0 or more and below 1")
+        require(
+            0 <= self.cold_start_fraction < 1, "cold_start_fraction", self.cold_start_fraction, "0 or more and below 1"
+        )
         require(self.ensemble_size >= 1, "ensemble_size", self.ensemble_size, "1 or more")
         require(self.ratings_at_once >= 1, "ratings_at_once", self.ratings_at_once, "1 or more")
         choose("hit", self.hit, HITS)
-        require(0 < self.unrated_weight < float("inf"), "unrated_weight", self.unrated_weight, "above 0")
-        if self.exposure_to is not None:
-            choose("exposure_to", self.exposure_to, tuple(HIDDEN_SHARES))
-        is_share = self.hidden_share is None or 0 < self.hidden_share < 1
-        require(is_share, "hidden_share", self.hidden_share, "above 0 and below 1")
+        require(0 < self.unobserved_weight < float("inf"), "unobserved_weight", self.unobserved_weight, "above 0")
+        if self.implicit_feedback_target is not None:
+            choose("implicit_feedback_target", self.implicit_feedback_target, tuple(MASKED_FRACTIONS))
+        is_share = self.masked_fraction is None or 0 < self.masked_fraction < 1
+        require(is_share, "masked_fraction", self.masked_fraction, "above 0 and below 1")
         is_count = self.users_per_step is None or self.users_per_step >= 1
         require(is_count, "users_per_step", self.users_per_step, "1 or more")
         require(self.patience >= 0, "patience", self.patience, "0 or more")
@@ -296,13 +300,13 @@ class TrainConfig:
     def for_ratings(self, num_ratings: int, is_by_time: bool) -> "TrainConfig":
         """The same with what is left to the number of train ratings and to whether time splits them filled in."""
         growth = max(1.0, num_ratings / SMALL_DATA) ** EPOCHS_POWER
-        exposure_to = self.exposure_to or ("next" if is_by_time else "any")
+        implicit_feedback_target = self.implicit_feedback_target or ("next" if is_by_time else "any")
         return dataclasses.replace(
             self,
             epochs=self.epochs or round(SMALL_DATA_EPOCHS * growth),
             batch_size=self.batch_size or -(-num_ratings // STEPS_PER_EPOCH),
-            exposure_to=exposure_to,
-            hidden_share=self.hidden_share or HIDDEN_SHARES[exposure_to],
+            implicit_feedback_target=implicit_feedback_target,
+            masked_fraction=self.masked_fraction or MASKED_FRACTIONS[implicit_feedback_target],
         )
 
 

@@ -50,7 +50,7 @@ def train_run(
     Raises InputError for input that cannot be used, with the workdir as it was before, and Interrupted after SIGTERM
     or SIGINT.
     """
-    if is_url(workdir) and distributed.are_many():
+    if is_url(workdir) and distributed.is_multi_process():
         raise InputError(
             f"--workdir={workdir}: many processes need one that all can reach as a folder; mount the bucket"
         )
@@ -76,23 +76,23 @@ def train_in(
         data_seconds = time.perf_counter() - start
         stop.raise_if_asked()
         open_workdir(folder, run, overwrite=overwrite)
-        if distributed.first_says((folder / "report.json").exists()):
+        if distributed.broadcast_from_primary((folder / "report.json").exists()):
             print(f"{workdir} holds this run, finished; --overwrite starts it anew")
             return read_json(folder / "report.json")
         send()
         with contextlib.closing(Checkpoints(folder, on_saved=send)) as checkpoints:
             records = train(run, folder, checkpoints, stop)
     train_seconds = time.perf_counter() - start - data_seconds
-    if distributed.are_many():
+    if distributed.is_multi_process():
         # What is left is little, and the first does it with its own devices.
         run = dataclasses.replace(run, mesh=new_mesh(devices=jax.local_devices()))
     report: dict[str, Any] = {}
     with distributed.errors_named(goes_on):
-        if distributed.is_first():
+        if distributed.is_primary():
             report = write_report(folder, run, records, data_seconds, train_seconds)
             seconds = report["seconds"]["total"]
             print(f"{seconds:.1f} s (imports apart); report, plots and checkpoints in {workdir}")
-        distributed.wait_for_all("report written")
+        distributed.barrier("report written")
     return report
 
 
@@ -102,12 +102,12 @@ def write_report(
     """Measures the best epoch of a run on its test part; leaves report and plots, and returns the report."""
     start, config = time.perf_counter(), run.config
     with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
-        params = checkpoints.best_params(run.recipe, warn=print)
+        params = checkpoints.best_params(run.setup, warn=print)
     evaluation = evaluate(run, params, run.parts.test, config.evaluation)
     print(f"\ntest part{time_note(config)}: {closing_table(evaluation)}\n")
     movie_row = run.movies.rows(run.parts.test[MOVIE_ID])
     rating = run.parts.test[RATING].to_numpy()
-    save_plots(workdir / "plots", records, evaluation.predicted, rating, run.known.movie_count[movie_row])
+    save_plots(workdir / "plots", records, evaluation.predicted, rating, run.interactions.movie_count[movie_row])
     seconds = {"data": data_seconds, "train": train_seconds, "evaluate": time.perf_counter() - start}
     seconds["total"] = sum(seconds.values())
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
@@ -122,36 +122,36 @@ def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: "Stop
     Saves the last step, each epoch that has a validation RMSE, as it may be the best, and what comes between every
     SAVE_SECONDS.
     """
-    recipe = run.recipe
-    newest = checkpoints.latest(recipe, warn=print)
-    state, progress = newest or (begin(run.train, run.known, recipe=recipe), Progress())
+    setup = run.setup
+    newest = checkpoints.latest(setup, warn=print)
+    state, progress = newest or (begin(run.train, run.interactions, setup=setup), Progress())
     if progress.step:
-        print(f"going on after {where(progress)} of {recipe.epochs}")
+        print(f"going on after {where(progress)} of {setup.epochs}")
     with contextlib.ExitStack() as stack:
         log = None
-        if distributed.is_first():
-            log = stack.enter_context(EpochLog(workdir, progress.records, len(run.train), recipe.epochs))
-        some_steps = go_on(state, progress, run.train, run.valid, run.known, recipe=recipe)
+        if distributed.is_primary():
+            log = stack.enter_context(EpochLog(workdir, progress.records, len(run.train), setup.epochs))
+        some_steps = go_on(state, progress, run.train, run.valid, run.interactions, setup=setup)
         is_saved, saved_at = True, time.monotonic()
-        patience = recipe.config.patience
-        while not (is_finished(progress.records, recipe.epochs, patience) or stop.is_asked_of_any()):
+        patience = setup.config.patience
+        while not (is_finished(progress.records, setup.epochs, patience) or stop.is_asked_of_any()):
             state, progress = next(some_steps)
             record = progress.records[-1] if progress.is_at_epochs_end else None
-            is_due = distributed.first_says(time.monotonic() - saved_at >= SAVE_SECONDS)
+            is_due = distributed.broadcast_from_primary(time.monotonic() - saved_at >= SAVE_SECONDS)
             is_saved = is_due or (record is not None and record.valid_rmse is not None)
             if is_saved:
-                checkpoints.save(state, progress, recipe)
+                checkpoints.save(state, progress, setup)
                 saved_at = time.monotonic()
             if log is not None and record is not None:
                 log.add(record)
         if not is_saved:
-            checkpoints.save(state, progress, recipe)
+            checkpoints.save(state, progress, setup)
     checkpoints.wait()
     stop.raise_if_asked()
     records = progress.records
     best = best_record(records)
-    if records[-1].epoch < recipe.epochs:
-        print(f"no better validation RMSE in {recipe.config.patience} epochs: stopped after epoch {records[-1].epoch}")
+    if records[-1].epoch < setup.epochs:
+        print(f"no better validation RMSE in {setup.config.patience} epochs: stopped after epoch {records[-1].epoch}")
     print(f"best epoch {best.epoch}" + (f": validation RMSE {best.valid_rmse:.4f}" if best.valid_rmse else ""))
     return records
 

@@ -39,7 +39,7 @@ def main() -> None:
     from movierec_jax.recommend import write_lists as scoring
     from movierec_jax.runs import distributed
 
-    place = distributed.place_among(cli.section_from_flags(ProcessConfig()))
+    place = distributed.process_index_and_count(cli.section_from_flags(ProcessConfig()))
     recommender = load(WORKDIR.value, cli.section_from_flags(DeviceConfig()).mesh)
     num_movies = len(recommender.run.movies)
     exclude_movies = [recommender.run.movies.parse(text) for text in config.exclude_movies]

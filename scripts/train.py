@@ -29,8 +29,8 @@ def main() -> None:
     from movierec_jax.train import train_run
 
     distributed.join(cli.section_from_flags(ProcessConfig()))
-    if not distributed.is_first():
-        cli.say_nothing()
+    if not distributed.is_primary():
+        cli.silence_stdout()
     devices = cli.section_from_flags(DeviceConfig())
     train_run(cli.config_from_flags(), WORKDIR.value, overwrite=OVERWRITE.value, devices=devices)
 

@@ -1,6 +1,6 @@
 """Finds settings by trial, on a validation part carved from train; the test part is not looked at.
 
-    python scripts/tune.py --trials=20 --tune=learning_rate,uncertainty
+    python scripts/tune.py --trials=20 --tune=learning_rate,shrinkage
     python scripts/tune.py --ratings=data/ml-latest-small --ratings=ml-1m --study=runs/both.db
 
 Needs `pip install 'movierec_jax[tune]'`. --ratings may be given many times: settings are then judged by the mean over

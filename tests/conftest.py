@@ -66,7 +66,7 @@ def board_config(tmp_path_factory):
             rating_scale=(checkerboard.LOW, checkerboard.HIGH),
         ),
         # Which of its movies the board leaves unseen follows a rule, by which exposure would tell them all.
-        model=ModelConfig(embedding_dim=4, hidden_dims=(8,), exposure_dim=0, dropout=0.0),
+        model=ModelConfig(embedding_dim=4, hidden_dims=(8,), implicit_feedback_dim=0, dropout=0.0),
         train=TrainConfig(epochs=8, batch_size=128, learning_rate=0.05, patience=0),
         evaluation=EvalConfig(eval_k=(1, 5)),
     )
@@ -92,7 +92,7 @@ def films_workdir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "films"
     config = Config(
         data=DataConfig(ratings=str(ROOT / "data" / "ml-latest-small")),
-        model=ModelConfig(embedding_dim=8, hidden_dims=(8,), exposure_dim=32),
+        model=ModelConfig(embedding_dim=8, hidden_dims=(8,), implicit_feedback_dim=32),
         train=TrainConfig(epochs=4, batch_size=8192),
         evaluation=EvalConfig(eval_k=(10,)),
     )
@@ -114,7 +114,7 @@ def reviewed_workdir(tmp_path_factory):
     texts.to_csv(path := folder.parent / "reviews.csv", header=["movieId", "review"], index=False)
     config = Config(
         data=DataConfig(ratings=str(ROOT / "data" / "ml-latest-small"), reviews=(str(path),)),
-        model=ModelConfig(embedding_dim=8, hidden_dims=(), history=(), exposure_dim=0),
+        model=ModelConfig(embedding_dim=8, hidden_dims=(), history=(), implicit_feedback_dim=0),
         train=TrainConfig(epochs=1, batch_size=8192),
         evaluation=EvalConfig(eval_k=(10,)),
     )

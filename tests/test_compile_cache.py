@@ -9,7 +9,7 @@ import sys
 import pytest
 from helpers.checkerboard import parts, write
 
-from movierec_jax.compile_cache import FOLDER_VARIABLE, KEEP_ALL, keep_programs, processor
+from movierec_jax.compile_cache import FOLDER_VARIABLE, KEEP_ALL, enable_compile_cache, processor
 from movierec_jax.data.bounded_folder import trim
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -30,7 +30,7 @@ def home(monkeypatch, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME moves the cache folder on Linux alone")
 def test_programs_are_kept_in_the_users_cache_folder_apart_for_each_kind_of_processor(home):
-    keep_programs()
+    enable_compile_cache()
     folder = pathlib.Path(os.environ[FOLDER_VARIABLE])
     assert folder.is_dir()
     assert folder.parent == home / "movierec_jax" / "programs"
@@ -40,7 +40,7 @@ def test_programs_are_kept_in_the_users_cache_folder_apart_for_each_kind_of_proc
 @pytest.mark.parametrize("folder", ["", "/elsewhere"])
 def test_another_folder_or_none_may_be_named(home, monkeypatch, folder):
     monkeypatch.setenv(FOLDER_VARIABLE, folder)
-    keep_programs()
+    enable_compile_cache()
     assert os.environ[FOLDER_VARIABLE] == folder
     assert list(home.iterdir()) == []
 
@@ -48,7 +48,7 @@ def test_another_folder_or_none_may_be_named(home, monkeypatch, folder):
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME moves the cache folder on Linux alone")
 def test_without_a_folder_that_can_be_written_nothing_is_kept(home):
     (home / "movierec_jax").write_text("in the way")
-    keep_programs()
+    enable_compile_cache()
     assert FOLDER_VARIABLE not in os.environ
 
 
@@ -66,7 +66,14 @@ def test_the_oldest_go_until_the_others_are_small_enough(tmp_path, max_bytes, le
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME moves the cache folder on Linux alone")
 def test_a_second_run_compiles_nothing_and_damaged_programs_do_no_harm(home, tmp_path):
     write(home, parts(30, 12))
-    flags = ["--epochs=2", "--embedding_dim=2", "--hidden_dims=", "--exposure_dim=2", "--eval_k=1", "--overwrite"]
+    flags = [
+        "--epochs=2",
+        "--embedding_dim=2",
+        "--hidden_dims=",
+        "--implicit_feedback_dim=2",
+        "--eval_k=1",
+        "--overwrite",
+    ]
     command = [sys.executable, "scripts/train.py", f"--ratings={home / 'ml'}", f"--workdir={home / 'run'}", *flags]
 
     def trained() -> tuple[dict, str]:

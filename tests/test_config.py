@@ -43,7 +43,7 @@ OTHER = Config(
         sentiment=("runs/sentiment",),
     ),
     model=ModelConfig(
-        embedding_dim=8, hidden_dims=(), history=("movie",), exposure_dim=0, dropout=0.0, precision="bfloat16"
+        embedding_dim=8, hidden_dims=(), history=("movie",), implicit_feedback_dim=0, dropout=0.0, precision="bfloat16"
     ),
     train=TrainConfig(
         epochs=1,
@@ -51,11 +51,11 @@ OTHER = Config(
         learning_rate=1e-9,
         warmup_fraction=0.0,
         **dict.fromkeys(DECAYS, 0.0) | {"exposure_decay_power": 1.0},
-        cold_share=0.0,
+        cold_start_fraction=0.0,
         hit="graded",
-        unrated_weight=1.0,
-        exposure_to="next",
-        hidden_share=0.9,
+        unobserved_weight=1.0,
+        implicit_feedback_target="next",
+        masked_fraction=0.9,
         users_per_step=3,
         patience=1,
         ensemble_size=2,
@@ -169,8 +169,8 @@ def test_json_that_is_no_object_is_refused(values):
         (TrainConfig, "warmup_fraction", 1.0),
         (TrainConfig, "warmup_fraction", -0.1),
         *((TrainConfig, name, value) for name in DECAYS for value in (-1.0, math.inf, math.nan)),
-        (TrainConfig, "cold_share", -0.1),
-        (TrainConfig, "cold_share", 1.0),
+        (TrainConfig, "cold_start_fraction", -0.1),
+        (TrainConfig, "cold_start_fraction", 1.0),
         (TrainConfig, "ensemble_size", 0),
         (TrainConfig, "patience", -1),
         (TrainConfig, "seed", -1),
@@ -279,12 +279,14 @@ def test_an_epoch_has_no_more_than_the_usual_steps_unless_a_batch_size_is_given(
 
 
 def test_whatever_else_a_config_says_stays():
-    config = TrainConfig(epochs=3, batch_size=7, exposure_to="any", hidden_share=0.3, seed=4)
+    config = TrainConfig(epochs=3, batch_size=7, implicit_feedback_target="any", masked_fraction=0.3, seed=4)
     assert config.for_ratings(1000, is_by_time=True) == config
 
 
-@pytest.mark.parametrize(("is_by_time", "exposure_to", "share"), [(False, "any", 0.5), (True, "next", 0.2)])
-def test_a_split_by_time_asks_for_what_comes_next(is_by_time, exposure_to, share):
+@pytest.mark.parametrize(
+    ("is_by_time", "implicit_feedback_target", "share"), [(False, "any", 0.5), (True, "next", 0.2)]
+)
+def test_a_split_by_time_asks_for_what_comes_next(is_by_time, implicit_feedback_target, share):
     config = TrainConfig().for_ratings(1000, is_by_time)
-    assert (config.exposure_to, config.hidden_share) == (exposure_to, share)
-    assert TrainConfig(exposure_to="any").for_ratings(1000, is_by_time).hidden_share == 0.5
+    assert (config.implicit_feedback_target, config.masked_fraction) == (implicit_feedback_target, share)
+    assert TrainConfig(implicit_feedback_target="any").for_ratings(1000, is_by_time).masked_fraction == 0.5

@@ -15,10 +15,24 @@ PACKAGE = ROOT / "movierec_jax"
 SCRIPTS = sorted((ROOT / "scripts").glob("*.py"))
 
 # Folders and single files in the order in which they may import: each only from those before it, and from its own.
-STAGES = (
-    "errors packages settings config data features compile_cache cli model training runs recommend evaluation train "
-    "serve benchmark"
-).split()
+STAGES = [
+    "errors",
+    "packages",
+    "settings",
+    "config",
+    "data",
+    "features",
+    "compile_cache",
+    "cli",
+    "model",
+    "training",
+    "runs",
+    "recommend",
+    "evaluation",
+    "train",
+    "serve",
+    "benchmark",
+]
 
 # Every module by its dotted name within the package: "data.vocab"; of a folder "data", of the package itself "".
 MODULES = {
@@ -45,8 +59,10 @@ def stage_of(module: str) -> str:
 HOST = [
     module
     for module in MODULES
-    if stage_of(module) in {"", *STAGES[: STAGES.index("model")]}
-    and module not in (*SENTIMENT_ON_DEVICES, *SENTIMENT_JOINED)
+    if (
+        stage_of(module) in {"", *STAGES[: STAGES.index("model")]}
+        and module not in (*SENTIMENT_ON_DEVICES, *SENTIMENT_JOINED)
+    )
     or (stage_of(module) == "benchmark" and not module.startswith(("benchmark.speed", "benchmark.capacity")))
     or module.endswith(".config")
     or (module.count(".") < 2 and MODULES[module].name == "__init__.py")

@@ -25,7 +25,7 @@ from movierec_jax.runs.workdir import fingerprint, load_run
 from movierec_jax.train import train_run
 
 EPOCHS = 8  # of `workdir`
-SMALLEST = ModelConfig(embedding_dim=1, hidden_dims=(), exposure_dim=1)
+SMALLEST = ModelConfig(embedding_dim=1, hidden_dims=(), implicit_feedback_dim=1)
 
 
 class SignalAt(io.StringIO):
@@ -43,7 +43,7 @@ class SignalAt(io.StringIO):
 
 
 def last_state(workdir):
-    return Checkpoints(workdir, read_only=True).latest(load_run(workdir).recipe, pytest.fail)[0]
+    return Checkpoints(workdir, read_only=True).latest(load_run(workdir).setup, pytest.fail)[0]
 
 
 def saved_epochs(workdir):
@@ -175,11 +175,11 @@ def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(
     ids=["while reading", "first epoch", "third epoch", "last epoch"],
 )
 def test_a_run_stopped_by_a_signal_goes_on_to_the_bits_of_an_unbroken_one(
-    workdir, board_config, tmp_path, monkeypatch, capsys, moment, number, done
+    workdir, board_config, tmp_path, monkeypatch, capsys, time_features, number, done
 ):
     folder, handlers = tmp_path / "run", [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", SignalAt(moment, number))
+        patch.setattr(sys, "stdout", SignalAt(time_features, number))
         with pytest.raises(Interrupted, match=rf"stopped by {number.name}; .* goes on: --workdir={folder}$") as stop:
             train_run(board_config, folder)
     assert stop.value.signal_number == number
@@ -332,7 +332,7 @@ def test_a_run_with_extra_ratings_goes_on_while_they_are_the_same_and_refuses_ot
     board_config, log, tmp_path, monkeypatch
 ):
     config = board_config.replace(
-        extra_ratings=(str(log.path),), epochs=2, embedding_dim=1, hidden_dims=(), exposure_dim=0
+        extra_ratings=(str(log.path),), epochs=2, embedding_dim=1, hidden_dims=(), implicit_feedback_dim=0
     )
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
@@ -347,7 +347,7 @@ def test_a_run_with_extra_ratings_goes_on_while_they_are_the_same_and_refuses_ot
 
 
 def test_overwriting_a_served_workdir_keeps_its_log(workdir, board_config, tmp_path):
-    small = board_config.replace(epochs=1, embedding_dim=1, hidden_dims=(), exposure_dim=0)
+    small = board_config.replace(epochs=1, embedding_dim=1, hidden_dims=(), implicit_feedback_dim=0)
     shutil.copytree(workdir, tmp_path / "run")
     log = RatingsLog(tmp_path / "run" / FILE_NAME)
     log.append([Entry(7000, 500, 5.0, 10)])

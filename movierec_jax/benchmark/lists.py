@@ -117,8 +117,8 @@ def lists_of_ranker(job: ListJob, task: Task) -> tuple[Int[np.ndarray, "users k"
     """Tunes a ranker on hidden ratings of train, fits it to all of them, and lists."""
     ranker = find_ranker(job.recommender)
     users = Vocab.of(task.train[USER_ID], "user")
-    is_hidden = np.zeros(len(task.train), bool)
-    is_hidden[np.random.default_rng([job.seed, 1]).permutation(len(task.train))[: int(HIDDEN * len(task.train))]] = True
+    is_masked = np.zeros(len(task.train), bool)
+    is_masked[np.random.default_rng([job.seed, 1]).permutation(len(task.train))[: int(HIDDEN * len(task.train))]] = True
     is_liked = task.train[RATING].to_numpy() >= job.relevant_rating
 
     def table(ratings: pd.DataFrame, users: Vocab) -> Likes:
@@ -131,9 +131,9 @@ def lists_of_ranker(job: ListJob, task: Task) -> tuple[Int[np.ndarray, "users k"
     start = time.perf_counter()
     settings, tried = tune(
         ranker,
-        table(task.train[is_liked & ~is_hidden], users),
-        table(task.train[~is_hidden], users),
-        table(task.train[is_liked & is_hidden], users),
+        table(task.train[is_liked & ~is_masked], users),
+        table(task.train[~is_masked], users),
+        table(task.train[is_liked & is_masked], users),
         job.seed,
     )
     tuned = time.perf_counter()

@@ -78,7 +78,7 @@ def lists_of(model: Recommender, users: pd.Index, movies: Vocab, k: int) -> Int[
     run = model.run
     known = places_and_rows(run, users, [model.parts.train, model.parts.valid])
     seen = Rated.of(*known, len(users), len(run.movies))
-    top_k = functools.partial(top_k_blocks, run.model, order_of(run.recipe), model.params, *model.encoded)
+    top_k = functools.partial(top_k_blocks, run.model, order_of(run.setup), model.params, *model.encoded)
     lists = model_lists(model.users.rows(users), len(run.movies), top_k, seen, k)
     place = movies.rows(run.movies.ids[: len(run.movies)])
     return np.append(place, movies.unknown)[lists]
@@ -91,9 +91,9 @@ def fitted(config: Config, data: CleanData, train: pd.DataFrame) -> Recommender:
     """
     train = train.reset_index(drop=True)
     run = new_run(config, data, Split(train=train, valid=train[:0], test=without_pairs(data.ratings, train)))
-    epochs = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
+    epochs = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
     state, _ = collections.deque(epochs, maxlen=1).pop()
-    encoded = encode(state.params, run.known, model=run.model)
+    encoded = encode(state.params, run.interactions, model=run.model)
     return Recommender(run, state.params, encoded, run.users, run.parts)
 
 

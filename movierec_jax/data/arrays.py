@@ -48,16 +48,16 @@ def stable_order(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     return order
 
 
-def turns(
+def history_positions(
     owner: Int[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
 ) -> Int32[np.ndarray, " ratings"]:
     """Which of its owner's ratings each is by time, from 0; of those of one time the later in the table is later."""
     order = stable_order(timestamp)
     order = order[stable_order(owner[order])]
     count = np.bincount(owner)
-    turn = np.empty(len(owner), np.int32)
-    turn[order] = within_groups(count)
-    return turn
+    position = np.empty(len(owner), np.int32)
+    position[order] = within_groups(count)
+    return position
 
 
 def group_mean(

@@ -219,7 +219,7 @@ class Ratings:
     movie_row: Int32[np.ndarray, " ratings"]
     rating: Float32[np.ndarray, " ratings"]
     timestamp: Int64[np.ndarray, " ratings"]
-    moment: Int32[np.ndarray, "ratings moments"]
+    time_features: Int32[np.ndarray, "ratings time_features"]
 
     def __len__(self) -> int:
         return len(self.rating)

@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from movierec_jax.config import DataConfig
-from movierec_jax.data.arrays import places_in_order, shuffled, turns
+from movierec_jax.data.arrays import history_positions, places_in_order, shuffled
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID
 from movierec_jax.errors import InputError
 
@@ -77,7 +77,7 @@ def hold_out(
         # A seed of one number gives the generator of that plain number, so that the rows of
         # `default_rng(0).permutation(n)[:n // 10]` elsewhere are the test rows here.
         order = shuffled(len(places), seed if len(seed) > 1 else seed[0])
-        return by_mask(places, is_first(order, int(fraction * len(places))))
+        return by_mask(places, is_primary(order, int(fraction * len(places))))
     timestamp = table[TIMESTAMP].to_numpy()[places]
     missing = int(np.sum(timestamp == NO_TIMESTAMP))
     if missing:
@@ -96,7 +96,7 @@ def without_pairs(part: pd.DataFrame, known: pd.DataFrame) -> pd.DataFrame:
     return part[~is_known].reset_index(drop=True)
 
 
-def is_first(order: Places, count: int) -> np.ndarray:
+def is_primary(order: Places, count: int) -> np.ndarray:
     """A mask of the places that stand among the first `count` of an order."""
     mask = np.zeros(len(order), bool)
     mask[order[:count]] = True
@@ -119,7 +119,7 @@ def is_late_for_user(user_id: pd.Series, timestamp: np.ndarray, fraction: float)
     """
     user = pd.factorize(user_id)[0]
     count = np.bincount(user)
-    return turns(user, timestamp) >= (count - (fraction * count).astype(int))[user]
+    return history_positions(user, timestamp) >= (count - (fraction * count).astype(int))[user]
 
 
 def by_mask(places: Places, is_held_out: np.ndarray) -> tuple[Places, Places]:

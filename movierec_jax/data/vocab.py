@@ -120,5 +120,5 @@ def to_rows(table: pd.DataFrame, users: Vocab, movies: Vocab) -> Ratings:
         movie_row=movies.rows(table[MOVIE_ID]),
         rating=table[RATING].to_numpy(np.float32),
         timestamp=table[TIMESTAMP].to_numpy(np.int64),
-        moment=np.zeros((len(table), 0), np.int32),
+        time_features=np.zeros((len(table), 0), np.int32),
     )

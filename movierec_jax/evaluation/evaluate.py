@@ -18,7 +18,7 @@ from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
 from movierec_jax.evaluation.baselines import rating_baselines
 from movierec_jax.model.two_tower import Members, encode
-from movierec_jax.recommend.top_k import Rated, TopK, order_of, predict_stars, top_k_blocks
+from movierec_jax.recommend.top_k import Rated, TopK, order_of, predict_ratings, top_k_blocks
 from movierec_jax.runs.run import Run, places_and_rows
 
 # Percentages of ratings that intervals around predictions should hold.
@@ -58,11 +58,11 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
     Lists rank every movie of the catalogue that the user has not rated in train or validation.
     """
     ratings = run.to_rows(held_out)
-    users, movies = encode(params, run.known, model=run.model)
+    users, movies = encode(params, run.interactions, model=run.model)
 
     def stars_of(part: Ratings) -> tuple[np.ndarray, np.ndarray]:
         rows = part.user_row, part.movie_row
-        return predict_stars(run.model, params, users, movies, *rows, run.rating_scale, part.moment)
+        return predict_ratings(run.model, params, users, movies, *rows, run.rating_scale, part.time_features)
 
     predicted, spread = stars_of(ratings)
     if not np.isfinite(predicted).all():
@@ -73,7 +73,7 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
     is_warm = run.users.is_known(ratings.user_row) & run.movies.is_known(ratings.movie_row)
     ranking, num_ranked = rank(
         run,
-        functools.partial(top_k_blocks, run.model, order_of(run.recipe), params, users, movies),
+        functools.partial(top_k_blocks, run.model, order_of(run.setup), params, users, movies),
         held_out,
         ratings,
         config,
@@ -177,11 +177,11 @@ def tradeoff(
 ) -> list[dict[str, float]]:
     """The ranking figures of lists made more and more diverse, one after another."""
     ratings = run.to_rows(held_out)
-    encoded = encode(params, run.known, model=run.model)
+    encoded = encode(params, run.interactions, model=run.model)
     found = []
     for diversity in diversities:
         top_k = functools.partial(
-            top_k_blocks, run.model, order_of(run.recipe), params, *encoded, diversity=float(diversity)
+            top_k_blocks, run.model, order_of(run.setup), params, *encoded, diversity=float(diversity)
         )
         ranking, _ = rank(run, top_k, held_out, ratings, config, has_baselines=False)
         found.append({"diversity": float(diversity), **ranking["model"]})

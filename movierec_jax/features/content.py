@@ -349,9 +349,9 @@ def bags_of(row: Sequence | np.ndarray, name: Sequence | pd.Series, value: Seque
     order = np.lexsort((feature, row))
     row, feature = np.asarray(row, np.int32)[order], feature[order].astype(np.int32)
     values = np.broadcast_to(np.asarray(value, np.float32), len(order))[order]
-    is_first = np.ones(len(order), bool)
-    is_first[1:] = (row[1:] != row[:-1]) | (feature[1:] != feature[:-1])
-    return Bags(row[is_first], feature[is_first], values[is_first], tuple(map(str, names)))
+    is_primary = np.ones(len(order), bool)
+    is_primary[1:] = (row[1:] != row[:-1]) | (feature[1:] != feature[:-1])
+    return Bags(row[is_primary], feature[is_primary], values[is_primary], tuple(map(str, names)))
 
 
 def fitted(bags: Bags, num_train: int, min_rows: int = 1) -> Bags:

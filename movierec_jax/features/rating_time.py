@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float32, Int, Int32, Int64
 
-from movierec_jax.data.arrays import turns
+from movierec_jax.data.arrays import history_positions
 from movierec_jax.data.schema import NO_TIMESTAMP, Ratings
 
 # Stretches of the calendar with as many ratings each.
@@ -24,7 +24,7 @@ SECONDS_PER_DAY = 86_400
 
 
 @dataclasses.dataclass(frozen=True)
-class Moments:
+class RatingTimeFeatures:
     """The moments of train. Rows count dates first, then tenures, then days of single users.
 
     date_end: seconds at which each stretch of the calendar ends, but for the last.
@@ -61,12 +61,12 @@ class Moments:
         rows = np.stack([date, tenure, self.num_shared + place], axis=1)
         return np.where(np.stack(known, axis=1), rows, len(self)).astype(np.int32)
 
-    def count(self, ratings: Ratings) -> Float32[np.ndarray, " moments"]:
+    def count(self, ratings: Ratings) -> Float32[np.ndarray, " time_features"]:
         """Ratings of each feature, for ratings whose moments are these."""
-        return np.bincount(ratings.moment.ravel(), minlength=len(self) + 1)[: len(self)].astype(np.float32)
+        return np.bincount(ratings.time_features.ravel(), minlength=len(self) + 1)[: len(self)].astype(np.float32)
 
 
-def moments_of(train: Ratings, num_users: int) -> Moments:
+def fit_rating_time(train: Ratings, num_users: int) -> RatingTimeFeatures:
     """The moments of train, of which some rating has a time; `num_users` users and the unknown one."""
     has_time = train.timestamp != NO_TIMESTAMP
     user_row, timestamp = train.user_row[has_time], train.timestamp[has_time]
@@ -74,7 +74,7 @@ def moments_of(train: Ratings, num_users: int) -> Moments:
     first_rating = np.full(num_users + 1, never)
     np.minimum.at(first_rating, user_row, timestamp)
     quantiles = np.quantile(timestamp, np.arange(1, NUM_DATES) / NUM_DATES, method="lower")
-    return Moments(
+    return RatingTimeFeatures(
         date_end=np.unique(quantiles).astype(np.int64),
         first_rating=np.where(first_rating == never, NO_TIMESTAMP, first_rating),
         own_days=np.unique(own_day(user_row, timestamp)),
@@ -90,9 +90,9 @@ def own_day(user_row: Int32[np.ndarray, " n"], timestamp: Int64[np.ndarray, " n"
 RECENCY_POWER = 2
 
 
-def recency(turn, num_ratings):
+def recency(position, num_ratings):
     """How much each rating counts by its turn among so many: the last 1, those before it less and less."""
-    return ((turn + 1) / num_ratings) ** RECENCY_POWER
+    return ((position + 1) / num_ratings) ** RECENCY_POWER
 
 
 def recency_of(
@@ -101,5 +101,5 @@ def recency_of(
     """How much each of all ratings of its owner counts; all the same where no rating of the owner has a time."""
     count = np.bincount(owner)
     has_times = np.bincount(owner, timestamp != NO_TIMESTAMP) > 0
-    weight = recency(turns(owner, timestamp), count[owner])
+    weight = recency(history_positions(owner, timestamp), count[owner])
     return np.where(has_times[owner], weight, 1).astype(np.float32)

@@ -2,7 +2,7 @@
 
 A user's history is the sum of a row for each movie they rated, a movie's content the sum of a row for each of its
 features: products of a sparse matrix with a dense one. XLA adds row after row to scattered places slowly. So links are
-laid out in pieces of one length (`Links`), and the sum walks along all pieces at once, a gather and an addition for
+laid out in segments of one length (`PaddedLinks`), and the sum walks along all of them at once, a gather and an addition for
 each place in a piece; only one sum per piece is left to be brought to its owner. The gradient is a sum of the same kind
 over the same links seen from the other side, which is why both sides are laid out.
 """
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int32
 
-from movierec_jax.model.inputs import Links
+from movierec_jax.model.inputs import PaddedLinks
 from movierec_jax.model.sharding import Cells, abreast, on_each
 
 
@@ -38,10 +38,10 @@ class Weighted:
     device.
     """
 
-    owner: Int32[Array, " pieces"]
-    other: Int32[Array, "length pieces"]
-    weights: tuple[Float[Array, "length pieces"] | None, ...]
-    counts: Bool[Array, "length pieces"] | None = None
+    owner: Int32[Array, " segments"]
+    other: Int32[Array, "length segments"]
+    weights: tuple[Float[Array, "length segments"] | None, ...]
+    counts: Bool[Array, "length segments"] | None = None
     cells: Cells | None = None
 
     def at(self, place) -> tuple[Float[Array, "*index"], ...]:
@@ -62,7 +62,7 @@ NO_CELLS = (None, None)
 
 
 def both_ways(
-    sides: tuple[Links, Links],
+    sides: tuple[PaddedLinks, PaddedLinks],
     weight: Float[Array, " links"],
     cells: tuple[Cells | None, Cells | None] = NO_CELLS,
 ) -> BothWays:
@@ -71,7 +71,7 @@ def both_ways(
     cells: those in which the links lie, and their weights.
     """
 
-    def weighted(links: Links, cells: Cells | None) -> Weighted:
+    def weighted(links: PaddedLinks, cells: Cells | None) -> Weighted:
         # A link of -1, which is filling, so finds the last.
         weights = on_cells(lambda weight, link: jnp.append(weight, 0)[link], cells, weight, links.link)
         return Weighted(links.owner, links.other, (weights,), cells=cells)
@@ -88,7 +88,7 @@ def on_cells(function: Callable[..., Array], cells: Cells | None, *of_links: Arr
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def pool(
+def embedding_bag(
     tables: tuple[Float[Array, "others features"], ...], links: BothWays, num_owners: int
 ) -> Float[Array, "owners features"]:
     """For each owner the sum over its links and over the tables of weight times the row of the other.
@@ -98,32 +98,32 @@ def pool(
     return by_owner(summed, tables, links.forward, num_owners)
 
 
-def pool_forward(tables, links, num_owners):
+def bag_forward(tables, links, num_owners):
     """The sums, and what their gradient needs."""
-    return pool(tables, links, num_owners), (links.backward, tables)
+    return embedding_bag(tables, links, num_owners), (links.backward, tables)
 
 
-def pool_backward(num_owners, residuals, gradient):
+def bag_backward(num_owners, residuals, gradient):
     """The gradient in each table: for each other the sum over its owners of weight times their gradient."""
     backward, tables = residuals
     return by_owner(summed_apart, gradient, backward, len(tables[0])), None
 
 
-pool.defvjp(pool_forward, pool_backward)
+embedding_bag.defvjp(bag_forward, bag_backward)
 
 
 def summed(
     tables: tuple[Float[Array, "others features"], ...], links: Weighted, num_owners: int
 ) -> Float[Array, "owners features"]:
-    """What `pool` gives, of the links of one device."""
-    return over_owners(over_pieces(tables, links), links.owner, num_owners)
+    """What `embedding_bag` gives, of the links of one device."""
+    return over_owners(over_segments(tables, links), links.owner, num_owners)
 
 
 def summed_apart(
     table: Float[Array, "others features"], links: Weighted, num_owners: int
 ) -> tuple[Float[Array, "owners features"], ...]:
     """For each owner the sums over its links of one device, once with each of the weights."""
-    return tuple(over_owners(sums, links.owner, num_owners) for sums in over_pieces_apart(table, links))
+    return tuple(over_owners(sums, links.owner, num_owners) for sums in over_segments_apart(table, links))
 
 
 def num_links(links: Weighted, num_owners: int) -> Float[Array, " owners"]:
@@ -160,7 +160,7 @@ def by_owner(function: Callable[[Any, Weighted, int], Any], tables: Any, links: 
     )(table, links)
 
 
-def of_links(values: Float[Array, " rows"], links: Weighted, *, of_others: bool) -> Float[Array, "#length pieces"]:
+def of_links(values: Float[Array, " rows"], links: Weighted, *, of_others: bool) -> Float[Array, "#length segments"]:
     """For every link the value of its owner's row, the same along a piece, or of the other's."""
     cells = links.cells
     rows = links.other if of_others else links.owner[None]
@@ -175,9 +175,9 @@ def of_links(values: Float[Array, " rows"], links: Weighted, *, of_others: bool)
 
 
 @jax.custom_batching.custom_vmap
-def over_pieces(
+def over_segments(
     tables: tuple[Float[Array, "others features"], ...], links: Weighted
-) -> Float[Array, "pieces features"]:
+) -> Float[Array, "segments features"]:
     """For each piece the sum over its places and over the tables."""
 
     def add_place(place, total):
@@ -186,22 +186,22 @@ def over_pieces(
             total = total + weight[:, None] * table[rows]
         return total
 
-    length, pieces = links.other.shape
-    return jax.lax.fori_loop(0, length, add_place, jnp.zeros((pieces, tables[0].shape[1])))
+    length, segments = links.other.shape
+    return jax.lax.fori_loop(0, length, add_place, jnp.zeros((segments, tables[0].shape[1])))
 
 
 @jax.custom_batching.custom_vmap
-def over_pieces_apart(
+def over_segments_apart(
     table: Float[Array, "others features"], links: Weighted
-) -> tuple[Float[Array, "pieces features"], ...]:
+) -> tuple[Float[Array, "segments features"], ...]:
     """For each piece the sum over its places, once with each of the weights."""
 
     def add_place(place, totals):
         rows = table[links.other[place]]
         return tuple(total + weight[:, None] * rows for total, weight in zip(totals, links.at(place), strict=True))
 
-    length, pieces = links.other.shape
-    nothing = jnp.zeros((pieces, table.shape[1]))
+    length, segments = links.other.shape
+    nothing = jnp.zeros((segments, table.shape[1]))
     return jax.lax.fori_loop(0, length, add_place, tuple(nothing for _ in links.weights))
 
 
@@ -233,13 +233,13 @@ def side_by_side(function, axis_size, in_batched, tables, links):
     return apart, jax.tree.map(lambda _: True, sums)
 
 
-over_pieces.def_vmap(functools.partial(side_by_side, over_pieces))
+over_segments.def_vmap(functools.partial(side_by_side, over_segments))
 
-over_pieces_apart.def_vmap(functools.partial(side_by_side, over_pieces_apart))
+over_segments_apart.def_vmap(functools.partial(side_by_side, over_segments_apart))
 
 
 def over_owners(
-    sums: Float[Array, "pieces *features"], owner: Int32[Array, " pieces"], num_owners: int
+    sums: Float[Array, "segments *features"], owner: Int32[Array, " segments"], num_owners: int
 ) -> Float[Array, "owners *features"]:
     """The sums of an owner's pieces added up; 0 for an owner without any."""
     return jax.ops.segment_sum(sums, owner, num_segments=num_owners, indices_are_sorted=True)

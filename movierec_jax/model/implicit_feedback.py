@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from movierec_jax.model.embedding_bag import BothWays, pool, sum_of_squares
+from movierec_jax.model.embedding_bag import BothWays, embedding_bag, sum_of_squares
 from movierec_jax.model.sharding import with_filling
 
 # Spread of initial rows.
@@ -27,7 +27,7 @@ INITIAL_SPREAD = 0.05
 SMALLEST_WEIGHT = 1e-12
 
 
-class Exposure(nn.Module):
+class ImplicitFeedback(nn.Module):
     """Vectors of users and of movies whose product is the exposure.
 
     The last number of a movie's vector is its bias, that of a user's vector 1.
@@ -45,11 +45,11 @@ class Exposure(nn.Module):
         self.movie = self.param("movie", rows, (self.movie_rows, self.dim))
         self.bias = self.param("bias", nn.initializers.zeros, (self.movie_rows, 1))
 
-    def users(self, rated: BothWays, num_users: int) -> Float[Array, "users exposure"]:
+    def users(self, rated: BothWays, num_users: int) -> Float[Array, "users dim"]:
         """Users by the weighted links to the movies they have rated."""
-        return user_vectors(pool((self.rated,), rated, num_users), sum_of_squares(rated.forward, num_users))
+        return user_vectors(embedding_bag((self.rated,), rated, num_users), sum_of_squares(rated.forward, num_users))
 
-    def movies(self, num_rows: int) -> Float[Array, "movie_rows exposure"]:
+    def movies(self, num_rows: int) -> Float[Array, "movie_rows dim"]:
         """Movies in the order of rows, zero for those that train does not have."""
         vectors = jnp.concatenate([self.movie, self.bias], axis=1)
         return jnp.pad(vectors, ((0, num_rows - self.movie_rows), (0, 0)))
@@ -60,9 +60,7 @@ class Exposure(nn.Module):
         return users @ self.movies(self.movie_rows).T
 
 
-def user_vectors(
-    total: Float[Array, "users features"], squares: Float[Array, " users"]
-) -> Float[Array, "users exposure"]:
+def user_vectors(total: Float[Array, "users features"], squares: Float[Array, " users"]) -> Float[Array, "users dim"]:
     """Users from the weighted sums over what they have rated and the sums of the squared weights."""
     scaled = total * jax.lax.rsqrt(jnp.maximum(squares, SMALLEST_WEIGHT))[:, None]
     return jnp.pad(scaled, ((0, 0), (0, 1)), constant_values=1.0)

@@ -15,7 +15,7 @@ class Batch(NamedTuple):
 
     user_row: Int32[Any, "*steps batch"]
     movie_row: Int32[Any, "*steps batch"]
-    moment: Int32[Any, "*steps batch moments"]
+    time_features: Int32[Any, "*steps batch moments"]
     rating: Float32[Any, "*steps batch"]
     weight: Float32[Any, "*steps batch"]
     number: Int32[Any, "*steps batch"]
@@ -28,7 +28,7 @@ class Rows(NamedTuple):
     movie: Int32[Any, "*steps movies"]
 
 
-class UserBlocks(NamedTuple):
+class UserBatches(NamedTuple):
     """The train ratings by blocks of as many users each, for the error over the whole catalogue.
 
     On a mesh the ratings of each device's movies stand together, with rows counted from the first of them.
@@ -41,13 +41,13 @@ class UserBlocks(NamedTuple):
 
     user: Int32[Any, "*blocks entries"]
     movie_row: Int32[Any, "*blocks entries"]
-    hit: Float32[Any, "*blocks entries"]
-    turn: Int32[Any, "*blocks entries"] | None = None
+    label: Float32[Any, "*blocks entries"]
+    position: Int32[Any, "*blocks entries"] | None = None
     num_ratings: Int32[Any, "*blocks entries"] | None = None
-    links: "tuple[Links, Links] | None" = None
+    links: "tuple[PaddedLinks, PaddedLinks] | None" = None
 
 
-class Links(NamedTuple):
+class PaddedLinks(NamedTuple):
     """Links from owners to others, laid out in pieces of one length for `pooling.pool`, or stacked for many blocks.
 
     An owner with more links than a piece holds has several pieces, side by side; one without any has none. Owners rise.
@@ -57,13 +57,13 @@ class Links(NamedTuple):
     values: what the link says, once or more; 0 in filling.
     """
 
-    owner: Int32[Any, "*blocks pieces"]
-    other: Int32[Any, "*blocks length pieces"]
-    link: Int32[Any, "*blocks length pieces"]
-    values: tuple[Float32[Any, "*blocks length pieces"], ...]
+    owner: Int32[Any, "*blocks segments"]
+    other: Int32[Any, "*blocks length segments"]
+    link: Int32[Any, "*blocks length segments"]
+    values: tuple[Float32[Any, "*blocks length segments"], ...]
 
 
-class Known(NamedTuple):
+class Interactions(NamedTuple):
     """All that the towers see of users and movies besides their rows: train's ratings and content, from both sides.
 
     by_user, by_movie: the ratings. Their first two values are what a rating tells its user's tower and its movie's
@@ -72,17 +72,17 @@ class Known(NamedTuple):
         of the feature.
     user_count, movie_count: ratings of each row, of which the unknown one is the last.
     user_feature_count, movie_feature_count: ratings of the users or movies that have a feature.
-    moment_count: ratings of each feature of their times.
+    time_feature_count: ratings of each feature of their times.
     """
 
-    by_user: Links
-    by_movie: Links
-    user_features: Links
-    by_user_feature: Links
-    movie_features: Links
-    by_movie_feature: Links
+    by_user: PaddedLinks
+    by_movie: PaddedLinks
+    user_features: PaddedLinks
+    by_user_feature: PaddedLinks
+    movie_features: PaddedLinks
+    by_movie_feature: PaddedLinks
     user_count: Float32[Any, " user_rows"]
     movie_count: Float32[Any, " movie_rows"]
     user_feature_count: Float32[Any, " features"]
     movie_feature_count: Float32[Any, " features"]
-    moment_count: Float32[Any, " moments"]
+    time_feature_count: Float32[Any, " time_features"]

@@ -10,11 +10,11 @@ from movierec_jax.data.arrays import levels, stable_order
 from movierec_jax.data.schema import Bags, Ratings
 from movierec_jax.features.rating_time import recency_of
 from movierec_jax.model.grid import ONE_CELL, Grid
-from movierec_jax.model.inputs import Known, Links
+from movierec_jax.model.inputs import Interactions, PaddedLinks
 
 # Longer pieces leave more places empty, shorter ones more sums to bring to their owners. One takes about as long as so
 # many places.
-PIECE_LENGTHS = (4, 8, 16, 32, 64)
+SEGMENT_LENGTHS = (4, 8, 16, 32, 64)
 
 PLACES_PER_SUM = 9
 
@@ -22,22 +22,22 @@ PLACES_PER_SUM = 9
 ALIGNMENT = 64
 
 # Ratings of each feature of their times, where times do not count.
-NO_MOMENTS = np.zeros(0, np.float32)
+NO_TIME_FEATURES = np.zeros(0, np.float32)
 
 
-def known_of(
+def build_interactions(
     train: Ratings,
     num_users: int,
     num_movies: int,
     user_content: Bags,
     movie_content: Bags,
-    moment_count: Float32[np.ndarray, " moments"] = NO_MOMENTS,
+    time_feature_count: Float32[np.ndarray, " time_features"] = NO_TIME_FEATURES,
     *,
     told: Ratings | None = None,
     has_ratings: bool = True,
     is_recent_most: bool = False,
     grid: Grid = ONE_CELL,
-) -> Known:
+) -> Interactions:
     """What is known of the rows of users and movies, `num_users` and `num_movies` of them and the unknown ones.
 
     A rating tells its user's tower by how much it lies above the movie's mean, and its movie's tower by how much above
@@ -60,7 +60,7 @@ def known_of(
     )
     user_features, by_user_feature = content_links(user_content, user_rows, grid.num_cells)
     movie_features, by_movie_feature = content_links(movie_content, movie_rows, grid.num_cells)
-    return Known(
+    return Interactions(
         by_user=links[0],
         by_movie=links[1],
         user_features=user_features,
@@ -71,7 +71,7 @@ def known_of(
         movie_count=movie_count,
         user_feature_count=feature_count(user_content, user_count),
         movie_feature_count=feature_count(movie_content, movie_count),
-        moment_count=moment_count,
+        time_feature_count=time_feature_count,
     )
 
 
@@ -83,12 +83,12 @@ def rating_links(
     is_recent_most: bool,
     ranges: tuple[int, int],
     grid: Grid,
-) -> tuple[Links, Links]:
+) -> tuple[PaddedLinks, PaddedLinks]:
     """The ratings from users to movies, and from movies to users; ranges: rows of each in a cell of the grid."""
     level_of_movie = levels(train.movie_row, train.rating, num_movies)
     level_of_user = levels(train.user_row, train.rating, num_users)
     ratings = train if told is None or not len(told) else one_after_other(train, told)
-    to_user = told_of_user(level_of_movie, ratings.movie_row, ratings.rating)
+    to_user = user_values(level_of_movie, ratings.movie_row, ratings.rating)
     to_movie = ratings.rating - level_of_user[ratings.user_row].astype(np.float32)
     counts = [recency_of(ratings.user_row, ratings.timestamp)] if is_recent_most else []
     cell = grid.cell(ratings.user_row, ratings.movie_row, ranges)
@@ -105,7 +105,7 @@ def one_after_other(first: Ratings, second: Ratings) -> Ratings:
     return Ratings(**columns)
 
 
-def content_links(content: Bags, num_rows: int, num_ranges: int) -> tuple[Links, Links]:
+def content_links(content: Bags, num_rows: int, num_ranges: int) -> tuple[PaddedLinks, PaddedLinks]:
     """Content from rows to features, and from features to rows, of equal ranges of rows apart."""
     rows_of_range = np.int32(num_rows // num_ranges)
     cell, row = content.row // rows_of_range, content.row % rows_of_range
@@ -115,7 +115,7 @@ def content_links(content: Bags, num_rows: int, num_ranges: int) -> tuple[Links,
     )
 
 
-def no_links() -> tuple[Links, Links]:
+def no_links() -> tuple[PaddedLinks, PaddedLinks]:
     """The same of no rating."""
     nobody, nothing = np.zeros(0, np.int32), np.zeros(0, np.float32)
     return lay_out(nobody, nobody, nothing, nothing), lay_out(nobody, nobody, nothing, nothing)
@@ -127,15 +127,15 @@ def new_users(
     movie_row: Int32[np.ndarray, " ratings"],
     rating: Float32[np.ndarray, " ratings"],
     counts: Float32[np.ndarray, " ratings"],
-) -> Links:
+) -> PaddedLinks:
     """What is seen of users who are not in train: what their ratings tell, and how much each counts in their exposure.
 
     level: of each movie, as `levels` has it; `place` numbers the users.
     """
-    return lay_out(place, movie_row, told_of_user(level, movie_row, rating), counts)
+    return lay_out(place, movie_row, user_values(level, movie_row, rating), counts)
 
 
-def told_of_user(
+def user_values(
     level: Float64[np.ndarray, " movies"],
     movie_row: Int32[np.ndarray, " ratings"],
     rating: Float32[np.ndarray, " ratings"],
@@ -154,20 +154,20 @@ def lay_out(
     other: Int32[np.ndarray, " links"],
     *values: np.ndarray,
     length: int | None = None,
-) -> Links:
+) -> PaddedLinks:
     """Links in pieces, by owner and within an owner in the given order; of the length that suits them unless given."""
     order = stable_order(owner)
-    length = length or piece_length(owner)
-    place, owner_of_piece = places(owner[order], length)
+    length = length or segment_length(owner)
+    place, owner_of_segment = places(owner[order], length)
 
     def scatter(values, filling, dtype):
-        laid_out = aligned(length * len(owner_of_piece), dtype)
+        laid_out = aligned(length * len(owner_of_segment), dtype)
         laid_out[:] = filling
         laid_out[place] = values[order]
-        return laid_out.reshape(length, len(owner_of_piece))
+        return laid_out.reshape(length, len(owner_of_segment))
 
-    return Links(
-        owner=owner_of_piece,
+    return PaddedLinks(
+        owner=owner_of_segment,
         other=scatter(other, 0, np.int32),
         link=scatter(np.arange(len(owner), dtype=np.int32), -1, np.int32),
         values=tuple(scatter(value, 0, np.float32) for value in values),
@@ -180,11 +180,11 @@ def lay_out_cells(
     owner: Int32[np.ndarray, " links"],
     other: Int32[np.ndarray, " links"],
     *values: np.ndarray,
-) -> Links:
+) -> PaddedLinks:
     """The same with the links of each cell apart: its pieces stand side by side, as many as of any other cell."""
     if num_cells == 1:
         return lay_out(owner, other, *values)
-    length = piece_length(owner + cell.astype(np.int32) * (owner.max(initial=0) + 1))
+    length = segment_length(owner + cell.astype(np.int32) * (owner.max(initial=0) + 1))
     places_of = [np.flatnonzero(cell == number) for number in range(num_cells)]
     cells = []
     for place in places_of:
@@ -194,27 +194,27 @@ def lay_out_cells(
     return joined(filled_up_alike(cells), functools.partial(np.concatenate, axis=-1))
 
 
-def joined(parts: list[Links], join: Callable[[list[np.ndarray]], np.ndarray]) -> Links:
+def joined(parts: list[PaddedLinks], join: Callable[[list[np.ndarray]], np.ndarray]) -> PaddedLinks:
     """Links of as many pieces each as one, each of their arrays by a function of those of the parts."""
     values = zip(*(links.values for links in parts), strict=True)
     owner, other, link = (join([links[place] for links in parts]) for place in range(3))
-    return Links(owner, other, link, tuple(join(list(value)) for value in values))
+    return PaddedLinks(owner, other, link, tuple(join(list(value)) for value in values))
 
 
-def filled_up_alike(parts: list[Links]) -> list[Links]:
+def filled_up_alike(parts: list[PaddedLinks]) -> list[PaddedLinks]:
     """The same links, each filled up to the pieces of the largest."""
-    num_pieces = max(len(links.owner) for links in parts)
-    return [with_pieces(links, num_pieces) for links in parts]
+    num_segments = max(len(links.owner) for links in parts)
+    return [with_segments(links, num_segments) for links in parts]
 
 
-def with_pieces(links: Links, num_pieces: int) -> Links:
+def with_segments(links: PaddedLinks, num_segments: int) -> PaddedLinks:
     """The same links, filled up to so many pieces. An owner above all others marks filling."""
 
     def filled(array: np.ndarray, filling: int) -> np.ndarray:
-        width = [(0, 0)] * (array.ndim - 1) + [(0, num_pieces - array.shape[-1])]
+        width = [(0, 0)] * (array.ndim - 1) + [(0, num_segments - array.shape[-1])]
         return np.pad(array, width, constant_values=filling)
 
-    return Links(
+    return PaddedLinks(
         owner=filled(links.owner, np.iinfo(np.int32).max),
         other=filled(links.other, 0),
         link=filled(links.link, -1),
@@ -222,15 +222,15 @@ def with_pieces(links: Links, num_pieces: int) -> Links:
     )
 
 
-def piece_length(owner: Int32[np.ndarray, " links"]) -> int:
+def segment_length(owner: Int32[np.ndarray, " links"]) -> int:
     """The length of pieces whose sums for these owners take the least time."""
     links = np.bincount(owner)
     return fastest_length(lambda length: int(np.sum(-(-links // length))))
 
 
-def fastest_length(num_pieces: Callable[[int], int]) -> int:
+def fastest_length(num_segments: Callable[[int], int]) -> int:
     """The length of pieces that takes the least time, by how many there would be of each length."""
-    return min(PIECE_LENGTHS, key=lambda length: num_pieces(length) * (length + PLACES_PER_SUM))
+    return min(SEGMENT_LENGTHS, key=lambda length: num_segments(length) * (length + PLACES_PER_SUM))
 
 
 def aligned(length: int, dtype) -> np.ndarray:
@@ -243,18 +243,18 @@ def aligned(length: int, dtype) -> np.ndarray:
 
 def places(
     owner: Int32[np.ndarray, " links"], length: int
-) -> tuple[Int[np.ndarray, " links"], Int32[np.ndarray, " pieces"]]:
+) -> tuple[Int[np.ndarray, " links"], Int32[np.ndarray, " segments"]]:
     """For links whose owners rise: each link's place in the flattened `[length, pieces]`, and each piece's owner."""
     owners, start, links = np.unique(owner, return_index=True, return_counts=True)
-    pieces = -(-links // length)
-    first_piece = np.cumsum(pieces) - pieces
+    segments = -(-links // length)
+    first_segment = np.cumsum(segments) - segments
     # In place, and in the smallest numbers: of many ratings each array takes much of the memory.
-    number = np.min_scalar_type(-1 - length * pieces.sum())
+    number = np.min_scalar_type(-1 - length * segments.sum())
     within = np.arange(len(owner), dtype=number)
     within -= np.repeat(start.astype(number), links)
     place = within // number.type(length)
-    place += np.repeat(first_piece.astype(number), links)
+    place += np.repeat(first_segment.astype(number), links)
     within %= number.type(length)
-    within *= number.type(pieces.sum())
+    within *= number.type(segments.sum())
     place += within
-    return place, np.repeat(owners, pieces).astype(np.int32)
+    return place, np.repeat(owners, segments).astype(np.int32)

@@ -10,7 +10,7 @@ that share the range, and leaves each device with its own rows again:
 So no rating ever moves, nor do the rows of users where the mesh is all `data`, and everything else of a step is row by
 row. Two kinds of sums need no cells and gather nothing: content is added up where the rows that have it are, and
 exposure is told where the rows of movies are, for which each device has the ratings of its own movies once more, by
-blocks of users (`block_cells`). A mesh of one device has no cells: there None stands for it.
+blocks of users (`user_batch_cells`). A mesh of one device has no cells: there None stands for it.
 """
 
 import functools
@@ -26,7 +26,7 @@ from jax.sharding import PartitionSpec as P
 
 from movierec_jax.errors import InputError
 from movierec_jax.model.grid import ONE_CELL, Grid
-from movierec_jax.model.inputs import Known, UserBlocks
+from movierec_jax.model.inputs import Interactions, UserBatches
 
 # Axes of the mesh: ranges of users lie along the first, of movies along the second.
 USERS, MOVIES = AXES = ("data", "model")
@@ -139,7 +139,7 @@ class Cells(NamedTuple):
 
 
 class LinkCells(NamedTuple):
-    """Where the links of `Known` lie, in their order there; None on one device."""
+    """Where the links of `Interactions` lie, in their order there; None on one device."""
 
     by_user: Cells | None = None
     by_movie: Cells | None = None
@@ -159,8 +159,8 @@ def link_cells(mesh: Mesh | None) -> LinkCells:
     return LinkCells(*(Cells(mesh, owner, other) for owner, other in ratings + content))
 
 
-def block_cells(mesh: Mesh | None) -> tuple[Cells | None, Cells | None]:
-    """Where the links of `UserBlocks` lie, from users to movies and back: with the movies, as those of content do."""
+def user_batch_cells(mesh: Mesh | None) -> tuple[Cells | None, Cells | None]:
+    """Where the links of `UserBatches` lie, from users to movies and back: with the movies, as those of content do."""
     cells = link_cells(mesh)
     return cells.by_movie_feature, cells.movie_features
 
@@ -182,18 +182,18 @@ def placed(state: Any, mesh: Mesh | None) -> Any:
     return state if mesh is None else jax.lax.with_sharding_constraint(state, state_shardings(state, mesh))
 
 
-def known_shardings(known: Known, mesh: Mesh) -> Known:
+def interactions_shardings(interactions: Interactions, mesh: Mesh) -> Interactions:
     """The sharding of all that the towers see."""
     cells: Any = link_cells(mesh)
-    specs: list[Any] = [cell.specs(part) for cell, part in zip(cells, known[: len(cells)], strict=True)]
+    specs: list[Any] = [cell.specs(part) for cell, part in zip(cells, interactions[: len(cells)], strict=True)]
     specs += [rows_over(USERS), rows_over(MOVIES), P(), P(), P()]
-    return jax.tree.map(functools.partial(NamedSharding, mesh), Known(*specs))
+    return jax.tree.map(functools.partial(NamedSharding, mesh), Interactions(*specs))
 
 
-def blocks_shardings(blocks: UserBlocks, mesh: Mesh) -> UserBlocks:
+def user_batches_shardings(user_batches: UserBatches, mesh: Mesh) -> UserBatches:
     """The sharding of the blocks of users."""
-    cells: Any = block_cells(mesh)[0]
-    return jax.tree.map(functools.partial(NamedSharding, mesh), cells.specs(blocks))
+    cells: Any = user_batch_cells(mesh)[0]
+    return jax.tree.map(functools.partial(NamedSharding, mesh), cells.specs(user_batches))
 
 
 def steps_shardings(steps: Any, mesh: Mesh) -> Any:

@@ -5,7 +5,7 @@
     movie row, users who rated and how, features -> movie tower -> Encoded ─┘
 
     stars = mean + user bias + movie bias + <user factors, movie factors> + dense(user hidden + movie hidden)
-    exposure = <user exposure, movie exposure>
+    implicit-feedback score = <user vector, movie vector> + movie bias
 
 A tower adds up the embedding of its row, its content, which is the sum of value x row over its features, and its
 history, which is the sum over its n ratings of
@@ -20,8 +20,8 @@ side by side; that layer is a sum of a user part and a movie part, so each tower
 movie and the head only adds them. The head broadcasts: `[batch]` with `[batch]` gives pairs `[batch]`, and `[users, 1]`
 with `[1, movies]` gives every combination `[users, movies]`.
 
-Exposure is whether the user comes to rate the movie at all (`exposure.py`). It has tables of its own: what brings
-people to a movie is not what makes them like it.
+The implicit-feedback score says whether the user comes to rate the movie at all (`implicit_feedback.py`). It has
+tables of its own: what brings people to a movie is not what makes them like it.
 """
 
 import dataclasses
@@ -37,10 +37,10 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int32
 
 from movierec_jax.config import ModelConfig
-from movierec_jax.model.embedding_bag import BothWays, Weighted, num_links, pool
+from movierec_jax.model.embedding_bag import BothWays, Weighted, embedding_bag, num_links
 from movierec_jax.model.history import Seen, seen
-from movierec_jax.model.implicit_feedback import Exposure
-from movierec_jax.model.inputs import Known, Links
+from movierec_jax.model.implicit_feedback import ImplicitFeedback
+from movierec_jax.model.inputs import Interactions, PaddedLinks
 from movierec_jax.model.sharding import held, with_filling
 
 # Parameters of all members of an ensemble, stacked along a first axis.
@@ -62,13 +62,13 @@ class Encoded:
     """What a tower says of users or movies: all that the head needs of them.
 
     hidden: the part of the first dense layer; of no width where there are no dense layers, or before it is worked out.
-    exposure: of no width where it is not asked for.
+    implicit_feedback: of no width where it is not asked for.
     """
 
     bias: Float[Array, "*n"]
     factors: Float[Array, "*n features"]
     hidden: Float[Array, "*n hidden"]
-    exposure: Float[Array, "*n exposure"]
+    implicit_feedback: Float[Array, "*n dim"]
 
     def __getitem__(self, index) -> "Encoded":
         """The same of a part, or with new axes: `users[:, None]` for broadcasting."""
@@ -88,7 +88,7 @@ class Tower(nn.Module):
     num_others: int
     table_rows: tuple[int, int]
     num_features: int
-    num_moments: int
+    num_time_features: int
     has_history: bool
     config: ModelConfig
 
@@ -105,17 +105,17 @@ class Tower(nn.Module):
             self.implicit = self.param("implicit", other, (other_rows, width))
         if self.num_features:
             self.features = self.param("features", small_normal, (self.num_features, width))
-        if self.num_moments:
-            self.moments = self.param("moments", small_normal, (self.num_moments, width))
+        if self.num_time_features:
+            self.time_features = self.param("time_features", small_normal, (self.num_time_features, width))
 
     def __call__(self, seen: Seen, own: Float[Array, "owners width"] | None = None) -> Encoded:
         """Owners in the order of rows; or any others, whose row and content are given as `of_rows` gives them."""
         vector = self.of_rows(seen) if own is None else own
         if self.has_history:
-            history = pool((self.explicit, self.implicit), seen.ratings, len(vector))
+            history = embedding_bag((self.explicit, self.implicit), seen.ratings, len(vector))
             vector = vector + history * history_scale(seen.num_ratings, history.shape[1])
         factors, nothing = vector[:, :-1], vector[:, :0]
-        return Encoded(bias=vector[:, -1], factors=factors, hidden=nothing, exposure=nothing)
+        return Encoded(bias=vector[:, -1], factors=factors, hidden=nothing, implicit_feedback=nothing)
 
     def of_rows(self, seen: Seen) -> Float[Array, "owners width"]:
         """What is known of owners besides their ratings, in the order of rows: the embedding, the bias, the content."""
@@ -123,12 +123,12 @@ class Tower(nn.Module):
         table = jnp.concatenate([self.embedding, self.bias], axis=1)
         vector = jnp.pad(table, ((0, num_owners - len(table)), (0, 0))) * seen.has_row[:, None]
         if self.num_features:
-            vector = vector + pool((self.features,), seen.content, num_owners)
+            vector = vector + embedding_bag((self.features,), seen.content, num_owners)
         return vector
 
-    def at(self, encoded: Encoded, moment: Int32[Array, "*n moments"]) -> Encoded:
-        """The same ones at moments of theirs; rows from `num_moments` on change nothing. Dense layers know no time."""
-        shift = jnp.sum(self.moments.at[moment].get(mode="fill", fill_value=0), axis=-2)
+    def at(self, encoded: Encoded, time_features: Int32[Array, "*n time_features"]) -> Encoded:
+        """The same ones at moments of theirs; rows from `num_time_features` on change nothing. Dense layers know no time."""
+        shift = jnp.sum(self.time_features.at[time_features].get(mode="fill", fill_value=0), axis=-2)
         return dataclasses.replace(
             encoded, bias=encoded.bias + shift[..., -1], factors=encoded.factors + shift[..., :-1]
         )
@@ -175,7 +175,7 @@ class TwoTowers(nn.Module):
     """Users and movies encoded, and the stars of those that are put together.
 
     num_users, num_movies: those of train.
-    num_moments, num_shared_moments: features of the time of a rating, and how many of them, the first ones, tell of no
+    num_time_features, num_shared_time_features: features of the time of a rating, and how many of them, the first ones, tell of no
         single user: those the movie's vector also moves with.
     mesh: the devices that the arrays are spread over; None for one device.
     num_rows: of users and of movies known of on a mesh, filled up as `Grid.padded` says. So many have their tables; on
@@ -189,8 +189,8 @@ class TwoTowers(nn.Module):
     num_movie_features: int
     config: ModelConfig
     rating_mean: float = 0.0
-    num_moments: int = 0
-    num_shared_moments: int = 0
+    num_time_features: int = 0
+    num_shared_time_features: int = 0
     mesh: Mesh | None = None
     num_rows: tuple[int, int] | None = None
 
@@ -203,7 +203,7 @@ class TwoTowers(nn.Module):
         users, movies, history, rows = self.num_users, self.num_movies, self.config.history, self.table_rows
         features, moments = (
             (self.num_user_features, self.num_movie_features),
-            (self.num_moments, self.num_shared_moments),
+            (self.num_time_features, self.num_shared_time_features),
         )
         self.user_tower = Tower(users, movies, rows, features[0], moments[0], "user" in history, self.config)
         self.movie_tower = Tower(movies, users, rows[::-1], features[1], moments[1], "movie" in history, self.config)
@@ -212,7 +212,8 @@ class TwoTowers(nn.Module):
                 nn.Dense(self.config.hidden_dims[0], dtype=self.config.precision) for _ in range(2)
             )
         self.head = Head(self.rating_mean, self.config)
-        self.exposure = Exposure(movies, rows[1], self.config.exposure_dim)
+        # Initial values are a function of this name, so it stays as it was.
+        self.implicit_feedback = ImplicitFeedback(movies, rows[1], self.config.implicit_feedback_dim, name="exposure")
 
     def __call__(
         self,
@@ -220,15 +221,15 @@ class TwoTowers(nn.Module):
         movies: Seen,
         user_row: Int32[Array, " batch"],
         movie_row: Int32[Array, " batch"],
-        moment: Int32[Array, "batch moments"],
+        time_features: Int32[Array, "batch time_features"],
         *,
         is_training: bool = False,
     ) -> tuple[Float[Array, " batch"], Encoded, Encoded]:
         """Stars of each pair at a moment, with the encoded users and movies they come from."""
-        if self.is_initializing() and self.config.exposure_dim:
-            self.exposure.movies(self.table_rows[1])
+        if self.is_initializing() and self.config.implicit_feedback_dim:
+            self.implicit_feedback.movies(self.table_rows[1])
         user, movie = self.layered(*self.sides(users, movies))
-        return self.pairs(user[user_row], movie[movie_row], moment, is_training=is_training)
+        return self.pairs(user[user_row], movie[movie_row], time_features, is_training=is_training)
 
     def sides(self, users: Seen, movies: Seen) -> tuple[Encoded, Encoded]:
         """What the towers say of every user and every movie in the order of rows, those without ratings last."""
@@ -247,69 +248,76 @@ class TwoTowers(nn.Module):
         return dataclasses.replace(movie, hidden=self.movie_layer(movie.factors)) if self.config.hidden_dims else movie
 
     def pairs(
-        self, user: Encoded, movie: Encoded, moment: Int32[Array, "*pairs moments"], *, is_training: bool = False
+        self,
+        user: Encoded,
+        movie: Encoded,
+        time_features: Int32[Array, "*pairs time_features"],
+        *,
+        is_training: bool = False,
     ) -> tuple[Float[Array, "*pairs"], Encoded, Encoded]:
         """Stars of encoded users and movies at a moment, and what they are at that moment."""
-        user, movie = self.at(user, movie, moment)
+        user, movie = self.at(user, movie, time_features)
         return self.head(user, movie, is_training=is_training), user, movie
 
     def encode_users(self, users: Seen, rated: BothWays) -> Encoded:
         """Every user in the order of rows, those without ratings last; rated: what counts in their exposure."""
-        return self.exposed(self.layered_user(self.user_tower(users)), rated)
+        return self.with_implicit_feedback(self.layered_user(self.user_tower(users)), rated)
 
     def encode_movies(self, movies: Seen) -> Encoded:
         """Every movie in the order of rows, those without ratings last."""
         encoded = self.layered_movie(self.movie_tower(movies))
-        if not self.config.exposure_dim:
+        if not self.config.implicit_feedback_dim:
             return encoded
-        return dataclasses.replace(encoded, exposure=self.exposure.movies(len(encoded.bias)))
+        return dataclasses.replace(encoded, implicit_feedback=self.implicit_feedback.movies(len(encoded.bias)))
 
     def encode_histories(self, users: Seen, rated: BothWays, own: Float[Array, "users width"]) -> Encoded:
         """Any users, whose row and content are given as `own_of_users` gives them."""
-        return self.exposed(self.layered_user(self.user_tower(users, own)), rated)
+        return self.with_implicit_feedback(self.layered_user(self.user_tower(users, own)), rated)
 
     def own_of_users(self, users: Seen) -> Float[Array, "users width"]:
         """The row and the content of every user in the order of rows, without what they have rated."""
         return self.user_tower.of_rows(users)
 
-    def exposed(self, encoded: Encoded, rated: BothWays) -> Encoded:
+    def with_implicit_feedback(self, encoded: Encoded, rated: BothWays) -> Encoded:
         """The same users with their exposure."""
-        if not self.config.exposure_dim:
+        if not self.config.implicit_feedback_dim:
             return encoded
-        return dataclasses.replace(encoded, exposure=self.exposure.users(rated, len(encoded.bias)))
+        return dataclasses.replace(encoded, implicit_feedback=self.implicit_feedback.users(rated, len(encoded.bias)))
 
     def catalogue(self, rated: Float[Array, "users movies"]) -> Float[Array, "users movies"]:
-        """The exposure to every movie of users known by a table of what they have rated, as `Exposure` has it."""
-        return self.exposure.catalogue(rated)
+        """The exposure to every movie of users known by a table of what they have rated, as `ImplicitFeedback` has it."""
+        return self.implicit_feedback.catalogue(rated)
 
-    def exposed_sides(
+    def implicit_feedback_sides(
         self, rated: BothWays, num_users: int
-    ) -> tuple[Float[Array, "users exposure"], Float[Array, "movies exposure"]]:
+    ) -> tuple[Float[Array, "users dim"], Float[Array, "movies dim"]]:
         """The exposure of users known by what they have rated, and of every movie of train."""
-        return self.exposure.users(rated, num_users), self.exposure.movies(self.table_rows[1])
+        return self.implicit_feedback.users(rated, num_users), self.implicit_feedback.movies(self.table_rows[1])
 
-    def at(self, user: Encoded, movie: Encoded, moment: Int32[Array, "*pairs moments"]) -> tuple[Encoded, Encoded]:
+    def at(
+        self, user: Encoded, movie: Encoded, time_features: Int32[Array, "*pairs time_features"]
+    ) -> tuple[Encoded, Encoded]:
         """Each user and movie as they are at a moment."""
-        if not self.num_moments:
+        if not self.num_time_features:
             return user, movie
-        return self.user_tower.at(user, moment), self.movie_tower.at(movie, moment)
+        return self.user_tower.at(user, time_features), self.movie_tower.at(movie, time_features)
 
     def stars(
-        self, user: Encoded, movie: Encoded, moment: Int32[Array, "*pairs moments"] | None = None
+        self, user: Encoded, movie: Encoded, time_features: Int32[Array, "*pairs time_features"] | None = None
     ) -> Float[Array, "*pairs"]:
         """Stars of encoded users and movies, of shapes that broadcast; those of an average moment without one."""
-        return self.head(user, movie) if moment is None else self.pairs(user, movie, moment)[0]
+        return self.head(user, movie) if time_features is None else self.pairs(user, movie, time_features)[0]
 
 
 @functools.partial(jax.jit, static_argnames="model")
-def encode(params: Members, known: Known, *, model: TwoTowers) -> tuple[Encoded, Encoded]:
+def encode(params: Members, interactions: Interactions, *, model: TwoTowers) -> tuple[Encoded, Encoded]:
     """All users and all movies with their whole histories, as each member sees them: `[members, rows, ...]`.
 
     On a mesh each device has all of them.
     """
-    users, movies = seen(known, known.by_user.link >= 0, known.by_movie.link >= 0, model.mesh)
-    in_exposure = dataclasses.replace(users.ratings.forward, weights=known.by_user.values[2:] or (None,))
-    rated = BothWays(in_exposure, in_exposure)  # No gradient is asked for.
+    users, movies = seen(interactions, interactions.by_user.link >= 0, interactions.by_movie.link >= 0, model.mesh)
+    weighted = dataclasses.replace(users.ratings.forward, weights=interactions.by_user.values[2:] or (None,))
+    rated = BothWays(weighted, weighted)  # No gradient is asked for.
     encoded = (
         jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params),
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
@@ -318,16 +326,18 @@ def encode(params: Members, known: Known, *, model: TwoTowers) -> tuple[Encoded,
 
 
 @functools.partial(jax.jit, static_argnames="model")
-def own_of_users(params: Members, known: Known, *, model: TwoTowers) -> Float[Array, "members user_rows width"]:
+def own_of_users(
+    params: Members, interactions: Interactions, *, model: TwoTowers
+) -> Float[Array, "members user_rows width"]:
     """What each member knows of all users besides what they have rated, for `encode_histories`."""
-    users, _ = seen(known, known.by_user.link >= 0, known.by_movie.link >= 0, model.mesh)
+    users, _ = seen(interactions, interactions.by_user.link >= 0, interactions.by_movie.link >= 0, model.mesh)
     own = jax.vmap(lambda member: model.apply({"params": member}, users, method="own_of_users"))(params)
     return held(own, model.mesh, P())
 
 
 @functools.partial(jax.jit, static_argnames="model")
 def encode_histories(
-    params: Members, own: Float[Array, "members users width"], links: Links, *, model: TwoTowers
+    params: Members, own: Float[Array, "members users width"], links: PaddedLinks, *, model: TwoTowers
 ) -> Encoded:
     """Users from their ratings, train's or others, of movies that train has: `[members, users, ...]`.
 
@@ -342,8 +352,8 @@ def encode_histories(
         content=BothWays(nothing, nothing),
         has_row=jnp.ones(num_users),
     )
-    in_exposure = Weighted(links.owner, links.other, links.values[1:])
-    rated = BothWays(in_exposure, in_exposure)
+    weighted = Weighted(links.owner, links.other, links.values[1:])
+    rated = BothWays(weighted, weighted)
 
     def of_member(params, own):
         return model.apply({"params": params}, users, rated, own, method="encode_histories")
@@ -351,38 +361,38 @@ def encode_histories(
     return jax.vmap(of_member)(params, own)
 
 
-def member_stars(
+def member_ratings(
     params: Members,
     users: Encoded,
     movies: Encoded,
-    moment: Int32[Array, "*pairs moments"] | None = None,
+    time_features: Int32[Array, "*pairs time_features"] | None = None,
     *,
     model: TwoTowers,
 ) -> Float[Array, "members *pairs"]:
     """What each member says of encoded users and movies, of shapes that broadcast, at their moments if given."""
 
     def of_member(params, user, movie):
-        return model.apply({"params": params}, user, movie, moment, method="stars")
+        return model.apply({"params": params}, user, movie, time_features, method="stars")
 
     return jax.vmap(of_member)(params, users, movies)
 
 
-def mean_stars(
+def mean_rating(
     params: Members,
     users: Encoded,
     movies: Encoded,
-    moment: Int32[Array, "*pairs moments"] | None = None,
+    time_features: Int32[Array, "*pairs time_features"] | None = None,
     *,
     model: TwoTowers,
 ) -> Float[Array, "*pairs"]:
-    """The mean over the members of what they say, as `member_stars` has it."""
-    return jnp.mean(member_stars(params, users, movies, moment, model=model), axis=0)
+    """The mean over the members of what they say, as `member_ratings` has it."""
+    return jnp.mean(member_ratings(params, users, movies, time_features, model=model), axis=0)
 
 
-def mean_exposure(users: Encoded, movies: Encoded) -> Float[Array, "users movies"]:
+def mean_implicit_score(users: Encoded, movies: Encoded) -> Float[Array, "users movies"]:
     """The mean over the members of how much each encoded user is exposed to each encoded movie."""
     # One product with the members' vectors end to end is their sum.
-    user, movie = (jnp.concatenate(list(side.exposure), axis=1) for side in (users, movies))
+    user, movie = (jnp.concatenate(list(side.implicit_feedback), axis=1) for side in (users, movies))
     return user @ movie.T / len(users.bias)
 
 

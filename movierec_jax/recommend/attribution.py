@@ -23,16 +23,16 @@ def history_parts(
     value: what the rating of each tells the user's tower; counts: how much it counts in the user's exposure. Means over
     the members; 0 where the model has no such part.
     """
-    exposure = stars = np.zeros((movies.bias.shape[1], len(rated_row)), np.float32)
+    implicit_score = stars = np.zeros((movies.bias.shape[1], len(rated_row)), np.float32)
     if "exposure" in params:
         rows = counts[:, None] * params["exposure"]["rated"][:, rated_row]
-        exposure = mean_product(np.asarray(movies.exposure)[..., :-1], rows / np.linalg.norm(counts))
+        implicit_score = mean_product(np.asarray(movies.implicit_feedback)[..., :-1], rows / np.linalg.norm(counts))
     tower = params["user_tower"]
     if "explicit" in tower:
         rows = value[:, None] * tower["explicit"][:, rated_row] + tower["implicit"][:, rated_row]
         rows = rows * np.asarray(history_scale(jnp.array([len(rated_row)], jnp.float32), rows.shape[-1]))
         stars = mean_product(np.asarray(movies.factors), rows[..., :-1]) + rows[..., -1].mean(axis=0)
-    return exposure, stars
+    return implicit_score, stars
 
 
 def mean_product(

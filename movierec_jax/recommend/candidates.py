@@ -12,20 +12,20 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32
 
-from movierec_jax.model.two_tower import Encoded, Members, TwoTowers, mean_exposure, mean_stars
+from movierec_jax.model.two_tower import Encoded, Members, TwoTowers, mean_implicit_score, mean_rating
 from movierec_jax.recommend.partial_sort import best_of_users
 from movierec_jax.recommend.top_k import Order, TopK, head_of
 
 # Movies of each user that are looked at closely. Of the bundled data's users 99.7% have their best 10 settled by them.
-LIKELY = 512
+CANDIDATES = 512
 
 
 def settles(order: Order, k: int) -> bool:
     """Whether a close look may settle lists of k movies in this order."""
-    return order.by != "stars" and 2 * k <= LIKELY
+    return order.by != "stars" and 2 * k <= CANDIDATES
 
 
-def likely_top_k(
+def candidate_top_k(
     model: TwoTowers,
     order: Order,
     params: Members,
@@ -40,41 +40,41 @@ def likely_top_k(
     users, movies: encoded. seen: rows that each list may not hold; listed: rows that it may, rising, None for all.
     """
     num_movies = model.num_movies
-    exposure = np.asarray(exposure_block(users, movies))[:, :num_movies]
-    num_likely = min(LIKELY, num_movies)
-    likely = best_of_users(exposure, seen, num_likely, listed)
-    row = np.zeros((len(exposure), num_likely), np.int32)
+    implicit_score = np.asarray(implicit_score_block(users, movies))[:, :num_movies]
+    num_candidates = min(CANDIDATES, num_movies)
+    likely = best_of_users(implicit_score, seen, num_candidates, listed)
+    row = np.zeros((len(implicit_score), num_candidates), np.int32)
     row[: len(likely)] = np.minimum(likely, num_movies - 1)
-    of_likely = np.take_along_axis(exposure, row, axis=1)
+    of_candidates = np.take_along_axis(implicit_score, row, axis=1)
     score, stars = (
         np.asarray(table)[: len(likely)]
-        for table in score_likely(params, users, movies, row, of_likely, model=model, order=order)
+        for table in score_candidates(params, users, movies, row, of_candidates, model=model, order=order)
     )
     score = np.where(likely < num_movies, score, np.float32(-np.inf))
     # Equal scores by row, as in all lists.
     best = np.lexsort((likely, -score), axis=1)[:, :k]
     top = TopK(*(np.take_along_axis(table, best, axis=1) for table in (likely, score, stars)))
-    is_whole = (likely == num_movies).any(axis=1) | (num_likely == num_movies)
-    return top, is_whole | (top.score[:, -1] > of_likely[: len(likely), -1])
+    is_whole = (likely == num_movies).any(axis=1) | (num_candidates == num_movies)
+    return top, is_whole | (top.score[:, -1] > of_candidates[: len(likely), -1])
 
 
 @jax.jit
-def exposure_block(users: Encoded, movies: Encoded) -> Float[Array, "users movie_rows"]:
+def implicit_score_block(users: Encoded, movies: Encoded) -> Float[Array, "users movie_rows"]:
     """The exposure of each user to each movie."""
-    return mean_exposure(users, movies)
+    return mean_implicit_score(users, movies)
 
 
 @functools.partial(jax.jit, static_argnames=("model", "order"))
-def score_likely(
+def score_candidates(
     params: Members,
     users: Encoded,
     movies: Encoded,
     movie_row: Int32[Array, "users likely"],
-    exposure: Float[Array, "users likely"],
+    implicit_score: Float[Array, "users likely"],
     *,
     model: TwoTowers,
     order: Order,
 ) -> tuple[Float[Array, "users likely"], Float[Array, "users likely"]]:
     """The scores and the stars of some movies of each user."""
-    stars = mean_stars(head_of(params), users[:, :, None], movies[:, movie_row], model=model)
-    return order.score(exposure, stars), stars
+    stars = mean_rating(head_of(params), users[:, :, None], movies[:, movie_row], model=model)
+    return order.score(implicit_score, stars), stars

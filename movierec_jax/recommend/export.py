@@ -22,9 +22,16 @@ from movierec_jax.data.files import whole_folder, write_json
 from movierec_jax.data.schema import MOVIE_ID, RATING, TITLE, YEAR
 from movierec_jax.data.storage import is_url, names_in
 from movierec_jax.errors import InputError
-from movierec_jax.model.inputs import Links
+from movierec_jax.model.inputs import PaddedLinks
 from movierec_jax.model.interactions import one_after_other
-from movierec_jax.model.two_tower import Encoded, TwoTowers, encode_histories, mean_exposure, mean_stars, own_of_users
+from movierec_jax.model.two_tower import (
+    Encoded,
+    TwoTowers,
+    encode_histories,
+    mean_implicit_score,
+    mean_rating,
+    own_of_users,
+)
 from movierec_jax.packages import version
 from movierec_jax.recommend import export_loader
 from movierec_jax.recommend.export_loader import ABOUT, FILES, IDS, LOADER, PROGRAM, TABLES, USERS
@@ -96,13 +103,13 @@ def users_of(recommender: Recommender) -> dict[str, np.ndarray]:
     place, movie_row = places_and_rows(run, users, run.parts.seen())
     known = one_after_other(run.train, run.told)
     weight = np.zeros(len(place), np.float32)
-    weight[np.r_[: len(run.train), len(weight) - len(run.told) : len(weight)]] = recommender.counts_in_exposure(
+    weight[np.r_[: len(run.train), len(weight) - len(run.told) : len(weight)]] = recommender.implicit_feedback_weights(
         known.user_row, known.timestamp
     )
     rating = np.concatenate([part[RATING].to_numpy(np.float32) for part in run.parts.seen()])
     wanted = np.flatnonzero(movie_row < len(run.movies))
     wanted = wanted[stable_order(place[wanted])]
-    own = own_of_users(recommender.params, run.known, model=run.model)
+    own = own_of_users(recommender.params, run.interactions, model=run.model)
     return {
         "own": np.asarray(own).swapaxes(0, 1)[run.users.rows(users)],
         "start": np.concatenate([[0], np.cumsum(np.bincount(place[wanted], minlength=len(users)))]),
@@ -170,8 +177,10 @@ def parts_of(tables: Mapping[str, Array], shapes: Any, model: TwoTowers) -> tupl
         lambda path, leaf: tables[name_of(path)] if name_of(path) in tables else jnp.zeros(leaf.shape, leaf.dtype),
         shapes,
     )
-    bias, factors, hidden, exposure = (tables[f"movies/{name}"] for name in ("bias", "factors", "hidden", "exposure"))
-    return params, Encoded(bias, factors, hidden.astype(model.config.precision), exposure)
+    bias, factors, hidden, implicit_score = (
+        tables[f"movies/{name}"] for name in ("bias", "factors", "hidden", "implicit_feedback")
+    )
+    return params, Encoded(bias, factors, hidden.astype(model.config.precision), implicit_score)
 
 
 def best_of_users(
@@ -193,16 +202,16 @@ def best_of_users(
     def of_user(user):
         own, movie_row, rating, weight, is_left_out = user
         # A piece for each rating: none waits for another.
-        links = Links(
+        links = PaddedLinks(
             owner=jnp.zeros_like(movie_row),
             other=movie_row[None],
             link=jnp.where(weight > 0, 0, -1)[None],
             values=((rating - level[movie_row])[None], weight[None]),
         )
         encoded = encode_histories(params, own[:, None], links, model=model)
-        stars = mean_stars(params, encoded, movies, model=model)
-        exposure = jnp.zeros_like(stars) if order.by == "stars" else mean_exposure(encoded, movies)[0]
-        score, best = jax.lax.top_k(jnp.where(is_left_out, -jnp.inf, order.score(exposure, stars)), k)
+        stars = mean_rating(params, encoded, movies, model=model)
+        implicit_score = jnp.zeros_like(stars) if order.by == "stars" else mean_implicit_score(encoded, movies)[0]
+        score, best = jax.lax.top_k(jnp.where(is_left_out, -jnp.inf, order.score(implicit_score, stars)), k)
         return best, score, stars[best]
 
     return jax.lax.map(of_user, (own, movie_row, rating, weight, is_left_out))

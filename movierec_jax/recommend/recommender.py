@@ -21,11 +21,11 @@ from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.features.rating_time import recency_of
 from movierec_jax.features.reviews import BLAMED, PRAISED
-from movierec_jax.model.interactions import new_users, told_of_user
+from movierec_jax.model.interactions import new_users, user_values
 from movierec_jax.model.sharding import new_mesh
 from movierec_jax.model.two_tower import Encoded, Members, encode, encode_histories
 from movierec_jax.recommend.attribution import content_part, history_parts
-from movierec_jax.recommend.top_k import Order, Rated, directions, order_of, predict_stars, top_k_blocks
+from movierec_jax.recommend.top_k import Order, Rated, directions, order_of, predict_ratings, top_k_blocks
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.run import Run, places_and_rows
 from movierec_jax.runs.workdir import load_run
@@ -57,7 +57,7 @@ class Recommender:
     @property
     def order(self) -> Order:
         """What lists are ordered by."""
-        return order_of(self.run.recipe)
+        return order_of(self.run.setup)
 
     @property
     def num_members(self) -> int:
@@ -205,7 +205,7 @@ class Recommender:
 
         As `select_movies`; genres and aspects have to be among those that there are, and no movie may be left.
         """
-        is_listed = self.run.known.movie_count[: len(self.run.movies)] >= min_ratings
+        is_listed = self.run.interactions.movie_count[: len(self.run.movies)] >= min_ratings
         if genres:
             is_listed &= self.run.genres[list(genres)].any(axis=1).to_numpy()
         if praised:
@@ -247,7 +247,7 @@ class Recommender:
         """What speaks for each movie to a user, most first: up to k of the user's, and up to k of its own features.
 
         Columns `movie_id`, `source` ("rated"; "text" for a movie that a text of the user's own stands for; "content"),
-        `reason` (the id of a movie, or the name of a feature), `exposure` and `stars`: what it adds to the two that the
+        `reason` (the id of a movie, or the name of a feature), `implicit_score` and `stars`: what it adds to the two that the
         score is made of, exactly. A movie is judged by what it adds to exposure, a feature by the stars. With a
         movie's bias the exposure of all such movies is its exposure; stars have other parts, such as the user's own
         row. What adds nothing, or takes away, is not among them. Raises InputError for movies not trained on, users
@@ -263,17 +263,17 @@ class Recommender:
         source = ["rated"] * len(rated) + ["text"] * len(told)
         rated_row = self.run.movies.known_rows(mine[MOVIE_ID])
         rating = mine[RATING].to_numpy(np.float32)
-        value = told_of_user(self.run.movie_level, rated_row, rating)
-        counts = self.counts_in_exposure(np.zeros(len(mine), np.int32), mine[TIMESTAMP].to_numpy(np.int64))
+        value = user_values(self.run.movie_level, rated_row, rating)
+        counts = self.implicit_feedback_weights(np.zeros(len(mine), np.int32), mine[TIMESTAMP].to_numpy(np.int64))
         params, encoded = self.on_host
         user, movies = encoded[0][:, self.users.rows([user_id])[0]], encoded[1][:, movie_row]
-        exposure, stars = history_parts(params, rated_row, value, counts, movies)
+        implicit_score, stars = history_parts(params, rated_row, value, counts, movies)
         content = self.run.movie_content
         reasons = []
         for place, movie_id in enumerate(movie_ids):
-            best = largest((exposure if exposure.any() else stars)[place], k)
+            best = largest((implicit_score if implicit_score.any() else stars)[place], k)
             reasons += [
-                (movie_id, source[n], mine[MOVIE_ID].iloc[n], exposure[place, n], stars[place, n]) for n in best
+                (movie_id, source[n], mine[MOVIE_ID].iloc[n], implicit_score[place, n], stars[place, n]) for n in best
             ]
             own = content.entries_of(int(movie_row[place]))
             if own.stop > own.start:
@@ -305,18 +305,18 @@ class Recommender:
         rating = ratings[RATING].to_numpy(np.float32)
         table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
         place = users.rows(ratings[USER_ID])
-        counts = self.counts_in_exposure(place, table[TIMESTAMP].to_numpy(np.int64))
+        counts = self.implicit_feedback_weights(place, table[TIMESTAMP].to_numpy(np.int64))
         links = new_users(self.run.movie_level, place, movie_row, rating, counts)
         own = np.zeros((self.num_members, len(users) + 1, self.run.config.model.embedding_dim + 1), np.float32)
         encoded = encode_histories(self.params, own, links, model=self.run.model)
         parts = Split(train=table, valid=table[:0], test=table[:0])
         return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
 
-    def counts_in_exposure(
+    def implicit_feedback_weights(
         self, owner: Int32[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
     ) -> Float32[np.ndarray, " ratings"]:
         """How much each of all ratings of some users counts in their exposure, by when it was given."""
-        if not self.run.recipe.looks_at_next:
+        if not self.run.setup.looks_at_next:
             return np.ones(len(owner), np.float32)
         return recency_of(owner, timestamp)
 
@@ -353,9 +353,9 @@ class Recommender:
             raise InputError(f"{len(times)} timestamps for {len(user_row)} pairs: give one for each")
         # The run knows nothing of the days of users that came after it.
         known_row = user_row if self.users is self.run.users else np.full_like(user_row, self.run.users.unknown)
-        moment = self.run.moment(known_row, times)
+        time_features = self.run.time_features(known_row, times)
         scale = self.run.rating_scale
-        return predict_stars(self.run.model, self.params, *self.encoded, user_row, movie_row, scale, moment)
+        return predict_ratings(self.run.model, self.params, *self.encoded, user_row, movie_row, scale, time_features)
 
     def similar(self, movie_id, k: int = 10) -> pd.DataFrame:
         """The k movies most like one: `movie_id, similarity`, best first.
@@ -367,7 +367,7 @@ class Recommender:
         if not 1 <= k < len(self.run.movies):
             raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
         direction = self.movie_directions
-        count = self.run.known.movie_count[: len(self.run.movies)]
+        count = self.run.interactions.movie_count[: len(self.run.movies)]
         similarity = direction @ direction[row] * count / (count + SIMILAR_DAMPING)
         best = np.argsort(-similarity, kind="stable").astype(np.int32)
         best = best[best != row][:k]
@@ -437,5 +437,5 @@ def load(workdir: str | os.PathLike, mesh: str | None = None) -> Recommender:
     with at_hand(workdir) as (folder, _):
         run = load_run(folder, new_mesh(mesh, jax.local_devices()))
         with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
-            params = checkpoints.best_params(run.recipe, warnings.warn)
-    return Recommender(run, params, encode(params, run.known, model=run.model), run.users, run.parts)
+            params = checkpoints.best_params(run.setup, warnings.warn)
+    return Recommender(run, params, encode(params, run.interactions, model=run.model), run.users, run.parts)

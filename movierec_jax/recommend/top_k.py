@@ -17,9 +17,9 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
 from movierec_jax.config import ScoreConfig
 from movierec_jax.data.arrays import filled_up, stable_order
 from movierec_jax.model.sharding import over_rows, rows_sharding
-from movierec_jax.model.two_tower import Encoded, Members, TwoTowers, mean_exposure, mean_stars, member_stars
+from movierec_jax.model.two_tower import Encoded, Members, TwoTowers, mean_implicit_score, mean_rating, member_ratings
 from movierec_jax.recommend.partial_sort import best_of_users
-from movierec_jax.training.state import Recipe
+from movierec_jax.training.state import TrainingSetup
 
 # Numbers in the widest array of one tile: users x movies x units of a dense layer, 8 MiB as float32. Arrays that do not
 # stay near the processor, or for which the system is asked anew, take longer to write than to work out.
@@ -31,7 +31,7 @@ FEW_USERS = 8
 LIKING_SCALE = 0.3
 
 # Users whose exposure is one product of matrices: few would read the movies' vectors over and over.
-EXPOSURE_TILE = 32
+IMPLICIT_SCORE_TILE = 32
 
 # Scores of a block that the host picks from, 64 MiB as float32.
 SCORE_NUMBERS = 2**24
@@ -59,24 +59,24 @@ class Order:
     relevant_rating: float
     scale: float
 
-    def score(self, exposure: Float[Array, "*pairs"], stars: Float[Array, "*pairs"]) -> Float[Array, "*pairs"]:
+    def score(self, implicit_score: Float[Array, "*pairs"], stars: Float[Array, "*pairs"]) -> Float[Array, "*pairs"]:
         """The number that a list falls by."""
         if self.by == "stars":
             return stars
         if self.by == "exposure":
-            return exposure
+            return implicit_score
         chance = jax.nn.sigmoid((stars - self.relevant_rating) / self.scale)
         # Below 0 stands what is even less likely to be watched than not at all; liking it would not help.
-        return jnp.where(exposure > 0, exposure * chance, exposure)
+        return jnp.where(implicit_score > 0, implicit_score * chance, implicit_score)
 
 
-def order_of(recipe: Recipe) -> Order:
+def order_of(setup: TrainingSetup) -> Order:
     """The order that suits what a model has learnt."""
-    by = "expected_hits" if recipe.config.hit == "rated" else "exposure"
-    lowest, highest = recipe.rating_scale
+    by = "expected_hits" if setup.config.hit == "rated" else "exposure"
+    lowest, highest = setup.rating_scale
     return Order(
-        by=by if recipe.model.config.exposure_dim else "stars",
-        relevant_rating=recipe.relevant_rating,
+        by=by if setup.model.config.implicit_feedback_dim else "stars",
+        relevant_rating=setup.relevant_rating,
         scale=LIKING_SCALE * (highest - lowest),
     )
 
@@ -238,20 +238,22 @@ def over_tiles(of_tile, params, users, movies, user_row, *tables, model: TwoTowe
     """What is made of the scores and the stars of each tile of users, and of the rows of tables that are theirs."""
     catalogue = movies[:, None, : model.num_movies]
     if order.by == "stars":
-        exposure = jnp.zeros((len(user_row), 1))
+        implicit_score = jnp.zeros((len(user_row), 1))
     else:
-        # Exposure of the last rows is filled up to tiles of one shape as well.
-        filled = jnp.pad(user_row, (0, -len(user_row) % EXPOSURE_TILE)).reshape(-1, EXPOSURE_TILE)
+        # Implicit-feedback scores of the last rows is filled up to tiles of one shape as well.
+        filled = jnp.pad(user_row, (0, -len(user_row) % IMPLICIT_SCORE_TILE)).reshape(-1, IMPLICIT_SCORE_TILE)
         # All rows of movies are multiplied, since to cut the last one off would copy the others.
-        exposure = jax.lax.map(lambda rows: mean_exposure(users[:, rows], movies)[:, : model.num_movies], filled)
-        exposure = exposure.reshape(-1, model.num_movies)[: len(user_row)]
+        implicit_score = jax.lax.map(
+            lambda rows: mean_implicit_score(users[:, rows], movies)[:, : model.num_movies], filled
+        )
+        implicit_score = implicit_score.reshape(-1, model.num_movies)[: len(user_row)]
 
     def tile_of(args):
-        rows, exposure, *own = args
-        stars = mean_stars(params, users[:, rows, None], catalogue, model=model)
-        return of_tile(order.score(jnp.broadcast_to(exposure, stars.shape), stars), stars, *own)
+        rows, implicit_score, *own = args
+        stars = mean_rating(params, users[:, rows, None], catalogue, model=model)
+        return of_tile(order.score(jnp.broadcast_to(implicit_score, stars.shape), stars), stars, *own)
 
-    tiled = (table.reshape(-1, tile, table.shape[1]) for table in (exposure, *tables))
+    tiled = (table.reshape(-1, tile, table.shape[1]) for table in (implicit_score, *tables))
     return jax.lax.map(tile_of, (user_row.reshape(-1, tile), *tiled))
 
 
@@ -370,16 +372,16 @@ def stars_block(
     movies: Encoded,
     user_row: Int32[Array, " batch"],
     movie_row: Int32[Array, " batch"],
-    moment: Int32[Array, "batch moments"],
+    time_features: Int32[Array, "batch time_features"],
     *,
     model: TwoTowers,
 ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
     """The mean and the spread over the members of the stars of each pair, not yet held to the scale."""
-    stars = member_stars(params, users[:, user_row], movies[:, movie_row], moment, model=model)
+    stars = member_ratings(params, users[:, user_row], movies[:, movie_row], time_features, model=model)
     return jnp.mean(stars, axis=0), jnp.std(stars, axis=0)
 
 
-def predict_stars(
+def predict_ratings(
     model: TwoTowers,
     params: Members,
     users: Encoded,
@@ -387,18 +389,18 @@ def predict_stars(
     user_row: Int32[np.ndarray, " ratings"],
     movie_row: Int32[np.ndarray, " ratings"],
     rating_scale: tuple[float, float],
-    moment: Int32[np.ndarray, "ratings moments"] | None = None,
+    time_features: Int32[np.ndarray, "ratings time_features"] | None = None,
 ) -> tuple[Float32[np.ndarray, " ratings"], Float32[np.ndarray, " ratings"]]:
     """Predicted stars of each pair of rows, within the scale, and how far the members are apart on them.
 
     users, movies: as `model.encode` gives them. The second is a standard deviation, 0 for a single member.
     moment: of each pair; without it, average ones.
     """
-    moment = np.zeros((len(user_row), 0), np.int32) if moment is None else moment
+    time_features = np.zeros((len(user_row), 0), np.int32) if time_features is None else time_features
     stars, spread = (np.empty(len(user_row), np.float32) for _ in range(2))
     for first in range(0, len(user_row), BLOCK_PAIRS):
         place = slice(first, first + BLOCK_PAIRS)
-        rows = [filled_up(column[place], BLOCK_PAIRS) for column in (user_row, movie_row, moment)]
+        rows = [filled_up(column[place], BLOCK_PAIRS) for column in (user_row, movie_row, time_features)]
         block = stars_block(params, users, movies, *rows, model=model)
         length = len(stars[place])
         stars[place], spread[place] = (np.asarray(array)[:length] for array in block)

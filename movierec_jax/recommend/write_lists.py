@@ -192,11 +192,11 @@ def reasons(recommender: Recommender, user, movie_ids: Iterable) -> dict[Any, st
     found = recommender.explain(user, movie_ids)
     titles = recommender.run.movie_table.set_index(MOVIE_ID)[TITLE].to_dict()
     texts: dict[Any, list[str]] = {}
-    for movie_id, source, reason, exposure, stars in zip(*map(found.get, found), strict=True):
+    for movie_id, source, reason, implicit_score, stars in zip(*map(found.get, found), strict=True):
         name = reason if source == "content" else titles.get(reason, reason)
-        if exposure > 0:
-            texts.setdefault(movie_id, []).append(f"{name} +{exposure:.3f} exposure")
-        elif exposure == 0 and stars > 0:
+        if implicit_score > 0:
+            texts.setdefault(movie_id, []).append(f"{name} +{implicit_score:.3f} watch")
+        elif implicit_score == 0 and stars > 0:
             texts.setdefault(movie_id, []).append(f"{name} +{stars:.2f} stars")
     return {movie_id: "; ".join(parts) for movie_id, parts in texts.items()}
 

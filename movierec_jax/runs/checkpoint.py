@@ -23,7 +23,7 @@ from movierec_jax.data.files import first_line
 from movierec_jax.errors import InputError
 from movierec_jax.runs import distributed
 from movierec_jax.training.progress import EpochRecord, Progress, StepErrors
-from movierec_jax.training.state import Recipe, TrainState, new_state, shapes_of_state
+from movierec_jax.training.state import TrainingSetup, TrainState, new_state, shapes_of_state
 
 HANDLERS = {"state": ocp.StandardCheckpointHandler, "about": ocp.JsonCheckpointHandler}
 
@@ -58,14 +58,14 @@ class Checkpoints:
         )
         return ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers())
 
-    def save(self, state: TrainState, progress: Progress, recipe: Recipe) -> None:
+    def save(self, state: TrainState, progress: Progress, setup: TrainingSetup) -> None:
         """Begins to write a state. Raises OSError where the one before went wrong."""
         assert self.writer is not None
         self.best_step = progress.best_step
         about = {
             "progress": dataclasses.asdict(progress),
-            "train_rows": train_rows(recipe),
-            "table_rows": list(recipe.model.table_rows),
+            "train_rows": train_rows(setup),
+            "table_rows": list(setup.model.table_rows),
             "sums_of_bits": [int(total) for total in sums_of_bits(state)],
         }
         items = ocp.args.Composite(
@@ -82,7 +82,7 @@ class Checkpoints:
         latest = [checkpoint.step for checkpoint in checkpoints[-2:]]
         return [checkpoint.step in (*latest, self.best_step) for checkpoint in checkpoints]
 
-    def latest(self, recipe: Recipe, warn: Callable[[str], None]) -> tuple[TrainState, Progress] | None:
+    def latest(self, setup: TrainingSetup, warn: Callable[[str], None]) -> tuple[TrainState, Progress] | None:
         """The newest state that can be read whole, with its progress; None where there is no checkpoint.
 
         Says through `warn` which checkpoints it had to step over, and unless it may only read moves them out of the
@@ -93,12 +93,12 @@ class Checkpoints:
         for step in sorted(self.reader.all_steps(), reverse=True):
             newest, reason = None, "another process cannot read it"
             try:
-                newest = self.restore(step, recipe)
+                newest = self.restore(step, setup)
             except (MemoryError, jax.errors.JaxRuntimeError):  # Not the checkpoint's fault.
                 raise
             except Exception as error:  # Orbax raises whatever the damaged file happens to break.
                 reason = first_line(error)
-            if not self.all_say(newest is not None):
+            if not self.all_processes_agree(newest is not None):
                 warn(f"checkpoints/{step} cannot be read and is skipped ({reason})")
                 unreadable.append(step)
                 continue
@@ -109,23 +109,23 @@ class Checkpoints:
             raise InputError(f"{self.folder}: no checkpoint can be read; restore one, or start anew with --overwrite")
         return None
 
-    def all_say(self, value: bool) -> bool:
+    def all_processes_agree(self, value: bool) -> bool:
         """Whether all who read together say so; one who may only read does so alone."""
-        return value if self.read_only else distributed.all_say(value)
+        return value if self.read_only else distributed.all_processes_agree(value)
 
     def set_aside(self, steps: list[int]) -> None:
         """Moves checkpoints to the workdir's unreadable/, so that their steps can be saved again."""
         assert self.writer is not None
-        if distributed.is_first():
+        if distributed.is_primary():
             for step in steps:
                 target = self.folder.parent / "unreadable" / f"{step}-{time.time_ns()}"
                 target.parent.mkdir(exist_ok=True)
                 (self.folder / str(step)).rename(target)
-        distributed.wait_for_all("unreadable checkpoints set aside")
+        distributed.barrier("unreadable checkpoints set aside")
         self.writer.reload()
         self.reader.reload()
 
-    def restore(self, step: int, recipe: Recipe) -> tuple[TrainState, Progress]:
+    def restore(self, step: int, setup: TrainingSetup) -> tuple[TrainState, Progress]:
         """The state after so many steps, on whichever devices it was saved, with the progress up to it.
 
         Raises InputError for a state of another model, and for one that is not as it was saved.
@@ -136,18 +136,18 @@ class Checkpoints:
         rows = tuple(about["table_rows"])
         # Tables are as long as suits the devices; what is beyond the rows of train is filling, and zero.
         as_saved = jax.eval_shape(
-            lambda: new_state(dataclasses.replace(recipe, model=recipe.model.clone(mesh=None, num_rows=rows)))
+            lambda: new_state(dataclasses.replace(setup, model=setup.model.clone(mesh=None, num_rows=rows)))
         )
         # Orbax would notice only while it reads, and leave readers behind.
         saved = jax.tree.leaves(self.reader.item_metadata(step)["state"])
         shapes = [sorted(leaf.shape for leaf in leaves) for leaves in (saved, jax.tree.leaves(as_saved))]
-        if about["train_rows"] != train_rows(recipe) or (saved and shapes[0] != shapes[1]):
+        if about["train_rows"] != train_rows(setup) or (saved and shapes[0] != shapes[1]):
             raise InputError("its arrays are of other shapes than the settings and ids beside it ask for")
-        wanted = shapes_of_state(recipe)
-        if recipe.model.mesh is None:
+        wanted = shapes_of_state(setup)
+        if setup.model.mesh is None:
             one_device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
             wanted = jax.tree.map(lambda leaf: leaf.update(sharding=one_device), wanted)
-        is_as_long = rows == recipe.model.table_rows
+        is_as_long = rows == setup.model.table_rows
         state = self.read(step, state=ocp.args.StandardRestore(wanted, strict=is_as_long))["state"]
         if [int(total) for total in sums_of_bits(state)] != about["sums_of_bits"]:
             raise InputError("its arrays are not those that were saved")
@@ -157,12 +157,12 @@ class Checkpoints:
         """Items of a checkpoint."""
         return self.reader.restore(step, args=ocp.args.Composite(**items))
 
-    def best_params(self, recipe: Recipe, warn: Callable[[str], None]) -> optax.Params:
+    def best_params(self, setup: TrainingSetup, warn: Callable[[str], None]) -> optax.Params:
         """The parameters after the best epoch of the newest state that can be read; its own without validation.
 
         Raises InputError where no checkpoint can be read, or not that of the best epoch.
         """
-        newest = self.latest(recipe, warn)
+        newest = self.latest(setup, warn)
         if newest is None:
             raise InputError(f"{self.folder}: no checkpoint; run scripts/train.py on this workdir first")
         state, progress = newest
@@ -170,7 +170,7 @@ class Checkpoints:
         if best == progress.step:
             return state.params
         try:
-            return self.restore(best, recipe)[0].params
+            return self.restore(best, setup)[0].params
         except Exception as error:  # As above.
             raise InputError(
                 f"{self.folder / str(best)}: the checkpoint of the best epoch cannot be read ({first_line(error)}); "
@@ -202,9 +202,9 @@ def handlers() -> dict[str, Any]:
     return {name: handler() for name, handler in HANDLERS.items()}
 
 
-def train_rows(recipe: Recipe) -> list[int]:
+def train_rows(setup: TrainingSetup) -> list[int]:
     """How many users and movies train has."""
-    return [recipe.model.num_users, recipe.model.num_movies]
+    return [setup.model.num_users, setup.model.num_movies]
 
 
 @jax.jit

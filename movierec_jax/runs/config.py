@@ -46,7 +46,14 @@ class TuneConfig:
     """Which settings are tried out, how often, and where the trials are kept."""
 
     tune: tuple[str, ...] = setting(
-        ("learning_rate", "embedding_decay", "bias_decay", "explicit_decay", "implicit_decay", "uncertainty"),
+        (
+            "learning_rate",
+            "embedding_decay",
+            "bias_decay",
+            "history_explicit_decay",
+            "history_implicit_decay",
+            "shrinkage",
+        ),
         "settings to find",
     )
     trials: int = setting(30, "trials to make in this run, beside those that the study has")

@@ -47,49 +47,49 @@ def join(config: ProcessConfig) -> None:
         ) from error
 
 
-def place_among(config: ProcessConfig) -> tuple[int, int]:
+def process_index_and_count(config: ProcessConfig) -> tuple[int, int]:
     """Which process this is, and of how many, for work that needs no other. Raises InputError if they are to meet."""
     if config.coordinator_address is not None:
         raise InputError("--coordinator_address: these processes do not meet; give --num_processes and --process_id")
     return config.process_id or 0, config.num_processes or 1
 
 
-def is_first() -> bool:
+def is_primary() -> bool:
     """Whether this is the process that writes and prints what is the same for all."""
     return jax.process_index() == 0
 
 
-def are_many() -> bool:
+def is_multi_process() -> bool:
     """Whether there are others."""
     return jax.process_count() > 1
 
 
-def wait_for_all(where: str) -> None:
+def barrier(where: str) -> None:
     """Returns once all processes are there."""
     multihost_utils.sync_global_devices(where)
 
 
-def first_says(value: bool) -> bool:
+def broadcast_from_primary(value: bool) -> bool:
     """What the first process says."""
-    return bool(multihost_utils.broadcast_one_to_all(np.array(value))) if are_many() else value
+    return bool(multihost_utils.broadcast_one_to_all(np.array(value))) if is_multi_process() else value
 
 
-def all_say(value: bool) -> bool:
+def all_processes_agree(value: bool) -> bool:
     """Whether all processes say so."""
-    return bool(np.all(multihost_utils.process_allgather(np.array(value)))) if are_many() else value
+    return bool(np.all(multihost_utils.process_allgather(np.array(value)))) if is_multi_process() else value
 
 
-def have_same(digest: bytes) -> bool:
+def same_on_all_processes(digest: bytes) -> bool:
     """Whether all processes come with the same digest."""
-    if not are_many():
+    if not is_multi_process():
         return True
     digests = multihost_utils.process_allgather(np.frombuffer(digest, np.uint8))
     return bool(np.all(digests == digests[0]))
 
 
-def are_preempted(turn: int) -> bool:
+def preemption_requested(turn: int) -> bool:
     """Whether a process has got SIGTERM, and all know; to be asked by all at each turn. Never so of a single one."""
-    return are_many() and multihost_utils.reached_preemption_sync_point(turn)
+    return is_multi_process() and multihost_utils.reached_preemption_sync_point(turn)
 
 
 @contextlib.contextmanager
@@ -98,7 +98,7 @@ def errors_named(goes_on: str) -> Iterator[None]:
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
-        if not are_many():
+        if not is_multi_process():
             raise
         raise ConnectionError(
             f"another process is gone, or failed ({str(error).splitlines()[0]}). {goes_on}"

@@ -25,7 +25,7 @@ class StopRequest:
     def is_asked_of_any(self) -> bool:
         """Whether it has come to any of the processes; all must ask, time after time, and are told the same."""
         self.turn += 1
-        if distributed.are_preempted(self.turn):
+        if distributed.preemption_requested(self.turn):
             self.received = signal.SIGTERM
         return self.is_asked
 
@@ -50,7 +50,7 @@ def interruptible(goes_on: str) -> Iterator[StopRequest]:
         stop.received = stop.received or number
         signal.signal(number, before[number])
 
-    if threading.current_thread() is threading.main_thread() and not distributed.are_many():
+    if threading.current_thread() is threading.main_thread() and not distributed.is_multi_process():
         before |= {number: signal.signal(number, keep) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop

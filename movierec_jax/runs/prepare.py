@@ -35,7 +35,10 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
     knows the content. Raises InputError for a table of features that cannot be used, and for settings that need to know
     when ratings were given where none has a time.
     """
-    needs_times = {"rating_time": config.data.rating_time, "exposure_to=next": config.train.exposure_to == "next"}
+    needs_times = {
+        "rating_time": config.data.rating_time,
+        "implicit_feedback_target=next": config.train.implicit_feedback_target == "next",
+    }
     for flag, is_asked in needs_times.items():
         if is_asked and not has_times(parts.train):
             raise InputError(f"--{flag}: no rating of {config.data.ratings} has a time; leave the flag out")
@@ -136,7 +139,7 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
     if test is not None and valid is not None:
         valid = apart_from(valid, test, "the test part", config.data.valid_ratings)
     parts = split(ratings, config.data, valid=valid, test=test)
-    if config.data.extra_ratings and not distributed.have_same(bytes.fromhex(fingerprint(parts))):
+    if config.data.extra_ratings and not distributed.same_on_all_processes(bytes.fromhex(fingerprint(parts))):
         raise InputError(
             f"--extra_ratings={as_flag(config.data.extra_ratings)}: processes have read different ratings; give files "
             "to which nothing is added meanwhile"

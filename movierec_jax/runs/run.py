@@ -23,13 +23,13 @@ from movierec_jax.data.schema import (
 )
 from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab, places, to_rows
-from movierec_jax.features.rating_time import Moments, moments_of
+from movierec_jax.features.rating_time import RatingTimeFeatures, fit_rating_time
 from movierec_jax.features.reviews import PRAISED
-from movierec_jax.model.inputs import Known
-from movierec_jax.model.interactions import NO_MOMENTS, known_of
+from movierec_jax.model.inputs import Interactions
+from movierec_jax.model.interactions import NO_TIME_FEATURES, build_interactions
 from movierec_jax.model.sharding import grid_of
 from movierec_jax.model.two_tower import TwoTowers
-from movierec_jax.training.state import Recipe, recipe_for
+from movierec_jax.training.state import TrainingSetup, training_setup
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,22 +65,22 @@ class Run:
             num_movie_features=len(self.movie_content.names),
             config=self.config.model,
             rating_mean=rating_mean,
-            num_moments=len(self.moments) if self.moments else 0,
-            num_shared_moments=self.moments.num_shared if self.moments else 0,
+            num_time_features=len(self.moments) if self.moments else 0,
+            num_shared_time_features=self.moments.num_shared if self.moments else 0,
             mesh=self.mesh,
             num_rows=(grid.padded(rows[0]), grid.padded(rows[1])) if self.mesh else None,
         )
 
     @functools.cached_property
-    def recipe(self) -> Recipe:
+    def setup(self) -> TrainingSetup:
         train, is_random = self.parts.train, self.config.data.split == "random"
         is_by_time = not is_random and has_times(train)
-        return recipe_for(self.model, self.config, len(train), self.rating_scale, is_by_time=is_by_time)
+        return training_setup(self.model, self.config, len(train), self.rating_scale, is_by_time=is_by_time)
 
     @property
     def relevant_rating(self) -> float:
         """Stars from which a rating is relevant."""
-        return self.recipe.relevant_rating
+        return self.setup.relevant_rating
 
     @functools.cached_property
     def genres(self) -> pd.DataFrame:
@@ -99,12 +99,12 @@ class Run:
         return names.fillna("").str.get_dummies("|").astype(bool).drop(columns="", errors="ignore")
 
     @functools.cached_property
-    def moments(self) -> Moments | None:
+    def moments(self) -> RatingTimeFeatures | None:
         """The times of the train ratings; None where they do not count."""
         if not self.config.data.rating_time:
             return None
         train = to_rows(self.parts.train, self.users, self.movies)
-        return moments_of(train, self.users.unknown)
+        return fit_rating_time(train, self.users.unknown)
 
     @functools.cached_property
     def train(self) -> Ratings:
@@ -124,9 +124,11 @@ class Run:
     def to_rows(self, part: pd.DataFrame) -> Ratings:
         """Ratings by row, with their moments if times count."""
         ratings = to_rows(part, self.users, self.movies)
-        return dataclasses.replace(ratings, moment=self.moment(ratings.user_row, ratings.timestamp))
+        return dataclasses.replace(ratings, time_features=self.time_features(ratings.user_row, ratings.timestamp))
 
-    def moment(self, user_row: Int32[np.ndarray, " n"], timestamp: Int64[np.ndarray, " n"]) -> Int32[np.ndarray, "n m"]:
+    def time_features(
+        self, user_row: Int32[np.ndarray, " n"], timestamp: Int64[np.ndarray, " n"]
+    ) -> Int32[np.ndarray, "n m"]:
         """What the model knows of when each user rates; nothing unless times count."""
         return self.moments.rows(user_row, timestamp) if self.moments else np.zeros((len(user_row), 0), np.int32)
 
@@ -136,19 +138,19 @@ class Run:
         return levels(self.train.movie_row, self.train.rating, self.movies.unknown)
 
     @functools.cached_property
-    def known(self) -> Known:
+    def interactions(self) -> Interactions:
         """What the towers see: the train ratings and the content."""
         sizes = self.users.unknown, self.movies.unknown
-        moment_count = self.moments.count(self.train) if self.moments else NO_MOMENTS
+        time_feature_count = self.moments.count(self.train) if self.moments else NO_TIME_FEATURES
         content = self.user_content, self.movie_content
-        return known_of(
+        return build_interactions(
             self.train,
             *sizes,
             *content,
-            moment_count,
+            time_feature_count,
             told=self.told,
             has_ratings=self.config.model.looks_at_ratings,
-            is_recent_most=self.recipe.looks_at_next,
+            is_recent_most=self.setup.looks_at_next,
             grid=grid_of(self.mesh),
         )
 

@@ -27,11 +27,11 @@ RANGES: dict[str, tuple[float, float, bool]] = {
     "learning_rate": (0.001, 0.02, True),
     "embedding_decay": (0.03, 1.0, True),
     "bias_decay": (0.01, 0.5, True),
-    "explicit_decay": (0.05, 2.0, True),
-    "implicit_decay": (0.002, 0.2, True),
+    "history_explicit_decay": (0.05, 2.0, True),
+    "history_implicit_decay": (0.002, 0.2, True),
     "feature_decay": (0.02, 2.0, True),
     "decay_power": (0.0, 1.0, False),
-    "uncertainty": (0.1, 10.0, True),
+    "shrinkage": (0.1, 10.0, True),
     "weight_decay": (0.0005, 0.05, True),
     "dropout": (0.0, 0.7, False),
     "embedding_dim": (16, 256, True),
@@ -104,9 +104,9 @@ def mean_rmse(config: Config, runs: Sequence[Run], tell: Callable[[int, float], 
     """
     total, step = 0.0, 0
     for run in runs:
-        recipe = dataclasses.replace(run, config=config).recipe
+        setup = dataclasses.replace(run, config=config).setup
         rmse = np.nan
-        for _, record in fit(new_state(recipe), run.train, run.valid, run.known, recipe=recipe):
+        for _, record in fit(new_state(setup), run.train, run.valid, run.interactions, setup=setup):
             rmse = float(record.valid_rmse or np.nan)
             tell(step, total + rmse)
             step += 1

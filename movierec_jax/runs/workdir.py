@@ -195,12 +195,12 @@ def open_workdir(workdir: pathlib.Path, run: Run, *, overwrite: bool) -> None:
         require_same(workdir, run)
     elif (workdir / "checkpoints").exists():
         raise InputError(f"{workdir}: has checkpoints but no config.json; restore it, or start anew with --overwrite")
-    distributed.wait_for_all("workdir looked at")
-    if distributed.is_first():
+    distributed.barrier("workdir looked at")
+    if distributed.is_primary():
         if overwrite:
             clear(workdir)
         save_run(workdir, run)
-    distributed.wait_for_all("workdir written")
+    distributed.barrier("workdir written")
 
 
 def require_same(workdir: pathlib.Path, run: Run) -> None:

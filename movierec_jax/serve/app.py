@@ -18,7 +18,7 @@ from movierec_jax.serve import errors as problems
 from movierec_jax.serve import schemas as bodies
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.guards import Guard, read_tokens
-from movierec_jax.serve.metrics import Measured, Measures
+from movierec_jax.serve.metrics import Measured, ServiceMetrics
 from movierec_jax.serve.service import Service
 
 PAGE = pathlib.Path(__file__).parent / "page"
@@ -42,7 +42,7 @@ MovieId = Annotated[str, Path(min_length=1, max_length=256, description="a movie
 Options = Annotated[bodies.ListOptions, Query()]
 
 
-def new_app(service: Service, config: ServeConfig, measures: Measures) -> ASGIApp:
+def new_app(service: Service, config: ServeConfig, measures: ServiceMetrics) -> ASGIApp:
     """The application of a service, behind its guards. Raises InputError for a file of tokens that is none."""
     app = FastAPI(
         title="movierec_jax",
@@ -97,7 +97,7 @@ def add_lists(app: FastAPI, service: Service) -> None:
         return as_json(await service.predictions.ask(pairs))
 
 
-def add_users(app: FastAPI, service: Service, measures: Measures) -> None:
+def add_users(app: FastAPI, service: Service, measures: ServiceMetrics) -> None:
     """Routes that tell of users and keep their ratings."""
 
     @app.get("/v1/users/{user_id}", responses=of(bodies.User), tags=["users"])
@@ -158,7 +158,7 @@ def add_movies(app: FastAPI, service: Service) -> None:
         return as_json(await run_in_threadpool(service.on_map, limit))
 
 
-def add_state(app: FastAPI, service: Service, measures: Measures) -> None:
+def add_state(app: FastAPI, service: Service, measures: ServiceMetrics) -> None:
     """Routes that tell of the service itself."""
 
     @app.get("/v1/model", responses=of(bodies.Model), tags=["state"])

@@ -13,23 +13,23 @@ from jaxtyping import Array, Bool, Float32, Int32
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import noise_of
-from movierec_jax.model.interactions import lay_out, told_of_user, with_pieces
+from movierec_jax.model.interactions import lay_out, user_values, with_segments
 from movierec_jax.model.two_tower import Encoded, encode_histories, own_of_users
 from movierec_jax.recommend.attribution import content_part, history_parts
-from movierec_jax.recommend.candidates import likely_top_k, settles
+from movierec_jax.recommend.candidates import candidate_top_k, settles
 from movierec_jax.recommend.recommender import Recommender, largest
-from movierec_jax.recommend.top_k import Rated, TopK, predict_stars, top_k_blocks
+from movierec_jax.recommend.top_k import Rated, TopK, predict_ratings, top_k_blocks
 from movierec_jax.serve.catalogue import Catalogue
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.users import Asker, History, People
+from movierec_jax.serve.users import History, RequestUser, Users
 
 # There are programs for numbers of pieces, and for lengths of lists, each so many times the one before it.
 GROWTH = 4
 
 # Ratings of the pieces that histories are laid out in, and the fewest pieces that there is a program for.
-PIECE_LENGTH = 16
+SEGMENT_LENGTH = 16
 
-FEWEST_PIECES = 4
+FEWEST_SEGMENTS = 4
 
 # The shortest list that there is a program for.
 SHORTEST = 16
@@ -51,7 +51,7 @@ REASONS = 2
 class Question:
     """One list that is asked for. is_listed: whether it may hold each movie; None where it may hold all."""
 
-    asker: Asker
+    request_user: RequestUser
     k: int
     is_listed: Bool[np.ndarray, " movies"] | None = None
     include_seen: bool = False
@@ -69,7 +69,7 @@ class Listed:
     reasons: list[list[dict[str, Any]]] | None
 
 
-class Loaded:
+class Engine:
     """A run ready to answer: its catalogue, its users' histories and its compiled programs.
 
     Its methods may be called from several threads.
@@ -78,9 +78,9 @@ class Loaded:
     def __init__(self, recommender: Recommender, config: ServeConfig, version: str):
         self.recommender, self.config, self.version = recommender, config, version
         self.run, self.model = recommender.run, recommender.run.model
-        self.people = People(recommender)
+        self.people = Users(recommender)
         self.catalogue = Catalogue(recommender, self.people.movie_rows)
-        self.own = np.asarray(own_of_users(recommender.params, self.run.known, model=self.model))
+        self.own = np.asarray(own_of_users(recommender.params, self.run.interactions, model=self.model))
         self.vectors: dict[int | str, tuple[Mapping, Encoded]] = {}
         self.spare: dict[int, list[tuple[Array, ...]]] = {}
         self.selections: dict[tuple, Bool[np.ndarray, " movies"]] = {}
@@ -126,34 +126,34 @@ class Loaded:
 
     # Users.
 
-    def encoded(self, askers: Sequence[Asker]) -> list[Encoded]:
+    def encoded(self, request_users: Sequence[RequestUser]) -> list[Encoded]:
         """Everybody as the model sees them: `[members, ...]` each, in NumPy's arrays."""
-        found: list[Encoded | None] = [self.known_vector(asker) for asker in askers]
+        found: list[Encoded | None] = [self.known_vector(request_user) for request_user in request_users]
         missing = [place for place, vector in enumerate(found) if vector is None]
         for part in in_batches(missing, self.config.max_batch):
-            fresh = self.encode([self.people.history(askers[place]) for place in part])
+            fresh = self.encode([self.people.history(request_users[place]) for place in part])
             for number, place in enumerate(part):
                 # A copy: what is kept would hold the whole batch.
                 vector = jax.tree.map(lambda array, number=number: array[:, number].copy(), fresh)
                 found[place] = vector
-                self.keep(askers[place], vector)
+                self.keep(request_users[place], vector)
         return [vector for vector in found if vector is not None]
 
-    def known_vector(self, asker: Asker) -> Encoded | None:
+    def known_vector(self, request_user: RequestUser) -> Encoded | None:
         """What is known of somebody without encoding them anew."""
-        if asker.user_id is None:
+        if request_user.user_id is None:
             return None
-        if not asker.recorded:
-            return self.recommender.on_host[1][0][:, self.people.user_row(asker.user_id)]
-        recorded, vector = self.vectors.get(asker.user_id, (None, None))
+        if not request_user.recorded:
+            return self.recommender.on_host[1][0][:, self.people.user_row(request_user.user_id)]
+        recorded, vector = self.vectors.get(request_user.user_id, (None, None))
         # Who has rated more since has other ratings, not the same ones changed.
-        return vector if recorded is asker.recorded else None
+        return vector if recorded is request_user.recorded else None
 
-    def keep(self, asker: Asker, vector: Encoded) -> None:
+    def keep(self, request_user: RequestUser, vector: Encoded) -> None:
         """Keeps an encoded user until they rate again; the longest kept go first."""
-        if asker.user_id is not None:
-            self.vectors.pop(asker.user_id, None)
-            self.vectors[asker.user_id] = asker.recorded, vector
+        if request_user.user_id is not None:
+            self.vectors.pop(request_user.user_id, None)
+            self.vectors[request_user.user_id] = request_user.recorded, vector
             if len(self.vectors) > KEPT_VECTORS:
                 del self.vectors[next(iter(self.vectors))]
 
@@ -161,10 +161,10 @@ class Loaded:
         """Histories, `max_batch` of them at most, as the model sees them: `[members, max_batch, ...]`."""
         owner = np.repeat(np.arange(len(histories), dtype=np.int32), [len(one.rating) for one in histories])
         movie_row, rating, timestamp = (np.concatenate([one[field] for one in histories]) for field in (1, 2, 3))
-        value = told_of_user(self.run.movie_level, movie_row, rating)
-        counts = self.recommender.counts_in_exposure(owner, timestamp)
-        links = lay_out(owner, movie_row, value, counts, length=PIECE_LENGTH)
-        links = with_pieces(links, grown(len(links.owner), GROWTH, FEWEST_PIECES))
+        value = user_values(self.run.movie_level, movie_row, rating)
+        counts = self.recommender.implicit_feedback_weights(owner, timestamp)
+        links = lay_out(owner, movie_row, value, counts, length=SEGMENT_LENGTH)
+        links = with_segments(links, grown(len(links.owner), GROWTH, FEWEST_SEGMENTS))
         own = np.zeros((len(self.own), self.config.max_batch, self.own.shape[2]), np.float32)
         own[:, : len(histories)] = self.own[:, [one.user_row for one in histories]]
         return jax.device_get(encode_histories(self.recommender.params, own, links, model=self.model))
@@ -178,11 +178,11 @@ class Loaded:
 
     def lists(self, questions: Sequence[Question]) -> list[Listed]:
         """The same, by one thread at a time: by a close look where that may settle a list, by all movies where not."""
-        asked = list(zip(questions, self.encoded([question.asker for question in questions]), strict=True))
+        asked = list(zip(questions, self.encoded([question.request_user for question in questions]), strict=True))
         found: dict[int, tuple[TopK, int]] = {}
         close = [n for n, (question, _) in enumerate(asked) if self.may_settle(question)]
         for batch in in_batches(close, self.config.max_batch):
-            top, is_settled = self.likely_top_k([asked[n] for n in batch])
+            top, is_settled = self.candidate_top_k([asked[n] for n in batch])
             found |= {n: (top, place) for place, n in enumerate(batch) if is_settled[place]}
         rest = [n for n in range(len(asked)) if n not in found]
         for diversity in {questions[n].diversity for n in rest}:
@@ -197,12 +197,12 @@ class Loaded:
         is_plain = question.diversity == 0 and settles(self.recommender.order, question.k)
         return is_plain and jax.default_backend() == "cpu"
 
-    def likely_top_k(self, asked: Sequence[tuple[Question, Encoded]]) -> tuple[TopK, Bool[np.ndarray, " asked"]]:
+    def candidate_top_k(self, asked: Sequence[tuple[Question, Encoded]]) -> tuple[TopK, Bool[np.ndarray, " asked"]]:
         """The lists of a batch by a close look, and which of them are settled."""
         listed = [None if question.is_listed is None else np.flatnonzero(question.is_listed) for question, _ in asked]
         k = max(question.k for question, _ in asked)
         run = self.recommender
-        return likely_top_k(
+        return candidate_top_k(
             self.model, run.order, run.params, self.stacked(asked), run.encoded[1], self.left_out(asked), k, listed
         )
 
@@ -242,25 +242,25 @@ class Loaded:
     def left_out(self, asked: Sequence[tuple[Question, Encoded]]) -> list[Int32[np.ndarray, " _seen"]]:
         """The rows of movies that each list of a batch may not hold."""
         nothing = np.zeros(0, np.int32)
-        return [nothing if question.include_seen else self.people.seen(question.asker) for question, _ in asked]
+        return [nothing if question.include_seen else self.people.seen(question.request_user) for question, _ in asked]
 
     def listed(self, question: Question, vector: Encoded, top: TopK, place: int) -> Listed:
         """One list of a batch, as long as it is asked for, with its reasons."""
         is_filled = top.movie_row[place, : question.k] < self.num_movies
         row, score, stars = (table[place, : question.k][is_filled] for table in (top.movie_row, top.score, top.stars))
-        reasons = self.reasons(question.asker, vector, row) if question.explain else None
+        reasons = self.reasons(question.request_user, vector, row) if question.explain else None
         return Listed(row, score, np.clip(stars, *np.array(self.run.rating_scale, np.float32)), reasons)
 
     def reasons(
-        self, asker: Asker, vector: Encoded, movie_row: Int32[np.ndarray, " listed"]
+        self, request_user: RequestUser, vector: Encoded, movie_row: Int32[np.ndarray, " listed"]
     ) -> list[list[dict[str, Any]]]:
         """For each movie what speaks most for it: rated movies, by their share of what all add, and own features."""
-        history = self.people.history(asker)
+        history = self.people.history(request_user)
         params, (_, movies) = self.recommender.on_host
-        value = told_of_user(self.run.movie_level, history.movie_row, history.rating)
-        counts = self.recommender.counts_in_exposure(np.zeros(len(history.rating), np.int32), history.timestamp)
-        exposure, stars = history_parts(params, history.movie_row, value, counts, movies[:, movie_row])
-        added = exposure if exposure.any() else stars
+        value = user_values(self.run.movie_level, history.movie_row, history.rating)
+        counts = self.recommender.implicit_feedback_weights(np.zeros(len(history.rating), np.int32), history.timestamp)
+        implicit_score, stars = history_parts(params, history.movie_row, value, counts, movies[:, movie_row])
+        added = implicit_score if implicit_score.any() else stars
         content = self.run.movie_content
         reasons = []
         for parts, row in zip(added, movie_row.tolist(), strict=True):
@@ -294,20 +294,23 @@ class Loaded:
     # Stars.
 
     def predict(
-        self, askers: Sequence[Asker], place: Int32[np.ndarray, " pairs"], movie_row: Int32[np.ndarray, " pairs"]
+        self,
+        request_users: Sequence[RequestUser],
+        place: Int32[np.ndarray, " pairs"],
+        movie_row: Int32[np.ndarray, " pairs"],
     ) -> tuple[Float32[np.ndarray, " pairs"], Float32[np.ndarray, " pairs"] | None]:
         """The stars that somebody would give a movie, and the standard deviation of a rating around them.
 
         The latter is None where no validation part tells how far ratings are from predictions. place: of each pair's
-        user among the askers.
+        user among those of the request.
         """
         with self.lock:
-            vectors = self.encoded(askers)
+            vectors = self.encoded(request_users)
         # As many users as there can be, so that one program does.
         padded = vectors + vectors[:1] * (self.config.max_ratings - len(vectors))
         users = jax.tree.map(lambda *rows: np.stack(rows, axis=1), *padded)
         nobody, no_time = np.full_like(place, self.run.users.unknown), np.full(len(place), NO_TIMESTAMP)
-        stars, spread = predict_stars(
+        stars, spread = predict_ratings(
             self.model,
             self.recommender.params,
             users,
@@ -315,7 +318,7 @@ class Loaded:
             place,
             movie_row,
             self.run.rating_scale,
-            self.run.moment(nobody, no_time),
+            self.run.time_features(nobody, no_time),
         )
         return stars, None if self.noise is None else np.hypot(spread, np.float32(self.noise))
 
@@ -326,16 +329,16 @@ class Loaded:
         if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(self.recommender.on_host[1])):
             raise InputError("not all numbers of the model are finite; train it anew")
         longest = max(int(np.bincount(self.run.train.user_row).max()), self.config.max_ratings)
-        nobody = Asker(None, {})
-        for num_pieces in sizes(GROWTH * longest // PIECE_LENGTH, GROWTH, FEWEST_PIECES):
-            filling = np.zeros(num_pieces * PIECE_LENGTH, np.int32)
+        nobody = RequestUser(None, {})
+        for num_segments in sizes(GROWTH * longest // SEGMENT_LENGTH, GROWTH, FEWEST_SEGMENTS):
+            filling = np.zeros(num_segments * SEGMENT_LENGTH, np.int32)
             ratings = (filling.astype(kind) for kind in (np.float32, np.int64, bool))
             self.encode([History(self.run.users.unknown, filling, *ratings)])
         vector = self.encoded([nobody])[0]
         for size in sizes(self.config.max_batch, 2):
             batch = [(Question(nobody, self.longest_list), vector)] * min(size, self.config.max_batch)
             if self.may_settle(Question(nobody, 1)):
-                self.likely_top_k(batch)
+                self.candidate_top_k(batch)
             for k in sizes(self.longest_list, GROWTH, SHORTEST):
                 asked = [(Question(nobody, min(k, self.longest_list)), vector)] * len(batch)
                 for diversity in (0.0, 0.5) if size == 1 else (0.0,):

@@ -16,7 +16,7 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 NO_ROUTE = "none"
 
 
-class Measures:
+class ServiceMetrics:
     """The numbers of one service, apart from those of others in the process."""
 
     def __init__(self) -> None:
@@ -46,7 +46,7 @@ class Measures:
 class Measured:
     """An application whose requests are counted and timed, by route: a path of ids would be a number each."""
 
-    def __init__(self, app: ASGIApp, measures: Measures):
+    def __init__(self, app: ASGIApp, measures: ServiceMetrics):
         self.app, self.measures = app, measures
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -17,7 +17,7 @@ MAX_WAITING = 4096
 NOTHING: Mapping[int | str, Rating] = {}
 
 
-class Recorded:
+class NewRatings:
     """What users have rated since training, by user and movie. Many that come at a time are written at once."""
 
     def __init__(self, log: RatingsLog):

@@ -11,7 +11,7 @@ import numpy as np
 from movierec_jax.data.files import first_line
 from movierec_jax.recommend.recommender import load
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.engine import Loaded
+from movierec_jax.serve.engine import Engine
 from movierec_jax.serve.errors import printable, warn
 from movierec_jax.serve.service import Service
 
@@ -39,13 +39,13 @@ def signature(workdir: pathlib.Path) -> Signature:
     return tuple(found)
 
 
-def load_for_service(workdir: pathlib.Path, config: ServeConfig, mesh: str | None) -> Loaded:
+def load_for_service(workdir: pathlib.Path, config: ServeConfig, mesh: str | None) -> Engine:
     """The run of a workdir with all its programs compiled. Raises InputError where it cannot be read."""
     recommender = load(workdir, mesh)
     digest = hashlib.sha256()
     for leaf in jax.tree.leaves(recommender.on_host[0]):
         digest.update(np.ascontiguousarray(leaf).tobytes())
-    return Loaded(recommender, config, digest.hexdigest()[:VERSION_LETTERS])
+    return Engine(recommender, config, digest.hexdigest()[:VERSION_LETTERS])
 
 
 class Reloader:

@@ -17,7 +17,7 @@ from movierec_jax.serve.app import new_app
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.guards import read_tokens
 from movierec_jax.serve.http_limits import BoundedProtocol
-from movierec_jax.serve.metrics import Measures
+from movierec_jax.serve.metrics import ServiceMetrics
 from movierec_jax.serve.reload import Reloader, load_for_service, signature
 from movierec_jax.serve.service import Service
 
@@ -51,7 +51,7 @@ def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
         with listening(config.host, config.port) as listener:
             host, port = listener.getsockname()[:2]
             name = f"[{host}]" if ":" in host else host
-            print(f"serving {workdir} ({service.loaded.version}) at http://{name}:{port}", flush=True)
+            print(f"serving {workdir} ({service.engine.version}) at http://{name}:{port}", flush=True)
             settings = uvicorn.Config(
                 app,
                 http=BoundedProtocol,
@@ -72,11 +72,13 @@ def stop(number: int, frame: object) -> None:
 
 
 @contextlib.contextmanager
-def in_service(workdir: pathlib.Path, config: ServeConfig, mesh: str | None) -> Iterator[tuple[Service, Measures]]:
+def in_service(
+    workdir: pathlib.Path, config: ServeConfig, mesh: str | None
+) -> Iterator[tuple[Service, ServiceMetrics]]:
     """A workdir in service, with what measures it; a newer checkpoint is taken in as it comes."""
-    seen, measures = signature(workdir), Measures()
-    loaded = load_for_service(workdir, config, mesh)
-    with contextlib.closing(Service(workdir, loaded, config, on_batch=measures.batches.observe)) as service:
+    seen, measures = signature(workdir), ServiceMetrics()
+    engine = load_for_service(workdir, config, mesh)
+    with contextlib.closing(Service(workdir, engine, config, on_batch=measures.batches.observe)) as service:
         if not config.reload_seconds:
             yield service, measures
             return

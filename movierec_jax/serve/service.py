@@ -15,11 +15,11 @@ from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.engine import Listed, Loaded, Question
+from movierec_jax.serve.engine import Engine, Listed, Question
 from movierec_jax.serve.errors import Problem
-from movierec_jax.serve.new_ratings import Recorded
+from movierec_jax.serve.new_ratings import NewRatings
 from movierec_jax.serve.schemas import GivenRating, ListOptions
-from movierec_jax.serve.users import Asker, Rating
+from movierec_jax.serve.users import Rating, RequestUser
 
 # First and last year where a list is bounded on one side alone.
 ANY_YEAR = (1, 9999)
@@ -31,15 +31,15 @@ class Service:
     def __init__(
         self,
         workdir: pathlib.Path,
-        loaded: Loaded,
+        engine: Engine,
         config: ServeConfig,
         on_batch: Callable[[int], None] = lambda size: None,
     ):
         self.config = config
         self.refused: str | None = None
-        self.recorded = Recorded(RatingsLog(workdir / FILE_NAME))
-        self.take(loaded)
-        self.lists: Batcher[tuple[Loaded, Question], Listed] = Batcher(
+        self.recorded = NewRatings(RatingsLog(workdir / FILE_NAME))
+        self.take(engine)
+        self.lists: Batcher[tuple[Engine, Question], Listed] = Batcher(
             answer_all,
             max_batch=config.max_batch,
             max_waiting=config.max_waiting,
@@ -53,13 +53,13 @@ class Service:
             wait_seconds=0.0,
         )
 
-    def take(self, loaded: Loaded) -> None:
+    def take(self, engine: Engine) -> None:
         """Answers with this run from now on. Raises InputError where its ids are not of the kind of those recorded."""
         # A copy: others rate meanwhile.
         for user_id, ratings in self.recorded.by_user.copy().items():
-            loaded.run.users.rows([user_id])
-            loaded.run.movies.rows(list(ratings))
-        self.loaded, self.loaded_at = loaded, datetime.datetime.now(datetime.UTC)
+            engine.run.users.rows([user_id])
+            engine.run.movies.rows(list(ratings))
+        self.engine, self.loaded_at = engine, datetime.datetime.now(datetime.UTC)
 
     def close(self) -> None:
         """Answers what waits, and closes the log."""
@@ -75,65 +75,65 @@ class Service:
 
     def about(self) -> dict[str, Any]:
         """What is to be known of the model before it is asked."""
-        loaded = self.loaded
+        engine = self.engine
         return {
-            "version": loaded.version,
+            "version": engine.version,
             "loaded_at": self.loaded_at.isoformat(timespec="seconds"),
             "refused": self.refused,
-            **loaded.facts,
-            "limits": {"k": loaded.longest_list, "ratings": self.config.max_ratings, "pairs": self.config.max_ratings},
+            **engine.facts,
+            "limits": {"k": engine.longest_list, "ratings": self.config.max_ratings, "pairs": self.config.max_ratings},
         }
 
     # Movies.
 
     def search(self, query: str, limit: int) -> dict[str, Any]:
         """The movies whose titles match best."""
-        return {"movies": self.loaded.catalogue.search(query, limit)}
+        return {"movies": self.engine.catalogue.search(query, limit)}
 
     def movie(self, text: str) -> dict[str, Any]:
         """All that is known of a movie."""
-        loaded = self.loaded
-        return loaded.catalogue.details(movie_row(loaded, text))
+        engine = self.engine
+        return engine.catalogue.details(movie_row(engine, text))
 
     def similar(self, text: str, k: int) -> dict[str, Any]:
         """The movies most like one."""
-        loaded = self.loaded
-        return {"movies": loaded.catalogue.similar(movie_row(loaded, text), k)}
+        engine = self.engine
+        return {"movies": engine.catalogue.similar(movie_row(engine, text), k)}
 
     def on_map(self, limit: int) -> dict[str, Any]:
         """The movies with most ratings, and where they stand."""
-        return {"movies": self.loaded.catalogue.on_map(limit)}
+        return {"movies": self.engine.catalogue.on_map(limit)}
 
     # Users.
 
-    def asker(self, loaded: Loaded, text: str) -> Asker:
+    def request_user(self, engine: Engine, text: str) -> RequestUser:
         """A user by the id in a path. Raises Problem 404 where neither the data nor the ratings since have one."""
-        id = user_id(loaded, text)
+        id = user_id(engine, text)
         recorded = self.recorded.of(id)
-        if not recorded and not loaded.people.is_in_data(id):
+        if not recorded and not engine.people.is_in_data(id):
             raise Problem(404, f"no user has the id {id!r}; one who is new begins with a rating")
-        return Asker(id, recorded)
+        return RequestUser(id, recorded)
 
     def user(self, text: str) -> dict[str, Any]:
         """What is known of a user."""
-        loaded = self.loaded
-        asker = self.asker(loaded, text)
+        engine = self.engine
+        request_user = self.request_user(engine, text)
         return {
-            USER_ID: asker.user_id,
-            "num_ratings": len(loaded.people.rated(asker)),
-            "is_trained": loaded.people.num_trained(asker.user_id) > 0,
+            USER_ID: request_user.user_id,
+            "num_ratings": len(engine.people.rated(request_user)),
+            "is_trained": engine.people.num_known_users(request_user.user_id) > 0,
         }
 
     def ratings(self, text: str, limit: int) -> dict[str, Any]:
         """What a user has rated, best first."""
-        loaded = self.loaded
-        asker = self.asker(loaded, text)
-        rated = sorted(loaded.people.rated(asker).items(), key=lambda one: (-one[1].rating, -one[1].timestamp))
+        engine = self.engine
+        request_user = self.request_user(engine, text)
+        rated = sorted(engine.people.rated(request_user).items(), key=lambda one: (-one[1].rating, -one[1].timestamp))
         return {
-            USER_ID: asker.user_id,
+            USER_ID: request_user.user_id,
             "ratings": [
                 {
-                    **loaded.catalogue.card_of(movie_id),
+                    **engine.catalogue.card_of(movie_id),
                     RATING: round(float(one.rating), 4),
                     TIMESTAMP: None if one.timestamp == NO_TIMESTAMP else one.timestamp,
                 }
@@ -143,16 +143,16 @@ class Service:
 
     async def record(self, user: str, movie: str, rating: float) -> dict[str, Any]:
         """Keeps a rating of a user, who may be new, and knows it from then on."""
-        loaded = self.loaded
-        id, movie_id = user_id(loaded, user), loaded.catalogue.card(movie_row(loaded, movie))[MOVIE_ID]
-        require_stars(loaded, [rating])
+        engine = self.engine
+        id, movie_id = user_id(engine, user), engine.catalogue.card(movie_row(engine, movie))[MOVIE_ID]
+        require_stars(engine, [rating])
         timestamp = await self.recorded.record(id, movie_id, rating)
         return {USER_ID: id, MOVIE_ID: movie_id, RATING: rating, TIMESTAMP: timestamp}
 
     async def take_back(self, user: str, movie: str) -> None:
         """Forgets what was recorded of a user and a movie. Raises Problem 404 where nothing was."""
-        loaded = self.loaded
-        id, movie_id = user_id(loaded, user), parsed(loaded.run.movies, movie)
+        engine = self.engine
+        id, movie_id = user_id(engine, user), parsed(engine.run.movies, movie)
         if movie_id not in self.recorded.of(id):
             raise Problem(404, f"no rating of movie {movie_id!r} by user {id!r} has been recorded")
         await self.recorded.record(id, movie_id, None)
@@ -161,41 +161,41 @@ class Service:
 
     async def recommend(self, text: str, options: ListOptions) -> dict[str, Any]:
         """The list of a user."""
-        loaded = self.loaded
-        asker = self.asker(loaded, text)
-        return {USER_ID: asker.user_id, **await self.list_for(loaded, asker, options)}
+        engine = self.engine
+        request_user = self.request_user(engine, text)
+        return {USER_ID: request_user.user_id, **await self.list_for(engine, request_user, options)}
 
     async def recommend_for(self, ratings: Sequence[GivenRating], options: ListOptions) -> dict[str, Any]:
         """The list of somebody new with these ratings. Raises InputError for ratings that cannot be used."""
-        loaded = self.loaded
+        engine = self.engine
         if len(ratings) > self.config.max_ratings:
             raise InputError(f"ratings: {len(ratings):,}; must be {self.config.max_ratings:,} at most")
-        require_stars(loaded, [one.rating for one in ratings])
+        require_stars(engine, [one.rating for one in ratings])
         now, recorded = int(time.time()), {}
         for one in ratings:
             if one.movie_id in recorded:
                 raise InputError(f"ratings: movie {one.movie_id!r} stands more than once; give one rating of it")
-            loaded.catalogue.row(one.movie_id)
+            engine.catalogue.row(one.movie_id)
             recorded[one.movie_id] = Rating(one.rating, now if one.timestamp is None else one.timestamp)
-        return await self.list_for(loaded, Asker(None, recorded), options)
+        return await self.list_for(engine, RequestUser(None, recorded), options)
 
-    async def list_for(self, loaded: Loaded, asker: Asker, options: ListOptions) -> dict[str, Any]:
+    async def list_for(self, engine: Engine, request_user: RequestUser, options: ListOptions) -> dict[str, Any]:
         """A list with what is told of its movies. Raises InputError for options that cannot be met."""
-        k = min(TABLE_TOP_K, loaded.longest_list) if options.k is None else options.k
-        if k > loaded.longest_list:
-            raise InputError(f"k: {k:,}; must be 1 to {loaded.longest_list:,}")
+        k = min(TABLE_TOP_K, engine.longest_list) if options.k is None else options.k
+        if k > engine.longest_list:
+            raise InputError(f"k: {k:,}; must be 1 to {engine.longest_list:,}")
         question = Question(
-            asker, k, listing(loaded, options), options.include_seen, options.diversity, options.explain
+            request_user, k, listing(engine, options), options.include_seen, options.diversity, options.explain
         )
-        listed = await self.lists.ask((loaded, question))
+        listed = await self.lists.ask((engine, question))
         columns = listed.movie_row.tolist(), listed.score.tolist(), listed.stars.tolist()
         movies = [
-            {**loaded.catalogue.cards[row], "rank": rank, "score": round(score, 6), "predicted_rating": round(stars, 4)}
+            {**engine.catalogue.cards[row], "rank": rank, "score": round(score, 6), "predicted_rating": round(stars, 4)}
             for rank, (row, score, stars) in enumerate(zip(*columns, strict=True), start=1)
         ]
         for movie, reasons in zip(movies, listed.reasons or [], strict=False):
             movie["reasons"] = reasons
-        return {"movies": movies, "ignored_movies": loaded.people.ignored(asker.recorded)}
+        return {"movies": movies, "ignored_movies": engine.people.ignored(request_user.recorded)}
 
     # Stars.
 
@@ -203,16 +203,16 @@ class Service:
         """The stars of users and movies. Raises InputError for ids that are not known."""
         if len(pairs) > self.config.max_ratings:
             raise InputError(f"pairs: {len(pairs):,}; must be {self.config.max_ratings:,} at most")
-        loaded = self.loaded
+        engine = self.engine
         users: dict[int | str, int] = {}
         for user_id, _ in pairs:
-            if user_id not in users and not (self.recorded.of(user_id) or loaded.people.is_in_data(user_id)):
+            if user_id not in users and not (self.recorded.of(user_id) or engine.people.is_in_data(user_id)):
                 raise InputError(f"no user has the id {user_id!r}")
             users.setdefault(user_id, len(users))
-        rows = np.array([loaded.catalogue.row(movie_id) for _, movie_id in pairs], np.int32)
-        askers = [Asker(user_id, self.recorded.of(user_id)) for user_id in users]
+        rows = np.array([engine.catalogue.row(movie_id) for _, movie_id in pairs], np.int32)
+        request_users = [RequestUser(user_id, self.recorded.of(user_id)) for user_id in users]
         place = np.array([users[user_id] for user_id, _ in pairs], np.int32)
-        stars, spread = loaded.predict(askers, place, rows)
+        stars, spread = engine.predict(request_users, place, rows)
         widths = [None] * len(pairs) if spread is None else [round(width, 4) for width in spread.tolist()]
         return {
             "predictions": [
@@ -222,16 +222,16 @@ class Service:
         }
 
 
-def user_id(loaded: Loaded, text: str) -> int | str:
+def user_id(engine: Engine, text: str) -> int | str:
     """The id of a user in a path, as the data writes it. Raises Problem 404 where it cannot be one."""
-    return parsed(loaded.run.users, text)
+    return parsed(engine.run.users, text)
 
 
-def movie_row(loaded: Loaded, text: str) -> int:
+def movie_row(engine: Engine, text: str) -> int:
     """The row of a movie by its id in a path. Raises Problem 404 where there is none."""
-    movie_id = parsed(loaded.run.movies, text)
+    movie_id = parsed(engine.run.movies, text)
     try:
-        return loaded.catalogue.row(movie_id)
+        return engine.catalogue.row(movie_id)
     except InputError as error:
         raise Problem(404, str(error)) from None
 
@@ -244,36 +244,36 @@ def parsed(vocab: Vocab, text: str) -> int | str:
         raise Problem(404, str(error)) from None
 
 
-def require_stars(loaded: Loaded, ratings: Sequence[float]) -> None:
+def require_stars(engine: Engine, ratings: Sequence[float]) -> None:
     """Raises InputError for a rating that is not within the scale."""
-    lowest, highest = loaded.run.rating_scale
+    lowest, highest = engine.run.rating_scale
     for rating in ratings:
         if not lowest <= rating <= highest:
             raise InputError(f"rating: {rating:g} stars; must be {lowest:g} to {highest:g}")
 
 
-def listing(loaded: Loaded, options: ListOptions) -> np.ndarray | None:
+def listing(engine: Engine, options: ListOptions) -> np.ndarray | None:
     """Which movies lists may hold; None where all.
 
     Raises InputError for genres that the data does not have, and for aspects that no reviews praise.
     """
-    odd = [genre for genre in options.genres if genre not in loaded.run.genres.columns]
+    odd = [genre for genre in options.genres if genre not in engine.run.genres.columns]
     if odd:
         raise InputError(f"genres: {odd[0]!r} is none of those that /v1/model tells")
-    loaded.recommender.require_praised("praised", options.praised)
+    engine.recommender.require_praised("praised", options.praised)
     years = options.year_from, options.year_to
     bounds = tuple(bound if year is None else year for bound, year in zip(ANY_YEAR, years, strict=True))
     is_bounded = years != (None, None)
     if not (options.genres or options.praised or is_bounded or options.min_ratings):
         return None
     genres, praised = (tuple(sorted(set(names))) for names in (options.genres, options.praised))
-    return loaded.is_selected(genres, bounds if is_bounded else (), options.min_ratings, praised)
+    return engine.is_selected(genres, bounds if is_bounded else (), options.min_ratings, praised)
 
 
-def answer_all(asked: list[tuple[Loaded, Question]]) -> list[Listed]:
+def answer_all(asked: list[tuple[Engine, Question]]) -> list[Listed]:
     """The lists that are asked for, each of the run that its question is for."""
     answers: dict[int, Listed] = {}
-    for loaded in {id(loaded): loaded for loaded, _ in asked}.values():
-        place = [n for n, (own, _) in enumerate(asked) if own is loaded]
-        answers |= zip(place, loaded.answer([asked[n][1] for n in place]), strict=True)
+    for engine in {id(engine): engine for engine, _ in asked}.values():
+        place = [n for n, (own, _) in enumerate(asked) if own is engine]
+        answers |= zip(place, engine.answer([asked[n][1] for n in place]), strict=True)
     return [answers[n] for n in range(len(asked))]

@@ -34,7 +34,7 @@ class History(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Asker:
+class RequestUser:
     """Whom a list is for: a user by id, or None for somebody who is known by the ratings alone.
 
     recorded: ratings by movie id beside those of the run, in whose place they stand.
@@ -44,7 +44,7 @@ class Asker:
     recorded: Mapping[int | str, Rating]
 
 
-class People:
+class Users:
     """The users of a run by their ids, and their ratings by theirs.
 
     user_rows, movie_rows: the row of each id; user_places: of each user among those who have rated in any part.
@@ -72,7 +72,7 @@ class People:
         """Whether any part of the run has ratings of a user."""
         return user_id in self.user_places
 
-    def num_trained(self, user_id: int | str | None) -> int:
+    def num_known_users(self, user_id: int | str | None) -> int:
         """How many ratings train has of a user."""
         return len(self.places_of(user_id)[0])
 
@@ -85,18 +85,18 @@ class People:
         user = None if user_id is None else self.user_places.get(user_id)
         return [order[:0] if user is None else order[start[user] : start[user + 1]] for order, start in self.of_parts]
 
-    def rated(self, asker: Asker) -> dict[int | str, Rating]:
+    def rated(self, request_user: RequestUser) -> dict[int | str, Rating]:
         """All that somebody has rated, in the data and since, by movie id."""
         found: dict[int | str, Rating] = {}
-        for part, place in zip(self.run.parts.all(), self.places_of(asker.user_id), strict=False):
+        for part, place in zip(self.run.parts.all(), self.places_of(request_user.user_id), strict=False):
             columns = (part[column].iloc[place].tolist() for column in (MOVIE_ID, RATING, TIMESTAMP))
             found |= {movie_id: Rating(rating, time) for movie_id, rating, time in zip(*columns, strict=True)}
-        return found | dict(asker.recorded)
+        return found | dict(request_user.recorded)
 
-    def seen(self, asker: Asker) -> Int32[np.ndarray, " seen"]:
+    def seen(self, request_user: RequestUser) -> Int32[np.ndarray, " seen"]:
         """The rows of the movies that somebody has rated, in the data or since."""
-        own = np.array(list(self.rows_of_train(asker.recorded)), np.int32)
-        place = None if asker.user_id is None else self.user_places.get(asker.user_id)
+        own = np.array(list(self.rows_of_train(request_user.recorded)), np.int32)
+        place = None if request_user.user_id is None else self.user_places.get(request_user.user_id)
         if place is None:
             return own
         rated = self.rated_rows.of_user(place)
@@ -111,10 +111,10 @@ class People:
         """The movies of ratings that tell nothing, since train has none of them."""
         return [movie_id for movie_id in recorded if self.movie_rows.get(movie_id, self.num_movies) >= self.num_movies]
 
-    def history(self, asker: Asker) -> History:
+    def history(self, request_user: RequestUser) -> History:
         """What train and the ratings since tell of somebody."""
-        user_row, recorded = self.user_row(asker.user_id), self.rows_of_train(asker.recorded)
-        of_train, *_, of_told = self.places_of(asker.user_id)
+        user_row, recorded = self.user_row(request_user.user_id), self.rows_of_train(request_user.recorded)
+        of_train, *_, of_told = self.places_of(request_user.user_id)
         row = np.array(list(recorded), np.int32)
         known = [(self.run.train, of_train), (self.run.told, of_told)]
         known = [(part, place[~np.isin(part.movie_row[place], row)]) for part, place in known]

@@ -9,11 +9,11 @@ import functools
 import numpy as np
 from jaxtyping import Float32, Int, Int32, Int64
 
-from movierec_jax.data.arrays import shuffled, stable_order, turns, within_groups
+from movierec_jax.data.arrays import history_positions, shuffled, stable_order, within_groups
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.grid import Grid
-from movierec_jax.model.inputs import Batch, Links, Rows, UserBlocks
-from movierec_jax.model.interactions import filled_up_alike, joined, lay_out, piece_length
+from movierec_jax.model.inputs import Batch, PaddedLinks, Rows, UserBatches
+from movierec_jax.model.interactions import filled_up_alike, joined, lay_out, segment_length
 
 
 def num_steps(num_ratings: int, batch_size: int) -> int:
@@ -50,7 +50,7 @@ def stack_batches(ratings: Ratings, order: np.ndarray, batch_size: int) -> Batch
     return Batch(
         user_row=ratings.user_row[filled],
         movie_row=ratings.movie_row[filled],
-        moment=ratings.moment[filled],
+        time_features=ratings.time_features[filled],
         rating=ratings.rating[filled],
         weight=weight,
         number=np.broadcast_to(np.arange(batch_size, dtype=np.int32), shape),
@@ -89,11 +89,11 @@ def in_cells(stacked: Batch, grid: Grid, ranges: tuple[int, int], width: int) ->
     is_rating = stacked.weight > 0
     step = np.nonzero(is_rating)[0]
     cell = grid.cell(stacked.user_row[is_rating], stacked.movie_row[is_rating], ranges)
-    turn = step * grid.num_cells + cell
-    order = stable_order(turn)
-    count = np.bincount(turn, minlength=len(stacked.weight) * grid.num_cells)
+    position = step * grid.num_cells + cell
+    order = stable_order(position)
+    count = np.bincount(position, minlength=len(stacked.weight) * grid.num_cells)
     width = max(width, int(count.max()))
-    place = turn[order] * width + within_groups(count)
+    place = position[order] * width + within_groups(count)
 
     def placed(column: np.ndarray) -> np.ndarray:
         filled = np.zeros((len(count) * width, *column.shape[2:]), column.dtype)
@@ -123,17 +123,22 @@ def most_rows(count: Int64[np.ndarray, " rows"], batch_size: int) -> int:
     return min(int(np.ceil(most)), batch_size, int(np.count_nonzero(count)))
 
 
-def user_blocks(
-    ratings: Ratings, hit: Float32[np.ndarray, " ratings"], users_per_block: int, seed: int, *, has_turns: bool = False
-) -> UserBlocks:
+def user_batches(
+    ratings: Ratings,
+    label: Float32[np.ndarray, " ratings"],
+    users_per_batch: int,
+    seed: int,
+    *,
+    has_positions: bool = False,
+) -> UserBatches:
     """The ratings by blocks of users, who are put together by chance; all blocks are as long as the longest.
 
-    has_turns: whether the order of each user's ratings is to be known.
+    has_positions: whether the order of each user's ratings is to be known.
     """
     users, user, count = np.unique(ratings.user_row, return_inverse=True, return_counts=True)
     place = np.random.default_rng([seed, len(users)]).permutation(len(users))[user]
     order = stable_order(place)
-    block = place[order] // users_per_block
+    block = place[order] // users_per_batch
     length = np.bincount(block)
     within = within_groups(length)
 
@@ -142,31 +147,31 @@ def user_blocks(
         stacked[block, within] = column[order]
         return stacked
 
-    blocks = UserBlocks(
-        user=stack((place % users_per_block).astype(np.int32), users_per_block),
+    user_batches = UserBatches(
+        user=stack((place % users_per_batch).astype(np.int32), users_per_batch),
         movie_row=stack(ratings.movie_row, 0),
-        hit=stack(hit, 0),
+        label=stack(label, 0),
     )
-    if not has_turns:
-        return blocks
-    return blocks._replace(
-        turn=stack(turns(ratings.user_row, ratings.timestamp), 0),
+    if not has_positions:
+        return user_batches
+    return user_batches._replace(
+        position=stack(history_positions(ratings.user_row, ratings.timestamp), 0),
         num_ratings=stack(count[user].astype(np.int32), 0),
     )
 
 
-def in_ranges(blocks: UserBlocks, users_per_block: int, num_rows: int, num_ranges: int) -> UserBlocks:
+def in_ranges(user_batches: UserBatches, users_per_batch: int, num_rows: int, num_ranges: int) -> UserBatches:
     """The same with the entries of each of so many equal ranges of movies together, in as many places as of any other.
 
     Rows of movies are counted from the first of the range's. num_rows: those of all movies.
     """
     if num_ranges == 1:
-        return blocks
+        return user_batches
     rows_of_range = num_rows // num_ranges
-    block, entry = np.nonzero(blocks.user < users_per_block)
-    part = block * num_ranges + blocks.movie_row[block, entry] // rows_of_range
+    block, entry = np.nonzero(user_batches.user < users_per_batch)
+    part = block * num_ranges + user_batches.movie_row[block, entry] // rows_of_range
     order = stable_order(part)
-    count = np.bincount(part, minlength=len(blocks.user) * num_ranges)
+    count = np.bincount(part, minlength=len(user_batches.user) * num_ranges)
     width = int(count.max())
     place = part[order] * width + within_groups(count)
 
@@ -175,38 +180,40 @@ def in_ranges(blocks: UserBlocks, users_per_block: int, num_rows: int, num_range
         filled[place] = column[block, entry][order]
         return filled.reshape(len(column), num_ranges * width)
 
-    return UserBlocks(
-        user=placed(blocks.user, users_per_block),
-        movie_row=placed(blocks.movie_row % np.int32(rows_of_range), 0),
-        hit=placed(blocks.hit, 0),
-        turn=None if blocks.turn is None else placed(blocks.turn, 0),
-        num_ratings=None if blocks.num_ratings is None else placed(blocks.num_ratings, 0),
+    return UserBatches(
+        user=placed(user_batches.user, users_per_batch),
+        movie_row=placed(user_batches.movie_row % np.int32(rows_of_range), 0),
+        label=placed(user_batches.label, 0),
+        position=None if user_batches.position is None else placed(user_batches.position, 0),
+        num_ratings=None if user_batches.num_ratings is None else placed(user_batches.num_ratings, 0),
     )
 
 
-def with_links(blocks: UserBlocks, users_per_block: int, num_ranges: int = 1) -> UserBlocks:
+def with_links(user_batches: UserBatches, users_per_batch: int, num_ranges: int = 1) -> UserBatches:
     """The same blocks with the links of each range of movies, in the order of its entries."""
-    user, movie = (column.reshape(len(column) * num_ranges, -1) for column in blocks[:2])
-    num_entries = np.sum(user < users_per_block, axis=1)
+    user, movie = (column.reshape(len(column) * num_ranges, -1) for column in user_batches[:2])
+    num_entries = np.sum(user < users_per_batch, axis=1)
     parts = [(user[part, :count], movie[part, :count]) for part, count in enumerate(num_entries)]
 
-    def laid_out(parts: list[tuple[np.ndarray, np.ndarray]]) -> Links:
+    def laid_out(parts: list[tuple[np.ndarray, np.ndarray]]) -> PaddedLinks:
         # The first block's length of pieces suits the others, whose users are drawn by chance as its are.
         first = [owner for owner, _ in parts[:num_ranges]]
         most = 1 + max(owner.max(initial=0) for owner in first)
-        length = piece_length(np.concatenate([owner + part * most for part, owner in enumerate(first)]))
+        length = segment_length(np.concatenate([owner + part * most for part, owner in enumerate(first)]))
         links = filled_up_alike([lay_out(*part, length=length) for part in parts])
         of_blocks = [links[start : start + num_ranges] for start in range(0, len(links), num_ranges)]
         return joined(
             [joined(of_block, functools.partial(np.concatenate, axis=-1)) for of_block in of_blocks], np.stack
         )
 
-    return blocks._replace(links=(laid_out(parts), laid_out([(movie, user) for user, movie in parts])))
+    return user_batches._replace(links=(laid_out(parts), laid_out([(movie, user) for user, movie in parts])))
 
 
-def block_of_steps(num_blocks: int, seed: int, first_step: int, steps: int) -> Int32[np.ndarray, " steps"]:
+def user_batch_of_steps(num_user_batches: int, seed: int, first_step: int, steps: int) -> Int32[np.ndarray, " steps"]:
     """The block of users of each step: all of them once, in an order by chance, then all in another order."""
     step = np.arange(first_step, first_step + steps)
-    rounds = range(first_step // num_blocks, (first_step + steps - 1) // num_blocks + 1)
-    orders = [np.random.default_rng([seed, num_blocks, number]).permutation(num_blocks) for number in rounds]
-    return np.concatenate(orders)[step - rounds.start * num_blocks].astype(np.int32)
+    rounds = range(first_step // num_user_batches, (first_step + steps - 1) // num_user_batches + 1)
+    orders = [
+        np.random.default_rng([seed, num_user_batches, number]).permutation(num_user_batches) for number in rounds
+    ]
+    return np.concatenate(orders)[step - rounds.start * num_user_batches].astype(np.int32)

@@ -12,13 +12,13 @@ from jaxtyping import Float32
 
 from movierec_jax.data.arrays import ahead, filled_up
 from movierec_jax.data.schema import Ratings
-from movierec_jax.model.inputs import Batch, Known, UserBlocks
-from movierec_jax.model.sharding import blocks_shardings, grid_of, known_shardings, put, steps_shardings
+from movierec_jax.model.inputs import Batch, Interactions, UserBatches
+from movierec_jax.model.sharding import grid_of, interactions_shardings, put, steps_shardings, user_batches_shardings
 from movierec_jax.model.two_tower import Members
 from movierec_jax.training import batches
-from movierec_jax.training.batches import block_of_steps
+from movierec_jax.training.batches import user_batch_of_steps
 from movierec_jax.training.progress import EpochRecord, Progress, StepErrors, record_of, require_finite, since_now
-from movierec_jax.training.state import Recipe, TrainState, new_state, shapes_of_state
+from movierec_jax.training.state import TrainingSetup, TrainState, new_state, shapes_of_state
 from movierec_jax.training.step import (
     Errors,
     Steps,
@@ -27,31 +27,31 @@ from movierec_jax.training.step import (
 )
 
 
-def begin(train: Ratings, known: Known, *, recipe: Recipe) -> TrainState:
+def begin(train: Ratings, interactions: Interactions, *, setup: TrainingSetup) -> TrainState:
     """The state before the first step, made while another thread compiles the epochs that `fit` will run.
 
     Either takes seconds, most of them in XLA, which lets other threads work.
     """
-    blocks = recipe.user_blocks(train)
-    steps = next(steps_of_epoch(train, blocks, 0, recipe))
+    user_batches = setup.user_batches(train)
+    steps = next(steps_of_epoch(train, user_batches, 0, setup))
 
     def compile_steps() -> None:
-        state = shapes_of_state(recipe)
-        data = data_on_devices(known, blocks, recipe.model.mesh)
-        train_steps.lower(state, on_devices(steps, recipe.model.mesh), *data, recipe=recipe).compile()
+        state = shapes_of_state(setup)
+        data = data_on_devices(interactions, user_batches, setup.model.mesh)
+        train_steps.lower(state, on_devices(steps, setup.model.mesh), *data, setup=setup).compile()
 
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as background:
         compiled = background.submit(compile_steps)
-        state = jax.block_until_ready(new_state(recipe))
+        state = jax.block_until_ready(new_state(setup))
         compiled.result()
     return state
 
 
 def steps_of_epoch(
     train: Ratings,
-    blocks: UserBlocks | None,
+    user_batches: UserBatches | None,
     epoch: int,
-    recipe: Recipe,
+    setup: TrainingSetup,
     first_step: int = 0,
 ) -> Iterator[Steps]:
     """The steps of an epoch, counted from 0, some at a time, from the first that is asked for: a function of the seed.
@@ -59,15 +59,15 @@ def steps_of_epoch(
     All are alike in shape (`batches.most_rows` says how surely), and as few as hold `ratings_at_once`, so that memory
     does not grow with the ratings.
     """
-    config, model, batch_size = recipe.config, recipe.model, recipe.batch_size
+    config, model, batch_size = setup.config, setup.model, setup.batch_size
     order = batches.epoch_order(len(train), config.seed, epoch)
     num_steps = batches.num_steps(len(train), batch_size)
     at_once = batches.steps_at_once(len(train), batch_size, config.ratings_at_once)
     step_of_rating = batches.steps_of(order, batch_size) if model.config.history else None
-    num_blocks = 1 if blocks is None else len(blocks.user)
-    block = block_of_steps(num_blocks, config.seed, epoch * num_steps, num_steps)
+    num_user_batches = 1 if user_batches is None else len(user_batches.user)
+    block = user_batch_of_steps(num_user_batches, config.seed, epoch * num_steps, num_steps)
     sides = (train.user_row, model.num_users), (train.movie_row, model.num_movies)
-    counts = [np.bincount(row, minlength=num_rows) for row, num_rows in sides] if recipe.is_by_rows else []
+    counts = [np.bincount(row, minlength=num_rows) for row, num_rows in sides] if setup.uses_sparse_adam else []
     if model.mesh is not None:
         grid = grid_of(model.mesh)
         ranges = grid.ranges(*model.table_rows)
@@ -75,7 +75,7 @@ def steps_of_epoch(
     for first in range(first_step, num_steps, at_once):
         places, rows = order[first * batch_size : (first + at_once) * batch_size], None
         stacked = batches.stack_batches(train, places, batch_size)
-        if recipe.is_by_rows:
+        if setup.uses_sparse_adam:
             stacked, rows = batches.by_rows(stacked, *counts)
         elif model.mesh is not None:
             stacked = batches.in_cells(stacked, grid, ranges, width)
@@ -91,25 +91,33 @@ def on_devices(steps: Steps, mesh: Mesh | None) -> Steps:
     return jax.device_put(steps) if mesh is None else put(steps, steps_shardings(steps, mesh))
 
 
-def data_on_devices(known: Known, blocks: UserBlocks | None, mesh: Mesh | None) -> tuple[Known, UserBlocks | None]:
+def data_on_devices(
+    interactions: Interactions, user_batches: UserBatches | None, mesh: Mesh | None
+) -> tuple[Interactions, UserBatches | None]:
     """What is known and the blocks of users, where a mesh has them."""
     if mesh is None:
-        return jax.device_put((known, blocks))
-    known = put(known, known_shardings(known, mesh))
-    return known, None if blocks is None else put(blocks, blocks_shardings(blocks, mesh))
+        return jax.device_put((interactions, user_batches))
+    interactions = put(interactions, interactions_shardings(interactions, mesh))
+    return interactions, None if user_batches is None else put(user_batches, user_batches_shardings(user_batches, mesh))
 
 
 def fit(
-    state: TrainState, train: Ratings, valid: Ratings, known: Known, *, recipe: Recipe
+    state: TrainState, train: Ratings, valid: Ratings, interactions: Interactions, *, setup: TrainingSetup
 ) -> Iterator[tuple[TrainState, EpochRecord]]:
     """Trains from the state's epoch to the config's last, yielding after each epoch, as `go_on` does."""
-    for trained, progress in go_on(state, Progress(), train, valid, known, recipe=recipe):
+    for trained, progress in go_on(state, Progress(), train, valid, interactions, setup=setup):
         if progress.is_at_epochs_end:
             yield trained, progress.records[-1]
 
 
 def go_on(
-    state: TrainState, progress: Progress, train: Ratings, valid: Ratings, known: Known, *, recipe: Recipe
+    state: TrainState,
+    progress: Progress,
+    train: Ratings,
+    valid: Ratings,
+    interactions: Interactions,
+    *,
+    setup: TrainingSetup,
 ) -> Iterator[tuple[TrainState, Progress]]:
     """Trains from the state's step to the last, yielding after the steps that are taken at once, and after each epoch.
 
@@ -118,15 +126,15 @@ def go_on(
     yielded together gets what comes after, bit for bit. Raises InputError where the error is not a number, naming the
     step.
     """
-    num_steps = batches.num_steps(len(train), recipe.batch_size)
-    blocks = recipe.user_blocks(train)
-    valid_batches = batches.stack_batches(valid, np.arange(len(valid)), recipe.batch_size) if len(valid) else None
+    num_steps = batches.num_steps(len(train), setup.batch_size)
+    user_batches = setup.user_batches(train)
+    valid_batches = batches.stack_batches(valid, np.arange(len(valid)), setup.batch_size) if len(valid) else None
     done = int(state.step)
-    upcoming = ahead(steps_from(done, train, blocks, recipe))
-    known, blocks = data_on_devices(known, blocks, recipe.model.mesh)
+    upcoming = ahead(steps_from(done, train, user_batches, setup))
+    interactions, user_batches = data_on_devices(interactions, user_batches, setup.model.mesh)
     start = time.perf_counter()
     for weight, steps in upcoming:
-        state, errors = train_steps(state, steps, known, blocks, recipe=recipe)
+        state, errors = train_steps(state, steps, interactions, user_batches, setup=setup)
         since = progress.since + added_up(errors, weight, first=done)
         done += len(weight)
         if done % num_steps:
@@ -134,7 +142,7 @@ def go_on(
         else:
             valid_rmse = None
             if valid_batches is not None:
-                valid_rmse = rmse_of(state.params, valid_batches, known, recipe)
+                valid_rmse = rmse_of(state.params, valid_batches, interactions, setup)
                 require_finite(np.array([valid_rmse]), "validation RMSE after epoch", first=done // num_steps)
             record = record_of(since_now(since, start), done // num_steps, done, valid_rmse)
             progress = Progress((*progress.records, record))
@@ -143,15 +151,15 @@ def go_on(
 
 
 def steps_from(
-    first_step: int, train: Ratings, blocks: UserBlocks | None, recipe: Recipe
+    first_step: int, train: Ratings, user_batches: UserBatches | None, setup: TrainingSetup
 ) -> Iterator[tuple[Float32[np.ndarray, " steps"], Steps]]:
     """The steps of all epochs from one on, where the devices have them, with the ratings of each."""
-    num_steps = batches.num_steps(len(train), recipe.batch_size)
-    for epoch in range(first_step // num_steps, recipe.epochs):
+    num_steps = batches.num_steps(len(train), setup.batch_size)
+    for epoch in range(first_step // num_steps, setup.epochs):
         first = max(0, first_step - epoch * num_steps)
-        for steps in steps_of_epoch(train, blocks, epoch, recipe, first_step=first):
+        for steps in steps_of_epoch(train, user_batches, epoch, setup, first_step=first):
             weight = steps.batches.weight[: steps.num_steps].sum(axis=1)
-            yield weight, on_devices(steps, recipe.model.mesh)
+            yield weight, on_devices(steps, setup.model.mesh)
 
 
 def added_up(errors: Errors, weight: Float32[np.ndarray, " steps"], first: int) -> StepErrors:
@@ -162,7 +170,7 @@ def added_up(errors: Errors, weight: Float32[np.ndarray, " steps"], first: int) 
     return StepErrors(len(weight), float(weight.sum()), float(stars @ weight), float(catalogue.sum()))
 
 
-def rmse_of(params: Members, valid: Batch, known: Known, recipe: Recipe) -> float:
+def rmse_of(params: Members, valid: Batch, interactions: Interactions, setup: TrainingSetup) -> float:
     """The RMSE of ratings in batches."""
-    total = np.asarray(squared_errors(params, valid, known, recipe=recipe), np.float64).sum()
+    total = np.asarray(squared_errors(params, valid, interactions, setup=setup), np.float64).sum()
     return math.sqrt(total / valid.weight.sum(dtype=np.float64))

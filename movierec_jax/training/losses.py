@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
 from movierec_jax.config import TrainConfig
-from movierec_jax.model.embedding_bag import NO_CELLS, Weighted, both_ways, num_links, pool
-from movierec_jax.model.inputs import Batch, Known, Links, UserBlocks
+from movierec_jax.model.embedding_bag import NO_CELLS, Weighted, both_ways, embedding_bag, num_links
+from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, UserBatches
 from movierec_jax.model.sharding import Cells, on_each
 from movierec_jax.model.two_tower import Encoded
 
@@ -26,8 +26,8 @@ TYPICAL_COUNT = 200.0
 # Ratings whose exposure is worked out at once.
 ENTRIES_AT_ONCE = 2**14
 
-# Ratings that every user and movie is taken to have beside its own when its uncertainty is judged.
-UNCERTAINTY_DAMPING = 5.0
+# Ratings that every user and movie is taken to have beside its own when its shrinkage is judged.
+SHRINKAGE_DAMPING = 5.0
 
 
 def squared_error(stars: Float[Array, " batch"], rating: Float[Array, " batch"]) -> Float[Array, " batch"]:
@@ -38,25 +38,29 @@ def squared_error(stars: Float[Array, " batch"], rating: Float[Array, " batch"])
 
 
 def catalogue_error(
-    exposure: Float[Array, "users movies"], hit: Float[Array, "users movies"], weight: Float[Array, "users movies"]
+    implicit_score: Float[Array, "users movies"],
+    label: Float[Array, "users movies"],
+    weight: Float[Array, "users movies"],
 ) -> Float[Array, ""]:
     """The weighted squared errors of a user over all movies, in the mean over the users of whom any movie counts.
 
     0 where none counts. Raises ValueError for unequal shapes.
     """
-    if not exposure.shape == hit.shape == weight.shape:
-        raise ValueError(f"exposure {exposure.shape}, hits {hit.shape} and weights {weight.shape} differ in shape")
+    if not implicit_score.shape == label.shape == weight.shape:
+        raise ValueError(
+            f"scores {implicit_score.shape}, labels {label.shape} and weights {weight.shape} differ in shape"
+        )
     num_users = jnp.sum(jnp.any(weight > 0, axis=1))
-    return jnp.sum(weight * jnp.square(exposure - hit)) / jnp.maximum(num_users, 1)
+    return jnp.sum(weight * jnp.square(implicit_score - label)) / jnp.maximum(num_users, 1)
 
 
 def summed_catalogue_error(
-    users: Float[Array, "users exposure"],
-    movies: Float[Array, "movies exposure"],
-    block: UserBlocks,
-    links: tuple[Links, Links],
+    users: Float[Array, "users dim"],
+    movies: Float[Array, "movies dim"],
+    block: UserBatches,
+    links: tuple[PaddedLinks, PaddedLinks],
     is_told: Float[Array, " entries"],
-    unrated_weight: float,
+    unobserved_weight: float,
     cells: tuple[Cells | None, Cells | None] = NO_CELLS,
 ) -> Float[Array, ""]:
     """The same error without a table of users by movies, for users who have rated the entries of a block.
@@ -70,21 +74,23 @@ def summed_catalogue_error(
     num_users = len(users)
     is_entry = block.user < num_users
     fixed = jax.lax.stop_gradient((users, movies))
-    exposure = exposure_of(fixed[0], fixed[1], block.user, block.movie_row, cells[0])
-    error = jnp.sum(is_told * jnp.square(exposure - block.hit) - is_entry * unrated_weight * jnp.square(exposure))
-    slope = 2 * (is_told * (exposure - block.hit) - is_entry * unrated_weight * exposure)
+    implicit_score = implicit_score_of(fixed[0], fixed[1], block.user, block.movie_row, cells[0])
+    error = jnp.sum(
+        is_told * jnp.square(implicit_score - block.label) - is_entry * unobserved_weight * jnp.square(implicit_score)
+    )
+    slope = 2 * (is_told * (implicit_score - block.label) - is_entry * unobserved_weight * implicit_score)
     # Has the gradient that the error of the entries has; its own value is taken off.
-    linear = jnp.sum(users * pool((movies,), both_ways(links, slope, cells), num_users))
+    linear = jnp.sum(users * embedding_bag((movies,), both_ways(links, slope, cells), num_users))
     entries = linear + jax.lax.stop_gradient(error - linear)
     by_user = links[0]
     is_user = num_links(Weighted(by_user.owner, by_user.other, (), by_user.link >= 0, cells[0]), num_users) > 0
-    everything = unrated_weight * jnp.sum(is_user[:, None] * (users @ (movies.T @ movies)) * users)
+    everything = unobserved_weight * jnp.sum(is_user[:, None] * (users @ (movies.T @ movies)) * users)
     return (everything + entries) / jnp.maximum(jnp.sum(is_user), 1)
 
 
-def exposure_of(
-    users: Float[Array, "users exposure"],
-    movies: Float[Array, "movies exposure"],
+def implicit_score_of(
+    users: Float[Array, "users dim"],
+    movies: Float[Array, "movies dim"],
     user: Int32[Array, " entries"],
     movie_row: Int32[Array, " entries"],
     cells: Cells | None,
@@ -104,18 +110,22 @@ def exposure_of(
     return on_each(of_range, mesh=cells.mesh, in_specs=specs, out_specs=specs[-1])(users, movies, user, movie_row)
 
 
-def exposure_decay(
-    params: Mapping[str, Array], known: Known, config: TrainConfig, hidden_share: float, num_movies: int
+def implicit_feedback_decay(
+    params: Mapping[str, Array],
+    interactions: Interactions,
+    config: TrainConfig,
+    masked_fraction: float,
+    num_movies: int,
 ) -> Float[Array, ""]:
     """The weighed squared size of all rows of movies by which exposure is told, as a share of a user's error.
 
     The more of a user's ratings a step hides the larger is that error, and so is the decay. A movie's rows count by its
     number of ratings to the power `exposure_decay_power`, 1 in the mean over the `num_movies` of train.
     """
-    frequency = (1 + known.movie_count[: len(params["movie"])]) ** config.exposure_decay_power
+    frequency = (1 + interactions.movie_count[: len(params["movie"])]) ** config.exposure_decay_power
     weight = frequency / jnp.mean(frequency, where=jnp.arange(len(frequency)) < num_movies)
     size = sum(weighted_size(params[name], weight) for name in ("rated", "movie"))
-    return config.exposure_decay * hidden_share * size / jnp.sum(known.user_count > 0)
+    return config.implicit_feedback_decay * masked_fraction * size / jnp.sum(interactions.user_count > 0)
 
 
 class Drawn(NamedTuple):
@@ -125,14 +135,14 @@ class Drawn(NamedTuple):
     movie: Float[Array, " movie_rows"]
 
 
-def drawn_by(batch: Batch, known: Known) -> Drawn:
+def drawn_by(batch: Batch, interactions: Interactions) -> Drawn:
     """Those of a batch."""
-    counts = (known.user_count, batch.user_row), (known.movie_count, batch.movie_row)
+    counts = (interactions.user_count, batch.user_row), (interactions.movie_count, batch.movie_row)
     return Drawn(*(jnp.zeros_like(count).at[row].add(batch.weight) for count, row in counts))
 
 
 def decay(
-    params: Mapping[str, Mapping[str, Any]], known: Known, config: TrainConfig, drawn: Drawn | None = None
+    params: Mapping[str, Mapping[str, Any]], interactions: Interactions, config: TrainConfig, drawn: Drawn | None = None
 ) -> Float[Array, ""]:
     """The weighed squared size of everything that belongs to single users, movies, features and moments.
 
@@ -145,16 +155,16 @@ def decay(
     of_user, of_movie = drawn or (None, None)
     total = jnp.zeros(())
     for side, own_count, own_drawn, other_count, feature_count in (
-        ("user", known.user_count, of_user, known.movie_count, known.user_feature_count),
-        ("movie", known.movie_count, of_movie, known.user_count, known.movie_feature_count),
+        ("user", interactions.user_count, of_user, interactions.movie_count, interactions.user_feature_count),
+        ("movie", interactions.movie_count, of_movie, interactions.user_count, interactions.movie_feature_count),
     ):
         for name, strength, count, drawn_of_row in (
             ("embedding", config.embedding_decay, own_count, own_drawn),
             ("bias", config.bias_decay, own_count, own_drawn),
-            ("explicit", config.explicit_decay, other_count, None),
-            ("implicit", config.implicit_decay, other_count, None),
+            ("explicit", config.history_explicit_decay, other_count, None),
+            ("implicit", config.history_implicit_decay, other_count, None),
             ("features", config.feature_decay, feature_count, None),
-            ("moments", config.moment_decay, known.moment_count, None),
+            ("time_features", config.rating_time_decay, interactions.time_feature_count, None),
         ):
             if name in params[f"{side}_tower"]:
                 rows = params[f"{side}_tower"][name]
@@ -183,11 +193,11 @@ def row_weights(
 def variance(
     user: Encoded, movie: Encoded, user_count: Float[Array, " batch"], movie_count: Float[Array, " batch"]
 ) -> Float[Array, " batch"]:
-    """What uncertain factors add to the expected squared error of each pair, for an uncertainty of 1.
+    """What uncertain factors add to the expected squared error of each pair, for a shrinkage of 1.
 
-    With independent factors of variance 1 / (n + UNCERTAINTY_DAMPING) when n ratings speak for them, the product of
+    With independent factors of variance 1 / (n + SHRINKAGE_DAMPING) when n ratings speak for them, the product of
     user and movie factors has the variance |user|^2 var(movie) + |movie|^2 var(user), up to a constant (the mean-field
     expectation of Lim, Teh 2007, "Variational Bayesian approach to movie rating prediction", with fixed variances).
     """
     user_size, movie_size = (jnp.sum(jnp.square(side.factors), axis=-1) for side in (user, movie))
-    return user_size / (movie_count + UNCERTAINTY_DAMPING) + movie_size / (user_count + UNCERTAINTY_DAMPING)
+    return user_size / (movie_count + SHRINKAGE_DAMPING) + movie_size / (user_count + SHRINKAGE_DAMPING)

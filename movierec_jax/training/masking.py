@@ -12,10 +12,10 @@ from jaxtyping import Array, Float, Float32, Int32
 
 from movierec_jax.features.rating_time import recency
 from movierec_jax.model.embedding_bag import both_ways, on_cells
-from movierec_jax.model.inputs import Links, UserBlocks
-from movierec_jax.model.sharding import block_cells, grid_of
+from movierec_jax.model.inputs import PaddedLinks, UserBatches
+from movierec_jax.model.sharding import grid_of, user_batch_cells
 from movierec_jax.training.losses import catalogue_error, summed_catalogue_error
-from movierec_jax.training.state import Recipe
+from movierec_jax.training.state import TrainingSetup
 
 
 class Catalogue(NamedTuple):
@@ -25,76 +25,78 @@ class Catalogue(NamedTuple):
     """
 
     rated: Float[Array, "users movies"]
-    hit: Float[Array, "users movies"]
+    label: Float[Array, "users movies"]
     weight: Float[Array, "users movies"]
 
 
 class Told(NamedTuple):
     """The same rating by rating, where tables would be too large.
 
-    counts: how much each rating counts where it is known; is_hidden: 1 for those that are to be told.
+    counts: how much each rating counts where it is known; is_masked: 1 for those that are to be told.
     """
 
-    block: UserBlocks
+    block: UserBatches
     counts: Float[Array, " entries"]
-    is_hidden: Float[Array, " entries"]
+    is_masked: Float[Array, " entries"]
 
 
-def catalogue_of(block: UserBlocks, key: Array, recipe: Recipe) -> Catalogue | Told:
+def catalogue_of(block: UserBatches, key: Array, setup: TrainingSetup) -> Catalogue | Told:
     """The users of a block, with a share of their ratings hidden.
 
     Movies with ratings that are not hidden have weight 0: they could be told from themselves, or, where the next ones
     are to be told, come later still. So have places of no user.
     """
-    config, mesh = recipe.config, recipe.model.mesh
-    rows_of_range = recipe.model.table_rows[1] // grid_of(mesh).num_cells
+    config, mesh = setup.config, setup.model.mesh
+    rows_of_range = setup.model.table_rows[1] // grid_of(mesh).num_cells
 
     def table_of_range(user, movie_row, entries) -> Float[Array, "users movies"]:
-        return jnp.zeros((recipe.users_per_step, rows_of_range)).at[user, movie_row].set(entries, mode="drop")
+        return jnp.zeros((setup.users_per_step, rows_of_range)).at[user, movie_row].set(entries, mode="drop")
 
     def table(entries: Float[Array, " entries"]) -> Float[Array, "users movies"]:
-        return on_cells(table_of_range, block_cells(mesh)[0], block.user, block.movie_row, entries)
+        return on_cells(table_of_range, user_batch_cells(mesh)[0], block.user, block.movie_row, entries)
 
-    counts, is_hidden = (next_hidden if recipe.looks_at_next else any_hidden)(block, key, recipe)
-    if not recipe.has_tables:
-        is_entry = block.user < recipe.users_per_step
-        return Told(block, is_entry * counts, is_entry * is_hidden)
-    is_rated, is_told = table(jnp.ones_like(block.hit)), table(is_hidden)
-    weight = is_told + config.unrated_weight * (1 - is_rated)
-    return Catalogue(table(counts), table(block.hit * is_hidden), weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
+    counts, is_masked = (mask_next if setup.looks_at_next else mask_any)(block, key, setup)
+    if not setup.has_tables:
+        is_entry = block.user < setup.users_per_step
+        return Told(block, is_entry * counts, is_entry * is_masked)
+    is_rated, is_told = table(jnp.ones_like(block.label)), table(is_masked)
+    weight = is_told + config.unobserved_weight * (1 - is_rated)
+    return Catalogue(
+        table(counts), table(block.label * is_masked), weight * jnp.any(is_rated > 0, axis=1, keepdims=True)
+    )
 
 
-def any_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Array, " entries"], ...]:
+def mask_any(block: UserBatches, key: Array, setup: TrainingSetup) -> tuple[Float[Array, " entries"], ...]:
     """How much each rating counts and whether it is hidden: by chance, by the key, the user and the movie alone."""
-    num_rows, num_ranges = recipe.model.table_rows[1], grid_of(recipe.model.mesh).num_cells
+    num_rows, num_ranges = setup.model.table_rows[1], grid_of(setup.model.mesh).num_cells
     first_row = jnp.repeat(jnp.arange(0, num_rows, num_rows // num_ranges), len(block.user) // num_ranges)
     # Numbers of pairs may come again where they are too many for 32 bits, which does no harm.
-    pair = block.user * recipe.model.num_movies + block.movie_row + first_row
-    is_hidden = (uniform_at(key, pair) < recipe.hidden_share).astype(jnp.float32)
-    return 1 - is_hidden, is_hidden
+    pair = block.user * setup.model.num_movies + block.movie_row + first_row
+    is_masked = (uniform_at(key, pair) < setup.masked_fraction).astype(jnp.float32)
+    return 1 - is_masked, is_masked
 
 
-def next_hidden(block: UserBlocks, key: Array, recipe: Recipe) -> tuple[Float[Array, " entries"], ...]:
+def mask_next(block: UserBatches, key: Array, setup: TrainingSetup) -> tuple[Float[Array, " entries"], ...]:
     """How much each rating counts and whether it is hidden: those that follow a moment of the user, drawn by chance."""
-    moment = jax.random.uniform(key, (recipe.users_per_step + 1,))[block.user]
-    turn, num_ratings = (typing.cast(Array, column) for column in (block.turn, block.num_ratings))
-    num_known = jnp.floor(moment * num_ratings)
-    num_hidden = jnp.maximum(1, recipe.hidden_share * num_ratings)
-    is_known = turn < num_known
-    is_hidden = ~is_known & (turn < num_known + num_hidden)
-    return recency(turn, jnp.maximum(1, num_known)) * is_known, is_hidden.astype(jnp.float32)
+    time_features = jax.random.uniform(key, (setup.users_per_step + 1,))[block.user]
+    position, num_ratings = (typing.cast(Array, column) for column in (block.position, block.num_ratings))
+    num_known = jnp.floor(time_features * num_ratings)
+    num_masked = jnp.maximum(1, setup.masked_fraction * num_ratings)
+    is_known = position < num_known
+    is_masked = ~is_known & (position < num_known + num_masked)
+    return recency(position, jnp.maximum(1, num_known)) * is_known, is_masked.astype(jnp.float32)
 
 
-def error_over_catalogue(params: optax.Params, catalogue: Catalogue | Told, recipe: Recipe) -> Float[Array, ""]:
+def error_over_catalogue(params: optax.Params, catalogue: Catalogue | Told, setup: TrainingSetup) -> Float[Array, ""]:
     """The squared error of a user over the whole catalogue, by tables or by sums."""
     if isinstance(catalogue, Catalogue):
-        exposure = recipe.model.apply({"params": params}, catalogue.rated, method="catalogue")
-        return catalogue_error(exposure, catalogue.hit, catalogue.weight)
-    block, counts, is_hidden = catalogue
-    links, cells = typing.cast(tuple[Links, Links], block.links), block_cells(recipe.model.mesh)
+        implicit_score = setup.model.apply({"params": params}, catalogue.rated, method="catalogue")
+        return catalogue_error(implicit_score, catalogue.label, catalogue.weight)
+    block, counts, is_masked = catalogue
+    links, cells = typing.cast(tuple[PaddedLinks, PaddedLinks], block.links), user_batch_cells(setup.model.mesh)
     rated = both_ways(links, counts, cells)
-    users, movies = recipe.model.apply({"params": params}, rated, recipe.users_per_step, method="exposed_sides")
-    return summed_catalogue_error(users, movies, block, links, is_hidden, recipe.config.unrated_weight, cells)
+    users, movies = setup.model.apply({"params": params}, rated, setup.users_per_step, method="implicit_feedback_sides")
+    return summed_catalogue_error(users, movies, block, links, is_masked, setup.config.unobserved_weight, cells)
 
 
 # A float32 from 1 to 2 has these bits before the 23 of its fraction.

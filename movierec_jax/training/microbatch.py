@@ -32,13 +32,13 @@ Loss = Callable[[Params, Table, Table, Columns, Array], tuple[Float[Array, ""], 
 AT_ONCE_ON_CPU, AT_ONCE = 2**11, 2**17
 
 
-def pairs_at_once(platform: str) -> int:
+def microbatch_size(platform: str) -> int:
     """As many pairs at a time as suit a kind of devices."""
     return AT_ONCE_ON_CPU if platform == "cpu" else AT_ONCE
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
-def sum_over_pairs(
+def sum_over_microbatches(
     loss: Loss,
     at_once: int,
     mesh: Mesh | None,
@@ -122,4 +122,4 @@ def backward(loss, at_once, mesh, gradients, slopes):
     return params, tables, None, None, None
 
 
-sum_over_pairs.defvjp(with_gradients, backward)
+sum_over_microbatches.defvjp(with_gradients, backward)

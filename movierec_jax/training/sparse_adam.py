@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int32
 
-from movierec_jax.model.inputs import Known, Rows
+from movierec_jax.model.inputs import Interactions, Rows
 from movierec_jax.model.sharding import OWN_TABLES
-from movierec_jax.training.state import B1, B2, EPS, Recipe, TrainState, learning_rate, nothing_known
+from movierec_jax.training.state import B1, B2, EPS, TrainingSetup, TrainState, learning_rate, no_interactions
 
 TOWERS = ("user_tower", "movie_tower")
 
@@ -36,33 +36,33 @@ class Adapted(NamedTuple):
 Tables = dict[str, Adapted]
 
 
-def all_done(state: TrainState, recipe: Recipe) -> Rows:
+def all_done(state: TrainState, setup: TrainingSetup) -> Rows:
     """For every row the state's step."""
-    model = recipe.model
+    model = setup.model
     return Rows(*(jnp.full(num_rows, state.step, jnp.int32) for num_rows in (model.num_users, model.num_movies)))
 
 
-def of_rows(recipe: Recipe, known: Known, rows: Rows) -> tuple[Recipe, Known]:
+def of_rows(setup: TrainingSetup, interactions: Interactions, rows: Rows) -> tuple[TrainingSetup, Interactions]:
     """The recipe for these rows alone, and what is known of them: their numbers of ratings."""
-    model = recipe.model.clone(num_users=len(rows.user), num_movies=len(rows.movie))
+    model = setup.model.clone(num_users=len(rows.user), num_movies=len(rows.movie))
     user_count, movie_count = (
         jnp.append(count.at[row].get(mode="fill", fill_value=0), 0)
-        for count, row in zip((known.user_count, known.movie_count), rows, strict=True)
+        for count, row in zip((interactions.user_count, interactions.movie_count), rows, strict=True)
     )
-    known = nothing_known(model)._replace(
-        user_count=user_count, movie_count=movie_count, moment_count=known.moment_count
+    interactions = no_interactions(model)._replace(
+        user_count=user_count, movie_count=movie_count, time_feature_count=interactions.time_feature_count
     )
-    return dataclasses.replace(recipe, model=model), known
+    return dataclasses.replace(setup, model=model), interactions
 
 
-def take(state: TrainState, rows: Rows, done: Rows, recipe: Recipe) -> TrainState:
+def take(state: TrainState, rows: Rows, done: Rows, setup: TrainingSetup) -> TrainState:
     """The state of these rows alone, brought to the state's step; rows that no table has are zero."""
     sides = [
         jax.tree.map(lambda table, row=row: table.at[:, row].get(mode="fill", fill_value=0), tables)
         for tables, row in zip(tables_of(state), rows, strict=True)
     ]
     done = Rows(*(steps.at[row].get(mode="fill", fill_value=0) for steps, row in zip(done, rows, strict=True)))
-    return settle(with_tables(state, sides), done, recipe)
+    return settle(with_tables(state, sides), done, setup)
 
 
 def put(state: TrainState, local: TrainState, rows: Rows, done: Rows) -> tuple[TrainState, Rows]:
@@ -76,9 +76,9 @@ def put(state: TrainState, local: TrainState, rows: Rows, done: Rows) -> tuple[T
     return with_tables(local, sides), done
 
 
-def settle(state: TrainState, done: Rows, recipe: Recipe) -> TrainState:
+def settle(state: TrainState, done: Rows, setup: TrainingSetup) -> TrainState:
     """The state with all of its rows brought from the steps up to which they are done to its own."""
-    rate = learning_rate(recipe.config, recipe.total_steps)
+    rate = learning_rate(setup.config, setup.total_steps)
 
     def of_members(table: Adapted, steps: Array) -> Adapted:
         return jax.vmap(lambda member: without_gradient(member, steps, state.step - steps, rate))(table)

@@ -10,18 +10,18 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float32, Int32
 
-from movierec_jax.config import RATINGS_PER_ROW, TABLE_NUMBERS, USER_BLOCKS, Config, TrainConfig
+from movierec_jax.config import RATINGS_PER_ROW, TABLE_NUMBERS, USER_BATCHES, Config, TrainConfig
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.history import Seen, seen
-from movierec_jax.model.inputs import Known, Links, UserBlocks
+from movierec_jax.model.inputs import Interactions, PaddedLinks, UserBatches
 from movierec_jax.model.sharding import grid_of, placed, state_shardings
 from movierec_jax.model.two_tower import TwoTowers
-from movierec_jax.training import batches as blocks
+from movierec_jax.training import batches as user_batches
 from movierec_jax.training.batches import num_steps
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class TrainingSetup:
     """All that a step reads besides its state and the data; the same from the first step to the last.
 
     config: with what `for_ratings` fills in.
@@ -49,18 +49,18 @@ class Recipe:
         return typing.cast(int, self.config.batch_size)
 
     @property
-    def hidden_share(self) -> float:
-        return typing.cast(float, self.config.hidden_share)
+    def masked_fraction(self) -> float:
+        return typing.cast(float, self.config.masked_fraction)
 
     @property
     def looks_at_next(self) -> bool:
         """Whether exposure is to what users rate next, after all that they have rated."""
-        return self.config.exposure_to == "next"
+        return self.config.implicit_feedback_target == "next"
 
     @property
     def users_per_step(self) -> int:
         """Users in a step's error over the whole catalogue."""
-        return self.config.users_per_step or -(-self.model.num_users // USER_BLOCKS)
+        return self.config.users_per_step or -(-self.model.num_users // USER_BATCHES)
 
     @property
     def has_tables(self) -> bool:
@@ -68,7 +68,7 @@ class Recipe:
         return self.users_per_step * self.model.num_movies <= TABLE_NUMBERS
 
     @property
-    def is_by_rows(self) -> bool:
+    def uses_sparse_adam(self) -> bool:
         """Whether a step takes the rows of its batch from all tables and trains them alone.
 
         Where towers see histories or content a step looks at every row anyway, and where a batch holds most rows there
@@ -86,24 +86,24 @@ class Recipe:
             return ((rating - lowest) / (highest - lowest)).astype(np.float32)
         return (rating >= (self.relevant_rating if self.config.hit == "relevant" else lowest)).astype(np.float32)
 
-    def user_blocks(self, train: Ratings) -> UserBlocks | None:
+    def user_batches(self, train: Ratings) -> UserBatches | None:
         """The train ratings as the error over the whole catalogue takes them; None where there is no such error."""
-        if not self.model.config.exposure_dim:
+        if not self.model.config.implicit_feedback_dim:
             return None
         hits, is_next, num_users = self.hits(train.rating), self.looks_at_next, self.users_per_step
-        made = blocks.user_blocks(train, hits, num_users, self.config.seed, has_turns=is_next)
+        made = user_batches.user_batches(train, hits, num_users, self.config.seed, has_positions=is_next)
         num_ranges = grid_of(self.model.mesh).num_cells
-        made = blocks.in_ranges(made, num_users, self.model.table_rows[1], num_ranges)
-        return made if self.has_tables else blocks.with_links(made, num_users, num_ranges)
+        made = user_batches.in_ranges(made, num_users, self.model.table_rows[1], num_ranges)
+        return made if self.has_tables else user_batches.with_links(made, num_users, num_ranges)
 
 
-def recipe_for(
+def training_setup(
     model: TwoTowers, config: Config, num_ratings: int, rating_scale: tuple[float, float], *, is_by_time: bool
-) -> Recipe:
+) -> TrainingSetup:
     """The recipe for so many ratings to train on; is_by_time: whether time splits them off from those to come."""
     settings = config.train.for_ratings(num_ratings, is_by_time)
-    recipe = Recipe(model, settings, 0, rating_scale, config.evaluation.relevant_from(rating_scale))
-    return dataclasses.replace(recipe, total_steps=num_steps(num_ratings, recipe.batch_size) * recipe.epochs)
+    setup = TrainingSetup(model, settings, 0, rating_scale, config.evaluation.relevant_from(rating_scale))
+    return dataclasses.replace(setup, total_steps=num_steps(num_ratings, setup.batch_size) * setup.epochs)
 
 
 @typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.
@@ -117,23 +117,23 @@ class TrainState:
     opt_state: optax.OptState
 
 
-@functools.partial(jax.jit, static_argnames="recipe")
-def new_state(recipe: Recipe) -> TrainState:
+@functools.partial(jax.jit, static_argnames="setup")
+def new_state(setup: TrainingSetup) -> TrainState:
     """The state before the first step, a function of the config's seed."""
-    nothing, row = nothing_seen(recipe.model), jnp.zeros(1, jnp.int32)
+    nothing, row = nothing_seen(setup.model), jnp.zeros(1, jnp.int32)
 
     def new_member(key):
-        params = recipe.model.init(key, *nothing, row, row, row[:, None])["params"]
-        return params, recipe.optimizer.init(params)
+        params = setup.model.init(key, *nothing, row, row, row[:, None])["params"]
+        return params, setup.optimizer.init(params)
 
-    params, opt_state = jax.lax.map(new_member, member_keys(recipe.config))
-    return placed(TrainState(step=jnp.int32(0), params=params, opt_state=opt_state), recipe.model.mesh)
+    params, opt_state = jax.lax.map(new_member, member_keys(setup.config))
+    return placed(TrainState(step=jnp.int32(0), params=params, opt_state=opt_state), setup.model.mesh)
 
 
-def shapes_of_state(recipe: Recipe) -> TrainState:
+def shapes_of_state(setup: TrainingSetup) -> TrainState:
     """The shapes and types of a state's arrays, and on a mesh where they are."""
-    shapes = jax.eval_shape(lambda: new_state(recipe))
-    mesh = recipe.model.mesh
+    shapes = jax.eval_shape(lambda: new_state(setup))
+    mesh = setup.model.mesh
     if mesh is None:
         return shapes
     return jax.tree.map(
@@ -146,17 +146,17 @@ def shapes_of_state(recipe: Recipe) -> TrainState:
 def nothing_seen(model: TwoTowers) -> tuple[Seen, Seen]:
     """What the towers see where nothing is known but rows."""
     nothing = jnp.zeros((1, 0), bool)
-    return seen(nothing_known(model), nothing, nothing)
+    return seen(no_interactions(model), nothing, nothing)
 
 
-def nothing_known(model: TwoTowers) -> Known:
+def no_interactions(model: TwoTowers) -> Interactions:
     """What is known of users and movies of whom there is neither rating nor content."""
     nobody = jnp.zeros((1, 0), jnp.int32)
-    no_links = Links(nobody[0], nobody, nobody, (jnp.zeros((1, 0)),) * 2)
+    no_links = PaddedLinks(nobody[0], nobody, nobody, (jnp.zeros((1, 0)),) * 2)
     no_content = no_links._replace(values=no_links.values[:1])
     rows = (num_rows + 1 for num_rows in model.table_rows)
-    numbers = (*rows, model.num_user_features, model.num_movie_features, model.num_moments)
-    return Known(no_links, no_links, *[no_content] * 4, *map(jnp.zeros, numbers))
+    numbers = (*rows, model.num_user_features, model.num_movie_features, model.num_time_features)
+    return Interactions(no_links, no_links, *[no_content] * 4, *map(jnp.zeros, numbers))
 
 
 def member_keys(config: TrainConfig) -> Array:

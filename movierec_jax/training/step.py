@@ -11,19 +11,19 @@ from jaxtyping import Array, Float, Int, Int32
 
 from movierec_jax.config import TrainConfig
 from movierec_jax.model.history import Seen, as_new, seen
-from movierec_jax.model.inputs import Batch, Known, Rows, UserBlocks
+from movierec_jax.model.inputs import Batch, Interactions, Rows, UserBatches
 from movierec_jax.model.sharding import held, placed
-from movierec_jax.model.two_tower import Encoded, Members, encode, mean_stars
+from movierec_jax.model.two_tower import Encoded, Members, encode, mean_rating
 from movierec_jax.training import sparse_adam as batch_rows
-from movierec_jax.training.losses import Drawn, decay, drawn_by, exposure_decay, squared_error, variance
+from movierec_jax.training.losses import Drawn, decay, drawn_by, implicit_feedback_decay, squared_error, variance
 from movierec_jax.training.masking import Catalogue, Told, catalogue_of, error_over_catalogue, uniform_at
-from movierec_jax.training.microbatch import pairs_at_once, sum_over_pairs
-from movierec_jax.training.state import Recipe, TrainState, member_keys, nothing_seen
+from movierec_jax.training.microbatch import microbatch_size, sum_over_microbatches
+from movierec_jax.training.state import TrainingSetup, TrainState, member_keys, nothing_seen
 
 # Tell the random numbers of hiding from all others: what is hidden from the towers, and from exposure.
-HIDING = 0x5EED
+MASKING = 0x5EED
 
-HIDING_EXPOSED = 0xE5ED
+MASKING_IMPLICIT_FEEDBACK = 0xE5ED
 
 # The parts of the model whose parameters have rows for users and movies.
 ROWS_OF = (*batch_rows.TOWERS, "exposure")
@@ -60,9 +60,9 @@ class Errors(NamedTuple):
     catalogue: Float[Any, "*steps"]
 
 
-def hiding_key(config: TrainConfig) -> Array:
+def masking_key(config: TrainConfig) -> Array:
     """The random key of what is hidden from all members; none of theirs, which are `split` from the seed's key."""
-    return jax.random.key(config.seed ^ HIDING)
+    return jax.random.key(config.seed ^ MASKING)
 
 
 def train_step(
@@ -71,44 +71,46 @@ def train_step(
     users: Seen,
     movies: Seen,
     catalogue: Catalogue | Told | None,
-    known: Known,
+    interactions: Interactions,
     *,
-    recipe: Recipe,
+    setup: TrainingSetup,
     drawn: Drawn | None = None,
 ) -> tuple[TrainState, Errors]:
     """The state after one step of Adam, and the errors before it, means over all members.
 
     users, movies: what is seen of them without the ratings of the batch. drawn: as `decay` has it.
     """
-    config, model = recipe.config, recipe.model
+    config, model = setup.config, setup.model
     num_ratings = jnp.sum(batch.weight)
-    columns = Pairs(batch.moment, batch.rating, batch.weight, batch.number)
-    counts = known.user_count, known.movie_count
+    columns = Pairs(batch.time_features, batch.rating, batch.weight, batch.number)
+    counts = interactions.user_count, interactions.movie_count
     # The first dense layer is worked out for each row, or for each pair where there are fewer pairs.
     is_layered = len(users.has_row) + len(movies.has_row) <= len(batch.weight)
-    # Moments are rows of the towers: their gradients, as large as all moments, are not to be added up many times.
-    at_once = len(batch.weight) if model.num_moments else pairs_at_once(recipe.platform)
-    error_of_pairs = functools.partial(pairs_error, recipe=recipe, is_layered=is_layered)
+    # RatingTimeFeatures are rows of the towers: their gradients, as large as all moments, are not to be added up many times.
+    at_once = len(batch.weight) if model.num_time_features else microbatch_size(setup.platform)
+    error_of_pairs = functools.partial(pairs_error, setup=setup, is_layered=is_layered)
 
     def objective(params, key):
         sides = model.apply({"params": params}, users, movies, method="sides")
         if is_layered:
             sides = model.apply({"params": params}, *sides, method="layered")
-        of_pairs = params if model.num_moments else {name: params[name] for name in params if name not in ROWS_OF}
+        of_pairs = params if model.num_time_features else {name: params[name] for name in params if name not in ROWS_OF}
         rows = batch.user_row, batch.movie_row
         tables = tuple(zip(sides, counts, strict=True))
-        sums = sum_over_pairs(error_of_pairs, at_once, model.mesh, of_pairs, tables, rows, columns, key)
+        sums = sum_over_microbatches(error_of_pairs, at_once, model.mesh, of_pairs, tables, rows, columns, key)
         error_and_spread, error = (total / num_ratings for total in sums)
-        total = error_and_spread + decay(params, known, config, drawn)
+        total = error_and_spread + decay(params, interactions, config, drawn)
         if catalogue is None:
             return total, Errors(error, jnp.zeros(()))
-        told = error_over_catalogue(params, catalogue, recipe)
-        total += told + exposure_decay(params["exposure"], known, config, recipe.hidden_share, model.num_movies)
+        told = error_over_catalogue(params, catalogue, setup)
+        total += told + implicit_feedback_decay(
+            params["exposure"], interactions, config, setup.masked_fraction, model.num_movies
+        )
         return total, Errors(error, told)
 
     def member_step(params, opt_state, key):
         gradient, errors = jax.grad(objective, has_aux=True)(params, jax.random.fold_in(key, state.step))
-        updates, opt_state = recipe.optimizer.update(gradient, opt_state, params)
+        updates, opt_state = setup.optimizer.update(gradient, opt_state, params)
         return optax.apply_updates(params, updates), opt_state, errors
 
     params, opt_state, errors = jax.vmap(member_step)(state.params, state.opt_state, member_keys(config))
@@ -119,70 +121,84 @@ def train_step(
 class Pairs(NamedTuple):
     """What there is of the pairs of a batch besides their rows, as `Batch` has it."""
 
-    moment: Int32[Array, "batch moments"]
+    time_features: Int32[Array, "batch time_features"]
     rating: Float[Array, " batch"]
     weight: Float[Array, " batch"]
     number: Int32[Array, " batch"]
 
 
 def pairs_error(
-    params: optax.Params, users: Counted, movies: Counted, pairs: Pairs, key: Array, *, recipe: Recipe, is_layered: bool
+    params: optax.Params,
+    users: Counted,
+    movies: Counted,
+    pairs: Pairs,
+    key: Array,
+    *,
+    setup: TrainingSetup,
+    is_layered: bool,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """The squared errors of some pairs added up, with what uncertain factors add to them and without.
 
     What dropout leaves of a pair is a function of the key and the pair's number.
     """
-    apply = functools.partial(recipe.model.apply, {"params": params})
+    apply = functools.partial(setup.model.apply, {"params": params})
     (user, user_count), (movie, movie_count) = users, movies
     if not is_layered:
         user, movie = apply(user, movie, method="layered")
 
-    def of_pair(user, movie, moment, number):
+    def of_pair(user, movie, time_features, number):
         rngs = {"dropout": jax.random.fold_in(key, number)}
-        return apply(user, movie, moment, is_training=True, rngs=rngs, method="pairs")
+        return apply(user, movie, time_features, is_training=True, rngs=rngs, method="pairs")
 
-    stars, user, movie = jax.vmap(of_pair)(user, movie, pairs.moment, pairs.number)
+    stars, user, movie = jax.vmap(of_pair)(user, movie, pairs.time_features, pairs.number)
     error = jnp.sum(pairs.weight * squared_error(stars, pairs.rating))
     spread = jnp.sum(pairs.weight * variance(user, movie, user_count, movie_count))
-    return error + recipe.config.uncertainty * spread, error
+    return error + setup.config.shrinkage * spread, error
 
 
-@functools.partial(jax.jit, static_argnames="recipe", donate_argnames="state")
+@functools.partial(jax.jit, static_argnames="setup", donate_argnames="state")
 def train_steps(
-    state: TrainState, steps: Steps, known: Known, blocks: UserBlocks | None, *, recipe: Recipe
+    state: TrainState,
+    steps: Steps,
+    interactions: Interactions,
+    user_batches: UserBatches | None,
+    *,
+    setup: TrainingSetup,
 ) -> tuple[TrainState, Errors]:
     """The state after these steps, and each step's errors; those of no step are 0.
 
-    A rating is left out of all histories in the step that predicts it. `cold_share` of the users and, where there is
+    A rating is left out of all histories in the step that predicts it. `cold_start_fraction` of the users and, where there is
     content, of the movies, by chance in each step, are known as new ones will be: movies by their content alone, users
     also by a few of their ratings (Volkovs, Yu, Poutanen 2017, "DropoutNet").
     """
     if steps.rows is not None:
-        return train_steps_by_rows(state, steps, known, recipe)
-    model, cold_share = recipe.model, recipe.config.cold_share
-    layouts = known.by_user, known.by_movie
+        return train_steps_sparse_adam(state, steps, interactions, setup)
+    model, cold_start_fraction = setup.model, setup.config.cold_start_fraction
+    layouts = interactions.by_user, interactions.by_movie
     step_of_rating = steps.step_of_rating
     if step_of_rating is not None:
-        luck_by_user, luck_by_movie = (uniform_at(hiding_key(recipe.config), links.link) for links in layouts)
+        uniform_by_user, uniform_by_movie = (uniform_at(masking_key(setup.config), links.link) for links in layouts)
         step_by_user, step_by_movie = (step_of_links(step_of_rating, links.link) for links in layouts)
     else:
         # No rating is looked at.
-        luck_by_user, luck_by_movie = step_by_user, step_by_movie = [-jnp.ones(links.link.shape) for links in layouts]
+        uniform_by_user, uniform_by_movie = step_by_user, step_by_movie = [
+            -jnp.ones(links.link.shape) for links in layouts
+        ]
 
     def step(state, inputs):
         place, batch, block = inputs
         counts = ((of_rating != place) & (of_rating >= 0) for of_rating in (step_by_user, step_by_movie))
-        users, movies = seen(known, *counts, mesh=model.mesh)
-        user_key, movie_key = jax.random.split(jax.random.fold_in(hiding_key(recipe.config), state.step))
-        if cold_share and ("user" in model.config.history or model.num_user_features):
-            users = as_new(users, cold_share, NEW_USER_RATINGS, (luck_by_user, luck_by_movie), user_key)
-        if cold_share and model.num_movie_features:
-            movies = as_new(movies, cold_share, 0.0, (luck_by_movie, luck_by_user), movie_key)
+        users, movies = seen(interactions, *counts, mesh=model.mesh)
+        user_key, movie_key = jax.random.split(jax.random.fold_in(masking_key(setup.config), state.step))
+        if cold_start_fraction and ("user" in model.config.history or model.num_user_features):
+            users = as_new(users, cold_start_fraction, NEW_USER_RATINGS, (uniform_by_user, uniform_by_movie), user_key)
+        if cold_start_fraction and model.num_movie_features:
+            movies = as_new(movies, cold_start_fraction, 0.0, (uniform_by_movie, uniform_by_user), movie_key)
         catalogue = None
-        if blocks is not None:
-            key = jax.random.fold_in(jax.random.key(recipe.config.seed ^ HIDING_EXPOSED), state.step)
-            catalogue = catalogue_of(jax.tree.map(lambda column: column[block], blocks), key, recipe)
-        return train_step(state, batch, users, movies, catalogue, known, recipe=recipe)
+        if user_batches is not None:
+            key = jax.random.fold_in(jax.random.key(setup.config.seed ^ MASKING_IMPLICIT_FEEDBACK), state.step)
+            catalogue = catalogue_of(jax.tree.map(lambda column: column[block], user_batches), key, setup)
+        return train_step(state, batch, users, movies, catalogue, interactions, setup=setup)
 
     state, errors = scan_some(step, state, (steps.place, steps.batches, steps.block), steps.num_steps)
     return state, held(errors, model.mesh, P())
@@ -196,21 +212,23 @@ def step_of_links(
     return jnp.where(link < 0, -1, step_of_rating.at[link].get(mode="fill", fill_value=never))
 
 
-def train_steps_by_rows(state: TrainState, steps: Steps, known: Known, recipe: Recipe) -> tuple[TrainState, Errors]:
+def train_steps_sparse_adam(
+    state: TrainState, steps: Steps, interactions: Interactions, setup: TrainingSetup
+) -> tuple[TrainState, Errors]:
     """The same where a step needs no rows but those of its batch, which has their places in `rows` for rows."""
 
     def step(state_and_done, batch_and_rows):
         state, done = state_and_done
         batch, rows = batch_and_rows
-        local = batch_rows.take(state, rows, done, recipe)
-        own_recipe, own_known = batch_rows.of_rows(recipe, known, rows)
-        drawn, nothing = drawn_by(batch, own_known), nothing_seen(own_recipe.model)
-        local, errors = train_step(local, batch, *nothing, None, own_known, recipe=own_recipe, drawn=drawn)
+        local = batch_rows.take(state, rows, done, setup)
+        own_setup, own_interactions = batch_rows.of_rows(setup, interactions, rows)
+        drawn, nothing = drawn_by(batch, own_interactions), nothing_seen(own_setup.model)
+        local, errors = train_step(local, batch, *nothing, None, own_interactions, setup=own_setup, drawn=drawn)
         return batch_rows.put(state, local, rows, done), errors
 
-    start = state, batch_rows.all_done(state, recipe)
+    start = state, batch_rows.all_done(state, setup)
     (state, done), errors = scan_some(step, start, (steps.batches, steps.rows), steps.num_steps)
-    return batch_rows.settle(state, done, recipe), errors
+    return batch_rows.settle(state, done, setup), errors
 
 
 def scan_some(step, start, inputs, num_steps: Int32[Array, ""]) -> tuple[Any, Errors]:
@@ -225,14 +243,16 @@ def scan_some(step, start, inputs, num_steps: Int32[Array, ""]) -> tuple[Any, Er
     return jax.lax.fori_loop(0, num_steps, add, (start, Errors(*jnp.zeros((2, length)))))
 
 
-@functools.partial(jax.jit, static_argnames="recipe")
-def squared_errors(params: Members, batches: Batch, known: Known, *, recipe: Recipe) -> Float[Array, " steps"]:
+@functools.partial(jax.jit, static_argnames="setup")
+def squared_errors(
+    params: Members, batches: Batch, interactions: Interactions, *, setup: TrainingSetup
+) -> Float[Array, " steps"]:
     """The sum of squared errors of each batch, with predictions held to the rating scale and without dropout."""
-    users, movies = encode(params, known, model=recipe.model)
+    users, movies = encode(params, interactions, model=setup.model)
 
     def batch_error(batch: Batch):
         pairs = users[:, batch.user_row], movies[:, batch.movie_row]
-        stars = mean_stars(params, *pairs, batch.moment, model=recipe.model)
-        return jnp.sum(batch.weight * squared_error(jnp.clip(stars, *recipe.rating_scale), batch.rating))
+        stars = mean_rating(params, *pairs, batch.time_features, model=setup.model)
+        return jnp.sum(batch.weight * squared_error(jnp.clip(stars, *setup.rating_scale), batch.rating))
 
     return jax.lax.map(batch_error, batches)

@@ -29,12 +29,12 @@ def test_a_batch_of_products_is_as_many_products():
 
 
 def test_a_loop_counts_as_often_as_it_turns_and_one_of_unknown_length_once():
-    def turns(length, a, b):
+    def history_positions(length, a, b):
         return jax.lax.fori_loop(0, length, lambda _, total: total + jnp.dot(a, b), jnp.zeros((3, 7)))
 
     once = PRODUCT + 3 * 7
-    assert work(functools.partial(turns, 10), A, B).flops == pytest.approx(10 * once, abs=11 * 3)
-    assert work(turns, jnp.int32(10), A, B).flops == pytest.approx(once, abs=30)
+    assert work(functools.partial(history_positions, 10), A, B).flops == pytest.approx(10 * once, abs=11 * 3)
+    assert work(history_positions, jnp.int32(10), A, B).flops == pytest.approx(once, abs=30)
 
 
 def test_rows_that_are_looked_up_and_added_to_are_read_and_written():

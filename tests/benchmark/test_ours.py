@@ -10,7 +10,7 @@ from movierec_jax.benchmark import ours
 from movierec_jax.config import Config
 from movierec_jax.data.schema import MOVIE_ID, TAG, TIMESTAMP, USER_ID
 
-SMALL = Config().replace(epochs=1, embedding_dim=2, hidden_dims=(), history=(), exposure_dim=0)
+SMALL = Config().replace(epochs=1, embedding_dim=2, hidden_dims=(), history=(), implicit_feedback_dim=0)
 
 
 def test_no_tag_of_a_held_out_rating_is_known():

@@ -17,8 +17,8 @@ from movierec_jax.model.sharding import AXES
 from movierec_jax.runs.prepare import new_run
 
 SIZE = Size(num_users=300, num_movies=80, num_ratings=6000)
-MODEL = ModelConfig(embedding_dim=4, hidden_dims=(8,), exposure_dim=5)
-IDS_ALONE = dataclasses.replace(MODEL, history=(), exposure_dim=0)
+MODEL = ModelConfig(embedding_dim=4, hidden_dims=(8,), implicit_feedback_dim=5)
+IDS_ALONE = dataclasses.replace(MODEL, history=(), implicit_feedback_dim=0)
 NO_CONTENT = DataConfig(content=())
 
 
@@ -43,9 +43,9 @@ def mesh_of(*lengths: int) -> Mesh | None:
     "config",
     [
         Config(data=NO_CONTENT, model=MODEL),
-        Config(data=NO_CONTENT, model=MODEL, train=TrainConfig(exposure_to="next", users_per_step=40)),
+        Config(data=NO_CONTENT, model=MODEL, train=TrainConfig(implicit_feedback_target="next", users_per_step=40)),
         Config(data=NO_CONTENT, model=MODEL, train=TrainConfig(users_per_step=1000)),
-        Config(data=NO_CONTENT, model=dataclasses.replace(MODEL, exposure_dim=0)),
+        Config(data=NO_CONTENT, model=dataclasses.replace(MODEL, implicit_feedback_dim=0)),
         Config(data=NO_CONTENT, model=dataclasses.replace(MODEL, history=()), train=TrainConfig(batch_size=500)),
         Config(data=NO_CONTENT, model=IDS_ALONE, train=TrainConfig(batch_size=1000)),
     ],
@@ -62,8 +62,8 @@ def test_shapes_are_about_those_of_such_data(config, table_numbers, lengths, mon
             sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)) for tree in (part, other_part)
         )
         assert bytes_of_sized == pytest.approx(bytes_of_real, rel=0.25)
-    assert sized.recipe.batch_size == real.recipe.batch_size
-    assert sized.recipe.total_steps == real.recipe.total_steps
+    assert sized.setup.batch_size == real.setup.batch_size
+    assert sized.setup.total_steps == real.setup.total_steps
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_sizes_are_plotted(tmp_path):
 
 def test_lists_of_a_model_without_training_can_be_timed(tmp_path):
     table = synthetic_ratings(2_000, 40, 30)
-    model = scoring.untrained(table, {"embedding_dim": 2, "hidden_dims": (), "exposure_dim": 0})
+    model = scoring.untrained(table, {"embedding_dim": 2, "hidden_dims": (), "implicit_feedback_dim": 0})
     figure = scoring.single_figure("one user", model)
     assert len(figure.seconds[OURS]) == len(model.user_ids())
     assert "p99" in figure.note

@@ -33,7 +33,7 @@ def config(folder):
     return Config().replace(
         ratings=str(folder),
         epochs=10,
-        cold_share=0.2,
+        cold_start_fraction=0.2,
         embedding_dim=4,
         hidden_dims=(),
         learning_rate=0.05,

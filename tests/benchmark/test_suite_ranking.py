@@ -27,7 +27,7 @@ def config(tmp_path_factory):
         rating_scale=(1.0, 5.0),
         embedding_dim=2,
         hidden_dims=(),
-        exposure_dim=8,
+        implicit_feedback_dim=8,
         epochs=20,
         users_per_step=20,
         learning_rate=0.03,

@@ -71,11 +71,11 @@ def config(folder):
         reviews=(str(folder / "reviews.csv"),),
         rating_scale=(1.0, 5.0),
         epochs=10,
-        cold_share=0.2,
+        cold_start_fraction=0.2,
         embedding_dim=4,
         # Content is all that is asked about; the fewer parts beside it, the less is compiled.
         history=(),
-        exposure_dim=0,
+        implicit_feedback_dim=0,
         hidden_dims=(),
         learning_rate=0.05,
     )

@@ -325,7 +325,7 @@ DAY = 24 * 60 * 60
         "text of seconds",
         "text of milliseconds",
         "ISO days",
-        "ISO moments",
+        "ISO time_features",
         "dates",
         "dates of a zone",
     ],

@@ -22,7 +22,14 @@ from movierec_jax.recommend.recommender import load
 from movierec_jax.train import train_run
 
 ROOT = pathlib.Path(__file__).parents[2]
-SMALL = ["--embedding_dim=2", "--hidden_dims=", "--exposure_dim=2", "--batch_size=64", "--epochs=30", "--eval_k=2"]
+SMALL = [
+    "--embedding_dim=2",
+    "--hidden_dims=",
+    "--implicit_feedback_dim=2",
+    "--batch_size=64",
+    "--epochs=30",
+    "--eval_k=2",
+]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ def ratings(*rows):
         movie_row=np.array(movie, np.int32),
         rating=np.array(stars, np.float32),
         timestamp=np.zeros(len(rows), np.int64),
-        moment=np.zeros((len(rows), 0), np.int32),
+        time_features=np.zeros((len(rows), 0), np.int32),
     )
 
 

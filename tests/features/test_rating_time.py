@@ -1,4 +1,4 @@
-"""Moments by hand, and a run whose ratings depend on nothing but their date."""
+"""RatingTimeFeatures by hand, and a run whose ratings depend on nothing but their date."""
 
 import json
 
@@ -10,7 +10,7 @@ from movierec_jax import load
 from movierec_jax.config import Config
 from movierec_jax.data.schema import NO_TIMESTAMP, Ratings
 from movierec_jax.errors import InputError
-from movierec_jax.features.rating_time import NUM_DATES, NUM_TENURES, SECONDS_PER_DAY, SECONDS_PER_HOUR, moments_of
+from movierec_jax.features.rating_time import NUM_DATES, NUM_TENURES, SECONDS_PER_DAY, SECONDS_PER_HOUR, fit_rating_time
 from movierec_jax.train import train_run
 
 NUM_USERS = 3
@@ -31,7 +31,7 @@ def ratings_at(*rows) -> Ratings:
 
 
 def moments_at(*rows):
-    return moments_of(ratings_at(*rows), NUM_USERS)
+    return fit_rating_time(ratings_at(*rows), NUM_USERS)
 
 
 def rows_of(moments, *rows) -> list[list[int]]:
@@ -91,8 +91,8 @@ def test_what_train_does_not_know_is_unknown(row, known):
 def test_each_feature_counts_its_ratings():
     rows = [(0, 100), (0, 200), (1, 100 + SECONDS_PER_DAY), (1, NO_TIMESTAMP)]
     moments, train = moments_at(*rows), ratings_at(*rows)
-    moment = moments.rows(train.user_row, train.timestamp)
-    count = moments.count(Ratings(**{**vars(train), "moment": moment}))
+    time_features = moments.rows(train.user_row, train.timestamp)
+    count = moments.count(Ratings(**{**vars(train), "moment": time_features}))
     assert len(count) == len(moments)
     assert count[moments.num_shared :].tolist() == [2, 1]
     assert count[: len(moments.date_end) + 1].sum() == count[len(moments.date_end) + 1 : moments.num_shared].sum() == 3

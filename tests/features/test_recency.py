@@ -4,7 +4,7 @@ import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-from movierec_jax.data.arrays import turns
+from movierec_jax.data.arrays import history_positions
 from movierec_jax.data.schema import NO_TIMESTAMP
 from movierec_jax.features.rating_time import recency, recency_of
 
@@ -12,16 +12,16 @@ from movierec_jax.features.rating_time import recency, recency_of
 @hypothesis.given(st.lists(st.tuples(st.integers(0, 4), st.integers(-3, 3)), max_size=30))
 def test_turns_sort_each_owners_ratings_by_time_and_those_of_one_time_by_place(rows):
     owner, timestamp = np.array(rows, np.int64).reshape(-1, 2).T
-    turn = turns(owner, timestamp)
+    position = history_positions(owner, timestamp)
     for one in set(owner.tolist()):
         mine = np.flatnonzero(owner == one)
-        in_order = mine[np.argsort(turn[mine])]
+        in_order = mine[np.argsort(position[mine])]
         assert in_order.tolist() == sorted(mine, key=lambda place: (timestamp[place], place))
-        assert sorted(turn[mine]) == list(range(len(mine)))
+        assert sorted(position[mine]) == list(range(len(mine)))
 
 
 def test_the_last_rating_counts_1_and_each_before_it_less():
-    assert [recency(turn, 4) for turn in range(4)] == [(1 / 4) ** 2, (2 / 4) ** 2, (3 / 4) ** 2, 1]
+    assert [recency(position, 4) for position in range(4)] == [(1 / 4) ** 2, (2 / 4) ** 2, (3 / 4) ** 2, 1]
 
 
 def test_ratings_count_by_their_turn_but_all_alike_where_their_owner_has_no_times():

@@ -27,7 +27,9 @@ from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.workdir import load_run
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "scripts" / "train.py"
-SMALL = "--embedding_dim=2 --hidden_dims= --exposure_dim=2 --batch_size=8192 --ratings_at_once=16384 --eval_k=10"
+SMALL = (
+    "--embedding_dim=2 --hidden_dims= --implicit_feedback_dim=2 --batch_size=8192 --ratings_at_once=16384 --eval_k=10"
+)
 # More than a run gets through before it is broken.
 EPOCHS_PER_BREAK = 6
 # Longest epoch lines that a run waits for, and seconds more, until it is broken: while ratings are split, files of the
@@ -199,7 +201,7 @@ def require_same_end(broken: pathlib.Path, whole: pathlib.Path, *, is_exact: boo
     def fail(message: str) -> None:
         raise AssertionError(message)
 
-    ends = [Checkpoints(folder, read_only=True).latest(load_run(folder).recipe, fail) for folder in (broken, whole)]
+    ends = [Checkpoints(folder, read_only=True).latest(load_run(folder).setup, fail) for folder in (broken, whole)]
     (state, progress), (other_state, other_progress) = ends
     figures = [json.loads((folder / "report.json").read_text())["test"] for folder in (broken, whole)]
     if is_exact:

@@ -25,11 +25,11 @@ from movierec_jax.model.sharding import Cells, new_mesh, on_each  # noqa: E402
 from movierec_jax.runs import distributed  # noqa: E402
 from movierec_jax.runs.config import ProcessConfig  # noqa: E402
 from movierec_jax.runs.prepare import prepare  # noqa: E402
-from movierec_jax.training import state as recipe  # noqa: E402
+from movierec_jax.training import state as setup  # noqa: E402
 from movierec_jax.training.loop import begin, fit  # noqa: E402
 
 RATINGS = str(pathlib.Path(__file__).parents[2] / "data" / "ml-latest-small")
-SMALL = ModelConfig(embedding_dim=8, hidden_dims=(8, 4), exposure_dim=8)
+SMALL = ModelConfig(embedding_dim=8, hidden_dims=(8, 4), implicit_feedback_dim=8)
 
 # What is trained: everything at once; what is rated next, by sums in place of tables; and nothing but ids.
 CONFIGS = {
@@ -45,7 +45,7 @@ CONFIGS = {
     ),
     "ids": Config(
         data=DataConfig(ratings=RATINGS, content=()),
-        model=dataclasses.replace(SMALL, history=(), exposure_dim=0),
+        model=dataclasses.replace(SMALL, history=(), implicit_feedback_dim=0),
         train=TrainConfig(epochs=1, batch_size=20_000),
     ),
 }
@@ -54,9 +54,11 @@ CONFIGS = {
 def curve(name: str) -> dict:
     """The errors of every epoch, and the share of all numbers of the tables that each device holds."""
     if name == "next":
-        recipe.TABLE_NUMBERS = 0
+        setup.TABLE_NUMBERS = 0
     run = prepare(CONFIGS[name], mesh=new_mesh(mesh))
-    epochs = fit(begin(run.train, run.known, recipe=run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
+    epochs = fit(
+        begin(run.train, run.interactions, setup=run.setup), run.train, run.valid, run.interactions, setup=run.setup
+    )
     records = []
     for state, record in epochs:
         records.append([record.train_rmse, record.catalogue_error, record.valid_rmse])
@@ -109,5 +111,5 @@ if __name__ == "__main__":
         port, num_processes, process_id = map(int, of_processes)
         distributed.join(ProcessConfig(f"localhost:{port}", num_processes, process_id))
     found = json.dumps(curve(task) if task in CONFIGS else {"trained": trained, "lists": lists, "sums": sums}[task]())
-    if distributed.is_first():
+    if distributed.is_primary():
         print(found)

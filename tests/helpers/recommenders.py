@@ -23,12 +23,12 @@ CASES = {
     "the default's parts": (ModelConfig(hidden_dims=(6, 5)), TrainConfig(), DataConfig()),
     "many members, text ids": (ModelConfig(hidden_dims=(6,)), TrainConfig(ensemble_size=3), DataConfig()),
     "no exposure, movies' history, times": (
-        ModelConfig(hidden_dims=(6,), history=("movie",), exposure_dim=0),
+        ModelConfig(hidden_dims=(6,), history=("movie",), implicit_feedback_dim=0),
         TrainConfig(),
         DataConfig(rating_time=True),
     ),
     "ids alone": (ModelConfig(hidden_dims=(), history=()), TrainConfig(), DataConfig(content=("none",))),
-    "the next movies": (ModelConfig(hidden_dims=()), TrainConfig(exposure_to="next"), DataConfig()),
+    "the next movies": (ModelConfig(hidden_dims=()), TrainConfig(implicit_feedback_target="next"), DataConfig()),
     "bfloat16": (ModelConfig(hidden_dims=(6, 5), precision="bfloat16"), TrainConfig(), DataConfig()),
 }
 
@@ -52,9 +52,9 @@ def random_recommender(name: str) -> Recommender:
     clean = CleanData(
         whole, checkerboard.movie_table(ids) if movies is None else movies, (1.0, 5.0), "checkerboard", {}
     )
-    model = dataclasses.replace(model, embedding_dim=4, exposure_dim=model.exposure_dim and 3)
+    model = dataclasses.replace(model, embedding_dim=4, implicit_feedback_dim=model.implicit_feedback_dim and 3)
     run = new_run(Config(data=data, model=model, train=train), clean, parts)
-    leaves, structure = jax.tree.flatten(new_state(run.recipe).params)
+    leaves, structure = jax.tree.flatten(new_state(run.setup).params)
     rng = np.random.default_rng(1)
     params = jax.tree.unflatten(structure, [leaf + np.float32(0.3 * rng.normal(size=leaf.shape)) for leaf in leaves])
-    return Recommender(run, params, encode(params, run.known, model=run.model), run.users, run.parts)
+    return Recommender(run, params, encode(params, run.interactions, model=run.model), run.users, run.parts)

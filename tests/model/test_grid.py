@@ -22,7 +22,7 @@ def some_ratings(num_ratings: int, seed: int) -> Ratings:
         movie_row=rng.integers(NUM_MOVIES, size=num_ratings, dtype=np.int32),
         rating=np.arange(num_ratings, dtype=np.float32),
         timestamp=np.zeros(num_ratings, np.int64),
-        moment=np.arange(2 * num_ratings, dtype=np.int32).reshape(-1, 2),
+        time_features=np.arange(2 * num_ratings, dtype=np.int32).reshape(-1, 2),
     )
 
 
@@ -72,7 +72,7 @@ def test_batches_in_cells_hold_the_ratings_they_held_before(grid, num_ratings, b
         data, model = np.divmod(place // width, grid.model)
         assert (data * ranges[0] + cells.user_row[step][place] == ratings.user_row[number]).all()
         assert (model * ranges[1] + cells.movie_row[step][place] == ratings.movie_row[number]).all()
-        assert (cells.moment[step][place] == ratings.moment[number]).all()
+        assert (cells.time_features[step][place] == ratings.time_features[number]).all()
         # A rating keeps its number in the step.
         assert (stacked.rating[step][cells.number[step][place]] == number).all()
         assert sorted(number) == sorted(stacked.rating[step][stacked.weight[step] > 0])

@@ -1,4 +1,4 @@
-"""Exposure against sums written out, and on ratings whose answer is known: two crowds who watch different films."""
+"""The implicit-feedback score against sums written out, and on two crowds who watch different films."""
 
 import jax
 import jax.numpy as jnp
@@ -10,21 +10,21 @@ from movierec_jax.config import Config, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.data.splits import Split
 from movierec_jax.errors import InputError
 from movierec_jax.model.embedding_bag import BothWays, Weighted
-from movierec_jax.model.implicit_feedback import Exposure
-from movierec_jax.model.inputs import UserBlocks
+from movierec_jax.model.implicit_feedback import ImplicitFeedback
+from movierec_jax.model.inputs import UserBatches
 from movierec_jax.model.interactions import lay_out
-from movierec_jax.model.two_tower import encode, mean_exposure
+from movierec_jax.model.two_tower import encode, mean_implicit_score
 from movierec_jax.runs.prepare import new_run
-from movierec_jax.training.batches import user_blocks
+from movierec_jax.training.batches import user_batches
 from movierec_jax.training.loop import fit
 from movierec_jax.training.masking import catalogue_of
-from movierec_jax.training.state import Recipe, new_state
+from movierec_jax.training.state import TrainingSetup, new_state
 from movierec_jax.training.step import train_steps
 
 NUM_USERS, NUM_MOVIES, DIM = 5, 7, 3
 # User 3 has rated nothing, user 4 everything; user 2's first rating counts little.
 RATED = np.array([[1, 0, 0, 1, 0, 0, 1], [0, 1, 0, 0, 0, 0, 0], [0.3, 1, 1, 0, 0, 1, 0], [0] * 7, [1] * 7], np.float32)
-EXPOSURE = Exposure(NUM_MOVIES, NUM_MOVIES, DIM)
+EXPOSURE = ImplicitFeedback(NUM_MOVIES, NUM_MOVIES, DIM)
 
 
 @pytest.fixture(scope="module")
@@ -61,22 +61,24 @@ def test_users_by_links_are_those_by_tables(params):
 # What a step is to tell.
 
 
-def recipe_of(run, exposure_to="any", **settings) -> Recipe:
-    config = TrainConfig(exposure_to=exposure_to, **settings).for_ratings(100, is_by_time=False)
-    return Recipe(run.model, config, 1, (1.0, 5.0), relevant_rating=4.0)
+def setup_of(run, implicit_feedback_target="any", **settings) -> TrainingSetup:
+    config = TrainConfig(implicit_feedback_target=implicit_feedback_target, **settings).for_ratings(
+        100, is_by_time=False
+    )
+    return TrainingSetup(run.model, config, 1, (1.0, 5.0), relevant_rating=4.0)
 
 
-def last_block(run) -> UserBlocks:
+def last_block(run) -> UserBatches:
     """The last of the blocks of 16 users, half a hit each: 12 users."""
-    blocks = user_blocks(run.train, np.full(len(run.train), 0.5, np.float32), 16, seed=0, has_turns=True)
-    return jax.tree.map(lambda column: column[-1], blocks)
+    made = user_batches(run.train, np.full(len(run.train), 0.5, np.float32), 16, seed=0, has_positions=True)
+    return jax.tree.map(lambda column: column[-1], made)
 
 
 @pytest.fixture(scope="module")
 def run():
     """A run on the two crowds, not begun."""
     config = Config(
-        model=ModelConfig(embedding_dim=2, hidden_dims=(), exposure_dim=8, history=()),
+        model=ModelConfig(embedding_dim=2, hidden_dims=(), implicit_feedback_dim=8, history=()),
         train=TrainConfig(epochs=40, learning_rate=0.05, users_per_step=16),
         evaluation=EvalConfig(relevant_rating=4.0),
     )
@@ -84,16 +86,16 @@ def run():
 
 
 def test_what_a_user_is_known_by_is_not_to_be_told_and_nothing_else_is_left_out(run):
-    recipe = recipe_of(run, users_per_step=16, unrated_weight=0.25, hidden_share=0.4)
+    setup = setup_of(run, users_per_step=16, unobserved_weight=0.25, masked_fraction=0.4)
     last = last_block(run)
-    is_rated, hit, weight = map(np.asarray, catalogue_of(jax.device_put(last), jax.random.key(1), recipe))
+    is_rated, label, weight = map(np.asarray, catalogue_of(jax.device_put(last), jax.random.key(1), setup))
     rated = np.zeros((17, 20), bool)
     rated[last.user, last.movie_row] = True
     rated = rated[:16]
     assert 0 < is_rated.sum() < rated.sum()
     assert (is_rated <= rated).all()
     is_told = rated & (is_rated == 0)
-    np.testing.assert_array_equal(hit, 0.5 * is_told)
+    np.testing.assert_array_equal(label, 0.5 * is_told)
     # 60 users in blocks of 16: the last has 12, and places of nobody count nothing.
     is_user = rated.any(axis=1, keepdims=True)
     assert is_user.sum() == 12
@@ -101,19 +103,21 @@ def test_what_a_user_is_known_by_is_not_to_be_told_and_nothing_else_is_left_out(
 
 
 def test_what_comes_next_is_told_by_what_came_before_of_which_the_last_counts_most(run):
-    recipe = recipe_of(run, "next", users_per_step=16, unrated_weight=0.25, hidden_share=0.3)
+    setup = setup_of(run, "next", users_per_step=16, unobserved_weight=0.25, masked_fraction=0.3)
     last = last_block(run)
-    rated, hit, weight = map(np.asarray, catalogue_of(jax.device_put(last), jax.random.key(1), recipe))
+    rated, label, weight = map(np.asarray, catalogue_of(jax.device_put(last), jax.random.key(1), setup))
     num_known = []
     for user in range(12):
         own = np.flatnonzero(last.user == user)
-        movies = last.movie_row[own[np.argsort(last.turn[own])]]
-        counts, is_told = rated[user, movies], hit[user, movies] == 0.5
-        known, told = int((counts > 0).sum()), int(is_told.sum())
-        num_known.append(known)
-        np.testing.assert_allclose(counts[:known], (np.arange(1, known + 1) / max(1, known)) ** 2, rtol=1e-6)
-        assert is_told.tolist() == [known <= turn < known + told for turn in range(len(own))]
-        assert told == min(len(own) - known, int(np.ceil(max(1, 0.3 * len(own)))))
+        movies = last.movie_row[own[np.argsort(last.position[own])]]
+        counts, is_told = rated[user, movies], label[user, movies] == 0.5
+        interactions, told = int((counts > 0).sum()), int(is_told.sum())
+        num_known.append(interactions)
+        np.testing.assert_allclose(
+            counts[:interactions], (np.arange(1, interactions + 1) / max(1, interactions)) ** 2, rtol=1e-6
+        )
+        assert is_told.tolist() == [interactions <= position < interactions + told for position in range(len(own))]
+        assert told == min(len(own) - interactions, int(np.ceil(max(1, 0.3 * len(own)))))
         # Those that come later still count nothing, and what was never rated little.
         np.testing.assert_array_equal(weight[user, movies], is_told)
         assert np.unique(np.delete(weight[user], movies)).tolist() == [0.25]
@@ -131,32 +135,32 @@ def series(num_users: int = 60, num_movies: int = 20, length: int = 8) -> Split:
 
 def test_the_next_film_of_a_series_is_told_from_the_one_before_it():
     config = Config(
-        model=ModelConfig(embedding_dim=2, hidden_dims=(), exposure_dim=16, history=()),
-        train=TrainConfig(epochs=40, learning_rate=0.05, exposure_decay=1.0, exposure_to="next"),
+        model=ModelConfig(embedding_dim=2, hidden_dims=(), implicit_feedback_dim=16, history=()),
+        train=TrainConfig(epochs=40, learning_rate=0.05, implicit_feedback_decay=1.0, implicit_feedback_target="next"),
     )
     run = new_run(config, clean_data(series()), series())
-    *_, (state, _) = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
-    users, movies = encode(state.params, run.known, model=run.model)
-    exposure = np.asarray(mean_exposure(users[:, :60], movies[:, :20]))
+    *_, (state, _) = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
+    users, movies = encode(state.params, run.interactions, model=run.model)
+    implicit_score = np.asarray(mean_implicit_score(users[:, :60], movies[:, :20]))
     first = np.array([run.movies.rows([500 + n])[0] for n in range(20)])
     for user in range(60):
         start = user % 13
         if start > 0 and start + 8 < 20:
-            assert exposure[user, first[start + 8]] > exposure[user, first[start - 1]] + 0.1
+            assert implicit_score[user, first[start + 8]] > implicit_score[user, first[start - 1]] + 0.1
 
 
 def test_what_comes_next_needs_times(run):
-    config = run.config.replace(exposure_to="next")
-    with pytest.raises(InputError, match=r"--exposure_to=next: no rating of .* has a time"):
+    config = run.config.replace(implicit_feedback_target="next")
+    with pytest.raises(InputError, match=r"--implicit_feedback_target=next: no rating of .* has a time"):
         new_run(config, clean_data(crowds()), crowds())
 
 
 def test_users_who_have_rated_every_movie_leave_nothing_to_tell_and_do_no_harm():
     whole = table(np.repeat([1, 2, 3], 2), np.tile([7, 8], 3), [5, 4, 3, 2, 1, 5])
     parts = Split(train=whole, valid=whole[:0], test=whole[:0])
-    config = Config().replace(embedding_dim=2, hidden_dims=(), exposure_dim=2, epochs=4)
+    config = Config().replace(embedding_dim=2, hidden_dims=(), implicit_feedback_dim=2, epochs=4)
     run = new_run(config, clean_data(parts), parts)
-    *_, (state, record) = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
+    *_, (state, record) = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
     assert np.isfinite(record.catalogue_error)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
 
@@ -164,31 +168,33 @@ def test_users_who_have_rated_every_movie_leave_nothing_to_tell_and_do_no_harm()
 @pytest.mark.parametrize(
     ("hit", "expected"), [("rated", [1, 1, 1, 1]), ("relevant", [0, 0, 1, 1]), ("graded", [0, 0.5, 0.75, 1])]
 )
-def test_a_hit_is_any_rating_or_a_relevant_one_or_a_place_on_the_scale(run, hit, expected):
-    assert recipe_of(run, hit=hit).hits(np.float32([1, 3, 4, 5])).tolist() == expected
+def test_a_hit_is_any_rating_or_a_relevant_one_or_a_place_on_the_scale(run, label, expected):
+    assert setup_of(run, label=label).hits(np.float32([1, 3, 4, 5])).tolist() == expected
 
 
 def test_a_step_takes_a_share_of_the_users_and_sums_take_the_place_of_large_tables(run):
-    assert recipe_of(run).users_per_step == 6
-    assert recipe_of(run, users_per_step=9).users_per_step == 9
+    assert setup_of(run).users_per_step == 6
+    assert setup_of(run, users_per_step=9).users_per_step == 9
     for num_movies, has_tables in ((2**15, True), (2**15 + 1, False)):
         model = run.model.clone(num_users=10 * 2**10, num_movies=num_movies)
-        assert Recipe(model, TrainConfig(), 1, (1.0, 5.0), 4.0).has_tables == has_tables
+        assert TrainingSetup(model, TrainConfig(), 1, (1.0, 5.0), 4.0).has_tables == has_tables
 
 
-@pytest.mark.parametrize("settings", [{}, {"exposure_to": "next", "ensemble_size": 2, "hit": "graded"}])
+@pytest.mark.parametrize("settings", [{}, {"implicit_feedback_target": "next", "ensemble_size": 2, "hit": "graded"}])
 def test_sums_train_to_what_tables_train_to(monkeypatch, settings):
-    config = Config().replace(embedding_dim=2, hidden_dims=(), exposure_dim=4, history=(), epochs=3, **settings)
+    config = Config().replace(
+        embedding_dim=2, hidden_dims=(), implicit_feedback_dim=4, history=(), epochs=3, **settings
+    )
     train = series().train.sample(frac=0.7, random_state=0).reset_index(drop=True)
     parts = Split(train=train.assign(rating=np.float32(1 + train.index % 5)), valid=train[:0], test=train[:0])
     ends = []
     for table_numbers in (10**9, 0):
         monkeypatch.setattr("movierec_jax.training.state.TABLE_NUMBERS", table_numbers)
         run = new_run(config, clean_data(parts), parts)
-        assert run.recipe.has_tables == (table_numbers > 0)
+        assert run.setup.has_tables == (table_numbers > 0)
         # The program depends on the number as well, which is no argument of it.
         train_steps.clear_cache()
-        *_, (state, record) = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
+        *_, (state, record) = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
         ends.append((state.params["exposure"], record.catalogue_error))
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-5), *ends)
     train_steps.clear_cache()
@@ -197,24 +203,24 @@ def test_sums_train_to_what_tables_train_to(monkeypatch, settings):
 @pytest.fixture(scope="module")
 def trained(run):
     """The last state of the run and the records of its epochs."""
-    epochs = list(fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe))
+    epochs = list(fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup))
     return epochs[-1][0], [record for _, record in epochs]
 
 
 def test_movies_of_ones_own_crowd_are_told_from_the_others(run, trained):
     state, records = trained
-    users, movies = encode(state.params, run.known, model=run.model)
-    exposure = np.asarray(mean_exposure(users[:, :60], movies[:, :20]))
+    users, movies = encode(state.params, run.interactions, model=run.model)
+    implicit_score = np.asarray(mean_implicit_score(users[:, :60], movies[:, :20]))
     is_own = agree(*np.indices((60, 20)))
     is_rated = np.zeros((60, 20), bool)
     is_rated[run.train.user_row, run.train.movie_row] = True
-    assert exposure[is_own & ~is_rated].min() > exposure[~is_own].max()
+    assert implicit_score[is_own & ~is_rated].min() > implicit_score[~is_own].max()
     # Half of a crowd's movies are rated: more than that cannot be told.
-    assert exposure[is_own & ~is_rated].mean() == pytest.approx(0.5, abs=0.15)
+    assert implicit_score[is_own & ~is_rated].mean() == pytest.approx(0.5, abs=0.15)
     assert records[-1].catalogue_error < records[0].catalogue_error / 1.5
 
 
 def test_somebody_without_ratings_is_exposed_to_what_most_people_are(run, trained):
-    users, movies = encode(trained[0].params, run.known, model=run.model)
-    exposure = np.asarray(mean_exposure(users[:, -1:], movies[:, :20]))[0]
-    np.testing.assert_allclose(exposure, trained[0].params["exposure"]["bias"][0, :, 0], rtol=1e-6)
+    users, movies = encode(trained[0].params, run.interactions, model=run.model)
+    implicit_score = np.asarray(mean_implicit_score(users[:, -1:], movies[:, :20]))[0]
+    np.testing.assert_allclose(implicit_score, trained[0].params["exposure"]["bias"][0, :, 0], rtol=1e-6)

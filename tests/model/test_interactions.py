@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from movierec_jax.data.arrays import OFFSET_DAMPING, levels
 from movierec_jax.data.schema import Bags, Ratings
-from movierec_jax.model.interactions import ALIGNMENT, aligned, known_of, lay_out, new_users, piece_length
+from movierec_jax.model.interactions import ALIGNMENT, aligned, build_interactions, lay_out, new_users, segment_length
 
 many = hypothesis.settings(deadline=None, max_examples=60)
 owners_of_links = st.lists(st.integers(0, 4), max_size=12)
@@ -63,13 +63,13 @@ def test_owners_rise_and_have_as_few_pieces_as_hold_their_links(owners, length):
 
 @pytest.mark.parametrize(("links_of_each", "length"), [([], 4), ([1] * 9, 4), ([5] * 9, 8), ([64, 640], 64)])
 def test_pieces_are_about_as_long_as_owners_have_links(links_of_each, length):
-    assert piece_length(np.repeat(np.arange(len(links_of_each), dtype=np.int32), links_of_each)) == length
+    assert segment_length(np.repeat(np.arange(len(links_of_each), dtype=np.int32), links_of_each)) == length
 
 
-@pytest.mark.parametrize(("num_links", "num_pieces"), [(0, 0), (1, 1), (8, 1), (9, 2)])
-def test_an_owner_has_a_piece_more_for_the_link_that_one_cannot_hold(num_links, num_pieces):
+@pytest.mark.parametrize(("num_links", "num_segments"), [(0, 0), (1, 1), (8, 1), (9, 2)])
+def test_an_owner_has_a_piece_more_for_the_link_that_one_cannot_hold(num_links, num_segments):
     links = lay_out(np.full(num_links, 3, np.int32), np.zeros(num_links, np.int32), length=8)
-    assert links.owner.tolist() == [3] * num_pieces
+    assert links.owner.tolist() == [3] * num_segments
     assert (links.link >= 0).sum() == num_links
 
 
@@ -93,7 +93,7 @@ LEVEL = levels(FOUR.movie_row, FOUR.rating, 4)
 
 
 def known_four(user_content=NO_CONTENT, movie_content=NO_CONTENT):
-    return known_of(FOUR, 3, 4, user_content, movie_content)
+    return build_interactions(FOUR, 3, 4, user_content, movie_content)
 
 
 def level_of(*stars) -> float:
@@ -126,7 +126,9 @@ def test_a_rating_tells_its_user_how_far_it_is_above_its_movie_and_its_movie_how
 def test_a_users_other_ratings_change_what_a_rating_tells_the_user_by_the_mean_of_all_alone():
     # So that what is left of a history says nothing of the rating that was left out.
     more = ratings_of((0, 0, 5), (1, 0, 4), (1, 1, 2), (0, 2, 4))
-    one, other = (content_of(known_of(train, 3, 4, NO_CONTENT, NO_CONTENT).by_user)[0] for train in (FOUR, more))
+    one, other = (
+        content_of(build_interactions(train, 3, 4, NO_CONTENT, NO_CONTENT).by_user)[0] for train in (FOUR, more)
+    )
     means = (MEAN, (5 + 4 + 2 + 4) / 4)
     # All that differs is the mean of all, by the damping.
     assert other[3] - one[3] == pytest.approx((means[0] - means[1]) * OFFSET_DAMPING / (2 + OFFSET_DAMPING), rel=1e-4)
@@ -136,7 +138,7 @@ def test_a_users_other_ratings_change_what_a_rating_tells_the_user_by_the_mean_o
 @hypothesis.given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(1, 5)), min_size=1, max_size=15))
 def test_both_layouts_hold_the_same_ratings_and_counts_say_how_many(rows):
     train = ratings_of(*rows)
-    seen = known_of(train, 4, 5, NO_CONTENT, NO_CONTENT)
+    seen = build_interactions(train, 4, 5, NO_CONTENT, NO_CONTENT)
     by_user, by_movie = content_of(seen.by_user), content_of(seen.by_movie)
     assert [row[1:3] for row in by_user] == [(user, movie) for user, movie, _ in rows]
     assert [(link, movie, user, *values) for link, user, movie, *values in by_user] == by_movie
@@ -204,13 +206,13 @@ def test_a_new_users_rating_of_a_cold_movie_is_held_against_the_mean_of_all():
 
 def test_the_latest_ratings_count_most_where_they_are_to():
     train = dataclasses.replace(FOUR, timestamp=np.int64([30, 20, 10, 20]))
-    seen = known_of(train, 3, 4, NO_CONTENT, NO_CONTENT, is_recent_most=True)
+    seen = build_interactions(train, 3, 4, NO_CONTENT, NO_CONTENT, is_recent_most=True)
     assert [row[-1] for row in content_of(seen.by_user)] == [1, 1, (1 / 2) ** 2, (1 / 2) ** 2]
 
 
 def test_where_no_tower_looks_at_ratings_there_are_but_their_numbers():
     whole = known_four()
-    bare = known_of(FOUR, 3, 4, NO_CONTENT, NO_CONTENT, has_ratings=False)
+    bare = build_interactions(FOUR, 3, 4, NO_CONTENT, NO_CONTENT, has_ratings=False)
     assert content_of(bare.by_user) == content_of(bare.by_movie) == []
     np.testing.assert_array_equal(bare.user_count, whole.user_count)
     np.testing.assert_array_equal(bare.movie_count, whole.movie_count)
@@ -228,11 +230,11 @@ def test_arrays_begin_where_jax_takes_them_as_they_stand(length):
 
 def test_what_users_wrote_are_links_after_those_of_train_and_move_no_level():
     train, told = ratings_of((0, 0, 5), (0, 1, 1), (1, 0, 3)), ratings_of((1, 1, 4))
-    alone, known = (known_of(train, 2, 2, NO_CONTENT, NO_CONTENT, told=more) for more in (None, told))
+    alone, interactions = (build_interactions(train, 2, 2, NO_CONTENT, NO_CONTENT, told=more) for more in (None, told))
     level = levels(train.movie_row, train.rating, 3)
-    assert content_of(known.by_user)[:3] == content_of(alone.by_user)
-    link, owner, other, to_user, _ = content_of(known.by_user)[3]
+    assert content_of(interactions.by_user)[:3] == content_of(alone.by_user)
+    link, owner, other, to_user, _ = content_of(interactions.by_user)[3]
     assert (link, owner, other) == (3, 1, 1)
     assert to_user == pytest.approx(4 - level[1], abs=1e-6)
-    assert [row[:3] for row in content_of(known.by_movie)][3] == (3, 1, 1)
-    assert known.user_count.tolist() == alone.user_count.tolist()
+    assert [row[:3] for row in content_of(interactions.by_movie)][3] == (3, 1, 1)
+    assert interactions.user_count.tolist() == alone.user_count.tolist()

@@ -33,8 +33,8 @@ def on_two_processes(mesh: str, task: str) -> dict:
     arguments = [sys.executable, str(PROGRAM), "4", mesh, task, "", str(drill.free_port()), "2"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     other, first = (subprocess.Popen([*arguments, number], **pipes) for number in "10")
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        (printed, errors), (_, others_errors) = pool.map(subprocess.Popen.communicate, (first, other))
+    with concurrent.futures.ThreadPoolExecutor() as embedding_bag:
+        (printed, errors), (_, others_errors) = embedding_bag.map(subprocess.Popen.communicate, (first, other))
     assert (first.returncode, other.returncode) == (0, 0), errors + others_errors
     return json.loads(printed.splitlines()[-1])
 

@@ -13,8 +13,8 @@ from movierec_jax.data.arrays import levels
 from movierec_jax.data.schema import Bags, Ratings
 from movierec_jax.model.embedding_bag import BothWays, Weighted
 from movierec_jax.model.history import as_new, seen
-from movierec_jax.model.inputs import Known
-from movierec_jax.model.interactions import known_of, lay_out, new_users
+from movierec_jax.model.inputs import Interactions
+from movierec_jax.model.interactions import build_interactions, lay_out, new_users
 from movierec_jax.model.two_tower import (
     BIAS_DAMPING,
     BIAS_GAIN,
@@ -22,8 +22,8 @@ from movierec_jax.model.two_tower import (
     TwoTowers,
     encode,
     encode_histories,
-    mean_stars,
-    member_stars,
+    mean_rating,
+    member_ratings,
     own_of_users,
     small_normal,
 )
@@ -34,7 +34,7 @@ NUM_USERS, NUM_MOVIES = 5, 7
 COLD_USER, COLD_MOVIE, UNKNOWN_USER, UNKNOWN_MOVIE = 5, 7, 6, 8
 USER_ROWS, MOVIE_ROWS = UNKNOWN_USER + 1, UNKNOWN_MOVIE + 1
 MEAN = 3.5
-CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6, 3), exposure_dim=5, dropout=0.5)
+CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6, 3), implicit_feedback_dim=5, dropout=0.5)
 each_depth = pytest.mark.parametrize("hidden_dims", [(), (6,), (6, 3)])
 
 PAIRS = [(user, movie) for user in range(4) for movie in range(6) if (2 * user + movie) % 3] + [(4, 2), (0, 6)]
@@ -56,7 +56,9 @@ def bags(rows, num_features) -> Bags:
 
 
 USER_CONTENT, MOVIE_CONTENT = bags([0, 1, 2, 4, COLD_USER], 3), bags([0, 1, 2, 3, 4, COLD_MOVIE], 4)
-KNOWN: Known = jax.device_put(known_of(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, MOVIE_CONTENT))
+KNOWN: Interactions = jax.device_put(
+    build_interactions(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, MOVIE_CONTENT)
+)
 # What counts in the exposure of users.
 RATED = BothWays(*(Weighted(KNOWN.by_user.owner, KNOWN.by_user.other, (None,), KNOWN.by_user.link >= 0),) * 2)
 
@@ -65,9 +67,9 @@ def model_of(config=CONFIG, num_user_features=3, num_movie_features=4, **moments
     return TwoTowers(NUM_USERS, NUM_MOVIES, num_user_features, num_movie_features, config, MEAN, **moments)
 
 
-def whole(known=KNOWN):
+def whole(interactions=KNOWN):
     """What is seen of all users and movies by all ratings."""
-    return seen(known, known.by_user.link >= 0, known.by_movie.link >= 0)
+    return seen(interactions, interactions.by_user.link >= 0, interactions.by_movie.link >= 0)
 
 
 @functools.cache
@@ -90,9 +92,9 @@ def ensemble_of(*members):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
 
 
-def encoded(model, params, known=KNOWN):
+def encoded(model, params, interactions=KNOWN):
     """Users and movies as a single member sees them."""
-    return tuple(side[0] for side in encode(ensemble_of(params), known, model=model))
+    return tuple(side[0] for side in encode(ensemble_of(params), interactions, model=model))
 
 
 def rows(*numbers):
@@ -100,7 +102,7 @@ def rows(*numbers):
 
 
 def at_no_time(pairs):
-    """Moments of which nothing is known."""
+    """RatingTimeFeatures of which nothing is known."""
     return jnp.zeros((pairs, 0), jnp.int32)
 
 
@@ -110,9 +112,9 @@ def all_pairs():
     return jnp.asarray(user.ravel()), jnp.asarray(movie.ravel())
 
 
-def stars_of(model, params, user_row, movie_row, known=KNOWN, **options):
-    moment = at_no_time(len(user_row))
-    return np.asarray(apply(model, params, *whole(known), user_row, movie_row, moment, **options)[0])
+def stars_of(model, params, user_row, movie_row, interactions=KNOWN, **options):
+    time_features = at_no_time(len(user_row))
+    return np.asarray(apply(model, params, *whole(interactions), user_row, movie_row, time_features, **options)[0])
 
 
 @functools.partial(jax.jit, static_argnames=("model", "is_training", "method"))
@@ -121,7 +123,7 @@ def apply(model, params, *inputs, **options):
 
 
 def without_hidden_dims(**settings):
-    return ModelConfig(**{"embedding_dim": 4, "hidden_dims": (), "exposure_dim": 0, **settings})
+    return ModelConfig(**{"embedding_dim": 4, "hidden_dims": (), "implicit_feedback_dim": 0, **settings})
 
 
 def assert_close(one, other):
@@ -214,7 +216,7 @@ def test_all_pairs_by_broadcasting_equal_pairs_one_by_one(hidden_dims):
 # Histories.
 
 
-def without(left_out: set[int]) -> Known:
+def without(left_out: set[int]) -> Interactions:
     """The same as KNOWN with neither place nor count for some of the ratings."""
     kept = np.array([number not in left_out for number in range(len(PAIRS))])
     values = [value[kept] for value in told_by_ratings()]
@@ -330,14 +332,14 @@ def test_an_owner_taken_for_new_has_no_row_and_the_ratings_that_are_left():
 
 
 def test_nobody_is_taken_for_new_where_the_share_is_0():
-    for side, luck in zip(whole(), (EVERY_LUCK, EVERY_LUCK[::-1]), strict=True):
-        assert_close(as_new(side, 0.0, 3.0, luck, jax.random.key(0)), side)
+    for side, uniform in zip(whole(), (EVERY_LUCK, EVERY_LUCK[::-1]), strict=True):
+        assert_close(as_new(side, 0.0, 3.0, uniform, jax.random.key(0)), side)
 
 
 def test_ratings_that_are_left_are_the_same_in_both_layouts():
     users, _ = whole()
-    luck = np.random.default_rng(0).random(len(PAIRS) + 1).astype(np.float32)
-    in_both = tuple(jnp.asarray(luck[links.link]) for links in (KNOWN.by_user, KNOWN.by_movie))
+    uniform = np.random.default_rng(0).random(len(PAIRS) + 1).astype(np.float32)
+    in_both = tuple(jnp.asarray(uniform[links.link]) for links in (KNOWN.by_user, KNOWN.by_movie))
     new = as_new(users, 1 - 1e-6, 3.0, in_both, jax.random.key(1))
     left = [
         sorted(np.asarray(links.link)[np.asarray(weighted.counts)].tolist())
@@ -360,23 +362,23 @@ def test_owners_taken_for_new_are_a_share_drawn_by_chance(share):
     assert (drawn[0] != drawn[2]).any() == (share > 0)
 
 
-# Moments.
+# RatingTimeFeatures.
 
 
 def test_a_moment_moves_factors_and_biases_by_its_rows_and_the_movie_by_the_shared_ones_alone():
-    model, params = as_if_trained(without_hidden_dims(), num_moments=5, num_shared_moments=3)
-    assert params["user_tower"]["moments"].shape == (5, 4 + 1)
-    assert params["movie_tower"]["moments"].shape == (3, 4 + 1)
+    model, params = as_if_trained(without_hidden_dims(), num_time_features=5, num_shared_time_features=3)
+    assert params["user_tower"]["time_features"].shape == (5, 4 + 1)
+    assert params["movie_tower"]["time_features"].shape == (3, 4 + 1)
     users, movies = encoded(model, params)
     user_row, movie_row = all_pairs()
     # The last row stands for what is not known.
-    moment = np.random.default_rng(0).integers(0, 5 + 1, (len(user_row), 2)).astype(np.int32)
+    time_features = np.random.default_rng(0).integers(0, 5 + 1, (len(user_row), 2)).astype(np.int32)
 
     def moved(side, tower, row):
         table = np.zeros((6, 5), np.float32)
-        rows = params[tower]["moments"]
+        rows = params[tower]["time_features"]
         table[: len(rows)] = rows
-        shift = table[moment].sum(axis=1)
+        shift = table[time_features].sum(axis=1)
         return side.factors[row] + shift[:, :-1], side.bias[row] + shift[:, -1]
 
     (of_user, user_bias), (of_movie, movie_bias) = (
@@ -384,12 +386,12 @@ def test_a_moment_moves_factors_and_biases_by_its_rows_and_the_movie_by_the_shar
         moved(movies, "movie_tower", movie_row),
     )
     expected = params["head"]["mean"] + user_bias + movie_bias + np.sum(of_user * of_movie, axis=1)
-    stars = apply(model, params, *whole(), user_row, movie_row, jnp.asarray(moment))[0]
+    stars = apply(model, params, *whole(), user_row, movie_row, jnp.asarray(time_features))[0]
     np.testing.assert_allclose(stars, expected, rtol=1e-4, atol=1e-3)
 
 
 def test_an_unknown_moment_and_none_at_all_are_the_same():
-    model, params = as_if_trained(CONFIG, num_moments=5, num_shared_moments=3)
+    model, params = as_if_trained(CONFIG, num_time_features=5, num_shared_time_features=3)
     user_row, movie_row = all_pairs()
     users, movies = (side[rows] for side, rows in zip(encoded(model, params), (user_row, movie_row), strict=True))
     unknown = jnp.full((len(user_row), 3), 5, jnp.int32)
@@ -405,9 +407,10 @@ def test_the_content_of_a_cold_movie_changes_what_is_predicted_for_it():
     nothing = dataclasses.replace(
         MOVIE_CONTENT, value=np.where(MOVIE_CONTENT.row == COLD_MOVIE, 0, MOVIE_CONTENT.value)
     )
-    other = jax.device_put(known_of(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, nothing))
+    other = jax.device_put(build_interactions(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, nothing))
     one, without_content = (
-        stars_of(model, params, *all_pairs(), known=known).reshape(USER_ROWS, -1) for known in (KNOWN, other)
+        stars_of(model, params, *all_pairs(), interactions=interactions).reshape(USER_ROWS, -1)
+        for interactions in (KNOWN, other)
     )
     is_other = np.any(np.abs(one - without_content) > 1e-4, axis=0)
     assert np.flatnonzero(is_other).tolist() == [COLD_MOVIE]
@@ -458,11 +461,11 @@ def test_an_ensemble_encodes_and_predicts_what_its_members_do_one_by_one():
     model, params = model_of(), ensemble_of(*members)
     users, movies = encode(params, KNOWN, model=model)
     user_row, movie_row = all_pairs()
-    stars = member_stars(params, users[:, user_row], movies[:, movie_row], model=model)
+    stars = member_ratings(params, users[:, user_row], movies[:, movie_row], model=model)
     for number, member in enumerate(members):
         assert_close((users[number], movies[number]), encoded(model, member))
         np.testing.assert_allclose(stars[number], stars_of(model, member, user_row, movie_row), rtol=1e-4, atol=1e-3)
-    mean = mean_stars(params, users[:, user_row], movies[:, movie_row], model=model)
+    mean = mean_rating(params, users[:, user_row], movies[:, movie_row], model=model)
     np.testing.assert_allclose(mean, np.mean(stars, axis=0), rtol=1e-5, atol=1e-5)
 
 

@@ -4,7 +4,7 @@ import pytest
 from helpers.recommenders import random_recommender
 
 from movierec_jax.recommend import candidates as likely
-from movierec_jax.recommend.candidates import likely_top_k, settles
+from movierec_jax.recommend.candidates import candidate_top_k, settles
 from movierec_jax.recommend.top_k import Order, top_k_blocks
 
 PLACES = np.arange(0, 600, 25)
@@ -18,7 +18,7 @@ def both_of(recommender, places, k, is_listed=None):
     listed = [None if is_listed is None else np.flatnonzero(is_listed)] * len(places)
     parts = run.run.model, run.order, run.params
     of_users = [seen.of_user(place) for place in range(len(places))]
-    top, is_settled = likely_top_k(*parts, some, run.encoded[1], of_users, k, listed)
+    top, is_settled = candidate_top_k(*parts, some, run.encoded[1], of_users, k, listed)
     mask = None if is_listed is None else is_listed[None]
     blocks = top_k_blocks(*parts, some, run.encoded[1], np.arange(len(places), dtype=np.int32), seen, k, is_listed=mask)
     return top, is_settled, [whole for _, whole in blocks]
@@ -44,7 +44,7 @@ def test_settled_lists_are_those_of_the_whole_catalogue(films, k):
 
 
 def test_what_few_movies_cannot_settle_is_told(films, monkeypatch):
-    monkeypatch.setattr(likely, "LIKELY", 12)
+    monkeypatch.setattr(likely, "CANDIDATES", 12)
     top, is_settled, wholes = both_of(films, PLACES, 6)
     assert_same(top, is_settled, wholes)
     assert not is_settled.all()
@@ -79,7 +79,7 @@ def test_equal_scores_stand_by_row(films):
     flat = jax.tree.map(np.zeros_like, jax.device_get(movies))
     nobody = jax.tree.map(np.zeros_like, films.on_host[1][0][:, :1])
     model, params = films.run.model, films.params
-    top, _ = likely_top_k(model, films.order, params, nobody, flat, [np.int32([0, 2])], 4, [None])
+    top, _ = candidate_top_k(model, films.order, params, nobody, flat, [np.int32([0, 2])], 4, [None])
     assert top.movie_row.tolist() == [[1, 3, 4, 5]]
 
 

@@ -155,9 +155,9 @@ print(json.dumps([lists.recommend([1001, 5000], 5), lists.recommend_for({{500: 5
 def test_the_loader_gives_the_same_lists_without_the_package_and_its_libraries(recommender, board):
     command = [sys.executable, "-I", "-c", ASK, str(board)]
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
-    known, new = json.loads(ended.stdout)
+    interactions, new = json.loads(ended.stdout)
     for user in (1001, COLD_USER):
-        found = [export_loader.Listed(*movie) for movie in known[str(user)]]
+        found = [export_loader.Listed(*movie) for movie in interactions[str(user)]]
         assert_same(found, recommender.recommend([user], 5), 1e-5)
     found = [export_loader.Listed(*movie) for movie in new]
     assert_same(found, recommender.recommend_for({500: 5, 503: 1.5}, 5), 1e-5)

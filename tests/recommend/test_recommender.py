@@ -15,7 +15,7 @@ from movierec_jax.data.splits import Split
 from movierec_jax.errors import InputError
 from movierec_jax.model.two_tower import encode, encode_histories
 from movierec_jax.recommend.recommender import Recommender, load
-from movierec_jax.recommend.top_k import predict_stars, score_block
+from movierec_jax.recommend.top_k import predict_ratings, score_block
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.state import new_state
 
@@ -30,7 +30,7 @@ def seen_by(recommender, user_id) -> set:
 
 def asked(run, params) -> Recommender:
     """A recommender with these parameters."""
-    return Recommender(run, params, encode(params, run.known, model=run.model), run.users, run.parts)
+    return Recommender(run, params, encode(params, run.interactions, model=run.model), run.users, run.parts)
 
 
 def by_hand(movie_bias, factors=None, train=None, ids=str, mean=(3,)) -> Recommender:
@@ -55,7 +55,7 @@ def by_hand(movie_bias, factors=None, train=None, ids=str, mean=(3,)) -> Recomme
     }
     for tower in ("user_tower", "movie_tower"):
         params[tower] = {name: jnp.stack([rows] * len(mean)) for name, rows in params[tower].items()}
-    model = ModelConfig(embedding_dim=factors.shape[1], hidden_dims=(), history=(), exposure_dim=0)
+    model = ModelConfig(embedding_dim=factors.shape[1], hidden_dims=(), history=(), implicit_feedback_dim=0)
     config = Config(data=DataConfig(content=("none",)), model=model)
     return asked(new_run(config, clean_data(parts), parts), params)
 
@@ -453,13 +453,17 @@ def test_a_diversity_that_is_no_share_is_refused(recommender):
 def explained(request) -> Recommender:
     """A recommender of two members with random parameters, who know histories, content and exposure."""
     config = Config().replace(
-        embedding_dim=3, hidden_dims=(), exposure_dim=4, ensemble_size=2, exposure_to=request.param
+        embedding_dim=3,
+        hidden_dims=(),
+        implicit_feedback_dim=4,
+        ensemble_size=2,
+        implicit_feedback_target=request.param,
     )
     rng = np.random.default_rng(0)
     train = crowds().train.assign(timestamp=rng.permutation(len(crowds().train)))
     parts = Split(train=train, valid=train[:0], test=train[:0])
     run = new_run(config, clean_data(parts), parts)
-    shapes = jax.eval_shape(lambda: new_state(run.recipe)).params
+    shapes = jax.eval_shape(lambda: new_state(run.setup)).params
     # Positive, so that nothing takes away from the exposure.
     return asked(run, jax.tree.map(lambda leaf: jnp.float32(np.abs(rng.normal(size=leaf.shape))), shapes))
 
@@ -475,7 +479,7 @@ def added(recommender, other, user_id, movie_ids) -> np.ndarray:
     """How much more stars one gives than the other, not held to the scale."""
     rows = recommender.users.rows([user_id] * len(movie_ids)), recommender.run.movies.rows(movie_ids)
     one, two = (
-        predict_stars(model.run.model, model.params, *model.encoded, *rows, (-1e9, 1e9))[0]
+        predict_ratings(model.run.model, model.params, *model.encoded, *rows, (-1e9, 1e9))[0]
         for model in (recommender, other)
     )
     return one - two
@@ -492,9 +496,11 @@ def test_what_rated_movies_add_is_all_that_the_history_says(explained):
     np.testing.assert_allclose(together["stars"], added(explained, untold, 1003, movies), rtol=1e-3, atol=1e-4)
     users, of_movies = explained.encoded
     row = explained.run.movies.rows(movies)
-    exposure = np.einsum("md,mnd->mn", users.exposure[:, 3], of_movies.exposure[:, row]).mean(axis=0)
+    implicit_score = np.einsum("md,mnd->mn", users.implicit_feedback[:, 3], of_movies.implicit_feedback[:, row]).mean(
+        axis=0
+    )
     bias = np.asarray(explained.params["exposure"]["bias"])[:, row, 0].mean(axis=0)
-    np.testing.assert_allclose(together["exposure"], exposure - bias, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(together["exposure"], implicit_score - bias, rtol=1e-3, atol=1e-4)
 
 
 def test_what_features_add_is_all_that_the_content_says(explained):
@@ -534,13 +540,17 @@ def test_somebody_new_with_the_ratings_of_a_user_of_train_is_exposed_to_the_same
     own = own_train_ratings(explained, 1003)
     new = explained.with_new_users(own.sample(frac=1, random_state=0))
     row = explained.users.rows([1003])[0]
-    np.testing.assert_allclose(new.encoded[0].exposure[:, 0], explained.encoded[0].exposure[:, row], rtol=1e-4)
+    np.testing.assert_allclose(
+        new.encoded[0].implicit_feedback[:, 0], explained.encoded[0].implicit_feedback[:, row], rtol=1e-4
+    )
 
 
 def test_without_times_all_ratings_of_somebody_new_count_the_same(explained):
     own = own_train_ratings(explained, 1003).drop(columns=TIMESTAMP)
     one, other = (explained.with_new_users(ratings) for ratings in (own, own[::-1]))
-    np.testing.assert_allclose(one.encoded[0].exposure, other.encoded[0].exposure, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        one.encoded[0].implicit_feedback, other.encoded[0].implicit_feedback, rtol=1e-4, atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

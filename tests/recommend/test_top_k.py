@@ -21,17 +21,17 @@ from movierec_jax.recommend.top_k import (
     diversified,
     one_ahead,
     order_of,
-    predict_stars,
+    predict_ratings,
     score_block,
     tile_users,
     top_k_block,
     top_k_blocks,
 )
-from movierec_jax.training.state import Recipe
+from movierec_jax.training.state import TrainingSetup
 
 # More users than a tile holds, so that blocks differ in their number of tiles.
 NUM_USERS, NUM_MOVIES, NUM_MEMBERS = 150, 17, 2
-CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6,), exposure_dim=3)
+CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6,), implicit_feedback_dim=3)
 MODEL = TwoTowers(NUM_USERS, NUM_MOVIES, 0, 0, CONFIG)
 EVERYBODY = np.arange(NUM_USERS, dtype=np.int32)
 ORDER = Order("stars", relevant_rating=0.5, scale=0.7)
@@ -58,7 +58,7 @@ def asked():
 
 
 @pytest.fixture(scope="module")
-def member_stars(asked):
+def member_ratings(asked):
     """The stars of every member for every user and movie, unknown ones last."""
     params, users, movies = asked
     stars = []
@@ -69,9 +69,9 @@ def member_stars(asked):
 
 
 @pytest.fixture(scope="module")
-def stars(member_stars):
+def stars(member_ratings):
     """The mean of the members."""
-    return member_stars.mean(axis=0)
+    return member_ratings.mean(axis=0)
 
 
 @pytest.fixture(scope="module")
@@ -119,9 +119,12 @@ def test_lists_are_those_of_a_sort_of_all_unseen_movies(asked, stars, seen_sets,
 @pytest.mark.parametrize("by", ["expected_hits", "exposure"])
 def test_lists_fall_by_exposure_and_the_chance_of_liking_and_tell_stars_beside_it(asked, stars, seen_sets, by):
     _, users, movies = asked
-    exposure = np.einsum("mud,mvd->muv", users.exposure, movies.exposure).mean(axis=0)
+    implicit_score = np.einsum("mud,mvd->muv", users.implicit_feedback, movies.implicit_feedback).mean(axis=0)
     chance = 1 / (1 + np.exp(-(stars - ORDER.relevant_rating) / ORDER.scale))
-    score = {"exposure": exposure, "expected_hits": np.where(exposure > 0, exposure * chance, exposure)}[by]
+    score = {
+        "exposure": implicit_score,
+        "expected_hits": np.where(implicit_score > 0, implicit_score * chance, implicit_score),
+    }[by]
     order = dataclasses.replace(ORDER, by=by)
     np.testing.assert_array_equal(lists_of(asked, 6, seen_sets, order=order)[0], sorted_lists(score, seen_sets, 6))
     (_, top), *_ = top_k_blocks(MODEL, order, *asked, EVERYBODY[:5], seen_of(NOTHING_SEEN[:5]), 6)
@@ -130,18 +133,19 @@ def test_lists_fall_by_exposure_and_the_chance_of_liking_and_tell_stars_beside_i
 
 
 def test_more_of_either_never_lowers_a_score():
-    exposure, stars = jnp.meshgrid(jnp.linspace(-0.3, 1.2, 40), jnp.linspace(0, 6, 30), indexing="ij")
-    score = np.asarray(dataclasses.replace(ORDER, by="expected_hits").score(exposure, stars))
+    implicit_score, stars = jnp.meshgrid(jnp.linspace(-0.3, 1.2, 40), jnp.linspace(0, 6, 30), indexing="ij")
+    score = np.asarray(dataclasses.replace(ORDER, by="expected_hits").score(implicit_score, stars))
     assert (np.diff(score, axis=0) >= 0).all()
     assert (np.diff(score, axis=1) >= 0).all()
 
 
 @pytest.mark.parametrize(
-    ("exposure_dim", "hit", "by"), [(0, "rated", "stars"), (2, "rated", "expected_hits"), (2, "relevant", "exposure")]
+    ("implicit_feedback_dim", "hit", "by"),
+    [(0, "rated", "stars"), (2, "rated", "expected_hits"), (2, "relevant", "exposure")],
 )
-def test_what_has_been_learnt_decides_the_order(exposure_dim, hit, by):
-    model = TwoTowers(1, 1, 0, 0, ModelConfig(exposure_dim=exposure_dim))
-    order = order_of(Recipe(model, TrainConfig(hit=hit), 1, rating_scale=(1.0, 5.0), relevant_rating=3.5))
+def test_what_has_been_learnt_decides_the_order(implicit_feedback_dim, hit, by):
+    model = TwoTowers(1, 1, 0, 0, ModelConfig(implicit_feedback_dim=implicit_feedback_dim))
+    order = order_of(TrainingSetup(model, TrainConfig(hit=hit), 1, rating_scale=(1.0, 5.0), relevant_rating=3.5))
     assert order == Order(by, relevant_rating=3.5, scale=LIKING_SCALE * 4)
 
 
@@ -345,40 +349,40 @@ def test_each_users_movies_lie_together_in_the_order_given():
 NO_SCALE = (-1e9, 1e9)
 
 
-def test_predicted_stars_and_spreads_are_those_of_the_pairs_one_by_one(asked, stars, member_stars):
+def test_predicted_stars_and_spreads_are_those_of_the_pairs_one_by_one(asked, stars, member_ratings):
     user_row, movie_row = np.int32([0, 7, 7, NUM_USERS]), np.int32([3, NUM_MOVIES, 2, 1])
-    together = predict_stars(MODEL, *asked, user_row, movie_row, NO_SCALE)
-    alone = [predict_stars(MODEL, *asked, user_row[[n]], movie_row[[n]], NO_SCALE) for n in range(4)]
+    together = predict_ratings(MODEL, *asked, user_row, movie_row, NO_SCALE)
+    alone = [predict_ratings(MODEL, *asked, user_row[[n]], movie_row[[n]], NO_SCALE) for n in range(4)]
     np.testing.assert_array_equal(together, np.squeeze(alone, axis=2).T)
     np.testing.assert_allclose(together[0], stars[user_row, movie_row], rtol=1e-4, atol=1e-5)
     # The standard deviation of two numbers is half of how far they are apart.
-    one, other = member_stars[:, user_row, movie_row]
+    one, other = member_ratings[:, user_row, movie_row]
     np.testing.assert_allclose(together[1], np.abs(one - other) / 2, rtol=1e-4, atol=1e-5)
 
 
 def test_a_single_member_has_no_spread(asked):
     one = jax.tree.map(lambda leaf: leaf[:1], asked)
-    assert not predict_stars(MODEL, *one, EVERYBODY, np.zeros(NUM_USERS, np.int32), NO_SCALE)[1].any()
+    assert not predict_ratings(MODEL, *one, EVERYBODY, np.zeros(NUM_USERS, np.int32), NO_SCALE)[1].any()
 
 
 def test_more_pairs_than_a_block_holds_are_predicted_in_their_order(asked, stars):
     rng = np.random.default_rng(3)
     user_row, movie_row = (rng.integers(0, n, BLOCK_PAIRS + 3, np.int32) for n in (NUM_USERS, NUM_MOVIES))
-    predicted, _ = predict_stars(MODEL, *asked, user_row, movie_row, NO_SCALE)
+    predicted, _ = predict_ratings(MODEL, *asked, user_row, movie_row, NO_SCALE)
     np.testing.assert_allclose(predicted, stars[user_row, movie_row], rtol=1e-4, atol=1e-4)
 
 
 def test_predicted_stars_are_held_to_the_scale_and_spreads_are_not(asked, stars):
     user_row, movie_row = (axis.ravel() for axis in np.indices((NUM_USERS, NUM_MOVIES), np.int32))
-    predicted, spread = predict_stars(MODEL, *asked, user_row, movie_row, (0.1, 0.7))
+    predicted, spread = predict_ratings(MODEL, *asked, user_row, movie_row, (0.1, 0.7))
     assert (predicted.min(), predicted.max()) == (np.float32(0.1), np.float32(0.7))
     is_inside = (predicted > np.float32(0.1)) & (predicted < np.float32(0.7))
     np.testing.assert_allclose(predicted[is_inside], stars[user_row, movie_row][is_inside], rtol=1e-4, atol=1e-4)
-    np.testing.assert_array_equal(spread, predict_stars(MODEL, *asked, user_row, movie_row, NO_SCALE)[1])
+    np.testing.assert_array_equal(spread, predict_ratings(MODEL, *asked, user_row, movie_row, NO_SCALE)[1])
 
 
 def test_no_pairs_have_neither_stars_nor_spread(asked):
-    stars, spread = predict_stars(MODEL, *asked, EVERYBODY[:0], EVERYBODY[:0], (1.0, 5.0))
+    stars, spread = predict_ratings(MODEL, *asked, EVERYBODY[:0], EVERYBODY[:0], (1.0, 5.0))
     assert stars.shape == spread.shape == (0,)
 
 

@@ -16,18 +16,19 @@ from movierec_jax.config import Config, ModelConfig, TrainConfig
 from movierec_jax.data.schema import Bags
 from movierec_jax.data.vocab import to_rows
 from movierec_jax.errors import InputError
-from movierec_jax.model.interactions import known_of
+from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.loop import go_on, steps_of_epoch
 from movierec_jax.training.progress import EpochRecord, Progress, StepErrors
-from movierec_jax.training.state import Recipe, TrainState, new_state
+from movierec_jax.training.state import TrainingSetup, TrainState, new_state
 from movierec_jax.training.step import train_steps
 
 PARTS = checkerboard.parts(num_users=18, num_movies=9)
 CONFIG = Config(
-    model=ModelConfig(embedding_dim=2, hidden_dims=(4,), exposure_dim=3), train=TrainConfig(epochs=3, batch_size=32)
+    model=ModelConfig(embedding_dim=2, hidden_dims=(4,), implicit_feedback_dim=3),
+    train=TrainConfig(epochs=3, batch_size=32),
 )
 RUN = new_run(CONFIG, checkerboard.clean_data(PARTS), PARTS)
 
@@ -39,7 +40,7 @@ def progress(*valid_rmse: float | None) -> Progress:
 
 def state_after(epoch: int) -> TrainState:
     """A state that tells its epoch in every number."""
-    return jax.tree.map(lambda leaf: jnp.full_like(leaf, epoch), new_state(RUN.recipe))
+    return jax.tree.map(lambda leaf: jnp.full_like(leaf, epoch), new_state(RUN.setup))
 
 
 def require_equal(one, other) -> None:
@@ -54,7 +55,7 @@ def saved(workdir: pathlib.Path, *valid_rmse: float | None) -> None:
     """Saves a state after each of these epochs."""
     checkpoints = Checkpoints(workdir)
     for epoch in range(1, len(valid_rmse) + 1):
-        checkpoints.save(state_after(epoch), progress(*valid_rmse[:epoch]), RUN.recipe)
+        checkpoints.save(state_after(epoch), progress(*valid_rmse[:epoch]), RUN.setup)
     checkpoints.wait()
     checkpoints.close()
 
@@ -84,7 +85,7 @@ NO_BAGS = Bags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.floa
 def test_the_best_and_the_latest_two_stay_and_the_best_is_found(tmp_path, valid_rmse, kept, best):
     saved(tmp_path, *valid_rmse)
     assert steps_in(tmp_path) == kept
-    require_equal(Checkpoints(tmp_path).best_params(RUN.recipe, pytest.fail), state_after(best).params)
+    require_equal(Checkpoints(tmp_path).best_params(RUN.setup, pytest.fail), state_after(best).params)
 
 
 # What is saved comes back.
@@ -93,43 +94,45 @@ def test_the_best_and_the_latest_two_stay_and_the_best_is_found(tmp_path, valid_
 @pytest.mark.parametrize("stop_after", [2, 5, None], ids=["within an epoch", "within another", "at the end"])
 def test_a_trained_state_comes_back_bit_for_bit_with_its_progress(tmp_path, stop_after):
     train, valid = (to_rows(part, RUN.users, RUN.movies) for part in (PARTS.train, PARTS.valid))
-    config = dataclasses.replace(RUN.recipe.config, ratings_at_once=2 * 32)
-    recipe = dataclasses.replace(RUN.recipe, config=config)
+    config = dataclasses.replace(RUN.setup.config, ratings_at_once=2 * 32)
+    setup = dataclasses.replace(RUN.setup, config=config)
     checkpoints = Checkpoints(tmp_path)
-    for state, so_far in go_on(new_state(recipe), Progress(), train, valid, RUN.known, recipe=recipe):
-        checkpoints.save(state, so_far, recipe)
+    for state, so_far in go_on(new_state(setup), Progress(), train, valid, RUN.interactions, setup=setup):
+        checkpoints.save(state, so_far, setup)
         if so_far.step == stop_after:
             break
     checkpoints.wait()
-    restored, known = Checkpoints(tmp_path).latest(recipe, pytest.fail)
-    assert int(restored.step) == known.step == stop_after or 3 * -(-len(train) // 32)
+    restored, interactions = Checkpoints(tmp_path).latest(setup, pytest.fail)
+    assert int(restored.step) == interactions.step == stop_after or 3 * -(-len(train) // 32)
     assert any(np.any(leaf != 0) for leaf in jax.tree.leaves(restored.opt_state))
     require_equal(restored, state)
-    assert known == so_far
+    assert interactions == so_far
 
 
 def test_a_state_being_saved_is_not_changed_by_steps_that_take_its_memory(tmp_path):
     # Large enough that writing it takes longer than the steps.
-    model = TwoTowers(50_000, 9, 0, 0, ModelConfig(embedding_dim=64, hidden_dims=(), history=(), exposure_dim=0))
-    recipe = Recipe(
+    model = TwoTowers(
+        50_000, 9, 0, 0, ModelConfig(embedding_dim=64, hidden_dims=(), history=(), implicit_feedback_dim=0)
+    )
+    setup = TrainingSetup(
         model, TrainConfig(epochs=1, batch_size=32, learning_rate=1.0, warmup_fraction=0.0), 1000, (1.0, 5.0), 4.0
     )
     train = to_rows(PARTS.train, RUN.users, RUN.movies)
-    epoch = next(steps_of_epoch(train, None, 0, recipe)), known_of(train, 50_000, 9, NO_BAGS, NO_BAGS), None
-    state, _ = train_steps(new_state(recipe), *epoch, recipe=recipe)
+    epoch = next(steps_of_epoch(train, None, 0, setup)), build_interactions(train, 50_000, 9, NO_BAGS, NO_BAGS), None
+    state, _ = train_steps(new_state(setup), *epoch, setup=setup)
     before = jax.tree.map(lambda leaf: np.array(leaf, copy=True), state)
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save(state, progress(1.0), recipe)
+    checkpoints.save(state, progress(1.0), setup)
     for _ in range(3):
-        state, _ = train_steps(state, *epoch, recipe=recipe)
+        state, _ = train_steps(state, *epoch, setup=setup)
     checkpoints.wait()
-    restored, _ = checkpoints.latest(recipe, pytest.fail)
+    restored, _ = checkpoints.latest(setup, pytest.fail)
     require_equal(restored, before)
     assert np.any(state.params["user_tower"]["embedding"] != before.params["user_tower"]["embedding"])
 
 
 def test_an_empty_workdir_has_no_latest_state(tmp_path):
-    assert Checkpoints(tmp_path).latest(RUN.recipe, pytest.fail) is None
+    assert Checkpoints(tmp_path).latest(RUN.setup, pytest.fail) is None
 
 
 # Damage.
@@ -187,23 +190,23 @@ def test_a_damaged_checkpoint_is_skipped_for_the_one_before_and_then_written_aga
     damage(workdir / "checkpoints" / "3")
     messages = []
     checkpoints = Checkpoints(workdir)
-    state, known = checkpoints.latest(RUN.recipe, messages.append)
+    state, interactions = checkpoints.latest(RUN.setup, messages.append)
     require_equal(state, state_after(2))
-    assert known == progress(3.0, 2.0)
+    assert interactions == progress(3.0, 2.0)
     assert [message.split(" (")[0] for message in messages] == ["checkpoints/3 cannot be read and is skipped"]
-    checkpoints.save(state_after(3), progress(3.0, 2.0, 1.0), RUN.recipe)
+    checkpoints.save(state_after(3), progress(3.0, 2.0, 1.0), RUN.setup)
     checkpoints.wait()
-    require_equal(checkpoints.latest(RUN.recipe, pytest.fail)[0], state_after(3))
+    require_equal(checkpoints.latest(RUN.setup, pytest.fail)[0], state_after(3))
     gc.collect()  # What Orbax has left of the failed reading goes here, where its noise is ignored.
 
 
 def test_a_bit_that_changed_in_an_array_is_noticed(tmp_path):
     # Orbax reads such a file without a word; smaller arrays it keeps where they are looked after.
     model = RUN.model.clone(config=dataclasses.replace(CONFIG.model, embedding_dim=64))
-    recipe = dataclasses.replace(RUN.recipe, model=model)
+    setup = dataclasses.replace(RUN.setup, model=model)
     with contextlib.closing(Checkpoints(tmp_path)) as checkpoints:
         for step in (1, 2):
-            checkpoints.save(new_state(recipe), progress(*[1.0] * step), recipe)
+            checkpoints.save(new_state(setup), progress(*[1.0] * step), setup)
     arrays = largest_file(tmp_path / "checkpoints" / "2" / "state" / "ocdbt.process_0" / "d")
     content, messages = arrays.read_bytes(), []
     for place in np.linspace(0.1, 0.9, 7):
@@ -211,8 +214,8 @@ def test_a_bit_that_changed_in_an_array_is_noticed(tmp_path):
         changed[int(place * len(content))] ^= 1
         arrays.write_bytes(bytes(changed))
         # Where the file has nothing that is read nothing is to be noticed, and nothing is wrong.
-        state, _ = Checkpoints(tmp_path, read_only=True).latest(recipe, messages.append)
-        require_equal(state, new_state(recipe))
+        state, _ = Checkpoints(tmp_path, read_only=True).latest(setup, messages.append)
+        require_equal(state, new_state(setup))
     assert "checkpoints/2 cannot be read and is skipped (its arrays are not those that were saved)" in messages
     gc.collect()  # As above.
 
@@ -222,7 +225,7 @@ def test_one_who_may_only_read_leaves_damage_and_remains_of_a_killed_save_as_the
     (workdir / "checkpoints" / "4.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
     before = sorted(workdir.rglob("*"))
     messages = []
-    require_equal(Checkpoints(workdir, read_only=True).best_params(RUN.recipe, messages.append), state_after(2).params)
+    require_equal(Checkpoints(workdir, read_only=True).best_params(RUN.setup, messages.append), state_after(2).params)
     assert len(messages) == 1
     assert sorted(workdir.rglob("*")) == before
 
@@ -230,7 +233,7 @@ def test_one_who_may_only_read_leaves_damage_and_remains_of_a_killed_save_as_the
 def test_remains_of_a_killed_save_are_no_checkpoint_and_go(workdir):
     (workdir / "checkpoints" / "4.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
     checkpoints = Checkpoints(workdir)
-    assert checkpoints.latest(RUN.recipe, pytest.fail)[1].step == 3
+    assert checkpoints.latest(RUN.setup, pytest.fail)[1].step == 3
     assert steps_in(workdir) == ["2", "3"]
 
 
@@ -239,35 +242,35 @@ def test_all_checkpoints_damaged_is_an_error_that_removes_none_of_them(workdir):
         empty(workdir / "checkpoints" / epoch)
     messages = []
     with pytest.raises(InputError, match=r"checkpoints: no checkpoint can be read; .*--overwrite"):
-        Checkpoints(workdir).latest(RUN.recipe, messages.append)
+        Checkpoints(workdir).latest(RUN.setup, messages.append)
     assert [message.split(" ")[0][-1] for message in messages] == ["3", "2"]
     assert {"2", "3"} <= {path.name for path in (workdir / "checkpoints").iterdir()}
 
 
 def test_a_folder_without_checkpoints_has_no_parameters(tmp_path):
     with pytest.raises(InputError, match=r"checkpoints: no checkpoint; run scripts/train\.py"):
-        Checkpoints(tmp_path).best_params(RUN.recipe, pytest.fail)
+        Checkpoints(tmp_path).best_params(RUN.setup, pytest.fail)
 
 
 def test_without_validation_the_newest_state_is_the_best_also_within_an_epoch(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     within = dataclasses.replace(progress(None, None), since=StepErrors(1, 1.0, 1.0, 1.0, 1.0))
-    checkpoints.save(state_after(3), within, RUN.recipe)
+    checkpoints.save(state_after(3), within, RUN.setup)
     checkpoints.wait()
-    require_equal(Checkpoints(tmp_path).best_params(RUN.recipe, pytest.fail), state_after(3).params)
+    require_equal(Checkpoints(tmp_path).best_params(RUN.setup, pytest.fail), state_after(3).params)
 
 
 def test_a_damaged_best_checkpoint_is_named(tmp_path):
     saved(tmp_path, 1.0, 2.0, 3.0)
     empty(tmp_path / "checkpoints" / "1")
     with pytest.raises(InputError, match=r"checkpoints/1: the checkpoint of the best epoch cannot be read"):
-        Checkpoints(tmp_path).best_params(RUN.recipe, pytest.fail)
+        Checkpoints(tmp_path).best_params(RUN.setup, pytest.fail)
 
 
 def test_a_state_of_another_model_is_not_taken_for_ours(workdir):
     model = dataclasses.replace(RUN.model, num_users=RUN.model.num_users + 1)
     messages = []
-    other = dataclasses.replace(RUN.recipe, model=model)
+    other = dataclasses.replace(RUN.setup, model=model)
     with pytest.raises(InputError, match="no checkpoint can be read"):
         Checkpoints(workdir).latest(other, messages.append)
     assert all("its arrays are of other shapes" in message for message in messages)
@@ -279,7 +282,7 @@ def test_a_checkpoint_that_cannot_be_written_is_an_error_that_names_the_folder(t
     (tmp_path / "checkpoints").write_text("a file in its place")
 
     def save_and_wait():
-        checkpoints.save(state_after(1), progress(1.0), RUN.recipe)
+        checkpoints.save(state_after(1), progress(1.0), RUN.setup)
         checkpoints.wait()
 
     with pytest.raises(OSError, match="checkpoint cannot be written") as error:

@@ -27,10 +27,10 @@ def tiny_ratings(tmp_path):
 def test_the_first_trial_is_the_config_itself_and_a_study_is_gone_on_with(config, tmp_path, capsys):
     from movierec_jax.runs.tuning import tune
 
-    settings = TuneConfig(tune=("learning_rate", "uncertainty"), trials=1, study=str(tmp_path / "new" / "tune.db"))
-    assert tune(config, settings) == {"learning_rate": config.train.learning_rate, "uncertainty": 1.2}
+    settings = TuneConfig(tune=("learning_rate", "shrinkage"), trials=1, study=str(tmp_path / "new" / "tune.db"))
+    assert tune(config, settings) == {"learning_rate": config.train.learning_rate, "shrinkage": 1.2}
     best = tune(config, settings)
-    assert best.keys() == {"learning_rate", "uncertainty"}
+    assert best.keys() == {"learning_rate", "shrinkage"}
     assert "best of 2: mean validation RMSE" in capsys.readouterr().out
 
 
@@ -38,7 +38,7 @@ def test_a_study_of_other_settings_is_refused(config, tmp_path):
     from movierec_jax.runs.tuning import tune
 
     study = str(tmp_path / "tune.db")
-    tune(config, TuneConfig(tune=("uncertainty",), trials=1, study=study))
+    tune(config, TuneConfig(tune=("shrinkage",), trials=1, study=study))
     with pytest.raises(InputError, match="other data or settings"):
         tune(config, TuneConfig(tune=("learning_rate",), trials=1, study=study))
 

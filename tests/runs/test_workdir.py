@@ -29,7 +29,8 @@ from movierec_jax.runs.workdir import (
 
 PARTS = checkerboard.parts(num_users=18, num_movies=9)
 CONFIG = Config(
-    model=ModelConfig(embedding_dim=2, hidden_dims=(4,), exposure_dim=3), train=TrainConfig(epochs=3, batch_size=32)
+    model=ModelConfig(embedding_dim=2, hidden_dims=(4,), implicit_feedback_dim=3),
+    train=TrainConfig(epochs=3, batch_size=32),
 )
 RUN = new_run(CONFIG, checkerboard.clean_data(PARTS), PARTS)
 
@@ -94,8 +95,8 @@ def require_equal_content(loaded, run):
     for ours, theirs in ((loaded.user_content, run.user_content), (loaded.movie_content, run.movie_content)):
         require_equal(*([*vars(bags).values()][:3] for bags in (ours, theirs)))
         assert ours.names == theirs.names
-    require_equal(loaded.known, run.known)
-    assert loaded.recipe == run.recipe
+    require_equal(loaded.interactions, run.interactions)
+    assert loaded.setup == run.setup
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_ids_that_train_does_not_have_come_after_its_own():
     assert (len(run.users), run.users.ids.tolist()) == (18, [*range(1000, 1018), 900])
     assert (len(run.movies), run.movies.ids.tolist()) == (9, [*range(500, 509), 901])
     assert (run.model.num_users, run.model.num_movies) == (18, 9)
-    assert (len(run.known.user_count), len(run.known.movie_count)) == (18 + 1 + 1, 9 + 1 + 1)
+    assert (len(run.interactions.user_count), len(run.interactions.movie_count)) == (18 + 1 + 1, 9 + 1 + 1)
 
 
 DAMAGED_FEATURES = {

@@ -255,7 +255,7 @@ FLAGS = [
         ("--ensemble_size=0", ""),
         ("--ensemble_size=many", "--ensemble_size=many: invalid literal"),
         ("--embedding_decay=-1", ""),
-        ("--uncertainty=nan", ""),
+        ("--shrinkage=nan", ""),
         ("--epochs=0", ""),
         ("--split=banana", ""),
         ("--content=banana", ""),

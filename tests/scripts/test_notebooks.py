@@ -16,7 +16,7 @@ TOUR = ROOT / "notebooks" / "tour.ipynb"
 # Put after the cell of parameters: two of the runs, made cheap, and none of it kept.
 SHORTER = """
 WORKDIR = {workdir!r}
-CHEAP = {{"hidden_dims": (), "exposure_dim": 16, "batch_size": 8192, "epochs": 3}}
+CHEAP = {{"hidden_dims": (), "implicit_feedback_dim": 16, "batch_size": 8192, "epochs": 3}}
 RUNS = {{name: RUNS[name] | CHEAP for name in ("base", "narrow")}}
 """
 

@@ -127,7 +127,7 @@ def test_every_user_has_a_list_best_first(lists):
     assert (by_user["rank"].apply(list).map(tuple) == tuple(range(1, 11))).all()
     assert by_user["score"].apply(lambda score: score.is_monotonic_decreasing).all()
     assert lists["predicted_rating"].between(0.5, 5.0).all()
-    # Exposure times a chance, not stars.
+    # Implicit-feedback scores times a chance, not stars.
     assert lists["score"].between(0, 1.5).all()
 
 

@@ -16,8 +16,8 @@ from movierec_jax.errors import InputError
 from movierec_jax.serve import schemas as bodies
 from movierec_jax.serve.app import new_app
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.engine import Loaded
-from movierec_jax.serve.metrics import Measures
+from movierec_jax.serve.engine import Engine
+from movierec_jax.serve.metrics import ServiceMetrics
 from movierec_jax.serve.service import Service
 
 CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, batch_ms=0.0, rate_limit=None)
@@ -25,29 +25,29 @@ LIKED = [{"movie_id": 318, "rating": 5}, {"movie_id": 296, "rating": 4.5}, {"mov
 
 
 @pytest.fixture(scope="module")
-def loaded(films):
-    return Loaded(films, CONFIG, "one")
+def engine(films):
+    return Engine(films, CONFIG, "one")
 
 
 @contextlib.contextmanager
-def in_service(workdir, loaded, **settings):
+def in_service(workdir, engine, **settings):
     config = dataclasses.replace(CONFIG, **settings)
-    measures = Measures()
-    with contextlib.closing(Service(workdir, loaded, config, measures.batches.observe)) as service:
+    measures = ServiceMetrics()
+    with contextlib.closing(Service(workdir, engine, config, measures.batches.observe)) as service:
         app = new_app(service, config, measures)
         with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
             yield client
 
 
 @pytest.fixture(scope="module")
-def client(loaded, tmp_path_factory):
-    with in_service(tmp_path_factory.mktemp("service"), loaded) as client:
+def client(engine, tmp_path_factory):
+    with in_service(tmp_path_factory.mktemp("service"), engine) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def reviewed_client(reviewed, tmp_path_factory):
-    with in_service(tmp_path_factory.mktemp("service"), Loaded(reviewed, CONFIG, "two")) as client:
+    with in_service(tmp_path_factory.mktemp("service"), Engine(reviewed, CONFIG, "two")) as client:
         yield client
 
 
@@ -150,23 +150,23 @@ def test_predictions_come_in_the_order_of_the_pairs(client, films):
     assert all(one["spread"] > 0 for one in found)
 
 
-def test_a_list_is_as_long_as_it_can_be_where_no_length_is_asked_for(loaded, tmp_path):
-    loaded.config, before = dataclasses.replace(CONFIG, max_k=4), loaded.config
+def test_a_list_is_as_long_as_it_can_be_where_no_length_is_asked_for(engine, tmp_path):
+    engine.config, before = dataclasses.replace(CONFIG, max_k=4), engine.config
     try:
-        with in_service(tmp_path, loaded) as client:
+        with in_service(tmp_path, engine) as client:
             assert len(movies_of(client.post("/v1/recommendations", json={"ratings": LIKED}))) == 4
             assert_problem(client.post("/v1/recommendations", json={"ratings": LIKED, "k": 5}), 422, "1 to 4")
     finally:
-        loaded.config = before
+        engine.config = before
 
 
-def test_where_no_validation_tells_the_spread_it_is_not_made_up(loaded, tmp_path):
-    loaded.noise, before = None, loaded.noise
+def test_where_no_validation_tells_the_spread_it_is_not_made_up(engine, tmp_path):
+    engine.noise, before = None, engine.noise
     try:
-        with in_service(tmp_path, loaded) as client:
+        with in_service(tmp_path, engine) as client:
             found = client.post("/v1/predictions", json={"pairs": [{"user_id": 7, "movie_id": 318}]}).json()
     finally:
-        loaded.noise = before
+        engine.noise = before
     assert found["predictions"][0]["spread"] is None
 
 
@@ -488,10 +488,10 @@ def test_another_name_of_the_host_is_refused(client):
     assert client.get("/v1/model", headers={"host": "127.0.0.1:8000"}).status_code == 200
 
 
-def test_pages_of_other_origins_may_not_ask_unless_allowed(client, loaded, tmp_path):
+def test_pages_of_other_origins_may_not_ask_unless_allowed(client, engine, tmp_path):
     origin = {"origin": "https://example.org"}
     assert "access-control-allow-origin" not in client.get("/v1/model", headers=origin).headers
-    with in_service(tmp_path, loaded, cors_origins=("https://example.org",), rate_limit="3/hour") as other:
+    with in_service(tmp_path, engine, cors_origins=("https://example.org",), rate_limit="3/hour") as other:
         asked = {**origin, "access-control-request-method": "PUT", "access-control-request-headers": "content-type"}
         allowed = other.options("/v1/users/1/ratings/1", headers=asked).headers
         assert allowed["access-control-allow-origin"] == "https://example.org"
@@ -499,8 +499,8 @@ def test_pages_of_other_origins_may_not_ask_unless_allowed(client, loaded, tmp_p
         assert other.get("/v1/model", headers=origin).headers["access-control-allow-origin"] == "https://example.org"
 
 
-def test_each_client_may_ask_so_often(loaded, tmp_path):
-    with in_service(tmp_path, loaded, rate_limit="5/hour") as client:
+def test_each_client_may_ask_so_often(engine, tmp_path):
+    with in_service(tmp_path, engine, rate_limit="5/hour") as client:
         found = [client.get("/health") for _ in range(7)]
     assert [one.status_code for one in found] == [200] * 5 + [429] * 2
     assert_problem(found[-1], 429, "5 per 1 hour")
@@ -508,10 +508,10 @@ def test_each_client_may_ask_so_often(loaded, tmp_path):
     assert 1 <= int(found[-1].headers["retry-after"]) <= 7200
 
 
-def test_a_token_is_needed_where_there_are_tokens(loaded, tmp_path):
+def test_a_token_is_needed_where_there_are_tokens(engine, tmp_path):
     tokens = tmp_path / "tokens.txt"
     tokens.write_text("first-token-of-two\n\nsecond-token-of-two\n")
-    with in_service(tmp_path, loaded, tokens_file=str(tokens)) as client:
+    with in_service(tmp_path, engine, tokens_file=str(tokens)) as client:
         assert client.get("/health").status_code == 200
         assert_problem(client.get("/v1/model"), 401, "bearer token")
         assert client.get("/v1/model").headers["www-authenticate"] == "Bearer"
@@ -528,13 +528,13 @@ def test_a_token_is_needed_where_there_are_tokens(loaded, tmp_path):
             assert client.get("/v1/model", headers={"authorization": right}).status_code == 200
 
 
-def test_who_comes_when_too_many_wait_is_asked_to_come_again(loaded, tmp_path):
-    with in_service(tmp_path, loaded, max_waiting=1) as client, loaded.lock:
+def test_who_comes_when_too_many_wait_is_asked_to_come_again(engine, tmp_path):
+    with in_service(tmp_path, engine, max_waiting=1) as client, engine.lock:
 
         async def ask_many():
             transport = httpx2.ASGITransport(client.app)
-            async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as asker:
-                asked = [asyncio.create_task(asker.get("/v1/users/1/recommendations")) for _ in range(8)]
+            async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as request_user:
+                asked = [asyncio.create_task(request_user.get("/v1/users/1/recommendations")) for _ in range(8)]
                 done, waiting = await asyncio.wait(asked, timeout=1)
                 for task in waiting:
                     task.cancel()
@@ -547,14 +547,14 @@ def test_who_comes_when_too_many_wait_is_asked_to_come_again(loaded, tmp_path):
         assert one.headers["retry-after"] == "1"
 
 
-def test_an_error_of_ours_tells_nothing_of_the_inside(loaded, tmp_path):
-    broken = dataclasses.replace(loaded.recommender, params={})
-    with in_service(tmp_path, loaded) as client:
-        inside, loaded.recommender = loaded.recommender, broken
+def test_an_error_of_ours_tells_nothing_of_the_inside(engine, tmp_path):
+    broken = dataclasses.replace(engine.recommender, params={})
+    with in_service(tmp_path, engine) as client:
+        inside, engine.recommender = engine.recommender, broken
         try:
             found = client.post("/v1/recommendations", json={"ratings": LIKED})
         finally:
-            loaded.recommender = inside
+            engine.recommender = inside
         assert_problem(found, 500, "has been logged")
         assert client.get("/v1/users/42/recommendations").status_code == 200
 
@@ -562,16 +562,16 @@ def test_an_error_of_ours_tells_nothing_of_the_inside(loaded, tmp_path):
 # Restarts.
 
 
-def test_ratings_are_there_after_a_restart(loaded, tmp_path):
-    with in_service(tmp_path, loaded) as client:
+def test_ratings_are_there_after_a_restart(engine, tmp_path):
+    with in_service(tmp_path, engine) as client:
         client.put("/v1/users/42/ratings/318", json={"rating": 1})
         changed = client.get("/v1/users/42/recommendations").json()
-    with in_service(tmp_path, loaded) as client:
+    with in_service(tmp_path, engine) as client:
         assert client.get("/v1/users/42/recommendations").json() == changed
 
 
-def test_a_log_of_other_data_is_refused(loaded, tmp_path):
+def test_a_log_of_other_data_is_refused(engine, tmp_path):
     with contextlib.closing(RatingsLog(tmp_path / FILE_NAME)) as log:
         log.append([Entry("alice", 318, 4.0, 1)])
     with pytest.raises(InputError, match="user ids such as 'alice' are strings"):
-        Service(tmp_path, loaded, CONFIG)
+        Service(tmp_path, engine, CONFIG)

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from movierec_jax.serve.catalogue import Catalogue, positions, rank
-from movierec_jax.serve.users import People
+from movierec_jax.serve.users import Users
 
 
 @pytest.fixture(scope="module")
 def catalogue(films):
-    return Catalogue(films, People(films).movie_rows)
+    return Catalogue(films, Users(films).movie_rows)
 
 
 def test_every_movie_of_the_data_has_a_card(catalogue, films):
@@ -33,7 +33,7 @@ def test_a_movie_that_the_data_lost_is_known_by_its_id(catalogue):
 
 
 def test_details_tell_what_reviews_say_also_of_movies_that_nobody_has_rated(reviewed):
-    catalogue = Catalogue(reviewed, People(reviewed).movie_rows)
+    catalogue = Catalogue(reviewed, Users(reviewed).movie_rows)
     found = catalogue.details(catalogue.row(1076))
     assert found["num_ratings"] == 0
     assert {**found["reviews"], "praise": None, "praised": set(found["reviews"]["praised"])} == {

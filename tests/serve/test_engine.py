@@ -7,29 +7,29 @@ from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, USER_ID
 from movierec_jax.model.two_tower import encode_histories
 from movierec_jax.recommend.top_k import score_block
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.engine import Loaded, Question, grown, sizes
-from movierec_jax.serve.users import Asker, Rating
+from movierec_jax.serve.engine import Engine, Question, grown, sizes
+from movierec_jax.serve.users import Rating, RequestUser
 
 CONFIG = ServeConfig(max_batch=4, max_k=20, max_ratings=50)
 LIKED = {318: 5.0, 296: 4.5, 2571: 2.0}
 
 
 @pytest.fixture(scope="module")
-def loaded(films):
-    return Loaded(films, CONFIG, "one")
+def engine(films):
+    return Engine(films, CONFIG, "one")
 
 
 def new(ratings):
-    return Asker(None, {movie: Rating(stars, NO_TIMESTAMP) for movie, stars in ratings.items()})
+    return RequestUser(None, {movie: Rating(stars, NO_TIMESTAMP) for movie, stars in ratings.items()})
 
 
 def known(user_id, recorded=None):
-    return Asker(user_id, {movie: Rating(stars, 2**31) for movie, stars in (recorded or {}).items()})
+    return RequestUser(user_id, {movie: Rating(stars, 2**31) for movie, stars in (recorded or {}).items()})
 
 
-def lists(loaded, *questions):
-    ids = loaded.run.movies.ids.to_numpy()
-    return [(ids[one.movie_row].tolist(), one.score, one.stars) for one in loaded.answer(questions)]
+def lists(engine, *questions):
+    ids = engine.run.movies.ids.to_numpy()
+    return [(ids[one.movie_row].tolist(), one.score, one.stars) for one in engine.answer(questions)]
 
 
 def assert_same(found, expected):
@@ -41,20 +41,20 @@ def assert_same(found, expected):
 
 
 @pytest.mark.parametrize("num_users", [1, 3, 4, 9])
-def test_known_users_get_the_lists_of_the_run(loaded, films, num_users):
+def test_known_users_get_the_lists_of_the_run(engine, films, num_users):
     users = [1, 42, 599, 7, 414, 3, 600, 99, 610][:num_users]
-    found = lists(loaded, *(Question(known(user), 10) for user in users))
+    found = lists(engine, *(Question(known(user), 10) for user in users))
     expected = films.recommend(users, 10)
     for user, one in zip(users, found, strict=True):
         assert_same(one, expected[expected[USER_ID] == user])
 
 
 @pytest.mark.parametrize("ratings", [{318: 5.0}, LIKED, dict.fromkeys(range(1, 30), 3.0)])
-def test_new_users_get_the_lists_of_the_run(loaded, films, ratings):
-    assert_same(lists(loaded, Question(new(ratings), 10))[0], films.recommend_for(ratings, 10))
+def test_new_users_get_the_lists_of_the_run(engine, films, ratings):
+    assert_same(lists(engine, Question(new(ratings), 10))[0], films.recommend_for(ratings, 10))
 
 
-def test_what_is_asked_together_is_answered_as_if_alone(loaded):
+def test_what_is_asked_together_is_answered_as_if_alone(engine):
     asked = [
         Question(known(42), 3),
         Question(new(LIKED), 20),
@@ -63,71 +63,71 @@ def test_what_is_asked_together_is_answered_as_if_alone(loaded):
         Question(new({}), 1),
         Question(known(7, {318: 0.5}), 7),
     ]
-    for one, other in zip(lists(loaded, *asked), [lists(loaded, one)[0] for one in asked], strict=True):
+    for one, other in zip(lists(engine, *asked), [lists(engine, one)[0] for one in asked], strict=True):
         assert one[0] == other[0]
         np.testing.assert_allclose(one[1], other[1], rtol=1e-5)
 
 
-def test_lists_hold_what_is_listed_alone(loaded, films):
+def test_lists_hold_what_is_listed_alone(engine, films):
     is_listed = films.is_selected(("Film-Noir",), (1940, 1949), 0)
-    noir, any_movie = lists(loaded, Question(known(1), 20, is_listed), Question(known(1), 20))
+    noir, any_movie = lists(engine, Question(known(1), 20, is_listed), Question(known(1), 20))
     expected = films.recommend([1], 20, movies=films.select_movies(("Film-Noir",), (1940, 1949)))
     assert_same(noir, expected)
     assert not set(noir[0]) & set(any_movie[0])
 
 
-def test_nothing_listed_is_an_empty_list(loaded):
-    nothing = np.zeros(loaded.num_movies, bool)
-    assert lists(loaded, Question(known(1), 5, nothing))[0][0] == []
+def test_nothing_listed_is_an_empty_list(engine):
+    nothing = np.zeros(engine.num_movies, bool)
+    assert lists(engine, Question(known(1), 5, nothing))[0][0] == []
 
 
-def test_diverse_lists_are_those_of_the_run(loaded, films):
-    assert_same(lists(loaded, Question(known(5), 10, diversity=0.5))[0], films.recommend([5], 10, diversity=0.5))
+def test_diverse_lists_are_those_of_the_run(engine, films):
+    assert_same(lists(engine, Question(known(5), 10, diversity=0.5))[0], films.recommend([5], 10, diversity=0.5))
 
 
-def test_a_rating_recorded_again_as_it_was_changes_nothing(loaded, films):
+def test_a_rating_recorded_again_as_it_was_changes_nothing(engine, films):
     mine = films.parts.train[films.parts.train[USER_ID] == 42]
     again = dict(zip(mine[MOVIE_ID].tolist()[:5], mine[RATING].tolist()[:5], strict=True))
-    assert_same(lists(loaded, Question(known(42, again), 10))[0], films.recommend([42], 10))
+    assert_same(lists(engine, Question(known(42, again), 10))[0], films.recommend([42], 10))
 
 
-def test_a_recorded_rating_changes_the_list_and_leaves_its_movie_out(loaded):
-    before = lists(loaded, Question(known(42), 10))[0]
-    after = lists(loaded, Question(known(42, {before[0][0]: 0.5}), 10))[0]
+def test_a_recorded_rating_changes_the_list_and_leaves_its_movie_out(engine):
+    before = lists(engine, Question(known(42), 10))[0]
+    after = lists(engine, Question(known(42, {before[0][0]: 0.5}), 10))[0]
     assert before[0][0] not in after[0]
     assert not np.allclose(before[1][1:], after[1][:-1], rtol=1e-4)
     # It is not the users of the run that have changed.
-    assert lists(loaded, Question(known(42), 10))[0][0] == before[0]
+    assert lists(engine, Question(known(42), 10))[0][0] == before[0]
 
 
-def test_somebody_new_is_the_same_with_an_id_and_without(loaded):
+def test_somebody_new_is_the_same_with_an_id_and_without(engine):
     assert_same(
-        lists(loaded, Question(known(99_999, LIKED), 10))[0],
-        pd.DataFrame(zip(*lists(loaded, Question(new(LIKED), 10))[0], strict=True), columns=COLUMNS),
+        lists(engine, Question(known(99_999, LIKED), 10))[0],
+        pd.DataFrame(zip(*lists(engine, Question(new(LIKED), 10))[0], strict=True), columns=COLUMNS),
     )
 
 
 COLUMNS = [MOVIE_ID, "score", "predicted_rating"]
 
 
-def test_a_rating_of_a_cold_movie_tells_nothing_and_is_named(loaded):
-    cold = int(loaded.run.movies.ids[len(loaded.run.movies)])
-    with_cold, without = lists(loaded, Question(new({**LIKED, cold: 5.0}), 10), Question(new(LIKED), 10))
+def test_a_rating_of_a_cold_movie_tells_nothing_and_is_named(engine):
+    cold = int(engine.run.movies.ids[len(engine.run.movies)])
+    with_cold, without = lists(engine, Question(new({**LIKED, cold: 5.0}), 10), Question(new(LIKED), 10))
     assert with_cold[0] == without[0]
-    assert loaded.people.ignored(new({**LIKED, cold: 5.0}).recorded) == [cold]
+    assert engine.people.ignored(new({**LIKED, cold: 5.0}).recorded) == [cold]
 
 
-def test_an_encoded_user_is_kept_until_they_rate_again(loaded):
-    asker = known(11, {318: 4.0})
-    first = loaded.encoded([asker])[0]
-    assert loaded.encoded([asker])[0] is first
-    other = loaded.encoded([known(11, {318: 4.5})])[0]
+def test_an_encoded_user_is_kept_until_they_rate_again(engine):
+    request_user = known(11, {318: 4.0})
+    first = engine.encoded([request_user])[0]
+    assert engine.encoded([request_user])[0] is first
+    other = engine.encoded([known(11, {318: 4.5})])[0]
     assert not np.allclose(other.factors, first.factors)
 
 
-def test_reasons_are_those_of_the_run(loaded, films):
-    found = loaded.answer([Question(known(42), 3, explain=True)])[0]
-    ids = loaded.run.movies.ids.to_numpy()
+def test_reasons_are_those_of_the_run(engine, films):
+    found = engine.answer([Question(known(42), 3, explain=True)])[0]
+    ids = engine.run.movies.ids.to_numpy()
     expected = films.explain(42, ids[found.movie_row], k=2)
     for row, reasons in zip(found.movie_row, found.reasons, strict=True):
         mine = expected[expected[MOVIE_ID] == ids[row]]
@@ -136,39 +136,39 @@ def test_reasons_are_those_of_the_run(loaded, films):
         assert 0 < sum(reason.get("share", 0) for reason in reasons) <= 1
 
 
-def test_movies_that_a_user_only_wrote_about_are_told_from_rated_ones(loaded, films, monkeypatch):
+def test_movies_that_a_user_only_wrote_about_are_told_from_rated_ones(engine, films, monkeypatch):
     monkeypatch.setattr("movierec_jax.serve.engine.REASONS", 10_000)
     user = int(films.parts.told[USER_ID].mode()[0])
-    found = loaded.answer([Question(known(user), 1, explain=True)])[0]
-    expected = films.explain(user, loaded.run.movies.ids[found.movie_row], k=10_000)
+    found = engine.answer([Question(known(user), 1, explain=True)])[0]
+    expected = films.explain(user, engine.run.movies.ids[found.movie_row], k=10_000)
     assert "text" in set(expected["source"])
     named = [(reason["source"], reason.get("feature", reason.get(MOVIE_ID))) for reason in found.reasons[0]]
     assert named == list(zip(expected["source"], expected["reason"], strict=True))
 
 
-def test_nobody_who_has_rated_nothing_gets_reasons_of_rated_movies(loaded):
-    found = loaded.answer([Question(new({}), 3, explain=True)])[0]
+def test_nobody_who_has_rated_nothing_gets_reasons_of_rated_movies(engine):
+    found = engine.answer([Question(new({}), 3, explain=True)])[0]
     assert {reason["source"] for reasons in found.reasons for reason in reasons} <= {"content"}
 
 
-def test_predictions_are_those_of_the_run(loaded, films):
+def test_predictions_are_those_of_the_run(engine, films):
     users, movies = [42, 42, 7], [318, 1, 296]
     rows = films.run.movies.rows(movies)
-    stars, spread = loaded.predict([known(42), known(7)], np.int32([0, 0, 1]), rows)
+    stars, spread = engine.predict([known(42), known(7)], np.int32([0, 0, 1]), rows)
     np.testing.assert_allclose(stars, films.predict(users, movies), rtol=1e-5)
-    assert spread == pytest.approx(loaded.noise)
-    assert 0.5 < loaded.noise < 1.2
+    assert spread == pytest.approx(engine.noise)
+    assert 0.5 < engine.noise < 1.2
 
 
-def test_all_that_may_be_asked_is_compiled_at_the_start(loaded):
+def test_all_that_may_be_asked_is_compiled_at_the_start(engine):
     programs = score_block, encode_histories
     before = [program._cache_size() for program in programs]
-    longest = {int(movie): 3.0 for movie in loaded.run.movies.ids[: CONFIG.max_ratings]}
+    longest = {int(movie): 3.0 for movie in engine.run.movies.ids[: CONFIG.max_ratings]}
     for size in range(1, CONFIG.max_batch + 1):
         for k in (1, 10, CONFIG.max_k):
-            loaded.answer([Question(new(dict(list(longest.items())[: size * k])), k)] * size)
-    most_rated = int(loaded.run.parts.train[USER_ID].mode()[0])
-    loaded.answer([Question(known(most_rated, {318: 1.0}), 5)])
+            engine.answer([Question(new(dict(list(longest.items())[: size * k])), k)] * size)
+    most_rated = int(engine.run.parts.train[USER_ID].mode()[0])
+    engine.answer([Question(known(most_rated, {318: 1.0}), 5)])
     assert [program._cache_size() for program in programs] == before
 
 
@@ -182,7 +182,7 @@ def test_every_number_has_a_size_among_those_of_a_larger_one(growth, first):
 @pytest.mark.parametrize("case", CASES)
 def test_every_kind_of_run_is_served(case):
     one = random_recommender(case)
-    served = Loaded(one, CONFIG, case)
+    served = Engine(one, CONFIG, case)
     users, movies = one.user_ids().tolist(), one.run.movies.ids.tolist()
     asked = [users[0], users[1], users[-1]]
     tolerance = 0.05 if case == "bfloat16" else 1e-4
@@ -200,9 +200,11 @@ def test_every_kind_of_run_is_served(case):
     # Somebody known who has rated more is encoded from all of their ratings.
     mine = one.parts.train[one.parts.train[USER_ID] == users[1]]
     again = dict(zip(mine[MOVIE_ID].tolist(), mine[RATING].tolist(), strict=True))
-    timed = Asker(users[1], {movie: Rating(stars, 10**9) for movie, stars in again.items()})
+    timed = RequestUser(users[1], {movie: Rating(stars, 10**9) for movie, stars in again.items()})
     if case != "the next movies":
         vector, expected_vector = served.encoded([timed, known(users[1])])
         np.testing.assert_allclose(vector.factors, expected_vector.factors, rtol=tolerance, atol=1e-5)
-        np.testing.assert_allclose(vector.exposure, expected_vector.exposure, rtol=tolerance, atol=1e-5)
+        np.testing.assert_allclose(
+            vector.implicit_feedback, expected_vector.implicit_feedback, rtol=tolerance, atol=1e-5
+        )
     assert len(served.answer([Question(known(users[1]), 2, explain=True)])[0].reasons) == 2

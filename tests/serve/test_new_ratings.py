@@ -5,7 +5,7 @@ import pytest
 
 from movierec_jax.data.readers.ratings_log import FILE_NAME, RatingsLog, read_latest
 from movierec_jax.errors import InputError
-from movierec_jax.serve.new_ratings import Recorded
+from movierec_jax.serve.new_ratings import NewRatings
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def path(tmp_path):
 
 
 def opened(path):
-    return contextlib.closing(Recorded(RatingsLog(path)))
+    return contextlib.closing(NewRatings(RatingsLog(path)))
 
 
 def test_a_rating_is_known_and_on_the_disk_when_it_is_acknowledged(path):

@@ -9,8 +9,8 @@ from schemathesis import checks
 
 from movierec_jax.serve.app import new_app
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.engine import Loaded
-from movierec_jax.serve.metrics import Measures
+from movierec_jax.serve.engine import Engine
+from movierec_jax.serve.metrics import ServiceMetrics
 from movierec_jax.serve.service import Service
 
 SETTINGS = hypothesis.settings(max_examples=25, deadline=None, derandomize=True, database=None)
@@ -28,8 +28,8 @@ CONFIG = ServeConfig(
 @pytest.fixture(scope="module")
 def document(films, tmp_path_factory):
     folder = tmp_path_factory.mktemp("openapi")
-    with contextlib.closing(Service(folder, Loaded(films, CONFIG, "one"), CONFIG)) as service:
-        yield schemathesis.openapi.from_asgi("/openapi.json", new_app(service, CONFIG, Measures()))
+    with contextlib.closing(Service(folder, Engine(films, CONFIG, "one"), CONFIG)) as service:
+        yield schemathesis.openapi.from_asgi("/openapi.json", new_app(service, CONFIG, ServiceMetrics()))
 
 
 def test_whatever_is_asked_is_answered_as_documented(document):

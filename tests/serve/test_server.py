@@ -73,7 +73,7 @@ def test_a_signal_ends_the_service_with_what_was_asked_answered(workdir, number,
 def test_a_newer_run_is_taken_in_without_a_request_dropped_and_a_bad_one_is_not(workdir, tmp_path):
     newer = shutil.copytree(workdir, tmp_path / "newer")
     train = [sys.executable, str(ROOT / "scripts" / "train.py"), f"--workdir={newer}", "--overwrite"]
-    train += ["--embedding_dim=8", "--hidden_dims=8", "--exposure_dim=0", "--epochs=1", "--seed=1"]
+    train += ["--embedding_dim=8", "--hidden_dims=8", "--implicit_feedback_dim=0", "--epochs=1", "--seed=1"]
     subprocess.run(train, cwd=ROOT, check=True, capture_output=True)
     statuses, ended = [], threading.Event()
 

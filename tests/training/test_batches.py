@@ -23,7 +23,7 @@ def numbered(num_ratings):
         movie_row=(100 + place).astype(np.int32),
         rating=(place / 2).astype(np.float32),
         timestamp=place.astype(np.int64),
-        moment=(place[:, None] + np.array([200, 300])).astype(np.int32),
+        time_features=(place[:, None] + np.array([200, 300])).astype(np.int32),
     )
 
 
@@ -60,7 +60,7 @@ def test_the_columns_of_a_rating_stay_together(num_ratings, batch_size, seed, ep
     batch = epoch_batches(numbered(num_ratings), batch_size, seed, epoch)
     np.testing.assert_array_equal(batch.movie_row, 100 + batch.user_row)
     np.testing.assert_array_equal(batch.rating, batch.user_row / 2)
-    np.testing.assert_array_equal(batch.moment, batch.user_row[..., None] + np.array([200, 300]))
+    np.testing.assert_array_equal(batch.time_features, batch.user_row[..., None] + np.array([200, 300]))
 
 
 @many
@@ -127,10 +127,10 @@ def test_places_among_the_rows_of_a_batch_name_the_same_pairs(num_ratings, batch
             rows.movie[step][placed.movie_row[step]],
             placed.rating[step],
             placed.weight[step],
-            placed.moment[step, :, 0],
+            placed.time_features[step, :, 0],
             strict=True,
         )
-        columns = (stacked.user_row, stacked.movie_row, stacked.rating, stacked.weight, stacked.moment[:, :, 0])
+        columns = (stacked.user_row, stacked.movie_row, stacked.rating, stacked.weight, stacked.time_features[:, :, 0])
         assert sorted(pairs) == sorted(zip(*(column[step] for column in columns), strict=True))
         assert (np.diff(placed.user_row[step]) >= 0).all()
 

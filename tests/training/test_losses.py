@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from movierec_jax.config import TrainConfig
-from movierec_jax.model.inputs import Known, UserBlocks
+from movierec_jax.model.inputs import Interactions, UserBatches
 from movierec_jax.model.interactions import lay_out
 from movierec_jax.model.two_tower import Encoded
 from movierec_jax.training.losses import (
+    SHRINKAGE_DAMPING,
     TYPICAL_COUNT,
-    UNCERTAINTY_DAMPING,
     catalogue_error,
     decay,
-    exposure_decay,
+    implicit_feedback_decay,
     row_weights,
     squared_error,
     summed_catalogue_error,
@@ -26,7 +26,12 @@ from movierec_jax.training.losses import (
 
 # Settings that make decay 0.
 NO_DECAY = TrainConfig(
-    embedding_decay=0.0, bias_decay=0.0, explicit_decay=0.0, implicit_decay=0.0, feature_decay=0.0, decay_power=1.0
+    embedding_decay=0.0,
+    bias_decay=0.0,
+    history_explicit_decay=0.0,
+    history_implicit_decay=0.0,
+    feature_decay=0.0,
+    decay_power=1.0,
 )
 
 
@@ -52,10 +57,12 @@ def test_squared_error_is_the_square_of_the_difference():
 # The size of rows.
 
 
-def known_with(user_count, movie_count, user_feature_count=(), movie_feature_count=(), moment_count=()) -> Known:
+def known_with(
+    user_count, movie_count, user_feature_count=(), movie_feature_count=(), time_feature_count=()
+) -> Interactions:
     """What is known, of which decay reads the counts alone."""
-    counts = user_count, movie_count, user_feature_count, movie_feature_count, moment_count
-    return Known(*[None] * 6, *map(floats_of, counts))
+    counts = user_count, movie_count, user_feature_count, movie_feature_count, time_feature_count
+    return Interactions(*[None] * 6, *map(floats_of, counts))
 
 
 def floats_of(values):
@@ -95,7 +102,7 @@ def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stand
             "explicit": floats([1], [2], [3]),
             "implicit": floats([2], [0], [1]),
             "features": floats([4], [1]),
-            "moments": floats([1], [2]),
+            "time_features": floats([1], [2]),
             "hidden": {"kernel": floats([9])},
         },
         "movie_tower": {
@@ -103,19 +110,19 @@ def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stand
             "bias": floats([0], [0], [1]),
             "explicit": floats([5], [1]),
             # Of a single user's moments it has none.
-            "moments": floats([3]),
+            "time_features": floats([3]),
         },
         "head": {"mean": jnp.float32(7)},
     }
     # The last count is of the unknown row; the third user has content alone.
-    known = known_with([3, 1, 0, 0], [2, 1, 1, 0], user_feature_count=[3, 1], moment_count=[4, 1])
+    interactions = known_with([3, 1, 0, 0], [2, 1, 1, 0], user_feature_count=[3, 1], time_feature_count=[4, 1])
     config = TrainConfig(
         embedding_decay=2.0,
         bias_decay=3.0,
-        explicit_decay=5.0,
-        implicit_decay=7.0,
+        history_explicit_decay=5.0,
+        history_implicit_decay=7.0,
         feature_decay=11.0,
-        moment_decay=13.0,
+        rating_time_decay=13.0,
         decay_power=1.0,
     )
     of_users = (
@@ -132,7 +139,7 @@ def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stand
         + 5 * (5**2 * 3 / 4 + 1**2 * 1 / 4)
         + 13 * (3**2 * 4 / 5)
     )
-    assert decay(params, known, config) == pytest.approx(of_users + of_movies)
+    assert decay(params, interactions, config) == pytest.approx(of_users + of_movies)
 
 
 @pytest.mark.parametrize(("setting", "size"), [("embedding_decay", 1**2 + 2**2), ("bias_decay", 3**2 + 4**2)])
@@ -141,9 +148,9 @@ def test_each_decay_is_of_its_own_parameters_alone(setting, size):
         "user_tower": {"embedding": floats([1]), "bias": floats([3])},
         "movie_tower": {"embedding": floats([2]), "bias": floats([4])},
     }
-    known, config = known_with([4, 0], [4, 0]), TrainConfig(**{**vars(NO_DECAY), setting: 1.0})
-    assert decay(params, known, config) == size
-    assert decay(params, known, NO_DECAY) == 0
+    interactions, config = known_with([4, 0], [4, 0]), TrainConfig(**{**vars(NO_DECAY), setting: 1.0})
+    assert decay(params, interactions, config) == size
+    assert decay(params, interactions, NO_DECAY) == 0
 
 
 def test_with_power_1_decay_is_the_mean_over_ratings_of_the_size_of_their_user_and_movie():
@@ -162,7 +169,7 @@ def encoded(factors) -> Encoded:
         bias=9 * jnp.ones(len(factors)),
         factors=floats_of(factors),
         hidden=9 * jnp.ones((len(factors), 2)),
-        exposure=9 * jnp.ones((len(factors), 3)),
+        implicit_feedback=9 * jnp.ones((len(factors), 3)),
     )
 
 
@@ -170,8 +177,8 @@ def test_the_variance_of_a_pair_is_that_of_either_side_times_the_size_of_the_oth
     user, movie = encoded([[1, 2], [0, 0]]), encoded([[3, 0], [1, 1]])
     result = variance(user, movie, floats(10, 0), floats(2, 7))
     expected = [
-        (1**2 + 2**2) / (2 + UNCERTAINTY_DAMPING) + 3**2 / (10 + UNCERTAINTY_DAMPING),
-        0 / (7 + UNCERTAINTY_DAMPING) + (1**2 + 1**2) / (0 + UNCERTAINTY_DAMPING),
+        (1**2 + 2**2) / (2 + SHRINKAGE_DAMPING) + 3**2 / (10 + SHRINKAGE_DAMPING),
+        0 / (7 + SHRINKAGE_DAMPING) + (1**2 + 1**2) / (0 + SHRINKAGE_DAMPING),
     ]
     np.testing.assert_allclose(result, expected, rtol=1e-6)
 
@@ -185,10 +192,10 @@ def test_many_ratings_leave_no_variance():
 
 
 def test_the_error_over_the_catalogue_is_a_sum_over_movies_and_a_mean_over_users_who_count():
-    exposure, hit = floats([0.5, 0, 1], [1, 1, 0], [7, 7, 7]), floats([1, 0, 0], [1, 0, 0], [0, 0, 0])
+    implicit_score, label = floats([0.5, 0, 1], [1, 1, 0], [7, 7, 7]), floats([1, 0, 0], [1, 0, 0], [0, 0, 0])
     weight = floats([1, 0.5, 0.5], [0, 0.5, 0.5], [0, 0, 0])
     expected = ((1 * 0.5**2 + 0 + 0.5 * 1**2) + (0 + 0.5 * 1**2 + 0)) / 2
-    assert catalogue_error(exposure, hit, weight) == expected
+    assert catalogue_error(implicit_score, label, weight) == expected
 
 
 def test_the_error_over_the_catalogue_by_sums_has_the_value_and_the_gradient_of_that_by_tables():
@@ -199,13 +206,13 @@ def test_the_error_over_the_catalogue_by_sums_has_the_value_and_the_gradient_of_
     user, movie = user[user != 3], movie[user != 3]
     links = jax.device_put((lay_out(user, movie), lay_out(movie, user)))
     is_told = np.float32(rng.random(len(user)) < 0.5)
-    hit = is_told * np.float32(rng.random(len(user)))
+    label = is_told * np.float32(rng.random(len(user)))
     nothing = jnp.zeros(len(user) + 1, jnp.int32)
-    block = UserBlocks(
+    block = UserBatches(
         user=jnp.append(jnp.asarray(user), num_users),
         movie_row=jnp.append(jnp.asarray(movie), 0),
-        hit=jnp.append(jnp.asarray(hit), 0),
-        turn=nothing,
+        label=jnp.append(jnp.asarray(label), 0),
+        position=nothing,
         num_ratings=nothing,
     )
     sides = tuple(jnp.float32(rng.normal(size=(rows, 4))) for rows in (num_users, num_movies))
@@ -216,7 +223,7 @@ def test_the_error_over_the_catalogue_by_sums_has_the_value_and_the_gradient_of_
     weights = (table(is_told) + weight * (1 - table(jnp.ones(len(user))))) * (jnp.arange(num_users) != 3)[:, None]
 
     def by_tables(users, movies):
-        return catalogue_error(users @ movies.T, table(hit), weights)
+        return catalogue_error(users @ movies.T, table(label), weights)
 
     def by_sums(users, movies):
         return summed_catalogue_error(users, movies, block, links, jnp.append(is_told, 0), weight)
@@ -241,8 +248,8 @@ def test_tables_of_unequal_shapes_are_refused():
 def test_rows_of_exposure_decay_alike_or_by_the_ratings_of_their_movie(power, weights):
     params = {"rated": floats([1, 2], [3, 0]), "movie": floats([0, 1], [1, 1]), "bias": floats([9], [9])}
     # Three users, one of whom has no ratings; of the movies the third has content alone.
-    known = known_with([3, 1, 0, 0], [0, 2, 0, 0])
-    config = TrainConfig(exposure_decay=10.0, exposure_decay_power=power)
+    interactions = known_with([3, 1, 0, 0], [0, 2, 0, 0])
+    config = TrainConfig(implicit_feedback_decay=10.0, exposure_decay_power=power)
     sizes = [1 + 4 + 0 + 1, 9 + 0 + 1 + 1]
     expected = 10 / 2 * np.dot(weights, sizes)
-    assert exposure_decay(params, known, config, 0.5, num_movies=2) == pytest.approx(0.5 * expected)
+    assert implicit_feedback_decay(params, interactions, config, 0.5, num_movies=2) == pytest.approx(0.5 * expected)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from movierec_jax.training.microbatch import sum_over_pairs
+from movierec_jax.training.microbatch import sum_over_microbatches
 
 NUM_PAIRS = 10
 RNG = np.random.default_rng(0)
@@ -39,7 +39,7 @@ def all_at_once(params, tables, columns=COLUMNS):
 
 
 def summed(at_once, params, tables, columns=COLUMNS, loss=loss, key=0):
-    return sum_over_pairs(loss, at_once, None, params, tables, PLACES, columns, jax.random.key(key))
+    return sum_over_microbatches(loss, at_once, None, params, tables, PLACES, columns, jax.random.key(key))
 
 
 def gradients(function):

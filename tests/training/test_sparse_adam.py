@@ -12,12 +12,12 @@ from movierec_jax.config import Config
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.loop import fit, steps_of_epoch
-from movierec_jax.training.state import Recipe, new_state
+from movierec_jax.training.state import TrainingSetup, new_state
 from movierec_jax.training.step import train_steps
 
 PARTS = checkerboard.parts(num_users=36, num_movies=18)
-IDS_ALONE = {"history": (), "exposure_dim": 0}
-NO_DECAY = {"embedding_decay": 0.0, "bias_decay": 0.0, "uncertainty": 0.0}
+IDS_ALONE = {"history": (), "implicit_feedback_dim": 0}
+NO_DECAY = {"embedding_decay": 0.0, "bias_decay": 0.0, "shrinkage": 0.0}
 
 
 def run_of(**settings):
@@ -27,17 +27,17 @@ def run_of(**settings):
 
 
 def last_epoch(run):
-    *_, (state, record) = fit(new_state(run.recipe), run.train, run.valid, run.known, recipe=run.recipe)
+    *_, (state, record) = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
     return state, record
 
 
 def both_ways(monkeypatch, **settings):
     """The last epochs of two runs of the same settings, by rows and with all rows."""
     ends = []
-    for ratings_per_row, is_by_rows in ((1e9, True), (0.0, False)):
+    for ratings_per_row, uses_sparse_adam in ((1e9, True), (0.0, False)):
         monkeypatch.setattr("movierec_jax.training.state.RATINGS_PER_ROW", ratings_per_row)
         run = run_of(**settings)
-        assert run.recipe.is_by_rows == is_by_rows
+        assert run.setup.uses_sparse_adam == uses_sparse_adam
         # The program depends on the number as well, which is no argument of it.
         train_steps.clear_cache()
         ends.append(last_epoch(run))
@@ -64,12 +64,12 @@ def test_with_decay_it_learns_as_well_as_dense_adam(monkeypatch):
 
 def test_rows_that_no_batch_holds_keep_their_values_bit_for_bit():
     run = run_of()
-    recipe = dataclasses.replace(run.recipe, model=run.model.clone(num_users=50))
-    state = new_state(recipe)
+    setup = dataclasses.replace(run.setup, model=run.model.clone(num_users=50))
+    state = new_state(setup)
     before = np.array(state.params["user_tower"]["embedding"])
-    epoch = next(steps_of_epoch(run.train, None, 0, recipe))
+    epoch = next(steps_of_epoch(run.train, None, 0, setup))
     assert epoch.rows.user.max() >= 50  # The rows that fill up.
-    state, _ = train_steps(state, epoch, run.known, None, recipe=recipe)
+    state, _ = train_steps(state, epoch, run.interactions, None, setup=setup)
     after = np.asarray(state.params["user_tower"]["embedding"])
     assert (after[:, :36] != before[:, :36]).any(axis=(0, 2)).all()
     np.testing.assert_array_equal(after[:, 36:], before[:, 36:])
@@ -77,19 +77,19 @@ def test_rows_that_no_batch_holds_keep_their_values_bit_for_bit():
 
 
 @pytest.mark.parametrize(
-    ("settings", "is_by_rows"),
+    ("settings", "uses_sparse_adam"),
     [
         ({}, True),
         ({"batch_size": (36 + 18) // 2}, True),
         ({"batch_size": (36 + 18) // 2 + 1}, False),
-        ({"exposure_dim": 3}, False),
+        ({"implicit_feedback_dim": 3}, False),
         ({"history": ("user",)}, False),
     ],
 )
-def test_steps_are_by_rows_where_nothing_else_is_looked_at_and_a_batch_holds_few_of_them(settings, is_by_rows):
+def test_steps_are_by_rows_where_nothing_else_is_looked_at_and_a_batch_holds_few_of_them(settings, uses_sparse_adam):
     config = Config().replace(**{**IDS_ALONE, "batch_size": 20, **settings})
     model = TwoTowers(36, 18, 0, 0, config.model)
-    recipe = Recipe(model, config.train, 10, (1.0, 5.0), 4.0)
-    assert recipe.is_by_rows == is_by_rows
-    with_content = dataclasses.replace(recipe, model=model.clone(num_movie_features=2))
-    assert not with_content.is_by_rows
+    setup = TrainingSetup(model, config.train, 10, (1.0, 5.0), 4.0)
+    assert setup.uses_sparse_adam == uses_sparse_adam
+    with_content = dataclasses.replace(setup, model=model.clone(num_movie_features=2))
+    assert not with_content.uses_sparse_adam

@@ -17,10 +17,10 @@ from movierec_jax.data.vocab import to_rows
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
 from movierec_jax.model.history import seen
-from movierec_jax.model.inputs import Known
-from movierec_jax.model.interactions import known_of
+from movierec_jax.model.inputs import Interactions
+from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import encode
-from movierec_jax.recommend.top_k import predict_stars
+from movierec_jax.recommend.top_k import predict_ratings
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training import batches
 from movierec_jax.training.loop import begin, fit, go_on, steps_of_epoch
@@ -29,9 +29,9 @@ from movierec_jax.training.state import member_keys, new_state
 from movierec_jax.training.step import Steps, squared_errors, step_of_links, train_steps
 
 PARTS = checkerboard.parts(num_users=36, num_movies=18)
-DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), exposure_dim=5, dropout=0.3)
-NO_DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), exposure_dim=0, dropout=0.0)
-SMALLEST = ModelConfig(embedding_dim=3, hidden_dims=(), exposure_dim=0)
+DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), implicit_feedback_dim=5, dropout=0.3)
+NO_DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), implicit_feedback_dim=0, dropout=0.0)
+SMALLEST = ModelConfig(embedding_dim=3, hidden_dims=(), implicit_feedback_dim=0)
 BATCH_SIZE = 100
 NOTHING = np.zeros(1, np.int32)
 COMPILED = (new_state, train_steps, squared_errors)
@@ -51,31 +51,35 @@ def first(ratings: Ratings, count: int) -> Ratings:
     return Ratings(**{name: column[:count] for name, column in vars(ratings).items()})
 
 
-def known_by(run, train: Ratings) -> Known:
+def known_by(run, train: Ratings) -> Interactions:
     """What the towers of a run see where these are all ratings."""
-    return known_of(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content)
+    return build_interactions(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content)
 
 
 def input_of(run, train: Ratings):
     """The input of the first epoch and the blocks of users, as `fit` makes them."""
-    blocks = run.recipe.user_blocks(train)
-    return next(steps_of_epoch(train, blocks, 0, run.recipe)), blocks
+    user_batches = run.setup.user_batches(train)
+    return next(steps_of_epoch(train, user_batches, 0, run.setup)), user_batches
 
 
-def one_epoch(run, train: Ratings, known=None):
+def one_epoch(run, train: Ratings, interactions=None):
     """The state after the first epoch, and its errors."""
-    epoch, blocks = input_of(run, train)
-    return train_steps(new_state(run.recipe), epoch, known or jax.device_put(run.known), blocks, recipe=run.recipe)
+    epoch, user_batches = input_of(run, train)
+    return train_steps(
+        new_state(run.setup), epoch, interactions or jax.device_put(run.interactions), user_batches, setup=run.setup
+    )
 
 
-def one_step(state, epoch, place, known, recipe):
+def one_step(state, epoch, place, interactions, setup):
     """The state after the step at a place of the epoch and its errors, as an epoch of this step alone."""
-    whole, blocks = epoch
+    whole, user_batches = epoch
     batch, block = jax.tree.map(lambda column: column[place : place + 1], (whole.batches, whole.block))
     # This step is the first one now, and the others are later ones.
     step = whole.step_of_rating
     step_of_rating = np.where(step < 0, -1, np.where(step == place, 0, 1)).astype(step.dtype)
-    state, errors = train_steps(kept(state), one_of_epoch(batch, step_of_rating, block), known, blocks, recipe=recipe)
+    state, errors = train_steps(
+        kept(state), one_of_epoch(batch, step_of_rating, block), interactions, user_batches, setup=setup
+    )
     return state, jax.tree.map(lambda error: error[0], errors)
 
 
@@ -91,13 +95,13 @@ def kept(tree):
 
 def epochs_of(run, train, valid, state=None):
     """States and records after each epoch."""
-    state = new_state(run.recipe) if state is None else state
-    return [(kept(state), record) for state, record in fit(state, train, valid, run.known, recipe=run.recipe)]
+    state = new_state(run.setup) if state is None else state
+    return [(kept(state), record) for state, record in fit(state, train, valid, run.interactions, setup=run.setup)]
 
 
 def stars_of(run, params, ratings: Ratings):
-    encoded = encode(params, run.known, model=run.model)
-    return predict_stars(run.model, params, *encoded, ratings.user_row, ratings.movie_row, run.rating_scale)[0]
+    encoded = encode(params, run.interactions, model=run.model)
+    return predict_ratings(run.model, params, *encoded, ratings.user_row, ratings.movie_row, run.rating_scale)[0]
 
 
 def require_equal(one, other):
@@ -136,7 +140,7 @@ def test_several_epochs_compile_one_program_and_a_second_run_of_the_same_setting
 
 
 def test_the_first_state_is_a_function_of_the_seed():
-    one, same, other = (new_state(run_of(SMALLEST, seed=seed)[0].recipe) for seed in (0, 0, 1))
+    one, same, other = (new_state(run_of(SMALLEST, seed=seed)[0].setup) for seed in (0, 0, 1))
     require_equal(one, same)
     assert (one.params["user_tower"]["embedding"] != other.params["user_tower"]["embedding"]).any()
     assert one.step == 0
@@ -146,7 +150,7 @@ def test_the_first_state_is_a_function_of_the_seed():
 
 def test_there_is_an_embedding_for_each_user_and_movie_of_train_and_a_row_for_each_feature():
     run, *_ = run_of(SMALLEST)
-    params = new_state(run.recipe).params
+    params = new_state(run.setup).params
     shapes = jax.tree.map(jnp.shape, {name: params[name] for name in ("user_tower", "movie_tower")})
     rows = {"embedding": (1, 36, 3), "bias": (1, 36, 1), "explicit": (1, 18, 4), "implicit": (1, 18, 4)}
     of_movie = {"embedding": (1, 18, 3), "bias": (1, 18, 1), "explicit": (1, 36, 4), "implicit": (1, 36, 4)}
@@ -156,10 +160,10 @@ def test_there_is_an_embedding_for_each_user_and_movie_of_train_and_a_row_for_ea
 
 def test_an_epoch_in_one_scan_equals_a_loop_of_steps(unbroken):
     run, train, _, _ = unbroken
-    epoch, known = input_of(run, train), jax.device_put(run.known)
-    state, errors = new_state(run.recipe), []
+    epoch, interactions = input_of(run, train), jax.device_put(run.interactions)
+    state, errors = new_state(run.setup), []
     for place in range(epoch[0].num_steps):
-        state, error = one_step(state, epoch, place, known, run.recipe)
+        state, error = one_step(state, epoch, place, interactions, run.setup)
         errors.append(error)
     scanned, scanned_errors = one_epoch(run, train)
     # Two programs, so sums may be taken in another order.
@@ -171,14 +175,16 @@ def test_an_epoch_in_one_scan_equals_a_loop_of_steps(unbroken):
 @pytest.mark.parametrize("ratings_at_once", [1, 2 * BATCH_SIZE, 3 * BATCH_SIZE])
 def test_an_epoch_whose_steps_come_some_at_a_time_equals_one_of_all_steps(unbroken, ratings_at_once):
     run, train, valid, epochs = unbroken
-    recipe = some_at_once(run.recipe, ratings_at_once)
-    parts = list(steps_of_epoch(train, recipe.user_blocks(train), 0, recipe))
+    setup = some_at_once(run.setup, ratings_at_once)
+    parts = list(steps_of_epoch(train, setup.user_batches(train), 0, setup))
     at_once = -(-ratings_at_once // BATCH_SIZE)
     assert {len(steps.place) for steps in parts} == {at_once}
     assert sum(int(steps.num_steps) for steps in parts) == 4
-    moments = go_on(new_state(recipe), Progress(), train, valid, run.known, recipe=recipe)
+    moments = go_on(new_state(setup), Progress(), train, valid, run.interactions, setup=setup)
     *within, (state, progress) = itertools.islice(moments, len(parts))
-    assert [moment.step for _, moment in within] == [at_once * turn for turn in range(1, len(parts))]
+    assert [time_features.step for _, time_features in within] == [
+        at_once * position for position in range(1, len(parts))
+    ]
     require_close(state, epochs[0][0], tolerance=1e-5)
     [record], expected = progress.records, epochs[0][1]
     for name in ("epoch", "step", "train_rmse", "catalogue_error", "valid_rmse"):
@@ -188,21 +194,21 @@ def test_an_epoch_whose_steps_come_some_at_a_time_equals_one_of_all_steps(unbrok
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 5])
 def test_going_on_within_an_epoch_equals_never_having_stopped_bit_for_bit(unbroken, stop_after):
     run, train, valid, _ = unbroken
-    recipe = some_at_once(run.recipe, BATCH_SIZE)
+    setup = some_at_once(run.setup, BATCH_SIZE)
     moments = [
         (kept(state), progress)
-        for state, progress in go_on(new_state(recipe), Progress(), train, valid, run.known, recipe=recipe)
+        for state, progress in go_on(new_state(setup), Progress(), train, valid, run.interactions, setup=setup)
     ]
     state, progress = moments[stop_after - 1]
     assert int(state.step) == progress.step == stop_after
-    *_, (end, whole) = go_on(kept(state), progress, train, valid, run.known, recipe=recipe)
+    *_, (end, whole) = go_on(kept(state), progress, train, valid, run.interactions, setup=setup)
     require_equal(end, moments[-1][0])
     assert without_seconds(whole) == without_seconds(moments[-1][1])
 
 
-def some_at_once(recipe, ratings_at_once: int):
+def some_at_once(setup, ratings_at_once: int):
     """The recipe with so many ratings given to the device at once."""
-    return dataclasses.replace(recipe, config=dataclasses.replace(recipe.config, ratings_at_once=ratings_at_once))
+    return dataclasses.replace(setup, config=dataclasses.replace(setup.config, ratings_at_once=ratings_at_once))
 
 
 def without_seconds(progress: Progress) -> list:
@@ -212,14 +218,14 @@ def without_seconds(progress: Progress) -> list:
 # A rating is predicted from what is known without it.
 
 
-def with_values(known: Known, ratings: np.ndarray, value: float) -> Known:
+def with_values(interactions: Interactions, ratings: np.ndarray, value: float) -> Interactions:
     """The same with another value of some ratings, both to their users and to their movies."""
 
     def changed(links):
         is_one = np.isin(links.link, ratings)
         return links._replace(values=tuple(np.where(is_one, np.float32(value), old) for old in links.values))
 
-    return known._replace(by_user=changed(known.by_user), by_movie=changed(known.by_movie))
+    return interactions._replace(by_user=changed(interactions.by_user), by_movie=changed(interactions.by_movie))
 
 
 def test_what_histories_say_of_the_ratings_of_a_batch_changes_no_bit_of_its_step(unbroken):
@@ -227,12 +233,12 @@ def test_what_histories_say_of_the_ratings_of_a_batch_changes_no_bit_of_its_step
     epoch = input_of(run, train)
     step_of_rating = epoch[0].step_of_rating[:-1]
 
-    def step_with(known):
-        return one_step(epochs[-1][0], epoch, 0, jax.device_put(known), run.recipe)
+    def step_with(interactions):
+        return one_step(epochs[-1][0], epoch, 0, jax.device_put(interactions), run.setup)
 
     in_batch, apart = np.flatnonzero(step_of_rating == 0), np.flatnonzero(step_of_rating == 1)[:1]
-    require_equal(step_with(run.known), step_with(with_values(run.known, in_batch, 99.0)))
-    assert step_with(run.known)[1] != step_with(with_values(run.known, apart, 99.0))[1]
+    require_equal(step_with(run.interactions), step_with(with_values(run.interactions, in_batch, 99.0)))
+    assert step_with(run.interactions)[1] != step_with(with_values(run.interactions, apart, 99.0))[1]
 
 
 def test_predictions_of_a_step_do_not_depend_on_the_stars_they_predict(unbroken):
@@ -250,12 +256,15 @@ def test_predictions_of_a_step_do_not_depend_on_the_stars_they_predict(unbroken)
     )
 
     def predicted(train):
-        known = jax.device_put(known_by(run, train))
-        is_seen = ((links.link >= 0) & (step_of_rating[links.link] != 0) for links in (known.by_user, known.by_movie))
+        interactions = jax.device_put(known_by(run, train))
+        is_seen = (
+            (links.link >= 0) & (step_of_rating[links.link] != 0)
+            for links in (interactions.by_user, interactions.by_movie)
+        )
         pairs = jnp.asarray(train.user_row[[one, other]]), jnp.asarray(train.movie_row[[one, other]])
         member = jax.tree.map(lambda leaf: leaf[0], params)
         stars, user, movie = run.model.apply(
-            {"params": member}, *seen(known, *is_seen), *pairs, jnp.zeros((2, 0), jnp.int32)
+            {"params": member}, *seen(interactions, *is_seen), *pairs, jnp.zeros((2, 0), jnp.int32)
         )
         return stars, user.factors, movie.factors
 
@@ -274,14 +283,14 @@ def test_places_that_fill_up_a_batch_change_nothing_whatever_stands_in_them():
     plain, filled = (batches.stack_batches(five, order, size) for size in (5, 8))
     assert filled.weight.tolist() == [[1, 1, 1, 1, 1, 0, 0, 0]]
     filled.user_row[:, 5:], filled.rating[:, 5:] = 30, -9
-    known, step_of_rating = known_by(run, five), batches.steps_of(order, 5)
+    interactions, step_of_rating = known_by(run, five), batches.steps_of(order, 5)
     (state, error), (state_filled, error_filled) = (
         train_steps(
-            new_state(run.recipe),
+            new_state(run.setup),
             one_of_epoch(stacked, step_of_rating),
-            known,
+            interactions,
             None,
-            recipe=run.recipe,
+            setup=run.setup,
         )
         for stacked in (plain, filled)
     )
@@ -300,13 +309,14 @@ def test_links_that_are_no_ratings_are_left_out_in_no_step():
 def test_what_users_wrote_reaches_the_gradient_in_every_step():
     run, train, _ = run_of(SMALLEST)
     told = first(dataclasses.replace(train, rating=5 - train.rating), 7)
-    epoch = next(steps_of_epoch(train, None, 0, run.recipe))
+    epoch = next(steps_of_epoch(train, None, 0, run.setup))
     without, beside = (
-        known_of(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content, told=more)
+        build_interactions(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content, told=more)
         for more in (None, told)
     )
     (plain, _), (state, _) = (
-        train_steps(new_state(run.recipe), epoch, known, None, recipe=run.recipe) for known in (without, beside)
+        train_steps(new_state(run.setup), epoch, interactions, None, setup=run.setup)
+        for interactions in (without, beside)
     )
     assert not np.allclose(*(jax.tree.leaves(one.params)[0] for one in (plain, state)), atol=1e-6)
 
@@ -323,20 +333,20 @@ def test_what_is_dropped_is_a_function_of_the_step_and_differs_from_step_to_step
     run, train, _, epochs = unbroken
     state, _ = epochs[-1]
     later = dataclasses.replace(state, step=state.step + 1)
-    epoch, known = input_of(run, train), jax.device_put(run.known)
-    errors = [float(one_step(one, epoch, 0, known, run.recipe)[1].stars) for one in (state, state, later)]
+    epoch, interactions = input_of(run, train), jax.device_put(run.interactions)
+    errors = [float(one_step(one, epoch, 0, interactions, run.setup)[1].stars) for one in (state, state, later)]
     assert errors[0] == errors[1] != errors[2]
 
 
-@pytest.mark.parametrize(("cold_share", "is_other"), [(0.5, True), (0.0, False)])
-def test_a_share_of_the_movies_with_content_is_cold_and_another_one_in_each_step(cold_share, is_other):
+@pytest.mark.parametrize(("cold_start_fraction", "is_other"), [(0.5, True), (0.0, False)])
+def test_a_share_of_the_movies_with_content_is_cold_and_another_one_in_each_step(cold_start_fraction, is_other):
     # Without hidden layers nothing else is left to chance.
-    run, train, _ = run_of(SMALLEST, cold_share=cold_share)
-    state = new_state(run_of(SMALLEST)[0].recipe)
+    run, train, _ = run_of(SMALLEST, cold_start_fraction=cold_start_fraction)
+    state = new_state(run_of(SMALLEST)[0].setup)
     scaled = jax.tree.map(lambda leaf: 100 * leaf, state.params)
-    epoch, known = input_of(run, train), jax.device_put(run.known)
+    epoch, interactions = input_of(run, train), jax.device_put(run.interactions)
     states = [dataclasses.replace(state, params=scaled, step=jnp.int32(step)) for step in (0, 1)]
-    errors = [float(one_step(state, epoch, 0, known, run.recipe)[1].stars) for state in states]
+    errors = [float(one_step(state, epoch, 0, interactions, run.setup)[1].stars) for state in states]
     assert (errors[0] != errors[1]) == is_other
 
 
@@ -345,11 +355,11 @@ def test_a_share_of_the_movies_with_content_is_cold_and_another_one_in_each_step
 
 def test_beginning_gives_the_new_state_and_leaves_the_epoch_compiled(caplog):
     # A model of its own, that no other test has compiled.
-    run, train, valid = run_of(ModelConfig(embedding_dim=5, hidden_dims=(), exposure_dim=2))
+    run, train, valid = run_of(ModelConfig(embedding_dim=5, hidden_dims=(), implicit_feedback_dim=2))
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
-        state = begin(train, run.known, recipe=run.recipe)
-        require_equal(state, new_state(run.recipe))
-        next(fit(state, train, valid, run.known, recipe=run.recipe))
+        state = begin(train, run.interactions, setup=run.setup)
+        require_equal(state, new_state(run.setup))
+        next(fit(state, train, valid, run.interactions, setup=run.setup))
     # What this thread has compiled; the epoch was compiled by another.
     compiled = " ".join(record.getMessage() for record in caplog.records if "Compiling" in record.getMessage())
     assert "jit(squared_errors)" in compiled
@@ -361,7 +371,7 @@ def test_beginning_gives_the_new_state_and_leaves_the_epoch_compiled(caplog):
 
 def test_members_start_and_end_apart_and_are_trained_by_the_same_steps(unbroken):
     run, _, _, epochs = unbroken
-    for state in (new_state(run.recipe), epochs[-1][0]):
+    for state in (new_state(run.setup), epochs[-1][0]):
         for tower in ("user_tower", "movie_tower"):
             for name in ("embedding", "explicit", "implicit"):
                 one, other = state.params[tower][name]
@@ -426,7 +436,7 @@ def test_the_train_rmse_is_over_all_ratings_of_the_epoch_and_not_over_what_fills
 
 def test_without_a_validation_part_there_is_no_validation_rmse(unbroken):
     run, train, valid, epochs = unbroken
-    _, record = next(fit(new_state(run.recipe), train, first(valid, 0), run.known, recipe=run.recipe))
+    _, record = next(fit(new_state(run.setup), train, first(valid, 0), run.interactions, setup=run.setup))
     assert record.valid_rmse is None
     assert record.train_rmse == epochs[0][1].train_rmse
 
@@ -434,7 +444,7 @@ def test_without_a_validation_part_there_is_no_validation_rmse(unbroken):
 def test_an_epoch_of_one_rating_is_one_step():
     run, train, valid = run_of(SMALLEST)
     one = first(train, 1)
-    state, record = next(fit(new_state(run.recipe), one, first(valid, 1), known_by(run, one), recipe=run.recipe))
+    state, record = next(fit(new_state(run.setup), one, first(valid, 1), known_by(run, one), setup=run.setup))
     assert (int(state.step), record.step) == (1, 1)
     assert record.train_rmse == pytest.approx(abs(run.model.rating_mean - one.rating[0]), abs=0.1)
 
@@ -446,23 +456,23 @@ def test_the_checkerboard_is_learnt(without_dropout):
 
 def test_sums_of_squared_errors_hold_predictions_to_the_scale_and_leave_filling_out(unbroken):
     run, train, _, _ = unbroken
-    params = jax.tree.map(jnp.zeros_like, new_state(run.recipe).params)
+    params = jax.tree.map(jnp.zeros_like, new_state(run.setup).params)
     # Stars are 9 everywhere, which the scale of 1 to 5 holds to 5.
     params["head"]["mean"] = jnp.full(2, jnp.float32(9))
     ratings = dataclasses.replace(first(train, 3), rating=np.float32([5, 4, 2]))
     stacked = batches.stack_batches(ratings, np.arange(3), 2)
-    sums = squared_errors(params, stacked, run.known, recipe=run.recipe)
+    sums = squared_errors(params, stacked, run.interactions, setup=run.setup)
     np.testing.assert_array_equal(sums, [0**2 + 1**2, 3**2])
 
 
 def test_the_mean_of_the_members_is_held_to_the_scale_and_not_each_member(unbroken):
     run, train, _, _ = unbroken
-    params = jax.tree.map(jnp.zeros_like, new_state(run.recipe).params)
+    params = jax.tree.map(jnp.zeros_like, new_state(run.setup).params)
     params["head"]["mean"] = jnp.float32([1, 9])
     ratings = dataclasses.replace(first(train, 1), rating=np.float32([2]))
     stacked = batches.stack_batches(ratings, np.arange(1), 1)
     # Held to 5, the second would make the mean 3.
-    np.testing.assert_array_equal(squared_errors(params, stacked, run.known, recipe=run.recipe), [(5 - 2) ** 2])
+    np.testing.assert_array_equal(squared_errors(params, stacked, run.interactions, setup=run.setup), [(5 - 2) ** 2])
 
 
 # What goes wrong.
@@ -479,7 +489,7 @@ def test_the_mean_of_the_members_is_held_to_the_scale_and_not_each_member(unbrok
 )
 def test_a_run_that_diverges_stops_and_says_where(batch_size, epochs, message):
     # Wide enough that some product is an infinity less another.
-    model = ModelConfig(embedding_dim=16, hidden_dims=(), exposure_dim=0)
+    model = ModelConfig(embedding_dim=16, hidden_dims=(), implicit_feedback_dim=0)
     run, train, valid = run_of(model, learning_rate=1e30, warmup_fraction=0.0, batch_size=batch_size, epochs=epochs)
     with pytest.raises(InputError, match=message):
         epochs_of(run, train, valid)

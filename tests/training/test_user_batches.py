@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from movierec_jax.data.schema import Ratings
-from movierec_jax.training.batches import block_of_steps, in_ranges, user_blocks, with_links
+from movierec_jax.training.batches import in_ranges, user_batch_of_steps, user_batches, with_links
 
 many = hypothesis.settings(deadline=None, max_examples=40)
 keys = {"seed": st.integers(0, 2**32 - 1)}
@@ -19,22 +19,23 @@ keys = {"seed": st.integers(0, 2**32 - 1)}
     st.integers(1, 12),
     keys["seed"],
 )
-def test_every_rating_is_once_in_the_block_of_its_user(pairs, users_per_block, seed):
+def test_every_rating_is_once_in_the_block_of_its_user(pairs, users_per_batch, seed):
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    hit = (10 * user + movie).astype(np.float32)
-    blocks = user_blocks(ratings, hit, users_per_block, seed)
-    assert len(blocks.user) == -(-len(set(user)) // users_per_block)
-    block, entry = np.nonzero(blocks.user < users_per_block)
-    np.testing.assert_array_equal(np.sort(blocks.hit[block, entry]), np.sort(hit))
-    np.testing.assert_array_equal(blocks.movie_row[block, entry], blocks.hit[block, entry] % 10)
+    label = (10 * user + movie).astype(np.float32)
+    made = user_batches(ratings, label, users_per_batch, seed)
+    assert len(made.user) == -(-len(set(user)) // users_per_batch)
+    block, entry = np.nonzero(made.user < users_per_batch)
+    np.testing.assert_array_equal(np.sort(made.label[block, entry]), np.sort(label))
+    np.testing.assert_array_equal(made.movie_row[block, entry], made.label[block, entry] % 10)
     place_of_user = {
-        (b, p, hit // 10) for b, p, hit in zip(block, blocks.user[block, entry], blocks.hit[block, entry], strict=True)
+        (b, p, label // 10)
+        for b, p, label in zip(block, made.user[block, entry], made.label[block, entry], strict=True)
     }
     # As many places as users, and one user in each.
     assert len(place_of_user) == len({place[:2] for place in place_of_user}) == len(set(user))
-    assert (blocks.user[blocks.user >= users_per_block] == users_per_block).all()
+    assert (made.user[made.user >= users_per_batch] == users_per_batch).all()
 
 
 @many
@@ -43,21 +44,21 @@ def test_every_rating_is_once_in_the_block_of_its_user(pairs, users_per_block, s
     st.integers(1, 12),
     st.sampled_from([1, 2, 3, 6]),
 )
-def test_links_of_blocks_lead_from_each_user_to_each_movie_and_back(pairs, users_per_block, num_ranges):
+def test_links_of_blocks_lead_from_each_user_to_each_movie_and_back(pairs, users_per_batch, num_ranges):
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    blocks = user_blocks(ratings, np.float32(nothing), users_per_block, 0)
-    blocks = with_links(in_ranges(blocks, users_per_block, 6, num_ranges), users_per_block, num_ranges)
-    by_user, by_movie = blocks.links
-    for block, part in np.ndindex(len(blocks.user), num_ranges):
+    made = user_batches(ratings, np.float32(nothing), users_per_batch, 0)
+    made = with_links(in_ranges(made, users_per_batch, 6, num_ranges), users_per_batch, num_ranges)
+    by_user, by_movie = made.links
+    for block, part in np.ndindex(len(made.user), num_ranges):
         of_part = functools.partial(part_of, block=block, part=part, num_ranges=num_ranges)
-        entry_user, entry_movie = of_part(blocks.user), of_part(blocks.movie_row)
+        entry_user, entry_movie = of_part(made.user), of_part(made.movie_row)
         for side, owner, other in ((by_user, entry_user, entry_movie), (by_movie, entry_movie, entry_user)):
             link = of_part(side.link)
             length, piece = np.nonzero(link >= 0)
             entry = link[length, piece]
-            assert sorted(entry) == np.flatnonzero(entry_user < users_per_block).tolist()
+            assert sorted(entry) == np.flatnonzero(entry_user < users_per_batch).tolist()
             assert of_part(side.owner)[piece].tolist() == owner[entry].tolist()
             assert of_part(side.other)[length, piece].tolist() == other[entry].tolist()
             assert (np.diff(of_part(side.owner)) >= 0).all()
@@ -74,18 +75,21 @@ def part_of(column, block, part, num_ranges):
     st.integers(1, 12),
     st.sampled_from([2, 3, 6]),
 )
-def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_block, num_ranges):
+def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_batch, num_ranges):
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    whole = user_blocks(ratings, (10 * user + movie).astype(np.float32), users_per_block, 0, has_turns=True)
-    parts = in_ranges(whole, users_per_block, 6, num_ranges)
+    whole = user_batches(ratings, (10 * user + movie).astype(np.float32), users_per_batch, 0, has_positions=True)
+    parts = in_ranges(whole, users_per_batch, 6, num_ranges)
     width = parts.user.shape[1] // num_ranges
     first_row = np.arange(parts.user.shape[1]) // width * (6 // num_ranges)
     for block in range(len(whole.user)):
         (is_entry, entries), (is_part, of_parts) = (
-            (blocks.user[block] < users_per_block, np.stack([column[block] for column in blocks[:5]], axis=1))
-            for blocks in (whole, parts._replace(movie_row=parts.movie_row + first_row))
+            (
+                made.user[block] < users_per_batch,
+                np.stack([column[block] for column in made[:5]], axis=1),
+            )
+            for made in (whole, parts._replace(movie_row=parts.movie_row + first_row))
         )
         found, expected = of_parts[is_part], entries[is_entry]
         assert sorted(found.tolist()) == sorted(expected.tolist())
@@ -95,10 +99,12 @@ def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_block, 
 
 @many
 @hypothesis.given(st.integers(1, 12), keys["seed"], st.integers(0, 50), st.integers(1, 30))
-def test_each_round_of_steps_takes_every_block_once_wherever_an_epoch_begins(num_blocks, seed, first_step, steps):
-    whole = block_of_steps(num_blocks, seed, 0, 20 * num_blocks)
-    np.testing.assert_array_equal(np.sort(whole.reshape(20, num_blocks)), np.tile(np.arange(num_blocks), (20, 1)))
+def test_each_round_of_steps_takes_every_block_once_wherever_an_epoch_begins(num_user_batches, seed, first_step, steps):
+    whole = user_batch_of_steps(num_user_batches, seed, 0, 20 * num_user_batches)
+    np.testing.assert_array_equal(
+        np.sort(whole.reshape(20, num_user_batches)), np.tile(np.arange(num_user_batches), (20, 1))
+    )
     hypothesis.assume(first_step + steps <= len(whole))
     np.testing.assert_array_equal(
-        block_of_steps(num_blocks, seed, first_step, steps), whole[first_step : first_step + steps]
+        user_batch_of_steps(num_user_batches, seed, first_step, steps), whole[first_step : first_step + steps]
     )

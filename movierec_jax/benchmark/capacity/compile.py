@@ -11,15 +11,27 @@ from jax.sharding import PartitionSpec as P
 
 from movierec_jax.benchmark.capacity.cost_model import Collective, Work, collectives_of, work_of
 from movierec_jax.benchmark.capacity.hardware import Chip, Target
-from movierec_jax.benchmark.capacity.shapes import Size, blocks_shapes, known_shapes, recipe_of, steps_shapes
+from movierec_jax.benchmark.capacity.shapes import (
+    Size,
+    interactions_shapes,
+    setup_of,
+    steps_shapes,
+    user_batches_shapes,
+)
 from movierec_jax.config import FILE_TOP_K, Config, ScoreConfig
-from movierec_jax.model.inputs import Known, UserBlocks
-from movierec_jax.model.sharding import AXES, blocks_shardings, everywhere, known_shardings, steps_shardings
+from movierec_jax.model.inputs import Interactions, UserBatches
+from movierec_jax.model.sharding import (
+    AXES,
+    everywhere,
+    interactions_shardings,
+    steps_shardings,
+    user_batches_shardings,
+)
 from movierec_jax.model.two_tower import encode
 from movierec_jax.recommend.top_k import order_of, tile_users, top_k_block
 from movierec_jax.runs.run import Run
 from movierec_jax.training.loop import steps_of_epoch
-from movierec_jax.training.state import Recipe, shapes_of_state
+from movierec_jax.training.state import TrainingSetup, shapes_of_state
 from movierec_jax.training.step import Steps, train_steps
 
 # Collectives that are named, and as much of the shapes of each.
@@ -65,28 +77,30 @@ class Program:
 class Inputs(NamedTuple):
     """What programs are made for: a recipe, and arrays, or their shapes, as `train_steps` takes them."""
 
-    recipe: Recipe
+    setup: TrainingSetup
     steps: Steps
-    known: Known
-    blocks: UserBlocks | None
+    interactions: Interactions
+    user_batches: UserBatches | None
 
 
 def inputs_of(run: Run) -> Inputs:
     """Those of a run."""
-    blocks = run.recipe.user_blocks(run.train)
-    return Inputs(run.recipe, next(steps_of_epoch(run.train, blocks, 0, run.recipe)), run.known, blocks)
+    user_batches = run.setup.user_batches(run.train)
+    return Inputs(
+        run.setup, next(steps_of_epoch(run.train, user_batches, 0, run.setup)), run.interactions, user_batches
+    )
 
 
 def inputs_of_size(size: Size, config: Config, mesh: Mesh | None) -> Inputs:
     """Those of a run on so much data. Raises InputError for models that need the ratings themselves."""
-    recipe = recipe_of(size, config, mesh)
-    return Inputs(recipe, steps_shapes(size, recipe), known_shapes(size, recipe), blocks_shapes(size, recipe))
+    setup = setup_of(size, config, mesh)
+    return Inputs(setup, steps_shapes(size, setup), interactions_shapes(size, setup), user_batches_shapes(size, setup))
 
 
 def compiled_programs(inputs: Inputs, target: Target, devices: Any) -> list[Program]:
     """Training and scoring, made ready on a mesh of the target's devices, or for its one device."""
-    recipe = dataclasses.replace(inputs.recipe, platform=target.platform)
-    mesh, num_devices = recipe.model.mesh, target.num_devices
+    setup = dataclasses.replace(inputs.setup, platform=target.platform)
+    mesh, num_devices = setup.model.mesh, target.num_devices
 
     def placed(tree: Any, shardings: Any = None) -> Any:
         if mesh is None:
@@ -95,31 +109,33 @@ def compiled_programs(inputs: Inputs, target: Target, devices: Any) -> list[Prog
             shardings = everywhere(tree, mesh)
         return jax.tree.map(shape_of, tree, shardings)
 
-    _, steps, known, blocks = inputs
+    _, steps, interactions, user_batches = inputs
     if mesh is not None:
         steps = placed(steps, steps_shardings(steps, mesh))
-        known = placed(known, known_shardings(known, mesh))
-        blocks = None if blocks is None else placed(blocks, blocks_shardings(blocks, mesh))
-        state = shapes_of_state(recipe)
+        interactions = placed(interactions, interactions_shardings(interactions, mesh))
+        user_batches = (
+            None if user_batches is None else placed(user_batches, user_batches_shardings(user_batches, mesh))
+        )
+        state = shapes_of_state(setup)
     else:
-        steps, known, blocks, state = placed((steps, known, blocks, shapes_of_state(recipe)))
-    traced = train_steps.trace(state, steps, known, blocks, recipe=recipe)
-    training = program_of("train", recipe.batch_size, traced, target, num_devices)
+        steps, interactions, user_batches, state = placed((steps, interactions, user_batches, shapes_of_state(setup)))
+    traced = train_steps.trace(state, steps, interactions, user_batches, setup=setup)
+    training = program_of("train", setup.batch_size, traced, target, num_devices)
 
-    encoding = encode.trace(state.params, known, model=recipe.model)
+    encoding = encode.trace(state.params, interactions, model=setup.model)
     try:
         encoded = compiled_for(encoding, target)
     except MemoryError as error:
         return [training, Program("score", refusal=str(error))]
     users, movies = jax.tree.map(shape_of, encoding.out_info, encoded.output_shardings)
-    tile = tile_users(recipe.model, len(movies.bias))
+    tile = tile_users(setup.model, len(movies.bias))
     num_users = -(-ScoreConfig.block_users // (tile * num_devices)) * tile * num_devices
-    rows = np.zeros(num_users, np.int32), np.zeros((num_users, recipe.model.num_movies), bool)
+    rows = np.zeros(num_users, np.int32), np.zeros((num_users, setup.model.num_movies), bool)
     of_rows = [NamedSharding(mesh, P(AXES))] * 2 if mesh else None
     row, left_out = placed(list(rows), of_rows)
     diversity = placed([np.float32(0)])[0]
-    k = min(FILE_TOP_K, recipe.model.num_movies)
-    settings = {"model": recipe.model, "order": order_of(recipe), "k": k, "tile": tile, "is_diverse": False}
+    k = min(FILE_TOP_K, setup.model.num_movies)
+    settings = {"model": setup.model, "order": order_of(setup), "k": k, "tile": tile, "is_diverse": False}
     traced = top_k_block.trace(state.params, users, movies, row, left_out, diversity, **settings)
     return [training, program_of("score", num_users, traced, target, num_devices)]
 

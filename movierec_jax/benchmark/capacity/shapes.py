@@ -13,12 +13,12 @@ import numpy as np
 
 from movierec_jax.config import Config
 from movierec_jax.errors import InputError
-from movierec_jax.model.inputs import Batch, Known, Links, UserBlocks
+from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, UserBatches
 from movierec_jax.model.interactions import fastest_length
 from movierec_jax.model.sharding import grid_of
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training.batches import most_in_cell, num_steps, steps_at_once
-from movierec_jax.training.state import Recipe, recipe_for
+from movierec_jax.training.state import TrainingSetup, training_setup
 from movierec_jax.training.step import Steps
 
 # Programs are the same for any scale.
@@ -37,7 +37,7 @@ class Size:
     num_ratings: int
 
 
-def recipe_of(size: Size, config: Config, mesh: Any) -> Recipe:
+def setup_of(size: Size, config: Config, mesh: Any) -> TrainingSetup:
     """What a run on so much data starts from. Raises InputError for settings that ask for more than numbers."""
     settings = config.data
     if settings.rating_time or settings.user_features or settings.movie_features:
@@ -54,21 +54,21 @@ def recipe_of(size: Size, config: Config, mesh: Any) -> Recipe:
         num_rows=rows if mesh else None,
     )
     is_by_time = config.data.split != "random"
-    recipe = recipe_for(model, config, size.num_ratings, RATING_SCALE, is_by_time=is_by_time)
-    if recipe.is_by_rows:
+    setup = training_setup(model, config, size.num_ratings, RATING_SCALE, is_by_time=is_by_time)
+    if setup.uses_sparse_adam:
         raise InputError("--num_ratings: the rows that a batch takes from tables are those of ratings that are there")
-    return recipe
+    return setup
 
 
-def known_shapes(size: Size, recipe: Recipe) -> Known:
+def interactions_shapes(size: Size, setup: TrainingSetup) -> Interactions:
     """Those of what the towers see."""
-    grid = grid_of(recipe.model.mesh)
+    grid = grid_of(setup.model.mesh)
     rows = (grid.padded(size.num_users + 1), grid.padded(size.num_movies + 1))
     users, movies = grid.ranges(*rows)
     cells = grid.num_cells
-    in_cell = size.num_ratings / cells if recipe.model.config.looks_at_ratings else 0.0
-    return Known(
-        by_user=links_shape(in_cell, users, cells, num_values=2 + recipe.looks_at_next),
+    in_cell = size.num_ratings / cells if setup.model.config.looks_at_ratings else 0.0
+    return Interactions(
+        by_user=links_shape(in_cell, users, cells, num_values=2 + setup.looks_at_next),
         by_movie=links_shape(in_cell, movies, cells, num_values=2),
         user_features=links_shape(0.0, 0, cells, num_values=1),
         by_user_feature=links_shape(0.0, 0, cells, num_values=1),
@@ -78,39 +78,39 @@ def known_shapes(size: Size, recipe: Recipe) -> Known:
         movie_count=Array(rows[1:], np.float32),
         user_feature_count=Array((0,), np.float32),
         movie_feature_count=Array((0,), np.float32),
-        moment_count=Array((0,), np.float32),
+        time_feature_count=Array((0,), np.float32),
     )
 
 
 def links_shape(
     num_links: float, num_owners: int, num_cells: int, *, num_values: int, stacked: tuple[int, ...] = ()
-) -> Links:
+) -> PaddedLinks:
     """Those of links in cells, so many in each; stacked: axes that come before."""
     num_owners = min(num_owners, math.ceil(num_links))
 
-    def num_pieces(length: int) -> int:
+    def num_segments(length: int) -> int:
         # Of each owner's last piece half is filled.
         return math.ceil(num_links / length + num_owners / 2)
 
-    length = fastest_length(num_pieces)
-    pieces = num_cells * num_pieces(length)
-    places = (*stacked, length, pieces)
-    return Links(
-        owner=Array((*stacked, pieces), np.int32),
+    length = fastest_length(num_segments)
+    segments = num_cells * num_segments(length)
+    places = (*stacked, length, segments)
+    return PaddedLinks(
+        owner=Array((*stacked, segments), np.int32),
         other=Array(places, np.int32),
         link=Array(places, np.int32),
         values=(Array(places, np.float32),) * num_values,
     )
 
 
-def steps_shapes(size: Size, recipe: Recipe) -> Steps:
+def steps_shapes(size: Size, setup: TrainingSetup) -> Steps:
     """Those of the steps that are taken at once."""
-    grid, batch_size = grid_of(recipe.model.mesh), recipe.batch_size
+    grid, batch_size = grid_of(setup.model.mesh), setup.batch_size
     steps = num_steps(size.num_ratings, batch_size)
-    at_once = steps_at_once(size.num_ratings, batch_size, recipe.config.ratings_at_once)
+    at_once = steps_at_once(size.num_ratings, batch_size, setup.config.ratings_at_once)
     batch = at_once, grid.num_cells * most_in_cell(np.full(grid.num_cells, size.num_ratings), batch_size)
     whole, real = Array(batch, np.int32), Array(batch, np.float32)
-    has_history = bool(recipe.model.config.history)
+    has_history = bool(setup.model.config.history)
     return Steps(
         num_steps=Array((), np.int32),
         place=Array(batch[:1], np.int32),
@@ -120,21 +120,22 @@ def steps_shapes(size: Size, recipe: Recipe) -> Steps:
     )
 
 
-def blocks_shapes(size: Size, recipe: Recipe) -> UserBlocks | None:
+def user_batches_shapes(size: Size, setup: TrainingSetup) -> UserBatches | None:
     """Those of the blocks of users; None where there are none."""
-    if not recipe.model.config.exposure_dim:
+    if not setup.model.config.implicit_feedback_dim:
         return None
-    grid, users = grid_of(recipe.model.mesh), min(recipe.users_per_step, size.num_users)
-    num_blocks = -(-size.num_users // users)
-    in_range = size.num_ratings / num_blocks / grid.num_cells
-    entries = num_blocks, grid.num_cells * math.ceil(in_range + 3 * math.sqrt(in_range))
+    grid, users = grid_of(setup.model.mesh), min(setup.users_per_step, size.num_users)
+    num_user_batches = -(-size.num_users // users)
+    in_range = size.num_ratings / num_user_batches / grid.num_cells
+    entries = num_user_batches, grid.num_cells * math.ceil(in_range + 3 * math.sqrt(in_range))
     whole = Array(entries, np.int32)
-    turn = whole if recipe.looks_at_next else None
-    blocks = UserBlocks(whole, whole, Array(entries, np.float32), turn, turn)
-    if recipe.has_tables:
-        return blocks
-    movies = recipe.model.table_rows[1] // grid.num_cells
+    position = whole if setup.looks_at_next else None
+    user_batches = UserBatches(whole, whole, Array(entries, np.float32), position, position)
+    if setup.has_tables:
+        return user_batches
+    movies = setup.model.table_rows[1] // grid.num_cells
     by_user, by_movie = (
-        links_shape(in_range, owners, grid.num_cells, num_values=0, stacked=(num_blocks,)) for owners in (users, movies)
+        links_shape(in_range, owners, grid.num_cells, num_values=0, stacked=(num_user_batches,))
+        for owners in (users, movies)
     )
-    return blocks._replace(links=(by_user, by_movie))
+    return user_batches._replace(links=(by_user, by_movie))

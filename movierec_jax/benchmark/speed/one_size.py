@@ -16,7 +16,7 @@ import jax
 from movierec_jax import cli
 from movierec_jax.benchmark.fit import peak_memory_mb
 from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_rows
-from movierec_jax.benchmark.speed.training import known_and_recipe
+from movierec_jax.benchmark.speed.training import interactions_and_setup
 from movierec_jax.config import Config
 from movierec_jax.data.arrays import ahead
 from movierec_jax.settings import from_json
@@ -41,15 +41,15 @@ def train_for_a_while(num_ratings: int, config: Config, num_parts: int) -> dict[
     """
     num_users, num_movies = TABLES["MovieLens 25M"]
     train = synthetic_rows(num_ratings, num_users, num_movies)
-    known, recipe = known_and_recipe(train, num_users, num_movies, config)
-    known, blocks = jax.device_put((known, recipe.user_blocks(train)))
-    state, seconds, examples = new_state(recipe), [], []
-    epochs = (steps_of_epoch(train, blocks, epoch, recipe) for epoch in itertools.count())
+    interactions, setup = interactions_and_setup(train, num_users, num_movies, config)
+    interactions, user_batches = jax.device_put((interactions, setup.user_batches(train)))
+    state, seconds, examples = new_state(setup), [], []
+    epochs = (steps_of_epoch(train, user_batches, epoch, setup) for epoch in itertools.count())
     upcoming = ahead(itertools.chain.from_iterable(epochs))
     for _ in range(num_parts + 1):
         start = time.perf_counter()
         steps = next(upcoming)
-        state, errors = train_steps(state, steps, known, blocks, recipe=recipe)
+        state, errors = train_steps(state, steps, interactions, user_batches, setup=setup)
         jax.block_until_ready(errors)
         seconds.append(time.perf_counter() - start)
         examples.append(float(steps.batches.weight.sum()))

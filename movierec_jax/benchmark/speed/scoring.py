@@ -40,7 +40,7 @@ SINGLE_USERS, SINGLE_K = 200, 10
 
 LIMIT = "product of matrices alone"
 
-PRODUCT: dict[str, Any] = {"embedding_dim": DIM, "hidden_dims": (), "exposure_dim": 0}
+PRODUCT: dict[str, Any] = {"embedding_dim": DIM, "hidden_dims": (), "implicit_feedback_dim": 0}
 
 MODELS: dict[str, dict[str, Any]] = {
     "a product": PRODUCT,
@@ -74,8 +74,8 @@ def untrained(table: pd.DataFrame, settings: dict) -> Recommender:
     movies = pd.DataFrame({MOVIE_ID: ids, TITLE: "", YEAR: np.zeros(len(ids), np.int32), GENRES: ""})
     parts = Split(train=table, valid=table[:0], test=table[:0])
     run = new_run(Config().replace(**settings), CleanData(table, movies, (0.5, 5.0), "synthetic", {}), parts)
-    params = new_state(run.recipe).params
-    return Recommender(run, params, encode(params, run.known, model=run.model), run.users, parts)
+    params = new_state(run.setup).params
+    return Recommender(run, params, encode(params, run.interactions, model=run.model), run.users, parts)
 
 
 def score(model: Recommender, folder: pathlib.Path) -> None:

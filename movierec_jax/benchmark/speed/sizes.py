@@ -14,7 +14,7 @@ from movierec_jax.settings import to_json
 
 MILLION = 10**6
 
-IDS_ALONE = Config().replace(history=(), exposure_dim=0, batch_size=65_536)
+IDS_ALONE = Config().replace(history=(), implicit_feedback_dim=0, batch_size=65_536)
 
 # Settings, numbers of ratings, and how often so many steps are timed as are given to the device at once.
 MODELS: dict[str, tuple[Config, tuple[int, ...], int]] = {

@@ -56,7 +56,7 @@ def synthetic_rows(num_ratings: int, num_users: int, num_movies: int, seed: int 
         movie_row=movie,
         rating=generator.integers(1, 11, num_ratings, dtype=np.int8).astype(np.float32) / 2,
         timestamp=np.broadcast_to(np.int64(0), num_ratings),
-        moment=np.zeros((num_ratings, 0), np.int32),
+        time_features=np.zeros((num_ratings, 0), np.int32),
     )
 
 

@@ -16,12 +16,12 @@ from movierec_jax.benchmark.speed.with_keras import keras_ways
 from movierec_jax.benchmark.speed.with_torch import torch_ways
 from movierec_jax.config import Config, ModelConfig, TrainConfig
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Ratings
-from movierec_jax.model.inputs import Known
-from movierec_jax.model.interactions import known_of
+from movierec_jax.model.inputs import Interactions
+from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training import batches
 from movierec_jax.training.loop import steps_of_epoch
-from movierec_jax.training.state import Recipe, new_state
+from movierec_jax.training.state import TrainingSetup, new_state
 from movierec_jax.training.step import train_steps
 
 EMBEDDING_DIM, HIDDEN_DIMS = 64, (128, 64)
@@ -34,7 +34,9 @@ SEED = 0
 
 TOTAL_STEPS = 10_000
 
-MODEL = ModelConfig(embedding_dim=EMBEDDING_DIM, hidden_dims=HIDDEN_DIMS, history=(), exposure_dim=0, dropout=0.0)
+MODEL = ModelConfig(
+    embedding_dim=EMBEDDING_DIM, hidden_dims=HIDDEN_DIMS, history=(), implicit_feedback_dim=0, dropout=0.0
+)
 
 # Multiplications of a forward pass for each example; twice as many again in the backward pass.
 MULTIPLICATIONS = EMBEDDING_DIM * (1 + 2 * HIDDEN_DIMS[0]) + HIDDEN_DIMS[0] * HIDDEN_DIMS[1] + HIDDEN_DIMS[1]
@@ -66,32 +68,39 @@ def ratings_of(num_ratings: int, num_users: int, num_movies: int) -> Ratings:
         movie_row=table[MOVIE_ID].to_numpy(np.int32) - 1,
         rating=table[RATING].to_numpy(np.float32),
         timestamp=table[TIMESTAMP].to_numpy(np.int64),
-        moment=np.zeros((len(table), 0), np.int32),
+        time_features=np.zeros((len(table), 0), np.int32),
     )
 
 
-def known_and_recipe(train: Ratings, num_users: int, num_movies: int, config: Config) -> tuple[Known, Recipe]:
+def interactions_and_setup(
+    train: Ratings, num_users: int, num_movies: int, config: Config
+) -> tuple[Interactions, TrainingSetup]:
     """What the towers see of these ratings, without content, and the recipe of a model for them, far from its end."""
     has_ratings = config.model.looks_at_ratings
-    known = known_of(train, num_users, num_movies, NO_CONTENT, NO_CONTENT, has_ratings=has_ratings)
+    interactions = build_interactions(train, num_users, num_movies, NO_CONTENT, NO_CONTENT, has_ratings=has_ratings)
     model = TwoTowers(num_users, num_movies, 0, 0, config.model, rating_mean=3.5)
     settings = config.train.for_ratings(len(train), is_by_time=False)
-    return known, Recipe(model, settings, TOTAL_STEPS, rating_scale=(0.5, 5.0), relevant_rating=4.0)
+    return interactions, TrainingSetup(model, settings, TOTAL_STEPS, rating_scale=(0.5, 5.0), relevant_rating=4.0)
 
 
 def ours(train: Ratings, batch_size: int, num_users: int, num_movies: int) -> Callable[[], float]:
     """A call of our compiled epoch; gives the error of its last step."""
     # All steps at once.
     settings = TrainConfig(
-        batch_size=batch_size, epochs=1, seed=SEED, cold_share=0.0, weight_decay=0.0, ratings_at_once=len(train)
+        batch_size=batch_size,
+        epochs=1,
+        seed=SEED,
+        cold_start_fraction=0.0,
+        weight_decay=0.0,
+        ratings_at_once=len(train),
     )
-    known, recipe = known_and_recipe(train, num_users, num_movies, Config(model=MODEL, train=settings))
-    known = jax.device_put(known)
-    epoch = jax.device_put(next(steps_of_epoch(train, None, 0, recipe)))
-    state = [new_state(recipe)]
+    interactions, setup = interactions_and_setup(train, num_users, num_movies, Config(model=MODEL, train=settings))
+    interactions = jax.device_put(interactions)
+    epoch = jax.device_put(next(steps_of_epoch(train, None, 0, setup)))
+    state = [new_state(setup)]
 
     def run() -> float:
-        state[0], errors = train_steps(state[0], epoch, known, None, recipe=recipe)
+        state[0], errors = train_steps(state[0], epoch, interactions, None, setup=setup)
         return float(errors.stars[-1])
 
     return run

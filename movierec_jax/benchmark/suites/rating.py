@@ -157,7 +157,7 @@ def measure_all(
     """
     measured: list[Measured] = []
     failures: dict[str, str] = {}
-    for entrant, fold, seed, data in turns(entrants, folds, seeds):
+    for entrant, fold, seed, data in history_positions(entrants, folds, seeds):
         if entrant.label in failures:
             continue
         job = Job(entrant.recommender, folds[fold].rating_scale, seed, folds[fold].config.replace(**entrant.settings))
@@ -173,7 +173,7 @@ def measure_all(
     return measured, failures
 
 
-def turns(
+def history_positions(
     entrants: Sequence[Entrant], folds: list[Fold], seeds: Sequence[int]
 ) -> Iterator[tuple[Entrant, int, int, pathlib.Path]]:
     """Each fit to be made in its turn: entrant, place of the fold, seed, and the folder with the fold's ratings."""
