@@ -70,10 +70,10 @@ CACHED_FROM_BYTES = 2**24
 
 CACHE_BYTES = 2**32
 
-# What the data itself may tell of movies and users; "zip" is the first digit of the zip code.
+# Feature groups that the data's own tables give of movies and of users.
 MOVIE_CONTENT = ("genres", "year", "tags", "reviews")
 
-USER_CONTENT = ("age", "gender", "occupation", "zip")
+USER_CONTENT = ("age", "gender", "occupation")
 
 # Movies for each user where nothing else is asked for and the catalogue has as many.
 FILE_TOP_K = 100
@@ -114,7 +114,7 @@ class DataConfig:
     )
     split_seed: int = setting(0, "seed of the random split")
     content: tuple[str, ...] = setting(
-        ("genres", "year", "tags", "reviews", "age", "gender", "occupation"),
+        MOVIE_CONTENT + USER_CONTENT,
         f"what of the data's own tables the model knows besides ids, any of {', '.join(MOVIE_CONTENT + USER_CONTENT)}, "
         "or none; reviews: what tags say, read as texts",
     )

@@ -31,8 +31,6 @@ GENDER = "gender"
 
 OCCUPATION = "occupation"
 
-ZIP_CODE = "zip"
-
 TAG = "tag"
 
 IMDB_ID = "imdb_id"
@@ -47,7 +45,7 @@ NO_TIMESTAMP = np.iinfo(np.int64).min
 
 def no_users() -> pd.DataFrame:
     """The users of data that says nothing of them: the columns of `RawData.users`, no rows."""
-    types = {USER_ID: "int64", AGE: "int64", GENDER: "str", OCCUPATION: "str", ZIP_CODE: "str"}
+    types = {USER_ID: "int64", AGE: "int64", GENDER: "str", OCCUPATION: "str"}
     return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in types.items()})
 
 
@@ -73,7 +71,7 @@ class RawData:
     source: what was read, for messages: "MovieLens 1M in ml-1m.zip".
     rating_scale: lowest and highest rating in stars where the format states it, else None.
     users: columns `user_id` (int64 or str), `age` (int64, years; where the data has ranges, the lowest of the range),
-        `gender`, `occupation` and `zip` (str). Empty where the data has no table of users.
+        `gender` and `occupation` (str). Empty where the data has no table of users.
     tags: columns `user_id`, `movie_id` (int64 or str), `tag` (str) and `timestamp` (as in `ratings`), a row for each
         time a user wrote a tag. Empty where the data has none.
     links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty where the data has

@@ -32,7 +32,6 @@ from movierec_jax.data.schema import (
     TAG,
     USER_ID,
     YEAR,
-    ZIP_CODE,
     Bags,
     FeatureTable,
 )
@@ -107,14 +106,13 @@ def user_content(
     """The features of users, as those of movies in `movie_content`.
 
     users: as in CleanData.
-    groups: which of age, gender, occupation and zip (the first digit) to take.
+    groups: which of age, gender and occupation to take.
     """
     row = ids.get_indexer(pd.Index(users[USER_ID]))
     columns = {
         "age": pd.Series(np.array(AGE_NAMES, object)[np.searchsorted(AGE_BINS, users[AGE], side="right")]),
         "gender": users[GENDER],
         "occupation": users[OCCUPATION],
-        "zip": users[ZIP_CODE].str[:1],
     }
     parts = [of_categories(name, row, columns[name], num_train) for name in USER_CONTENT if name in groups]
     return with_tables(parts, extra, ids, num_train, tell)

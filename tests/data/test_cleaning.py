@@ -487,7 +487,7 @@ def test_held_out_ids_of_another_kind_are_refused_with_an_example_of_each(row, m
 
 def with_users_and_tags(user_ids, movie_ids, times=(1.0, 2.0)):
     """Good ratings with a user and a tag for each of the ids."""
-    users = pd.DataFrame({USER_ID: user_ids, "age": 30, "gender": "F", "occupation": "writer", "zip": "1"})
+    users = pd.DataFrame({USER_ID: user_ids, "age": 30, "gender": "F", "occupation": "writer"})
     tags = pd.DataFrame({USER_ID: 1, MOVIE_ID: movie_ids, "tag": "war", TIMESTAMP: times})
     return dataclasses.replace(raw(GOOD), users=users, tags=tags)
 
@@ -517,6 +517,6 @@ def test_links_have_movie_ids_of_the_type_of_the_ratings():
 
 def test_data_without_users_and_tags_has_their_columns():
     data = cleaned([(f"u{user}", f"m{movie}", rating, time) for user, movie, rating, time in GOOD])
-    assert list(data.users) == [USER_ID, "age", "gender", "occupation", "zip"]
+    assert list(data.users) == [USER_ID, "age", "gender", "occupation"]
     assert list(data.tags) == [USER_ID, MOVIE_ID, "tag", TIMESTAMP]
     assert (len(data.users), len(data.tags)) == (0, 0)

@@ -186,7 +186,6 @@ def test_each_edition_has_plain_types_and_a_plain_index(tmp_path, name):
         "age": "int64",
         "gender": "str",
         "occupation": "str",
-        "zip": "str",
     }
     assert types(data.tags) == {"user_id": "int64", "movie_id": "int64", "tag": "str", "timestamp": "int64"}
     assert types(data.links) == {"movie_id": "int64", "imdb_id": "int64"}
@@ -195,12 +194,12 @@ def test_each_edition_has_plain_types_and_a_plain_index(tmp_path, name):
 
 def test_100k_says_of_users_what_u_user_says(tmp_path):
     users = read_ratings(write_folder(tmp_path / "ml", ML_100K)).users
-    assert rows(users) == [(196, 49, "M", "writer", "55105"), (186, 39, "F", "executive", "T8H1N")]
+    assert rows(users) == [(196, 49, "M", "writer"), (186, 39, "F", "executive")]
 
 
 def test_1m_has_the_lowest_age_of_a_range_and_occupations_by_number(tmp_path):
     users = read_ratings(write_folder(tmp_path / "ml", ML_1M)).users
-    assert rows(users) == [(1, 1, "F", "K-12 student", "48067"), (2, 56, "M", "self-employed", "98107-0083")]
+    assert rows(users) == [(1, 1, "F", "K-12 student"), (2, 56, "M", "self-employed")]
 
 
 def test_10m_has_tags_between_double_colons_with_quotes_as_they_are(tmp_path):
@@ -243,7 +242,7 @@ def test_an_edition_without_tables_of_users_tags_and_links_has_none(tmp_path, na
     files = {file: content for file, content in EDITIONS[name].items() if file not in others}
     data = read_ratings(write_folder(tmp_path / name, files))
     assert (len(data.ratings) > 0, len(data.users), len(data.tags)) == (True, 0, 0)
-    assert list(data.users) == ["user_id", "age", "gender", "occupation", "zip"]
+    assert list(data.users) == ["user_id", "age", "gender", "occupation"]
     assert list(data.tags) == ["user_id", "movie_id", "tag", "timestamp"]
     assert (len(data.links), list(data.links)) == (0, ["movie_id", "imdb_id"])
 
@@ -344,7 +343,7 @@ def test_the_original_1m_without_times_has_titles():
         3883,
         ["user_id", "movie_id", "rating"],
     )
-    assert (len(data.users), rows(data.users)[0]) == (6040, (1, 1, "F", "K-12 student", "48067"))
+    assert (len(data.users), rows(data.users)[0]) == (6040, (1, 1, "F", "K-12 student"))
     assert sorted(data.users.age.unique()) == [1, 18, 25, 35, 45, 50, 56]
 
 
@@ -811,7 +810,7 @@ def assert_read_or_refused(path: pathlib.Path) -> None:
         assert str(path) in message
         return
     assert list(data.movies) == ["movie_id", "title", "genres"]
-    assert list(data.users) == ["user_id", "age", "gender", "occupation", "zip"]
+    assert list(data.users) == ["user_id", "age", "gender", "occupation"]
     assert list(data.tags) == ["user_id", "movie_id", "tag", "timestamp"]
     assert {"user_id", "movie_id", "rating"} <= set(data.ratings)
     for column in ("user_id", "movie_id"):

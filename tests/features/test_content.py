@@ -109,10 +109,10 @@ def test_a_tag_is_kept_where_three_movies_of_train_have_it():
     ("age", "name"),
     [(1, "under 18"), (17, "under 18"), (18, "18-24"), (34, "25-34"), (35, "35-44"), (49, "45-49"), (56, "56+")],
 )
-def test_a_user_has_an_age_a_gender_an_occupation_and_the_first_digit_of_a_zip_code(age, name):
-    users = pd.DataFrame({USER_ID: [7], "age": age, "gender": "F", "occupation": "writer", "zip": "55105"})
+def test_a_user_has_an_age_a_gender_and_an_occupation(age, name):
+    users = pd.DataFrame({USER_ID: [7], "age": age, "gender": "F", "occupation": "writer"})
     bags = user_content(users, [], pd.Index([7, 8]), 1)
-    features = dict.fromkeys([f"age={name}", "gender=F", "occupation=writer", "zip=5"], 1.0)
+    features = dict.fromkeys([f"age={name}", "gender=F", "occupation=writer"], 1.0)
     assert_rows(bags, [features, {}])
 
 
@@ -313,8 +313,8 @@ def test_a_row_of_parquet_is_named_as_a_row():
     table = FeatureTable("a.parquet", USER_ID, pd.Series([5, 5]), np.array([1, 2]), "row", pd.DataFrame(), {})
     with pytest.raises(InputError, match=r"^a\.parquet: row 2: user_id 5 again, first in row 1; keep one$"):
         user_content(
-            pd.DataFrame({USER_ID: [], "age": [], "gender": [], "occupation": [], "zip": []}).astype(
-                {USER_ID: "int64", "age": "int64", "gender": "str", "occupation": "str", "zip": "str"}
+            pd.DataFrame({USER_ID: [], "age": [], "gender": [], "occupation": []}).astype(
+                {USER_ID: "int64", "age": "int64", "gender": "str", "occupation": "str"}
             ),
             [table],
             pd.Index([5]),

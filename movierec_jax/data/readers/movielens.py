@@ -44,7 +44,6 @@ from movierec_jax.data.schema import (
     TIMESTAMP,
     TITLE,
     USER_ID,
-    ZIP_CODE,
     RawData,
     no_links,
     no_tags,
@@ -55,8 +54,8 @@ from movierec_jax.errors import InputError
 # Line of the file, movie id, title, genres joined by "|".
 MovieRow = tuple[int, str, str, str]
 
-# Line of the file, user id, age in years, gender, occupation, zip code.
-UserRow = tuple[int, str, str, str, str, str]
+# Line of the file, user id, age in years, gender, occupation.
+UserRow = tuple[int, str, str, str, str]
 
 # The flags of u.item according to its README, for copies without u.genre.
 GENRES_100K = (
@@ -188,8 +187,8 @@ def read_user_file(path: AnyPath) -> Iterator[UserRow]:
         fields = text.split("|")
         if len(fields) != 5:
             raise InputError(f"{path}:{line}: {len(fields)} columns; u.user has 5, split by '|'")
-        user_id, age, gender, occupation, zip_code = fields
-        yield line, user_id, age, gender, occupation, zip_code
+        user_id, age, gender, occupation, _ = fields
+        yield line, user_id, age, gender, occupation
 
 
 def read_users_dat_file(path: AnyPath) -> Iterator[UserRow]:
@@ -201,10 +200,10 @@ def read_users_dat_file(path: AnyPath) -> Iterator[UserRow]:
         fields = text.split("::")
         if len(fields) != 5:
             raise InputError(f"{path}:{line}: {len(fields)} columns; users.dat has 5, split by '::'")
-        user_id, gender, age, number, zip_code = fields
+        user_id, gender, age, number, _ = fields
         if not re.fullmatch("[0-9]{1,2}", number) or int(number) >= len(OCCUPATIONS_1M):
             raise InputError(f"{path}:{line}: occupation {number[:80]!r}; expected 0 to {len(OCCUPATIONS_1M) - 1}")
-        yield line, user_id, age, gender, OCCUPATIONS_1M[int(number)], zip_code
+        yield line, user_id, age, gender, OCCUPATIONS_1M[int(number)]
 
 
 def read_tags_dat_file(path: AnyPath) -> pd.DataFrame:
@@ -262,14 +261,14 @@ def movie_table(path: AnyPath, rows: Iterable[MovieRow], ratings: pd.DataFrame) 
 def user_table(path: AnyPath, rows: Iterable[UserRow], ratings: pd.DataFrame) -> pd.DataFrame:
     """The users with ids of the ratings' kind, the first where an id comes again; `path` is for messages."""
     has_integer_ids = pd.api.types.is_integer_dtype(ratings[USER_ID])
-    users: dict[int | str, tuple[int, str, str, str]] = {}
-    for line, user_id, age, gender, occupation, zip_code in rows:
+    users: dict[int | str, tuple[int, str, str]] = {}
+    for line, user_id, age, gender, occupation in rows:
         if not re.fullmatch(r"\s*[0-9]{1,3}\s*", age):
             raise InputError(f"{path}:{line}: age {age[:80]!r}; expected a whole number of years")
         key = parse_id(user_id, "user", f"{path}:{line}") if has_integer_ids else user_id
-        users.setdefault(key, (int(age), gender, occupation, zip_code))
-    columns = zip(*users.values(), strict=True) if users else [()] * 4
-    types = {AGE: "int64", GENDER: "str", OCCUPATION: "str", ZIP_CODE: "str"}
+        users.setdefault(key, (int(age), gender, occupation))
+    columns = zip(*users.values(), strict=True) if users else [()] * 3
+    types = {AGE: "int64", GENDER: "str", OCCUPATION: "str"}
     return pd.DataFrame(
         {USER_ID: pd.Series(list(users), dtype="int64" if has_integer_ids else "str")}
         | {name: pd.Series(values, dtype=types[name]) for name, values in zip(types, columns, strict=True)}
