@@ -1,0 +1,86 @@
+"""Fills in what the documentation takes from the code: tables of flags, and a page of the API for each stage.
+
+MkDocs calls the two functions named `on_...` while it builds. A line `{{ flags config.DataConfig }}` becomes the table
+of that section's flags, and `{{ flags scripts/train.py }}` that of the flags which the script alone has.
+"""
+
+import ast
+import dataclasses
+import importlib
+import pathlib
+import re
+import sys
+from collections.abc import Iterator
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+
+ROOT = pathlib.Path(__file__).parents[1]
+PACKAGE = ROOT / "movierec_jax"
+
+# Stages that have a page of the API; each is a folder or a file of the package.
+STAGES = (
+    "config data features model training runs recommend evaluation train serve benchmark"
+).split()
+
+MARK = re.compile(r"^\{\{ flags (\S+) \}\}$", re.MULTILINE)
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Adds a page of the API for each stage."""
+    # MkDocs restores the path after it has loaded this file.
+    sys.path.insert(0, str(ROOT))
+    for stage in STAGES:
+        files.append(File.generated(config, f"api/{stage}.md", content=api_page(stage)))
+    return files
+
+
+def on_page_markdown(markdown: str, **_) -> str:
+    """Returns the page with a table in place of each mark."""
+    return MARK.sub(lambda mark: flag_table(mark[1]), markdown)
+
+
+def api_page(stage: str) -> str:
+    """Returns the page of a stage: every module with its docstrings."""
+    paths = sorted((PACKAGE / stage).rglob("*.py")) or [PACKAGE / f"{stage}.py"]
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for path in paths]
+    options = "    options:\n      show_root_full_path: true"
+    return "\n\n".join([f"# {stage}", *(f"::: {name}\n{options}" for name in sorted(names))])
+
+
+def flag_table(source: str) -> str:
+    """Returns a Markdown table of the flags of a config section (`config.DataConfig`) or of a script itself."""
+    flags = flags_of_script(ROOT / source) if source.endswith(".py") else flags_of_section(source)
+    rows = [f"| `--{name}` | {default_text(default)} | {escape(text)} |" for name, default, text in flags]
+    return "\n".join(["| flag | default | meaning |", "|---|---|---|", *rows])
+
+
+def flags_of_section(source: str) -> Iterator[tuple[str, object, str]]:
+    """Yields name, default and help of each field of a config section."""
+    module, name = source.rsplit(".", 1)
+    section = getattr(importlib.import_module(f"movierec_jax.{module}"), name)
+    for field in dataclasses.fields(section):
+        yield field.name, field.default, field.metadata["help"]
+
+
+def flags_of_script(path: pathlib.Path) -> Iterator[tuple[str, object, str]]:
+    """Yields name, default and help of each flag that a script defines itself, without importing the script."""
+    names = vars(importlib.import_module("movierec_jax.config"))
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_"):
+            name, default, text = (eval(ast.unparse(argument), dict(names)) for argument in node.args[:3])
+            yield name, default, text
+
+
+def default_text(default: object) -> str:
+    """Returns a default as it is written on the command line."""
+    from movierec_jax.settings import as_flag
+
+    text = "" if default is None or default == [] else as_flag(default)
+    # Long lists break at their commas.
+    return f"`{text}`".replace(",", "`,<wbr>`") if text else "none"
+
+
+def escape(text: str) -> str:
+    """Returns help text as one cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_")
