@@ -98,7 +98,7 @@ def test_without_ratings_the_most_rated_films_can_be_rated_and_a_list_is_there(o
     page = opened()
     assert len(listed(page)) == 12
     assert "Forrest Gump" in titles(page, "#found")
-    assert page.locator("#rated-part").is_masked()
+    assert page.locator("#rated-part").is_hidden()
     assert page.locator("h1:visible").inner_text() == "Films for you"
 
 
@@ -243,7 +243,7 @@ def test_without_reviews_nothing_is_said_of_them(opened):
     listed(page)
     page.locator("#filters summary").click()
     assert page.get_by_text("Genres", exact=False).first.is_visible()
-    assert page.get_by_text("Praised for", exact=False).is_masked()
+    assert page.get_by_text("Praised for", exact=False).is_hidden()
     page.locator("#list .title").first.click()
     page.wait_for_selector(".similar > li")
     assert page.locator(".reviews").count() == 0
@@ -263,7 +263,7 @@ def test_reasons_tell_films_rated_from_those_written_about(opened):
 
 def test_a_known_user_is_looked_up_and_a_rating_changes_their_list_until_taken_back(opened):
     page = opened("#/user", expected="404")
-    assert page.locator("#columns").is_masked()
+    assert page.locator("#columns").is_hidden()
     page.get_by_label("User id").fill("7")
     page.get_by_role("button", name="Show").click()
     first = listed(page)
@@ -298,7 +298,7 @@ def test_a_user_whom_nobody_knows_is_told_of(opened):
     page = opened("#/user/987654", expected="404")
     page.wait_for_selector(".notice")
     assert "987654" in page.locator("#notices").inner_text()
-    assert page.locator("#columns").is_masked()
+    assert page.locator("#columns").is_hidden()
 
 
 def test_details_open_in_a_dialog_and_escape_gives_the_focus_back(opened):
@@ -318,7 +318,7 @@ def test_details_open_in_a_dialog_and_escape_gives_the_focus_back(opened):
     dialog.get_by_role("button", name=f"← {first}").click()
     page.wait_for_function("name => document.querySelector('#details-name').innerText.startsWith(name)", arg=first)
     page.keyboard.press("Escape")
-    assert dialog.is_masked()
+    assert dialog.is_hidden()
     assert title.evaluate("title => title === document.activeElement")
 
 
