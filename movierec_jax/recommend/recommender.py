@@ -5,13 +5,13 @@ import dataclasses
 import functools
 import os
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jax
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Bool, Float32, Int32, Int64
+from jaxtyping import Array, Float32, Int32, Int64
 
 from movierec_jax.config import ScoreConfig
 from movierec_jax.data.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR
@@ -25,6 +25,7 @@ from movierec_jax.model.interactions import new_users, user_values
 from movierec_jax.model.sharding import new_mesh
 from movierec_jax.model.two_tower import Encoded, Members, encode, encode_histories
 from movierec_jax.recommend.attribution import content_part, history_parts
+from movierec_jax.recommend.filters import ListFilter, filter_movies
 from movierec_jax.recommend.top_k import Order, Rated, directions, order_of, predict_ratings, top_k_blocks
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.run import Run, places_and_rows
@@ -164,65 +165,22 @@ class Recommender:
 
     def select_movies(
         self,
-        genres: Iterable[str] = (),
+        genres: str | Iterable[str] = (),
         years: tuple[int, ...] = (),
         min_ratings: int = 0,
         exclude_movies: Iterable = (),
-        praised: Iterable[str] = (),
+        praised: str | Iterable[str] = (),
     ) -> pd.Index:
-        """The ids of the movies trained on that lists may hold.
+        """Returns the ids of the movies trained on that lists may hold, as `filters.ListFilter` describes.
 
-        genres: a name or many, of which a movie has one at least; years: the first and the last in which it may have
-        come out; min_ratings: in train; praised: an aspect or many, such as "music", of which reviews praise one at
-        least. Nothing given, or nothing of it, leaves no movie out. Raises InputError for genres and ids that the data
-        does not have, for aspects that no reviews praise, and where no movie is left.
+        genres, praised: one name or many. Raises InputError as `filters.filter_movies`, and where no movie is left.
         """
-        movies = self.run.movies
-        ids = movies.ids[: len(movies)]
-        ScoreConfig(years=tuple(years), min_ratings=min_ratings)
-        genres = [genres] if isinstance(genres, str) else list(genres)
-        odd = [genre for genre in genres if genre not in self.run.genres.columns]
-        if odd:
-            found = ", ".join(self.run.genres.columns) or "no genres"
-            raise InputError(f"--genres={','.join(odd)}: not among those of the data, which has {found}")
-        praised = [praised] if isinstance(praised, str) else list(praised)
-        self.require_praised("--praised", praised)
-        is_listed = self.is_selected(genres, years, min_ratings, praised)
-        excluded = movies.rows(exclude_movies := list(exclude_movies))
-        if (excluded == movies.unknown).any():
-            unknown = exclude_movies[int((excluded == movies.unknown).argmax())]
-            raise InputError(f"--exclude_movies={unknown}: no movie of the data has this id")
-        is_listed &= ~ids.isin(movies.ids_of(excluded))
+        wanted = ListFilter(as_tuple(genres), tuple(years), min_ratings, as_tuple(praised), tuple(exclude_movies))
+        is_listed = filter_movies(self.run, wanted)
         if not is_listed.any():
             narrowing = "--genres, --praised, --years, --min_ratings and --exclude_movies"
             raise InputError(f"{narrowing} leave no movie; ask for less")
-        return ids[is_listed]
-
-    def is_selected(
-        self, genres: Collection[str], years: tuple[int, ...], min_ratings: int, praised: Collection[str] = ()
-    ) -> Bool[np.ndarray, " movies"]:
-        """Whether each movie trained on is of one of these genres, from these years, rated often enough, and praised.
-
-        As `select_movies`; genres and aspects have to be among those that there are, and no movie may be left.
-        """
-        is_listed = self.run.interactions.movie_count[: len(self.run.movies)] >= min_ratings
-        if genres:
-            is_listed &= self.run.genres[list(genres)].any(axis=1).to_numpy()
-        if praised:
-            is_listed &= self.run.praised[list(praised)].any(axis=1).to_numpy()
-        if years:
-            year = self.run.movie_table.set_index(MOVIE_ID)[YEAR].reindex(self.run.movies.ids[: len(self.run.movies)])
-            is_listed &= year.between(years[0], years[1]).to_numpy()
-        return is_listed
-
-    def require_praised(self, name: str, praised: Iterable[str]) -> None:
-        """Raises InputError for an aspect that no reviews of the run praise; name: what people call the setting."""
-        for aspect in praised:
-            if self.run.reviews.empty:
-                raise InputError(f"{name}={aspect}: this run has no reviews; train one with --reviews=FILE")
-            if aspect not in self.run.praised.columns:
-                found = ", ".join(self.run.praised.columns) or "nothing"
-                raise InputError(f"{name}={aspect}: not among what reviews of this run praise, which is {found}")
+        return self.run.movies.ids[: len(self.run.movies)][is_listed]
 
     def reviews_of(self, movie_ids: Iterable) -> pd.DataFrame:
         """What reviews say of movies: a row for each of these that has any, in their order.
@@ -421,6 +379,11 @@ def require_ratings(ratings: pd.DataFrame, rating_scale: tuple[float, float]) ->
     if is_repeated.any():
         user, movie = ratings[is_repeated][[USER_ID, MOVIE_ID]].iloc[0]
         raise InputError(f"user {user} has rated movie {movie} more than once: give one rating of it")
+
+
+def as_tuple(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Returns names as a tuple; a single one may be given by itself."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def largest(values: Float32[np.ndarray, " n"], k: int) -> list[int]:

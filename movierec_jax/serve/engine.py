@@ -17,6 +17,7 @@ from movierec_jax.model.interactions import lay_out, user_values, with_segments
 from movierec_jax.model.two_tower import Encoded, encode_histories, own_of_users
 from movierec_jax.recommend.attribution import content_part, history_parts
 from movierec_jax.recommend.candidates import candidate_top_k, settles
+from movierec_jax.recommend.filters import ListFilter, filter_movies
 from movierec_jax.recommend.recommender import Recommender, largest
 from movierec_jax.recommend.top_k import Rated, TopK, predict_ratings, top_k_blocks
 from movierec_jax.serve.catalogue import Catalogue
@@ -37,8 +38,8 @@ SHORTEST = 16
 # Users whose encoded histories are kept, beside those of the run.
 KEPT_VECTORS = 10_000
 
-# Selections of movies that are kept.
-KEPT_SELECTIONS = 256
+# Masks of filtered movies that are kept in memory.
+MAX_CACHED_MASKS = 256
 
 # Keeps the shares of what adds nothing zero.
 SMALLEST = 1e-12
@@ -83,7 +84,7 @@ class Engine:
         self.own = np.asarray(own_of_users(recommender.params, self.run.interactions, model=self.model))
         self.vectors: dict[int | str, tuple[Mapping, Encoded]] = {}
         self.spare: dict[int, list[tuple[Array, ...]]] = {}
-        self.selections: dict[tuple, Bool[np.ndarray, " movies"]] = {}
+        self.masks: dict[ListFilter, Bool[np.ndarray, " movies"]] = {}
         self.lock = threading.Lock()
         self.noise = self.noise_of_ratings()
         self.warm()
@@ -280,16 +281,13 @@ class Engine:
         source = "text" if history.is_text[n] else "rated"
         return {"source": source, **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(share, 4)}
 
-    def is_selected(
-        self, genres: tuple[str, ...], years: tuple[int, ...], min_ratings: int, praised: tuple[str, ...] = ()
-    ) -> Bool[np.ndarray, " movies"]:
-        """What `Recommender.is_selected` gives, kept for those who ask the same."""
-        key = genres, years, min_ratings, praised
-        if key not in self.selections:
-            if len(self.selections) >= KEPT_SELECTIONS:
-                self.selections.clear()
-            self.selections[key] = self.recommender.is_selected(*key)
-        return self.selections[key]
+    def filter_movies(self, wanted: ListFilter) -> Bool[np.ndarray, " movies"]:
+        """Returns `filters.filter_movies` of a request's filter, from the cache where it was asked for before."""
+        if wanted not in self.masks:
+            if len(self.masks) >= MAX_CACHED_MASKS:
+                self.masks.clear()
+            self.masks[wanted] = filter_movies(self.run, wanted, prefix="")
+        return self.masks[wanted]
 
     # Stars.
 

@@ -13,6 +13,7 @@ from movierec_jax.data.readers.ratings_log import FILE_NAME, RatingsLog
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
+from movierec_jax.recommend.filters import ListFilter
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.engine import Engine, Listed, Question
@@ -184,9 +185,9 @@ class Service:
         k = min(TABLE_TOP_K, engine.longest_list) if options.k is None else options.k
         if k > engine.longest_list:
             raise InputError(f"k: {k:,}; must be 1 to {engine.longest_list:,}")
-        question = Question(
-            request_user, k, listing(engine, options), options.include_seen, options.diversity, options.explain
-        )
+        wanted = filter_of(options)
+        is_listed = None if wanted == ListFilter() else engine.filter_movies(wanted)
+        question = Question(request_user, k, is_listed, options.include_seen, options.diversity, options.explain)
         listed = await self.lists.ask((engine, question))
         columns = listed.movie_row.tolist(), listed.score.tolist(), listed.stars.tolist()
         movies = [
@@ -252,22 +253,12 @@ def require_stars(engine: Engine, ratings: Sequence[float]) -> None:
             raise InputError(f"rating: {rating:g} stars; must be {lowest:g} to {highest:g}")
 
 
-def listing(engine: Engine, options: ListOptions) -> np.ndarray | None:
-    """Which movies lists may hold; None where all.
-
-    Raises InputError for genres that the data does not have, and for aspects that no reviews praise.
-    """
-    odd = [genre for genre in options.genres if genre not in engine.run.genres.columns]
-    if odd:
-        raise InputError(f"genres: {odd[0]!r} is none of those that /v1/model tells")
-    engine.recommender.require_praised("praised", options.praised)
+def filter_of(options: ListOptions) -> ListFilter:
+    """Returns the filter of a request; equal ones are equal whatever the order of names."""
     years = options.year_from, options.year_to
     bounds = tuple(bound if year is None else year for bound, year in zip(ANY_YEAR, years, strict=True))
-    is_bounded = years != (None, None)
-    if not (options.genres or options.praised or is_bounded or options.min_ratings):
-        return None
     genres, praised = (tuple(sorted(set(names))) for names in (options.genres, options.praised))
-    return engine.is_selected(genres, bounds if is_bounded else (), options.min_ratings, praised)
+    return ListFilter(genres, () if years == (None, None) else bounds, options.min_ratings, praised)
 
 
 def answer_all(asked: list[tuple[Engine, Question]]) -> list[Listed]:

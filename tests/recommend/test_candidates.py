@@ -5,6 +5,7 @@ from helpers.recommenders import random_recommender
 
 from movierec_jax.recommend import candidates as likely
 from movierec_jax.recommend.candidates import candidate_top_k, settles
+from movierec_jax.recommend.filters import ListFilter, filter_movies
 from movierec_jax.recommend.top_k import Order, top_k_blocks
 
 PLACES = np.arange(0, 600, 25)
@@ -51,7 +52,7 @@ def test_what_few_movies_cannot_settle_is_told(films, monkeypatch):
 
 
 def test_lists_hold_what_is_listed_alone(films):
-    is_listed = films.is_selected(("Film-Noir",), (), 0)
+    is_listed = filter_movies(films.run, ListFilter(genres=("Film-Noir",)))
     top, is_settled, wholes = both_of(films, PLACES, 10, is_listed)
     assert is_listed[top.movie_row].all()
     assert is_settled.all()

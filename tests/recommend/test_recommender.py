@@ -316,37 +316,7 @@ def test_a_list_of_another_length_than_there_are_movies_is_refused_for_somebody_
         recommender.recommend_for({500: 5.0}, k)
 
 
-# Which movies may be listed.
-
-
-def test_movies_are_selected_by_genre_year_count_and_id(recommender):
-    catalogue = range(500, 500 + NUM_MOVIES)
-    assert recommender.select_movies().tolist() == list(catalogue)
-    assert recommender.select_movies(genres=["Odd"]).tolist() == [movie for movie in catalogue if movie % 2]
-    assert recommender.select_movies(genres="Odd").tolist() == [movie for movie in catalogue if movie % 2]
-    assert recommender.select_movies(genres=["Odd", "Even"], years=(1999, 2003)).tolist() == list(catalogue)
-    assert recommender.select_movies(exclude_movies=[501, COLD_MOVIE]).tolist() == [500, *catalogue[2:]]
-    count = recommender.run.parts.train[MOVIE_ID].value_counts()
-    often = recommender.select_movies(min_ratings=int(count.max()))
-    assert sorted(often) == sorted(count.index[count == count.max()])
-
-
-@pytest.mark.parametrize(
-    ("wanted", "message"),
-    [
-        ({"genres": ["Odd", "Noir"]}, "--genres=Noir: not among those of the data, which has Drama, Even, Odd"),
-        ({"exclude_movies": [501, 77]}, "--exclude_movies=77: no movie of the data has this id"),
-        ({"years": (1950, 1960)}, "leave no movie; ask for less"),
-        ({"years": (1960, 1950)}, "--years=1960,1950: must be two years, the earlier first"),
-        ({"years": (1960,)}, "--years=1960: must be two years"),
-        ({"min_ratings": -1}, "--min_ratings=-1: must be 0 or more"),
-        ({"genres": [""]}, "--genres=: not among those of the data"),
-        ({"min_ratings": 10**6}, "leave no movie; ask for less"),
-    ],
-)
-def test_a_selection_that_cannot_be_is_refused(recommender, wanted, message):
-    with pytest.raises(InputError, match=message):
-        recommender.select_movies(**wanted)
+# Lists of some movies.
 
 
 def test_lists_hold_selected_movies_alone_and_are_shorter_where_these_are_few(recommender):
@@ -359,37 +329,6 @@ def test_lists_hold_selected_movies_alone_and_are_shorter_where_these_are_few(re
 def test_movies_that_no_list_can_hold_cannot_be_selected(recommender, movies):
     with pytest.raises(InputError, match="movie id"):
         recommender.recommend([1000], 1, movies=pd.Index(movies))
-
-
-def test_movies_are_selected_by_what_reviews_praise(reviewed):
-    # Movie 1076 is praised for its music as well, but nobody has rated it.
-    assert reviewed.select_movies(praised="music").tolist() == [318]
-    assert reviewed.select_movies(praised=["music", "pace", "music"]).tolist() == [318, 2571]
-    assert reviewed.select_movies(praised=("music", "pace"), years=(1999, 1999)).tolist() == [2571]
-    assert len(reviewed.select_movies(praised=())) == len(reviewed.run.movies)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "message"),
-    [
-        (
-            {"praised": ["music", "love"]},
-            "--praised=love: not among what reviews .* praise, which is acting, music, pace",
-        ),
-        ({"praised": [""]}, "--praised=: not among"),
-        # Aspects have names of their own, whatever else there is.
-        ({"praised": "Comedy"}, "--praised=Comedy: not among"),
-        ({"praised": "music", "years": (1930, 1940)}, "--praised.* leave no movie"),
-    ],
-)
-def test_praise_that_cannot_be_selected_is_refused(reviewed, wanted, message):
-    with pytest.raises(InputError, match=message):
-        reviewed.select_movies(**wanted)
-
-
-def test_without_reviews_no_movie_is_praised(recommender):
-    with pytest.raises(InputError, match="--praised=music: this run has no reviews; train one with --reviews=FILE"):
-        recommender.select_movies(praised="music")
 
 
 # What reviews say.

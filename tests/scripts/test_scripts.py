@@ -178,7 +178,7 @@ def test_lists_may_hold_what_reviews_praise_alone(reviewed_workdir, tmp_path):
     assert set(lists["movie_id"]) == {318, 2571}
     refused = subprocess.run(command("score", *flags, "--praised=love"), cwd=ROOT, capture_output=True, text=True)
     assert refused.returncode == 1
-    assert "--praised=love: not among what reviews of this run praise" in refused.stderr
+    assert "--praised=love: not praised by reviews of this run" in refused.stderr
 
 
 def test_what_more_diverse_lists_lose_is_measured_and_drawn(workdir, tmp_path):

@@ -129,7 +129,7 @@ def test_lists_hold_what_reviews_praise_alone_where_asked_for(reviewed_client):
 @pytest.mark.parametrize("aspect", ["love", "", "Music", "music,pace", "Comedy", "\x1b[31m", "é" * 100])
 def test_what_no_reviews_praise_is_refused_with_the_names_that_there_are(reviewed_client, aspect):
     path = "/v1/users/7/recommendations"
-    names = "which is acting, music, pace"
+    names = "name one of acting, music, pace"
     assert_problem(reviewed_client.get(path, params={"praised": ["music", aspect]}), 422, "praised=", names)
     asked = {"ratings": [], "praised": [aspect] * 50}
     assert_problem(reviewed_client.post("/v1/recommendations", json=asked), 422, "praised=", names)

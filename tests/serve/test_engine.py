@@ -5,6 +5,7 @@ from helpers.recommenders import CASES, random_recommender
 
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, USER_ID
 from movierec_jax.model.two_tower import encode_histories
+from movierec_jax.recommend.filters import ListFilter
 from movierec_jax.recommend.top_k import score_block
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.engine import Engine, Question, grown, sizes
@@ -69,7 +70,7 @@ def test_what_is_asked_together_is_answered_as_if_alone(engine):
 
 
 def test_lists_hold_what_is_listed_alone(engine, films):
-    is_listed = films.is_selected(("Film-Noir",), (1940, 1949), 0)
+    is_listed = engine.filter_movies(ListFilter(genres=("Film-Noir",), years=(1940, 1949)))
     noir, any_movie = lists(engine, Question(known(1), 20, is_listed), Question(known(1), 20))
     expected = films.recommend([1], 20, movies=films.select_movies(("Film-Noir",), (1940, 1949)))
     assert_same(noir, expected)
