@@ -149,7 +149,7 @@ def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(
     )
     report = train_run(small, tmp_path / "run")
     out = capsys.readouterr().out
-    assert f"{features}: tells of 20 of 25 movies" in out
+    assert f"{features}: describes 20 of 25 movies" in out
     assert "  mood: categories, 2 features of 20 movies" in out
     # As in test_report, with two members that know two features.
     assert report["counts"]["parameters"] == 2 * ((3 * (150 + 24) + 2) * (4 + 1) + 1)

@@ -16,7 +16,7 @@ from movierec_jax.data.arrays import levels
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, STARS, TEXT, TIMESTAMP, USER_ID, Bags, Opinions
 from movierec_jax.data.splits import Split, without_pairs
 from movierec_jax.data.vocab import Vocab
-from movierec_jax.features.content import bags_of, fitted, join, of_numbers, of_words, sized
+from movierec_jax.features.bags import build_bags, fit_bags, join_bags, number_feature, scale_bags, word_features
 
 # Columns of texts beside those of `clean_reviews`: whether a text is a tag, and the probability that it praises.
 IS_TAG, PRAISE = "is_tag", "praise"
@@ -174,7 +174,7 @@ def review_content(texts: pd.DataFrame, aspects: pd.DataFrame, ids: pd.Index, nu
     """What texts tell of movies as features: how much they praise, how far they are apart and how many they are, which
     aspects they praise and blame, and, of reviews, the words. Few texts are pulled to those of all movies."""
     if texts.empty:
-        return join([])
+        return join_bags([])
     row_of_text = ids.get_indexer(pd.Index(texts[MOVIE_ID]))
     rows, number = np.unique(row_of_text, return_inverse=True)
     num_texts = np.bincount(number, minlength=len(rows))
@@ -183,18 +183,17 @@ def review_content(texts: pd.DataFrame, aspects: pd.DataFrame, ids: pd.Index, nu
     square = np.bincount(number, off**2, minlength=len(rows)) + DAMPING * np.mean(off**2)
     spread = np.sqrt(np.maximum(square / (num_texts + DAMPING) - praise**2, 0))
     numbers = {"praise in texts": praise, "spread of texts": spread, "number of texts": np.log1p(num_texts)}
-    parts = [
-        sized(of_numbers(name, rows, pd.Series(values), num_train), NUMBER_SIZE) for name, values in numbers.items()
-    ]
+    features = [number_feature(name, rows, pd.Series(values), num_train) for name, values in numbers.items()]
+    parts = [scale_bags(feature, NUMBER_SIZE) for feature in features]
     sign = np.where(aspects["lift"] > 0, "praised=", "blamed=")
     names = pd.Series(sign, dtype=object) + aspects["aspect"].astype(object)
-    bags = bags_of(ids.get_indexer(pd.Index(aspects[MOVIE_ID])), names, aspects["lift"].abs().to_numpy())
-    parts.append(sized(fitted(bags, num_train), ASPECT_SIZE))
+    bags = build_bags(ids.get_indexer(pd.Index(aspects[MOVIE_ID])), names, aspects["lift"].abs().to_numpy())
+    parts.append(scale_bags(fit_bags(bags, num_train), ASPECT_SIZE))
     of_movie = texts[~texts[IS_TAG]].groupby(MOVIE_ID)[TEXT].agg(" ".join)
     row = ids.get_indexer(of_movie.index)
     order = np.argsort(row, kind="stable")
-    words = of_words("review", row[order], of_movie.reset_index(drop=True).iloc[order], num_train)
-    return join([*parts, sized(words, WORD_SIZE)])
+    words = word_features("review", row[order], of_movie.reset_index(drop=True).iloc[order], num_train)
+    return join_bags([*parts, scale_bags(words, WORD_SIZE)])
 
 
 def told_ratings(texts: pd.DataFrame, parts: Split, rating_scale: tuple[float, float]) -> pd.DataFrame:

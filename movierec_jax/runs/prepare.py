@@ -18,7 +18,9 @@ from movierec_jax.data.schema import MOVIE_ID, STARS, TAG, TEXT, USER_ID, CleanD
 from movierec_jax.data.splits import Split, split, without_pairs
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
-from movierec_jax.features.content import join, movie_content, require_different, user_content
+from movierec_jax.features.bags import join_bags
+from movierec_jax.features.content import movie_content, user_content
+from movierec_jax.features.feature_tables import require_different_files
 from movierec_jax.features.review_cleaning import clean_reviews
 from movierec_jax.features.reviews import IS_TAG, Reviews, known_texts, no_reviews, reviews_of
 from movierec_jax.features.sentiment.saved import DEFAULT, load_sentiment
@@ -71,7 +73,7 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
             len(users),
             groups=settings.content,
         ),
-        movie_content=join([content, reviews.content]) if reviews else content,
+        movie_content=join_bags([content, reviews.content]) if reviews else content,
         reviews=reviews.movies if reviews else no_reviews(movies.ids.dtype),
         mesh=mesh,
     )
@@ -83,7 +85,7 @@ def reviews_of_run(config: Config, data: CleanData, tags: pd.DataFrame, parts: S
     None where there are none, or nothing is to be known of them.
     """
     settings = config.data
-    require_different(settings.reviews)
+    require_different_files(settings.reviews)
     texts = [known_reviews(path, data, parts, settings.split) for path in settings.reviews]
     tags = tags if "reviews" in settings.content else tags[:0]
     tags = tags.assign(is_tag=True, stars=np.float32(np.nan))

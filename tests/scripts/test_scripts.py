@@ -89,7 +89,7 @@ def test_an_ensemble_learns_from_a_file_of_features_too(tmp_path):
     small = ["--ensemble_size=2", "--epochs=1", "--embedding_dim=4", "--hidden_dims=", "--eval_k=10"]
     printed = run_script("train", *small, f"--workdir={tmp_path}/run", f"--movie_features={tmp_path}/lengths.csv")
     assert (
-        f"{tmp_path}/lengths.csv: tells of 9,742 of 9,742 movies\n  length: numbers, 1 feature of 9,742 movies"
+        f"{tmp_path}/lengths.csv: describes 9,742 of 9,742 movies\n  length: numbers, 1 feature of 9,742 movies"
         in printed
     )
     report = json.loads((tmp_path / "run" / "report.json").read_text())
