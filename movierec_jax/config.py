@@ -37,9 +37,6 @@ TABLE_NUMBERS = 2**25
 # Ratings of a batch, for each user and movie of train, up to which a step takes their rows alone from the tables.
 RATINGS_PER_ROW = 0.5
 
-# What the error over the whole catalogue may take for a hit.
-HITS = ("rated", "relevant", "graded")
-
 # Which of a user's ratings a step may hide from it, and the share of them unless it is given.
 MASKED_FRACTIONS = {"any": 0.5, "next": 0.2}
 
@@ -58,7 +55,6 @@ DECAYS = (
     "shrinkage",
     "weight_decay",
     "implicit_feedback_decay",
-    "exposure_decay_power",
 )
 
 DEFAULT_WORKDIR = "runs/default"
@@ -236,11 +232,6 @@ class TrainConfig:
         "by theirs and a few ratings",
     )
     weight_decay: float = setting(0.005, "weight of the squared kernels of the dense layers")
-    hit: str = setting(
-        "rated",
-        "what the error over the whole catalogue takes for a hit: rated (any rating; lists then weigh it by the chance "
-        "that it is a relevant one), relevant (one of --relevant_rating or more) or graded (by its place on the scale)",
-    )
     unobserved_weight: float = setting(
         0.3, "weight of the squared error on a movie that the user has not rated, where that on one they have is 1"
     )
@@ -257,9 +248,6 @@ class TrainConfig:
     )
     implicit_feedback_decay: float = setting(
         6.0, "weight of the squared rows by which exposure is told, beside a squared error on all ratings of a user"
-    )
-    exposure_decay_power: float = setting(
-        0.0, "power of its number of ratings by which a movie's rows of exposure decay; 0: all movies alike"
     )
     users_per_step: int | None = setting(
         None,
@@ -286,7 +274,6 @@ class TrainConfig:
         )
         require(self.ensemble_size >= 1, "ensemble_size", self.ensemble_size, "1 or more")
         require(self.ratings_at_once >= 1, "ratings_at_once", self.ratings_at_once, "1 or more")
-        choose("hit", self.hit, HITS)
         require(0 < self.unobserved_weight < float("inf"), "unobserved_weight", self.unobserved_weight, "above 0")
         if self.implicit_feedback_target is not None:
             choose("implicit_feedback_target", self.implicit_feedback_target, tuple(MASKED_FRACTIONS))
@@ -297,17 +284,27 @@ class TrainConfig:
         require(self.patience >= 0, "patience", self.patience, "0 or more")
         require(0 <= self.seed < 2**32, "seed", self.seed, "0 to 4294967295")
 
-    def for_ratings(self, num_ratings: int, is_by_time: bool) -> "TrainConfig":
-        """The same with what is left to the number of train ratings and to whether time splits them filled in."""
+    def for_ratings(self, num_ratings: int, is_by_time: bool) -> "ResolvedTrainConfig":
+        """Fills in the settings left unset, from the number of train ratings and from whether time splits them off."""
         growth = max(1.0, num_ratings / SMALL_DATA) ** EPOCHS_POWER
         implicit_feedback_target = self.implicit_feedback_target or ("next" if is_by_time else "any")
-        return dataclasses.replace(
-            self,
-            epochs=self.epochs or round(SMALL_DATA_EPOCHS * growth),
-            batch_size=self.batch_size or -(-num_ratings // STEPS_PER_EPOCH),
-            implicit_feedback_target=implicit_feedback_target,
-            masked_fraction=self.masked_fraction or MASKED_FRACTIONS[implicit_feedback_target],
-        )
+        resolved = {
+            "epochs": self.epochs or round(SMALL_DATA_EPOCHS * growth),
+            "batch_size": self.batch_size or -(-num_ratings // STEPS_PER_EPOCH),
+            "implicit_feedback_target": implicit_feedback_target,
+            "masked_fraction": self.masked_fraction or MASKED_FRACTIONS[implicit_feedback_target],
+        }
+        return ResolvedTrainConfig(**(vars(self) | resolved))
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolvedTrainConfig(TrainConfig):
+    """A TrainConfig with nothing left unset that depends on the train ratings."""
+
+    epochs: int = dataclasses.field(kw_only=True)
+    batch_size: int = dataclasses.field(kw_only=True)
+    implicit_feedback_target: str = dataclasses.field(kw_only=True)
+    masked_fraction: float = dataclasses.field(kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)

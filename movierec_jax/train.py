@@ -126,15 +126,15 @@ def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: "Stop
     newest = checkpoints.latest(setup, warn=print)
     state, progress = newest or (begin(run.train, run.interactions, setup=setup), Progress())
     if progress.step:
-        print(f"going on after {where(progress)} of {setup.epochs}")
+        print(f"going on after {where(progress)} of {setup.config.epochs}")
     with contextlib.ExitStack() as stack:
         log = None
         if distributed.is_primary():
-            log = stack.enter_context(EpochLog(workdir, progress.records, len(run.train), setup.epochs))
+            log = stack.enter_context(EpochLog(workdir, progress.records, len(run.train), setup.config.epochs))
         some_steps = go_on(state, progress, run.train, run.valid, run.interactions, setup=setup)
         is_saved, saved_at = True, time.monotonic()
         patience = setup.config.patience
-        while not (is_finished(progress.records, setup.epochs, patience) or stop.is_asked_of_any()):
+        while not (is_finished(progress.records, setup.config.epochs, patience) or stop.is_asked_of_any()):
             state, progress = next(some_steps)
             record = progress.records[-1] if progress.is_at_epochs_end else None
             is_due = distributed.broadcast_from_primary(time.monotonic() - saved_at >= SAVE_SECONDS)
@@ -150,7 +150,7 @@ def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: "Stop
     stop.raise_if_asked()
     records = progress.records
     best = best_record(records)
-    if records[-1].epoch < setup.epochs:
+    if records[-1].epoch < setup.config.epochs:
         print(f"no better validation RMSE in {setup.config.patience} epochs: stopped after epoch {records[-1].epoch}")
     print(f"best epoch {best.epoch}" + (f": validation RMSE {best.valid_rmse:.4f}" if best.valid_rmse else ""))
     return records

@@ -34,14 +34,12 @@ class UserBatches(NamedTuple):
     On a mesh the ratings of each device's movies stand together, with rows counted from the first of them.
 
     user: place of the rating's user within the block; the number of users in a block marks filling.
-    hit: what the error takes the movie to be to the user.
     turn: which of its user's ratings it is, by time, from 0; num_ratings: how many they are. None if no order counts.
     links: the same from users to movies, and from movies to users, where sums over them take the place of a table.
     """
 
     user: Int32[Any, "*blocks entries"]
     movie_row: Int32[Any, "*blocks entries"]
-    label: Float32[Any, "*blocks entries"]
     position: Int32[Any, "*blocks entries"] | None = None
     num_ratings: Int32[Any, "*blocks entries"] | None = None
     links: "tuple[PaddedLinks, PaddedLinks] | None" = None

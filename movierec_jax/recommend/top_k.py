@@ -49,9 +49,9 @@ BLOCK_PAIRS = 2**14
 
 @dataclasses.dataclass(frozen=True)
 class Order:
-    """What lists are ordered by: exposure, stars, or the one times the chance that the other is relevant.
+    """What lists are ordered by: the predicted rating alone, or the implicit-feedback score times the chance of liking.
 
-    by: "expected_hits" for both, "exposure" or "stars".
+    by: "stars", or "expected_hits" for both.
     relevant_rating: stars from which a rating is relevant; scale: of the chance of it, in stars.
     """
 
@@ -63,8 +63,6 @@ class Order:
         """The number that a list falls by."""
         if self.by == "stars":
             return stars
-        if self.by == "exposure":
-            return implicit_score
         chance = jax.nn.sigmoid((stars - self.relevant_rating) / self.scale)
         # Below 0 stands what is even less likely to be watched than not at all; liking it would not help.
         return jnp.where(implicit_score > 0, implicit_score * chance, implicit_score)
@@ -72,10 +70,9 @@ class Order:
 
 def order_of(setup: TrainingSetup) -> Order:
     """The order that suits what a model has learnt."""
-    by = "expected_hits" if setup.config.hit == "rated" else "exposure"
     lowest, highest = setup.rating_scale
     return Order(
-        by=by if setup.model.config.implicit_feedback_dim else "stars",
+        by="expected_hits" if setup.model.config.implicit_feedback_dim else "stars",
         relevant_rating=setup.relevant_rating,
         scale=LIKING_SCALE * (highest - lowest),
     )

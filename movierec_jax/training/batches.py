@@ -7,7 +7,7 @@ seen without stopping.
 import functools
 
 import numpy as np
-from jaxtyping import Float32, Int, Int32, Int64
+from jaxtyping import Int, Int32, Int64
 
 from movierec_jax.data.arrays import history_positions, shuffled, stable_order, within_groups
 from movierec_jax.data.schema import Ratings
@@ -125,7 +125,6 @@ def most_rows(count: Int64[np.ndarray, " rows"], batch_size: int) -> int:
 
 def user_batches(
     ratings: Ratings,
-    label: Float32[np.ndarray, " ratings"],
     users_per_batch: int,
     seed: int,
     *,
@@ -150,7 +149,6 @@ def user_batches(
     user_batches = UserBatches(
         user=stack((place % users_per_batch).astype(np.int32), users_per_batch),
         movie_row=stack(ratings.movie_row, 0),
-        label=stack(label, 0),
     )
     if not has_positions:
         return user_batches
@@ -183,7 +181,6 @@ def in_ranges(user_batches: UserBatches, users_per_batch: int, num_rows: int, nu
     return UserBatches(
         user=placed(user_batches.user, users_per_batch),
         movie_row=placed(user_batches.movie_row % np.int32(rows_of_range), 0),
-        label=placed(user_batches.label, 0),
         position=None if user_batches.position is None else placed(user_batches.position, 0),
         num_ratings=None if user_batches.num_ratings is None else placed(user_batches.num_ratings, 0),
     )

@@ -59,7 +59,7 @@ def steps_of_epoch(
     All are alike in shape (`batches.most_rows` says how surely), and as few as hold `ratings_at_once`, so that memory
     does not grow with the ratings.
     """
-    config, model, batch_size = setup.config, setup.model, setup.batch_size
+    config, model, batch_size = setup.config, setup.model, setup.config.batch_size
     order = batches.epoch_order(len(train), config.seed, epoch)
     num_steps = batches.num_steps(len(train), batch_size)
     at_once = batches.steps_at_once(len(train), batch_size, config.ratings_at_once)
@@ -126,9 +126,9 @@ def go_on(
     yielded together gets what comes after, bit for bit. Raises InputError where the error is not a number, naming the
     step.
     """
-    num_steps = batches.num_steps(len(train), setup.batch_size)
+    num_steps = batches.num_steps(len(train), setup.config.batch_size)
     user_batches = setup.user_batches(train)
-    valid_batches = batches.stack_batches(valid, np.arange(len(valid)), setup.batch_size) if len(valid) else None
+    valid_batches = batches.stack_batches(valid, np.arange(len(valid)), setup.config.batch_size) if len(valid) else None
     done = int(state.step)
     upcoming = ahead(steps_from(done, train, user_batches, setup))
     interactions, user_batches = data_on_devices(interactions, user_batches, setup.model.mesh)
@@ -154,8 +154,8 @@ def steps_from(
     first_step: int, train: Ratings, user_batches: UserBatches | None, setup: TrainingSetup
 ) -> Iterator[tuple[Float32[np.ndarray, " steps"], Steps]]:
     """The steps of all epochs from one on, where the devices have them, with the ratings of each."""
-    num_steps = batches.num_steps(len(train), setup.batch_size)
-    for epoch in range(first_step // num_steps, setup.epochs):
+    num_steps = batches.num_steps(len(train), setup.config.batch_size)
+    for epoch in range(first_step // num_steps, setup.config.epochs):
         first = max(0, first_step - epoch * num_steps)
         for steps in steps_of_epoch(train, user_batches, epoch, setup, first_step=first):
             weight = steps.batches.weight[: steps.num_steps].sum(axis=1)

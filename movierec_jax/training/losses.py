@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
-from movierec_jax.config import TrainConfig
+from movierec_jax.config import ResolvedTrainConfig, TrainConfig
 from movierec_jax.model.embedding_bag import NO_CELLS, Weighted, both_ways, embedding_bag, num_links
 from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, UserBatches
 from movierec_jax.model.sharding import Cells, on_each
@@ -76,9 +76,9 @@ def summed_catalogue_error(
     fixed = jax.lax.stop_gradient((users, movies))
     implicit_score = implicit_score_of(fixed[0], fixed[1], block.user, block.movie_row, cells[0])
     error = jnp.sum(
-        is_told * jnp.square(implicit_score - block.label) - is_entry * unobserved_weight * jnp.square(implicit_score)
+        is_told * jnp.square(implicit_score - 1) - is_entry * unobserved_weight * jnp.square(implicit_score)
     )
-    slope = 2 * (is_told * (implicit_score - block.label) - is_entry * unobserved_weight * implicit_score)
+    slope = 2 * (is_told * (implicit_score - 1) - is_entry * unobserved_weight * implicit_score)
     # Has the gradient that the error of the entries has; its own value is taken off.
     linear = jnp.sum(users * embedding_bag((movies,), both_ways(links, slope, cells), num_users))
     entries = linear + jax.lax.stop_gradient(error - linear)
@@ -113,19 +113,14 @@ def implicit_score_of(
 def implicit_feedback_decay(
     params: Mapping[str, Array],
     interactions: Interactions,
-    config: TrainConfig,
-    masked_fraction: float,
-    num_movies: int,
+    config: ResolvedTrainConfig,
 ) -> Float[Array, ""]:
     """The weighed squared size of all rows of movies by which exposure is told, as a share of a user's error.
 
-    The more of a user's ratings a step hides the larger is that error, and so is the decay. A movie's rows count by its
-    number of ratings to the power `exposure_decay_power`, 1 in the mean over the `num_movies` of train.
+    The more of a user's ratings a step hides the larger is that error, and so is the decay.
     """
-    frequency = (1 + interactions.movie_count[: len(params["movie"])]) ** config.exposure_decay_power
-    weight = frequency / jnp.mean(frequency, where=jnp.arange(len(frequency)) < num_movies)
-    size = sum(weighted_size(params[name], weight) for name in ("rated", "movie"))
-    return config.implicit_feedback_decay * masked_fraction * size / jnp.sum(interactions.user_count > 0)
+    size = sum(jnp.sum(jnp.square(params[name])) for name in ("rated", "movie"))
+    return config.implicit_feedback_decay * config.masked_fraction * size / jnp.sum(interactions.user_count > 0)
 
 
 class Drawn(NamedTuple):

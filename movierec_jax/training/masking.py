@@ -59,11 +59,9 @@ def catalogue_of(block: UserBatches, key: Array, setup: TrainingSetup) -> Catalo
     if not setup.has_tables:
         is_entry = block.user < setup.users_per_step
         return Told(block, is_entry * counts, is_entry * is_masked)
-    is_rated, is_told = table(jnp.ones_like(block.label)), table(is_masked)
+    is_rated, is_told = table(jnp.ones(block.user.shape)), table(is_masked)
     weight = is_told + config.unobserved_weight * (1 - is_rated)
-    return Catalogue(
-        table(counts), table(block.label * is_masked), weight * jnp.any(is_rated > 0, axis=1, keepdims=True)
-    )
+    return Catalogue(table(counts), is_told, weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
 
 
 def mask_any(block: UserBatches, key: Array, setup: TrainingSetup) -> tuple[Float[Array, " entries"], ...]:
@@ -72,7 +70,7 @@ def mask_any(block: UserBatches, key: Array, setup: TrainingSetup) -> tuple[Floa
     first_row = jnp.repeat(jnp.arange(0, num_rows, num_rows // num_ranges), len(block.user) // num_ranges)
     # Numbers of pairs may come again where they are too many for 32 bits, which does no harm.
     pair = block.user * setup.model.num_movies + block.movie_row + first_row
-    is_masked = (uniform_at(key, pair) < setup.masked_fraction).astype(jnp.float32)
+    is_masked = (uniform_at(key, pair) < setup.config.masked_fraction).astype(jnp.float32)
     return 1 - is_masked, is_masked
 
 
@@ -81,7 +79,7 @@ def mask_next(block: UserBatches, key: Array, setup: TrainingSetup) -> tuple[Flo
     time_features = jax.random.uniform(key, (setup.users_per_step + 1,))[block.user]
     position, num_ratings = (typing.cast(Array, column) for column in (block.position, block.num_ratings))
     num_known = jnp.floor(time_features * num_ratings)
-    num_masked = jnp.maximum(1, setup.masked_fraction * num_ratings)
+    num_masked = jnp.maximum(1, setup.config.masked_fraction * num_ratings)
     is_known = position < num_known
     is_masked = ~is_known & (position < num_known + num_masked)
     return recency(position, jnp.maximum(1, num_known)) * is_known, is_masked.astype(jnp.float32)

@@ -6,11 +6,17 @@ import typing
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Array, Float32, Int32
+from jaxtyping import Array, Int32
 
-from movierec_jax.config import RATINGS_PER_ROW, TABLE_NUMBERS, USER_BATCHES, Config, TrainConfig
+from movierec_jax.config import (
+    RATINGS_PER_ROW,
+    TABLE_NUMBERS,
+    USER_BATCHES,
+    Config,
+    ResolvedTrainConfig,
+    TrainConfig,
+)
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.history import Seen, seen
 from movierec_jax.model.inputs import Interactions, PaddedLinks, UserBatches
@@ -24,13 +30,12 @@ from movierec_jax.training.batches import num_steps
 class TrainingSetup:
     """All that a step reads besides its state and the data; the same from the first step to the last.
 
-    config: with what `for_ratings` fills in.
     relevant_rating: stars from which a rating is relevant.
     platform: the kind of devices, as JAX names it; that of this process unless given.
     """
 
     model: TwoTowers
-    config: TrainConfig
+    config: ResolvedTrainConfig
     total_steps: int
     rating_scale: tuple[float, float]
     relevant_rating: float
@@ -39,18 +44,6 @@ class TrainingSetup:
     @functools.cached_property
     def optimizer(self) -> optax.GradientTransformation:
         return adam(self.config, self.total_steps)
-
-    @property
-    def epochs(self) -> int:
-        return typing.cast(int, self.config.epochs)
-
-    @property
-    def batch_size(self) -> int:
-        return typing.cast(int, self.config.batch_size)
-
-    @property
-    def masked_fraction(self) -> float:
-        return typing.cast(float, self.config.masked_fraction)
 
     @property
     def looks_at_next(self) -> bool:
@@ -77,21 +70,14 @@ class TrainingSetup:
         model = self.model
         has_content = model.num_user_features + model.num_movie_features > 0
         looks_at_all = model.config.looks_at_ratings or has_content or model.mesh is not None
-        return not looks_at_all and self.batch_size <= RATINGS_PER_ROW * (model.num_users + model.num_movies)
-
-    def hits(self, rating: Float32[np.ndarray, " ratings"]) -> Float32[np.ndarray, " ratings"]:
-        """What the error over the whole catalogue takes rated movies to be: 1 for a hit, 0 for none."""
-        lowest, highest = self.rating_scale
-        if self.config.hit == "graded":
-            return ((rating - lowest) / (highest - lowest)).astype(np.float32)
-        return (rating >= (self.relevant_rating if self.config.hit == "relevant" else lowest)).astype(np.float32)
+        return not looks_at_all and self.config.batch_size <= RATINGS_PER_ROW * (model.num_users + model.num_movies)
 
     def user_batches(self, train: Ratings) -> UserBatches | None:
         """The train ratings as the error over the whole catalogue takes them; None where there is no such error."""
         if not self.model.config.implicit_feedback_dim:
             return None
-        hits, is_next, num_users = self.hits(train.rating), self.looks_at_next, self.users_per_step
-        made = user_batches.user_batches(train, hits, num_users, self.config.seed, has_positions=is_next)
+        num_users = self.users_per_step
+        made = user_batches.user_batches(train, num_users, self.config.seed, has_positions=self.looks_at_next)
         num_ranges = grid_of(self.model.mesh).num_cells
         made = user_batches.in_ranges(made, num_users, self.model.table_rows[1], num_ranges)
         return made if self.has_tables else user_batches.with_links(made, num_users, num_ranges)
@@ -102,8 +88,13 @@ def training_setup(
 ) -> TrainingSetup:
     """The recipe for so many ratings to train on; is_by_time: whether time splits them off from those to come."""
     settings = config.train.for_ratings(num_ratings, is_by_time)
-    setup = TrainingSetup(model, settings, 0, rating_scale, config.evaluation.relevant_from(rating_scale))
-    return dataclasses.replace(setup, total_steps=num_steps(num_ratings, setup.batch_size) * setup.epochs)
+    return TrainingSetup(
+        model=model,
+        config=settings,
+        total_steps=num_steps(num_ratings, settings.batch_size) * settings.epochs,
+        rating_scale=rating_scale,
+        relevant_rating=config.evaluation.relevant_from(rating_scale),
+    )
 
 
 @typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.

@@ -103,9 +103,7 @@ def train_step(
         if catalogue is None:
             return total, Errors(error, jnp.zeros(()))
         told = error_over_catalogue(params, catalogue, setup)
-        total += told + implicit_feedback_decay(
-            params["exposure"], interactions, config, setup.masked_fraction, model.num_movies
-        )
+        total += told + implicit_feedback_decay(params["exposure"], interactions, config)
         return total, Errors(error, told)
 
     def member_step(params, opt_state, key):

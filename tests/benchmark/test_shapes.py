@@ -62,7 +62,7 @@ def test_shapes_are_about_those_of_such_data(config, table_numbers, lengths, mon
             sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)) for tree in (part, other_part)
         )
         assert bytes_of_sized == pytest.approx(bytes_of_real, rel=0.25)
-    assert sized.setup.batch_size == real.setup.batch_size
+    assert sized.setup.config.batch_size == real.setup.config.batch_size
     assert sized.setup.total_steps == real.setup.total_steps
 
 

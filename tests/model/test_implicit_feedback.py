@@ -1,5 +1,7 @@
 """The implicit-feedback score against sums written out, and on two crowds who watch different films."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,8 +71,8 @@ def setup_of(run, implicit_feedback_target="any", **settings) -> TrainingSetup:
 
 
 def last_block(run) -> UserBatches:
-    """The last of the blocks of 16 users, half a hit each: 12 users."""
-    made = user_batches(run.train, np.full(len(run.train), 0.5, np.float32), 16, seed=0, has_positions=True)
+    """The last of the blocks of 16 users: 12 users."""
+    made = user_batches(run.train, 16, seed=0, has_positions=True)
     return jax.tree.map(lambda column: column[-1], made)
 
 
@@ -95,7 +97,7 @@ def test_what_a_user_is_known_by_is_not_to_be_told_and_nothing_else_is_left_out(
     assert 0 < is_rated.sum() < rated.sum()
     assert (is_rated <= rated).all()
     is_told = rated & (is_rated == 0)
-    np.testing.assert_array_equal(label, 0.5 * is_told)
+    np.testing.assert_array_equal(label, is_told)
     # 60 users in blocks of 16: the last has 12, and places of nobody count nothing.
     is_user = rated.any(axis=1, keepdims=True)
     assert is_user.sum() == 12
@@ -110,7 +112,7 @@ def test_what_comes_next_is_told_by_what_came_before_of_which_the_last_counts_mo
     for user in range(12):
         own = np.flatnonzero(last.user == user)
         movies = last.movie_row[own[np.argsort(last.position[own])]]
-        counts, is_told = rated[user, movies], label[user, movies] == 0.5
+        counts, is_told = rated[user, movies], label[user, movies] == 1
         interactions, told = int((counts > 0).sum()), int(is_told.sum())
         num_known.append(interactions)
         np.testing.assert_allclose(
@@ -165,22 +167,15 @@ def test_users_who_have_rated_every_movie_leave_nothing_to_tell_and_do_no_harm()
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
 
 
-@pytest.mark.parametrize(
-    ("hit", "expected"), [("rated", [1, 1, 1, 1]), ("relevant", [0, 0, 1, 1]), ("graded", [0, 0.5, 0.75, 1])]
-)
-def test_a_hit_is_any_rating_or_a_relevant_one_or_a_place_on_the_scale(run, label, expected):
-    assert setup_of(run, label=label).hits(np.float32([1, 3, 4, 5])).tolist() == expected
-
-
 def test_a_step_takes_a_share_of_the_users_and_sums_take_the_place_of_large_tables(run):
     assert setup_of(run).users_per_step == 6
     assert setup_of(run, users_per_step=9).users_per_step == 9
     for num_movies, has_tables in ((2**15, True), (2**15 + 1, False)):
         model = run.model.clone(num_users=10 * 2**10, num_movies=num_movies)
-        assert TrainingSetup(model, TrainConfig(), 1, (1.0, 5.0), 4.0).has_tables == has_tables
+        assert dataclasses.replace(run.setup, model=model, config=setup_of(run).config).has_tables == has_tables
 
 
-@pytest.mark.parametrize("settings", [{}, {"implicit_feedback_target": "next", "ensemble_size": 2, "hit": "graded"}])
+@pytest.mark.parametrize("settings", [{}, {"implicit_feedback_target": "next", "ensemble_size": 2}])
 def test_sums_train_to_what_tables_train_to(monkeypatch, settings):
     config = Config().replace(
         embedding_dim=2, hidden_dims=(), implicit_feedback_dim=4, history=(), epochs=3, **settings

@@ -85,7 +85,7 @@ def test_equal_scores_stand_by_row(films):
 
 
 @pytest.mark.parametrize(
-    ("by", "k", "expected"), [("stars", 1, False), ("exposure", 10, True), ("expected_hits", 257, False)]
+    ("by", "k", "expected"), [("stars", 1, False), ("expected_hits", 10, True), ("expected_hits", 257, False)]
 )
 def test_a_close_look_is_of_use_where_exposure_bounds_scores(by, k, expected):
     assert settles(Order(by, 4.0, 1.0), k) == expected

@@ -116,16 +116,14 @@ def test_lists_are_those_of_a_sort_of_all_unseen_movies(asked, stars, seen_sets,
     np.testing.assert_allclose(score[filled], expected[filled], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("by", ["expected_hits", "exposure"])
-def test_lists_fall_by_exposure_and_the_chance_of_liking_and_tell_stars_beside_it(asked, stars, seen_sets, by):
+def test_lists_fall_by_the_implicit_feedback_score_and_the_chance_of_liking_with_stars_beside_it(
+    asked, stars, seen_sets
+):
     _, users, movies = asked
     implicit_score = np.einsum("mud,mvd->muv", users.implicit_feedback, movies.implicit_feedback).mean(axis=0)
     chance = 1 / (1 + np.exp(-(stars - ORDER.relevant_rating) / ORDER.scale))
-    score = {
-        "exposure": implicit_score,
-        "expected_hits": np.where(implicit_score > 0, implicit_score * chance, implicit_score),
-    }[by]
-    order = dataclasses.replace(ORDER, by=by)
+    score = np.where(implicit_score > 0, implicit_score * chance, implicit_score)
+    order = dataclasses.replace(ORDER, by="expected_hits")
     np.testing.assert_array_equal(lists_of(asked, 6, seen_sets, order=order)[0], sorted_lists(score, seen_sets, 6))
     (_, top), *_ = top_k_blocks(MODEL, order, *asked, EVERYBODY[:5], seen_of(NOTHING_SEEN[:5]), 6)
     for told, expected in ((top.score, score), (top.stars, stars)):
@@ -139,13 +137,11 @@ def test_more_of_either_never_lowers_a_score():
     assert (np.diff(score, axis=1) >= 0).all()
 
 
-@pytest.mark.parametrize(
-    ("implicit_feedback_dim", "hit", "by"),
-    [(0, "rated", "stars"), (2, "rated", "expected_hits"), (2, "relevant", "exposure")],
-)
-def test_what_has_been_learnt_decides_the_order(implicit_feedback_dim, hit, by):
+@pytest.mark.parametrize(("implicit_feedback_dim", "by"), [(0, "stars"), (2, "expected_hits")])
+def test_what_has_been_learnt_decides_the_order(implicit_feedback_dim, by):
     model = TwoTowers(1, 1, 0, 0, ModelConfig(implicit_feedback_dim=implicit_feedback_dim))
-    order = order_of(TrainingSetup(model, TrainConfig(hit=hit), 1, rating_scale=(1.0, 5.0), relevant_rating=3.5))
+    config = TrainConfig().for_ratings(1, is_by_time=False)
+    order = order_of(TrainingSetup(model, config, 1, rating_scale=(1.0, 5.0), relevant_rating=3.5))
     assert order == Order(by, relevant_rating=3.5, scale=LIKING_SCALE * 4)
 
 

@@ -114,9 +114,8 @@ def test_a_state_being_saved_is_not_changed_by_steps_that_take_its_memory(tmp_pa
     model = TwoTowers(
         50_000, 9, 0, 0, ModelConfig(embedding_dim=64, hidden_dims=(), history=(), implicit_feedback_dim=0)
     )
-    setup = TrainingSetup(
-        model, TrainConfig(epochs=1, batch_size=32, learning_rate=1.0, warmup_fraction=0.0), 1000, (1.0, 5.0), 4.0
-    )
+    config = TrainConfig(epochs=1, batch_size=32, learning_rate=1.0, warmup_fraction=0.0)
+    setup = TrainingSetup(model, config.for_ratings(1000, is_by_time=False), 1000, (1.0, 5.0), 4.0)
     train = to_rows(PARTS.train, RUN.users, RUN.movies)
     epoch = next(steps_of_epoch(train, None, 0, setup)), build_interactions(train, 50_000, 9, NO_BAGS, NO_BAGS), None
     state, _ = train_steps(new_state(setup), *epoch, setup=setup)

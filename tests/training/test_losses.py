@@ -206,12 +206,10 @@ def test_the_error_over_the_catalogue_by_sums_has_the_value_and_the_gradient_of_
     user, movie = user[user != 3], movie[user != 3]
     links = jax.device_put((lay_out(user, movie), lay_out(movie, user)))
     is_told = np.float32(rng.random(len(user)) < 0.5)
-    label = is_told * np.float32(rng.random(len(user)))
     nothing = jnp.zeros(len(user) + 1, jnp.int32)
     block = UserBatches(
         user=jnp.append(jnp.asarray(user), num_users),
         movie_row=jnp.append(jnp.asarray(movie), 0),
-        label=jnp.append(jnp.asarray(label), 0),
         position=nothing,
         num_ratings=nothing,
     )
@@ -223,7 +221,7 @@ def test_the_error_over_the_catalogue_by_sums_has_the_value_and_the_gradient_of_
     weights = (table(is_told) + weight * (1 - table(jnp.ones(len(user))))) * (jnp.arange(num_users) != 3)[:, None]
 
     def by_tables(users, movies):
-        return catalogue_error(users @ movies.T, table(label), weights)
+        return catalogue_error(users @ movies.T, table(is_told), weights)
 
     def by_sums(users, movies):
         return summed_catalogue_error(users, movies, block, links, jnp.append(is_told, 0), weight)
@@ -244,12 +242,10 @@ def test_tables_of_unequal_shapes_are_refused():
         without_shape_checks(catalogue_error)(jnp.zeros((2, 3)), jnp.zeros((2, 3)), jnp.zeros((2, 1)))
 
 
-@pytest.mark.parametrize(("power", "weights"), [(0.0, [1, 1]), (1.0, [1 / 2, 3 / 2])])
-def test_rows_of_exposure_decay_alike_or_by_the_ratings_of_their_movie(power, weights):
+def test_rows_of_the_implicit_feedback_score_decay_alike_as_a_share_of_a_users_error():
     params = {"rated": floats([1, 2], [3, 0]), "movie": floats([0, 1], [1, 1]), "bias": floats([9], [9])}
     # Three users, one of whom has no ratings; of the movies the third has content alone.
     interactions = known_with([3, 1, 0, 0], [0, 2, 0, 0])
-    config = TrainConfig(implicit_feedback_decay=10.0, exposure_decay_power=power)
+    config = TrainConfig(implicit_feedback_decay=10.0, masked_fraction=0.5).for_ratings(4, is_by_time=False)
     sizes = [1 + 4 + 0 + 1, 9 + 0 + 1 + 1]
-    expected = 10 / 2 * np.dot(weights, sizes)
-    assert implicit_feedback_decay(params, interactions, config, 0.5, num_movies=2) == pytest.approx(0.5 * expected)
+    assert implicit_feedback_decay(params, interactions, config) == pytest.approx(0.5 * 10 / 2 * sum(sizes))

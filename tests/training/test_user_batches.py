@@ -1,5 +1,6 @@
 """Every rating once in the block of its user, wherever the rows of its movie are."""
 
+import collections
 import functools
 
 import hypothesis
@@ -23,19 +24,21 @@ def test_every_rating_is_once_in_the_block_of_its_user(pairs, users_per_batch, s
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    label = (10 * user + movie).astype(np.float32)
-    made = user_batches(ratings, label, users_per_batch, seed)
+    made = user_batches(ratings, users_per_batch, seed)
     assert len(made.user) == -(-len(set(user)) // users_per_batch)
-    block, entry = np.nonzero(made.user < users_per_batch)
-    np.testing.assert_array_equal(np.sort(made.label[block, entry]), np.sort(label))
-    np.testing.assert_array_equal(made.movie_row[block, entry], made.label[block, entry] % 10)
-    place_of_user = {
-        (b, p, label // 10)
-        for b, p, label in zip(block, made.user[block, entry], made.label[block, entry], strict=True)
-    }
-    # As many places as users, and one user in each.
-    assert len(place_of_user) == len({place[:2] for place in place_of_user}) == len(set(user))
+    batch, entry = np.nonzero(made.user < users_per_batch)
+    # Each slot of a batch holds the movies of one user, and each user has a slot.
+    found = movies_of_each(zip(batch, made.user[batch, entry], strict=True), made.movie_row[batch, entry])
+    assert found == movies_of_each(user, movie)
     assert (made.user[made.user >= users_per_batch] == users_per_batch).all()
+
+
+def movies_of_each(users, movie_row) -> list[list[int]]:
+    """The movies of each user, without the names of the users."""
+    movies = collections.defaultdict(list)
+    for user, movie in zip(users, movie_row.tolist(), strict=True):
+        movies[user].append(movie)
+    return sorted(map(sorted, movies.values()))
 
 
 @many
@@ -48,7 +51,7 @@ def test_links_of_blocks_lead_from_each_user_to_each_movie_and_back(pairs, users
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    made = user_batches(ratings, np.float32(nothing), users_per_batch, 0)
+    made = user_batches(ratings, users_per_batch, 0)
     made = with_links(in_ranges(made, users_per_batch, 6, num_ranges), users_per_batch, num_ranges)
     by_user, by_movie = made.links
     for block, part in np.ndindex(len(made.user), num_ranges):
@@ -79,7 +82,7 @@ def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_batch, 
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    whole = user_batches(ratings, (10 * user + movie).astype(np.float32), users_per_batch, 0, has_positions=True)
+    whole = user_batches(ratings, users_per_batch, 0, has_positions=True)
     parts = in_ranges(whole, users_per_batch, 6, num_ranges)
     width = parts.user.shape[1] // num_ranges
     first_row = np.arange(parts.user.shape[1]) // width * (6 // num_ranges)
@@ -87,13 +90,12 @@ def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_batch, 
         (is_entry, entries), (is_part, of_parts) = (
             (
                 made.user[block] < users_per_batch,
-                np.stack([column[block] for column in made[:5]], axis=1),
+                np.stack([column[block] for column in made[:4]], axis=1),
             )
             for made in (whole, parts._replace(movie_row=parts.movie_row + first_row))
         )
         found, expected = of_parts[is_part], entries[is_entry]
         assert sorted(found.tolist()) == sorted(expected.tolist())
-        assert (found[:, 1] == found[:, 2] % 10).all()
         assert (parts.movie_row[block] < 6 // num_ranges).all()
 
 

@@ -120,7 +120,7 @@ def compiled_programs(inputs: Inputs, target: Target, devices: Any) -> list[Prog
     else:
         steps, interactions, user_batches, state = placed((steps, interactions, user_batches, shapes_of_state(setup)))
     traced = train_steps.trace(state, steps, interactions, user_batches, setup=setup)
-    training = program_of("train", setup.batch_size, traced, target, num_devices)
+    training = program_of("train", setup.config.batch_size, traced, target, num_devices)
 
     encoding = encode.trace(state.params, interactions, model=setup.model)
     try:

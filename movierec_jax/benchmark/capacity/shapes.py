@@ -105,7 +105,7 @@ def links_shape(
 
 def steps_shapes(size: Size, setup: TrainingSetup) -> Steps:
     """Those of the steps that are taken at once."""
-    grid, batch_size = grid_of(setup.model.mesh), setup.batch_size
+    grid, batch_size = grid_of(setup.model.mesh), setup.config.batch_size
     steps = num_steps(size.num_ratings, batch_size)
     at_once = steps_at_once(size.num_ratings, batch_size, setup.config.ratings_at_once)
     batch = at_once, grid.num_cells * most_in_cell(np.full(grid.num_cells, size.num_ratings), batch_size)
@@ -130,7 +130,7 @@ def user_batches_shapes(size: Size, setup: TrainingSetup) -> UserBatches | None:
     entries = num_user_batches, grid.num_cells * math.ceil(in_range + 3 * math.sqrt(in_range))
     whole = Array(entries, np.int32)
     position = whole if setup.looks_at_next else None
-    user_batches = UserBatches(whole, whole, Array(entries, np.float32), position, position)
+    user_batches = UserBatches(whole, whole, position, position)
     if setup.has_tables:
         return user_batches
     movies = setup.model.table_rows[1] // grid.num_cells
