@@ -31,7 +31,7 @@ from movierec_jax.runs.interrupt import StopRequest, interruptible
 from movierec_jax.runs.prepare import cache_of, prepare
 from movierec_jax.runs.run import Run
 from movierec_jax.runs.workdir import open_workdir
-from movierec_jax.training.loop import begin, go_on
+from movierec_jax.training.loop import initial_state, train_from
 from movierec_jax.training.progress import EpochRecord, Progress, best_record, is_finished
 
 # How much work a kill may cost where no epoch has to be kept for its validation RMSE.
@@ -124,14 +124,14 @@ def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: "Stop
     """
     setup = run.setup
     newest = checkpoints.latest(setup, warn=print)
-    state, progress = newest or (begin(run.train, run.interactions, setup=setup), Progress())
+    state, progress = newest or (initial_state(run.train, run.interactions, setup=setup), Progress())
     if progress.step:
         print(f"going on after {where(progress)} of {setup.config.epochs}")
     with contextlib.ExitStack() as stack:
         log = None
         if distributed.is_primary():
             log = stack.enter_context(EpochLog(workdir, progress.records, len(run.train), setup.config.epochs))
-        some_steps = go_on(state, progress, run.train, run.valid, run.interactions, setup=setup)
+        some_steps = train_from(state, progress, run.train, run.valid, run.interactions, setup=setup)
         is_saved, saved_at = True, time.monotonic()
         patience = setup.config.patience
         while not (is_finished(progress.records, setup.config.epochs, patience) or stop.is_asked_of_any()):

@@ -19,7 +19,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.model.inputs import PaddedLinks
-from movierec_jax.model.sharding import Cells, abreast, on_each
+from movierec_jax.model.sharding import Cells, abreast, on_each_device
 
 
 @typing.no_type_check  # JAX also makes trees of it with other things in place of the arrays.
@@ -29,7 +29,7 @@ from movierec_jax.model.sharding import Cells, abreast, on_each
     meta_fields=["cells"],
 )
 @dataclasses.dataclass(frozen=True)
-class Weighted:
+class WeightedLinks:
     """Links from owners to others, each with one weight per table that is summed; filling has weight 0 or none counts.
 
     owner rises; pieces of one owner stand side by side. weights: None in place of weights of 1. counts: which links
@@ -54,8 +54,8 @@ class Weighted:
 class BothWays(NamedTuple):
     """The same links with the same weights, by owner and by other."""
 
-    forward: Weighted
-    backward: Weighted
+    forward: WeightedLinks
+    backward: WeightedLinks
 
 
 NO_CELLS = (None, None)
@@ -71,10 +71,10 @@ def both_ways(
     cells: those in which the links lie, and their weights.
     """
 
-    def weighted(links: PaddedLinks, cells: Cells | None) -> Weighted:
+    def weighted(links: PaddedLinks, cells: Cells | None) -> WeightedLinks:
         # A link of -1, which is filling, so finds the last.
         weights = on_cells(lambda weight, link: jnp.append(weight, 0)[link], cells, weight, links.link)
-        return Weighted(links.owner, links.other, (weights,), cells=cells)
+        return WeightedLinks(links.owner, links.other, (weights,), cells=cells)
 
     return BothWays(*map(weighted, sides, cells))
 
@@ -84,7 +84,9 @@ def on_cells(function: Callable[..., Array], cells: Cells | None, *of_links: Arr
     if cells is None:
         return function(*of_links)
     made = jax.eval_shape(function, *of_links)
-    return on_each(function, mesh=cells.mesh, in_specs=cells.specs(of_links), out_specs=cells.specs(made))(*of_links)
+    return on_each_device(function, mesh=cells.mesh, in_specs=cells.specs(of_links), out_specs=cells.specs(made))(
+        *of_links
+    )
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -113,46 +115,48 @@ embedding_bag.defvjp(bag_forward, bag_backward)
 
 
 def summed(
-    tables: tuple[Float[Array, "others features"], ...], links: Weighted, num_owners: int
+    tables: tuple[Float[Array, "others features"], ...], links: WeightedLinks, num_owners: int
 ) -> Float[Array, "owners features"]:
     """What `embedding_bag` gives, of the links of one device."""
     return over_owners(over_segments(tables, links), links.owner, num_owners)
 
 
 def summed_apart(
-    table: Float[Array, "others features"], links: Weighted, num_owners: int
+    table: Float[Array, "others features"], links: WeightedLinks, num_owners: int
 ) -> tuple[Float[Array, "owners features"], ...]:
     """For each owner the sums over its links of one device, once with each of the weights."""
     return tuple(over_owners(sums, links.owner, num_owners) for sums in over_segments_apart(table, links))
 
 
-def num_links(links: Weighted, num_owners: int) -> Float[Array, " owners"]:
+def num_links(links: WeightedLinks, num_owners: int) -> Float[Array, " owners"]:
     """For each owner how many of its links count."""
 
-    def count(_, links: Weighted, num_owners: int) -> Float[Array, " owners"]:
+    def count(_, links: WeightedLinks, num_owners: int) -> Float[Array, " owners"]:
         counts = jnp.ones(links.other.shape, bool) if links.counts is None else links.counts
         return over_owners(jnp.sum(counts, axis=0, dtype=jnp.float32), links.owner, num_owners)
 
     return by_owner(count, (), links, num_owners)
 
 
-def sum_of_squares(links: Weighted, num_owners: int) -> Float[Array, " owners"]:
+def sum_of_squares(links: WeightedLinks, num_owners: int) -> Float[Array, " owners"]:
     """For each owner the sum of the squares of its links' first weights."""
 
-    def squares(_, links: Weighted, num_owners: int) -> Float[Array, " owners"]:
+    def squares(_, links: WeightedLinks, num_owners: int) -> Float[Array, " owners"]:
         return over_owners(jnp.sum(jnp.square(links.at(slice(None))[0]), axis=0), links.owner, num_owners)
 
     return by_owner(squares, (), links, num_owners)
 
 
-def by_owner(function: Callable[[Any, Weighted, int], Any], tables: Any, links: Weighted, num_owners: int) -> Any:
+def by_owner(
+    function: Callable[[Any, WeightedLinks, int], Any], tables: Any, links: WeightedLinks, num_owners: int
+) -> Any:
     """What a function makes for each owner of the rows of others and of the links of a device, added up over them."""
     cells = links.cells
     if cells is None:
         return function(tables, links, num_owners)
     num_in_range = num_owners // cells.num_ranges(cells.owner)
     table, apart = abreast(tables)
-    return on_each(
+    return on_each_device(
         lambda table, links: cells.add_up(function(apart(table), links, num_in_range)),
         mesh=cells.mesh,
         in_specs=(P(cells.other), cells.specs(links)),
@@ -160,13 +164,15 @@ def by_owner(function: Callable[[Any, Weighted, int], Any], tables: Any, links: 
     )(table, links)
 
 
-def of_links(values: Float[Array, " rows"], links: Weighted, *, of_others: bool) -> Float[Array, "#length segments"]:
+def of_links(
+    values: Float[Array, " rows"], links: WeightedLinks, *, of_others: bool
+) -> Float[Array, "#length segments"]:
     """For every link the value of its owner's row, the same along a piece, or of the other's."""
     cells = links.cells
     rows = links.other if of_others else links.owner[None]
     if cells is None:
         return values[rows]
-    return on_each(
+    return on_each_device(
         lambda values, rows: values[rows],
         mesh=cells.mesh,
         in_specs=(P(cells.other if of_others else cells.owner), cells.specs(rows)),
@@ -176,7 +182,7 @@ def of_links(values: Float[Array, " rows"], links: Weighted, *, of_others: bool)
 
 @jax.custom_batching.custom_vmap
 def over_segments(
-    tables: tuple[Float[Array, "others features"], ...], links: Weighted
+    tables: tuple[Float[Array, "others features"], ...], links: WeightedLinks
 ) -> Float[Array, "segments features"]:
     """For each piece the sum over its places and over the tables."""
 
@@ -192,7 +198,7 @@ def over_segments(
 
 @jax.custom_batching.custom_vmap
 def over_segments_apart(
-    table: Float[Array, "others features"], links: Weighted
+    table: Float[Array, "others features"], links: WeightedLinks
 ) -> tuple[Float[Array, "segments features"], ...]:
     """For each piece the sum over its places, once with each of the weights."""
 

@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float
 
-from movierec_jax.model.embedding_bag import BothWays, Weighted, num_links, of_links
+from movierec_jax.model.embedding_bag import BothWays, WeightedLinks, num_links, of_links
 from movierec_jax.model.inputs import Interactions, PaddedLinks
 from movierec_jax.model.sharding import Cells, link_cells
 
 
-class Seen(NamedTuple):
+class TowerInputs(NamedTuple):
     """What a tower sees of its owners besides their rows.
 
     ratings: links to the other side, weighted by the value of each rating and by 1; num_ratings: of each owner.
@@ -36,20 +36,22 @@ def seen(
     by_user: Bool[Array, "user_length user_pieces"],
     by_movie: Bool[Array, "movie_length movie_pieces"],
     mesh: Mesh | None = None,
-) -> tuple[Seen, Seen]:
+) -> tuple[TowerInputs, TowerInputs]:
     """What the towers see of all users and of all movies, by those ratings that count as either layout says."""
 
     def content(*layouts: tuple[PaddedLinks, Cells | None]) -> BothWays:
-        return BothWays(*(Weighted(links.owner, links.other, links.values, cells=cells) for links, cells in layouts))
+        return BothWays(
+            *(WeightedLinks(links.owner, links.other, links.values, cells=cells) for links, cells in layouts)
+        )
 
-    def side(value: int, own: Layout, others: Layout, content: BothWays, count: Float[Array, " owners"]) -> Seen:
+    def side(value: int, own: Layout, others: Layout, content: BothWays, count: Float[Array, " owners"]) -> TowerInputs:
         ratings = BothWays(
             *(
-                Weighted(links.owner, links.other, (links.values[value], None), counts, cells)
+                WeightedLinks(links.owner, links.other, (links.values[value], None), counts, cells)
                 for links, counts, cells in (own, others)
             )
         )
-        return Seen(ratings, num_links(ratings.forward, len(count)), content, jnp.ones_like(count))
+        return TowerInputs(ratings, num_links(ratings.forward, len(count)), content, jnp.ones_like(count))
 
     cells = link_cells(mesh)
     of_user, of_movie = (
@@ -68,9 +70,9 @@ def seen(
     )
 
 
-def as_new(
-    seen: Seen, share: float, num_left: float, uniform: tuple[Float[Array, "_length _segments"], ...], key: Array
-) -> Seen:
+def as_cold_start(
+    seen: TowerInputs, share: float, num_left: float, uniform: tuple[Float[Array, "_length _segments"], ...], key: Array
+) -> TowerInputs:
     """The same with a share of the owners, drawn by chance, known as new ones will be: without a row of their own.
 
     num_left: ratings that are left of such an owner's history, by chance, in the mean; how many is drawn from an
@@ -93,6 +95,6 @@ def as_new(
     )
 
 
-def thinned(links: Weighted, is_kept: Bool[Array, "length segments"]) -> Weighted:
+def thinned(links: WeightedLinks, is_kept: Bool[Array, "length segments"]) -> WeightedLinks:
     """The same, of which only those that are kept count."""
     return dataclasses.replace(links, counts=is_kept if links.counts is None else links.counts & is_kept)

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from movierec_jax.model.embedding_bag import BothWays, embedding_bag, sum_of_squares
-from movierec_jax.model.sharding import with_filling
+from movierec_jax.model.sharding import zero_pad_init
 
 # Spread of initial rows.
 INITIAL_SPREAD = 0.05
@@ -40,7 +40,7 @@ class ImplicitFeedback(nn.Module):
     dim: int
 
     def setup(self) -> None:
-        rows = with_filling(nn.initializers.normal(INITIAL_SPREAD), self.num_movies)
+        rows = zero_pad_init(nn.initializers.normal(INITIAL_SPREAD), self.num_movies)
         self.rated = self.param("rated", rows, (self.movie_rows, self.dim))
         self.movie = self.param("movie", rows, (self.movie_rows, self.dim))
         self.bias = self.param("bias", nn.initializers.zeros, (self.movie_rows, 1))

@@ -87,19 +87,19 @@ def rating_links(
     """The ratings from users to movies, and from movies to users; ranges: rows of each in a cell of the grid."""
     level_of_movie = levels(train.movie_row, train.rating, num_movies)
     level_of_user = levels(train.user_row, train.rating, num_users)
-    ratings = train if told is None or not len(told) else one_after_other(train, told)
-    to_user = user_values(level_of_movie, ratings.movie_row, ratings.rating)
+    ratings = train if told is None or not len(told) else concat_ratings(train, told)
+    to_user = rating_deviation(level_of_movie, ratings.movie_row, ratings.rating)
     to_movie = ratings.rating - level_of_user[ratings.user_row].astype(np.float32)
     counts = [recency_of(ratings.user_row, ratings.timestamp)] if is_recent_most else []
     cell = grid.cell(ratings.user_row, ratings.movie_row, ranges)
     user, movie = grid.within(ratings.user_row, ratings.movie_row, ranges)
     return (
-        lay_out_cells(cell, grid.num_cells, user, movie, to_user, to_movie, *counts),
-        lay_out_cells(cell, grid.num_cells, movie, user, to_user, to_movie),
+        pad_links_of_cells(cell, grid.num_cells, user, movie, to_user, to_movie, *counts),
+        pad_links_of_cells(cell, grid.num_cells, movie, user, to_user, to_movie),
     )
 
 
-def one_after_other(first: Ratings, second: Ratings) -> Ratings:
+def concat_ratings(first: Ratings, second: Ratings) -> Ratings:
     """The ratings of both."""
     columns = {name: np.concatenate([column, vars(second)[name]]) for name, column in vars(first).items()}
     return Ratings(**columns)
@@ -110,18 +110,18 @@ def content_links(content: Bags, num_rows: int, num_ranges: int) -> tuple[Padded
     rows_of_range = np.int32(num_rows // num_ranges)
     cell, row = content.row // rows_of_range, content.row % rows_of_range
     return (
-        lay_out_cells(cell, num_ranges, row, content.feature, content.value),
-        lay_out_cells(cell, num_ranges, content.feature, row, content.value),
+        pad_links_of_cells(cell, num_ranges, row, content.feature, content.value),
+        pad_links_of_cells(cell, num_ranges, content.feature, row, content.value),
     )
 
 
 def no_links() -> tuple[PaddedLinks, PaddedLinks]:
     """The same of no rating."""
     nobody, nothing = np.zeros(0, np.int32), np.zeros(0, np.float32)
-    return lay_out(nobody, nobody, nothing, nothing), lay_out(nobody, nobody, nothing, nothing)
+    return pad_links(nobody, nobody, nothing, nothing), pad_links(nobody, nobody, nothing, nothing)
 
 
-def new_users(
+def new_user_links(
     level: Float64[np.ndarray, " movies"],
     place: Int32[np.ndarray, " ratings"],
     movie_row: Int32[np.ndarray, " ratings"],
@@ -132,10 +132,10 @@ def new_users(
 
     level: of each movie, as `levels` has it; `place` numbers the users.
     """
-    return lay_out(place, movie_row, user_values(level, movie_row, rating), counts)
+    return pad_links(place, movie_row, rating_deviation(level, movie_row, rating), counts)
 
 
-def user_values(
+def rating_deviation(
     level: Float64[np.ndarray, " movies"],
     movie_row: Int32[np.ndarray, " ratings"],
     rating: Float32[np.ndarray, " ratings"],
@@ -149,7 +149,7 @@ def feature_count(content: Bags, count: Float32[np.ndarray, " rows"]) -> Float32
     return np.bincount(content.feature, count[content.row], minlength=len(content.names)).astype(np.float32)
 
 
-def lay_out(
+def pad_links(
     owner: Int32[np.ndarray, " links"],
     other: Int32[np.ndarray, " links"],
     *values: np.ndarray,
@@ -174,7 +174,7 @@ def lay_out(
     )
 
 
-def lay_out_cells(
+def pad_links_of_cells(
     cell: Int[np.ndarray, " links"],
     num_cells: int,
     owner: Int32[np.ndarray, " links"],
@@ -183,31 +183,31 @@ def lay_out_cells(
 ) -> PaddedLinks:
     """The same with the links of each cell apart: its pieces stand side by side, as many as of any other cell."""
     if num_cells == 1:
-        return lay_out(owner, other, *values)
+        return pad_links(owner, other, *values)
     length = segment_length(owner + cell.astype(np.int32) * (owner.max(initial=0) + 1))
     places_of = [np.flatnonzero(cell == number) for number in range(num_cells)]
     cells = []
     for place in places_of:
-        links = lay_out(owner[place], other[place], *(value[place] for value in values), length=length)
+        links = pad_links(owner[place], other[place], *(value[place] for value in values), length=length)
         # The last finds the filling.
         cells.append(links._replace(link=np.append(place, -1).astype(np.int32)[links.link]))
-    return joined(filled_up_alike(cells), functools.partial(np.concatenate, axis=-1))
+    return join_links(pad_to_same_segments(cells), functools.partial(np.concatenate, axis=-1))
 
 
-def joined(parts: list[PaddedLinks], join: Callable[[list[np.ndarray]], np.ndarray]) -> PaddedLinks:
+def join_links(parts: list[PaddedLinks], join: Callable[[list[np.ndarray]], np.ndarray]) -> PaddedLinks:
     """Links of as many pieces each as one, each of their arrays by a function of those of the parts."""
     values = zip(*(links.values for links in parts), strict=True)
     owner, other, link = (join([links[place] for links in parts]) for place in range(3))
     return PaddedLinks(owner, other, link, tuple(join(list(value)) for value in values))
 
 
-def filled_up_alike(parts: list[PaddedLinks]) -> list[PaddedLinks]:
+def pad_to_same_segments(parts: list[PaddedLinks]) -> list[PaddedLinks]:
     """The same links, each filled up to the pieces of the largest."""
     num_segments = max(len(links.owner) for links in parts)
-    return [with_segments(links, num_segments) for links in parts]
+    return [pad_segments(links, num_segments) for links in parts]
 
 
-def with_segments(links: PaddedLinks, num_segments: int) -> PaddedLinks:
+def pad_segments(links: PaddedLinks, num_segments: int) -> PaddedLinks:
     """The same links, filled up to so many pieces. An owner above all others marks filling."""
 
     def filled(array: np.ndarray, filling: int) -> np.ndarray:

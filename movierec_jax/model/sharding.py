@@ -51,7 +51,7 @@ AXIS_OF_TABLE = {
 
 
 # What each device does with its part. Its gradient is never asked for: sums over ratings bring their own.
-on_each = functools.partial(jax.shard_map, check_vma=False)
+on_each_device = functools.partial(jax.shard_map, check_vma=False)
 
 
 def new_mesh(text: str | None = None, devices: Sequence[jax.Device] | None = None) -> Mesh | None:
@@ -199,20 +199,20 @@ def user_batches_shardings(user_batches: UserBatches, mesh: Mesh) -> UserBatches
 def steps_shardings(steps: Any, mesh: Mesh) -> Any:
     """The sharding of the steps of an epoch: each device has the batches of its cell, and all else."""
     in_cells = jax.tree.map(lambda _: NamedSharding(mesh, P(None, AXES)), steps.batches)
-    return everywhere(steps, mesh)._replace(batches=in_cells)
+    return replicated(steps, mesh)._replace(batches=in_cells)
 
 
 def rows_sharding(mesh: Mesh | None) -> NamedSharding | None:
-    """Where the rows of `over_rows` are; None without a mesh."""
+    """Where the rows of `map_rows` are; None without a mesh."""
     return None if mesh is None else NamedSharding(mesh, P(AXES))
 
 
-def over_rows(function: Callable[..., Any], mesh: Mesh | None, shared: Any, *spread: Any) -> Any:
+def map_rows(function: Callable[..., Any], mesh: Mesh | None, shared: Any, *spread: Any) -> Any:
     """What a function makes of what all devices share, and of each device's part of the rows of the other arrays."""
     if mesh is None:
         return function(shared, *spread)
     specs = P(), *[P(AXES)] * len(spread)
-    return on_each(function, mesh=mesh, in_specs=specs, out_specs=P(AXES))(shared, *spread)
+    return on_each_device(function, mesh=mesh, in_specs=specs, out_specs=P(AXES))(shared, *spread)
 
 
 def abreast(tables: Any) -> tuple[Any, Callable[[Any], Any]]:
@@ -234,7 +234,7 @@ def abreast(tables: Any) -> tuple[Any, Callable[[Any], Any]]:
     return jnp.concatenate(flat, axis=1), apart
 
 
-def everywhere(tree: Any, mesh: Mesh) -> Any:
+def replicated(tree: Any, mesh: Mesh) -> Any:
     """The sharding of arrays that every device has whole."""
     return jax.tree.map(lambda _: NamedSharding(mesh, P()), tree)
 
@@ -255,7 +255,7 @@ def held(tree: Any, mesh: Mesh | None, spec: P) -> Any:
     return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, spec))
 
 
-def with_filling(init: Callable[..., jax.Array], num_rows: int) -> Callable[..., jax.Array]:
+def zero_pad_init(init: Callable[..., jax.Array], num_rows: int) -> Callable[..., jax.Array]:
     """The same initial values for so many rows, and 0 for those after them, which fill up a table.
 
     No gradient reaches these, so they stay 0. The others are the same whatever follows them.

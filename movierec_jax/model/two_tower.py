@@ -37,11 +37,11 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int32
 
 from movierec_jax.config import ModelConfig
-from movierec_jax.model.embedding_bag import BothWays, Weighted, embedding_bag, num_links
-from movierec_jax.model.history import Seen, seen
+from movierec_jax.model.embedding_bag import BothWays, WeightedLinks, embedding_bag, num_links
+from movierec_jax.model.history import TowerInputs, seen
 from movierec_jax.model.implicit_feedback import ImplicitFeedback
 from movierec_jax.model.inputs import Interactions, PaddedLinks
-from movierec_jax.model.sharding import held, with_filling
+from movierec_jax.model.sharding import held, zero_pad_init
 
 # Parameters of all members of an ensemble, stacked along a first axis.
 Members = Any
@@ -95,7 +95,7 @@ class Tower(nn.Module):
     def setup(self) -> None:
         config = self.config
         own_rows, other_rows = self.table_rows
-        own, other = (with_filling(small_normal, num_rows) for num_rows in (self.num_rows, self.num_others))
+        own, other = (zero_pad_init(small_normal, num_rows) for num_rows in (self.num_rows, self.num_others))
         self.bias = self.param("bias", nn.initializers.zeros, (own_rows, 1))
         self.embedding = self.param("embedding", own, (own_rows, config.embedding_dim))
         # The last column of these is the bias.
@@ -108,7 +108,7 @@ class Tower(nn.Module):
         if self.num_time_features:
             self.time_features = self.param("time_features", small_normal, (self.num_time_features, width))
 
-    def __call__(self, seen: Seen, own: Float[Array, "owners width"] | None = None) -> Encoded:
+    def __call__(self, seen: TowerInputs, own: Float[Array, "owners width"] | None = None) -> Encoded:
         """Owners in the order of rows; or any others, whose row and content are given as `of_rows` gives them."""
         vector = self.of_rows(seen) if own is None else own
         if self.has_history:
@@ -117,7 +117,7 @@ class Tower(nn.Module):
         factors, nothing = vector[:, :-1], vector[:, :0]
         return Encoded(bias=vector[:, -1], factors=factors, hidden=nothing, implicit_feedback=nothing)
 
-    def of_rows(self, seen: Seen) -> Float[Array, "owners width"]:
+    def of_rows(self, seen: TowerInputs) -> Float[Array, "owners width"]:
         """What is known of owners besides their ratings, in the order of rows: the embedding, the bias, the content."""
         num_owners = len(seen.num_ratings)
         table = jnp.concatenate([self.embedding, self.bias], axis=1)
@@ -217,8 +217,8 @@ class TwoTowers(nn.Module):
 
     def __call__(
         self,
-        users: Seen,
-        movies: Seen,
+        users: TowerInputs,
+        movies: TowerInputs,
         user_row: Int32[Array, " batch"],
         movie_row: Int32[Array, " batch"],
         time_features: Int32[Array, "batch time_features"],
@@ -231,7 +231,7 @@ class TwoTowers(nn.Module):
         user, movie = self.layered(*self.sides(users, movies))
         return self.pairs(user[user_row], movie[movie_row], time_features, is_training=is_training)
 
-    def sides(self, users: Seen, movies: Seen) -> tuple[Encoded, Encoded]:
+    def sides(self, users: TowerInputs, movies: TowerInputs) -> tuple[Encoded, Encoded]:
         """What the towers say of every user and every movie in the order of rows, those without ratings last."""
         return self.user_tower(users), self.movie_tower(movies)
 
@@ -259,22 +259,22 @@ class TwoTowers(nn.Module):
         user, movie = self.at(user, movie, time_features)
         return self.head(user, movie, is_training=is_training), user, movie
 
-    def encode_users(self, users: Seen, rated: BothWays) -> Encoded:
+    def encode_users(self, users: TowerInputs, rated: BothWays) -> Encoded:
         """Every user in the order of rows, those without ratings last; rated: what counts in their exposure."""
         return self.with_implicit_feedback(self.layered_user(self.user_tower(users)), rated)
 
-    def encode_movies(self, movies: Seen) -> Encoded:
+    def encode_movies(self, movies: TowerInputs) -> Encoded:
         """Every movie in the order of rows, those without ratings last."""
         encoded = self.layered_movie(self.movie_tower(movies))
         if not self.config.implicit_feedback_dim:
             return encoded
         return dataclasses.replace(encoded, implicit_feedback=self.implicit_feedback.movies(len(encoded.bias)))
 
-    def encode_histories(self, users: Seen, rated: BothWays, own: Float[Array, "users width"]) -> Encoded:
-        """Any users, whose row and content are given as `own_of_users` gives them."""
+    def encode_histories(self, users: TowerInputs, rated: BothWays, own: Float[Array, "users width"]) -> Encoded:
+        """Any users, whose row and content are given as `own_vectors` gives them."""
         return self.with_implicit_feedback(self.layered_user(self.user_tower(users, own)), rated)
 
-    def own_of_users(self, users: Seen) -> Float[Array, "users width"]:
+    def own_vectors(self, users: TowerInputs) -> Float[Array, "users width"]:
         """The row and the content of every user in the order of rows, without what they have rated."""
         return self.user_tower.of_rows(users)
 
@@ -326,12 +326,12 @@ def encode(params: Members, interactions: Interactions, *, model: TwoTowers) -> 
 
 
 @functools.partial(jax.jit, static_argnames="model")
-def own_of_users(
+def own_vectors(
     params: Members, interactions: Interactions, *, model: TwoTowers
 ) -> Float[Array, "members user_rows width"]:
     """What each member knows of all users besides what they have rated, for `encode_histories`."""
     users, _ = seen(interactions, interactions.by_user.link >= 0, interactions.by_movie.link >= 0, model.mesh)
-    own = jax.vmap(lambda member: model.apply({"params": member}, users, method="own_of_users"))(params)
+    own = jax.vmap(lambda member: model.apply({"params": member}, users, method="own_vectors"))(params)
     return held(own, model.mesh, P())
 
 
@@ -341,18 +341,18 @@ def encode_histories(
 ) -> Encoded:
     """Users from their ratings, train's or others, of movies that train has: `[members, users, ...]`.
 
-    own: what is known of them besides, as `own_of_users` has it; 0 of somebody new.
+    own: what is known of them besides, as `own_vectors` has it; 0 of somebody new.
     """
     num_users, counts = own.shape[1], links.link >= 0
-    ratings = Weighted(links.owner, links.other, (links.values[0], None), counts)
-    nothing = Weighted(jnp.zeros(0, jnp.int32), jnp.zeros((1, 0), jnp.int32), (jnp.zeros((1, 0)),))
-    users = Seen(
+    ratings = WeightedLinks(links.owner, links.other, (links.values[0], None), counts)
+    nothing = WeightedLinks(jnp.zeros(0, jnp.int32), jnp.zeros((1, 0), jnp.int32), (jnp.zeros((1, 0)),))
+    users = TowerInputs(
         ratings=BothWays(ratings, ratings),
         num_ratings=num_links(ratings, num_users),
         content=BothWays(nothing, nothing),
         has_row=jnp.ones(num_users),
     )
-    weighted = Weighted(links.owner, links.other, links.values[1:])
+    weighted = WeightedLinks(links.owner, links.other, links.values[1:])
     rated = BothWays(weighted, weighted)
 
     def of_member(params, own):

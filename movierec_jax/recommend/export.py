@@ -23,14 +23,14 @@ from movierec_jax.data.schema import MOVIE_ID, RATING, TITLE, YEAR
 from movierec_jax.data.storage import is_url, names_in
 from movierec_jax.errors import InputError
 from movierec_jax.model.inputs import PaddedLinks
-from movierec_jax.model.interactions import one_after_other
+from movierec_jax.model.interactions import concat_ratings
 from movierec_jax.model.two_tower import (
     Encoded,
     TwoTowers,
     encode_histories,
     mean_implicit_score,
     mean_rating,
-    own_of_users,
+    own_vectors,
 )
 from movierec_jax.packages import version
 from movierec_jax.recommend import export_loader
@@ -101,7 +101,7 @@ def users_of(recommender: Recommender) -> dict[str, np.ndarray]:
     """What is known of each user: a row of their own, and all that they have rated, with weight 0 what train lacks."""
     run, users = recommender.run, recommender.user_ids()
     place, movie_row = places_and_rows(run, users, run.parts.seen())
-    known = one_after_other(run.train, run.told)
+    known = concat_ratings(run.train, run.told)
     weight = np.zeros(len(place), np.float32)
     weight[np.r_[: len(run.train), len(weight) - len(run.told) : len(weight)]] = recommender.implicit_feedback_weights(
         known.user_row, known.timestamp
@@ -109,7 +109,7 @@ def users_of(recommender: Recommender) -> dict[str, np.ndarray]:
     rating = np.concatenate([part[RATING].to_numpy(np.float32) for part in run.parts.seen()])
     wanted = np.flatnonzero(movie_row < len(run.movies))
     wanted = wanted[stable_order(place[wanted])]
-    own = own_of_users(recommender.params, run.interactions, model=run.model)
+    own = own_vectors(recommender.params, run.interactions, model=run.model)
     return {
         "own": np.asarray(own).swapaxes(0, 1)[run.users.rows(users)],
         "start": np.concatenate([[0], np.cumsum(np.bincount(place[wanted], minlength=len(users)))]),

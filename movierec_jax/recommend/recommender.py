@@ -21,7 +21,7 @@ from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.features.rating_time import recency_of
 from movierec_jax.features.reviews import BLAMED, PRAISED
-from movierec_jax.model.interactions import new_users, user_values
+from movierec_jax.model.interactions import new_user_links, rating_deviation
 from movierec_jax.model.sharding import new_mesh
 from movierec_jax.model.two_tower import Encoded, Members, encode, encode_histories
 from movierec_jax.recommend.attribution import content_part, history_parts
@@ -221,7 +221,7 @@ class Recommender:
         source = ["rated"] * len(rated) + ["text"] * len(told)
         rated_row = self.run.movies.known_rows(mine[MOVIE_ID])
         rating = mine[RATING].to_numpy(np.float32)
-        value = user_values(self.run.movie_level, rated_row, rating)
+        value = rating_deviation(self.run.movie_level, rated_row, rating)
         counts = self.implicit_feedback_weights(np.zeros(len(mine), np.int32), mine[TIMESTAMP].to_numpy(np.int64))
         params, encoded = self.on_host
         user, movies = encoded[0][:, self.users.rows([user_id])[0]], encoded[1][:, movie_row]
@@ -264,7 +264,7 @@ class Recommender:
         table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
         place = users.rows(ratings[USER_ID])
         counts = self.implicit_feedback_weights(place, table[TIMESTAMP].to_numpy(np.int64))
-        links = new_users(self.run.movie_level, place, movie_row, rating, counts)
+        links = new_user_links(self.run.movie_level, place, movie_row, rating, counts)
         own = np.zeros((self.num_members, len(users) + 1, self.run.config.model.embedding_dim + 1), np.float32)
         encoded = encode_histories(self.params, own, links, model=self.run.model)
         parts = Split(train=table, valid=table[:0], test=table[:0])

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
 
 from movierec_jax.config import ScoreConfig
 from movierec_jax.data.arrays import filled_up, stable_order
-from movierec_jax.model.sharding import over_rows, rows_sharding
+from movierec_jax.model.sharding import map_rows, rows_sharding
 from movierec_jax.model.two_tower import Encoded, Members, TwoTowers, mean_implicit_score, mean_rating, member_ratings
 from movierec_jax.recommend.partial_sort import best_of_users
 from movierec_jax.training.state import TrainingSetup
@@ -195,7 +195,7 @@ def top_k_block(
         return tuple(column.reshape(-1, k) for column in lists)
 
     shared = head_of(params), users, movies, directions(movies), diversity
-    return over_rows(of_rows, model.mesh, shared, user_row, is_left_out)
+    return map_rows(of_rows, model.mesh, shared, user_row, is_left_out)
 
 
 @functools.partial(jax.jit, static_argnames=("model", "order", "tile"), donate_argnames="spare", keep_unused=True)
@@ -223,7 +223,7 @@ def score_block(
         found = over_tiles(tables, *shared, user_row, model=model, order=order, tile=tile)
         return tuple(table.reshape(-1, model.num_movies) for table in found)
 
-    return over_rows(of_rows, model.mesh, (head_of(params), users, movies), user_row)
+    return map_rows(of_rows, model.mesh, (head_of(params), users, movies), user_row)
 
 
 def head_of(params: Members) -> Members:

@@ -22,8 +22,8 @@ from jaxtyping import Array, UInt32
 from movierec_jax.data.files import first_line
 from movierec_jax.errors import InputError
 from movierec_jax.runs import distributed
-from movierec_jax.training.progress import EpochRecord, Progress, StepErrors
-from movierec_jax.training.state import TrainingSetup, TrainState, new_state, shapes_of_state
+from movierec_jax.training.progress import EpochRecord, ErrorTotals, Progress
+from movierec_jax.training.state import TrainingSetup, TrainState, new_state, state_shapes
 
 HANDLERS = {"state": ocp.StandardCheckpointHandler, "about": ocp.JsonCheckpointHandler}
 
@@ -143,7 +143,7 @@ class Checkpoints:
         shapes = [sorted(leaf.shape for leaf in leaves) for leaves in (saved, jax.tree.leaves(as_saved))]
         if about["train_rows"] != train_rows(setup) or (saved and shapes[0] != shapes[1]):
             raise InputError("its arrays are of other shapes than the settings and ids beside it ask for")
-        wanted = shapes_of_state(setup)
+        wanted = state_shapes(setup)
         if setup.model.mesh is None:
             one_device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
             wanted = jax.tree.map(lambda leaf: leaf.update(sharding=one_device), wanted)
@@ -226,4 +226,4 @@ def digest(about: dict[str, Any]) -> str:
 def progress_of(values: dict[str, Any]) -> Progress:
     """The progress whose fields have these values."""
     records = tuple(EpochRecord(**record) for record in values["records"])
-    return Progress(records, StepErrors(**values["since"]))
+    return Progress(records, ErrorTotals(**values["since"]))

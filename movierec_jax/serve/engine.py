@@ -13,8 +13,8 @@ from jaxtyping import Array, Bool, Float32, Int32
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import noise_of
-from movierec_jax.model.interactions import lay_out, user_values, with_segments
-from movierec_jax.model.two_tower import Encoded, encode_histories, own_of_users
+from movierec_jax.model.interactions import pad_links, pad_segments, rating_deviation
+from movierec_jax.model.two_tower import Encoded, encode_histories, own_vectors
 from movierec_jax.recommend.attribution import content_part, history_parts
 from movierec_jax.recommend.candidates import candidate_top_k, settles
 from movierec_jax.recommend.filters import ListFilter, filter_movies
@@ -81,7 +81,7 @@ class Engine:
         self.run, self.model = recommender.run, recommender.run.model
         self.people = Users(recommender)
         self.catalogue = Catalogue(recommender, self.people.movie_rows)
-        self.own = np.asarray(own_of_users(recommender.params, self.run.interactions, model=self.model))
+        self.own = np.asarray(own_vectors(recommender.params, self.run.interactions, model=self.model))
         self.vectors: dict[int | str, tuple[Mapping, Encoded]] = {}
         self.spare: dict[int, list[tuple[Array, ...]]] = {}
         self.masks: dict[ListFilter, Bool[np.ndarray, " movies"]] = {}
@@ -162,10 +162,10 @@ class Engine:
         """Histories, `max_batch` of them at most, as the model sees them: `[members, max_batch, ...]`."""
         owner = np.repeat(np.arange(len(histories), dtype=np.int32), [len(one.rating) for one in histories])
         movie_row, rating, timestamp = (np.concatenate([one[field] for one in histories]) for field in (1, 2, 3))
-        value = user_values(self.run.movie_level, movie_row, rating)
+        value = rating_deviation(self.run.movie_level, movie_row, rating)
         counts = self.recommender.implicit_feedback_weights(owner, timestamp)
-        links = lay_out(owner, movie_row, value, counts, length=SEGMENT_LENGTH)
-        links = with_segments(links, grown(len(links.owner), GROWTH, FEWEST_SEGMENTS))
+        links = pad_links(owner, movie_row, value, counts, length=SEGMENT_LENGTH)
+        links = pad_segments(links, grown(len(links.owner), GROWTH, FEWEST_SEGMENTS))
         own = np.zeros((len(self.own), self.config.max_batch, self.own.shape[2]), np.float32)
         own[:, : len(histories)] = self.own[:, [one.user_row for one in histories]]
         return jax.device_get(encode_histories(self.recommender.params, own, links, model=self.model))
@@ -258,7 +258,7 @@ class Engine:
         """For each movie what speaks most for it: rated movies, by their share of what all add, and own features."""
         history = self.people.history(request_user)
         params, (_, movies) = self.recommender.on_host
-        value = user_values(self.run.movie_level, history.movie_row, history.rating)
+        value = rating_deviation(self.run.movie_level, history.movie_row, history.rating)
         counts = self.recommender.implicit_feedback_weights(np.zeros(len(history.rating), np.int32), history.timestamp)
         implicit_score, stars = history_parts(params, history.movie_row, value, counts, movies[:, movie_row])
         added = implicit_score if implicit_score.any() else stars

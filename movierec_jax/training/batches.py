@@ -13,7 +13,7 @@ from movierec_jax.data.arrays import history_positions, shuffled, stable_order, 
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.grid import Grid
 from movierec_jax.model.inputs import Batch, PaddedLinks, Rows, UserBatches
-from movierec_jax.model.interactions import filled_up_alike, joined, lay_out, segment_length
+from movierec_jax.model.interactions import join_links, pad_links, pad_to_same_segments, segment_length
 
 
 def num_steps(num_ratings: int, batch_size: int) -> int:
@@ -31,7 +31,7 @@ def epoch_order(num_ratings: int, seed: int, epoch: int) -> Int[np.ndarray, " ra
     return shuffled(num_ratings, [seed, epoch])
 
 
-def steps_of(order: Int[np.ndarray, " ratings"], batch_size: int) -> Int[np.ndarray, " ratings"]:
+def step_of_ratings(order: Int[np.ndarray, " ratings"], batch_size: int) -> Int[np.ndarray, " ratings"]:
     """The step of the epoch that predicts each rating, in the smallest type that holds one after all others too."""
     steps = num_steps(len(order), batch_size)
     step = np.empty(len(order), np.min_scalar_type(-steps - 1))
@@ -57,7 +57,7 @@ def stack_batches(ratings: Ratings, order: np.ndarray, batch_size: int) -> Batch
     )
 
 
-def by_rows(
+def index_by_own_rows(
     stacked: Batch, user_count: Int64[np.ndarray, " users"], movie_count: Int64[np.ndarray, " movies"]
 ) -> tuple[Batch, Rows]:
     """The batches with places among their own rows in place of rows, and these rows: as many in every batch.
@@ -72,7 +72,7 @@ def by_rows(
     sides = []
     for column, count in ((stacked.user_row, user_count), (stacked.movie_row, movie_count)):
         found = [np.unique(rows, return_inverse=True) for rows in column]
-        width = max(most_rows(count, column.shape[1]), *(len(rows) for rows, _ in found))
+        width = max(max_rows_in_batch(count, column.shape[1]), *(len(rows) for rows, _ in found))
         # Rows above those of the table fill up; they rise as well.
         rows = [np.append(rows, len(count) + np.arange(width - len(rows))) for rows, _ in found]
         sides.append([np.stack(arrays).astype(np.int32) for arrays in (rows, [place for _, place in found])])
@@ -80,7 +80,7 @@ def by_rows(
     return stacked._replace(user_row=user_place, movie_row=movie_place), Rows(user_rows, movie_rows)
 
 
-def in_cells(stacked: Batch, grid: Grid, ranges: tuple[int, int], width: int) -> Batch:
+def group_by_cell(stacked: Batch, grid: Grid, ranges: tuple[int, int], width: int) -> Batch:
     """The batches with the ratings of each cell of the grid together, in `width` places or more for each cell.
 
     Rows are counted from the first of the cell's. Places left over have weight 0, and so does what filled up a batch,
@@ -103,7 +103,7 @@ def in_cells(stacked: Batch, grid: Grid, ranges: tuple[int, int], width: int) ->
     return Batch(*map(placed, (*grid.within(*stacked[:2], ranges), *stacked[2:])))
 
 
-def most_in_cell(num_ratings: Int64[np.ndarray, " cells"], batch_size: int) -> int:
+def max_ratings_in_cell(num_ratings: Int64[np.ndarray, " cells"], batch_size: int) -> int:
     """So many ratings of one cell that a batch practically never holds more, given all ratings of each cell.
 
     Six standard deviations above the mean; all where there is but one cell.
@@ -113,7 +113,7 @@ def most_in_cell(num_ratings: Int64[np.ndarray, " cells"], batch_size: int) -> i
     return min(batch_size, int(np.ceil(most.max())))
 
 
-def most_rows(count: Int64[np.ndarray, " rows"], batch_size: int) -> int:
+def max_rows_in_batch(count: Int64[np.ndarray, " rows"], batch_size: int) -> int:
     """So many different rows that a batch practically never holds more, given the ratings of each row.
 
     Six standard deviations above their mean. Every epoch has the same, so its program is compiled once.
@@ -158,7 +158,9 @@ def user_batches(
     )
 
 
-def in_ranges(user_batches: UserBatches, users_per_batch: int, num_rows: int, num_ranges: int) -> UserBatches:
+def group_by_movie_range(
+    user_batches: UserBatches, users_per_batch: int, num_rows: int, num_ranges: int
+) -> UserBatches:
     """The same with the entries of each of so many equal ranges of movies together, in as many places as of any other.
 
     Rows of movies are counted from the first of the range's. num_rows: those of all movies.
@@ -186,7 +188,7 @@ def in_ranges(user_batches: UserBatches, users_per_batch: int, num_rows: int, nu
     )
 
 
-def with_links(user_batches: UserBatches, users_per_batch: int, num_ranges: int = 1) -> UserBatches:
+def add_links(user_batches: UserBatches, users_per_batch: int, num_ranges: int = 1) -> UserBatches:
     """The same blocks with the links of each range of movies, in the order of its entries."""
     user, movie = (column.reshape(len(column) * num_ranges, -1) for column in user_batches[:2])
     num_entries = np.sum(user < users_per_batch, axis=1)
@@ -197,10 +199,10 @@ def with_links(user_batches: UserBatches, users_per_batch: int, num_ranges: int 
         first = [owner for owner, _ in parts[:num_ranges]]
         most = 1 + max(owner.max(initial=0) for owner in first)
         length = segment_length(np.concatenate([owner + part * most for part, owner in enumerate(first)]))
-        links = filled_up_alike([lay_out(*part, length=length) for part in parts])
+        links = pad_to_same_segments([pad_links(*part, length=length) for part in parts])
         of_blocks = [links[start : start + num_ranges] for start in range(0, len(links), num_ranges)]
-        return joined(
-            [joined(of_block, functools.partial(np.concatenate, axis=-1)) for of_block in of_blocks], np.stack
+        return join_links(
+            [join_links(of_block, functools.partial(np.concatenate, axis=-1)) for of_block in of_blocks], np.stack
         )
 
     return user_batches._replace(links=(laid_out(parts), laid_out([(movie, user) for user, movie in parts])))

@@ -15,9 +15,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
 from movierec_jax.config import ResolvedTrainConfig, TrainConfig
-from movierec_jax.model.embedding_bag import NO_CELLS, Weighted, both_ways, embedding_bag, num_links
+from movierec_jax.model.embedding_bag import NO_CELLS, WeightedLinks, both_ways, embedding_bag, num_links
 from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, UserBatches
-from movierec_jax.model.sharding import Cells, on_each
+from movierec_jax.model.sharding import Cells, on_each_device
 from movierec_jax.model.two_tower import Encoded
 
 # Ratings of a row at which its decay does not depend on `decay_power`.
@@ -83,7 +83,7 @@ def summed_catalogue_error(
     linear = jnp.sum(users * embedding_bag((movies,), both_ways(links, slope, cells), num_users))
     entries = linear + jax.lax.stop_gradient(error - linear)
     by_user = links[0]
-    is_user = num_links(Weighted(by_user.owner, by_user.other, (), by_user.link >= 0, cells[0]), num_users) > 0
+    is_user = num_links(WeightedLinks(by_user.owner, by_user.other, (), by_user.link >= 0, cells[0]), num_users) > 0
     everything = unobserved_weight * jnp.sum(is_user[:, None] * (users @ (movies.T @ movies)) * users)
     return (everything + entries) / jnp.maximum(jnp.sum(is_user), 1)
 
@@ -107,7 +107,9 @@ def implicit_score_of(
     if cells is None:
         return of_range(users, movies, user, movie_row)
     specs = cells.owner_rows, cells.other_rows, *cells.specs((user, movie_row))
-    return on_each(of_range, mesh=cells.mesh, in_specs=specs, out_specs=specs[-1])(users, movies, user, movie_row)
+    return on_each_device(of_range, mesh=cells.mesh, in_specs=specs, out_specs=specs[-1])(
+        users, movies, user, movie_row
+    )
 
 
 def implicit_feedback_decay(

@@ -18,7 +18,7 @@ from movierec_jax.training.losses import catalogue_error, summed_catalogue_error
 from movierec_jax.training.state import TrainingSetup
 
 
-class Catalogue(NamedTuple):
+class TargetTables(NamedTuple):
     """What some users have rated, as tables with a column for each movie, for a step's error over all movies.
 
     rated: how much what they are known by counts, else 0; hit and weight: of the movies that are to be told.
@@ -29,7 +29,7 @@ class Catalogue(NamedTuple):
     weight: Float[Array, "users movies"]
 
 
-class Told(NamedTuple):
+class TargetEntries(NamedTuple):
     """The same rating by rating, where tables would be too large.
 
     counts: how much each rating counts where it is known; is_masked: 1 for those that are to be told.
@@ -40,7 +40,7 @@ class Told(NamedTuple):
     is_masked: Float[Array, " entries"]
 
 
-def catalogue_of(block: UserBatches, key: Array, setup: TrainingSetup) -> Catalogue | Told:
+def masked_targets(block: UserBatches, key: Array, setup: TrainingSetup) -> TargetTables | TargetEntries:
     """The users of a block, with a share of their ratings hidden.
 
     Movies with ratings that are not hidden have weight 0: they could be told from themselves, or, where the next ones
@@ -58,10 +58,10 @@ def catalogue_of(block: UserBatches, key: Array, setup: TrainingSetup) -> Catalo
     counts, is_masked = (mask_next if setup.looks_at_next else mask_any)(block, key, setup)
     if not setup.has_tables:
         is_entry = block.user < setup.users_per_step
-        return Told(block, is_entry * counts, is_entry * is_masked)
+        return TargetEntries(block, is_entry * counts, is_entry * is_masked)
     is_rated, is_told = table(jnp.ones(block.user.shape)), table(is_masked)
     weight = is_told + config.unobserved_weight * (1 - is_rated)
-    return Catalogue(table(counts), is_told, weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
+    return TargetTables(table(counts), is_told, weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
 
 
 def mask_any(block: UserBatches, key: Array, setup: TrainingSetup) -> tuple[Float[Array, " entries"], ...]:
@@ -85,9 +85,11 @@ def mask_next(block: UserBatches, key: Array, setup: TrainingSetup) -> tuple[Flo
     return recency(position, jnp.maximum(1, num_known)) * is_known, is_masked.astype(jnp.float32)
 
 
-def error_over_catalogue(params: optax.Params, catalogue: Catalogue | Told, setup: TrainingSetup) -> Float[Array, ""]:
+def error_over_catalogue(
+    params: optax.Params, catalogue: TargetTables | TargetEntries, setup: TrainingSetup
+) -> Float[Array, ""]:
     """The squared error of a user over the whole catalogue, by tables or by sums."""
-    if isinstance(catalogue, Catalogue):
+    if isinstance(catalogue, TargetTables):
         implicit_score = setup.model.apply({"params": params}, catalogue.rated, method="catalogue")
         return catalogue_error(implicit_score, catalogue.label, catalogue.weight)
     block, counts, is_masked = catalogue

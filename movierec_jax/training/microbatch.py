@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int32
 
-from movierec_jax.model.sharding import AXES, MOVIES, USERS, abreast, link_cells, on_each
+from movierec_jax.model.sharding import AXES, MOVIES, USERS, abreast, link_cells, on_each_device
 
 # Trees of arrays: parameters; tables of as many rows each; columns of as many pairs each.
 Params = Any
@@ -73,7 +73,7 @@ def with_gradients(loss, at_once, mesh, params, tables, places, columns, key):
         of_tables = cells.by_user.add_up(of_users), cells.by_movie.add_up(of_movies)
         return *jax.lax.psum((sums, of_params), AXES), *of_tables
 
-    sums, of_params, *of_tables = on_each(
+    sums, of_params, *of_tables = on_each_device(
         of_cell,
         mesh=mesh,
         in_specs=(P(), (P(USERS), P(MOVIES)), P(AXES), P(AXES), P()),

@@ -30,7 +30,7 @@ class EpochRecord:
 
 
 @dataclasses.dataclass(frozen=True)
-class StepErrors:
+class ErrorTotals:
     """The errors of some steps, added up over ratings and over steps, and the seconds that they took."""
 
     num_steps: int = 0
@@ -39,8 +39,8 @@ class StepErrors:
     catalogue_error: float = 0.0
     seconds: float = 0.0
 
-    def __add__(self, other: "StepErrors") -> "StepErrors":
-        return StepErrors(*map(operator.add, dataclasses.astuple(self), dataclasses.astuple(other)))
+    def __add__(self, other: "ErrorTotals") -> "ErrorTotals":
+        return ErrorTotals(*map(operator.add, dataclasses.astuple(self), dataclasses.astuple(other)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Progress:
     """How training has gone: the records of whole epochs, and what the steps since the last of them have shown."""
 
     records: tuple[EpochRecord, ...] = ()
-    since: StepErrors = StepErrors()
+    since: ErrorTotals = ErrorTotals()
 
     @property
     def step(self) -> int:
@@ -66,12 +66,12 @@ class Progress:
         return best_record(self.records).step if is_measured else self.step
 
 
-def since_now(errors: StepErrors, start: float) -> StepErrors:
+def since_now(errors: ErrorTotals, start: float) -> ErrorTotals:
     """The same with the time since `start`."""
-    return errors + StepErrors(seconds=time.perf_counter() - start)
+    return errors + ErrorTotals(seconds=time.perf_counter() - start)
 
 
-def record_of(errors: StepErrors, epoch: int, step: int, valid_rmse: float | None) -> EpochRecord:
+def record_of(errors: ErrorTotals, epoch: int, step: int, valid_rmse: float | None) -> EpochRecord:
     """The record of an epoch with these errors."""
     return EpochRecord(
         epoch=epoch,

@@ -19,7 +19,7 @@ from jaxtyping import Array, Float, Int32
 
 from movierec_jax.model.inputs import Interactions, Rows
 from movierec_jax.model.sharding import OWN_TABLES
-from movierec_jax.training.state import B1, B2, EPS, TrainingSetup, TrainState, learning_rate, no_interactions
+from movierec_jax.training.state import B1, B2, EPS, TrainingSetup, TrainState, empty_interactions, learning_rate
 
 TOWERS = ("user_tower", "movie_tower")
 
@@ -49,7 +49,7 @@ def of_rows(setup: TrainingSetup, interactions: Interactions, rows: Rows) -> tup
         jnp.append(count.at[row].get(mode="fill", fill_value=0), 0)
         for count, row in zip((interactions.user_count, interactions.movie_count), rows, strict=True)
     )
-    interactions = no_interactions(model)._replace(
+    interactions = empty_interactions(model)._replace(
         user_count=user_count, movie_count=movie_count, time_feature_count=interactions.time_feature_count
     )
     return dataclasses.replace(setup, model=model), interactions

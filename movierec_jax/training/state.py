@@ -18,7 +18,7 @@ from movierec_jax.config import (
     TrainConfig,
 )
 from movierec_jax.data.schema import Ratings
-from movierec_jax.model.history import Seen, seen
+from movierec_jax.model.history import TowerInputs, seen
 from movierec_jax.model.inputs import Interactions, PaddedLinks, UserBatches
 from movierec_jax.model.sharding import grid_of, placed, state_shardings
 from movierec_jax.model.two_tower import TwoTowers
@@ -79,8 +79,8 @@ class TrainingSetup:
         num_users = self.users_per_step
         made = user_batches.user_batches(train, num_users, self.config.seed, has_positions=self.looks_at_next)
         num_ranges = grid_of(self.model.mesh).num_cells
-        made = user_batches.in_ranges(made, num_users, self.model.table_rows[1], num_ranges)
-        return made if self.has_tables else user_batches.with_links(made, num_users, num_ranges)
+        made = user_batches.group_by_movie_range(made, num_users, self.model.table_rows[1], num_ranges)
+        return made if self.has_tables else user_batches.add_links(made, num_users, num_ranges)
 
 
 def training_setup(
@@ -111,7 +111,7 @@ class TrainState:
 @functools.partial(jax.jit, static_argnames="setup")
 def new_state(setup: TrainingSetup) -> TrainState:
     """The state before the first step, a function of the config's seed."""
-    nothing, row = nothing_seen(setup.model), jnp.zeros(1, jnp.int32)
+    nothing, row = empty_tower_inputs(setup.model), jnp.zeros(1, jnp.int32)
 
     def new_member(key):
         params = setup.model.init(key, *nothing, row, row, row[:, None])["params"]
@@ -121,7 +121,7 @@ def new_state(setup: TrainingSetup) -> TrainState:
     return placed(TrainState(step=jnp.int32(0), params=params, opt_state=opt_state), setup.model.mesh)
 
 
-def shapes_of_state(setup: TrainingSetup) -> TrainState:
+def state_shapes(setup: TrainingSetup) -> TrainState:
     """The shapes and types of a state's arrays, and on a mesh where they are."""
     shapes = jax.eval_shape(lambda: new_state(setup))
     mesh = setup.model.mesh
@@ -134,13 +134,13 @@ def shapes_of_state(setup: TrainingSetup) -> TrainState:
     )
 
 
-def nothing_seen(model: TwoTowers) -> tuple[Seen, Seen]:
+def empty_tower_inputs(model: TwoTowers) -> tuple[TowerInputs, TowerInputs]:
     """What the towers see where nothing is known but rows."""
     nothing = jnp.zeros((1, 0), bool)
-    return seen(no_interactions(model), nothing, nothing)
+    return seen(empty_interactions(model), nothing, nothing)
 
 
-def no_interactions(model: TwoTowers) -> Interactions:
+def empty_interactions(model: TwoTowers) -> Interactions:
     """What is known of users and movies of whom there is neither rating nor content."""
     nobody = jnp.zeros((1, 0), jnp.int32)
     no_links = PaddedLinks(nobody[0], nobody, nobody, (jnp.zeros((1, 0)),) * 2)

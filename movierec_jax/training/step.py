@@ -10,15 +10,15 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int, Int32
 
 from movierec_jax.config import TrainConfig
-from movierec_jax.model.history import Seen, as_new, seen
+from movierec_jax.model.history import TowerInputs, as_cold_start, seen
 from movierec_jax.model.inputs import Batch, Interactions, Rows, UserBatches
 from movierec_jax.model.sharding import held, placed
 from movierec_jax.model.two_tower import Encoded, Members, encode, mean_rating
 from movierec_jax.training import sparse_adam as batch_rows
 from movierec_jax.training.losses import Drawn, decay, drawn_by, implicit_feedback_decay, squared_error, variance
-from movierec_jax.training.masking import Catalogue, Told, catalogue_of, error_over_catalogue, uniform_at
+from movierec_jax.training.masking import TargetEntries, TargetTables, error_over_catalogue, masked_targets, uniform_at
 from movierec_jax.training.microbatch import microbatch_size, sum_over_microbatches
-from movierec_jax.training.state import TrainingSetup, TrainState, member_keys, nothing_seen
+from movierec_jax.training.state import TrainingSetup, TrainState, empty_tower_inputs, member_keys
 
 # Tell the random numbers of hiding from all others: what is hidden from the towers, and from exposure.
 MASKING = 0x5EED
@@ -32,11 +32,11 @@ ROWS_OF = (*batch_rows.TOWERS, "exposure")
 NEW_USER_RATINGS = 10.0
 
 
-class Steps(NamedTuple):
+class EpochSteps(NamedTuple):
     """What some steps of an epoch are made of besides what is known; arrays may hold more than these steps.
 
     num_steps: how many they are. place: which steps of the epoch.
-    step_of_rating: as `batches.steps_of` has it; None where no history is looked at.
+    step_of_rating: as `batches.step_of_ratings` has it; None where no history is looked at.
     block: of users, for the error over the whole catalogue.
     rows: those of each batch, where steps are by rows; else None.
     """
@@ -50,10 +50,10 @@ class Steps(NamedTuple):
 
 
 # The users or movies of some pairs, and how many ratings of each train has.
-Counted = tuple[Encoded, Float[Array, " batch"]]
+CountedRows = tuple[Encoded, Float[Array, " batch"]]
 
 
-class Errors(NamedTuple):
+class StepErrors(NamedTuple):
     """Of a step or of many: the mean squared error of the stars, and a user's squared error over the catalogue."""
 
     stars: Float[Any, "*steps"]
@@ -68,14 +68,14 @@ def masking_key(config: TrainConfig) -> Array:
 def train_step(
     state: TrainState,
     batch: Batch,
-    users: Seen,
-    movies: Seen,
-    catalogue: Catalogue | Told | None,
+    users: TowerInputs,
+    movies: TowerInputs,
+    catalogue: TargetTables | TargetEntries | None,
     interactions: Interactions,
     *,
     setup: TrainingSetup,
     drawn: Drawn | None = None,
-) -> tuple[TrainState, Errors]:
+) -> tuple[TrainState, StepErrors]:
     """The state after one step of Adam, and the errors before it, means over all members.
 
     users, movies: what is seen of them without the ratings of the batch. drawn: as `decay` has it.
@@ -101,10 +101,10 @@ def train_step(
         error_and_spread, error = (total / num_ratings for total in sums)
         total = error_and_spread + decay(params, interactions, config, drawn)
         if catalogue is None:
-            return total, Errors(error, jnp.zeros(()))
+            return total, StepErrors(error, jnp.zeros(()))
         told = error_over_catalogue(params, catalogue, setup)
         total += told + implicit_feedback_decay(params["exposure"], interactions, config)
-        return total, Errors(error, told)
+        return total, StepErrors(error, told)
 
     def member_step(params, opt_state, key):
         gradient, errors = jax.grad(objective, has_aux=True)(params, jax.random.fold_in(key, state.step))
@@ -127,8 +127,8 @@ class Pairs(NamedTuple):
 
 def pairs_error(
     params: optax.Params,
-    users: Counted,
-    movies: Counted,
+    users: CountedRows,
+    movies: CountedRows,
     pairs: Pairs,
     key: Array,
     *,
@@ -157,12 +157,12 @@ def pairs_error(
 @functools.partial(jax.jit, static_argnames="setup", donate_argnames="state")
 def train_steps(
     state: TrainState,
-    steps: Steps,
+    steps: EpochSteps,
     interactions: Interactions,
     user_batches: UserBatches | None,
     *,
     setup: TrainingSetup,
-) -> tuple[TrainState, Errors]:
+) -> tuple[TrainState, StepErrors]:
     """The state after these steps, and each step's errors; those of no step are 0.
 
     A rating is left out of all histories in the step that predicts it. `cold_start_fraction` of the users and, where there is
@@ -189,13 +189,15 @@ def train_steps(
         users, movies = seen(interactions, *counts, mesh=model.mesh)
         user_key, movie_key = jax.random.split(jax.random.fold_in(masking_key(setup.config), state.step))
         if cold_start_fraction and ("user" in model.config.history or model.num_user_features):
-            users = as_new(users, cold_start_fraction, NEW_USER_RATINGS, (uniform_by_user, uniform_by_movie), user_key)
+            users = as_cold_start(
+                users, cold_start_fraction, NEW_USER_RATINGS, (uniform_by_user, uniform_by_movie), user_key
+            )
         if cold_start_fraction and model.num_movie_features:
-            movies = as_new(movies, cold_start_fraction, 0.0, (uniform_by_movie, uniform_by_user), movie_key)
+            movies = as_cold_start(movies, cold_start_fraction, 0.0, (uniform_by_movie, uniform_by_user), movie_key)
         catalogue = None
         if user_batches is not None:
             key = jax.random.fold_in(jax.random.key(setup.config.seed ^ MASKING_IMPLICIT_FEEDBACK), state.step)
-            catalogue = catalogue_of(jax.tree.map(lambda column: column[block], user_batches), key, setup)
+            catalogue = masked_targets(jax.tree.map(lambda column: column[block], user_batches), key, setup)
         return train_step(state, batch, users, movies, catalogue, interactions, setup=setup)
 
     state, errors = scan_some(step, state, (steps.place, steps.batches, steps.block), steps.num_steps)
@@ -211,8 +213,8 @@ def step_of_links(
 
 
 def train_steps_sparse_adam(
-    state: TrainState, steps: Steps, interactions: Interactions, setup: TrainingSetup
-) -> tuple[TrainState, Errors]:
+    state: TrainState, steps: EpochSteps, interactions: Interactions, setup: TrainingSetup
+) -> tuple[TrainState, StepErrors]:
     """The same where a step needs no rows but those of its batch, which has their places in `rows` for rows."""
 
     def step(state_and_done, batch_and_rows):
@@ -220,7 +222,7 @@ def train_steps_sparse_adam(
         batch, rows = batch_and_rows
         local = batch_rows.take(state, rows, done, setup)
         own_setup, own_interactions = batch_rows.of_rows(setup, interactions, rows)
-        drawn, nothing = drawn_by(batch, own_interactions), nothing_seen(own_setup.model)
+        drawn, nothing = drawn_by(batch, own_interactions), empty_tower_inputs(own_setup.model)
         local, errors = train_step(local, batch, *nothing, None, own_interactions, setup=own_setup, drawn=drawn)
         return batch_rows.put(state, local, rows, done), errors
 
@@ -229,7 +231,7 @@ def train_steps_sparse_adam(
     return batch_rows.settle(state, done, setup), errors
 
 
-def scan_some(step, start, inputs, num_steps: Int32[Array, ""]) -> tuple[Any, Errors]:
+def scan_some(step, start, inputs, num_steps: Int32[Array, ""]) -> tuple[Any, StepErrors]:
     """What `jax.lax.scan` gives for the first `num_steps` of the inputs; errors of no step are 0."""
 
     def add(place, state_and_errors):
@@ -238,11 +240,11 @@ def scan_some(step, start, inputs, num_steps: Int32[Array, ""]) -> tuple[Any, Er
         return state, jax.tree.map(lambda column, value: column.at[place].set(value), errors, error)
 
     length = len(jax.tree.leaves(inputs)[0])
-    return jax.lax.fori_loop(0, num_steps, add, (start, Errors(*jnp.zeros((2, length)))))
+    return jax.lax.fori_loop(0, num_steps, add, (start, StepErrors(*jnp.zeros((2, length)))))
 
 
 @functools.partial(jax.jit, static_argnames="setup")
-def squared_errors(
+def batch_squared_errors(
     params: Members, batches: Batch, interactions: Interactions, *, setup: TrainingSetup
 ) -> Float[Array, " steps"]:
     """The sum of squared errors of each batch, with predictions held to the rating scale and without dropout."""

@@ -21,12 +21,12 @@ import numpy as np  # noqa: E402
 
 from movierec_jax import load, train_run  # noqa: E402
 from movierec_jax.config import Config, DataConfig, DeviceConfig, ModelConfig, TrainConfig  # noqa: E402
-from movierec_jax.model.sharding import Cells, new_mesh, on_each  # noqa: E402
+from movierec_jax.model.sharding import Cells, new_mesh, on_each_device  # noqa: E402
 from movierec_jax.runs import distributed  # noqa: E402
 from movierec_jax.runs.config import ProcessConfig  # noqa: E402
 from movierec_jax.runs.prepare import prepare  # noqa: E402
 from movierec_jax.training import state as setup  # noqa: E402
-from movierec_jax.training.loop import begin, fit  # noqa: E402
+from movierec_jax.training.loop import fit, initial_state  # noqa: E402
 
 RATINGS = str(pathlib.Path(__file__).parents[2] / "data" / "ml-latest-small")
 SMALL = ModelConfig(embedding_dim=8, hidden_dims=(8, 4), implicit_feedback_dim=8)
@@ -57,7 +57,11 @@ def curve(name: str) -> dict:
         setup.TABLE_NUMBERS = 0
     run = prepare(CONFIGS[name], mesh=new_mesh(mesh))
     epochs = fit(
-        begin(run.train, run.interactions, setup=run.setup), run.train, run.valid, run.interactions, setup=run.setup
+        initial_state(run.train, run.interactions, setup=run.setup),
+        run.train,
+        run.valid,
+        run.interactions,
+        setup=run.setup,
     )
     records = []
     for state, record in epochs:
@@ -102,7 +106,7 @@ def sums() -> dict:
         expected = jax.lax.dynamic_slice_in_dim(rows + turn, first, num_rows) * cells.num_ranges(("model",))
         return jax.lax.psum(jnp.sum(found != expected), ("data", "model"))
 
-    program = jax.jit(on_each(of_cell, mesh=devices, in_specs=(jax.P(), jax.P()), out_specs=jax.P()))
+    program = jax.jit(on_each_device(of_cell, mesh=devices, in_specs=(jax.P(), jax.P()), out_specs=jax.P()))
     return {"wrong": [int(program(rows, np.float32(turn))) for turn in range(25)]}
 
 

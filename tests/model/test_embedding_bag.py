@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.model.embedding_bag import BothWays, Weighted, embedding_bag
-from movierec_jax.model.interactions import lay_out
+from movierec_jax.model.embedding_bag import BothWays, WeightedLinks, embedding_bag
+from movierec_jax.model.interactions import pad_links
 
 NUM_OWNERS, NUM_OTHERS, WIDTH = 5, 4, 3
 SEGMENT_LENGTH = 8
@@ -36,13 +36,13 @@ def links_of(pairs) -> tuple[BothWays, list[np.ndarray]]:
     """Links with two random weights each, and for either weight the dense matrix [owners, others] of its sums."""
     owner, other = np.array(pairs, np.int32).reshape(-1, 2).T
     weights = np.random.default_rng(1).normal(size=(2, len(pairs))).astype(np.float32)
-    both = (lay_out(*pair, *weights, length=SEGMENT_LENGTH) for pair in ((owner, other), (other, owner)))
+    both = (pad_links(*pair, *weights, length=SEGMENT_LENGTH) for pair in ((owner, other), (other, owner)))
     dense = []
     for weight in weights:
         matrix = np.zeros((NUM_OWNERS, NUM_OTHERS), np.float32)
         np.add.at(matrix, (owner, other), weight)
         dense.append(matrix)
-    links = BothWays(*(Weighted(links.owner, links.other, links.values) for links in both))
+    links = BothWays(*(WeightedLinks(links.owner, links.other, links.values) for links in both))
     return jax.tree.map(jnp.asarray, links), dense
 
 

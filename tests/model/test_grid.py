@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.grid import ONE_CELL, Grid
-from movierec_jax.model.interactions import lay_out_cells
-from movierec_jax.training.batches import in_cells, most_in_cell, stack_batches
+from movierec_jax.model.interactions import pad_links_of_cells
+from movierec_jax.training.batches import group_by_cell, max_ratings_in_cell, stack_batches
 
 grids = st.builds(Grid, st.integers(1, 4), st.integers(1, 3), st.sampled_from([1, 8]))
 NUM_USERS, NUM_MOVIES = 10, 7
@@ -64,7 +64,7 @@ def test_users_lie_along_the_first_axis_and_movies_along_the_second():
 def test_batches_in_cells_hold_the_ratings_they_held_before(grid, num_ratings, batch_size, seed):
     ratings, ranges = some_ratings(num_ratings, seed), ranges_of(grid)
     stacked = stack_batches(ratings, np.random.default_rng(seed).permutation(num_ratings), batch_size)
-    cells = in_cells(stacked, grid, ranges, width=1)
+    cells = group_by_cell(stacked, grid, ranges, width=1)
     width = cells.weight.shape[1] // grid.num_cells
     for step, weight in enumerate(cells.weight):
         place = np.flatnonzero(weight)
@@ -85,7 +85,7 @@ def test_batches_in_cells_hold_the_ratings_they_held_before(grid, num_ratings, b
 def test_a_batch_practically_never_has_more_ratings_in_a_cell_than_there_is_room_for(shares):
     count = (np.array(shares) * 100_000).astype(np.int64)
     cell, rng = np.repeat(np.arange(len(count)), count), np.random.default_rng(0)
-    most = most_in_cell(count, 1000)
+    most = max_ratings_in_cell(count, 1000)
     found = max(np.bincount(rng.choice(cell, 1000, replace=False)).max() for _ in range(200))
     assert found <= most <= min(1000, found + 60)
 
@@ -95,7 +95,7 @@ def test_links_in_cells_are_those_of_all_each_in_its_own(grid, num_links, seed):
     ratings, ranges = some_ratings(num_links, seed), ranges_of(grid)
     cell = grid.cell(ratings.user_row, ratings.movie_row, ranges)
     user, movie = grid.within(ratings.user_row, ratings.movie_row, ranges)
-    links = lay_out_cells(cell, grid.num_cells, user, movie, ratings.rating)
+    links = pad_links_of_cells(cell, grid.num_cells, user, movie, ratings.rating)
     found = []
     for number, (owner, other, link, value) in enumerate(
         zip(

@@ -11,15 +11,15 @@ from helpers.checkerboard import agree, clean_data, crowds, table
 from movierec_jax.config import Config, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.data.splits import Split
 from movierec_jax.errors import InputError
-from movierec_jax.model.embedding_bag import BothWays, Weighted
+from movierec_jax.model.embedding_bag import BothWays, WeightedLinks
 from movierec_jax.model.implicit_feedback import ImplicitFeedback
 from movierec_jax.model.inputs import UserBatches
-from movierec_jax.model.interactions import lay_out
+from movierec_jax.model.interactions import pad_links
 from movierec_jax.model.two_tower import encode, mean_implicit_score
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.batches import user_batches
 from movierec_jax.training.loop import fit
-from movierec_jax.training.masking import catalogue_of
+from movierec_jax.training.masking import masked_targets
 from movierec_jax.training.state import TrainingSetup, new_state
 from movierec_jax.training.step import train_steps
 
@@ -51,8 +51,8 @@ def test_exposure_is_the_product_of_what_was_rated_as_it_counts_and_the_movie_an
 
 def test_users_by_links_are_those_by_tables(params):
     user, movie = (axis.astype(np.int32) for axis in np.nonzero(RATED))
-    links = jax.device_put(lay_out(user, movie, RATED[user, movie]))
-    rated = BothWays(*(Weighted(links.owner, links.other, links.values),) * 2)
+    links = jax.device_put(pad_links(user, movie, RATED[user, movie]))
+    rated = BothWays(*(WeightedLinks(links.owner, links.other, links.values),) * 2)
     users = EXPOSURE.apply({"params": params}, rated, NUM_USERS, method="users")
     movies = EXPOSURE.apply({"params": params}, NUM_MOVIES + 2, method="movies")
     assert not movies[NUM_MOVIES:].any()
@@ -90,7 +90,7 @@ def run():
 def test_what_a_user_is_known_by_is_not_to_be_told_and_nothing_else_is_left_out(run):
     setup = setup_of(run, users_per_step=16, unobserved_weight=0.25, masked_fraction=0.4)
     last = last_block(run)
-    is_rated, label, weight = map(np.asarray, catalogue_of(jax.device_put(last), jax.random.key(1), setup))
+    is_rated, label, weight = map(np.asarray, masked_targets(jax.device_put(last), jax.random.key(1), setup))
     rated = np.zeros((17, 20), bool)
     rated[last.user, last.movie_row] = True
     rated = rated[:16]
@@ -107,7 +107,7 @@ def test_what_a_user_is_known_by_is_not_to_be_told_and_nothing_else_is_left_out(
 def test_what_comes_next_is_told_by_what_came_before_of_which_the_last_counts_most(run):
     setup = setup_of(run, "next", users_per_step=16, unobserved_weight=0.25, masked_fraction=0.3)
     last = last_block(run)
-    rated, label, weight = map(np.asarray, catalogue_of(jax.device_put(last), jax.random.key(1), setup))
+    rated, label, weight = map(np.asarray, masked_targets(jax.device_put(last), jax.random.key(1), setup))
     num_known = []
     for user in range(12):
         own = np.flatnonzero(last.user == user)

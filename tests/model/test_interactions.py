@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from movierec_jax.data.arrays import OFFSET_DAMPING, levels
 from movierec_jax.data.schema import Bags, Ratings
-from movierec_jax.model.interactions import ALIGNMENT, aligned, build_interactions, lay_out, new_users, segment_length
+from movierec_jax.model.interactions import (
+    ALIGNMENT,
+    aligned,
+    build_interactions,
+    new_user_links,
+    pad_links,
+    segment_length,
+)
 
 many = hypothesis.settings(deadline=None, max_examples=60)
 owners_of_links = st.lists(st.integers(0, 4), max_size=12)
@@ -45,7 +52,7 @@ def content_of(links) -> list[tuple]:
 def test_every_link_has_one_place_and_filling_says_nothing(owners, length):
     owner = np.array(owners, np.int32)
     other, value = np.arange(len(owner), dtype=np.int32) + 7, np.arange(len(owner), dtype=np.float32) / 2
-    links = lay_out(owner, other, value, -value, length=length)
+    links = pad_links(owner, other, value, -value, length=length)
     expected = zip(range(len(owner)), owners, other.tolist(), value.tolist(), (-value).tolist(), strict=True)
     assert content_of(links) == list(expected)
     is_filling = links.link == -1
@@ -55,7 +62,7 @@ def test_every_link_has_one_place_and_filling_says_nothing(owners, length):
 @many
 @hypothesis.given(owners_of_links, st.integers(1, 3))
 def test_owners_rise_and_have_as_few_pieces_as_hold_their_links(owners, length):
-    links = lay_out(np.array(owners, np.int32), np.zeros(len(owners), np.int32), length=length)
+    links = pad_links(np.array(owners, np.int32), np.zeros(len(owners), np.int32), length=length)
     expected = [owner for owner in range(5) for _ in range(-(-owners.count(owner) // length))]
     assert links.owner.tolist() == expected
     assert links.link.shape == (length, len(expected))
@@ -68,13 +75,13 @@ def test_pieces_are_about_as_long_as_owners_have_links(links_of_each, length):
 
 @pytest.mark.parametrize(("num_links", "num_segments"), [(0, 0), (1, 1), (8, 1), (9, 2)])
 def test_an_owner_has_a_piece_more_for_the_link_that_one_cannot_hold(num_links, num_segments):
-    links = lay_out(np.full(num_links, 3, np.int32), np.zeros(num_links, np.int32), length=8)
+    links = pad_links(np.full(num_links, 3, np.int32), np.zeros(num_links, np.int32), length=8)
     assert links.owner.tolist() == [3] * num_segments
     assert (links.link >= 0).sum() == num_links
 
 
 def test_arrays_have_the_dtypes_that_a_compiled_step_expects():
-    links = lay_out(np.int32([0]), np.int32([1]), np.float64([0.5]))
+    links = pad_links(np.int32([0]), np.int32([1]), np.float64([0.5]))
     assert [array.dtype for array in (links.owner, links.other, links.link, *links.values)] == [
         np.int32,
         np.int32,
@@ -185,7 +192,7 @@ def test_content_of_users_stands_apart_from_that_of_movies():
 def test_a_new_users_ratings_say_what_the_same_ratings_of_a_user_of_train_say():
     of_user_1 = FOUR.user_row == 1
     counts = np.float32([0.25, 1])
-    links = new_users(
+    links = new_user_links(
         levels(FOUR.movie_row, FOUR.rating, 4),
         np.int32([0, 0]),
         FOUR.movie_row[of_user_1],
@@ -198,7 +205,7 @@ def test_a_new_users_ratings_say_what_the_same_ratings_of_a_user_of_train_say():
 
 
 def test_a_new_users_rating_of_a_cold_movie_is_held_against_the_mean_of_all():
-    links = new_users(
+    links = new_user_links(
         levels(FOUR.movie_row, FOUR.rating, 4), np.int32([0]), np.int32([3]), np.float32([5]), np.float32([1])
     )
     assert content_of(links) == [(0, 0, 3, 5 - MEAN, 1)]

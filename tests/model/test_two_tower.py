@@ -11,10 +11,10 @@ import pytest
 from movierec_jax.config import ModelConfig
 from movierec_jax.data.arrays import levels
 from movierec_jax.data.schema import Bags, Ratings
-from movierec_jax.model.embedding_bag import BothWays, Weighted
-from movierec_jax.model.history import as_new, seen
+from movierec_jax.model.embedding_bag import BothWays, WeightedLinks
+from movierec_jax.model.history import as_cold_start, seen
 from movierec_jax.model.inputs import Interactions
-from movierec_jax.model.interactions import build_interactions, lay_out, new_users
+from movierec_jax.model.interactions import build_interactions, new_user_links, pad_links
 from movierec_jax.model.two_tower import (
     BIAS_DAMPING,
     BIAS_GAIN,
@@ -24,7 +24,7 @@ from movierec_jax.model.two_tower import (
     encode_histories,
     mean_rating,
     member_ratings,
-    own_of_users,
+    own_vectors,
     small_normal,
 )
 
@@ -60,7 +60,7 @@ KNOWN: Interactions = jax.device_put(
     build_interactions(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, MOVIE_CONTENT)
 )
 # What counts in the exposure of users.
-RATED = BothWays(*(Weighted(KNOWN.by_user.owner, KNOWN.by_user.other, (None,), KNOWN.by_user.link >= 0),) * 2)
+RATED = BothWays(*(WeightedLinks(KNOWN.by_user.owner, KNOWN.by_user.other, (None,), KNOWN.by_user.link >= 0),) * 2)
 
 
 def model_of(config=CONFIG, num_user_features=3, num_movie_features=4, **moments) -> TwoTowers:
@@ -221,8 +221,8 @@ def without(left_out: set[int]) -> Interactions:
     kept = np.array([number not in left_out for number in range(len(PAIRS))])
     values = [value[kept] for value in told_by_ratings()]
     user, movie = (column[kept] for column in (ratings().user_row, ratings().movie_row))
-    by_user = lay_out(user, movie, *values, np.ones(len(user), np.float32))
-    return jax.device_put(KNOWN._replace(by_user=by_user, by_movie=lay_out(movie, user, *values)))
+    by_user = pad_links(user, movie, *values, np.ones(len(user), np.float32))
+    return jax.device_put(KNOWN._replace(by_user=by_user, by_movie=pad_links(movie, user, *values)))
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_a_user_without_a_row_is_what_the_history_says():
     train = ratings()
     of_users = np.isin(train.user_row, [1, 3])
     place = np.int32([{1: 0, 3: 2}[user] for user in train.user_row[of_users]])
-    links = new_users(
+    links = new_user_links(
         levels(train.movie_row, train.rating, COLD_MOVIE + 1),
         place,
         train.movie_row[of_users],
@@ -304,7 +304,7 @@ def test_a_user_without_a_row_is_what_the_history_says():
     assert not new.factors[1].any()
     assert not new.factors[3].any()
     # With their rows and content they are themselves.
-    own = own_of_users(members, KNOWN, model=model)[:, jnp.array([1, 1, 3, 3])]
+    own = own_vectors(members, KNOWN, model=model)[:, jnp.array([1, 1, 3, 3])]
     again = encode_histories(members, own, jax.device_put(links), model=model)[0]
     rated = jnp.array([1, 3])
     jax.tree.map(assert_close, again[jnp.array([0, 2])], users[rated])
@@ -317,14 +317,14 @@ def test_an_owner_taken_for_new_has_no_row_and_the_ratings_that_are_left():
     model, params = as_if_trained(without_hidden_dims())
     users, _ = whole()
     # All are new, and nothing is left of their ratings.
-    new = as_new(users, 1 - 1e-6, 0.0, EVERY_LUCK, jax.random.key(0))
+    new = as_cold_start(users, 1 - 1e-6, 0.0, EVERY_LUCK, jax.random.key(0))
     hidden = apply(model, params, new, RATED, method="encode_users")
     tower = jax.tree.map(np.asarray, params["user_tower"])
     for row in range(USER_ROWS):
         content = vector_by_hand(tower, UNKNOWN_USER, [], content_by_hand(USER_CONTENT, row))
         assert_close((hidden.factors[row], hidden.bias[row]), (content[:-1], content[-1]))
     # All are new, and all of it is left.
-    new = as_new(users, 1 - 1e-6, 1e9, EVERY_LUCK, jax.random.key(0))
+    new = as_cold_start(users, 1 - 1e-6, 1e9, EVERY_LUCK, jax.random.key(0))
     without_row = apply(model, params, new, RATED, method="encode_users")
     shown, _ = encoded(model, params)
     assert_close(without_row.factors[:NUM_USERS], shown.factors[:NUM_USERS] - tower["embedding"])
@@ -333,14 +333,14 @@ def test_an_owner_taken_for_new_has_no_row_and_the_ratings_that_are_left():
 
 def test_nobody_is_taken_for_new_where_the_share_is_0():
     for side, uniform in zip(whole(), (EVERY_LUCK, EVERY_LUCK[::-1]), strict=True):
-        assert_close(as_new(side, 0.0, 3.0, uniform, jax.random.key(0)), side)
+        assert_close(as_cold_start(side, 0.0, 3.0, uniform, jax.random.key(0)), side)
 
 
 def test_ratings_that_are_left_are_the_same_in_both_layouts():
     users, _ = whole()
     uniform = np.random.default_rng(0).random(len(PAIRS) + 1).astype(np.float32)
     in_both = tuple(jnp.asarray(uniform[links.link]) for links in (KNOWN.by_user, KNOWN.by_movie))
-    new = as_new(users, 1 - 1e-6, 3.0, in_both, jax.random.key(1))
+    new = as_cold_start(users, 1 - 1e-6, 3.0, in_both, jax.random.key(1))
     left = [
         sorted(np.asarray(links.link)[np.asarray(weighted.counts)].tolist())
         for links, weighted in zip((KNOWN.by_user, KNOWN.by_movie), new.ratings, strict=True)
@@ -355,7 +355,9 @@ def test_ratings_that_are_left_are_the_same_in_both_layouts():
 def test_owners_taken_for_new_are_a_share_drawn_by_chance(share):
     users, _ = whole()
     many = users._replace(has_row=jnp.ones(10_000), num_ratings=jnp.ones(10_000))
-    drawn = [np.asarray(as_new(many, share, 1.0, EVERY_LUCK, jax.random.key(seed)).has_row) for seed in (0, 0, 1)]
+    drawn = [
+        np.asarray(as_cold_start(many, share, 1.0, EVERY_LUCK, jax.random.key(seed)).has_row) for seed in (0, 0, 1)
+    ]
     assert np.mean(drawn[0] == 0) == pytest.approx(share, abs=0.02)
     assert set(np.unique(drawn[0])) <= {0, 1}
     np.testing.assert_array_equal(drawn[0], drawn[1])

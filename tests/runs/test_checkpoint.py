@@ -20,8 +20,8 @@ from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.prepare import new_run
-from movierec_jax.training.loop import go_on, steps_of_epoch
-from movierec_jax.training.progress import EpochRecord, Progress, StepErrors
+from movierec_jax.training.loop import epoch_steps, train_from
+from movierec_jax.training.progress import EpochRecord, ErrorTotals, Progress
 from movierec_jax.training.state import TrainingSetup, TrainState, new_state
 from movierec_jax.training.step import train_steps
 
@@ -97,7 +97,7 @@ def test_a_trained_state_comes_back_bit_for_bit_with_its_progress(tmp_path, stop
     config = dataclasses.replace(RUN.setup.config, ratings_at_once=2 * 32)
     setup = dataclasses.replace(RUN.setup, config=config)
     checkpoints = Checkpoints(tmp_path)
-    for state, so_far in go_on(new_state(setup), Progress(), train, valid, RUN.interactions, setup=setup):
+    for state, so_far in train_from(new_state(setup), Progress(), train, valid, RUN.interactions, setup=setup):
         checkpoints.save(state, so_far, setup)
         if so_far.step == stop_after:
             break
@@ -117,7 +117,7 @@ def test_a_state_being_saved_is_not_changed_by_steps_that_take_its_memory(tmp_pa
     config = TrainConfig(epochs=1, batch_size=32, learning_rate=1.0, warmup_fraction=0.0)
     setup = TrainingSetup(model, config.for_ratings(1000, is_by_time=False), 1000, (1.0, 5.0), 4.0)
     train = to_rows(PARTS.train, RUN.users, RUN.movies)
-    epoch = next(steps_of_epoch(train, None, 0, setup)), build_interactions(train, 50_000, 9, NO_BAGS, NO_BAGS), None
+    epoch = next(epoch_steps(train, None, 0, setup)), build_interactions(train, 50_000, 9, NO_BAGS, NO_BAGS), None
     state, _ = train_steps(new_state(setup), *epoch, setup=setup)
     before = jax.tree.map(lambda leaf: np.array(leaf, copy=True), state)
     checkpoints = Checkpoints(tmp_path)
@@ -253,7 +253,7 @@ def test_a_folder_without_checkpoints_has_no_parameters(tmp_path):
 
 def test_without_validation_the_newest_state_is_the_best_also_within_an_epoch(tmp_path):
     checkpoints = Checkpoints(tmp_path)
-    within = dataclasses.replace(progress(None, None), since=StepErrors(1, 1.0, 1.0, 1.0, 1.0))
+    within = dataclasses.replace(progress(None, None), since=ErrorTotals(1, 1.0, 1.0, 1.0, 1.0))
     checkpoints.save(state_after(3), within, RUN.setup)
     checkpoints.wait()
     require_equal(Checkpoints(tmp_path).best_params(RUN.setup, pytest.fail), state_after(3).params)

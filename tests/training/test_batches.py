@@ -8,7 +8,14 @@ import pytest
 from hypothesis import strategies as st
 
 from movierec_jax.data.schema import Ratings
-from movierec_jax.training.batches import by_rows, epoch_order, most_rows, num_steps, stack_batches, steps_of
+from movierec_jax.training.batches import (
+    epoch_order,
+    index_by_own_rows,
+    max_rows_in_batch,
+    num_steps,
+    stack_batches,
+    step_of_ratings,
+)
 
 many = hypothesis.settings(deadline=None, max_examples=40)
 sizes = {"num_ratings": st.integers(1, 30), "batch_size": st.integers(1, 12)}
@@ -92,7 +99,7 @@ def test_arrays_have_the_dtypes_that_a_compiled_step_expects():
 @hypothesis.given(**sizes, **keys)
 def test_the_step_of_each_rating_is_the_batch_it_stands_in(num_ratings, batch_size, seed, epoch):
     order = epoch_order(num_ratings, seed, epoch)
-    step = steps_of(order, batch_size)
+    step = step_of_ratings(order, batch_size)
     batch = stack_batches(numbered(num_ratings), order, batch_size)
     for place, (rows, weights) in enumerate(zip(batch.user_row, batch.weight, strict=True)):
         assert sorted(rows[weights == 1]) == np.flatnonzero(step == place).tolist()
@@ -114,7 +121,7 @@ def test_places_among_the_rows_of_a_batch_name_the_same_pairs(num_ratings, batch
     )
     stacked = epoch_batches(ratings, batch_size, seed, 0)
     counts = np.bincount(ratings.user_row, minlength=7), np.bincount(ratings.movie_row, minlength=20)
-    placed, rows = by_rows(stacked, *counts)
+    placed, rows = index_by_own_rows(stacked, *counts)
     assert placed.weight.shape == stacked.weight.shape
     for step in range(len(stacked.weight)):
         for side, num_rows in zip(rows, (7, 20), strict=True):
@@ -139,12 +146,14 @@ def test_every_epoch_has_as_many_rows_for_each_batch():
     count = np.arange(1, 200)
     row = np.repeat(np.arange(199, dtype=np.int32), count)
     ratings = dataclasses.replace(numbered(len(row)), user_row=row, movie_row=row)
-    widths = {by_rows(epoch_batches(ratings, 500, 0, epoch), count, count)[1].user.shape[1] for epoch in range(30)}
-    assert widths == {most_rows(count, 500)}
-    assert most_rows(count, 500) < 199
+    widths = {
+        index_by_own_rows(epoch_batches(ratings, 500, 0, epoch), count, count)[1].user.shape[1] for epoch in range(30)
+    }
+    assert widths == {max_rows_in_batch(count, 500)}
+    assert max_rows_in_batch(count, 500) < 199
 
 
 def test_a_batch_holds_no_more_rows_than_ratings_nor_than_there_are():
-    assert most_rows(np.ones(10**6, int), 5) == 5
-    assert most_rows(np.full(3, 10**6), 1000) == 3
-    assert most_rows(np.int64([4, 0, 0]), 4) == 1
+    assert max_rows_in_batch(np.ones(10**6, int), 5) == 5
+    assert max_rows_in_batch(np.full(3, 10**6), 1000) == 3
+    assert max_rows_in_batch(np.int64([4, 0, 0]), 4) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from movierec_jax.config import TrainConfig
 from movierec_jax.model.inputs import Interactions, UserBatches
-from movierec_jax.model.interactions import lay_out
+from movierec_jax.model.interactions import pad_links
 from movierec_jax.model.two_tower import Encoded
 from movierec_jax.training.losses import (
     SHRINKAGE_DAMPING,
@@ -204,7 +204,7 @@ def test_the_error_over_the_catalogue_by_sums_has_the_value_and_the_gradient_of_
     # User 3 has rated nothing, and place 5 is none of a user.
     user, movie = (axis.astype(np.int32) for axis in np.nonzero(rng.random((num_users, num_movies)) < 0.5))
     user, movie = user[user != 3], movie[user != 3]
-    links = jax.device_put((lay_out(user, movie), lay_out(movie, user)))
+    links = jax.device_put((pad_links(user, movie), pad_links(movie, user)))
     is_told = np.float32(rng.random(len(user)) < 0.5)
     nothing = jnp.zeros(len(user) + 1, jnp.int32)
     block = UserBatches(

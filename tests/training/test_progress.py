@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from movierec_jax.errors import InputError
-from movierec_jax.training.progress import EpochRecord, Progress, StepErrors, best_record, is_finished, require_finite
+from movierec_jax.training.progress import EpochRecord, ErrorTotals, Progress, best_record, is_finished, require_finite
 
 
 def test_the_first_bad_value_is_named_counting_from_the_start_of_the_run():
@@ -28,7 +28,7 @@ def test_the_best_epoch_has_the_lowest_validation_rmse_the_earliest_of_equals(va
 
 
 def test_the_best_step_is_the_last_of_the_best_epoch_or_the_last_of_all_where_none_was_measured():
-    some_steps = StepErrors(num_steps=3)
+    some_steps = ErrorTotals(num_steps=3)
     assert Progress(records_of(0.9, 0.8, 0.85), some_steps).best_step == 20
     assert Progress(records_of(None, None), some_steps).best_step == 23
     assert Progress(since=some_steps).best_step == 3

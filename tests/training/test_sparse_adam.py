@@ -11,7 +11,7 @@ from helpers import checkerboard
 from movierec_jax.config import Config
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.runs.prepare import new_run
-from movierec_jax.training.loop import fit, steps_of_epoch
+from movierec_jax.training.loop import epoch_steps, fit
 from movierec_jax.training.state import TrainingSetup, new_state
 from movierec_jax.training.step import train_steps
 
@@ -67,7 +67,7 @@ def test_rows_that_no_batch_holds_keep_their_values_bit_for_bit():
     setup = dataclasses.replace(run.setup, model=run.model.clone(num_users=50))
     state = new_state(setup)
     before = np.array(state.params["user_tower"]["embedding"])
-    epoch = next(steps_of_epoch(run.train, None, 0, setup))
+    epoch = next(epoch_steps(run.train, None, 0, setup))
     assert epoch.rows.user.max() >= 50  # The rows that fill up.
     state, _ = train_steps(state, epoch, run.interactions, None, setup=setup)
     after = np.asarray(state.params["user_tower"]["embedding"])

@@ -23,10 +23,10 @@ from movierec_jax.model.two_tower import encode
 from movierec_jax.recommend.top_k import predict_ratings
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training import batches
-from movierec_jax.training.loop import begin, fit, go_on, steps_of_epoch
+from movierec_jax.training.loop import epoch_steps, fit, initial_state, train_from
 from movierec_jax.training.progress import Progress
 from movierec_jax.training.state import member_keys, new_state
-from movierec_jax.training.step import Steps, squared_errors, step_of_links, train_steps
+from movierec_jax.training.step import EpochSteps, batch_squared_errors, step_of_links, train_steps
 
 PARTS = checkerboard.parts(num_users=36, num_movies=18)
 DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), implicit_feedback_dim=5, dropout=0.3)
@@ -34,7 +34,7 @@ NO_DROPOUT = ModelConfig(embedding_dim=4, hidden_dims=(8,), implicit_feedback_di
 SMALLEST = ModelConfig(embedding_dim=3, hidden_dims=(), implicit_feedback_dim=0)
 BATCH_SIZE = 100
 NOTHING = np.zeros(1, np.int32)
-COMPILED = (new_state, train_steps, squared_errors)
+COMPILED = (new_state, train_steps, batch_squared_errors)
 
 
 # Few different runs in this file: each compiles programs of its own.
@@ -59,7 +59,7 @@ def known_by(run, train: Ratings) -> Interactions:
 def input_of(run, train: Ratings):
     """The input of the first epoch and the blocks of users, as `fit` makes them."""
     user_batches = run.setup.user_batches(train)
-    return next(steps_of_epoch(train, user_batches, 0, run.setup)), user_batches
+    return next(epoch_steps(train, user_batches, 0, run.setup)), user_batches
 
 
 def one_epoch(run, train: Ratings, interactions=None):
@@ -83,9 +83,9 @@ def one_step(state, epoch, place, interactions, setup):
     return state, jax.tree.map(lambda error: error[0], errors)
 
 
-def one_of_epoch(batch, step_of_rating, block=NOTHING) -> Steps:
+def one_of_epoch(batch, step_of_rating, block=NOTHING) -> EpochSteps:
     """The only step of an epoch."""
-    return Steps(np.int32(1), NOTHING, batch, step_of_rating, block)
+    return EpochSteps(np.int32(1), NOTHING, batch, step_of_rating, block)
 
 
 def kept(tree):
@@ -176,11 +176,11 @@ def test_an_epoch_in_one_scan_equals_a_loop_of_steps(unbroken):
 def test_an_epoch_whose_steps_come_some_at_a_time_equals_one_of_all_steps(unbroken, ratings_at_once):
     run, train, valid, epochs = unbroken
     setup = some_at_once(run.setup, ratings_at_once)
-    parts = list(steps_of_epoch(train, setup.user_batches(train), 0, setup))
+    parts = list(epoch_steps(train, setup.user_batches(train), 0, setup))
     at_once = -(-ratings_at_once // BATCH_SIZE)
     assert {len(steps.place) for steps in parts} == {at_once}
     assert sum(int(steps.num_steps) for steps in parts) == 4
-    moments = go_on(new_state(setup), Progress(), train, valid, run.interactions, setup=setup)
+    moments = train_from(new_state(setup), Progress(), train, valid, run.interactions, setup=setup)
     *within, (state, progress) = itertools.islice(moments, len(parts))
     assert [time_features.step for _, time_features in within] == [
         at_once * position for position in range(1, len(parts))
@@ -197,11 +197,11 @@ def test_going_on_within_an_epoch_equals_never_having_stopped_bit_for_bit(unbrok
     setup = some_at_once(run.setup, BATCH_SIZE)
     moments = [
         (kept(state), progress)
-        for state, progress in go_on(new_state(setup), Progress(), train, valid, run.interactions, setup=setup)
+        for state, progress in train_from(new_state(setup), Progress(), train, valid, run.interactions, setup=setup)
     ]
     state, progress = moments[stop_after - 1]
     assert int(state.step) == progress.step == stop_after
-    *_, (end, whole) = go_on(kept(state), progress, train, valid, run.interactions, setup=setup)
+    *_, (end, whole) = train_from(kept(state), progress, train, valid, run.interactions, setup=setup)
     require_equal(end, moments[-1][0])
     assert without_seconds(whole) == without_seconds(moments[-1][1])
 
@@ -283,7 +283,7 @@ def test_places_that_fill_up_a_batch_change_nothing_whatever_stands_in_them():
     plain, filled = (batches.stack_batches(five, order, size) for size in (5, 8))
     assert filled.weight.tolist() == [[1, 1, 1, 1, 1, 0, 0, 0]]
     filled.user_row[:, 5:], filled.rating[:, 5:] = 30, -9
-    interactions, step_of_rating = known_by(run, five), batches.steps_of(order, 5)
+    interactions, step_of_rating = known_by(run, five), batches.step_of_ratings(order, 5)
     (state, error), (state_filled, error_filled) = (
         train_steps(
             new_state(run.setup),
@@ -299,7 +299,7 @@ def test_places_that_fill_up_a_batch_change_nothing_whatever_stands_in_them():
 
 
 def test_links_that_are_no_ratings_are_left_out_in_no_step():
-    step_of_rating = batches.steps_of(np.array([1, 0, 2]), 2)
+    step_of_rating = batches.step_of_ratings(np.array([1, 0, 2]), 2)
     link = jnp.array([[0, 1, 2, 3, 9, -1]], jnp.int32)
     step = step_of_links(jnp.asarray(step_of_rating), link)
     assert step[0, [0, 1, 2, 5]].tolist() == [0, 0, 1, -1]
@@ -309,7 +309,7 @@ def test_links_that_are_no_ratings_are_left_out_in_no_step():
 def test_what_users_wrote_reaches_the_gradient_in_every_step():
     run, train, _ = run_of(SMALLEST)
     told = first(dataclasses.replace(train, rating=5 - train.rating), 7)
-    epoch = next(steps_of_epoch(train, None, 0, run.setup))
+    epoch = next(epoch_steps(train, None, 0, run.setup))
     without, beside = (
         build_interactions(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content, told=more)
         for more in (None, told)
@@ -357,12 +357,12 @@ def test_beginning_gives_the_new_state_and_leaves_the_epoch_compiled(caplog):
     # A model of its own, that no other test has compiled.
     run, train, valid = run_of(ModelConfig(embedding_dim=5, hidden_dims=(), implicit_feedback_dim=2))
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
-        state = begin(train, run.interactions, setup=run.setup)
+        state = initial_state(train, run.interactions, setup=run.setup)
         require_equal(state, new_state(run.setup))
         next(fit(state, train, valid, run.interactions, setup=run.setup))
     # What this thread has compiled; the epoch was compiled by another.
     compiled = " ".join(record.getMessage() for record in caplog.records if "Compiling" in record.getMessage())
-    assert "jit(squared_errors)" in compiled
+    assert "jit(batch_squared_errors)" in compiled
     assert "jit(train_steps)" not in compiled
 
 
@@ -461,7 +461,7 @@ def test_sums_of_squared_errors_hold_predictions_to_the_scale_and_leave_filling_
     params["head"]["mean"] = jnp.full(2, jnp.float32(9))
     ratings = dataclasses.replace(first(train, 3), rating=np.float32([5, 4, 2]))
     stacked = batches.stack_batches(ratings, np.arange(3), 2)
-    sums = squared_errors(params, stacked, run.interactions, setup=run.setup)
+    sums = batch_squared_errors(params, stacked, run.interactions, setup=run.setup)
     np.testing.assert_array_equal(sums, [0**2 + 1**2, 3**2])
 
 
@@ -472,7 +472,9 @@ def test_the_mean_of_the_members_is_held_to_the_scale_and_not_each_member(unbrok
     ratings = dataclasses.replace(first(train, 1), rating=np.float32([2]))
     stacked = batches.stack_batches(ratings, np.arange(1), 1)
     # Held to 5, the second would make the mean 3.
-    np.testing.assert_array_equal(squared_errors(params, stacked, run.interactions, setup=run.setup), [(5 - 2) ** 2])
+    np.testing.assert_array_equal(
+        batch_squared_errors(params, stacked, run.interactions, setup=run.setup), [(5 - 2) ** 2]
+    )
 
 
 # What goes wrong.

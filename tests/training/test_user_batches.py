@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from movierec_jax.data.schema import Ratings
-from movierec_jax.training.batches import in_ranges, user_batch_of_steps, user_batches, with_links
+from movierec_jax.training.batches import add_links, group_by_movie_range, user_batch_of_steps, user_batches
 
 many = hypothesis.settings(deadline=None, max_examples=40)
 keys = {"seed": st.integers(0, 2**32 - 1)}
@@ -52,7 +52,7 @@ def test_links_of_blocks_lead_from_each_user_to_each_movie_and_back(pairs, users
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
     made = user_batches(ratings, users_per_batch, 0)
-    made = with_links(in_ranges(made, users_per_batch, 6, num_ranges), users_per_batch, num_ranges)
+    made = add_links(group_by_movie_range(made, users_per_batch, 6, num_ranges), users_per_batch, num_ranges)
     by_user, by_movie = made.links
     for block, part in np.ndindex(len(made.user), num_ranges):
         of_part = functools.partial(part_of, block=block, part=part, num_ranges=num_ranges)
@@ -83,7 +83,7 @@ def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_batch, 
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
     whole = user_batches(ratings, users_per_batch, 0, has_positions=True)
-    parts = in_ranges(whole, users_per_batch, 6, num_ranges)
+    parts = group_by_movie_range(whole, users_per_batch, 6, num_ranges)
     width = parts.user.shape[1] // num_ranges
     first_row = np.arange(parts.user.shape[1]) // width * (6 // num_ranges)
     for block in range(len(whole.user)):

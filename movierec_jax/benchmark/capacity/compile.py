@@ -22,17 +22,17 @@ from movierec_jax.config import FILE_TOP_K, Config, ScoreConfig
 from movierec_jax.model.inputs import Interactions, UserBatches
 from movierec_jax.model.sharding import (
     AXES,
-    everywhere,
     interactions_shardings,
+    replicated,
     steps_shardings,
     user_batches_shardings,
 )
 from movierec_jax.model.two_tower import encode
 from movierec_jax.recommend.top_k import order_of, tile_users, top_k_block
 from movierec_jax.runs.run import Run
-from movierec_jax.training.loop import steps_of_epoch
-from movierec_jax.training.state import TrainingSetup, shapes_of_state
-from movierec_jax.training.step import Steps, train_steps
+from movierec_jax.training.loop import epoch_steps
+from movierec_jax.training.state import TrainingSetup, state_shapes
+from movierec_jax.training.step import EpochSteps, train_steps
 
 # Collectives that are named, and as much of the shapes of each.
 LARGEST, SHOWN = 6, 80
@@ -78,7 +78,7 @@ class Inputs(NamedTuple):
     """What programs are made for: a recipe, and arrays, or their shapes, as `train_steps` takes them."""
 
     setup: TrainingSetup
-    steps: Steps
+    steps: EpochSteps
     interactions: Interactions
     user_batches: UserBatches | None
 
@@ -86,9 +86,7 @@ class Inputs(NamedTuple):
 def inputs_of(run: Run) -> Inputs:
     """Those of a run."""
     user_batches = run.setup.user_batches(run.train)
-    return Inputs(
-        run.setup, next(steps_of_epoch(run.train, user_batches, 0, run.setup)), run.interactions, user_batches
-    )
+    return Inputs(run.setup, next(epoch_steps(run.train, user_batches, 0, run.setup)), run.interactions, user_batches)
 
 
 def inputs_of_size(size: Size, config: Config, mesh: Mesh | None) -> Inputs:
@@ -106,7 +104,7 @@ def compiled_programs(inputs: Inputs, target: Target, devices: Any) -> list[Prog
         if mesh is None:
             shardings = jax.tree.map(lambda _: SingleDeviceSharding(devices[0]), tree)
         elif shardings is None:
-            shardings = everywhere(tree, mesh)
+            shardings = replicated(tree, mesh)
         return jax.tree.map(shape_of, tree, shardings)
 
     _, steps, interactions, user_batches = inputs
@@ -116,9 +114,9 @@ def compiled_programs(inputs: Inputs, target: Target, devices: Any) -> list[Prog
         user_batches = (
             None if user_batches is None else placed(user_batches, user_batches_shardings(user_batches, mesh))
         )
-        state = shapes_of_state(setup)
+        state = state_shapes(setup)
     else:
-        steps, interactions, user_batches, state = placed((steps, interactions, user_batches, shapes_of_state(setup)))
+        steps, interactions, user_batches, state = placed((steps, interactions, user_batches, state_shapes(setup)))
     traced = train_steps.trace(state, steps, interactions, user_batches, setup=setup)
     training = program_of("train", setup.config.batch_size, traced, target, num_devices)
 

@@ -17,9 +17,9 @@ from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, UserBatc
 from movierec_jax.model.interactions import fastest_length
 from movierec_jax.model.sharding import grid_of
 from movierec_jax.model.two_tower import TwoTowers
-from movierec_jax.training.batches import most_in_cell, num_steps, steps_at_once
+from movierec_jax.training.batches import max_ratings_in_cell, num_steps, steps_at_once
 from movierec_jax.training.state import TrainingSetup, training_setup
-from movierec_jax.training.step import Steps
+from movierec_jax.training.step import EpochSteps
 
 # Programs are the same for any scale.
 RATING_SCALE = 1.0, 5.0
@@ -103,15 +103,15 @@ def links_shape(
     )
 
 
-def steps_shapes(size: Size, setup: TrainingSetup) -> Steps:
+def steps_shapes(size: Size, setup: TrainingSetup) -> EpochSteps:
     """Those of the steps that are taken at once."""
     grid, batch_size = grid_of(setup.model.mesh), setup.config.batch_size
     steps = num_steps(size.num_ratings, batch_size)
     at_once = steps_at_once(size.num_ratings, batch_size, setup.config.ratings_at_once)
-    batch = at_once, grid.num_cells * most_in_cell(np.full(grid.num_cells, size.num_ratings), batch_size)
+    batch = at_once, grid.num_cells * max_ratings_in_cell(np.full(grid.num_cells, size.num_ratings), batch_size)
     whole, real = Array(batch, np.int32), Array(batch, np.float32)
     has_history = bool(setup.model.config.history)
-    return Steps(
+    return EpochSteps(
         num_steps=Array((), np.int32),
         place=Array(batch[:1], np.int32),
         batches=Batch(whole, whole, Array((*batch, 0), np.int32), real, real, whole),

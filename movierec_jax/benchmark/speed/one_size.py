@@ -20,7 +20,7 @@ from movierec_jax.benchmark.speed.training import interactions_and_setup
 from movierec_jax.config import Config
 from movierec_jax.data.arrays import ahead
 from movierec_jax.settings import from_json
-from movierec_jax.training.loop import steps_of_epoch
+from movierec_jax.training.loop import epoch_steps
 from movierec_jax.training.state import new_state
 from movierec_jax.training.step import train_steps
 
@@ -44,7 +44,7 @@ def train_for_a_while(num_ratings: int, config: Config, num_parts: int) -> dict[
     interactions, setup = interactions_and_setup(train, num_users, num_movies, config)
     interactions, user_batches = jax.device_put((interactions, setup.user_batches(train)))
     state, seconds, examples = new_state(setup), [], []
-    epochs = (steps_of_epoch(train, user_batches, epoch, setup) for epoch in itertools.count())
+    epochs = (epoch_steps(train, user_batches, epoch, setup) for epoch in itertools.count())
     upcoming = ahead(itertools.chain.from_iterable(epochs))
     for _ in range(num_parts + 1):
         start = time.perf_counter()

@@ -20,7 +20,7 @@ from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training import batches
-from movierec_jax.training.loop import steps_of_epoch
+from movierec_jax.training.loop import epoch_steps
 from movierec_jax.training.state import TrainingSetup, new_state
 from movierec_jax.training.step import train_steps
 
@@ -96,7 +96,7 @@ def ours(train: Ratings, batch_size: int, num_users: int, num_movies: int) -> Ca
     )
     interactions, setup = interactions_and_setup(train, num_users, num_movies, Config(model=MODEL, train=settings))
     interactions = jax.device_put(interactions)
-    epoch = jax.device_put(next(steps_of_epoch(train, None, 0, setup)))
+    epoch = jax.device_put(next(epoch_steps(train, None, 0, setup)))
     state = [new_state(setup)]
 
     def run() -> float:
