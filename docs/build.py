@@ -19,7 +19,19 @@ ROOT = pathlib.Path(__file__).parents[1]
 PACKAGE = ROOT / "movierec_jax"
 
 # Stages that have a page of the API; each is a folder or a file of the package.
-STAGES = ("config data features model training runs recommend evaluation train serve benchmark").split()
+STAGES = (
+    "config",
+    "data",
+    "features",
+    "model",
+    "training",
+    "runs",
+    "recommend",
+    "evaluation",
+    "train",
+    "serve",
+    "benchmark",
+)
 
 MARK = re.compile(r"^\{\{ flags (\S+) \}\}$", re.MULTILINE)
 
