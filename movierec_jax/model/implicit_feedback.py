@@ -7,7 +7,7 @@ autoencoders are (Steck 2019, "Embarrassingly shallow autoencoders for sparse da
     movie = another row of the movie
     exposure = <user, movie> + bias of the movie
 
-A weight is 1, or less the longer ago the rating was where the next ones are to be told (`recency.py`). A user has no
+A weight is 1, or less the longer ago the rating was where the next ones are to be told (`recency_weight`). A user has no
 row of their own here, so that somebody new is known as well as anybody with as many ratings. Ratings that are hidden
 from the user's vector are those that it has to tell.
 """

@@ -8,7 +8,7 @@ from jaxtyping import Float32, Float64, Int, Int32
 
 from movierec_jax.data.arrays import levels, stable_order
 from movierec_jax.data.schema import Bags, Ratings
-from movierec_jax.features.rating_time import recency_of
+from movierec_jax.features.rating_time import recency_weights
 from movierec_jax.model.grid import ONE_CELL, Grid
 from movierec_jax.model.inputs import Interactions, PaddedLinks
 
@@ -90,7 +90,7 @@ def rating_links(
     ratings = train if told is None or not len(told) else concat_ratings(train, told)
     to_user = rating_deviation(level_of_movie, ratings.movie_row, ratings.rating)
     to_movie = ratings.rating - level_of_user[ratings.user_row].astype(np.float32)
-    counts = [recency_of(ratings.user_row, ratings.timestamp)] if is_recent_most else []
+    counts = [recency_weights(ratings.user_row, ratings.timestamp)] if is_recent_most else []
     cell = grid.cell(ratings.user_row, ratings.movie_row, ranges)
     user, movie = grid.within(ratings.user_row, ratings.movie_row, ranges)
     return (

@@ -19,7 +19,7 @@ from movierec_jax.data.splits import Split
 from movierec_jax.data.storage import at_hand
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
-from movierec_jax.features.rating_time import recency_of
+from movierec_jax.features.rating_time import recency_weights
 from movierec_jax.features.reviews import BLAMED, PRAISED
 from movierec_jax.model.interactions import new_user_links, rating_deviation
 from movierec_jax.model.sharding import new_mesh
@@ -276,7 +276,7 @@ class Recommender:
         """How much each of all ratings of some users counts in their exposure, by when it was given."""
         if not self.run.setup.looks_at_next:
             return np.ones(len(owner), np.float32)
-        return recency_of(owner, timestamp)
+        return recency_weights(owner, timestamp)
 
     def predict(
         self, user_ids: Iterable, movie_ids: Iterable, timestamps: Iterable | None = None

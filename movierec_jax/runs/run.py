@@ -130,7 +130,7 @@ class Run:
         self, user_row: Int32[np.ndarray, " n"], timestamp: Int64[np.ndarray, " n"]
     ) -> Int32[np.ndarray, "n m"]:
         """What the model knows of when each user rates; nothing unless times count."""
-        return self.moments.rows(user_row, timestamp) if self.moments else np.zeros((len(user_row), 0), np.int32)
+        return self.moments.feature_ids(user_row, timestamp) if self.moments else np.zeros((len(user_row), 0), np.int32)
 
     @functools.cached_property
     def movie_level(self) -> Float64[np.ndarray, " movies"]:
@@ -141,7 +141,7 @@ class Run:
     def interactions(self) -> Interactions:
         """What the towers see: the train ratings and the content."""
         sizes = self.users.unknown, self.movies.unknown
-        time_feature_count = self.moments.count(self.train) if self.moments else NO_TIME_FEATURES
+        time_feature_count = self.moments.count_ratings(self.train) if self.moments else NO_TIME_FEATURES
         content = self.user_content, self.movie_content
         return build_interactions(
             self.train,

@@ -10,7 +10,7 @@ import optax
 from jax.extend.random import threefry2x32_p
 from jaxtyping import Array, Float, Float32, Int32
 
-from movierec_jax.features.rating_time import recency
+from movierec_jax.features.rating_time import recency_weight
 from movierec_jax.model.embedding_bag import both_ways, on_cells
 from movierec_jax.model.inputs import PaddedLinks, UserBatches
 from movierec_jax.model.sharding import grid_of, user_batch_cells
@@ -82,7 +82,7 @@ def mask_next(block: UserBatches, key: Array, setup: TrainingSetup) -> tuple[Flo
     num_masked = jnp.maximum(1, setup.config.masked_fraction * num_ratings)
     is_known = position < num_known
     is_masked = ~is_known & (position < num_known + num_masked)
-    return recency(position, jnp.maximum(1, num_known)) * is_known, is_masked.astype(jnp.float32)
+    return recency_weight(position, jnp.maximum(1, num_known)) * is_known, is_masked.astype(jnp.float32)
 
 
 def error_over_catalogue(

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.data.arrays import places_in_order, shuffled, stable_order, within_groups
+from movierec_jax.data.arrays import history_positions, places_in_order, shuffled, stable_order, within_groups
 
 
 @hypothesis.given(st.lists(st.sampled_from([-(2**63), -(2**40), -1, 0, 1, 2, 2**40, 2**63 - 1]), max_size=30))
@@ -29,3 +29,14 @@ def test_an_order_by_chance_is_the_permutation_of_its_seed_in_as_few_bytes_as_ho
 def test_members_of_a_group_are_counted_from_its_first(counts):
     expected = [place for count in counts for place in range(count)]
     assert within_groups(np.array(counts, np.int64)).tolist() == expected
+
+
+@hypothesis.given(st.lists(st.tuples(st.integers(0, 4), st.integers(-3, 3)), max_size=30))
+def test_history_positions_sort_ratings_by_time_and_equal_times_by_row(rows):
+    owner, timestamp = np.array(rows, np.int64).reshape(-1, 2).T
+    position = history_positions(owner, timestamp)
+    for one in set(owner.tolist()):
+        mine = np.flatnonzero(owner == one)
+        in_order = mine[np.argsort(position[mine])]
+        assert in_order.tolist() == sorted(mine, key=lambda row: (timestamp[row], row))
+        assert sorted(position[mine]) == list(range(len(mine)))
