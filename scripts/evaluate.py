@@ -57,7 +57,7 @@ def measure(workdir: pathlib.Path) -> None:
     run = recommender.run
     held_out = run.parts.test
     if RATINGS.value:
-        known = pd.concat([run.parts.train, run.parts.valid, run.parts.told], ignore_index=True)
+        known = pd.concat([run.parts.train, run.parts.valid, run.parts.from_reviews], ignore_index=True)
         held_out = read_held_out(RATINGS.value, known, run.rating_scale, cache_of(workdir))
     config = cli.section_from_flags(run.config.evaluation)
     evaluation = evaluate(run, recommender.params, held_out, config)

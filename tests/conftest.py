@@ -57,7 +57,7 @@ def board_config(tmp_path_factory):
     board = checkerboard.parts()
     cold = checkerboard.table([5000, 5000, 1000], [500, 501, 900], [5, 1, 5])
     test = pd.concat([board.test, cold], ignore_index=True)
-    checkerboard.write(folder, Split(board.train, board.valid, test))
+    checkerboard.write(folder, Split.of(board.train, board.valid, test))
     return Config(
         data=DataConfig(
             ratings=str(folder / "ml"),

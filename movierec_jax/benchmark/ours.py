@@ -90,7 +90,7 @@ def fitted(config: Config, data: CleanData, train: pd.DataFrame) -> Recommender:
     The others of the data are held out, so that it knows no text that belongs to one.
     """
     train = train.reset_index(drop=True)
-    run = new_run(config, data, Split(train=train, valid=train[:0], test=without_pairs(data.ratings, train)))
+    run = new_run(config, data, Split.of(train=train, valid=train[:0], test=without_pairs(data.ratings, train)))
     epochs = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
     state, _ = collections.deque(epochs, maxlen=1).pop()
     encoded = encode(state.params, run.interactions, model=run.model)

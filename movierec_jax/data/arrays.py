@@ -1,4 +1,4 @@
-"""Orders of many rows in little memory: with 25 million rows each array of int64 takes 200 MB."""
+"""NumPy helpers that order, group and pad many rows in little memory: an int64 array of 25 million takes 200 MB."""
 
 import concurrent.futures
 from collections.abc import Iterator, Sequence
@@ -7,32 +7,32 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Float64, Int, Int32, Int64, Shaped
 
-# Ratings at the overall mean that each user and movie is given beside its own before it is used as an offset.
+# Ratings at the overall mean that each user and movie gets beside its own before its mean serves as an offset.
 OFFSET_DAMPING = 5.0
 
 
-def places_in_order(length: int) -> Int[np.ndarray, " length"]:
-    """The places from 0, in the smallest type that holds all of them."""
+def row_positions(length: int) -> Int[np.ndarray, " length"]:
+    """Returns 0 to `length` - 1, in the smallest integer type that holds them."""
     return np.arange(length, dtype=np.min_scalar_type(-max(1, length)))
 
 
-def shuffled(length: int, seed: int | Sequence[int]) -> Int[np.ndarray, " length"]:
-    """The same in the order by chance that `np.random.default_rng(seed).permutation(length)` has."""
-    places = places_in_order(length)
-    np.random.default_rng(seed).shuffle(places)
-    return places
+def shuffled_positions(length: int, seed: int | Sequence[int]) -> Int[np.ndarray, " length"]:
+    """Returns `row_positions` in the random order of `np.random.default_rng(seed).permutation(length)`."""
+    positions = row_positions(length)
+    np.random.default_rng(seed).shuffle(positions)
+    return positions
 
 
-def within_groups(count: Int[np.ndarray, " groups"]) -> Int[np.ndarray, " n"]:
-    """For groups of so many members, one after another: which of its group's each member is, from 0."""
+def positions_in_groups(count: Int[np.ndarray, " groups"]) -> Int[np.ndarray, " n"]:
+    """Returns each member's position within its group, from 0, for groups of `count` members one after another."""
     return np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
 
 
-def stable_order(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """The places of values in rising order, of equal ones as they stand: a fast `np.argsort(values, kind="stable")`.
+def stable_argsort(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """Returns what `np.argsort(values, kind="stable")` returns, several times as fast.
 
-    NumPy sorts plain numbers several times as fast as it finds their order, so each value is sorted with its place
-    behind it in one number, where 63 bits hold both.
+    NumPy sorts plain numbers much faster than it finds their order. So value and position are packed into one number,
+    value first, and sorted as that; where 63 bits cannot hold both, `np.argsort` does the work.
     """
     if not len(values):
         return np.arange(0)
@@ -51,44 +51,43 @@ def stable_order(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
 def history_positions(
     owner: Int[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
 ) -> Int32[np.ndarray, " ratings"]:
-    """Which of its owner's ratings each is by time, from 0; of those of one time the later in the table is later."""
-    order = stable_order(timestamp)
-    order = order[stable_order(owner[order])]
-    count = np.bincount(owner)
+    """Returns each rating's position in its owner's history by time, from 0; ties keep the order of the table."""
+    order = stable_argsort(timestamp)
+    order = order[stable_argsort(owner[order])]
     position = np.empty(len(owner), np.int32)
-    position[order] = within_groups(count)
+    position[order] = positions_in_groups(np.bincount(owner))
     return position
 
 
-def group_mean(
+def damped_group_mean(
     row: Int32[np.ndarray, " ratings"], value: np.ndarray, num_rows: int, damping: float
 ) -> Float64[np.ndarray, " rows"]:
-    """The mean value of each row's ratings, pulled to 0 by `damping` ratings of 0; 0 for a row that has none.
+    """Returns the mean value of each row's ratings, pulled to 0 by `damping` ratings of 0; 0 for a row without any.
 
-    Has one entry more than `num_rows`, for the row of unknown ids.
+    Has `num_rows` + 1 entries, the last for the row of unknown ids.
     """
     total = np.bincount(row, weights=value, minlength=num_rows + 1)
     count = np.bincount(row, minlength=num_rows + 1)
     return np.divide(total, count + damping, out=np.zeros(num_rows + 1), where=count + damping > 0)
 
 
-def levels(
+def damped_means(
     row: Int32[np.ndarray, " ratings"], rating: Float32[np.ndarray, " ratings"], num_rows: int
 ) -> Float64[np.ndarray, " rows"]:
-    """The mean rating of each row, pulled to the mean of all by OFFSET_DAMPING ratings; the unknown row is last."""
+    """Returns the mean rating of each row, pulled to the overall mean by OFFSET_DAMPING ratings; unknown ids last."""
     mean = rating.mean(dtype=np.float64)
-    return mean + group_mean(row, rating - mean, num_rows, OFFSET_DAMPING)
+    return mean + damped_group_mean(row, rating - mean, num_rows, OFFSET_DAMPING)
 
 
-def filled_up(column: Shaped[np.ndarray, "n *columns"], length: int) -> Shaped[np.ndarray, "length *columns"]:
-    """A column followed by zeros up to a length; itself where it is as long."""
+def pad_rows(column: Shaped[np.ndarray, "n *columns"], length: int) -> Shaped[np.ndarray, "length *columns"]:
+    """Returns a column followed by zeros up to `length` rows; the column itself where it has as many."""
     if len(column) == length:
         return column
     return np.concatenate([column, np.zeros((length - len(column), *column.shape[1:]), column.dtype)])
 
 
-def ahead(items: Iterator[Any]) -> Iterator[Any]:
-    """The same, of which a thread makes the next one while one is worked on."""
+def prefetch(items: Iterator[Any]) -> Iterator[Any]:
+    """Yields the items, the next of which a background thread makes while one is in use."""
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as background:
         upcoming = background.submit(next, items, None)
         while (item := upcoming.result()) is not None:

@@ -148,7 +148,7 @@ class RawReviews:
 
 
 @dataclasses.dataclass(frozen=True)
-class Labelled:
+class LabelledTexts:
     """Texts of which it is known whether they praise or blame, in the order of their file; at least some of either.
 
     text: str, none of them empty.
@@ -186,7 +186,7 @@ class Opinions(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Bags:
+class FeatureBags:
     """Weighted bags of features: entry n says that row `row[n]` has feature `feature[n]`, with `value[n]`.
 
     Sorted by row, then feature, and no pair of them twice; a row may have no entry.

@@ -1,8 +1,8 @@
-"""Ids to rows and back. An id is the data's own number or string; a row is its place in every table of ours.
+"""Maps ids to rows and back: an id is the data's own number or string, a row its index in all our arrays.
 
-A vocabulary knows the ids of the train part, and after them those of others of whom something else is known, such as
-the genres of a movie that nobody has rated. Any other id has the row after the last, `unknown`; whether that is an
-error or a fallback is the caller's choice (`rows` or `known_rows`).
+A vocabulary holds the ids of the train part first, then ids that only other tables describe, such as a movie with
+genres that nobody has rated. All other ids share the row after the last, `unknown`; the caller chooses whether that is
+a fallback (`rows`) or an error (`require_rows_in_train`).
 """
 
 import dataclasses
@@ -16,19 +16,19 @@ from pandas.api.types import is_integer_dtype
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Ratings
 from movierec_jax.errors import InputError
 
-# How people write integers; Python reads none of thousands of digits.
+# An integer as people write it; Python refuses to parse thousands of digits.
 INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Vocab:
-    """The ids of train in rising order, then those of others in rising order; the row of an id is its place.
+    """The ids of train in ascending order, then other ids in ascending order; an id's row is its index.
 
-    Its length is the number of ids of train.
+    `len` counts the ids of train.
 
     ids: int64, or objects of type str.
-    name: what the ids name, "user" or "movie", for messages.
-    num_others: how many of the ids are not of train.
+    name: what the ids identify, "user" or "movie", for messages.
+    num_others: the number of ids that train does not have.
     """
 
     ids: pd.Index
@@ -37,39 +37,39 @@ class Vocab:
 
     @classmethod
     def of(cls, ids: pd.Series, name: str, others: pd.Series | None = None) -> "Vocab":
-        """The vocabulary of all different ids of a column of train, and of those of another that are not in it."""
-        known = pd.Index(ids.unique()).sort_values()
+        """Returns the vocabulary of the different ids in a column of train, and of those that only `others` has."""
+        in_train = pd.Index(ids.unique()).sort_values()
         if others is None:
-            return cls(known, name)
-        rest = pd.Index(others.unique()).astype(known.dtype).difference(known).sort_values()
-        return cls(known.append(rest), name, len(rest))
+            return cls(in_train, name)
+        rest = pd.Index(others.unique()).astype(in_train.dtype).difference(in_train).sort_values()
+        return cls(in_train.append(rest), name, len(rest))
 
     def __len__(self) -> int:
         return len(self.ids) - self.num_others
 
     @property
     def unknown(self) -> int:
-        """The row of every id that is not known: the one after the last."""
+        """The row of every id that the vocabulary lacks: the one after the last."""
         return len(self.ids)
 
     def rows(self, ids) -> Int32[np.ndarray, " n"]:
-        """The row of each id, `unknown` for those not known.
+        """Returns the row of each id, `unknown` for ids that the vocabulary lacks.
 
         Raises InputError where the ids are strings and the vocabulary's are integers, or the reverse.
         """
-        found = pd.Index(ids)
-        if len(found) and is_integer_dtype(found) != is_integer_dtype(self.ids):
+        ids = pd.Index(ids)
+        if len(ids) and is_integer_dtype(ids) != is_integer_dtype(self.ids):
             raise InputError(
-                f"{self.name} ids such as {first_of(found)} are {kind_of(found)}, but those trained on, such as "
-                f"{first_of(self.ids)}, are {kind_of(self.ids)}: write them the same way in both files"
+                f"{self.name} ids such as {first_id(ids)} are {type_in_words(ids)}, but those trained on, such as "
+                f"{first_id(self.ids)}, are {type_in_words(self.ids)}: write them the same way in both files"
             )
-        row = places(self.ids, found)
+        row = index_of_ids(self.ids, ids)
         return np.where(row < 0, self.unknown, row).astype(np.int32)
 
-    def known_rows(self, ids) -> Int32[np.ndarray, " n"]:
-        """The row of each id. Raises InputError naming the first ids that train does not have."""
+    def require_rows_in_train(self, ids) -> Int32[np.ndarray, " n"]:
+        """Returns the row of each id. Raises InputError with the first ids that train does not have."""
         row = self.rows(ids)
-        missing = [str(id) for id, is_known in zip(ids, self.is_known(row), strict=True) if not is_known]
+        missing = [str(id) for id, is_in_train in zip(ids, self.is_in_train(row), strict=True) if not is_in_train]
         if missing:
             raise InputError(
                 f"unknown {self.name} id {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}: not among the "
@@ -77,16 +77,16 @@ class Vocab:
             )
         return row
 
-    def is_known(self, rows: Int32[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-        """Whether each row belongs to an id of train."""
+    def is_in_train(self, rows: Int32[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Returns whether each row belongs to an id of train."""
         return rows < len(self)
 
     def ids_of(self, rows: Int32[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-        """The id of each row; every row must be a known one."""
+        """Returns the id of each row; no row may be `unknown`."""
         return self.ids.to_numpy()[rows]
 
     def parse(self, text: str):
-        """An id typed by a person, as the vocabulary holds it: an integer where the ids are integers."""
+        """Returns an id typed by a person, as an integer where the ids are integers."""
         if not is_integer_dtype(self.ids):
             return text
         if not INTEGER.fullmatch(text):
@@ -94,27 +94,27 @@ class Vocab:
         return int(text)
 
 
-def places(known: pd.Index, ids: pd.Index) -> Int[np.ndarray, " n"]:
-    """The place of each id among different known ones, -1 where it is none of them."""
+def index_of_ids(index: pd.Index, ids: pd.Index) -> Int[np.ndarray, " n"]:
+    """Returns the position of each id in an index of different ids, -1 for ids that it lacks."""
     if not isinstance(ids.dtype, pd.StringDtype):
-        return known.get_indexer(ids)
-    # Arrow tells text apart without a Python object for every row, and each text is then looked up once.
+        return index.get_indexer(ids)
+    # Arrow groups equal text without a Python object for every row, so that each text is looked up once.
     code, different = pd.factorize(ids, use_na_sentinel=False)
-    return known.get_indexer(different)[code]
+    return index.get_indexer(different)[code]
 
 
-def first_of(ids: pd.Index) -> str:
-    """The first id, text in quotes, for messages."""
+def first_id(ids: pd.Index) -> str:
+    """Returns the first id for messages, text in quotes."""
     return repr(ids[:1].tolist()[0])
 
 
-def kind_of(ids: pd.Index) -> str:
-    """What ids are, for messages."""
+def type_in_words(ids: pd.Index) -> str:
+    """Returns the type of ids for messages."""
     return "integers" if is_integer_dtype(ids) else "strings"
 
 
-def to_rows(table: pd.DataFrame, users: Vocab, movies: Vocab) -> Ratings:
-    """A clean table by row, without moments. Ids that the vocabularies do not know get their unknown row."""
+def ratings_by_row(table: pd.DataFrame, users: Vocab, movies: Vocab) -> Ratings:
+    """Returns a clean table by row, without rating-time features; ids that a vocabulary lacks get its unknown row."""
     return Ratings(
         user_row=users.rows(table[USER_ID]),
         movie_row=movies.rows(table[MOVIE_ID]),

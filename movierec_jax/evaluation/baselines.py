@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64
 
-from movierec_jax.data.arrays import group_mean
+from movierec_jax.data.arrays import damped_group_mean
 from movierec_jax.data.schema import Ratings
 
 # Ratings at the overall mean that every movie and user is given beside its own; Koren (2010), "Factor in the
@@ -21,10 +21,10 @@ def rating_baselines(train: Ratings, num_users: int, num_movies: int) -> dict[st
     """Predictors by name. For a user or movie that train lacks each says what it says of the average one."""
     mean = float(train.rating.mean(dtype=np.float64))
     residual = train.rating - mean
-    user_mean = group_mean(train.user_row, residual, num_users, damping=0.0)
-    movie_mean = group_mean(train.movie_row, residual, num_movies, damping=0.0)
-    movie_bias = group_mean(train.movie_row, residual, num_movies, MOVIE_DAMPING)
-    user_bias = group_mean(train.user_row, residual - movie_bias[train.movie_row], num_users, USER_DAMPING)
+    user_mean = damped_group_mean(train.user_row, residual, num_users, damping=0.0)
+    movie_mean = damped_group_mean(train.movie_row, residual, num_movies, damping=0.0)
+    movie_bias = damped_group_mean(train.movie_row, residual, num_movies, MOVIE_DAMPING)
+    user_bias = damped_group_mean(train.user_row, residual - movie_bias[train.movie_row], num_users, USER_DAMPING)
     return {
         "constant": lambda ratings: np.full(len(ratings), mean),
         "user mean": lambda ratings: mean + user_mean[ratings.user_row],

@@ -70,7 +70,7 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
     predictions = {"model": predicted.astype(np.float64)}
     for name, predict in rating_baselines(run.train, run.users.unknown, run.movies.unknown).items():
         predictions[name] = np.clip(predict(ratings), *run.rating_scale)
-    is_warm = run.users.is_known(ratings.user_row) & run.movies.is_known(ratings.movie_row)
+    is_warm = run.users.is_in_train(ratings.user_row) & run.movies.is_in_train(ratings.movie_row)
     ranking, num_ranked = rank(
         run,
         functools.partial(top_k_blocks, run.model, order_of(run.setup), params, users, movies),
@@ -86,8 +86,8 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
             "rows": len(ratings),
             "warm_rows": int(is_warm.sum()),
             "cold_rows": int((~is_warm).sum()),
-            "cold_users": held_out[USER_ID][~run.users.is_known(ratings.user_row)].nunique(),
-            "cold_movies": held_out[MOVIE_ID][~run.movies.is_known(ratings.movie_row)].nunique(),
+            "cold_users": held_out[USER_ID][~run.users.is_in_train(ratings.user_row)].nunique(),
+            "cold_movies": held_out[MOVIE_ID][~run.movies.is_in_train(ratings.movie_row)].nunique(),
             "ranked_users": num_ranked,
         },
         predicted=predicted,
@@ -151,7 +151,7 @@ def rank(
     is_relevant = held_out[RATING].to_numpy() >= config.relevant_from(run.rating_scale)
     users = pd.Index(held_out[USER_ID][is_relevant].unique())
     place = users.get_indexer(held_out[USER_ID])[is_relevant].astype(np.int64)
-    known = places_and_rows(run, users, [run.parts.train, run.parts.valid, run.parts.told])
+    known = places_and_rows(run, users, [run.parts.train, run.parts.valid, run.parts.from_reviews])
     seen = Rated.of(*known, len(users), len(run.movies))
     count = np.bincount(run.train.movie_row, minlength=len(run.movies))
     lists = {"model": model_lists(run.users.rows(users), len(run.movies), top_k, seen, max(ks))}

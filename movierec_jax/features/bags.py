@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float32, Float64, Int32, Int64
 
-from movierec_jax.data.schema import Bags
+from movierec_jax.data.schema import FeatureBags
 
 # Standardised numbers are clipped to this many standard deviations from the mean.
 MAX_DEVIATIONS = 3.0
@@ -28,7 +28,7 @@ MAX_DEVIATIONS = 3.0
 NUM_WORD_BUCKETS = 2**12
 
 
-def number_feature(name: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int) -> Bags:
+def number_feature(name: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int) -> FeatureBags:
     """Returns one feature: standard deviations from the mean of train, -3 to 3. Empty where train has no deviation."""
     number = values.to_numpy(np.float64)
     is_finite = np.isfinite(number)
@@ -45,13 +45,13 @@ def number_feature(name: str, row: Int64[np.ndarray, " rows"], values: pd.Series
     return build_bags(row, [name] * len(row), standard)
 
 
-def category_features(label: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int) -> Bags:
+def category_features(label: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int) -> FeatureBags:
     """Returns a feature for each different text; rows of -1 are skipped."""
     has_value = (row >= 0) & (values.notna() & values.ne("")).to_numpy(bool)
     return fit_bags(build_bags(row[has_value], f"{label}=" + values[has_value].astype(object)), num_train)
 
 
-def set_features(label: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int) -> Bags:
+def set_features(label: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int) -> FeatureBags:
     """Returns a feature for each member of lists of texts; rows of -1 are skipped."""
     members = pd.DataFrame({"row": row, "name": values.to_numpy()}).explode("name").dropna()
     members["name"] = members["name"].astype("str").str.strip()
@@ -59,7 +59,7 @@ def set_features(label: str, row: Int64[np.ndarray, " rows"], values: pd.Series,
     return fit_bags(build_bags(members["row"].to_numpy(), f"{label}=" + members["name"].astype(object)), num_train)
 
 
-def word_features(label: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int) -> Bags:
+def word_features(label: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int) -> FeatureBags:
     """Returns a feature for each hash bucket of lower-case words: times in the text x rarity in train.
 
     The rarity is log((1 + texts) / texts with the bucket). Unlike the usual log(texts / texts with it) it is never 0,
@@ -86,7 +86,7 @@ def word_bucket(word: str) -> int:
 
 def build_bags(
     row: Sequence | np.ndarray, name: Sequence | pd.Series, value: Sequence | np.ndarray | float = 1.0
-) -> Bags:
+) -> FeatureBags:
     """Returns bags from rows, feature names and values side by side, or one value for all.
 
     Names are sorted. Of entries with equal row and name the first is kept.
@@ -97,10 +97,10 @@ def build_bags(
     values = np.broadcast_to(np.asarray(value, np.float32), len(order))[order]
     is_first = np.ones(len(order), bool)
     is_first[1:] = (row[1:] != row[:-1]) | (feature[1:] != feature[:-1])
-    return Bags(row[is_first], feature[is_first], values[is_first], tuple(map(str, names)))
+    return FeatureBags(row[is_first], feature[is_first], values[is_first], tuple(map(str, names)))
 
 
-def fit_bags(bags: Bags, num_train: int, min_rows: int = 1) -> Bags:
+def fit_bags(bags: FeatureBags, num_train: int, min_rows: int = 1) -> FeatureBags:
     """Keeps the features that at least `min_rows` rows of train have, and scales each row's squares to sum to 1."""
     num_rows = np.bincount(bags.feature[bags.row < num_train], minlength=len(bags.names))
     is_kept = num_rows >= min_rows
@@ -108,7 +108,7 @@ def fit_bags(bags: Bags, num_train: int, min_rows: int = 1) -> Bags:
     is_entry = is_kept[bags.feature]
     row, value = bags.row[is_entry], bags.value[is_entry]
     names = tuple(name for name, kept in zip(bags.names, is_kept, strict=True) if kept)
-    return Bags(row, new_feature[bags.feature[is_entry]], unit_norm(row, value), names)
+    return FeatureBags(row, new_feature[bags.feature[is_entry]], unit_norm(row, value), names)
 
 
 def unit_norm(
@@ -119,12 +119,12 @@ def unit_norm(
     return (value / np.sqrt(square[row])).astype(np.float32)
 
 
-def scale_bags(bags: Bags, factor: float) -> Bags:
+def scale_bags(bags: FeatureBags, factor: float) -> FeatureBags:
     """Multiplies all values by a factor."""
     return dataclasses.replace(bags, value=(factor * bags.value).astype(np.float32))
 
 
-def join_bags(parts: Sequence[Bags]) -> Bags:
+def join_bags(parts: Sequence[FeatureBags]) -> FeatureBags:
     """Joins bags of the same rows: the features of each part follow those of the part before."""
     if not parts:
         return build_bags([], [])
@@ -134,4 +134,4 @@ def join_bags(parts: Sequence[Bags]) -> Bags:
     value = np.concatenate([part.value for part in parts])
     order = np.lexsort((feature, row))
     names = tuple(name for part in parts for name in part.names)
-    return Bags(row[order], feature[order].astype(np.int32), value[order], names)
+    return FeatureBags(row[order], feature[order].astype(np.int32), value[order], names)

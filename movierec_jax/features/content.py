@@ -19,7 +19,7 @@ from movierec_jax.data.schema import (
     TAG,
     USER_ID,
     YEAR,
-    Bags,
+    FeatureBags,
     FeatureTable,
 )
 from movierec_jax.features.bags import build_bags, category_features, fit_bags, join_bags, set_features
@@ -46,7 +46,7 @@ def movie_content(
     *,
     groups: Sequence[str] = MOVIE_CONTENT,
     log: Callable[[str], None] = print,
-) -> Bags:
+) -> FeatureBags:
     """Returns the features of movies, a row for each of `ids`; the first `num_train` ids are those of train.
 
     movies, tags: as in CleanData; ids that are not among `ids` are skipped.
@@ -75,7 +75,7 @@ def user_content(
     *,
     groups: Sequence[str] = USER_CONTENT,
     log: Callable[[str], None] = print,
-) -> Bags:
+) -> FeatureBags:
     """Returns the features of users, as `movie_content` does those of movies.
 
     users: as in CleanData.
@@ -91,7 +91,7 @@ def user_content(
     return join_bags([*parts, *table_features(extra, ids, num_train, parts, log)])
 
 
-def year_features(row: Int64[np.ndarray, " rows"], year: Int32[np.ndarray, " rows"], num_train: int) -> Bags:
+def year_features(row: Int64[np.ndarray, " rows"], year: Int32[np.ndarray, " rows"], num_train: int) -> FeatureBags:
     """Returns overlapping bins of years: 1993 is 0.4 of "year~1990" and 0.6 of "year~1995"; year 0 has none.
 
     With bins that end somewhere, 1994 and 1995 would be as different as 1924 and 1995.
@@ -107,7 +107,7 @@ def year_features(row: Int64[np.ndarray, " rows"], year: Int32[np.ndarray, " row
     return fit_bags(build_bags(np.tile(row, 2)[is_in_bin], names, weight[is_in_bin]), num_train)
 
 
-def tag_features(tags: pd.DataFrame, ids: pd.Index, num_train: int) -> Bags:
+def tag_features(tags: pd.DataFrame, ids: pd.Index, num_train: int) -> FeatureBags:
     """Returns a feature for each lower-case tag that at least 3 movies of train have: log(1 + users who gave it)."""
     row = ids.get_indexer(pd.Index(tags[MOVIE_ID]))
     given = pd.DataFrame({"row": row, "tag": tags[TAG].str.lower().str.strip(), "user": tags[USER_ID]})

@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Int64
 
 from movierec_jax.data.cleaning import same_kind
-from movierec_jax.data.schema import Bags, FeatureTable
+from movierec_jax.data.schema import FeatureBags, FeatureTable
 from movierec_jax.errors import InputError
 from movierec_jax.features.bags import category_features, number_feature, scale_bags, set_features, word_features
 
@@ -25,8 +25,12 @@ NUMBERS, DATES, CATEGORIES, SETS, WORDS = "numbers", "dates", "categories", "set
 
 
 def table_features(
-    tables: Sequence[FeatureTable], ids: pd.Index, num_train: int, others: Iterable[Bags], log: Callable[[str], None]
-) -> list[Bags]:
+    tables: Sequence[FeatureTable],
+    ids: pd.Index,
+    num_train: int,
+    others: Iterable[FeatureBags],
+    log: Callable[[str], None],
+) -> list[FeatureBags]:
     """Returns the features of each usable column of the tables, logging a line on each table and column.
 
     others: features of the same rows, whose labels the columns avoid.
@@ -114,7 +118,9 @@ def location(table: FeatureTable, index: int) -> str:
     return f"{table.path}:{line}" if table.unit == "line" else f"{table.path}: {table.unit} {line}"
 
 
-def column_features(label: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int) -> tuple[str, Bags]:
+def column_features(
+    label: str, row: Int64[np.ndarray, " rows"], values: pd.Series, num_train: int
+) -> tuple[str, FeatureBags]:
     """Returns what a column is taken for and its features, none where it says nothing; `row` rises."""
     kind = column_kind(values[row < num_train].dropna())
     if kind in (NUMBERS, DATES):

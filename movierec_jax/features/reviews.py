@@ -12,8 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.arrays import levels
-from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, STARS, TEXT, TIMESTAMP, USER_ID, Bags, Opinions
+from movierec_jax.data.arrays import damped_means
+from movierec_jax.data.schema import (
+    MOVIE_ID,
+    NO_TIMESTAMP,
+    RATING,
+    STARS,
+    TEXT,
+    TIMESTAMP,
+    USER_ID,
+    FeatureBags,
+    Opinions,
+)
 from movierec_jax.data.splits import Split, without_pairs
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.features.bags import build_bags, fit_bags, join_bags, number_feature, scale_bags, word_features
@@ -68,12 +78,12 @@ class Reviews:
     content: features of movies.
     movies: for people, a row for each movie with reviews: `movie_id`, `num_texts`, `praise` (the mean probability),
         `spread` (its standard deviation over the texts), `praised` and `blamed` (aspects joined by "|", most first).
-    told: what users wrote of movies that they have not rated, as ratings: `user_id, movie_id, rating, timestamp`.
+    ratings: what users wrote about movies they did not rate, read as ratings: `user_id, movie_id, rating, timestamp`.
     """
 
-    content: Bags
+    content: FeatureBags
     movies: pd.DataFrame
-    told: pd.DataFrame
+    ratings: pd.DataFrame
 
 
 def reviews_of(
@@ -94,7 +104,7 @@ def reviews_of(
     return Reviews(
         content=review_content(texts, aspects, ids, num_train),
         movies=for_people(written, aspects),
-        told=told_ratings(texts, parts, rating_scale),
+        ratings=ratings_from_reviews(texts, parts, rating_scale),
     )
 
 
@@ -170,7 +180,7 @@ def for_people(texts: pd.DataFrame, aspects: pd.DataFrame) -> pd.DataFrame:
     return movies.reset_index()
 
 
-def review_content(texts: pd.DataFrame, aspects: pd.DataFrame, ids: pd.Index, num_train: int) -> Bags:
+def review_content(texts: pd.DataFrame, aspects: pd.DataFrame, ids: pd.Index, num_train: int) -> FeatureBags:
     """What texts tell of movies as features: how much they praise, how far they are apart and how many they are, which
     aspects they praise and blame, and, of reviews, the words. Few texts are pulled to those of all movies."""
     if texts.empty:
@@ -196,7 +206,7 @@ def review_content(texts: pd.DataFrame, aspects: pd.DataFrame, ids: pd.Index, nu
     return join_bags([*parts, scale_bags(words, WORD_SIZE)])
 
 
-def told_ratings(texts: pd.DataFrame, parts: Split, rating_scale: tuple[float, float]) -> pd.DataFrame:
+def ratings_from_reviews(texts: pd.DataFrame, parts: Split, rating_scale: tuple[float, float]) -> pd.DataFrame:
     """What users of train wrote of movies of train that they have not rated, as the rating that it stands for.
 
     A text with stars stands for these. Any other stands for the movie's level plus weight x how much more it praises
@@ -204,7 +214,7 @@ def told_ratings(texts: pd.DataFrame, parts: Split, rating_scale: tuple[float, f
     texts usually tell; so texts that tell nothing of stars, as most tags do, stand for having seen the movie alone.
     """
     users, movies = (Vocab.of(parts.train[column], column) for column in (USER_ID, MOVIE_ID))
-    level = levels(movies.rows(parts.train[MOVIE_ID]), parts.train[RATING].to_numpy(), len(movies) + 1)
+    level = damped_means(movies.rows(parts.train[MOVIE_ID]), parts.train[RATING].to_numpy(), len(movies) + 1)
     texts = texts[texts[USER_ID].isin(users.ids) & texts[MOVIE_ID].isin(movies.ids)]
     texts = texts.astype({USER_ID: parts.train[USER_ID].dtype})
     by_pair = texts.groupby([USER_ID, MOVIE_ID], sort=True)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float32, Float64, Int, Int32
 
-from movierec_jax.data.arrays import levels, stable_order
-from movierec_jax.data.schema import Bags, Ratings
+from movierec_jax.data.arrays import damped_means, stable_argsort
+from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.features.rating_time import recency_weights
 from movierec_jax.model.grid import ONE_CELL, Grid
 from movierec_jax.model.inputs import Interactions, PaddedLinks
@@ -29,11 +29,11 @@ def build_interactions(
     train: Ratings,
     num_users: int,
     num_movies: int,
-    user_content: Bags,
-    movie_content: Bags,
+    user_content: FeatureBags,
+    movie_content: FeatureBags,
     time_feature_count: Float32[np.ndarray, " time_features"] = NO_TIME_FEATURES,
     *,
-    told: Ratings | None = None,
+    from_reviews: Ratings | None = None,
     has_ratings: bool = True,
     is_recent_most: bool = False,
     grid: Grid = ONE_CELL,
@@ -44,7 +44,7 @@ def build_interactions(
     the user's mean. Neither value depends on the owner's other ratings, so that leaving a rating out of a history
     leaves nothing of it in the rest.
 
-    told: what users wrote of movies that they have not rated, as the ratings that it stands for: links after those of
+    from_reviews: what users wrote about movies that they did not rate, read as ratings: links after those of
         train, which no step predicts.
     has_ratings: whether any tower looks at ratings; without it there are but their numbers.
     is_recent_most: whether ratings count in their user's exposure by how recent they are; all count 1 without it.
@@ -56,7 +56,9 @@ def build_interactions(
     movie_count = np.bincount(train.movie_row, minlength=movie_rows).astype(np.float32)
     ranges = grid.ranges(user_rows, movie_rows)
     links = (
-        rating_links(train, told, num_users, num_movies, is_recent_most, ranges, grid) if has_ratings else no_links()
+        rating_links(train, from_reviews, num_users, num_movies, is_recent_most, ranges, grid)
+        if has_ratings
+        else no_links()
     )
     user_features, by_user_feature = content_links(user_content, user_rows, grid.num_cells)
     movie_features, by_movie_feature = content_links(movie_content, movie_rows, grid.num_cells)
@@ -77,7 +79,7 @@ def build_interactions(
 
 def rating_links(
     train: Ratings,
-    told: Ratings | None,
+    from_reviews: Ratings | None,
     num_users: int,
     num_movies: int,
     is_recent_most: bool,
@@ -85,9 +87,9 @@ def rating_links(
     grid: Grid,
 ) -> tuple[PaddedLinks, PaddedLinks]:
     """The ratings from users to movies, and from movies to users; ranges: rows of each in a cell of the grid."""
-    level_of_movie = levels(train.movie_row, train.rating, num_movies)
-    level_of_user = levels(train.user_row, train.rating, num_users)
-    ratings = train if told is None or not len(told) else concat_ratings(train, told)
+    level_of_movie = damped_means(train.movie_row, train.rating, num_movies)
+    level_of_user = damped_means(train.user_row, train.rating, num_users)
+    ratings = train if from_reviews is None or not len(from_reviews) else concat_ratings(train, from_reviews)
     to_user = rating_deviation(level_of_movie, ratings.movie_row, ratings.rating)
     to_movie = ratings.rating - level_of_user[ratings.user_row].astype(np.float32)
     counts = [recency_weights(ratings.user_row, ratings.timestamp)] if is_recent_most else []
@@ -105,7 +107,7 @@ def concat_ratings(first: Ratings, second: Ratings) -> Ratings:
     return Ratings(**columns)
 
 
-def content_links(content: Bags, num_rows: int, num_ranges: int) -> tuple[PaddedLinks, PaddedLinks]:
+def content_links(content: FeatureBags, num_rows: int, num_ranges: int) -> tuple[PaddedLinks, PaddedLinks]:
     """Content from rows to features, and from features to rows, of equal ranges of rows apart."""
     rows_of_range = np.int32(num_rows // num_ranges)
     cell, row = content.row // rows_of_range, content.row % rows_of_range
@@ -130,7 +132,7 @@ def new_user_links(
 ) -> PaddedLinks:
     """What is seen of users who are not in train: what their ratings tell, and how much each counts in their exposure.
 
-    level: of each movie, as `levels` has it; `place` numbers the users.
+    level: of each movie, as `damped_means` has it; `place` numbers the users.
     """
     return pad_links(place, movie_row, rating_deviation(level, movie_row, rating), counts)
 
@@ -144,7 +146,7 @@ def rating_deviation(
     return (rating - level[movie_row]).astype(np.float32)
 
 
-def feature_count(content: Bags, count: Float32[np.ndarray, " rows"]) -> Float32[np.ndarray, " features"]:
+def feature_count(content: FeatureBags, count: Float32[np.ndarray, " rows"]) -> Float32[np.ndarray, " features"]:
     """Ratings of the rows that have each feature."""
     return np.bincount(content.feature, count[content.row], minlength=len(content.names)).astype(np.float32)
 
@@ -156,7 +158,7 @@ def pad_links(
     length: int | None = None,
 ) -> PaddedLinks:
     """Links in pieces, by owner and within an owner in the given order; of the length that suits them unless given."""
-    order = stable_order(owner)
+    order = stable_argsort(owner)
     length = length or segment_length(owner)
     place, owner_of_segment = places(owner[order], length)
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32
 
-from movierec_jax.data.arrays import stable_order
+from movierec_jax.data.arrays import stable_argsort
 from movierec_jax.data.files import whole_folder, write_json
 from movierec_jax.data.schema import MOVIE_ID, RATING, TITLE, YEAR
 from movierec_jax.data.storage import is_url, names_in
@@ -101,14 +101,14 @@ def users_of(recommender: Recommender) -> dict[str, np.ndarray]:
     """What is known of each user: a row of their own, and all that they have rated, with weight 0 what train lacks."""
     run, users = recommender.run, recommender.user_ids()
     place, movie_row = places_and_rows(run, users, run.parts.seen())
-    known = concat_ratings(run.train, run.told)
+    known = concat_ratings(run.train, run.from_reviews)
     weight = np.zeros(len(place), np.float32)
-    weight[np.r_[: len(run.train), len(weight) - len(run.told) : len(weight)]] = recommender.implicit_feedback_weights(
-        known.user_row, known.timestamp
+    weight[np.r_[: len(run.train), len(weight) - len(run.from_reviews) : len(weight)]] = (
+        recommender.implicit_feedback_weights(known.user_row, known.timestamp)
     )
     rating = np.concatenate([part[RATING].to_numpy(np.float32) for part in run.parts.seen()])
     wanted = np.flatnonzero(movie_row < len(run.movies))
-    wanted = wanted[stable_order(place[wanted])]
+    wanted = wanted[stable_argsort(place[wanted])]
     own = own_vectors(recommender.params, run.interactions, model=run.model)
     return {
         "own": np.asarray(own).swapaxes(0, 1)[run.users.rows(users)],

@@ -135,7 +135,7 @@ class Recommender:
         is_listed = None
         if movies is not None:
             is_listed = np.zeros((1, len(self.run.movies)), bool)
-            is_listed[0, self.run.movies.known_rows(movies)] = True
+            is_listed[0, self.run.movies.require_rows_in_train(movies)] = True
         places = self.everybody.get_indexer(users)
         seen = self.rated.of_users(np.full_like(places, -1) if include_seen else places)
         rows = self.users.rows(users)
@@ -215,11 +215,11 @@ class Recommender:
         if k < 1:
             raise InputError(f"k={k}: must be 1 or more")
         movie_ids = list(movie_ids)
-        movie_row = self.run.movies.known_rows(movie_ids)
-        rated, told = (part[part[USER_ID] == user_id] for part in (self.parts.train, self.parts.told))
-        mine = pd.concat([rated, told], ignore_index=True)
-        source = ["rated"] * len(rated) + ["text"] * len(told)
-        rated_row = self.run.movies.known_rows(mine[MOVIE_ID])
+        movie_row = self.run.movies.require_rows_in_train(movie_ids)
+        rated, from_reviews = (part[part[USER_ID] == user_id] for part in (self.parts.train, self.parts.from_reviews))
+        mine = pd.concat([rated, from_reviews], ignore_index=True)
+        source = ["rated"] * len(rated) + ["text"] * len(from_reviews)
+        rated_row = self.run.movies.require_rows_in_train(mine[MOVIE_ID])
         rating = mine[RATING].to_numpy(np.float32)
         value = rating_deviation(self.run.movie_level, rated_row, rating)
         counts = self.implicit_feedback_weights(np.zeros(len(mine), np.int32), mine[TIMESTAMP].to_numpy(np.int64))
@@ -259,7 +259,7 @@ class Recommender:
         """
         require_ratings(ratings, self.run.rating_scale)
         users = Vocab.of(ratings[USER_ID], "user")
-        movie_row = self.run.movies.known_rows(ratings[MOVIE_ID])
+        movie_row = self.run.movies.require_rows_in_train(ratings[MOVIE_ID])
         rating = ratings[RATING].to_numpy(np.float32)
         table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
         place = users.rows(ratings[USER_ID])
@@ -267,7 +267,7 @@ class Recommender:
         links = new_user_links(self.run.movie_level, place, movie_row, rating, counts)
         own = np.zeros((self.num_members, len(users) + 1, self.run.config.model.embedding_dim + 1), np.float32)
         encoded = encode_histories(self.params, own, links, model=self.run.model)
-        parts = Split(train=table, valid=table[:0], test=table[:0])
+        parts = Split.of(train=table, valid=table[:0], test=table[:0])
         return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
 
     def implicit_feedback_weights(
@@ -321,7 +321,7 @@ class Recommender:
         By the cosine of their factors, times n / (n + SIMILAR_DAMPING) for a movie of n ratings: of few a cosine says
         little. Raises InputError for a movie that train does not have, and for k outside 1 to the number of others.
         """
-        row = self.run.movies.known_rows([movie_id])[0]
+        row = self.run.movies.require_rows_in_train([movie_id])[0]
         if not 1 <= k < len(self.run.movies):
             raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
         direction = self.movie_directions

@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int, Int32, Int64
 
 from movierec_jax.config import ScoreConfig
-from movierec_jax.data.arrays import filled_up, stable_order
+from movierec_jax.data.arrays import pad_rows, stable_argsort
 from movierec_jax.model.sharding import map_rows, rows_sharding
 from movierec_jax.model.two_tower import Encoded, Members, TwoTowers, mean_implicit_score, mean_rating, member_ratings
 from movierec_jax.recommend.partial_sort import best_of_users
@@ -104,7 +104,7 @@ class Rated:
         is_wanted = (place >= 0) & (movie_row < num_movies)
         place, movie_row = place[is_wanted], movie_row[is_wanted]
         start = np.concatenate([[0], np.cumsum(np.bincount(place, minlength=num_users))])
-        return cls(start=start.astype(np.int64), movie_row=movie_row[stable_order(place)])
+        return cls(start=start.astype(np.int64), movie_row=movie_row[stable_argsort(place)])
 
     def of_users(self, users: Int[np.ndarray, " n"]) -> "Rated":
         """The same of some of the users, in their order; -1 stands for somebody who has rated nothing."""
@@ -307,7 +307,7 @@ def top_k_blocks(
 
     def start(first: int):
         place = slice(first, min(first + block, len(user_row)))
-        rows = filled_up(user_row[place], block)
+        rows = pad_rows(user_row[place], block)
         if on_host:
             # Two blocks are under way at a time.
             number = 1 if order.by == "stars" else 2
@@ -397,7 +397,7 @@ def predict_ratings(
     stars, spread = (np.empty(len(user_row), np.float32) for _ in range(2))
     for first in range(0, len(user_row), BLOCK_PAIRS):
         place = slice(first, first + BLOCK_PAIRS)
-        rows = [filled_up(column[place], BLOCK_PAIRS) for column in (user_row, movie_row, time_features)]
+        rows = [pad_rows(column[place], BLOCK_PAIRS) for column in (user_row, movie_row, time_features)]
         block = stars_block(params, users, movies, *rows, model=model)
         length = len(stars[place])
         stars[place], spread[place] = (np.asarray(array)[:length] for array in block)

@@ -62,7 +62,7 @@ def score_to_file(
     seconds = time.perf_counter() - start
     rate = len(users) / seconds
     print(f"{name or output}: {num_rows:,} rows for {len(users):,} users in {seconds:.1f} s ({rate:,.0f} users/s)")
-    num_cold = int((~recommender.users.is_known(recommender.users.rows(users))).sum())
+    num_cold = int((~recommender.users.is_in_train(recommender.users.rows(users))).sum())
     if num_cold:
         print(f"  {num_cold:,} of them have no rating in train and get the list of an average user")
     return num_rows
@@ -159,7 +159,7 @@ def readable_lists(
     for user in users:
         rated = recommender.with_titles(recommender.rated_by(user))
         mine = lists[lists[USER_ID] == user]
-        is_cold = not recommender.users.is_known(recommender.users.rows([user])).all()
+        is_cold = not recommender.users.is_in_train(recommender.users.rows([user])).all()
         parts += [
             f"user {user}: {len(rated):,} ratings, of which the best",
             as_text(rated.head(SHOWN_RATED), RATING),

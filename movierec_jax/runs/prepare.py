@@ -65,7 +65,7 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
         users=users,
         movies=movies,
         movie_table=data.movies,
-        parts=dataclasses.replace(parts, told=reviews.told) if reviews else parts,
+        parts=dataclasses.replace(parts, from_reviews=reviews.ratings) if reviews else parts,
         user_content=user_content(
             data.users,
             [read_features(path, USER_ID) for path in settings.user_features],
@@ -97,8 +97,8 @@ def reviews_of_run(config: Config, data: CleanData, tags: pd.DataFrame, parts: S
     of_table = folders if len(folders) == len(texts) else folders * len(texts)
     tables = [(table, ask[folder]) for table, folder in zip(texts, of_table, strict=True) if len(table)]
     reviews = reviews_of(tables, parts, movies.ids, len(movies), data.rating_scale)
-    if len(reviews.told):
-        print(f"texts on {len(reviews.told):,} pairs of user and movie without a rating stand for one in histories")
+    if len(reviews.ratings):
+        print(f"texts on {len(reviews.ratings):,} pairs of user and movie without a rating stand for one in histories")
     return reviews
 
 

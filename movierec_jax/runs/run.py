@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float64, Int, Int32, Int64
 
 from movierec_jax.config import Config
-from movierec_jax.data.arrays import levels
+from movierec_jax.data.arrays import damped_means
 from movierec_jax.data.schema import (
     GENRES,
     MOVIE_ID,
@@ -18,11 +18,11 @@ from movierec_jax.data.schema import (
     RATING,
     TIMESTAMP,
     USER_ID,
-    Bags,
+    FeatureBags,
     Ratings,
 )
 from movierec_jax.data.splits import Split
-from movierec_jax.data.vocab import Vocab, places, to_rows
+from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
 from movierec_jax.features.rating_time import RatingTimeFeatures, fit_rating_time
 from movierec_jax.features.reviews import PRAISED
 from movierec_jax.model.inputs import Interactions
@@ -49,8 +49,8 @@ class Run:
     movies: Vocab
     movie_table: pd.DataFrame
     parts: Split
-    user_content: Bags
-    movie_content: Bags
+    user_content: FeatureBags
+    movie_content: FeatureBags
     reviews: pd.DataFrame
     mesh: Mesh | None = None
 
@@ -103,7 +103,7 @@ class Run:
         """The times of the train ratings; None where they do not count."""
         if not self.config.data.rating_time:
             return None
-        train = to_rows(self.parts.train, self.users, self.movies)
+        train = ratings_by_row(self.parts.train, self.users, self.movies)
         return fit_rating_time(train, self.users.unknown)
 
     @functools.cached_property
@@ -112,9 +112,9 @@ class Run:
         return self.to_rows(self.parts.train)
 
     @functools.cached_property
-    def told(self) -> Ratings:
+    def from_reviews(self) -> Ratings:
         """What users wrote of movies that they have not rated, as ratings by row."""
-        return self.to_rows(self.parts.told)
+        return self.to_rows(self.parts.from_reviews)
 
     @functools.cached_property
     def valid(self) -> Ratings:
@@ -123,7 +123,7 @@ class Run:
 
     def to_rows(self, part: pd.DataFrame) -> Ratings:
         """Ratings by row, with their moments if times count."""
-        ratings = to_rows(part, self.users, self.movies)
+        ratings = ratings_by_row(part, self.users, self.movies)
         return dataclasses.replace(ratings, time_features=self.time_features(ratings.user_row, ratings.timestamp))
 
     def time_features(
@@ -135,7 +135,7 @@ class Run:
     @functools.cached_property
     def movie_level(self) -> Float64[np.ndarray, " movies"]:
         """The level of each movie in train, from which a rating of it tells something of its user."""
-        return levels(self.train.movie_row, self.train.rating, self.movies.unknown)
+        return damped_means(self.train.movie_row, self.train.rating, self.movies.unknown)
 
     @functools.cached_property
     def interactions(self) -> Interactions:
@@ -148,7 +148,7 @@ class Run:
             *sizes,
             *content,
             time_feature_count,
-            told=self.told,
+            from_reviews=self.from_reviews,
             has_ratings=self.config.model.looks_at_ratings,
             is_recent_most=self.setup.looks_at_next,
             grid=grid_of(self.mesh),
@@ -160,7 +160,7 @@ def places_and_rows(
 ) -> tuple[Int[np.ndarray, " ratings"], Int32[np.ndarray, " ratings"]]:
     """For each rating of the parts its user's place in a list of users, -1 for others, and its movie row."""
     table = pd.concat(parts, ignore_index=True)
-    return places(users, pd.Index(table[USER_ID])), run.movies.rows(table[MOVIE_ID])
+    return index_of_ids(users, pd.Index(table[USER_ID])), run.movies.rows(table[MOVIE_ID])
 
 
 def has_times(ratings: pd.DataFrame) -> bool:

@@ -21,7 +21,7 @@ from jaxtyping import UInt64
 
 from movierec_jax.config import Config, differences
 from movierec_jax.data.files import read_json, read_table, write_json, write_table
-from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, Bags
+from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, FeatureBags
 from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
@@ -41,7 +41,7 @@ OWN_FILES = (
     "ratings/train.parquet",
     "ratings/valid.parquet",
     "ratings/test.parquet",
-    "ratings/told.parquet",
+    "ratings/from_reviews.parquet",
     "vocab/users.parquet",
     "vocab/movies.parquet",
     "features/users.parquet",
@@ -60,7 +60,7 @@ IN_TRAIN = "in_train"
 FORMAT = 7
 
 
-def fingerprint(parts: Split, *content: Bags) -> str:
+def fingerprint(parts: Split, *content: FeatureBags) -> str:
     """The sha256 of all ratings and how they are split, what texts stand for ratings, and features."""
     digest = hashlib.sha256()
     for part in parts.seen():
@@ -127,7 +127,7 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
         parts=Split(
             **{
                 name: read_table(workdir / "ratings" / f"{name}.parquet", [USER_ID, MOVIE_ID, RATING, TIMESTAMP])
-                for name in ("train", "valid", "test", "told")
+                for name in ("train", "valid", "test", "from_reviews")
             }
         ),
         mesh=mesh,
@@ -146,7 +146,7 @@ def load_vocab(workdir: pathlib.Path, name: str, column: str) -> Vocab:
     return Vocab(pd.Index(table[column]), name, num_others=int((~table[IN_TRAIN]).sum()))
 
 
-def save_bags(workdir: pathlib.Path, name: str, bags: Bags) -> None:
+def save_bags(workdir: pathlib.Path, name: str, bags: FeatureBags) -> None:
     """Writes weighted features of movies or users, as `name` says, and the names of the features."""
     (workdir / "features").mkdir(parents=True, exist_ok=True)
     entries = pd.DataFrame({"row": bags.row, "feature": bags.feature, "value": bags.value})
@@ -156,7 +156,7 @@ def save_bags(workdir: pathlib.Path, name: str, bags: Bags) -> None:
     )
 
 
-def load_bags(workdir: pathlib.Path, name: str) -> Bags:
+def load_bags(workdir: pathlib.Path, name: str) -> FeatureBags:
     """The features that `save_bags` wrote. Raises InputError where they are missing or damaged."""
     path = workdir / "features" / f"{name}.parquet"
     entries = read_table(path, ["row", "feature", "value"])
@@ -166,7 +166,7 @@ def load_bags(workdir: pathlib.Path, name: str) -> Bags:
             f"{path}: has features that are not among the {len(names):,} of {name}_names.parquet beside it"
         )
     row, feature, value = (entries[column].to_numpy() for column in ("row", "feature", "value"))
-    return Bags(row, feature, value, tuple(names))
+    return FeatureBags(row, feature, value, tuple(names))
 
 
 def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str]:

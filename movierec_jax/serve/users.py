@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Bool, Float32, Int, Int32, Int64
 
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from movierec_jax.data.vocab import places
+from movierec_jax.data.vocab import index_of_ids
 from movierec_jax.recommend.recommender import Recommender
 
 
@@ -59,7 +59,7 @@ class Users:
         )
         self.user_places = {user_id: place for place, user_id in enumerate(recommender.everybody.tolist())}
         self.of_parts = [
-            by_user(places(recommender.everybody, pd.Index(part[USER_ID])), len(self.user_places))
+            by_user(index_of_ids(recommender.everybody, pd.Index(part[USER_ID])), len(self.user_places))
             for part in self.run.parts.seen()
         ]
 
@@ -114,9 +114,9 @@ class Users:
     def history(self, request_user: RequestUser) -> History:
         """What train and the ratings since tell of somebody."""
         user_row, recorded = self.user_row(request_user.user_id), self.rows_of_train(request_user.recorded)
-        of_train, *_, of_told = self.places_of(request_user.user_id)
+        of_train, *_, of_reviews = self.places_of(request_user.user_id)
         row = np.array(list(recorded), np.int32)
-        known = [(self.run.train, of_train), (self.run.told, of_told)]
+        known = [(self.run.train, of_train), (self.run.from_reviews, of_reviews)]
         known = [(part, place[~np.isin(part.movie_row[place], row)]) for part, place in known]
         return History(
             user_row,

@@ -9,7 +9,7 @@ import functools
 import numpy as np
 from jaxtyping import Int, Int32, Int64
 
-from movierec_jax.data.arrays import history_positions, shuffled, stable_order, within_groups
+from movierec_jax.data.arrays import history_positions, positions_in_groups, shuffled_positions, stable_argsort
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.grid import Grid
 from movierec_jax.model.inputs import Batch, PaddedLinks, Rows, UserBatches
@@ -28,7 +28,7 @@ def steps_at_once(num_ratings: int, batch_size: int, ratings_at_once: int) -> in
 
 def epoch_order(num_ratings: int, seed: int, epoch: int) -> Int[np.ndarray, " ratings"]:
     """The order of ratings in an epoch."""
-    return shuffled(num_ratings, [seed, epoch])
+    return shuffled_positions(num_ratings, [seed, epoch])
 
 
 def step_of_ratings(order: Int[np.ndarray, " ratings"], batch_size: int) -> Int[np.ndarray, " ratings"]:
@@ -90,10 +90,10 @@ def group_by_cell(stacked: Batch, grid: Grid, ranges: tuple[int, int], width: in
     step = np.nonzero(is_rating)[0]
     cell = grid.cell(stacked.user_row[is_rating], stacked.movie_row[is_rating], ranges)
     position = step * grid.num_cells + cell
-    order = stable_order(position)
+    order = stable_argsort(position)
     count = np.bincount(position, minlength=len(stacked.weight) * grid.num_cells)
     width = max(width, int(count.max()))
-    place = position[order] * width + within_groups(count)
+    place = position[order] * width + positions_in_groups(count)
 
     def placed(column: np.ndarray) -> np.ndarray:
         filled = np.zeros((len(count) * width, *column.shape[2:]), column.dtype)
@@ -136,10 +136,10 @@ def user_batches(
     """
     users, user, count = np.unique(ratings.user_row, return_inverse=True, return_counts=True)
     place = np.random.default_rng([seed, len(users)]).permutation(len(users))[user]
-    order = stable_order(place)
+    order = stable_argsort(place)
     block = place[order] // users_per_batch
     length = np.bincount(block)
-    within = within_groups(length)
+    within = positions_in_groups(length)
 
     def stack(column: np.ndarray, filling) -> np.ndarray:
         stacked = np.full((len(length), length.max()), filling, column.dtype)
@@ -170,10 +170,10 @@ def group_by_movie_range(
     rows_of_range = num_rows // num_ranges
     block, entry = np.nonzero(user_batches.user < users_per_batch)
     part = block * num_ranges + user_batches.movie_row[block, entry] // rows_of_range
-    order = stable_order(part)
+    order = stable_argsort(part)
     count = np.bincount(part, minlength=len(user_batches.user) * num_ranges)
     width = int(count.max())
-    place = part[order] * width + within_groups(count)
+    place = part[order] * width + positions_in_groups(count)
 
     def placed(column: np.ndarray, filling: int) -> np.ndarray:
         filled = np.full(len(count) * width, filling, column.dtype)

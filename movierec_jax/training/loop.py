@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float32
 
-from movierec_jax.data.arrays import ahead, filled_up
+from movierec_jax.data.arrays import pad_rows, prefetch
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.inputs import Batch, Interactions, UserBatches
 from movierec_jax.model.sharding import grid_of, interactions_shardings, put, steps_shardings, user_batches_shardings
@@ -82,7 +82,7 @@ def epoch_steps(
         num_here = len(stacked.weight)
         place = np.arange(first, first + num_here, dtype=np.int32)
         of_step = place, stacked, block[place], rows
-        place, stacked, of_users, rows = jax.tree.map(lambda column: filled_up(column, at_once), of_step)
+        place, stacked, of_users, rows = jax.tree.map(lambda column: pad_rows(column, at_once), of_step)
         yield EpochSteps(np.int32(num_here), place, stacked, step_of_rating, of_users, rows)
 
 
@@ -130,7 +130,7 @@ def train_from(
     user_batches = setup.user_batches(train)
     valid_batches = batches.stack_batches(valid, np.arange(len(valid)), setup.config.batch_size) if len(valid) else None
     done = int(state.step)
-    upcoming = ahead(device_steps(done, train, user_batches, setup))
+    upcoming = prefetch(device_steps(done, train, user_batches, setup))
     interactions, user_batches = put_data(interactions, user_batches, setup.model.mesh)
     start = time.perf_counter()
     for weight, steps in upcoming:

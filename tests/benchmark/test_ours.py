@@ -17,9 +17,11 @@ def test_no_tag_of_a_held_out_rating_is_known():
     board = checkerboard.parts(num_users=12, num_movies=12)
     data = checkerboard.clean_data(board)
     # Everybody has a tag for what they have rated: one for train, another for what is held out.
-    tags = [part[[USER_ID, MOVIE_ID]].assign(**{TAG: name}) for name, part in vars(board).items() if name != "told"]
+    tags = [
+        part[[USER_ID, MOVIE_ID]].assign(**{TAG: name}) for name, part in vars(board).items() if name != "from_reviews"
+    ]
     tags = pd.concat(tags, ignore_index=True).astype({TAG: "str"}).assign(**{TIMESTAMP: np.int64(0)})
     run = ours.fitted(SMALL, dataclasses.replace(data, tags=tags), board.train).run
     assert [name for name in run.movie_content.names if name.startswith("tag=")] == ["tag=train"]
-    assert run.parts.told.empty
+    assert run.parts.from_reviews.empty
     assert len(run.parts.train) == len(board.train)

@@ -28,7 +28,7 @@ def run_of(config: Config, mesh: Mesh | None):
     pairs = rng.permutation(SIZE.num_users * SIZE.num_movies)[: SIZE.num_ratings]
     user, movie = np.divmod(pairs, SIZE.num_movies)
     train = checkerboard.table(1 + user, 1 + movie, rng.integers(1, 6, len(pairs))).assign(timestamp=pairs)
-    parts = Split(train=train, valid=train[:0], test=train[:0])
+    parts = Split.of(train=train, valid=train[:0], test=train[:0])
     return new_run(config, checkerboard.clean_data(parts), parts, mesh)
 
 

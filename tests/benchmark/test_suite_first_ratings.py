@@ -29,7 +29,7 @@ def figures(tmp_path_factory):
     """What the suite says of two crowds, whose users rate some 50 of their 100 movies."""
     folder = tmp_path_factory.mktemp("crowds")
     whole = crowds(num_movies=200).train
-    write(folder, Split(whole, whole[:0], whole[:0]))
+    write(folder, Split.of(whole, whole[:0], whole[:0]))
     config = Config().replace(
         ratings=str(folder / "ml"),
         rating_scale=(1.0, 5.0),

@@ -20,7 +20,7 @@ def config(tmp_path_factory):
     """The two crowds as a MovieLens folder, and a small model."""
     folder = tmp_path_factory.mktemp("crowds")
     whole = crowds().train
-    write(folder, Split(whole, whole[:0], whole[:0]))
+    write(folder, Split.of(whole, whole[:0], whole[:0]))
     return Config().replace(
         ratings=str(folder / "ml"),
         valid_fraction=0.0,

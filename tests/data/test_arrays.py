@@ -5,12 +5,18 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.data.arrays import history_positions, places_in_order, shuffled, stable_order, within_groups
+from movierec_jax.data.arrays import (
+    history_positions,
+    positions_in_groups,
+    row_positions,
+    shuffled_positions,
+    stable_argsort,
+)
 
 
 @hypothesis.given(st.lists(st.sampled_from([-(2**63), -(2**40), -1, 0, 1, 2, 2**40, 2**63 - 1]), max_size=30))
 def test_places_are_in_the_order_of_their_values_and_where_these_are_equal_in_their_own(values):
-    order = stable_order(np.array(values, np.int64))
+    order = stable_argsort(np.array(values, np.int64))
     assert order.tolist() == sorted(range(len(values)), key=lambda place: values[place])
 
 
@@ -19,16 +25,16 @@ def test_places_are_in_the_order_of_their_values_and_where_these_are_equal_in_th
 )
 @pytest.mark.parametrize("seed", [3, [3, 1]])
 def test_an_order_by_chance_is_the_permutation_of_its_seed_in_as_few_bytes_as_hold_it(length, dtype, seed):
-    order = shuffled(length, seed)
+    order = shuffled_positions(length, seed)
     np.testing.assert_array_equal(order, np.random.default_rng(seed).permutation(length))
-    np.testing.assert_array_equal(np.sort(order), places_in_order(length))
-    assert order.dtype == places_in_order(length).dtype == dtype
+    np.testing.assert_array_equal(np.sort(order), row_positions(length))
+    assert order.dtype == row_positions(length).dtype == dtype
 
 
 @hypothesis.given(st.lists(st.integers(0, 4), max_size=6))
 def test_members_of_a_group_are_counted_from_its_first(counts):
     expected = [place for count in counts for place in range(count)]
-    assert within_groups(np.array(counts, np.int64)).tolist() == expected
+    assert positions_in_groups(np.array(counts, np.int64)).tolist() == expected
 
 
 @hypothesis.given(st.lists(st.tuples(st.integers(0, 4), st.integers(-3, 3)), max_size=30))

@@ -18,7 +18,7 @@ from movierec_jax.config import DataConfig
 from movierec_jax.data.cleaning import clean
 from movierec_jax.data.readers.movielens import read_ratings
 from movierec_jax.data.readers.reviews_file import MIN_TEXTS, read_labelled, read_reviews
-from movierec_jax.data.schema import Labelled
+from movierec_jax.data.schema import LabelledTexts
 from movierec_jax.errors import InputError
 from movierec_jax.features.review_cleaning import clean_reviews
 
@@ -242,7 +242,7 @@ def test_the_real_reviews_are_about_1210_movies_of_the_bundled_data(tmp_path):
 # Labelled texts.
 
 
-def labelled(folder: pathlib.Path, header: str, rows, others: str = "") -> Labelled:
+def labelled(folder: pathlib.Path, header: str, rows, others: str = "") -> LabelledTexts:
     """What is read of rows and, after them, of enough others, half of praise, half of blame."""
     return read_labelled(write(folder, f"{header}\n" + "".join(f"{row}\n" for row in rows) + others))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
-from movierec_jax.data.vocab import Vocab, to_rows
+from movierec_jax.data.vocab import Vocab, ratings_by_row
 from movierec_jax.errors import InputError
 
 INTEGERS = Vocab.of(pd.Series([30, 10, 30, 20]), "user")
@@ -27,7 +27,7 @@ many = hypothesis.settings(deadline=None, max_examples=60)
 @hypothesis.given(id_columns)
 def test_every_id_comes_back_from_its_row(ids):
     vocab = Vocab.of(ids, "user")
-    assert vocab.ids_of(vocab.known_rows(ids)).tolist() == ids.tolist()
+    assert vocab.ids_of(vocab.require_rows_in_train(ids)).tolist() == ids.tolist()
 
 
 @many
@@ -56,7 +56,7 @@ def test_text_that_is_missing_is_not_known():
 
 
 def test_is_known_tells_the_unknown_row_from_the_others():
-    assert INTEGERS.is_known(INTEGERS.rows([20, 11])).tolist() == [True, False]
+    assert INTEGERS.is_in_train(INTEGERS.rows([20, 11])).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("vocab", [INTEGERS, STRINGS], ids=["integers", "strings"])
@@ -75,7 +75,7 @@ def test_no_ids_have_no_rows(vocab):
 )
 def test_known_rows_names_the_first_ids_that_are_not_known(vocab, ids, message):
     with pytest.raises(InputError, match="^" + re.escape(message)):
-        vocab.known_rows(ids)
+        vocab.require_rows_in_train(ids)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_table_by_row_keeps_its_order_and_gives_unknown_ids_the_unknown_row():
     table = pd.DataFrame(
         {USER_ID: [20, 99], MOVIE_ID: ["c", "10"], RATING: np.array([4.5, 1.0], np.float32), TIMESTAMP: [7, 8]}
     )
-    ratings = to_rows(table, INTEGERS, STRINGS)
+    ratings = ratings_by_row(table, INTEGERS, STRINGS)
     assert ratings.user_row.tolist() == [1, 3]
     assert ratings.movie_row.tolist() == [2, 0]
     assert ratings.rating.tolist() == [4.5, 1.0]
@@ -125,7 +125,7 @@ def test_others_have_rows_after_those_of_train_and_count_as_not_known(ids, other
     assert len(vocab) == len(alone)
     assert vocab.ids[: len(alone)].equals(alone.ids)
     assert vocab.ids[len(alone) :].tolist() == sorted(set(others) - set(ids))
-    assert vocab.is_known(vocab.rows(vocab.ids)).tolist() == [True] * len(alone) + [False] * vocab.num_others
+    assert vocab.is_in_train(vocab.rows(vocab.ids)).tolist() == [True] * len(alone) + [False] * vocab.num_others
     assert vocab.unknown == len(set(others) | set(ids))
 
 
@@ -137,7 +137,7 @@ def test_ids_that_neither_train_nor_others_have_share_the_row_after_the_last():
 
 def test_known_rows_refuses_an_id_that_train_does_not_have_though_it_has_a_row():
     with pytest.raises(InputError, match=r"^unknown movie id 40: not among the 2 movies trained on, such as 10"):
-        WITH_OTHERS.known_rows([10, 40])
+        WITH_OTHERS.require_rows_in_train([10, 40])
 
 
 def test_others_of_text_stand_beside_text():

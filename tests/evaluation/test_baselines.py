@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from movierec_jax.data.arrays import group_mean
+from movierec_jax.data.arrays import damped_group_mean
 from movierec_jax.data.schema import Ratings
 from movierec_jax.evaluation.baselines import MOVIE_DAMPING, USER_DAMPING, rating_baselines
 
@@ -73,4 +73,4 @@ def test_one_train_rating_is_what_every_baseline_says(name):
 @pytest.mark.parametrize(("damping", "mean"), [(0.0, (2 + 4) / 2), (1.0, (2 + 4) / (2 + 1)), (4.0, (2 + 4) / (2 + 4))])
 def test_damping_counts_as_so_many_ratings_of_0(damping, mean):
     rows, values = np.array([1, 1], np.int32), np.array([2.0, 4.0])
-    assert group_mean(rows, values, num_rows=2, damping=damping).tolist() == [0, mean, 0]
+    assert damped_group_mean(rows, values, num_rows=2, damping=damping).tolist() == [0, mean, 0]

@@ -28,7 +28,7 @@ EVAL_K = (1, 2)
 
 def run_of(train=TRAIN, valid=VALID, test=TEST, rating_scale=(1.0, 5.0)) -> Run:
     """A run whose model has one factor and no layers, and knows ids alone."""
-    parts = Split(train=train, valid=valid, test=test)
+    parts = Split.of(train=train, valid=valid, test=test)
     model = ModelConfig(embedding_dim=1, hidden_dims=(), history=(), implicit_feedback_dim=0)
     config = Config(data=DataConfig(content=("none",)), model=model, evaluation=EvalConfig(eval_k=EVAL_K))
     return new_run(config, checkerboard.clean_data(parts, rating_scale), parts)

@@ -1,4 +1,4 @@
-"""Bags of features: sorted, without repeated entries, and joined side by side."""
+"""FeatureBags of features: sorted, without repeated entries, and joined side by side."""
 
 from helpers.content import as_dicts
 

@@ -9,7 +9,7 @@ import pytest
 from helpers.content import IDS, NUM_TRAIN, as_dicts, assert_rows, movies_of, table_of, tags_of
 from hypothesis import strategies as st
 
-from movierec_jax.data.schema import USER_ID, Bags, FeatureTable, no_tags
+from movierec_jax.data.schema import USER_ID, FeatureBags, FeatureTable, no_tags
 from movierec_jax.features.content import movie_content, user_content
 
 many = hypothesis.settings(deadline=None, max_examples=40)
@@ -93,11 +93,11 @@ def cases(draw):
     return movies_of(*rows), tags_of(*tags), extra, pd.Index(ids), draw(st.integers(0, len(ids)))
 
 
-def content_of(movies, tags, extra, ids, num_train) -> Bags:
+def content_of(movies, tags, extra, ids, num_train) -> FeatureBags:
     return movie_content(movies, tags, [extra], ids, num_train, log=lambda line: None)
 
 
-def assert_equal(one: Bags, other: Bags) -> None:
+def assert_equal(one: FeatureBags, other: FeatureBags) -> None:
     assert one.names == other.names
     for field in ("row", "feature", "value"):
         np.testing.assert_array_equal(getattr(one, field), getattr(other, field), strict=True)
@@ -169,6 +169,6 @@ def test_what_cold_ids_have_changes_nothing_for_those_of_train(case):
     )
     bags = content_of(*case)
     is_warm = bags.row < num_train
-    kept = Bags(bags.row[is_warm], bags.feature[is_warm], bags.value[is_warm], bags.names)
+    kept = FeatureBags(bags.row[is_warm], bags.feature[is_warm], bags.value[is_warm], bags.names)
     assert_equal(kept, content_of(movies, tags, without_cold, warm, num_train))
     assert set(bags.feature.tolist()) == set(kept.feature.tolist()) == set(range(len(bags.names)))

@@ -9,13 +9,13 @@ import pytest
 from helpers.content import IDS, NUM_TRAIN, as_dicts, assert_rows, movies_of, table_of
 
 from movierec_jax.data.readers.features_file import read_features
-from movierec_jax.data.schema import MOVIE_ID, USER_ID, Bags, FeatureTable, no_tags
+from movierec_jax.data.schema import MOVIE_ID, USER_ID, FeatureBags, FeatureTable, no_tags
 from movierec_jax.errors import InputError
 from movierec_jax.features.content import movie_content, user_content
 from movierec_jax.features.feature_tables import column_kind
 
 
-def extra_of(*tables: FeatureTable, log=lambda line: None) -> Bags:
+def extra_of(*tables: FeatureTable, log=lambda line: None) -> FeatureBags:
     """The features of extra tables alone."""
     return movie_content(movies_of(), no_tags(), tables, IDS, NUM_TRAIN, log=log)
 

@@ -23,10 +23,10 @@ from movierec_jax.features.reviews import (
     for_people,
     known_texts,
     movie_aspects,
+    ratings_from_reviews,
     review_content,
     reviews_of,
     sentences_of,
-    told_ratings,
 )
 from movierec_jax.runs.prepare import new_run
 
@@ -53,7 +53,7 @@ def texts_of(*rows, is_tag=False) -> pd.DataFrame:
 
 
 TRAIN = ratings_of((1, 10, 5, 100), (1, 20, 1, 110), (2, 10, 4, 100), (2, 30, 2, 120), (3, 20, 3, 130))
-PARTS = Split(TRAIN, valid=ratings_of((2, 20, 3, 200)), test=ratings_of((1, 30, 4, 210), (3, 10, 5, 220)))
+PARTS = Split.of(TRAIN, valid=ratings_of((2, 20, 3, 200)), test=ratings_of((1, 30, 4, 210), (3, 10, 5, 220)))
 
 
 # What may be known.
@@ -107,7 +107,7 @@ def test_no_text_and_no_tag_of_what_is_held_out_reaches_features_or_histories(tm
     for field in ("row", "feature", "value"):
         np.testing.assert_array_equal(getattr(one.movie_content, field), getattr(other.movie_content, field))
     pd.testing.assert_frame_equal(one.reviews, other.reviews)
-    pd.testing.assert_frame_equal(one.parts.told, other.parts.told)
+    pd.testing.assert_frame_equal(one.parts.from_reviews, other.parts.from_reviews)
 
 
 # What is made of it.
@@ -192,7 +192,7 @@ def test_nothing_of_the_features_depends_on_the_order_of_the_texts():
 
 
 def told(texts, parts=PARTS):
-    return reviews_of([(texts, ask)], parts, IDS, NUM_TRAIN, SCALE).told.set_index([USER_ID, MOVIE_ID])[RATING]
+    return reviews_of([(texts, ask)], parts, IDS, NUM_TRAIN, SCALE).ratings.set_index([USER_ID, MOVIE_ID])[RATING]
 
 
 def test_texts_stand_for_ratings_where_there_are_none():
@@ -227,7 +227,7 @@ def test_how_much_texts_tell_is_learnt_from_those_beside_ratings():
             (*pair, "good" if says_good else "bad", 0) for pair, says_good in zip(pairs, says.tolist(), strict=True)
         ]
         kept = train[rng.random(len(train)) < 0.5]
-        opinions = told_ratings_of(texts_of(*rows), Split(kept, nothing, nothing))
+        opinions = told_ratings_of(texts_of(*rows), Split.of(kept, nothing, nothing))
         spreads.append(opinions[RATING].std())
     assert spreads[0] > 1.5
     assert spreads[1] < 0.5
@@ -235,7 +235,7 @@ def test_how_much_texts_tell_is_learnt_from_those_beside_ratings():
 
 def told_ratings_of(texts, parts):
     opinions = ask(texts[TEXT].tolist())
-    return told_ratings(texts.assign(praise=opinions.praise), parts, SCALE)
+    return ratings_from_reviews(texts.assign(praise=opinions.praise), parts, SCALE)
 
 
 def test_parts_of_it_are_of_the_right_kind_where_there_is_nothing():
@@ -243,11 +243,14 @@ def test_parts_of_it_are_of_the_right_kind_where_there_is_nothing():
     aspects = movie_aspects(sentences_of(nothing, ask))
     assert for_people(nothing, aspects).empty
     assert review_content(nothing, aspects, IDS, NUM_TRAIN).names == ()
-    assert told_ratings(nothing, PARTS, SCALE).empty
-    assert dataclasses.replace(PARTS, told=told_ratings(nothing, PARTS, SCALE)).told.dtypes[RATING] == np.float32
+    assert ratings_from_reviews(nothing, PARTS, SCALE).empty
+    assert (
+        dataclasses.replace(PARTS, from_reviews=ratings_from_reviews(nothing, PARTS, SCALE)).from_reviews.dtypes[RATING]
+        == np.float32
+    )
 
 
 @pytest.mark.parametrize("rule", ["random", "time", "user_time"])
 def test_without_held_out_ratings_all_texts_are_known(rule):
-    parts = Split(TRAIN, TRAIN.head(0), TRAIN.head(0))
+    parts = Split.of(TRAIN, TRAIN.head(0), TRAIN.head(0))
     assert len(known_texts(texts_of((1, 10, "x", 5), (None, 20, "y", NO_TIMESTAMP)), parts, rule)) == 2

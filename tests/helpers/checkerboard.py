@@ -34,7 +34,7 @@ def parts(num_users: int = NUM_USERS, num_movies: int = NUM_MOVIES) -> Split:
     users, movies = 1000 + user, 500 + movie
     whole = table(users, movies, np.where(agree(users, movies), HIGH, LOW))
     train, valid, test = (whole[mask].reset_index(drop=True) for mask in (kind > 3, kind == 1, kind == 0))
-    return Split(train=train, valid=valid, test=test)
+    return Split.of(train=train, valid=valid, test=test)
 
 
 def movie_table(movie_ids) -> pd.DataFrame:
@@ -73,4 +73,4 @@ def crowds(num_users: int = 60, num_movies: int = 20) -> Split:
     rng = np.random.default_rng(0)
     is_rated = agree(user, movie) & (rng.random(len(user)) < 0.5)
     train = table(1000 + user[is_rated], 500 + movie[is_rated], rng.integers(4, 6, is_rated.sum()))
-    return Split(train=train, valid=train[:0], test=train[:0])
+    return Split.of(train=train, valid=train[:0], test=train[:0])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from movierec_jax.data.schema import GENRES, MOVIE_ID, TAG, TIMESTAMP, TITLE, USER_ID, YEAR, Bags, FeatureTable
+from movierec_jax.data.schema import GENRES, MOVIE_ID, TAG, TIMESTAMP, TITLE, USER_ID, YEAR, FeatureBags, FeatureTable
 
 # The ids of movies in the order of rows; the first three are those of train.
 IDS = pd.Index([10, 20, 30, 40])
@@ -42,7 +42,7 @@ def table_of(ids, id_column=MOVIE_ID, path="mine.csv", **columns) -> FeatureTabl
     )
 
 
-def as_dicts(bags: Bags, num_rows: int = len(IDS)) -> list[dict[str, float]]:
+def as_dicts(bags: FeatureBags, num_rows: int = len(IDS)) -> list[dict[str, float]]:
     """The features of each row by name."""
     rows: list[dict[str, float]] = [{} for _ in range(num_rows)]
     for row, feature, value in zip(bags.row, bags.feature, bags.value, strict=True):
@@ -50,5 +50,5 @@ def as_dicts(bags: Bags, num_rows: int = len(IDS)) -> list[dict[str, float]]:
     return rows
 
 
-def assert_rows(bags: Bags, expected: list[dict[str, float]]) -> None:
+def assert_rows(bags: FeatureBags, expected: list[dict[str, float]]) -> None:
     assert as_dicts(bags, len(expected)) == [pytest.approx(row) for row in expected]

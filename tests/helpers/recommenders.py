@@ -40,7 +40,7 @@ def random_recommender(name: str) -> Recommender:
     rated = pd.concat([part.movie_id[part.user_id == BUSY_USER] for part in board.all()])
     rest = sorted(set(range(500, 500 + NUM_MOVIES)) - set(rated))[2:]
     more = checkerboard.table([COLD_USER, COLD_USER, 1001, *[BUSY_USER] * len(rest)], [500, 501, 900, *rest], 4)
-    parts = Split(*(part.copy() for part in (board.train, board.valid, pd.concat([board.test, more]))))
+    parts = Split.of(*(part.copy() for part in (board.train, board.valid, pd.concat([board.test, more]))))
     for part in parts.all():
         part[TIMESTAMP] = np.int64(10**9 + 10**5 * np.random.default_rng(0).permutation(len(part)))
         if "text" in name:

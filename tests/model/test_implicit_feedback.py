@@ -132,7 +132,7 @@ def series(num_users: int = 60, num_movies: int = 20, length: int = 8) -> Split:
     user, place = (axis.ravel() for axis in np.indices((num_users, length)))
     movie = user % (num_movies - length + 1) + place
     train = table(1000 + user, 500 + movie, np.full(len(user), 5)).assign(timestamp=place)
-    return Split(train=train, valid=train[:0], test=train[:0])
+    return Split.of(train=train, valid=train[:0], test=train[:0])
 
 
 def test_the_next_film_of_a_series_is_told_from_the_one_before_it():
@@ -159,7 +159,7 @@ def test_what_comes_next_needs_times(run):
 
 def test_users_who_have_rated_every_movie_leave_nothing_to_tell_and_do_no_harm():
     whole = table(np.repeat([1, 2, 3], 2), np.tile([7, 8], 3), [5, 4, 3, 2, 1, 5])
-    parts = Split(train=whole, valid=whole[:0], test=whole[:0])
+    parts = Split.of(train=whole, valid=whole[:0], test=whole[:0])
     config = Config().replace(embedding_dim=2, hidden_dims=(), implicit_feedback_dim=2, epochs=4)
     run = new_run(config, clean_data(parts), parts)
     *_, (state, record) = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
@@ -181,7 +181,7 @@ def test_sums_train_to_what_tables_train_to(monkeypatch, settings):
         embedding_dim=2, hidden_dims=(), implicit_feedback_dim=4, history=(), epochs=3, **settings
     )
     train = series().train.sample(frac=0.7, random_state=0).reset_index(drop=True)
-    parts = Split(train=train.assign(rating=np.float32(1 + train.index % 5)), valid=train[:0], test=train[:0])
+    parts = Split.of(train=train.assign(rating=np.float32(1 + train.index % 5)), valid=train[:0], test=train[:0])
     ends = []
     for table_numbers in (10**9, 0):
         monkeypatch.setattr("movierec_jax.training.state.TABLE_NUMBERS", table_numbers)

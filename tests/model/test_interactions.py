@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.data.arrays import OFFSET_DAMPING, levels
-from movierec_jax.data.schema import Bags, Ratings
+from movierec_jax.data.arrays import OFFSET_DAMPING, damped_means
+from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.model.interactions import (
     ALIGNMENT,
     aligned,
@@ -29,11 +29,11 @@ def ratings_of(*rows) -> Ratings:
     return Ratings(user.astype(np.int32), movie.astype(np.int32), stars.astype(np.float32), *nothing)
 
 
-def bags_of(*entries, num_features=0) -> Bags:
+def bags_of(*entries, num_features=0) -> FeatureBags:
     """Bags from (row, feature, value)."""
     row, feature, value = np.array(entries, np.float64).reshape(-1, 3).T
     names = tuple(f"feature {n}" for n in range(num_features))
-    return Bags(row.astype(np.int32), feature.astype(np.int32), value.astype(np.float32), names)
+    return FeatureBags(row.astype(np.int32), feature.astype(np.int32), value.astype(np.float32), names)
 
 
 def content_of(links) -> list[tuple]:
@@ -96,7 +96,7 @@ def test_arrays_have_the_dtypes_that_a_compiled_step_expects():
 FOUR = ratings_of((0, 0, 5), (1, 0, 4), (1, 1, 2), (0, 2, 1))
 NO_CONTENT = bags_of()
 MEAN = (5 + 4 + 2 + 1) / 4
-LEVEL = levels(FOUR.movie_row, FOUR.rating, 4)
+LEVEL = damped_means(FOUR.movie_row, FOUR.rating, 4)
 
 
 def known_four(user_content=NO_CONTENT, movie_content=NO_CONTENT):
@@ -110,7 +110,7 @@ def level_of(*stars) -> float:
 
 def test_the_level_of_a_row_is_its_mean_pulled_to_that_of_all_which_rows_without_ratings_have():
     expected = [level_of(5, 4), level_of(2), level_of(1), MEAN, MEAN]
-    np.testing.assert_allclose(levels(FOUR.movie_row, FOUR.rating, 4), expected)
+    np.testing.assert_allclose(damped_means(FOUR.movie_row, FOUR.rating, 4), expected)
 
 
 def test_a_rating_tells_its_user_how_far_it_is_above_its_movie_and_its_movie_how_far_above_its_user():
@@ -193,7 +193,7 @@ def test_a_new_users_ratings_say_what_the_same_ratings_of_a_user_of_train_say():
     of_user_1 = FOUR.user_row == 1
     counts = np.float32([0.25, 1])
     links = new_user_links(
-        levels(FOUR.movie_row, FOUR.rating, 4),
+        damped_means(FOUR.movie_row, FOUR.rating, 4),
         np.int32([0, 0]),
         FOUR.movie_row[of_user_1],
         FOUR.rating[of_user_1],
@@ -206,7 +206,7 @@ def test_a_new_users_ratings_say_what_the_same_ratings_of_a_user_of_train_say():
 
 def test_a_new_users_rating_of_a_cold_movie_is_held_against_the_mean_of_all():
     links = new_user_links(
-        levels(FOUR.movie_row, FOUR.rating, 4), np.int32([0]), np.int32([3]), np.float32([5]), np.float32([1])
+        damped_means(FOUR.movie_row, FOUR.rating, 4), np.int32([0]), np.int32([3]), np.float32([5]), np.float32([1])
     )
     assert content_of(links) == [(0, 0, 3, 5 - MEAN, 1)]
 
@@ -236,9 +236,11 @@ def test_arrays_begin_where_jax_takes_them_as_they_stand(length):
 
 
 def test_what_users_wrote_are_links_after_those_of_train_and_move_no_level():
-    train, told = ratings_of((0, 0, 5), (0, 1, 1), (1, 0, 3)), ratings_of((1, 1, 4))
-    alone, interactions = (build_interactions(train, 2, 2, NO_CONTENT, NO_CONTENT, told=more) for more in (None, told))
-    level = levels(train.movie_row, train.rating, 3)
+    train, from_reviews = ratings_of((0, 0, 5), (0, 1, 1), (1, 0, 3)), ratings_of((1, 1, 4))
+    alone, interactions = (
+        build_interactions(train, 2, 2, NO_CONTENT, NO_CONTENT, from_reviews=more) for more in (None, from_reviews)
+    )
+    level = damped_means(train.movie_row, train.rating, 3)
     assert content_of(interactions.by_user)[:3] == content_of(alone.by_user)
     link, owner, other, to_user, _ = content_of(interactions.by_user)[3]
     assert (link, owner, other) == (3, 1, 1)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from movierec_jax.config import ModelConfig
-from movierec_jax.data.arrays import levels
-from movierec_jax.data.schema import Bags, Ratings
+from movierec_jax.data.arrays import damped_means
+from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.model.embedding_bag import BothWays, WeightedLinks
 from movierec_jax.model.history import as_cold_start, seen
 from movierec_jax.model.inputs import Interactions
@@ -46,13 +46,13 @@ def ratings() -> Ratings:
     return Ratings(user, movie, stars, np.zeros(len(PAIRS), np.int64), np.zeros((len(PAIRS), 0), np.int32))
 
 
-def bags(rows, num_features) -> Bags:
+def bags(rows, num_features) -> FeatureBags:
     """Two features of random values for each of the rows."""
     rng = np.random.default_rng(1)
     feature = [sorted(rng.permutation(num_features)[:2]) for _ in rows]
     value = rng.normal(size=2 * len(rows)).astype(np.float32)
     names = tuple(map(str, range(num_features)))
-    return Bags(np.repeat(rows, 2).astype(np.int32), np.ravel(feature).astype(np.int32), value, names)
+    return FeatureBags(np.repeat(rows, 2).astype(np.int32), np.ravel(feature).astype(np.int32), value, names)
 
 
 USER_CONTENT, MOVIE_CONTENT = bags([0, 1, 2, 4, COLD_USER], 3), bags([0, 1, 2, 3, 4, COLD_MOVIE], 4)
@@ -151,7 +151,7 @@ def vector_by_hand(tower, row: int, history, content) -> np.ndarray:
     return vector + sum(value * tower["features"][feature] for feature, value in content)
 
 
-def content_by_hand(content: Bags, row: int) -> list[tuple]:
+def content_by_hand(content: FeatureBags, row: int) -> list[tuple]:
     mine = content.row == row
     return list(zip(content.feature[mine], content.value[mine], strict=True))
 
@@ -284,7 +284,7 @@ def test_a_user_without_a_row_is_what_the_history_says():
     of_users = np.isin(train.user_row, [1, 3])
     place = np.int32([{1: 0, 3: 2}[user] for user in train.user_row[of_users]])
     links = new_user_links(
-        levels(train.movie_row, train.rating, COLD_MOVIE + 1),
+        damped_means(train.movie_row, train.rating, COLD_MOVIE + 1),
         place,
         train.movie_row[of_users],
         train.rating[of_users],

@@ -42,7 +42,7 @@ def by_hand(movie_bias, factors=None, train=None, ids=str, mean=(3,)) -> Recomme
     movies = [ids(n) for n in range(1, len(movie_bias) + 1)]
     train = train or [("a", movies[0]), *(("b", movie) for movie in movies)]
     users, rated = zip(*train, strict=True)
-    parts = Split(
+    parts = Split.of(
         train=table(users, rated, [3] * len(rated)),
         valid=table(["a"], [movies[1]], [3])[:0],
         test=table(["c"], [movies[1]], [4]),
@@ -360,7 +360,7 @@ def test_reviews_of_unknown_movies_are_refused(reviewed, movies, message):
 
 @pytest.mark.parametrize(("genres", "columns"), [(["", ""], []), (["Drama", ""], ["Drama"])])
 def test_a_movie_without_genres_is_of_none(genres, columns):
-    parts = Split(train=(rated := table([1, 2], [7, 8], [3, 4])), valid=rated[:0], test=rated[:0])
+    parts = Split.of(train=(rated := table([1, 2], [7, 8], [3, 4])), valid=rated[:0], test=rated[:0])
     data = clean_data(parts)
     run = new_run(Config(), dataclasses.replace(data, movies=data.movies.assign(genres=genres)), parts)
     assert run.genres.columns.tolist() == columns
@@ -400,7 +400,7 @@ def explained(request) -> Recommender:
     )
     rng = np.random.default_rng(0)
     train = crowds().train.assign(timestamp=rng.permutation(len(crowds().train)))
-    parts = Split(train=train, valid=train[:0], test=train[:0])
+    parts = Split.of(train=train, valid=train[:0], test=train[:0])
     run = new_run(config, clean_data(parts), parts)
     shapes = jax.eval_shape(lambda: new_state(run.setup)).params
     # Positive, so that nothing takes away from the exposure.
@@ -461,11 +461,11 @@ def test_reasons_are_the_strongest_ones_in_their_order(explained):
 
 
 def test_movies_that_a_user_only_wrote_about_are_told_from_rated_ones(films):
-    told = films.parts.told
-    user = int(told[USER_ID].mode()[0])
+    from_reviews = films.parts.from_reviews
+    user = int(from_reviews[USER_ID].mode()[0])
     reasons = films.explain(user, films.run.movies.ids[:500], k=10_000)
     own = reasons[reasons["source"] != "content"].groupby("source")["reason"].agg(set)
-    assert own["text"] == set(told[MOVIE_ID][told[USER_ID] == user])
+    assert own["text"] == set(from_reviews[MOVIE_ID][from_reviews[USER_ID] == user])
     assert own["rated"] == set(own_train_ratings(films, user)[MOVIE_ID])
 
 

@@ -13,8 +13,8 @@ import pytest
 from helpers import checkerboard
 
 from movierec_jax.config import Config, ModelConfig, TrainConfig
-from movierec_jax.data.schema import Bags
-from movierec_jax.data.vocab import to_rows
+from movierec_jax.data.schema import FeatureBags
+from movierec_jax.data.vocab import ratings_by_row
 from movierec_jax.errors import InputError
 from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import TwoTowers
@@ -64,7 +64,7 @@ def steps_in(workdir: pathlib.Path) -> list[str]:
     return sorted(path.name for path in (workdir / "checkpoints").iterdir())
 
 
-NO_BAGS = Bags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
+NO_BAGS = FeatureBags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
 
 
 # Which checkpoints stay.
@@ -93,7 +93,7 @@ def test_the_best_and_the_latest_two_stay_and_the_best_is_found(tmp_path, valid_
 
 @pytest.mark.parametrize("stop_after", [2, 5, None], ids=["within an epoch", "within another", "at the end"])
 def test_a_trained_state_comes_back_bit_for_bit_with_its_progress(tmp_path, stop_after):
-    train, valid = (to_rows(part, RUN.users, RUN.movies) for part in (PARTS.train, PARTS.valid))
+    train, valid = (ratings_by_row(part, RUN.users, RUN.movies) for part in (PARTS.train, PARTS.valid))
     config = dataclasses.replace(RUN.setup.config, ratings_at_once=2 * 32)
     setup = dataclasses.replace(RUN.setup, config=config)
     checkpoints = Checkpoints(tmp_path)
@@ -116,7 +116,7 @@ def test_a_state_being_saved_is_not_changed_by_steps_that_take_its_memory(tmp_pa
     )
     config = TrainConfig(epochs=1, batch_size=32, learning_rate=1.0, warmup_fraction=0.0)
     setup = TrainingSetup(model, config.for_ratings(1000, is_by_time=False), 1000, (1.0, 5.0), 4.0)
-    train = to_rows(PARTS.train, RUN.users, RUN.movies)
+    train = ratings_by_row(PARTS.train, RUN.users, RUN.movies)
     epoch = next(epoch_steps(train, None, 0, setup)), build_interactions(train, 50_000, 9, NO_BAGS, NO_BAGS), None
     state, _ = train_steps(new_state(setup), *epoch, setup=setup)
     before = jax.tree.map(lambda leaf: np.array(leaf, copy=True), state)

@@ -12,7 +12,7 @@ from helpers import checkerboard
 
 from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
 from movierec_jax.data.readers.ratings_log import FILE_NAME
-from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, Bags
+from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, FeatureBags
 from movierec_jax.data.splits import Split
 from movierec_jax.errors import InputError
 from movierec_jax.runs.prepare import new_run
@@ -45,10 +45,10 @@ def require_equal(one, other) -> None:
 
 # Features.
 
-BAGS = Bags(
+BAGS = FeatureBags(
     np.array([0, 0, 3], np.int32), np.array([0, 1, 1], np.int32), np.array([0.6, 0.8, 1], np.float32), ("é=a,b", "x~7")
 )
-NO_BAGS = Bags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
+NO_BAGS = FeatureBags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
 
 
 @pytest.mark.parametrize("bags", [BAGS, NO_BAGS], ids=["some", "none"])
@@ -80,7 +80,7 @@ def test_features_with_the_names_of_others_are_refused(tmp_path):
 
 def in_words(parts: Split) -> Split:
     """The same parts with ids of text."""
-    return Split(*(part.astype({USER_ID: "str", MOVIE_ID: "str"}) for part in parts.all()))
+    return Split.of(*(part.astype({USER_ID: "str", MOVIE_ID: "str"}) for part in parts.all()))
 
 
 def with_cold(parts: Split) -> Split:
@@ -167,20 +167,20 @@ def test_a_fingerprint_tells_ratings_parts_and_order():
 
     train, valid, test = PARTS.all()
     others = [
-        Split(rated_again(train), valid, test),
-        Split(train.iloc[:-1], pd.concat([train.iloc[-1:], valid]), test),
-        Split(train.iloc[::-1], valid, test),
-        Split(train, test, valid),
+        Split.of(rated_again(train), valid, test),
+        Split.of(train.iloc[:-1], pd.concat([train.iloc[-1:], valid]), test),
+        Split.of(train.iloc[::-1], valid, test),
+        Split.of(train, test, valid),
     ]
     assert len({fingerprint(parts) for parts in (PARTS, *others)}) == 5
 
 
 def test_a_fingerprint_tells_texts_that_stand_for_ratings_and_features():
-    told = dataclasses.replace(PARTS, told=PARTS.test)
+    from_reviews = dataclasses.replace(PARTS, from_reviews=PARTS.test)
     content = RUN.movie_content
     other = dataclasses.replace(content, names=tuple(f"{name}x" for name in content.names))
-    more = Bags(*(np.zeros(1, kind) for kind in (np.int32, np.int32, np.float32)), ("x",))
-    found = {fingerprint(PARTS), fingerprint(told), fingerprint(PARTS, more), fingerprint(PARTS, other)}
+    more = FeatureBags(*(np.zeros(1, kind) for kind in (np.int32, np.int32, np.float32)), ("x",))
+    found = {fingerprint(PARTS), fingerprint(from_reviews), fingerprint(PARTS, more), fingerprint(PARTS, other)}
     assert len(found) == (4 if content.names else 3)
 
 

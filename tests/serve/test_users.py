@@ -43,9 +43,9 @@ def test_a_history_has_train_alone_and_what_is_seen_has_all_parts(people, recomm
 
 
 def test_texts_that_stand_for_ratings_are_marked_until_their_movie_is_rated(films):
-    people, told = Users(films), films.parts.told
-    user = int(told[USER_ID].mode()[0])
-    wrote = set(films.run.movies.rows(told[MOVIE_ID][told[USER_ID] == user]).tolist())
+    people, from_reviews = Users(films), films.parts.from_reviews
+    user = int(from_reviews[USER_ID].mode()[0])
+    wrote = set(films.run.movies.rows(from_reviews[MOVIE_ID][from_reviews[USER_ID] == user]).tolist())
     history = people.history(RequestUser(user, {}))
     assert set(history.movie_row[history.is_text].tolist()) == wrote
     assert len(history.is_text) == people.num_known_users(user) + len(wrote)

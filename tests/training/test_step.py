@@ -13,7 +13,7 @@ from helpers import checkerboard
 
 from movierec_jax.config import Config, ModelConfig, TrainConfig
 from movierec_jax.data.schema import Ratings
-from movierec_jax.data.vocab import to_rows
+from movierec_jax.data.vocab import ratings_by_row
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
 from movierec_jax.model.history import seen
@@ -44,7 +44,7 @@ def run_of(model=DROPOUT, **train):
     """A run on the checkerboard, and its train and validation part by row."""
     settings = TrainConfig(**{"epochs": 4, "batch_size": BATCH_SIZE, "learning_rate": 0.05, **train})
     run = new_run(Config(model=model, train=settings), checkerboard.clean_data(PARTS), PARTS)
-    return run, *(to_rows(part, run.users, run.movies) for part in (PARTS.train, PARTS.valid))
+    return run, *(ratings_by_row(part, run.users, run.movies) for part in (PARTS.train, PARTS.valid))
 
 
 def first(ratings: Ratings, count: int) -> Ratings:
@@ -127,7 +127,7 @@ def unbroken():
 def without_dropout():
     """A run of 25 epochs without dropout, and its test part by row."""
     run, train, valid = run_of(NO_DROPOUT, epochs=25)
-    return run, train, epochs_of(run, train, valid), to_rows(PARTS.test, run.users, run.movies)
+    return run, train, epochs_of(run, train, valid), ratings_by_row(PARTS.test, run.users, run.movies)
 
 
 @pytest.mark.parametrize("ensemble_size", [1, 2])
@@ -308,11 +308,13 @@ def test_links_that_are_no_ratings_are_left_out_in_no_step():
 
 def test_what_users_wrote_reaches_the_gradient_in_every_step():
     run, train, _ = run_of(SMALLEST)
-    told = first(dataclasses.replace(train, rating=5 - train.rating), 7)
+    from_reviews = first(dataclasses.replace(train, rating=5 - train.rating), 7)
     epoch = next(epoch_steps(train, None, 0, run.setup))
     without, beside = (
-        build_interactions(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content, told=more)
-        for more in (None, told)
+        build_interactions(
+            train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content, from_reviews=more
+        )
+        for more in (None, from_reviews)
     )
     (plain, _), (state, _) = (
         train_steps(new_state(run.setup), epoch, interactions, None, setup=run.setup)

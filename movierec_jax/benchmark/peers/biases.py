@@ -6,7 +6,7 @@ import pandas as pd
 
 from movierec_jax.benchmark.peer import Peer, Prediction
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
-from movierec_jax.data.vocab import Vocab, to_rows
+from movierec_jax.data.vocab import Vocab, ratings_by_row
 from movierec_jax.evaluation.baselines import rating_baselines
 
 
@@ -14,9 +14,9 @@ def fit_predict(train: pd.DataFrame, test: pd.DataFrame, rating_scale: tuple[flo
     """Nothing here is random."""
     start = time.perf_counter()
     users, movies = Vocab.of(train[USER_ID], "user"), Vocab.of(train[MOVIE_ID], "movie")
-    predict = rating_baselines(to_rows(train, users, movies), len(users), len(movies))["biases"]
+    predict = rating_baselines(ratings_by_row(train, users, movies), len(users), len(movies))["biases"]
     fitted = time.perf_counter()
-    stars = predict(to_rows(test, users, movies))
+    stars = predict(ratings_by_row(test, users, movies))
     return Prediction(stars, fitted - start, time.perf_counter() - fitted)
 
 

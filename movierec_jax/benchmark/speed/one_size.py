@@ -18,7 +18,7 @@ from movierec_jax.benchmark.fit import peak_memory_mb
 from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_rows
 from movierec_jax.benchmark.speed.training import interactions_and_setup
 from movierec_jax.config import Config
-from movierec_jax.data.arrays import ahead
+from movierec_jax.data.arrays import prefetch
 from movierec_jax.settings import from_json
 from movierec_jax.training.loop import epoch_steps
 from movierec_jax.training.state import new_state
@@ -45,7 +45,7 @@ def train_for_a_while(num_ratings: int, config: Config, num_parts: int) -> dict[
     interactions, user_batches = jax.device_put((interactions, setup.user_batches(train)))
     state, seconds, examples = new_state(setup), [], []
     epochs = (epoch_steps(train, user_batches, epoch, setup) for epoch in itertools.count())
-    upcoming = ahead(itertools.chain.from_iterable(epochs))
+    upcoming = prefetch(itertools.chain.from_iterable(epochs))
     for _ in range(num_parts + 1):
         start = time.perf_counter()
         steps = next(upcoming)

@@ -72,7 +72,7 @@ def untrained(table: pd.DataFrame, settings: dict) -> Recommender:
     """A recommender for these ratings with the parameters it begins with."""
     ids = np.unique(table[MOVIE_ID])
     movies = pd.DataFrame({MOVIE_ID: ids, TITLE: "", YEAR: np.zeros(len(ids), np.int32), GENRES: ""})
-    parts = Split(train=table, valid=table[:0], test=table[:0])
+    parts = Split.of(train=table, valid=table[:0], test=table[:0])
     run = new_run(Config().replace(**settings), CleanData(table, movies, (0.5, 5.0), "synthetic", {}), parts)
     params = new_state(run.setup).params
     return Recommender(run, params, encode(params, run.interactions, model=run.model), run.users, parts)

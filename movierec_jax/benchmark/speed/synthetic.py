@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Bags, Ratings
+from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, FeatureBags, Ratings
 
 # Numbers of users and of movies.
 TABLES = {"MovieLens 1M": (6_040, 3_706), "MovieLens 25M": (162_541, 59_047)}
@@ -16,7 +16,7 @@ FACTORS = 8
 AT_ONCE = 2**22
 
 # Ratings of nobody and nothing that has features.
-NO_CONTENT = Bags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
+NO_CONTENT = FeatureBags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
 
 NOISE = 0.8
 

@@ -16,7 +16,7 @@ from movierec_jax.benchmark.environment import machine, versions
 from movierec_jax.benchmark.table import Table, as_text, with_spread, write_table
 from movierec_jax.config import Config
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, CleanData
-from movierec_jax.data.vocab import Vocab, to_rows
+from movierec_jax.data.vocab import Vocab, ratings_by_row
 from movierec_jax.evaluation import metrics
 from movierec_jax.evaluation.baselines import rating_baselines
 from movierec_jax.runs.prepare import read_clean
@@ -101,8 +101,8 @@ def with_content(config: Config, content: tuple[str, ...] | None) -> Config:
 def baseline_stars(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, np.ndarray]:
     """What means and biases say."""
     users, movies = Vocab.of(train[USER_ID], "user"), Vocab.of(train[MOVIE_ID], "movie")
-    predictors = rating_baselines(to_rows(train, users, movies), len(users), len(movies))
-    ratings = to_rows(test, users, movies)
+    predictors = rating_baselines(ratings_by_row(train, users, movies), len(users), len(movies))
+    ratings = ratings_by_row(test, users, movies)
     return {name: predict(ratings) for name, predict in predictors.items()}
 
 

@@ -20,7 +20,7 @@ from movierec_jax.benchmark.environment import machine, versions
 from movierec_jax.benchmark.table import Table, as_text, with_interval, write_table
 from movierec_jax.config import Config
 from movierec_jax.data.readers.reviews_file import read_labelled
-from movierec_jax.data.schema import Labelled
+from movierec_jax.data.schema import LabelledTexts
 from movierec_jax.errors import InputError
 from movierec_jax.features.sentiment.config import SentimentConfig
 from movierec_jax.features.sentiment.train import log_loss_of, sentiment_of
@@ -90,7 +90,7 @@ def run_suite(
     return figures
 
 
-def read_parts(path: str | None) -> tuple[Labelled, Labelled]:
+def read_parts(path: str | None) -> tuple[LabelledTexts, LabelledTexts]:
     """The texts to learn from and those to be told. Raises InputError without a file, or without either part."""
     if path is None:
         raise InputError("--texts: the suite sentiment needs a file of labelled texts; give --texts=FILE")
@@ -100,7 +100,7 @@ def read_parts(path: str | None) -> tuple[Labelled, Labelled]:
     return part_of(labelled, ~labelled.is_test), part_of(labelled, labelled.is_test)
 
 
-def part_of(labelled: Labelled, which: Bool[np.ndarray, " texts"]) -> Labelled:
+def part_of(labelled: LabelledTexts, which: Bool[np.ndarray, " texts"]) -> LabelledTexts:
     """Some of the texts, none of them set aside."""
     return dataclasses.replace(
         labelled,
@@ -120,7 +120,7 @@ def installed(name: str) -> Classifier:
     return classifier
 
 
-def ours(train: Labelled, settings: SentimentConfig) -> Classifier:
+def ours(train: LabelledTexts, settings: SentimentConfig) -> Classifier:
     """Our own, which also looks at the movies and stars of the texts that it learns from."""
 
     def fit(texts: Sequence[str], is_praise: Bool[np.ndarray, " texts"]) -> Tell:
@@ -130,7 +130,7 @@ def ours(train: Labelled, settings: SentimentConfig) -> Classifier:
     return Classifier(OURS, fit)
 
 
-def measure(classifier: Classifier, train: Labelled, test: Labelled, repeats: int) -> Measured:
+def measure(classifier: Classifier, train: LabelledTexts, test: LabelledTexts, repeats: int) -> Measured:
     """Fits a classifier and has it tell the test part.
 
     repeats: times that it does so again, of which the seconds are then taken and not of the first.
@@ -187,8 +187,8 @@ def in_words(one: Measured) -> str:
 def build_table(
     measured: Sequence[Measured],
     differences: dict[str, tuple[str, float, tuple[float, float]]],
-    train: Labelled,
-    test: Labelled,
+    train: LabelledTexts,
+    test: LabelledTexts,
     benchmark: BenchmarkConfig,
 ) -> Table:
     """A row for each classifier."""

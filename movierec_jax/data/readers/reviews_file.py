@@ -1,4 +1,4 @@
-"""Any CSV, TSV or Parquet file of texts about movies -> `RawReviews`, or `Labelled` where praise is told from blame."""
+"""Any CSV, TSV or Parquet file of texts about movies -> `RawReviews`, or `LabelledTexts` if labelled praise or blame."""
 
 import os
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from movierec_jax.data.schema import (
     TEXT,
     TIMESTAMP,
     USER_ID,
-    Labelled,
+    LabelledTexts,
     RawReviews,
 )
 from movierec_jax.errors import InputError
@@ -122,7 +122,7 @@ def take(found: Columns, name: str, column: str) -> pd.Series:
     return as_text(values) if pa.types.is_string(values.type) else to_pandas(values)
 
 
-def read_labelled(path: str | os.PathLike[str]) -> Labelled:
+def read_labelled(path: str | os.PathLike[str]) -> LabelledTexts:
     """Reads texts of which a label or stars tell whether they praise or blame, from the same kinds of files.
 
     A label is one of `PRAISE` or `BLAME`, in any case. Where a text has none, stars above the middle of their scale are
@@ -148,7 +148,7 @@ def read_labelled(path: str | os.PathLike[str]) -> Labelled:
     return labelled
 
 
-def judged(table: pd.DataFrame, found: Columns, path: str) -> Labelled:
+def judged(table: pd.DataFrame, found: Columns, path: str) -> LabelledTexts:
     """The rows of a file that have text, and a label or stars that tell."""
     stars, scale = file_stars(table)
     praise = praise_of(table, found)
@@ -168,7 +168,7 @@ def judged(table: pd.DataFrame, found: Columns, path: str) -> Labelled:
         is_kept &= ~mask
     is_test = test_part(table, found)[is_kept]
     kept = table[is_kept]
-    return Labelled(
+    return LabelledTexts(
         path=path,
         text=kept[TEXT].reset_index(drop=True),
         is_praise=praise[is_kept] == 1,
@@ -232,7 +232,7 @@ def groups_of(table: pd.DataFrame) -> np.ndarray:
     return group.astype(np.int32)
 
 
-def require_both(labelled: Labelled) -> None:
+def require_both(labelled: LabelledTexts) -> None:
     """Raises InputError where there are few texts to learn from, or none of praise, or none of blame."""
     is_train = np.ones(len(labelled), bool) if labelled.is_test is None else ~labelled.is_test
     left_out = f", after dropping {describe_dropped(labelled.dropped)}" if labelled.dropped else ""

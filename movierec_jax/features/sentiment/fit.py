@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Float32
 
-from movierec_jax.data.arrays import ahead
+from movierec_jax.data.arrays import prefetch
 from movierec_jax.features.sentiment.config import SentimentConfig
 from movierec_jax.features.sentiment.model import (
     KNOTS,
@@ -66,7 +66,7 @@ def learn(texts: Sequence[str], is_praise: Bool[np.ndarray, " texts"], config: S
     state = params, optimizer.init(params)
     on_device = jax.device_put(counts)
     for epoch in range(config.epochs):
-        for batch, praise in ahead(batches(texts, is_praise, is_known, epoch, config)):
+        for batch, praise in prefetch(batches(texts, is_praise, is_known, epoch, config)):
             state = step(
                 state,
                 batch,
@@ -95,7 +95,7 @@ def batch_size(num_texts: int, config: SentimentConfig) -> int:
 def count(texts: Sequence[str], is_praise: Bool[np.ndarray, " texts"], config: SentimentConfig) -> Counts:
     """How many texts of either kind have each n-gram."""
     praising, blaming = np.zeros((2, config.num_buckets), np.float32)
-    for part, grams in ahead((part, grams_of(texts[part], config.num_buckets)) for part in chunks(texts)):
+    for part, grams in prefetch((part, grams_of(texts[part], config.num_buckets)) for part in chunks(texts)):
         praises = is_praise[part][grams.text]
         np.add.at(praising, grams.bucket[praises], 1)
         np.add.at(blaming, grams.bucket[~praises], 1)

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Float32, Int
 
 from movierec_jax.data.cleaning import describe_dropped
 from movierec_jax.data.readers.reviews_file import read_labelled
-from movierec_jax.data.schema import Labelled, Opinions
+from movierec_jax.data.schema import LabelledTexts, Opinions
 from movierec_jax.data.storage import is_url
 from movierec_jax.errors import InputError
 from movierec_jax.features.sentiment.config import SentimentConfig
@@ -57,7 +57,7 @@ def train_sentiment(
     return sentiment.report
 
 
-def sentiment_of(labelled: Labelled, config: SentimentConfig) -> Sentiment:
+def sentiment_of(labelled: LabelledTexts, config: SentimentConfig) -> Sentiment:
     """What labelled texts teach, printing how well it tells those that it does not learn from."""
     is_test = labelled.is_test if labelled.is_test is not None else np.zeros(len(labelled), bool)
     is_held_out = held_out(labelled.group, ~is_test, config)
@@ -92,7 +92,7 @@ def held_out(
     return may_be & np.isin(group, groups[:num_drawn])
 
 
-def require_both_kinds(labelled: Labelled, which: Bool[np.ndarray, " texts"], name: str) -> None:
+def require_both_kinds(labelled: LabelledTexts, which: Bool[np.ndarray, " texts"], name: str) -> None:
     """Raises InputError unless some of these texts praise and some blame."""
     num_praise, num_texts = int(labelled.is_praise[which].sum()), int(which.sum())
     if not 0 < num_praise < num_texts:
