@@ -1,4 +1,4 @@
-"""Any CSV, TSV or Parquet file of texts about movies -> `RawReviews`, or `LabelledTexts` if labelled praise or blame."""
+"""Any CSV, TSV or Parquet file of texts about movies -> `RawReviews`, or `LabelledTexts` if labelled."""
 
 import os
 from collections.abc import Sequence
