@@ -1,9 +1,11 @@
-"""Settings as dataclass fields: each with its default, its help and its check, to and from JSON."""
+"""Declares settings as dataclass fields with default, help and limits, and converts them to and from JSON."""
 
 import dataclasses
 import json
+import math
 import types
 import typing
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from movierec_jax.errors import InputError
@@ -11,20 +13,65 @@ from movierec_jax.errors import InputError
 T = TypeVar("T")
 
 
-def setting(default: Any, help: str) -> Any:
-    """A dataclass field with its default and the help text of its flag."""
-    return dataclasses.field(default=default, metadata={"help": help})
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """The values that a setting may have; `text` completes "must be ..."."""
+
+    text: str
+    allow: Callable[[Any], bool]
+
+    def require(self, flag: str, value: Any) -> None:
+        """Raises InputError, naming the flag and its value, unless the value is allowed."""
+        require(self.allow(value), flag, value, self.text)
+
+
+AT_LEAST_0 = Limits("0 or more", lambda value: 0 <= value < math.inf)
+AT_LEAST_1 = Limits("1 or more", lambda value: 1 <= value < math.inf)
+ABOVE_0 = Limits("above 0", lambda value: 0 < value < math.inf)
+BELOW_1 = Limits("0 or more and below 1", lambda value: 0 <= value < 1)
+BETWEEN_0_AND_1 = Limits("above 0 and below 1", lambda value: 0 < value < 1)
+UINT32 = Limits("0 to 4294967295", lambda value: 0 <= value < 2**32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Base class of settings. Checks each value against the limits and choices of its field."""
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if value is None or not field.metadata:
+                continue
+            if field.metadata["limits"]:
+                field.metadata["limits"].require(field.name, value)
+            if field.metadata["choices"]:
+                for item in value if isinstance(value, tuple) else (value,):
+                    choose(field.name, item, field.metadata["choices"])
+
+
+def setting(
+    default: Any,
+    help: str,
+    limits: Limits | None = None,
+    *,
+    choices: tuple[str, ...] = (),
+    heading: str = "",
+    is_common: bool = False,
+) -> Any:
+    """Declares a dataclass field with its default and the help text of its flag.
+
+    limits, choices: the values that it may have besides None; a tuple's items are checked against the choices.
+    heading: begins a group of flags in --helpfull. is_common: also lists the flag in --help.
+    """
+    text = f"{help}. Allowed: {limits.text}" if limits else help
+    metadata = {"help": text, "limits": limits, "choices": choices, "heading": heading, "is_common": is_common}
+    return dataclasses.field(default=default, metadata=metadata)
 
 
 def require(is_met: bool, flag: str, found: Any, expected: str) -> None:
-    """Raises InputError in the flag's name unless the condition holds."""
+    """Raises InputError, naming the flag and its value, unless the condition holds."""
     if not is_met:
         raise InputError(f"--{flag}={as_flag(found)}: must be {expected}")
-
-
-def require_diversity(flag: str, found: float) -> None:
-    """Raises InputError unless a list can be made as diverse as that."""
-    require(0 <= found < 1, flag, found, "0 or more and below 1")
 
 
 def choose(flag: str, found: str, choices: tuple[str, ...]) -> None:
@@ -34,22 +81,24 @@ def choose(flag: str, found: str, choices: tuple[str, ...]) -> None:
 
 
 def to_json(config: Any) -> dict[str, Any]:
-    """A config as plain JSON values, section by section."""
+    """Converts a config to plain JSON values, section by section."""
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
 def from_json(kind: type[T], values: Any, where: str) -> T:
-    """The config of the given kind from its JSON values.
+    """Returns the config of the given kind from its JSON values.
 
-    Raises InputError naming the file (`where`) and the key that is missing, unknown or of another type.
+    Raises InputError, naming the file (`where`) and the key, for a key that is missing, unknown or of another type.
     """
     if not isinstance(values, dict):
         raise InputError(f"{where}: {values!r} where an object of settings was expected")
     hints = typing.get_type_hints(kind)
-    odd = [name for name in (*hints, *values) if (name in hints) != (name in values)]
-    if odd:
-        state = "unknown" if odd[0] in values else "missing"
-        raise InputError(f"{where}: setting {odd[0]!r} is {state}; it has been edited, or written by another version")
+    unmatched = [name for name in (*hints, *values) if (name in hints) != (name in values)]
+    if unmatched:
+        state = "unknown" if unmatched[0] in values else "missing"
+        raise InputError(
+            f"{where}: setting {unmatched[0]!r} is {state}; it has been edited, or written by another version"
+        )
     settings = {name: from_json_value(hint, values[name], f"{where}: {name}") for name, hint in hints.items()}
     try:
         return kind(**settings)
@@ -58,7 +107,7 @@ def from_json(kind: type[T], values: Any, where: str) -> T:
 
 
 def from_json_value(hint: Any, value: Any, where: str) -> Any:
-    """One setting from JSON, where lists stand for tuples. Raises InputError for a value of another type."""
+    """Converts one JSON value, a list to a tuple. Raises InputError for a value of another type."""
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return from_json(hint, value, where)
     for choice in typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,):
@@ -72,7 +121,7 @@ def from_json_value(hint: Any, value: Any, where: str) -> Any:
 
 
 def as_flag(value: Any) -> str:
-    """A setting as it is written on the command line."""
+    """Writes a setting as on the command line, such as 64,32; None as "unset"."""
     if isinstance(value, tuple):
         return ",".join(as_flag(item) for item in value)
     if value is None:

@@ -14,7 +14,7 @@ from absl import flags
 
 from movierec_jax import cli
 from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig, EvalConfig
-from movierec_jax.settings import require_diversity
+from movierec_jax.settings import BELOW_1
 
 WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL that scripts/train.py has written")
 RATINGS = flags.DEFINE_string(
@@ -50,9 +50,9 @@ def measure(workdir: pathlib.Path) -> None:
     from movierec_jax.evaluation.report import aligned, closing_table, figures, time_note
     from movierec_jax.runs.prepare import cache_of, read_held_out
 
-    diversities = cli.numbers("diversities", DIVERSITIES.value)
+    diversities = cli.parse_numbers("diversities", DIVERSITIES.value)
     for diversity in diversities:
-        require_diversity("diversities", diversity)
+        BELOW_1.require("diversities", diversity)
     recommender = load(workdir, cli.section_from_flags(DeviceConfig()).mesh)
     run = recommender.run
     held_out = run.parts.test

@@ -92,10 +92,10 @@ def test_a_bug_of_ours_keeps_its_traceback():
     [
         (flags.DEFINE_integer, 7, "  --name=7"),
         (flags.DEFINE_string, "a/b", "  --name=a/b"),
-        (flags.DEFINE_string, None, "  --name=none"),
+        (flags.DEFINE_string, None, "  --name=unset"),
         (flags.DEFINE_bool, False, "  --name=false"),
         (flags.DEFINE_list, ["64", "32"], "  --name=64,32"),
-        (flags.DEFINE_multi_string, [], "  --name=none"),
+        (flags.DEFINE_multi_string, [], "  --name="),
         (flags.DEFINE_multi_string, "a/b", "  --name=a/b"),
     ],
 )

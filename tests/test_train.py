@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from helpers import checkerboard
 
-from movierec_jax.config import CACHE_FOLDER, DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.errors import InputError, Interrupted
 from movierec_jax.recommend.recommender import load
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.interrupt import interruptible
-from movierec_jax.runs.prepare import apart_from, prepare, read_held_out
+from movierec_jax.runs.prepare import CACHE_FOLDER, apart_from, prepare, read_held_out
 from movierec_jax.runs.workdir import fingerprint, load_run
 from movierec_jax.train import train_run
 
@@ -144,9 +144,7 @@ def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(
     features.write_text(
         "movie,mood\n" + "".join(f"{movie},{'dark' * (movie % 2) or 'bright'}\n" for movie in range(500, 520))
     )
-    small = board_config.replace(
-        movie_features=(str(features),), ensemble_size=2, epochs=1, hidden_dims=(), content=("none",)
-    )
+    small = board_config.replace(movie_features=(str(features),), ensemble_size=2, epochs=1, hidden_dims=(), content=())
     report = train_run(small, tmp_path / "run")
     out = capsys.readouterr().out
     assert f"{features}: describes 20 of 25 movies" in out

@@ -3,6 +3,7 @@
 import dataclasses
 
 from movierec_jax.settings import (
+    Settings,
     choose,
     require,
     setting,
@@ -43,7 +44,7 @@ MEASURES = ("limits", "training", "sizes", "scoring", "reading", "start_up")
 
 
 @dataclasses.dataclass(frozen=True)
-class BenchmarkConfig:
+class BenchmarkConfig(Settings):
     """What is measured beside what, how often, and where the figures go."""
 
     suite: str = setting(
@@ -53,9 +54,12 @@ class BenchmarkConfig:
         "ranking_new_users (how good lists are for users without ratings in train), first_ratings (the same after "
         "3, 10 and 30 ratings), sentiment (how well texts are told to praise or blame), reviews (what texts add to "
         "stars and lists) or speed (how long all takes)",
+        is_common=True,
     )
-    peers: tuple[str, ...] = setting(PEERS, "recommenders to compare with, by name; empty: none")
-    rankers: tuple[str, ...] = setting(RANKERS, "recommenders whose lists are compared, by name; empty: none")
+    peers: tuple[str, ...] = setting(PEERS, "recommenders to compare with, by name; empty: none", is_common=True)
+    rankers: tuple[str, ...] = setting(
+        RANKERS, "recommenders whose lists are compared, by name; empty: none", is_common=True
+    )
     classifiers: tuple[str, ...] = setting(
         CLASSIFIERS, "what our sentiment is compared with in the suite sentiment, by name; empty: nothing"
     )
@@ -68,9 +72,13 @@ class BenchmarkConfig:
     repeats: int = setting(5, "times that the suite speed takes each figure, and the suite sentiment our speed")
     num_ratings: int = setting(5_000_000, "synthetic ratings that the suite speed reads")
     seeds: tuple[int, ...] | None = setting(
-        None, "make every fit once with each of these seeds, such as 0,1,2; without it, with --seed alone"
+        None,
+        "make every fit once with each of these seeds, such as 0,1,2; without it, with --seed alone",
+        is_common=True,
     )
-    output: str = setting("runs/benchmark", "folder for the table as Markdown and JSON; made if missing")
+    output: str = setting(
+        "runs/benchmark", "folder for the table as Markdown and JSON; made if missing", is_common=True
+    )
 
     def __post_init__(self):
         choose("suite", self.suite, SUITES)

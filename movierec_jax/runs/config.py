@@ -1,32 +1,34 @@
-"""Settings of the processes that train as one, and of the search for settings."""
+"""Settings of the processes that train together, and of the search for settings."""
 
 import dataclasses
 import re
 
 from movierec_jax.errors import InputError
-from movierec_jax.settings import (
-    require,
-    setting,
-)
+from movierec_jax.settings import AT_LEAST_0, AT_LEAST_1, Limits, Settings, require, setting
 
-# Has where processes meet, and which is which, be found out.
+# Value of --coordinator_address with which JAX finds out the address, the number of processes and their ids.
 AUTO = "auto"
 
 
 @dataclasses.dataclass(frozen=True)
-class ProcessConfig:
-    """Which processes do the work together, each on a host of its own."""
+class ProcessConfig(Settings):
+    """Which processes work together, each on its own host."""
 
     coordinator_address: str | None = setting(
         None,
-        f"host:port at which process 0 is met by all others, or {AUTO}: it and what follows are found out on TPU pods, "
-        "SLURM, Open MPI and Kubernetes",
+        f"host:port where all processes join process 0, or {AUTO}: JAX finds out the address, number and ids on TPU "
+        "pods, SLURM, Open MPI and Kubernetes",
+        Limits(
+            f"{AUTO}, or a host and a port",
+            lambda address: address == AUTO or re.fullmatch(r".+:\d+", address) is not None,
+        ),
+        heading="Processes",
     )
-    num_processes: int | None = setting(None, "how many processes there are")
-    process_id: int | None = setting(None, "which of them this one is, from 0")
+    num_processes: int | None = setting(None, "number of processes", AT_LEAST_1)
+    process_id: int | None = setting(None, "id of this process, from 0 to --num_processes - 1", AT_LEAST_0)
 
     def __post_init__(self):
-        require(self.num_processes is None or self.num_processes >= 1, "num_processes", self.num_processes, "1 or more")
+        super().__post_init__()
         if (self.num_processes is None) != (self.process_id is None):
             raise InputError("--num_processes and --process_id: give both, or neither")
         if self.num_processes is not None and self.process_id is not None:
@@ -34,16 +36,13 @@ class ProcessConfig:
             require(0 <= self.process_id < self.num_processes, "process_id", self.process_id, expected)
         if self.coordinator_address == AUTO and self.num_processes is not None:
             raise InputError(f"--coordinator_address={AUTO}: finds out --num_processes and --process_id; give neither")
-        if self.coordinator_address not in (None, AUTO):
-            is_address = re.fullmatch(r".+:\d+", self.coordinator_address) is not None
-            require(is_address, "coordinator_address", self.coordinator_address, f"{AUTO}, or a host and a port")
-            if self.num_processes is None:
-                raise InputError("--coordinator_address: give --num_processes and --process_id with it")
+        if self.coordinator_address not in (None, AUTO) and self.num_processes is None:
+            raise InputError("--coordinator_address: give --num_processes and --process_id with it")
 
 
 @dataclasses.dataclass(frozen=True)
-class TuneConfig:
-    """Which settings are tried out, how often, and where the trials are kept."""
+class TuneConfig(Settings):
+    """Which settings to search, and for how many trials."""
 
     tune: tuple[str, ...] = setting(
         (
@@ -54,11 +53,10 @@ class TuneConfig:
             "history_implicit_decay",
             "shrinkage",
         ),
-        "settings to find",
+        "settings to search",
+        Limits("names of settings", lambda names: len(names) > 0),
+        heading="Search",
+        is_common=True,
     )
-    trials: int = setting(30, "trials to make in this run, beside those that the study has")
-    study: str = setting("runs/tune.db", "SQLite file of all trials; made if missing")
-
-    def __post_init__(self):
-        require(len(self.tune) > 0, "tune", self.tune, "names of settings")
-        require(self.trials >= 1, "trials", self.trials, "1 or more")
+    trials: int = setting(30, "trials to run now, besides those in the study", AT_LEAST_1, is_common=True)
+    study: str = setting("runs/tune.db", "SQLite file of all trials; made if missing", is_common=True)

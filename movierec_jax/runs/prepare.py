@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from jax.sharding import Mesh
 
-from movierec_jax.config import CACHE_FOLDER, Config, DataConfig
+from movierec_jax.config import Config, DataConfig
 from movierec_jax.data.cleaning import clean, clean_held_out, describe_dropped
 from movierec_jax.data.readers.features_file import read_features
 from movierec_jax.data.readers.links_file import read_links
@@ -28,6 +28,9 @@ from movierec_jax.runs import distributed
 from movierec_jax.runs.run import Run, has_times
 from movierec_jax.runs.workdir import fingerprint
 from movierec_jax.settings import as_flag
+
+# Folder beside the workdirs that caches large ratings files.
+CACHE_FOLDER = ".ratings_cache"
 
 
 def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = None) -> Run:

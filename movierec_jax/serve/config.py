@@ -5,6 +5,7 @@ import math
 import re
 
 from movierec_jax.settings import (
+    Settings,
     require,
     setting,
 )
@@ -14,11 +15,11 @@ RATE = re.compile(r"none|[1-9][0-9]{0,8}/(second|minute|hour|day)")
 
 
 @dataclasses.dataclass(frozen=True)
-class ServeConfig:
+class ServeConfig(Settings):
     """Where the service listens, whom it answers, and how much it takes on."""
 
-    host: str = setting("127.0.0.1", "address to listen at; this machine alone unless another is given")
-    port: int = setting(8000, "port to listen at; 0 takes a free one")
+    host: str = setting("127.0.0.1", "address to listen at; this machine alone unless another is given", is_common=True)
+    port: int = setting(8000, "port to listen at; 0 takes a free one", is_common=True)
     max_k: int = setting(100, "movies of a list at most")
     max_ratings: int = setting(1000, "ratings, or pairs to predict, in one request at most")
     max_body_bytes: int = setting(2**20, "bytes of a request's body at most")

@@ -9,14 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Int32
 
-from movierec_jax.config import (
-    RATINGS_PER_ROW,
-    TABLE_NUMBERS,
-    USER_BATCHES,
-    Config,
-    ResolvedTrainConfig,
-    TrainConfig,
-)
+from movierec_jax.config import USER_BATCHES, Config, ResolvedTrainConfig, TrainConfig
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.history import TowerInputs, seen
 from movierec_jax.model.inputs import Interactions, PaddedLinks, UserBatches
@@ -24,6 +17,13 @@ from movierec_jax.model.sharding import grid_of, placed, state_shardings
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training import batches as user_batches
 from movierec_jax.training.batches import num_steps
+
+# Largest table of a step's users by all movies that a step builds (128 MiB as float32); the cheapest way for small
+# catalogues.
+TABLE_NUMBERS = 2**25
+
+# Largest batch, in ratings per user and movie of train, for which a step gathers only the rows that it uses.
+RATINGS_PER_ROW = 0.5
 
 
 @dataclasses.dataclass(frozen=True)

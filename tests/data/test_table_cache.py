@@ -10,10 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from movierec_jax.config import CACHED_FROM_BYTES
 from movierec_jax.data.readers import table_cache
 from movierec_jax.data.readers.movielens import read_ratings
-from movierec_jax.data.readers.table_cache import BLOCK_BYTES, digest, through_cache
+from movierec_jax.data.readers.table_cache import BLOCK_BYTES, CACHED_FROM_BYTES, digest, through_cache
 from movierec_jax.errors import InputError
 
 TABLE = pa.table({"user_id": pa.array([7, None, 9]), "movie_id": ["a", None, "é"], "rating": pa.array([4.5, 2, None])})

@@ -30,7 +30,7 @@ def run_of(train=TRAIN, valid=VALID, test=TEST, rating_scale=(1.0, 5.0)) -> Run:
     """A run whose model has one factor and no layers, and knows ids alone."""
     parts = Split.of(train=train, valid=valid, test=test)
     model = ModelConfig(embedding_dim=1, hidden_dims=(), history=(), implicit_feedback_dim=0)
-    config = Config(data=DataConfig(content=("none",)), model=model, evaluation=EvalConfig(eval_k=EVAL_K))
+    config = Config(data=DataConfig(content=()), model=model, evaluation=EvalConfig(eval_k=EVAL_K))
     return new_run(config, checkerboard.clean_data(parts, rating_scale), parts)
 
 

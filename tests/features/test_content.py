@@ -64,9 +64,9 @@ def test_only_the_groups_asked_for_are_there():
     movies, tags = movies_of((10, 1995, "War")), tags_of(*((1, movie, "war") for movie in (10, 20, 30)))
     kinds = [
         {name[:4] for name in movie_content(movies, tags, [], IDS, NUM_TRAIN, groups=groups).names}
-        for groups in (("genres",), ("year", "age"), ("tags",), ("none",), ())
+        for groups in (("genres",), ("year", "age"), ("tags",), ())
     ]
-    assert kinds == [{"genr"}, {"year"}, {"tag="}, set(), set()]
+    assert kinds == [{"genr"}, {"year"}, {"tag="}, set()]
 
 
 def test_nothing_known_is_no_features():

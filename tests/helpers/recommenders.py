@@ -27,7 +27,7 @@ CASES = {
         TrainConfig(),
         DataConfig(rating_time=True),
     ),
-    "ids alone": (ModelConfig(hidden_dims=(), history=()), TrainConfig(), DataConfig(content=("none",))),
+    "ids alone": (ModelConfig(hidden_dims=(), history=()), TrainConfig(), DataConfig(content=())),
     "the next movies": (ModelConfig(hidden_dims=()), TrainConfig(implicit_feedback_target="next"), DataConfig()),
     "bfloat16": (ModelConfig(hidden_dims=(6, 5), precision="bfloat16"), TrainConfig(), DataConfig()),
 }

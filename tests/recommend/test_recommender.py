@@ -56,7 +56,7 @@ def by_hand(movie_bias, factors=None, train=None, ids=str, mean=(3,)) -> Recomme
     for tower in ("user_tower", "movie_tower"):
         params[tower] = {name: jnp.stack([rows] * len(mean)) for name, rows in params[tower].items()}
     model = ModelConfig(embedding_dim=factors.shape[1], hidden_dims=(), history=(), implicit_feedback_dim=0)
-    config = Config(data=DataConfig(content=("none",)), model=model)
+    config = Config(data=DataConfig(content=()), model=model)
     return asked(new_run(config, clean_data(parts), parts), params)
 
 

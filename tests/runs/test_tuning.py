@@ -12,7 +12,7 @@ optuna = pytest.importorskip("optuna")
 @pytest.fixture
 def config(tiny_ratings):
     return Config().replace(
-        ratings=str(tiny_ratings), valid_fraction=0.2, epochs=1, embedding_dim=2, hidden_dims=(), content=("none",)
+        ratings=str(tiny_ratings), valid_fraction=0.2, epochs=1, embedding_dim=2, hidden_dims=(), content=()
     )
 
 

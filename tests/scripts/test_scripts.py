@@ -211,23 +211,46 @@ def test_an_export_prints_the_same_lists_by_itself(workdir, lists, tmp_path):
 # Help.
 
 
-@pytest.mark.parametrize("name", SECTIONS)
-def test_help_shows_every_flag_with_its_default_and_does_not_wait_for_jax(name):
-    arguments = command(name, "--help")
+def help_of(name: str, flag: str) -> str:
+    """What a script prints for --help or --helpfull; it must not load JAX or pandas."""
+    arguments = command(name, flag)
     arguments[1:1] = ["-X", "importtime"]
     ended = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0
     imported = {line.split("|")[-1].strip().split(".")[0] for line in ended.stderr.splitlines()}
     assert "absl" in imported
-    assert not imported & {"flax", "jax", "matplotlib", "optax", "orbax"}
-    source = (ROOT / "scripts" / f"{name}.py").read_text()
-    own = re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source)
-    shown = re.findall(r"^  --(\w+)=\S*\n {8}\S", ended.stdout, re.MULTILINE)
+    assert not imported & {"flax", "jax", "matplotlib", "optax", "orbax", "pandas"}
+    return ended.stdout
+
+
+def own_flags(name: str) -> list[str]:
+    """The flags that a script defines by itself, in the order of its source."""
+    return re.findall(r'DEFINE_\w+\(\s*"(\w+)"', (ROOT / "scripts" / f"{name}.py").read_text())
+
+
+def flags_shown(text: str) -> list[str]:
+    return re.findall(r"^  --(\w+)=\S*\n {8}\S", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_helpfull_shows_every_flag_with_its_default_by_group(name):
+    text = help_of(name, "--helpfull")
     fields = [field for section in SECTIONS[name] for field in dataclasses.fields(section)]
-    assert shown == [*own, *(field.name for field in fields)]
+    assert flags_shown(text) == [*own_flags(name), *(field.name for field in fields)]
     for field in fields:
-        default = "none" if field.default in (None, ()) else as_flag(field.default)
-        assert f"\n  --{field.name}={default}\n" in ended.stdout
+        assert f"\n  --{field.name}={as_flag(field.default)}\n" in text
+        assert f"\n\n{field.metadata['heading']}" in text
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_help_shows_the_flags_that_people_use_first_and_names_helpfull(name):
+    text = help_of(name, "--help")
+    fields = [field for section in SECTIONS[name] for field in dataclasses.fields(section)]
+    common = [field.name for field in fields if field.metadata["is_common"]]
+    assert flags_shown(text) == [*own_flags(name), *common]
+    assert len(common) <= 20
+    num_more = len(fields) - len(common)
+    assert text.endswith(f"\n--helpfull also shows the other {num_more} flags.\n") == (num_more > 0)
 
 
 def test_a_reader_that_has_had_enough_ends_a_script_quietly():

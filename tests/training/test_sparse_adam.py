@@ -22,7 +22,7 @@ NO_DECAY = {"embedding_decay": 0.0, "bias_decay": 0.0, "shrinkage": 0.0}
 
 def run_of(**settings):
     """A run on the checkerboard that knows nothing but ids, in small batches."""
-    settings = {"embedding_dim": 4, "hidden_dims": (4,), "epochs": 6, "batch_size": 20, "content": ("none",)} | settings
+    settings = {"embedding_dim": 4, "hidden_dims": (4,), "epochs": 6, "batch_size": 20, "content": ()} | settings
     return new_run(Config().replace(**IDS_ALONE, **settings), checkerboard.clean_data(PARTS), PARTS)
 
 

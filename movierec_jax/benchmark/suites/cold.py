@@ -27,7 +27,7 @@ HELD_OUT = 0.1
 # Ratings of each held-out user that the model is given, by chance; users with fewer and one to predict are left out.
 NUM_GIVEN = 10
 
-OURS = {"ours, ids + history": ("none",), "ours, + content": None}
+OURS = {"ours, ids + history": (), "ours, + content": None}
 
 
 def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Entrant:
 
 OUR_ENTRANTS = (
     Entrant("movierec_jax", OURS),
-    Entrant("movierec_jax, ids + history", OURS, {"content": ("none",)}),
+    Entrant("movierec_jax, ids + history", OURS, {"content": ()}),
     Entrant("movierec_jax, by stars alone", OURS, {"implicit_feedback_dim": 0}),
 )
 

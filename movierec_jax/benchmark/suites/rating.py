@@ -50,8 +50,8 @@ class Entrant:
 
 # Rows of our own; one more is a label and the settings in which it differs.
 OUR_ENTRANTS = (
-    Entrant("movierec_jax, ids + history", OURS, {"content": ("none",)}),
-    Entrant("movierec_jax, ids + history, 4 members", OURS, {"content": ("none",), "ensemble_size": 4}),
+    Entrant("movierec_jax, ids + history", OURS, {"content": ()}),
+    Entrant("movierec_jax, ids + history, 4 members", OURS, {"content": (), "ensemble_size": 4}),
     Entrant("movierec_jax, + content", OURS),
     Entrant("movierec_jax, + content + time of rating", OURS, {"rating_time": True}),
 )
@@ -59,9 +59,9 @@ OUR_ENTRANTS = (
 
 # What each part of the model is worth, one row after the other.
 ABLATION = (
-    Entrant("ids", OURS, {"history": (), "content": ("none",), "hidden_dims": ()}),
-    Entrant("+ history of users", OURS, {"history": ("user",), "content": ("none",), "hidden_dims": ()}),
-    Entrant("+ history of movies", OURS, {"content": ("none",), "hidden_dims": ()}),
+    Entrant("ids", OURS, {"history": (), "content": (), "hidden_dims": ()}),
+    Entrant("+ history of users", OURS, {"history": ("user",), "content": (), "hidden_dims": ()}),
+    Entrant("+ history of movies", OURS, {"content": (), "hidden_dims": ()}),
     Entrant("+ content", OURS, {"hidden_dims": ()}),
     Entrant("+ dense layers", OURS),
     Entrant("+ 4 members", OURS, {"ensemble_size": 4}),

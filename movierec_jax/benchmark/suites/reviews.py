@@ -203,7 +203,7 @@ def labelled_test_part(path: str) -> np.ndarray | None:
 
 def variants_of(config: Config, judged: Judged, *, has_tags: bool) -> dict[str, Config]:
     """The settings of each variant, the one without texts first."""
-    plain = tuple(group for group in config.data.content if group not in ("reviews", "none"))
+    plain = tuple(group for group in config.data.content if group != "reviews")
     without = config.replace(content=plain, reviews=(), sentiment=())
     as_texts = without.replace(content=(*plain, "reviews"))
     reviews = as_texts.replace(reviews=judged.reviews, sentiment=judged.sentiment)

@@ -21,8 +21,7 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
-from movierec_jax.config import CACHED_FROM_BYTES
-from movierec_jax.data.readers.table_cache import through_cache
+from movierec_jax.data.readers.table_cache import CACHED_FROM_BYTES, through_cache
 from movierec_jax.data.schema import MOVIE_ID, RATING, TAG, TIMESTAMP, USER_ID
 from movierec_jax.errors import InputError
 

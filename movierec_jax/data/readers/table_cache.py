@@ -17,10 +17,13 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.ipc
 
-from movierec_jax.config import CACHE_BYTES
 from movierec_jax.data.bounded_folder import entries, remove, trim
 
 ENDING = ".arrow"
+
+# Size in bytes from which a file is cached, and the bytes that the folder may hold.
+CACHED_FROM_BYTES = 2**24
+CACHE_BYTES = 2**32
 
 # Raised when the same content would be read to another table.
 FORMAT = 1
