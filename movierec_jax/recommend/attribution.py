@@ -1,50 +1,140 @@
-"""What each rated movie and each feature adds to the exposure and the stars of a movie: parts of the model's own sums.
+"""Why a movie is recommended: what each rated movie and each of its own features adds to its score, exactly.
 
-Both are linear in the user's history up to the dense layers, which are left out, so the parts are exact. All arrays are
-NumPy's: to ask for a few numbers of every size would have JAX compile more than it works out.
+The implicit-feedback score is linear in the user's history, and so is the predicted rating up to the dense layers,
+which are left out. So the parts are terms of the model's own sums and no approximation. All arrays are NumPy's: few
+numbers of ever new shapes would have JAX compile more than it computes.
 """
+
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, Int32
+from jaxtyping import Float32, Int32, Int64
 
+from movierec_jax.model.interactions import rating_deviation
 from movierec_jax.model.two_tower import Encoded, Members, history_scale
+from movierec_jax.recommend.fold_in import implicit_feedback_weights
+from movierec_jax.runs.run import Run
+
+# Keeps shares zero where nothing adds anything.
+SMALLEST_SUM = 1e-12
+
+
+class RatedMovies(NamedTuple):
+    """What a user has rated, in one order."""
+
+    movie_row: Int32[np.ndarray, " rated"]
+    rating: Float32[np.ndarray, " rated"]
+    timestamp: Int64[np.ndarray, " rated"]
+
+
+class RatedReason(NamedTuple):
+    """A rated movie that speaks for another.
+
+    position: which of the rated movies it is.
+    implicit_score, predicted_rating: what it adds to each of the two.
+    share: its part of what all rated movies add together, 0 to 1.
+    """
+
+    position: int
+    implicit_score: float
+    predicted_rating: float
+    share: float
+
+
+class FeatureReason(NamedTuple):
+    """A feature of a movie that speaks for it, with what it adds to the predicted rating."""
+
+    name: str
+    predicted_rating: float
+
+
+class Reasons(NamedTuple):
+    """What speaks for one movie, the strongest first."""
+
+    rated: list[RatedReason]
+    features: list[FeatureReason]
+
+
+def find_reasons(
+    run: Run,
+    params: Members,
+    user: Encoded,
+    rated: RatedMovies,
+    movies: Encoded,
+    movie_row: Int32[np.ndarray, " movies"],
+    k: int,
+) -> list[Reasons]:
+    """Returns for each movie up to k rated movies and up to k features that add most to its score.
+
+    params, user, movies: in NumPy arrays; movies: all of them, of which `movie_row` names those in question.
+    Rated movies are compared by what they add to the implicit-feedback score, or to the predicted rating where the
+    model has no such score. What adds nothing, or takes away, is no reason.
+    """
+    value = rating_deviation(run.movie_level, rated.movie_row, rated.rating)
+    weights = implicit_feedback_weights(run, np.zeros(len(rated.rating), np.int32), rated.timestamp)
+    implicit_score, predicted_rating = history_parts(params, rated.movie_row, value, weights, movies[:, movie_row])
+    compared = implicit_score if implicit_score.any() else predicted_rating
+    found = []
+    for position, row in enumerate(movie_row.tolist()):
+        parts = compared[position]
+        share = parts / max(np.maximum(parts, 0).sum(), SMALLEST_SUM)
+        columns = implicit_score[position], predicted_rating[position], share
+        best = [RatedReason(n, *(float(column[n]) for column in columns)) for n in largest(parts, k)]
+        found.append(Reasons(best, feature_reasons(run, params, user, row, k)))
+    return found
+
+
+def feature_reasons(run: Run, params: Members, user: Encoded, movie_row: int, k: int) -> list[FeatureReason]:
+    """Returns up to k features of a movie that add most to its predicted rating."""
+    content = run.movie_content
+    own = content.entries_of(movie_row)
+    if own.start == own.stop:
+        return []
+    feature = content.feature[own]
+    parts = content_parts(params, feature, content.value[own], user)
+    return [FeatureReason(content.names[feature[n]], float(parts[n])) for n in largest(parts, k)]
 
 
 def history_parts(
     params: Members,
     rated_row: Int32[np.ndarray, " rated"],
     value: Float32[np.ndarray, " rated"],
-    counts: Float32[np.ndarray, " rated"],
+    weights: Float32[np.ndarray, " rated"],
     movies: Encoded,
 ) -> tuple[Float32[np.ndarray, "movies rated"], Float32[np.ndarray, "movies rated"]]:
-    """What each movie that a user has rated adds to the exposure and to the stars of encoded movies.
+    """Returns what each rated movie adds to the implicit-feedback score and to the predicted rating of each movie.
 
-    value: what the rating of each tells the user's tower; counts: how much it counts in the user's exposure. Means over
-    the members; 0 where the model has no such part.
+    value: what each rating says to the user tower; weights: how much it counts in the implicit-feedback score.
+    Means over the members; 0 where the model has no such part.
     """
-    implicit_score = stars = np.zeros((movies.bias.shape[1], len(rated_row)), np.float32)
+    implicit_score = predicted_rating = np.zeros((movies.bias.shape[1], len(rated_row)), np.float32)
     if "exposure" in params:
-        rows = counts[:, None] * params["exposure"]["rated"][:, rated_row]
-        implicit_score = mean_product(np.asarray(movies.implicit_feedback)[..., :-1], rows / np.linalg.norm(counts))
+        rows = weights[:, None] * params["exposure"]["rated"][:, rated_row]
+        implicit_score = mean_product(np.asarray(movies.implicit_feedback)[..., :-1], rows / np.linalg.norm(weights))
     tower = params["user_tower"]
     if "explicit" in tower:
         rows = value[:, None] * tower["explicit"][:, rated_row] + tower["implicit"][:, rated_row]
         rows = rows * np.asarray(history_scale(jnp.array([len(rated_row)], jnp.float32), rows.shape[-1]))
-        stars = mean_product(np.asarray(movies.factors), rows[..., :-1]) + rows[..., -1].mean(axis=0)
-    return implicit_score, stars
+        predicted_rating = mean_product(np.asarray(movies.factors), rows[..., :-1]) + rows[..., -1].mean(axis=0)
+    return implicit_score, predicted_rating
 
 
 def mean_product(
     movies: Float32[np.ndarray, "members movies features"], rows: Float32[np.ndarray, "members rated features"]
 ) -> Float32[np.ndarray, "movies rated"]:
-    """The mean over the members of the product of each movie with each row."""
+    """Returns the dot product of each movie with each row, as the mean over members."""
     return (movies @ rows.swapaxes(1, 2)).mean(axis=0)
 
 
-def content_part(
+def content_parts(
     params: Members, feature: Int32[np.ndarray, " features"], value: Float32[np.ndarray, " features"], user: Encoded
 ) -> Float32[np.ndarray, " features"]:
-    """What each feature of a movie, with its value, adds to the stars that an encoded user would give it."""
+    """Returns what each feature of a movie, with its value, adds to the rating predicted for a user."""
     rows = value[:, None] * params["movie_tower"]["features"][:, feature]
     return (rows[..., :-1] @ user.factors[..., None] + rows[..., -1:])[..., 0].mean(axis=0)
+
+
+def largest(values: Float32[np.ndarray, " n"], k: int) -> list[int]:
+    """Returns the indices of up to k largest values, largest first, without those of 0 or below."""
+    return [int(n) for n in np.argsort(-values, kind="stable")[:k] if values[n] > 0]

@@ -35,6 +35,7 @@ from movierec_jax.model.two_tower import (
 from movierec_jax.packages import version
 from movierec_jax.recommend import export_loader
 from movierec_jax.recommend.export_loader import ABOUT, FILES, IDS, LOADER, PROGRAM, TABLES, USERS
+from movierec_jax.recommend.fold_in import implicit_feedback_weights
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.top_k import Order
 from movierec_jax.runs.run import places_and_rows
@@ -103,8 +104,8 @@ def users_of(recommender: Recommender) -> dict[str, np.ndarray]:
     place, movie_row = places_and_rows(run, users, run.parts.seen())
     known = concat_ratings(run.train, run.from_reviews)
     weight = np.zeros(len(place), np.float32)
-    weight[np.r_[: len(run.train), len(weight) - len(run.from_reviews) : len(weight)]] = (
-        recommender.implicit_feedback_weights(known.user_row, known.timestamp)
+    weight[np.r_[: len(run.train), len(weight) - len(run.from_reviews) : len(weight)]] = implicit_feedback_weights(
+        run, known.user_row, known.timestamp
     )
     rating = np.concatenate([part[RATING].to_numpy(np.float32) for part in run.parts.seen()])
     wanted = np.flatnonzero(movie_row < len(run.movies))

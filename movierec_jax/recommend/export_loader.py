@@ -113,10 +113,11 @@ class Lists:
     def recommend_for(self, ratings: Mapping, k: int = 10) -> list[Listed]:
         """The same for somebody new who has given these stars, by movie id. Raises ValueError for odd ratings."""
         lowest, highest = self.about["rating_scale"]
-        odd = [stars for stars in ratings.values() if not lowest <= stars <= highest]
-        if odd or not ratings:
-            found = f"{odd[0]} stars" if odd else "no ratings"
-            raise ValueError(f"{found}: give one rating or more, of {lowest:g} to {highest:g} stars")
+        if not ratings:
+            raise ValueError("no ratings: give one or more")
+        for rating in ratings.values():
+            if not lowest <= rating <= highest:
+                raise ValueError(f"rating={rating:g}: must be {lowest:g} to {highest:g} stars")
         movie_row = np.array([known(self.movie_row, id, "movie") for id in ratings], np.int32)
         rating = np.array(list(ratings.values()), np.float32)
         history = History(np.zeros_like(self.users["own"][0]), movie_row, rating, np.ones_like(rating))

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float32, Int32, Int64
+from jaxtyping import Array, Float32, Int32
 
 from movierec_jax.config import ScoreConfig
 from movierec_jax.data.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR
@@ -19,13 +19,12 @@ from movierec_jax.data.splits import Split
 from movierec_jax.data.storage import at_hand
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
-from movierec_jax.features.rating_time import recency_weights
 from movierec_jax.features.reviews import BLAMED, PRAISED
-from movierec_jax.model.interactions import new_user_links, rating_deviation
 from movierec_jax.model.sharding import new_mesh
-from movierec_jax.model.two_tower import Encoded, Members, encode, encode_histories
-from movierec_jax.recommend.attribution import content_part, history_parts
+from movierec_jax.model.two_tower import Encoded, Members, encode
+from movierec_jax.recommend.attribution import RatedMovies, find_reasons
 from movierec_jax.recommend.filters import ListFilter, filter_movies
+from movierec_jax.recommend.fold_in import fold_in
 from movierec_jax.recommend.top_k import Order, Rated, directions, order_of, predict_ratings, top_k_blocks
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.run import Run, places_and_rows
@@ -36,6 +35,8 @@ RANK = "rank"
 SCORE = "score"
 
 PREDICTED_RATING = "predicted_rating"
+
+IMPLICIT_SCORE = "implicit_score"
 
 # Ratings of no likeness at all that each movie is given beside its own when similar ones are looked for.
 SIMILAR_DAMPING = 2.0
@@ -59,11 +60,6 @@ class Recommender:
     def order(self) -> Order:
         """What lists are ordered by."""
         return order_of(self.run.setup)
-
-    @property
-    def num_members(self) -> int:
-        """Members of the ensemble."""
-        return len(self.encoded[1].bias)
 
     def user_ids(self) -> pd.Index:
         """All users of the data in rising order, also those whom train has no rating of."""
@@ -202,44 +198,36 @@ class Recommender:
         )
 
     def explain(self, user_id, movie_ids: Iterable, k: int = 3) -> pd.DataFrame:
-        """What speaks for each movie to a user, most first: up to k of the user's, and up to k of its own features.
+        """Returns what speaks for each movie to a user, strongest first: up to k rated movies and k of its features.
 
-        Columns `movie_id`, `source` ("rated"; "text" for a movie that a text of the user's own stands for; "content"),
-        `reason` (the id of a movie, or the name of a feature), `implicit_score` and `stars`: what it adds to the two that the
-        score is made of, exactly. A movie is judged by what it adds to exposure, a feature by the stars. With a
-        movie's bias the exposure of all such movies is its exposure; stars have other parts, such as the user's own
-        row. What adds nothing, or takes away, is not among them. Raises InputError for movies not trained on, users
-        that the data does not have, and k below 1.
+        Columns `movie_id`, `source` ("rated"; "text" for a movie that only a text of the user's rates; "content"),
+        `reason` (the id of a movie, or the name of a feature), `implicit_score` and `predicted_rating`: what the reason
+        adds to each, as `attribution.find_reasons` defines it. Raises InputError for movies not trained on, users that
+        the data does not have, and k below 1.
         """
         self.require_users(pd.Index([user_id]))
         if k < 1:
             raise InputError(f"k={k}: must be 1 or more")
         movie_ids = list(movie_ids)
         movie_row = self.run.movies.require_rows_in_train(movie_ids)
-        rated, from_reviews = (part[part[USER_ID] == user_id] for part in (self.parts.train, self.parts.from_reviews))
-        mine = pd.concat([rated, from_reviews], ignore_index=True)
-        source = ["rated"] * len(rated) + ["text"] * len(from_reviews)
-        rated_row = self.run.movies.require_rows_in_train(mine[MOVIE_ID])
-        rating = mine[RATING].to_numpy(np.float32)
-        value = rating_deviation(self.run.movie_level, rated_row, rating)
-        counts = self.implicit_feedback_weights(np.zeros(len(mine), np.int32), mine[TIMESTAMP].to_numpy(np.int64))
-        params, encoded = self.on_host
-        user, movies = encoded[0][:, self.users.rows([user_id])[0]], encoded[1][:, movie_row]
-        implicit_score, stars = history_parts(params, rated_row, value, counts, movies)
-        content = self.run.movie_content
-        reasons = []
-        for place, movie_id in enumerate(movie_ids):
-            best = largest((implicit_score if implicit_score.any() else stars)[place], k)
-            reasons += [
-                (movie_id, source[n], mine[MOVIE_ID].iloc[n], implicit_score[place, n], stars[place, n]) for n in best
-            ]
-            own = content.entries_of(int(movie_row[place]))
-            if own.stop > own.start:
-                added = content_part(params, content.feature[own], content.value[own], user)
-                for n in largest(added, k):
-                    reasons.append((movie_id, "content", content.names[content.feature[own][n]], 0.0, added[n]))
-        table = pd.DataFrame(reasons, columns=[MOVIE_ID, "source", "reason", "exposure", "stars"])
-        return table.astype({"exposure": np.float32, "stars": np.float32})
+        parts = [part[part[USER_ID] == user_id] for part in (self.parts.train, self.parts.from_reviews)]
+        source, mine = np.repeat(["rated", "text"], [len(part) for part in parts]), pd.concat(parts, ignore_index=True)
+        rated = RatedMovies(
+            self.run.movies.require_rows_in_train(mine[MOVIE_ID]),
+            mine[RATING].to_numpy(np.float32),
+            mine[TIMESTAMP].to_numpy(np.int64),
+        )
+        params, (users, movies) = self.on_host
+        user = users[:, self.users.rows([user_id])[0]]
+        rows = []
+        reasons_by_movie = find_reasons(self.run, params, user, rated, movies, movie_row, k)
+        for movie_id, reasons in zip(movie_ids, reasons_by_movie, strict=True):
+            for one in reasons.rated:
+                reason = mine[MOVIE_ID].iloc[one.position]
+                rows.append((movie_id, source[one.position], reason, one.implicit_score, one.predicted_rating))
+            rows += [(movie_id, "content", one.name, 0.0, one.predicted_rating) for one in reasons.features]
+        table = pd.DataFrame(rows, columns=[MOVIE_ID, "source", "reason", IMPLICIT_SCORE, PREDICTED_RATING])
+        return table.astype({IMPLICIT_SCORE: np.float32, PREDICTED_RATING: np.float32})
 
     def recommend_for(self, ratings: Mapping, k: int = 10, **options: Any) -> pd.DataFrame:
         """The best k movies for somebody new who has given these stars, by movie id, as `recommend` gives them.
@@ -257,26 +245,8 @@ class Recommender:
         rate next, if that is what the model tells. Raises InputError for columns that are missing, no ratings, stars
         off the scale, a movie that a user has rated twice, and movies not trained on.
         """
-        require_ratings(ratings, self.run.rating_scale)
-        users = Vocab.of(ratings[USER_ID], "user")
-        movie_row = self.run.movies.require_rows_in_train(ratings[MOVIE_ID])
-        rating = ratings[RATING].to_numpy(np.float32)
-        table = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
-        place = users.rows(ratings[USER_ID])
-        counts = self.implicit_feedback_weights(place, table[TIMESTAMP].to_numpy(np.int64))
-        links = new_user_links(self.run.movie_level, place, movie_row, rating, counts)
-        own = np.zeros((self.num_members, len(users) + 1, self.run.config.model.embedding_dim + 1), np.float32)
-        encoded = encode_histories(self.params, own, links, model=self.run.model)
-        parts = Split.of(train=table, valid=table[:0], test=table[:0])
+        users, parts, encoded = fold_in(self.run, self.params, ratings)
         return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
-
-    def implicit_feedback_weights(
-        self, owner: Int32[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
-    ) -> Float32[np.ndarray, " ratings"]:
-        """How much each of all ratings of some users counts in their exposure, by when it was given."""
-        if not self.run.setup.looks_at_next:
-            return np.ones(len(owner), np.float32)
-        return recency_weights(owner, timestamp)
 
     def predict(
         self, user_ids: Iterable, movie_ids: Iterable, timestamps: Iterable | None = None
@@ -361,34 +331,9 @@ class Recommender:
             )
 
 
-def require_ratings(ratings: pd.DataFrame, rating_scale: tuple[float, float]) -> None:
-    """Raises InputError unless the table holds ratings, each within the scale and of a pair of its own."""
-    missing = [column for column in (USER_ID, MOVIE_ID, RATING) if column not in ratings]
-    if missing:
-        found = ", ".join(map(str, ratings.columns)) or "no column"
-        raise InputError(f"no column {', '.join(missing)} among those of the ratings: {found}")
-    lowest, highest = rating_scale
-    stars = pd.to_numeric(ratings[RATING], errors="coerce")
-    is_odd = ~stars.between(lowest, highest)
-    if ratings.empty or is_odd.any():
-        found = f"{ratings[RATING][is_odd].iloc[0]} stars" if is_odd.any() else "no ratings"
-        raise InputError(f"{found}: give one rating or more, of {lowest:g} to {highest:g} stars")
-    if ratings[USER_ID].isna().any():
-        raise InputError("a rating without a user id: give one for each")
-    is_repeated = ratings.duplicated([USER_ID, MOVIE_ID])
-    if is_repeated.any():
-        user, movie = ratings[is_repeated][[USER_ID, MOVIE_ID]].iloc[0]
-        raise InputError(f"user {user} has rated movie {movie} more than once: give one rating of it")
-
-
 def as_tuple(names: str | Iterable[str]) -> tuple[str, ...]:
     """Returns names as a tuple; a single one may be given by itself."""
     return (names,) if isinstance(names, str) else tuple(names)
-
-
-def largest(values: Float32[np.ndarray, " n"], k: int) -> list[int]:
-    """The places of the k largest values above 0, or of all if they are fewer, largest first."""
-    return [int(n) for n in np.argsort(-values, kind="stable")[:k] if values[n] > 0]
 
 
 def load(workdir: str | os.PathLike, mesh: str | None = None) -> Recommender:

@@ -15,10 +15,11 @@ from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import noise_of
 from movierec_jax.model.interactions import pad_links, pad_segments, rating_deviation
 from movierec_jax.model.two_tower import Encoded, encode_histories, own_vectors
-from movierec_jax.recommend.attribution import content_part, history_parts
+from movierec_jax.recommend.attribution import RatedMovies, RatedReason, find_reasons
 from movierec_jax.recommend.candidates import candidate_top_k, settles
 from movierec_jax.recommend.filters import ListFilter, filter_movies
-from movierec_jax.recommend.recommender import Recommender, largest
+from movierec_jax.recommend.fold_in import implicit_feedback_weights
+from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.top_k import Rated, TopK, predict_ratings, top_k_blocks
 from movierec_jax.serve.catalogue import Catalogue
 from movierec_jax.serve.config import ServeConfig
@@ -41,11 +42,8 @@ KEPT_VECTORS = 10_000
 # Masks of filtered movies that are kept in memory.
 MAX_CACHED_MASKS = 256
 
-# Keeps the shares of what adds nothing zero.
-SMALLEST = 1e-12
-
-# Rated movies and features that are told as reasons for one movie.
-REASONS = 2
+# Rated movies, and features, that are given as reasons for one movie.
+NUM_REASONS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +161,7 @@ class Engine:
         owner = np.repeat(np.arange(len(histories), dtype=np.int32), [len(one.rating) for one in histories])
         movie_row, rating, timestamp = (np.concatenate([one[field] for one in histories]) for field in (1, 2, 3))
         value = rating_deviation(self.run.movie_level, movie_row, rating)
-        counts = self.recommender.implicit_feedback_weights(owner, timestamp)
+        counts = implicit_feedback_weights(self.run, owner, timestamp)
         links = pad_links(owner, movie_row, value, counts, length=SEGMENT_LENGTH)
         links = pad_segments(links, grown(len(links.owner), GROWTH, FEWEST_SEGMENTS))
         own = np.zeros((len(self.own), self.config.max_batch, self.own.shape[2]), np.float32)
@@ -255,31 +253,24 @@ class Engine:
     def reasons(
         self, request_user: RequestUser, vector: Encoded, movie_row: Int32[np.ndarray, " listed"]
     ) -> list[list[dict[str, Any]]]:
-        """For each movie what speaks most for it: rated movies, by their share of what all add, and own features."""
+        """Returns what speaks most for each movie, as the API has it: rated movies, then features of its own."""
         history = self.people.history(request_user)
+        rated = RatedMovies(history.movie_row, history.rating, history.timestamp)
         params, (_, movies) = self.recommender.on_host
-        value = rating_deviation(self.run.movie_level, history.movie_row, history.rating)
-        counts = self.recommender.implicit_feedback_weights(np.zeros(len(history.rating), np.int32), history.timestamp)
-        implicit_score, stars = history_parts(params, history.movie_row, value, counts, movies[:, movie_row])
-        added = implicit_score if implicit_score.any() else stars
-        content = self.run.movie_content
-        reasons = []
-        for parts, row in zip(added, movie_row.tolist(), strict=True):
-            share = parts / max(np.maximum(parts, 0).sum(), SMALLEST)
-            found = [self.movie_reason(history, n, float(share[n])) for n in largest(parts, REASONS)]
-            own = content.entries_of(row)
-            if own.stop > own.start:
-                parts = content_part(params, content.feature[own], content.value[own], vector)
-                names = [content.names[feature] for feature in content.feature[own]]
-                found += [content_reason(names[n], float(parts[n])) for n in largest(parts, REASONS)]
-            reasons.append(found)
-        return reasons
+        return [
+            [self.movie_reason(history, one) for one in reasons.rated]
+            + [
+                {"source": "content", "feature": one.name, "stars": round(one.predicted_rating, 4)}
+                for one in reasons.features
+            ]
+            for reasons in find_reasons(self.run, params, vector, rated, movies, movie_row, NUM_REASONS)
+        ]
 
-    def movie_reason(self, history: History, n: int, share: float) -> dict[str, Any]:
-        """A movie of a history that speaks for another, with its share of what all of them add."""
-        card = self.catalogue.card(int(history.movie_row[n]))
-        source = "text" if history.is_text[n] else "rated"
-        return {"source": source, **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(share, 4)}
+    def movie_reason(self, history: History, reason: RatedReason) -> dict[str, Any]:
+        """Returns a movie of a history that speaks for another, with its share of what all of them add."""
+        card = self.catalogue.card(int(history.movie_row[reason.position]))
+        source = "text" if history.is_text[reason.position] else "rated"
+        return {"source": source, **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(reason.share, 4)}
 
     def filter_movies(self, wanted: ListFilter) -> Bool[np.ndarray, " movies"]:
         """Returns `filters.filter_movies` of a request's filter, from the cache where it was asked for before."""
@@ -342,11 +333,6 @@ class Engine:
                 for diversity in (0.0, 0.5) if size == 1 else (0.0,):
                     self.whole_top_k(asked, diversity)
         self.predict([nobody], np.zeros(1, np.int32), np.zeros(1, np.int32))
-
-
-def content_reason(feature: str, stars: float) -> dict[str, Any]:
-    """A feature of a movie that speaks for it, with the stars that it adds."""
-    return {"source": "content", "feature": feature, "stars": round(stars, 4)}
 
 
 def rating_step(rating: Float32[np.ndarray, " ratings"]) -> float:

@@ -14,6 +14,7 @@ from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, 
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.recommend.filters import ListFilter
+from movierec_jax.recommend.fold_in import require_on_scale
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.engine import Engine, Listed, Question
@@ -146,7 +147,7 @@ class Service:
         """Keeps a rating of a user, who may be new, and knows it from then on."""
         engine = self.engine
         id, movie_id = user_id(engine, user), engine.catalogue.card(movie_row(engine, movie))[MOVIE_ID]
-        require_stars(engine, [rating])
+        require_on_scale(np.array([rating]), engine.run.rating_scale)
         timestamp = await self.recorded.record(id, movie_id, rating)
         return {USER_ID: id, MOVIE_ID: movie_id, RATING: rating, TIMESTAMP: timestamp}
 
@@ -171,7 +172,7 @@ class Service:
         engine = self.engine
         if len(ratings) > self.config.max_ratings:
             raise InputError(f"ratings: {len(ratings):,}; must be {self.config.max_ratings:,} at most")
-        require_stars(engine, [one.rating for one in ratings])
+        require_on_scale(np.array([one.rating for one in ratings]), engine.run.rating_scale)
         now, recorded = int(time.time()), {}
         for one in ratings:
             if one.movie_id in recorded:
@@ -243,14 +244,6 @@ def parsed(vocab: Vocab, text: str) -> int | str:
         return vocab.parse(text)
     except InputError as error:
         raise Problem(404, str(error)) from None
-
-
-def require_stars(engine: Engine, ratings: Sequence[float]) -> None:
-    """Raises InputError for a rating that is not within the scale."""
-    lowest, highest = engine.run.rating_scale
-    for rating in ratings:
-        if not lowest <= rating <= highest:
-            raise InputError(f"rating: {rating:g} stars; must be {lowest:g} to {highest:g}")
 
 
 def filter_of(options: ListOptions) -> ListFilter:

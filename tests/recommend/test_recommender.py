@@ -296,10 +296,10 @@ def test_a_new_user_of_a_model_without_histories_is_an_average_one():
 @pytest.mark.parametrize(
     ("ratings", "message"),
     [
-        ({}, "no ratings: give one rating or more, of 1 to 5 stars"),
-        ({500: 5.5}, r"5\.5 stars: give one rating or more, of 1 to 5 stars"),
-        ({500: 5, 501: 0}, "0 stars: give one"),
-        ({500: float("nan")}, "nan stars: give one"),
+        ({}, "no ratings: give one or more"),
+        ({500: 5.5}, r"rating=5\.5: must be 1 to 5 stars"),
+        ({500: 5, 501: 0}, "rating=0: must be"),
+        ({500: float("nan")}, "rating=nan: must be"),
         ({77: 3.0}, "unknown movie id 77: not among the 24 movies trained on, such as 500"),
         ({COLD_MOVIE: 3.0}, f"unknown movie id {COLD_MOVIE}: not among"),
         ({"500": 3.0}, "movie ids such as '500' are strings"),
@@ -430,16 +430,18 @@ def test_what_rated_movies_add_is_all_that_the_history_says(explained):
     reasons = explained.explain(1003, movies, k=len(own))
     rated = reasons[reasons["source"] == "rated"]
     assert rated.groupby("movie_id")["reason"].agg(set).tolist() == [set(own[MOVIE_ID])] * 3
-    together = rated.groupby("movie_id")[["exposure", "stars"]].sum()
+    together = rated.groupby("movie_id")[["implicit_score", "predicted_rating"]].sum()
     untold = without(explained, "user_tower", "explicit", "implicit")
-    np.testing.assert_allclose(together["stars"], added(explained, untold, 1003, movies), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        together["predicted_rating"], added(explained, untold, 1003, movies), rtol=1e-3, atol=1e-4
+    )
     users, of_movies = explained.encoded
     row = explained.run.movies.rows(movies)
     implicit_score = np.einsum("md,mnd->mn", users.implicit_feedback[:, 3], of_movies.implicit_feedback[:, row]).mean(
         axis=0
     )
     bias = np.asarray(explained.params["exposure"]["bias"])[:, row, 0].mean(axis=0)
-    np.testing.assert_allclose(together["exposure"], implicit_score - bias, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(together["implicit_score"], implicit_score - bias, rtol=1e-3, atol=1e-4)
 
 
 def test_what_features_add_is_all_that_the_content_says(explained):
@@ -447,13 +449,13 @@ def test_what_features_add_is_all_that_the_content_says(explained):
     content = reasons[reasons["source"] == "content"]
     assert {"genre=Even", "genre=Drama"} <= set(content["reason"][content["movie_id"] == 500])
     untold = without(explained, "movie_tower", "features")
-    together = content.groupby("movie_id")["stars"].sum()
+    together = content.groupby("movie_id")["predicted_rating"].sum()
     np.testing.assert_allclose(together, added(explained, untold, 1003, [500, 503]), rtol=1e-3, atol=1e-4)
 
 
 def test_reasons_are_the_strongest_ones_in_their_order(explained):
     every, two = (explained.explain(1003, [504], k=k) for k in (99, 2))
-    for source, by in (("rated", "exposure"), ("content", "stars")):
+    for source, by in (("rated", "implicit_score"), ("content", "predicted_rating")):
         one, other = (table[table["source"] == source].reset_index(drop=True) for table in (every, two))
         assert one[by].is_monotonic_decreasing
         assert (one[by] > 0).all()
@@ -495,10 +497,10 @@ def test_without_times_all_ratings_of_somebody_new_count_the_same(explained):
 @pytest.mark.parametrize(
     ("ratings", "message"),
     [
-        ({MOVIE_ID: [500], "stars": [5.0]}, "no column user_id, rating among those of the ratings: movie_id, stars"),
+        ({MOVIE_ID: [500], "stars": [5.0]}, "ratings: no column user_id, rating among movie_id, stars"),
         ({USER_ID: [1, 1], MOVIE_ID: [500, 500], RATING: [5.0, 4.0]}, "user 1 has rated movie 500 more than once"),
         ({USER_ID: [1, np.nan], MOVIE_ID: [500, 501], RATING: [5.0, 4.0]}, "a rating without a user id"),
-        ({USER_ID: [1], MOVIE_ID: [500], RATING: ["good"]}, "good stars: give one rating or more"),
+        ({USER_ID: [1], MOVIE_ID: [500], RATING: ["good"]}, "rating=good: must be 1 to 5 stars"),
     ],
 )
 def test_tables_of_ratings_that_cannot_be_used_are_refused(explained, ratings, message):

@@ -138,7 +138,7 @@ def test_reasons_are_those_of_the_run(engine, films):
 
 
 def test_movies_that_a_user_only_wrote_about_are_told_from_rated_ones(engine, films, monkeypatch):
-    monkeypatch.setattr("movierec_jax.serve.engine.REASONS", 10_000)
+    monkeypatch.setattr("movierec_jax.serve.engine.NUM_REASONS", 10_000)
     user = int(films.parts.from_reviews[USER_ID].mode()[0])
     found = engine.answer([Question(known(user), 1, explain=True)])[0]
     expected = films.explain(user, engine.run.movies.ids[found.movie_row], k=10_000)
