@@ -19,7 +19,7 @@ from tqdm import tqdm
 from movierec_jax.config import Config, DeviceConfig
 from movierec_jax.data.files import read_json, write_json
 from movierec_jax.data.schema import MOVIE_ID, RATING
-from movierec_jax.data.storage import at_hand, is_url
+from movierec_jax.data.storage import is_url, synced_folder
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import evaluate
 from movierec_jax.evaluation.plots import save_plots
@@ -54,7 +54,7 @@ def train_run(
         raise InputError(
             f"--workdir={workdir}: many processes need one that all can reach as a folder; mount the bucket"
         )
-    with at_hand(workdir) as (folder, send):
+    with synced_folder(workdir) as (folder, send):
         return train_in(folder, str(workdir), send, config, overwrite=overwrite, devices=devices)
 
 

@@ -36,7 +36,7 @@ def main() -> None:
         from movierec_jax.recommend.write_lists import require_output
 
         require_output(pathlib.Path(OUTPUT.value), (".json",))
-    with storage.at_hand(WORKDIR.value) as (workdir, _):
+    with storage.synced_folder(WORKDIR.value) as (workdir, _):
         measure(workdir)
 
 

@@ -29,7 +29,7 @@ def main() -> None:
     require_export(OUTPUT.value)
     recommender = load(WORKDIR.value, mesh="data:1")
     k = min(FILE_TOP_K, len(recommender.run.movies)) if TOP_K.value is None else TOP_K.value
-    with storage.at_hand(OUTPUT.value, is_fetched=False) as (folder, _):
+    with storage.synced_folder(OUTPUT.value, is_downloaded=False) as (folder, _):
         export_lists(recommender, folder, k)
     print(f"{OUTPUT.value}: lists of up to {k} movies for {len(recommender.user_ids()):,} users and for new ones")
 

@@ -57,10 +57,10 @@ def main() -> None:
         users = scoring.read_user_ids(pathlib.Path(USERS_FILE.value), recommender)
     # A part is put into a folder, a whole file beside others.
     folder, name = (OUTPUT.value, "") if place[1] > 1 else os.path.split(OUTPUT.value)
-    with storage.at_hand(folder, is_fetched=False) as (at_hand, _):
+    with storage.synced_folder(folder, is_downloaded=False) as (mirror, _):
         scoring.score_to_file(
             recommender,
-            *scoring.part_of(users, at_hand / name, *place, storage.names_in(OUTPUT.value) if place[1] > 1 else []),
+            *scoring.part_of(users, mirror / name, *place, storage.list_names(OUTPUT.value) if place[1] > 1 else []),
             config.top_k or min(FILE_TOP_K, num_movies),
             block_users=config.block_users,
             name=OUTPUT.value,

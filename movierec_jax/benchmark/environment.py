@@ -6,14 +6,16 @@ import platform
 import re
 
 from movierec_jax.evaluation.report import PACKAGES
-from movierec_jax.packages import version
+from movierec_jax.packages import installed_version
 
 PEER_PACKAGES = ("myfm", "scikit-surprise", "scipy", "scikit-learn", "vaderSentiment")
 
 
 def versions() -> dict[str, str | None]:
     """Versions of Python, our dependencies and the peers' libraries; None for what is not installed."""
-    return {"python": platform.python_version()} | {name: version(name) for name in (*PACKAGES, *PEER_PACKAGES)}
+    return {"python": platform.python_version()} | {
+        name: installed_version(name) for name in (*PACKAGES, *PEER_PACKAGES)
+    }
 
 
 def machine() -> dict[str, str | int | float]:

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from typing import Any
 
-from movierec_jax.data.files import whole_file, write_json
+from movierec_jax.data.files import atomic_file, write_json
 from movierec_jax.evaluation.report import aligned
 
 
@@ -42,7 +42,7 @@ def markdown_row(cells: tuple[str, ...]) -> str:
 
 def write_table(folder: pathlib.Path, name: str, table: Table, figures: dict[str, Any]) -> None:
     """Writes NAME.md with the table and NAME.json with all figures, of which "command" is in both."""
-    with whole_file(folder / f"{name}.md") as partial:
+    with atomic_file(folder / f"{name}.md") as partial:
         partial.write_text(as_markdown(table, figures["command"]), encoding="utf-8")
     write_json(folder / f"{name}.json", figures)
 

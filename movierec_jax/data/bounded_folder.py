@@ -1,11 +1,11 @@
-"""Folders of files that can be made again: what is in them, and how they stay within a number of bytes."""
+"""Keeps folders of files that can be made again within a number of bytes."""
 
 import contextlib
 import pathlib
 
 
 def trim(folder: pathlib.Path, limit: int, pattern: str = "*") -> None:
-    """Removes files, those untouched for the longest time first, until the others take no more than so many bytes."""
+    """Removes the files that were not used for the longest time, until the others take at most `limit` bytes."""
     total = 0
     for path in entries(folder, pattern):
         with contextlib.suppress(OSError):
@@ -15,13 +15,13 @@ def trim(folder: pathlib.Path, limit: int, pattern: str = "*") -> None:
 
 
 def entries(folder: pathlib.Path, pattern: str) -> list[pathlib.Path]:
-    """The files of the folder that match, the last touched first; none where there is no such folder."""
+    """Returns the files of a folder that match, the last used first; none where the folder does not exist."""
     with contextlib.suppress(OSError):
         return sorted(folder.glob(pattern), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     return []
 
 
 def remove(path: pathlib.Path) -> None:
-    """Removes a file where that is possible."""
+    """Removes a file if possible."""
     with contextlib.suppress(OSError):
         path.unlink()

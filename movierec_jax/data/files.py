@@ -1,4 +1,4 @@
-"""Files of a workdir: written whole or not at all, read with errors that say what to do."""
+"""Writes files of a workdir whole or not at all, and reads them with errors that say what to do."""
 
 import contextlib
 import json
@@ -11,30 +11,30 @@ import pandas as pd
 
 from movierec_jax.errors import InputError
 
-# Ends the name of a file until it is whole.
+# Ends the name of a file or folder until it is complete.
 PARTIAL = ".partial"
 
 
 @contextlib.contextmanager
-def whole_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Gives another name to write to, and moves it to `path` at the end; after an error nothing is left of it.
+def atomic_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a temporary path to write to, and moves it to `path` at the end; removes it after an error.
 
-    So no reader sees a part of a file, and a full disk leaves the file that was there.
+    So no reader sees part of a file, and a full disk leaves the old file as it was.
     """
     partial = path.with_name(path.name + PARTIAL)
     try:
         yield partial
         os.replace(partial, path)
     except OSError as error:
-        # Arrow does not name the file.
+        # Arrow leaves the file name out of its errors.
         raise OSError(error.errno, error.strerror or first_line(error), str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def whole_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The same for a folder, which takes the place of one that was there."""
+def atomic_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a temporary folder to fill, which replaces the folder at `path` at the end; removes it after an error."""
     partial = path.with_name(path.name + PARTIAL)
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -50,13 +50,13 @@ def whole_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def write_json(path: pathlib.Path, values) -> None:
-    """Writes JSON for programs and people."""
-    with whole_file(path) as partial:
+    """Writes indented JSON."""
+    with atomic_file(path) as partial:
         partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def read_json(path: pathlib.Path):
-    """The values of a JSON file of a workdir. Raises InputError where it is damaged."""
+    """Reads a JSON file of a workdir. Raises InputError where it is damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -65,12 +65,12 @@ def read_json(path: pathlib.Path):
 
 def write_table(path: pathlib.Path, table: pd.DataFrame) -> None:
     """Writes a Parquet table of a workdir, without its index."""
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         table.to_parquet(partial, index=False)
 
 
 def read_table(path: pathlib.Path, columns: list[str]) -> pd.DataFrame:
-    """Columns of a Parquet table of a workdir. Raises InputError where it is missing or damaged."""
+    """Reads columns of a Parquet table of a workdir. Raises InputError where it is missing or damaged."""
     try:
         return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError) as error:
@@ -81,5 +81,5 @@ def read_table(path: pathlib.Path, columns: list[str]) -> pd.DataFrame:
 
 
 def first_line(error: Exception) -> str:
-    """The first line of an error's text, or its kind where it has none."""
+    """Returns the first line of an error's text, or its type where it has no text."""
     return str(error).split("\n")[0][:200] or type(error).__name__

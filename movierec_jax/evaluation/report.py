@@ -8,7 +8,7 @@ import jax
 
 from movierec_jax.config import Config
 from movierec_jax.evaluation.evaluate import Evaluation
-from movierec_jax.packages import version
+from movierec_jax.packages import installed_version
 from movierec_jax.runs.run import Run
 from movierec_jax.training.progress import EpochRecord, best_record
 
@@ -65,7 +65,7 @@ def build_report(
                 "count": jax.device_count(),
                 "machine": platform.machine(),
             },
-            "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+            "versions": {"python": platform.python_version()} | {name: installed_version(name) for name in PACKAGES},
         }
     )
 

@@ -18,9 +18,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.data.arrays import stable_argsort
-from movierec_jax.data.files import whole_folder, write_json
+from movierec_jax.data.files import atomic_folder, write_json
 from movierec_jax.data.schema import MOVIE_ID, RATING, TITLE, YEAR
-from movierec_jax.data.storage import is_url, names_in
+from movierec_jax.data.storage import is_url, list_names
 from movierec_jax.errors import InputError
 from movierec_jax.model.inputs import PaddedLinks
 from movierec_jax.model.interactions import concat_ratings
@@ -32,7 +32,7 @@ from movierec_jax.model.two_tower import (
     mean_rating,
     own_vectors,
 )
-from movierec_jax.packages import version
+from movierec_jax.packages import installed_version
 from movierec_jax.recommend import export_loader
 from movierec_jax.recommend.export_loader import ABOUT, FILES, IDS, LOADER, PROGRAM, TABLES, USERS
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
@@ -64,7 +64,7 @@ def export_lists(recommender: Recommender, folder: pathlib.Path, k: int) -> None
     exported, about = lists_program(recommender, tables, users["own"].shape[1:], k)
     movies = recommender.with_titles(run.movies.ids[:num_movies].to_frame(index=False, name=MOVIE_ID))
     titles = [f"{title} ({year})" if year else title for title, year in zip(movies[TITLE], movies[YEAR], strict=True)]
-    with whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         (partial / PROGRAM).write_bytes(exported.mlir_module_serialized)
         save_arrays(partial / TABLES, tables)
         save_arrays(partial / USERS, users)
@@ -82,7 +82,7 @@ def require_export(output: str) -> None:
             raise InputError(f"--output={output}: the folder {path.parent} does not exist; make it first")
         if path.is_file():
             raise InputError(f"--output={output}: is a file; name a folder")
-    others = sorted(set(names_in(output)) - {*FILES, BYTECODE})
+    others = sorted(set(list_names(output)) - {*FILES, BYTECODE})
     if others:
         raise InputError(f"--output={output}: holds {others[0]}, which is no file of an export; name another folder")
 
@@ -143,7 +143,7 @@ def lists_program(
     described = {name: (tables[name].shape, str(tables[name].dtype)) for name in names} | of_users
     about = {
         "format": export_loader.FORMAT,
-        "versions": {name: version(name) for name in ("movierec-jax", "jax")},
+        "versions": {name: installed_version(name) for name in ("movierec-jax", "jax")},
         "rating_scale": run.rating_scale,
         "score": recommender.order.by,
         "top_k": k,

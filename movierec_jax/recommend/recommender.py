@@ -16,7 +16,7 @@ from jaxtyping import Array, Float32, Int32
 from movierec_jax.config import ScoreConfig
 from movierec_jax.data.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR
 from movierec_jax.data.splits import Split
-from movierec_jax.data.storage import at_hand
+from movierec_jax.data.storage import synced_folder
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import BLAMED, PRAISED
@@ -342,7 +342,7 @@ def load(workdir: str | os.PathLike, mesh: str | None = None) -> Recommender:
 
     Raises InputError where the folder holds no run that can be read.
     """
-    with at_hand(workdir) as (folder, _):
+    with synced_folder(workdir) as (folder, _):
         run = load_run(folder, new_mesh(mesh, jax.local_devices()))
         with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
             params = checkpoints.best_params(run.setup, warnings.warn)

@@ -13,7 +13,7 @@ import pyarrow.parquet
 from tqdm import tqdm
 
 from movierec_jax.config import ScoreConfig
-from movierec_jax.data.files import PARTIAL, whole_file
+from movierec_jax.data.files import PARTIAL, atomic_file
 from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import BLAMED, NUM_TEXTS, PRAISE, PRAISED
@@ -55,7 +55,7 @@ def score_to_file(
     with tqdm(total=len(users), unit=" users", disable=None) as bar:
         groups = regroup(counted(blocks, bar), GROUP_ROWS)
         first = next(groups)
-        with whole_file(output) as partial, WRITERS[output.suffix](partial, first.schema) as writer:
+        with atomic_file(output) as partial, WRITERS[output.suffix](partial, first.schema) as writer:
             for group in itertools.chain([first], groups):
                 writer.write_table(group)
                 num_rows += len(group)

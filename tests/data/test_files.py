@@ -2,7 +2,7 @@
 
 import pytest
 
-from movierec_jax.data.files import whole_file, whole_folder
+from movierec_jax.data.files import atomic_file, atomic_folder
 
 
 @pytest.mark.parametrize("content", ["before", None], ids=["there before", "new"])
@@ -13,7 +13,7 @@ def test_a_file_is_whole_or_as_it_was(tmp_path, content):
     before = sorted(tmp_path.iterdir())
 
     def write_half():
-        with whole_file(path) as partial:
+        with atomic_file(path) as partial:
             partial.write_text("half")
             raise OSError("the disk is full")
 
@@ -31,7 +31,7 @@ def test_a_folder_is_whole_or_as_it_was(tmp_path, name):
     (path / "a.json").write_text("before")
 
     def write(text, error=None):
-        with whole_folder(tmp_path / name) as partial:
+        with atomic_folder(tmp_path / name) as partial:
             (partial / "b.json").write_text(text)
             if error:
                 raise error

@@ -165,7 +165,7 @@ def test_a_log_is_written_and_read_by_threads_that_did_not_open_it(path):
 
 WRITER = """
 import itertools, pathlib, sys
-from movierec_jax.ratings_log import Entry, RatingsLog
+from movierec_jax.data.readers.ratings_log import Entry, RatingsLog
 log, first = RatingsLog(pathlib.Path(sys.argv[1])), int(sys.argv[2])
 for number in itertools.count(first):
     log.append([Entry(number, 7, 4.0, 1), Entry(number, 8, 3.0, 1)])

@@ -16,7 +16,7 @@ from helpers import checkerboard
 from movierec_jax.config import Config, DataConfig
 from movierec_jax.data.readers.movielens import read_ratings
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
-from movierec_jax.data.storage import Mirror, at_hand, errors_renamed, fetched, is_url, names_in
+from movierec_jax.data.storage import Mirror, downloaded, is_url, list_names, replace_path_in_errors, synced_folder
 from movierec_jax.errors import InputError
 from movierec_jax.recommend.recommender import load
 from movierec_jax.train import train_run
@@ -102,20 +102,20 @@ def test_a_checkpoint_that_was_sent_in_part_is_not_fetched_nor_are_marks_of_fold
     whole = {f"{one}_CHECKPOINT_METADATA": "", f"{one}state__a": "", f"{part}state__a": "", "config.json": ""}
     Mirror("memory://run", written(tmp_path, **whole)).send()
     memory["/run/checkpoints/"] = memory["/run/vocab/"] = memory["/run/config.json"]
-    with at_hand("memory://run") as (folder, _):
+    with synced_folder("memory://run") as (folder, _):
         names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert names == {"checkpoints/1/_CHECKPOINT_METADATA", "checkpoints/1/state/a", "config.json"}
-    assert "" not in names_in("memory://run")
+    assert "" not in list_names("memory://run")
 
 
 def test_a_folder_that_is_missing_is_made_and_one_that_cannot_be_is_an_error(tmp_path):
-    with at_hand(f"file://{tmp_path}/new/run") as (folder, _):
+    with synced_folder(f"file://{tmp_path}/new/run") as (folder, _):
         written(folder, a__b="1")
     assert (tmp_path / "new" / "run" / "a" / "b").read_text() == "1"
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(OSError, match="cannot be reached") as raised,
-        at_hand(f"file://{tmp_path}/file/run") as (folder, _),
+        synced_folder(f"file://{tmp_path}/file/run") as (folder, _),
     ):
         written(folder, a="1")
     assert raised.value.filename == f"file://{tmp_path}/file/run"
@@ -123,20 +123,20 @@ def test_a_folder_that_is_missing_is_made_and_one_that_cannot_be_is_an_error(tmp
 
 def test_what_was_sent_is_fetched_as_it_was(memory, tmp_path):
     Mirror("memory://bucket/run", written(tmp_path / "one", a="1", sub__b="2")).send()
-    with at_hand("memory://bucket/run") as (folder, _):
+    with synced_folder("memory://bucket/run") as (folder, _):
         assert {path.name: path.read_text() for path in folder.rglob("*") if path.is_file()} == {"a": "1", "b": "2"}
         written(folder, sub__c="3")
     assert not folder.exists()
-    assert names_in("memory://bucket/run") == ["a", "b", "c"]
-    with fetched("memory://bucket/run/sub/b") as path:
+    assert list_names("memory://bucket/run") == ["a", "b", "c"]
+    with downloaded("memory://bucket/run/sub/b") as path:
         assert (path.name, path.read_text()) == ("b", "2")
 
 
 def test_a_path_of_this_machine_is_worked_on_where_it_is(tmp_path):
-    with at_hand(tmp_path) as (folder, send):
+    with synced_folder(tmp_path) as (folder, send):
         send()
         assert folder == tmp_path
-    assert names_in(tmp_path / "none") == []
+    assert list_names(tmp_path / "none") == []
     assert not is_url(tmp_path)
 
 
@@ -144,19 +144,22 @@ def test_a_path_of_this_machine_is_worked_on_where_it_is(tmp_path):
 
 
 def test_where_there_is_nothing_is_an_error_that_says_so(memory):
-    with pytest.raises(InputError, match="memory://none: there is nothing"), fetched("memory://none"):
+    with pytest.raises(InputError, match="memory://none: there is nothing"), downloaded("memory://none"):
         pass
 
 
 def test_a_url_of_no_known_kind_is_refused():
-    with pytest.raises(InputError, match=r"ftq://x: .*s3:// and gs:// are known"), at_hand("ftq://x"):
+    with pytest.raises(InputError, match=r"ftq://x: .*s3:// and gs:// are known"), synced_folder("ftq://x"):
         pass
 
 
 def test_errors_name_the_url_and_not_the_copy(tmp_path):
-    with pytest.raises(InputError, match=r"^s3://b/run/config\.json: damaged$"), errors_renamed(tmp_path, "s3://b/run"):
+    with (
+        pytest.raises(InputError, match=r"^s3://b/run/config\.json: damaged$"),
+        replace_path_in_errors(tmp_path, "s3://b/run"),
+    ):
         raise InputError(f"{tmp_path}/config.json: damaged")
-    with pytest.raises(OSError, match="No such") as raised, errors_renamed(tmp_path, "s3://b/run"):
+    with pytest.raises(OSError, match="No such") as raised, replace_path_in_errors(tmp_path, "s3://b/run"):
         (tmp_path / "x").read_text()
     assert raised.value.filename == "s3://b/run/x"
 

@@ -9,7 +9,7 @@ import pytest
 
 from movierec_jax.evaluation.evaluate import Evaluation
 from movierec_jax.evaluation.report import aligned, closing_table, figure, figures, without_nan
-from movierec_jax.packages import version
+from movierec_jax.packages import installed_version
 
 RATING_METRICS = ("rmse", "mae", "r2", "within_half_star", "within_one_star")
 
@@ -118,8 +118,8 @@ def test_figures_that_do_not_exist_are_null_in_json():
 
 
 def test_a_package_that_is_not_installed_has_no_version():
-    assert version("surely-not-installed-anywhere") is None
-    assert version("numpy") == np.__version__
+    assert installed_version("surely-not-installed-anywhere") is None
+    assert installed_version("numpy") == np.__version__
 
 
 # Of a run.

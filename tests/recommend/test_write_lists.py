@@ -10,7 +10,7 @@ import pytest
 from helpers.checkerboard import NUM_USERS, table
 from hypothesis import strategies as st
 
-from movierec_jax.data.storage import names_in
+from movierec_jax.data.storage import list_names
 from movierec_jax.errors import InputError
 from movierec_jax.recommend import write_lists as scoring
 from movierec_jax.recommend.recommender import Recommender
@@ -70,11 +70,11 @@ def test_the_parts_of_a_dataset_are_the_one_file_in_order(recommender, tmp_path,
 def test_a_part_that_failed_is_written_again_and_one_of_another_number_of_parts_is_refused(recommender, tmp_path):
     output, users = tmp_path / "parts.parquet", recommender.user_ids()
     for number in (0, 1, 1):
-        score_to_file(recommender, *part_of(users, output, number, 2, names_in(output)), k=3)
+        score_to_file(recommender, *part_of(users, output, number, 2, list_names(output)), k=3)
     (output / "part-00001-of-00002.parquet.partial").write_text("of a killed one")
-    assert part_of(users, output, 1, 2, names_in(output))[1].parent == output
+    assert part_of(users, output, 1, 2, list_names(output))[1].parent == output
     with pytest.raises(InputError, match=r"holds part-00000-of-00002\.parquet, which is no part of 3; name another"):
-        part_of(users, output, 0, 3, names_in(output))
+        part_of(users, output, 0, 3, list_names(output))
 
 
 @pytest.mark.parametrize(("name", "message"), [("lists.csv", r"must end in \.parquet"), ("file.parquet", "is a file")])

@@ -48,7 +48,7 @@ from movierec_jax.data.schema import (
     no_links,
     no_tags,
 )
-from movierec_jax.data.storage import fetched, is_url
+from movierec_jax.data.storage import downloaded, is_url
 from movierec_jax.errors import InputError
 
 # Line of the file, movie id, title, genres joined by "|".
@@ -103,7 +103,7 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
       InputError: the path cannot be read as such; the message names the file, and the line where there is one.
     """
     if is_url(path):
-        with fetched(str(path)) as copy:
+        with downloaded(str(path)) as copy:
             return dataclasses.replace(read_ratings(copy), source=str(path))
     path, cache = pathlib.Path(path), pathlib.Path(cache) if cache is not None else None
     with errors_naming(path):

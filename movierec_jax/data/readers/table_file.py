@@ -28,7 +28,7 @@ from movierec_jax.data.readers.ratings_file import (
     split_line,
     to_pandas,
 )
-from movierec_jax.data.storage import fetched, is_url
+from movierec_jax.data.storage import downloaded, is_url
 from movierec_jax.errors import InputError
 
 # What stands for a missing value in any column of text, in lower case.
@@ -85,7 +85,7 @@ class Columns:
 def local_file(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """The file of a path, or a copy of what is at a URL. Within it, errors of reading name what was given."""
     with contextlib.ExitStack() as stack:
-        file = stack.enter_context(fetched(str(path))) if is_url(path) else pathlib.Path(path)
+        file = stack.enter_context(downloaded(str(path))) if is_url(path) else pathlib.Path(path)
         stack.enter_context(errors_naming(file))
         if not file.is_file():
             raise InputError(f"{file}: no such file")

@@ -14,9 +14,9 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from movierec_jax.data.files import first_line, read_json, whole_folder, write_json
+from movierec_jax.data.files import atomic_folder, first_line, read_json, write_json
 from movierec_jax.data.schema import Opinions
-from movierec_jax.data.storage import fetched, is_url
+from movierec_jax.data.storage import downloaded, is_url
 from movierec_jax.errors import InputError
 from movierec_jax.features.sentiment.config import SentimentConfig
 from movierec_jax.features.sentiment.model import KNOTS, NUM_STAR_BINS, Learnt
@@ -54,7 +54,7 @@ class Sentiment:
 def save_sentiment(folder: pathlib.Path, sentiment: Sentiment) -> None:
     """Writes a folder, in the place of one that was there."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with whole_folder(folder.absolute()) as partial:
+    with atomic_folder(folder.absolute()) as partial:
         with ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save(partial / ARRAYS, sentiment.learnt._asdict())
         write_json(
@@ -71,7 +71,7 @@ def save_sentiment(folder: pathlib.Path, sentiment: Sentiment) -> None:
 def load_sentiment(folder: str | os.PathLike[str] = DEFAULT) -> Sentiment:
     """What a folder holds. Raises InputError where it is none, or damaged."""
     if is_url(folder):
-        with fetched(str(folder)) as copy:
+        with downloaded(str(folder)) as copy:
             return load_sentiment(copy)
     folder = pathlib.Path(folder).absolute()
     about = folder / ABOUT
