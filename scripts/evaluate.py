@@ -48,7 +48,7 @@ def measure(workdir: pathlib.Path) -> None:
     from movierec_jax.evaluation.evaluate import evaluate, tradeoff
     from movierec_jax.evaluation.plots import save_tradeoff
     from movierec_jax.evaluation.report import aligned, closing_table, figures, time_note
-    from movierec_jax.runs.prepare import cache_of, read_held_out
+    from movierec_jax.runs.prepare import cache_folder, read_held_out
 
     diversities = cli.parse_numbers("diversities", DIVERSITIES.value)
     for diversity in diversities:
@@ -58,7 +58,7 @@ def measure(workdir: pathlib.Path) -> None:
     held_out = run.parts.test
     if RATINGS.value:
         known = pd.concat([run.parts.train, run.parts.valid, run.parts.from_reviews], ignore_index=True)
-        held_out = read_held_out(RATINGS.value, known, run.rating_scale, cache_of(workdir))
+        held_out = read_held_out(RATINGS.value, known, run.rating_scale, cache_folder(workdir))
     config = cli.section_from_flags(run.config.evaluation)
     evaluation = evaluate(run, recommender.params, held_out, config)
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")

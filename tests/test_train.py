@@ -20,7 +20,7 @@ from movierec_jax.errors import InputError, Interrupted
 from movierec_jax.recommend.recommender import load
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.interrupt import interruptible
-from movierec_jax.runs.prepare import CACHE_FOLDER, apart_from, prepare, read_held_out
+from movierec_jax.runs.prepare import CACHE_FOLDER, without_overlap, prepare, read_held_out
 from movierec_jax.runs.workdir import fingerprint, load_run
 from movierec_jax.train import train_run
 
@@ -163,7 +163,7 @@ def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(
 
 
 @pytest.mark.parametrize(
-    ("moment", "number", "done"),
+    ("printed", "number", "done"),
     [
         ("ratings of 1 to 5 stars", signal.SIGTERM, 0),
         ("epoch   1 of 8", signal.SIGTERM, 1),
@@ -173,11 +173,11 @@ def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(
     ids=["while reading", "first epoch", "third epoch", "last epoch"],
 )
 def test_a_run_stopped_by_a_signal_goes_on_to_the_bits_of_an_unbroken_one(
-    workdir, board_config, tmp_path, monkeypatch, capsys, time_features, number, done
+    workdir, board_config, tmp_path, monkeypatch, capsys, printed, number, done
 ):
     folder, handlers = tmp_path / "run", [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     with monkeypatch.context() as patch:
-        patch.setattr(sys, "stdout", SignalAt(time_features, number))
+        patch.setattr(sys, "stdout", SignalAt(printed, number))
         with pytest.raises(Interrupted, match=rf"stopped by {number.name}; .* goes on: --workdir={folder}$") as stop:
             train_run(board_config, folder)
     assert stop.value.signal_number == number
@@ -237,7 +237,7 @@ def test_signals_are_left_alone_outside_the_main_thread(tmp_path):
     def work():
         try:
             with interruptible("the same command goes on") as stop:
-                stop.raise_if_asked()
+                stop.raise_if_received()
         except Exception as error:
             failures.append(error)
 
@@ -281,11 +281,11 @@ def test_held_out_ratings_that_are_also_in_train_are_left_out_and_counted(tmp_pa
 def test_a_validation_file_loses_what_the_test_file_has_too(tmp_path, capsys):
     known = checkerboard.table([1, 2], [7, 8], [5, 1])
     valid = checkerboard.table([1, 2, 3], [7, 9, 9], [5, 1, 2])
-    kept = apart_from(valid, known, "the test part", "valid.csv")
+    kept = without_overlap(valid, known, "the test part", "valid.csv")
     assert kept[["user_id", "movie_id"]].to_numpy().tolist() == [[2, 9], [3, 9]]
     assert "left out 1 row (pair of user and movie also in the test part)" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"valid\.csv: each of its 2 pairs .* is also in the test part"):
-        apart_from(known, known, "the test part", "valid.csv")
+        without_overlap(known, known, "the test part", "valid.csv")
 
 
 # Extra ratings.

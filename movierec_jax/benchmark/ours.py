@@ -22,7 +22,7 @@ from movierec_jax.model.two_tower import encode
 from movierec_jax.recommend.recommender import Recommender, load
 from movierec_jax.recommend.top_k import Rated, order_of, top_k_blocks
 from movierec_jax.runs.prepare import new_run, read_clean
-from movierec_jax.runs.run import places_and_rows
+from movierec_jax.runs.run import user_index_and_movie_row
 from movierec_jax.train import train_run
 from movierec_jax.training.loop import fit
 from movierec_jax.training.state import new_state
@@ -76,7 +76,7 @@ def lists_of(model: Recommender, users: pd.Index, movies: Vocab, k: int) -> Int[
     `Recommender.recommend` would also leave out the movies of the test part, which are to be found.
     """
     run = model.run
-    known = places_and_rows(run, users, [model.parts.train, model.parts.valid])
+    known = user_index_and_movie_row(run, users, [model.parts.train, model.parts.valid])
     seen = Rated.of(*known, len(users), len(run.movies))
     top_k = functools.partial(top_k_blocks, run.model, order_of(run.setup), model.params, *model.encoded)
     lists = model_lists(model.users.rows(users), len(run.movies), top_k, seen, k)

@@ -19,7 +19,7 @@ from movierec_jax.evaluation import metrics
 from movierec_jax.evaluation.baselines import rating_baselines
 from movierec_jax.model.two_tower import Members, encode
 from movierec_jax.recommend.top_k import Rated, TopK, order_of, predict_ratings, top_k_blocks
-from movierec_jax.runs.run import Run, places_and_rows
+from movierec_jax.runs.run import Run, user_index_and_movie_row
 
 # Percentages of ratings that intervals around predictions should hold.
 INTERVAL_LEVELS = (50, 80, 95)
@@ -57,7 +57,7 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
 
     Lists rank every movie of the catalogue that the user has not rated in train or validation.
     """
-    ratings = run.to_rows(held_out)
+    ratings = run.by_row(held_out)
     users, movies = encode(params, run.interactions, model=run.model)
 
     def stars_of(part: Ratings) -> tuple[np.ndarray, np.ndarray]:
@@ -151,7 +151,7 @@ def rank(
     is_relevant = held_out[RATING].to_numpy() >= config.relevant_from(run.rating_scale)
     users = pd.Index(held_out[USER_ID][is_relevant].unique())
     place = users.get_indexer(held_out[USER_ID])[is_relevant].astype(np.int64)
-    known = places_and_rows(run, users, [run.parts.train, run.parts.valid, run.parts.from_reviews])
+    known = user_index_and_movie_row(run, users, [run.parts.train, run.parts.valid, run.parts.from_reviews])
     seen = Rated.of(*known, len(users), len(run.movies))
     count = np.bincount(run.train.movie_row, minlength=len(run.movies))
     lists = {"model": model_lists(run.users.rows(users), len(run.movies), top_k, seen, max(ks))}
@@ -176,7 +176,7 @@ def tradeoff(
     run: Run, params: Members, held_out: pd.DataFrame, config: EvalConfig, diversities: Sequence[float]
 ) -> list[dict[str, float]]:
     """The ranking figures of lists made more and more diverse, one after another."""
-    ratings = run.to_rows(held_out)
+    ratings = run.by_row(held_out)
     encoded = encode(params, run.interactions, model=run.model)
     found = []
     for diversity in diversities:

@@ -38,7 +38,7 @@ from movierec_jax.recommend.export_loader import ABOUT, FILES, IDS, LOADER, PROG
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.top_k import Order
-from movierec_jax.runs.run import places_and_rows
+from movierec_jax.runs.run import user_index_and_movie_row
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -101,7 +101,7 @@ def tables_of(recommender: Recommender) -> dict[str, np.ndarray]:
 def users_of(recommender: Recommender) -> dict[str, np.ndarray]:
     """What is known of each user: a row of their own, and all that they have rated, with weight 0 what train lacks."""
     run, users = recommender.run, recommender.user_ids()
-    place, movie_row = places_and_rows(run, users, run.parts.seen())
+    place, movie_row = user_index_and_movie_row(run, users, run.parts.seen())
     known = concat_ratings(run.train, run.from_reviews)
     weight = np.zeros(len(place), np.float32)
     weight[np.r_[: len(run.train), len(weight) - len(run.from_reviews) : len(weight)]] = implicit_feedback_weights(

@@ -27,7 +27,7 @@ from movierec_jax.recommend.filters import ListFilter, filter_movies
 from movierec_jax.recommend.fold_in import fold_in
 from movierec_jax.recommend.top_k import Order, Rated, directions, order_of, predict_ratings, top_k_blocks
 from movierec_jax.runs.checkpoint import Checkpoints
-from movierec_jax.runs.run import Run, places_and_rows
+from movierec_jax.runs.run import Run, user_index_and_movie_row
 from movierec_jax.runs.workdir import load_run
 
 RANK = "rank"
@@ -88,7 +88,7 @@ class Recommender:
     @functools.cached_property
     def rated(self) -> Rated:
         """The movies that each of everybody has seen, by any part."""
-        pairs = places_and_rows(self.run, self.everybody, self.parts.seen())
+        pairs = user_index_and_movie_row(self.run, self.everybody, self.parts.seen())
         return Rated.of(*pairs, len(self.everybody), len(self.run.movies))
 
     def recommend(

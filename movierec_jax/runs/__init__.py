@@ -1,5 +1,5 @@
-"""A run: its settings, data and files, and how it starts, stops and goes on.
+"""A run: its settings, data and files, and how it starts, stops and resumes.
 
-`prepare` makes a `run` of a config, `workdir` keeps its files and `checkpoint` its states; `distributed` joins
-processes that train as one, `interrupt` turns signals into a request to stop, and `tuning` finds settings by trial.
+`prepare` makes a `run` from a config; `workdir` saves its files, `checkpoint` its training states, `epoch_log` its
+metrics. `distributed` joins processes, `interrupt` turns signals into a request to stop, `tuning` searches settings.
 """

@@ -1,7 +1,7 @@
-"""The training states of a workdir, each with how training had gone by then.
+"""Saves and restores the training states of a workdir, each with the progress of training.
 
-checkpoints/STEP/state/     the state after so many steps (Orbax)
-checkpoints/STEP/about/     the progress, how many rows tables have, and by what to tell that nothing is damaged
+checkpoints/STEP/state/     the state after this many steps (Orbax)
+checkpoints/STEP/about/     the progress, the sizes of the tables, and checksums that reveal damage
 """
 
 import contextlib
@@ -25,70 +25,55 @@ from movierec_jax.runs import distributed
 from movierec_jax.training.progress import EpochRecord, ErrorTotals, Progress
 from movierec_jax.training.state import TrainingSetup, TrainState, new_state, state_shapes
 
-HANDLERS = {"state": ocp.StandardCheckpointHandler, "about": ocp.JsonCheckpointHandler}
-
 
 class Checkpoints:
-    """The training states of a workdir, by step: that of the best epoch by validation and the latest two.
+    """The training states of a workdir, by step: the best epoch by validation, and the latest two.
 
-    Saving copies the state and goes on; files are written in the background, under another name until they are whole.
-    All processes save together, each what its devices have. They read apart, and agree on what can be read.
+    Saving copies the state and returns; a thread writes the files, under another name until they are complete. All
+    processes save together, each the part on its devices. They read separately, and agree on what can be read.
+    read_only: neither saves nor changes the folder. on_saved: called from another thread after each save.
     """
 
     def __init__(self, workdir: pathlib.Path, *, read_only: bool = False, on_saved: Callable[[], None] = lambda: None):
-        # Orbax takes absolute paths alone.
+        # Orbax takes only absolute paths.
         self.folder = (workdir / "checkpoints").absolute()
-        self.read_only = read_only
-        self.best_step: int | None = None
-        self.writer = None if read_only else self.new_writer(on_saved)
-        me = jax.process_index()
-        alone = ocp.options.MultiprocessingOptions(me, {me}, barrier_sync_key_prefix=f"reader {me}")
-        options = ocp.CheckpointManagerOptions(create=False, multiprocessing_options=alone)
-        self.reader = ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers())
-
-    def new_writer(self, on_saved: Callable[[], None]) -> ocp.CheckpointManager:
-        """What saves; it calls `on_saved`, in the background, when a checkpoint is whole."""
-        options = ocp.CheckpointManagerOptions(
-            preservation_policy=self,
-            cleanup_tmp_directories=True,
-            # Threads that wait for a folder would hold up the end of a process for ten minutes if it cannot be made.
-            async_options=ocp.AsyncOptions(
-                create_directories_asynchronously=False, post_finalization_callback=on_saved
-            ),
-        )
-        return ocp.CheckpointManager(self.folder, options=options, item_handlers=handlers())
+        self.kept = KeptSteps()
+        self.writer = None if read_only else new_writer(self.folder, self.kept, on_saved)
+        self.reader = new_reader(self.folder)
 
     def save(self, state: TrainState, progress: Progress, setup: TrainingSetup) -> None:
-        """Begins to write a state. Raises OSError where the one before went wrong."""
+        """Begins to write a state. Raises OSError if the one before could not be written."""
         assert self.writer is not None
-        self.best_step = progress.best_step
+        self.kept.best_step = progress.best_step
         about = {
             "progress": dataclasses.asdict(progress),
             "train_rows": train_rows(setup),
             "table_rows": list(setup.model.table_rows),
-            "sums_of_bits": [int(total) for total in sums_of_bits(state)],
+            "checksums": [int(total) for total in checksums(state)],
         }
-        items = ocp.args.Composite(
-            state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(about | {"digest": digest(about)})
-        )
-        with self.errors_named():
+        about["digest"] = digest(about)
+        items = ocp.args.Composite(state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(about))
+        with write_errors_named(self.folder):
             self.writer.save(progress.step, args=items, force=True)
 
-    def should_preserve(self, checkpoints: Sequence, *, context) -> list[bool]:
-        """Which checkpoints stay, of all in rising order; Orbax asks at each save.
+    def wait(self) -> None:
+        """Waits until everything saved is on disk. Raises OSError if it could not be written."""
+        if self.writer is not None:
+            with write_errors_named(self.folder):
+                self.writer.wait_until_finished()
 
-        Two of the latest do, so that a damaged last one costs what came after the one before.
-        """
-        latest = [checkpoint.step for checkpoint in checkpoints[-2:]]
-        return [checkpoint.step in (*latest, self.best_step) for checkpoint in checkpoints]
+    def close(self) -> None:
+        self.reader.close()
+        if self.writer is not None:
+            self.writer.close()
 
     def latest(self, setup: TrainingSetup, warn: Callable[[str], None]) -> tuple[TrainState, Progress] | None:
-        """The newest state that can be read whole, with its progress; None where there is no checkpoint.
+        """Returns the newest readable state and its progress; None without checkpoints.
 
-        Says through `warn` which checkpoints it had to step over, and unless it may only read moves them out of the
-        way, to the workdir's unreadable/. Raises InputError where there are checkpoints and none can be read.
+        Warns of each checkpoint that it skips, and unless read-only moves it to the workdir's unreadable/. Raises
+        InputError if there are checkpoints but none is readable.
         """
-        unreadable = []
+        unreadable: list[int] = []
         self.reader.reload()
         for step in sorted(self.reader.all_steps(), reverse=True):
             newest, reason = None, "another process cannot read it"
@@ -98,24 +83,22 @@ class Checkpoints:
                 raise
             except Exception as error:  # Orbax raises whatever the damaged file happens to break.
                 reason = first_line(error)
-            if not self.all_processes_agree(newest is not None):
-                warn(f"checkpoints/{step} cannot be read and is skipped ({reason})")
-                unreadable.append(step)
-                continue
-            if not self.read_only:
+            is_readable = newest is not None
+            if self.writer is not None:
+                is_readable = distributed.all_processes_agree(is_readable)
+            if is_readable:
                 self.set_aside(unreadable)
-            return newest
+                return newest
+            warn(f"checkpoints/{step} cannot be read and is skipped ({reason})")
+            unreadable.append(step)
         if unreadable:
             raise InputError(f"{self.folder}: no checkpoint can be read; restore one, or start anew with --overwrite")
         return None
 
-    def all_processes_agree(self, value: bool) -> bool:
-        """Whether all who read together say so; one who may only read does so alone."""
-        return value if self.read_only else distributed.all_processes_agree(value)
-
     def set_aside(self, steps: list[int]) -> None:
-        """Moves checkpoints to the workdir's unreadable/, so that their steps can be saved again."""
-        assert self.writer is not None
+        """Moves checkpoints to the workdir's unreadable/, so that their steps can be saved again; not if read-only."""
+        if self.writer is None:
+            return
         if distributed.is_primary():
             for step in steps:
                 target = self.folder.parent / "unreadable" / f"{step}-{time.time_ns()}"
@@ -125,42 +108,10 @@ class Checkpoints:
         self.writer.reload()
         self.reader.reload()
 
-    def restore(self, step: int, setup: TrainingSetup) -> tuple[TrainState, Progress]:
-        """The state after so many steps, on whichever devices it was saved, with the progress up to it.
-
-        Raises InputError for a state of another model, and for one that is not as it was saved.
-        """
-        about = self.read(step, about=ocp.args.JsonRestore())["about"]
-        if about.pop("digest", None) != digest(about):
-            raise InputError("what it says of itself is damaged")
-        rows = tuple(about["table_rows"])
-        # Tables are as long as suits the devices; what is beyond the rows of train is filling, and zero.
-        as_saved = jax.eval_shape(
-            lambda: new_state(dataclasses.replace(setup, model=setup.model.clone(mesh=None, num_rows=rows)))
-        )
-        # Orbax would notice only while it reads, and leave readers behind.
-        saved = jax.tree.leaves(self.reader.item_metadata(step)["state"])
-        shapes = [sorted(leaf.shape for leaf in leaves) for leaves in (saved, jax.tree.leaves(as_saved))]
-        if about["train_rows"] != train_rows(setup) or (saved and shapes[0] != shapes[1]):
-            raise InputError("its arrays are of other shapes than the settings and ids beside it ask for")
-        wanted = state_shapes(setup)
-        if setup.model.mesh is None:
-            one_device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
-            wanted = jax.tree.map(lambda leaf: leaf.update(sharding=one_device), wanted)
-        is_as_long = rows == setup.model.table_rows
-        state = self.read(step, state=ocp.args.StandardRestore(wanted, strict=is_as_long))["state"]
-        if [int(total) for total in sums_of_bits(state)] != about["sums_of_bits"]:
-            raise InputError("its arrays are not those that were saved")
-        return state, progress_of(about["progress"])
-
-    def read(self, step: int, **items: Any) -> Any:
-        """Items of a checkpoint."""
-        return self.reader.restore(step, args=ocp.args.Composite(**items))
-
     def best_params(self, setup: TrainingSetup, warn: Callable[[str], None]) -> optax.Params:
-        """The parameters after the best epoch of the newest state that can be read; its own without validation.
+        """Returns the parameters of the best epoch by the newest readable state; without validation, its own.
 
-        Raises InputError where no checkpoint can be read, or not that of the best epoch.
+        Raises InputError if no checkpoint, or not that of the best epoch, can be read.
         """
         newest = self.latest(setup, warn)
         if newest is None:
@@ -171,47 +122,105 @@ class Checkpoints:
             return state.params
         try:
             return self.restore(best, setup)[0].params
-        except Exception as error:  # As above.
+        except Exception as error:  # As in `latest`.
             raise InputError(
                 f"{self.folder / str(best)}: the checkpoint of the best epoch cannot be read ({first_line(error)}); "
                 "restore it, or train anew with --overwrite"
             ) from error
 
-    def wait(self) -> None:
-        """Returns once all that was saved is on disk. Raises OSError where it could not be written."""
-        if self.writer is not None:
-            with self.errors_named():
-                self.writer.wait_until_finished()
+    def restore(self, step: int, setup: TrainingSetup) -> tuple[TrainState, Progress]:
+        """Returns the state after a step, whatever devices it was saved on, and the progress up to it.
 
-    @contextlib.contextmanager
-    def errors_named(self) -> Iterator[None]:
-        """Turns whatever Orbax raises when it cannot write into an OSError that names the folder."""
-        try:
-            yield
-        except Exception as error:
-            raise OSError(None, f"checkpoint cannot be written ({first_line(error)})", str(self.folder)) from error
+        Raises InputError for a state of another model, and for a damaged one.
+        """
+        about = self.reader.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
+        if about.pop("digest", None) != digest(about):
+            raise InputError("its about/ is damaged")
+        rows = tuple(about["table_rows"])
+        self.require_shapes(step, about["train_rows"], rows, setup)
+        wanted = state_shapes(setup)
+        if setup.model.mesh is None:
+            one_device = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+            wanted = jax.tree.map(lambda leaf: leaf.update(sharding=one_device), wanted)
+        restore_args = ocp.args.StandardRestore(wanted, strict=rows == setup.model.table_rows)
+        state = self.reader.restore(step, args=ocp.args.Composite(state=restore_args))["state"]
+        if [int(total) for total in checksums(state)] != about["checksums"]:
+            raise InputError("its arrays are not those that were saved")
+        return state, progress_from(about["progress"])
 
-    def close(self) -> None:
-        self.reader.close()
-        if self.writer is not None:
-            self.writer.close()
+    def require_shapes(
+        self, step: int, saved_train_rows: list[int], saved_table_rows: tuple[int, ...], setup: TrainingSetup
+    ) -> None:
+        """Raises InputError if a saved state is of a model of other shapes.
+
+        Tables have as many rows as suits the devices that saved them: rows beyond those of train are zero padding.
+        Orbax would notice other shapes only while it reads, and leave threads behind.
+        """
+        model = setup.model.clone(mesh=None, num_rows=saved_table_rows)
+        expected = jax.tree.leaves(jax.eval_shape(lambda: new_state(dataclasses.replace(setup, model=model))))
+        saved = jax.tree.leaves(self.reader.item_metadata(step)["state"])
+        has_shapes = sorted(leaf.shape for leaf in saved) == sorted(leaf.shape for leaf in expected)
+        if saved_train_rows != train_rows(setup) or (saved and not has_shapes):
+            raise InputError("its arrays are of other shapes than the settings and ids beside it ask for")
 
 
-def handlers() -> dict[str, Any]:
-    """What Orbax writes and reads each item of a checkpoint with."""
-    return {name: handler() for name, handler in HANDLERS.items()}
+class KeptSteps:
+    """Orbax's preservation policy: keeps the best checkpoint and the latest two.
+
+    Two, so that a damaged newest one costs only the work since the one before.
+    """
+
+    best_step: int | None = None
+
+    def should_preserve(self, checkpoints: Sequence, *, context) -> list[bool]:
+        """Returns which checkpoints to keep, given in rising order of steps; called at each save."""
+        latest = [checkpoint.step for checkpoint in checkpoints[-2:]]
+        return [checkpoint.step in (*latest, self.best_step) for checkpoint in checkpoints]
+
+
+def new_writer(folder: pathlib.Path, kept: KeptSteps, on_saved: Callable[[], None]) -> ocp.CheckpointManager:
+    """Returns the Orbax manager that saves; calls `on_saved` from another thread when a checkpoint is complete."""
+    options = ocp.CheckpointManagerOptions(
+        preservation_policy=kept,
+        cleanup_tmp_directories=True,
+        # If a folder cannot be made, threads that wait for it would delay the end of the process by ten minutes.
+        async_options=ocp.AsyncOptions(create_directories_asynchronously=False, post_finalization_callback=on_saved),
+    )
+    return ocp.CheckpointManager(folder, options=options, item_handlers=item_handlers())
+
+
+def new_reader(folder: pathlib.Path) -> ocp.CheckpointManager:
+    """Returns the Orbax manager with which each process reads alone."""
+    process = jax.process_index()
+    alone = ocp.options.MultiprocessingOptions(process, {process}, barrier_sync_key_prefix=f"reader {process}")
+    options = ocp.CheckpointManagerOptions(create=False, multiprocessing_options=alone)
+    return ocp.CheckpointManager(folder, options=options, item_handlers=item_handlers())
+
+
+def item_handlers() -> dict[str, ocp.CheckpointHandler]:
+    """Returns Orbax's handler of each item of a checkpoint."""
+    return {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
+
+
+@contextlib.contextmanager
+def write_errors_named(folder: pathlib.Path) -> Iterator[None]:
+    """Turns whatever Orbax raises when it cannot write into an OSError that names the folder."""
+    try:
+        yield
+    except Exception as error:
+        raise OSError(None, f"checkpoint cannot be written ({first_line(error)})", str(folder)) from error
 
 
 def train_rows(setup: TrainingSetup) -> list[int]:
-    """How many users and movies train has."""
+    """Returns the numbers of users and movies in train."""
     return [setup.model.num_users, setup.model.num_movies]
 
 
 @jax.jit
-def sums_of_bits(state: TrainState) -> list[UInt32[Array, ""]]:
-    """Of each array the sum of its numbers' bits, modulo 2^32, which tells when one of them was damaged.
+def checksums(state: TrainState) -> list[UInt32[Array, ""]]:
+    """Sums the bits of each array modulo 2^32.
 
-    It is the same on all devices, in any order, and whatever zeros fill up a table.
+    Changing any one number changes a sum; the order of devices, and zeros that pad a table, do not.
     """
     return [
         jnp.sum(jax.lax.bitcast_convert_type(leaf, jnp.uint32), dtype=jnp.uint32) for leaf in jax.tree.leaves(state)
@@ -219,11 +228,11 @@ def sums_of_bits(state: TrainState) -> list[UInt32[Array, ""]]:
 
 
 def digest(about: dict[str, Any]) -> str:
-    """The sha256 of what a checkpoint says of itself."""
+    """Returns the sha256 of a checkpoint's about/."""
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-def progress_of(values: dict[str, Any]) -> Progress:
-    """The progress whose fields have these values."""
+def progress_from(values: dict[str, Any]) -> Progress:
+    """Returns the progress from its JSON values."""
     records = tuple(EpochRecord(**record) for record in values["records"])
     return Progress(records, ErrorTotals(**values["since"]))

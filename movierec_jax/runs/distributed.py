@@ -1,7 +1,7 @@
-"""The processes that train as one, each with the devices of its own host: how they meet, and what they agree on.
+"""Joins processes that train together, each with the devices of its own host, and lets them agree.
 
-All run the same program on the same data, and work out by themselves what is the same for all. What they cannot know by
-themselves, such as the time and signals, they agree on here. A single process agrees with itself, at no cost.
+All processes run the same program on the same data, so most values are equal without communication. They agree here on
+what may differ, such as clocks and signals. With a single process everything here is free.
 """
 
 import contextlib
@@ -15,14 +15,14 @@ from jax.experimental import multihost_utils
 from movierec_jax.errors import InputError
 from movierec_jax.runs.config import AUTO, ProcessConfig
 
-# A process that is silent for so long is gone, and all others end.
-SILENT_SECONDS = 30
+# A process without a heartbeat for this long is lost, and all others end.
+HEARTBEAT_TIMEOUT_SECONDS = 30
 
 
 def join(config: ProcessConfig) -> None:
-    """Meets the other processes, before anything else is asked of JAX.
+    """Joins the other processes; must come before any other use of JAX.
 
-    Raises InputError where they cannot be met.
+    Raises InputError if they cannot be reached.
     """
     if config.coordinator_address is None:
         if config.num_processes is not None:
@@ -36,7 +36,7 @@ def join(config: ProcessConfig) -> None:
             "process_id": config.process_id,
         }
     try:
-        jax.distributed.initialize(**arguments, heartbeat_timeout_seconds=SILENT_SECONDS)
+        jax.distributed.initialize(**arguments, heartbeat_timeout_seconds=HEARTBEAT_TIMEOUT_SECONDS)
     except (RuntimeError, ValueError) as error:
         advice = "start all of them with the same address, of a free port of the host of process 0"
         if config.coordinator_address == AUTO:
@@ -48,58 +48,61 @@ def join(config: ProcessConfig) -> None:
 
 
 def process_index_and_count(config: ProcessConfig) -> tuple[int, int]:
-    """Which process this is, and of how many, for work that needs no other. Raises InputError if they are to meet."""
+    """Returns the id of this process and their number, for work without communication.
+
+    Raises InputError if the processes are to join.
+    """
     if config.coordinator_address is not None:
         raise InputError("--coordinator_address: these processes do not meet; give --num_processes and --process_id")
     return config.process_id or 0, config.num_processes or 1
 
 
 def is_primary() -> bool:
-    """Whether this is the process that writes and prints what is the same for all."""
+    """Whether this is process 0, which prints and writes for all."""
     return jax.process_index() == 0
 
 
 def is_multi_process() -> bool:
-    """Whether there are others."""
+    """Whether several processes have joined."""
     return jax.process_count() > 1
 
 
-def barrier(where: str) -> None:
-    """Returns once all processes are there."""
-    multihost_utils.sync_global_devices(where)
+def barrier(name: str) -> None:
+    """Waits until all processes have reached the barrier of this name."""
+    multihost_utils.sync_global_devices(name)
 
 
 def broadcast_from_primary(value: bool) -> bool:
-    """What the first process says."""
+    """Returns the value that process 0 has."""
     return bool(multihost_utils.broadcast_one_to_all(np.array(value))) if is_multi_process() else value
 
 
 def all_processes_agree(value: bool) -> bool:
-    """Whether all processes say so."""
+    """Whether the value is true on all processes."""
     return bool(np.all(multihost_utils.process_allgather(np.array(value)))) if is_multi_process() else value
 
 
 def same_on_all_processes(digest: bytes) -> bool:
-    """Whether all processes come with the same digest."""
+    """Whether the digest is equal on all processes."""
     if not is_multi_process():
         return True
     digests = multihost_utils.process_allgather(np.frombuffer(digest, np.uint8))
     return bool(np.all(digests == digests[0]))
 
 
-def preemption_requested(turn: int) -> bool:
-    """Whether a process has got SIGTERM, and all know; to be asked by all at each turn. Never so of a single one."""
-    return is_multi_process() and multihost_utils.reached_preemption_sync_point(turn)
+def preemption_requested(num_polls: int) -> bool:
+    """Whether any of several processes has received SIGTERM; all must poll equally often and get the same answer."""
+    return is_multi_process() and multihost_utils.reached_preemption_sync_point(num_polls)
 
 
 @contextlib.contextmanager
-def errors_named(goes_on: str) -> Iterator[None]:
-    """Raises ConnectionError where JAX fails among many processes, mostly since one is gone; goes_on: what to do."""
+def lost_process_named(advice: str) -> Iterator[None]:
+    """Raises ConnectionError, ending with advice, where JAX fails among several processes: mostly one is lost."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:
         if not is_multi_process():
             raise
         raise ConnectionError(
-            f"another process is gone, or failed ({str(error).splitlines()[0]}). {goes_on}"
+            f"another process is lost or has failed ({str(error).splitlines()[0]}). {advice}"
         ) from error

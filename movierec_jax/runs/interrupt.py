@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a request to stop once everything is saved."""
+"""Turns SIGTERM and SIGINT into a request to stop, answered once everything is saved."""
 
 import contextlib
 import signal
@@ -11,49 +11,45 @@ from movierec_jax.runs import distributed
 
 
 class StopRequest:
-    """Whether SIGTERM or SIGINT has come; goes_on: how to go on after it, for people."""
+    """The signal that was received, if any. advice: tells people how to resume the run."""
 
-    def __init__(self, goes_on: str):
-        self.goes_on = goes_on
+    def __init__(self, advice: str):
+        self.advice = advice
         self.received: int | None = None
-        self.turn = 0
+        self.num_polls = 0
 
-    @property
-    def is_asked(self) -> bool:
+    def poll(self) -> bool:
+        """Whether any process has received a signal; all must poll equally often, and all get the same answer."""
+        self.num_polls += 1
+        if distributed.preemption_requested(self.num_polls):
+            self.received = signal.SIGTERM
         return self.received is not None
 
-    def is_asked_of_any(self) -> bool:
-        """Whether it has come to any of the processes; all must ask, time after time, and are told the same."""
-        self.turn += 1
-        if distributed.preemption_requested(self.turn):
-            self.received = signal.SIGTERM
-        return self.is_asked
-
-    def raise_if_asked(self) -> None:
-        """Raises Interrupted once a signal has come; all steps must have been saved."""
+    def raise_if_received(self) -> None:
+        """Raises Interrupted if a signal was received; call it when all steps are saved."""
         if self.received is not None:
             name = signal.Signals(self.received).name
-            raise Interrupted(f"stopped by {name}; all steps so far are saved. {self.goes_on}", self.received)
+            raise Interrupted(f"stopped by {name}; all steps so far are saved. {self.advice}", self.received)
 
 
 @contextlib.contextmanager
-def interruptible(goes_on: str) -> Iterator[StopRequest]:
-    """Within it SIGTERM and SIGINT are kept for later, as a request to stop.
+def interruptible(advice: str) -> Iterator[StopRequest]:
+    """Holds back SIGTERM and SIGINT within the context, as a request to stop.
 
-    A second signal of the kind acts at once, as it would have without. Does nothing outside the main thread, nor where
-    there are many processes, of which JAX tells all when one is asked.
+    A second signal acts at once, as it would outside. Does nothing outside the main thread, nor with several processes:
+    JAX then passes the signal of one on to all.
     """
-    stop = StopRequest(goes_on)
-    before: dict[int, Any] = {}
+    stop = StopRequest(advice)
+    handlers: dict[int, Any] = {}
 
-    def keep(number: int, frame) -> None:
+    def hold_back(number: int, frame) -> None:
         stop.received = stop.received or number
-        signal.signal(number, before[number])
+        signal.signal(number, handlers[number])
 
     if threading.current_thread() is threading.main_thread() and not distributed.is_multi_process():
-        before |= {number: signal.signal(number, keep) for number in (signal.SIGTERM, signal.SIGINT)}
+        handlers |= {number: signal.signal(number, hold_back) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""From the files that a config names to a run that is ready to train."""
+"""Prepares a run: reads, cleans and splits the files that a config names."""
 
 import dataclasses
 import pathlib
@@ -34,11 +34,10 @@ CACHE_FOLDER = ".ratings_cache"
 
 
 def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = None) -> Run:
-    """A run on clean, split data; its vocabularies and features are fitted on the train part alone.
+    """Returns a run on clean, split data, with vocabularies and features fitted on the train part alone.
 
-    Users and movies of the other parts and of the data's tables have rows too, without an embedding: of them the model
-    knows the content. Raises InputError for a table of features that cannot be used, and for settings that need to know
-    when ratings were given where none has a time.
+    Users and movies found only outside train have rows without an embedding: the model reads their content. Raises
+    InputError for bad feature files, and for settings that need rating times where train has none.
     """
     needs_times = {
         "rating_time": config.data.rating_time,
@@ -47,8 +46,8 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
     for flag, is_asked in needs_times.items():
         if is_asked and not has_times(parts.train):
             raise InputError(f"--{flag}: no rating of {config.data.ratings} has a time; leave the flag out")
-    everybody = pd.concat([*(part[USER_ID].drop_duplicates() for part in parts.all()), data.users[USER_ID]])
-    users = Vocab.of(parts.train[USER_ID], "user", others=everybody)
+    all_users = pd.concat([*(part[USER_ID].drop_duplicates() for part in parts.all()), data.users[USER_ID]])
+    users = Vocab.of(parts.train[USER_ID], "user", others=all_users)
     movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])
     settings = config.data
     tags = data.tags[data.tags[MOVIE_ID].isin(data.movies[MOVIE_ID])].rename(columns={TAG: TEXT})
@@ -61,7 +60,7 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
         len(movies),
         groups=settings.content,
     )
-    reviews = reviews_of_run(config, data, tags, parts, movies)
+    reviews = read_all_reviews(config, data, tags, parts, movies)
     return Run(
         config=config,
         rating_scale=data.rating_scale,
@@ -82,58 +81,59 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
     )
 
 
-def reviews_of_run(config: Config, data: CleanData, tags: pd.DataFrame, parts: Split, movies: Vocab) -> Reviews | None:
-    """What reviews and tags tell that a model of the train part may know, printing what was left out.
+def read_all_reviews(
+    config: Config, data: CleanData, tags: pd.DataFrame, parts: Split, movies: Vocab
+) -> Reviews | None:
+    """Reads the reviews and tags that a model of the train part may use, and prints what was left out.
 
-    None where there are none, or nothing is to be known of them.
+    Returns None if there are none.
     """
     settings = config.data
     require_different_files(settings.reviews)
-    texts = [known_reviews(path, data, parts, settings.split) for path in settings.reviews]
+    texts = [read_train_reviews(path, data, parts, settings.split) for path in settings.reviews]
     tags = tags if "reviews" in settings.content else tags[:0]
     tags = tags.assign(is_tag=True, stars=np.float32(np.nan))
     texts.append(tags.rename(columns={"is_tag": IS_TAG, "stars": STARS}))
     if not any(map(len, texts)):
         return None
     folders = settings.sentiment or (str(DEFAULT),)
-    ask = {folder: load_sentiment(folder).opinions for folder in dict.fromkeys(folders)}
-    of_table = folders if len(folders) == len(texts) else folders * len(texts)
-    tables = [(table, ask[folder]) for table, folder in zip(texts, of_table, strict=True) if len(table)]
+    opinions = {folder: load_sentiment(folder).opinions for folder in dict.fromkeys(folders)}
+    folder_of_table = folders if len(folders) == len(texts) else folders * len(texts)
+    tables = [(table, opinions[folder]) for table, folder in zip(texts, folder_of_table, strict=True) if len(table)]
     reviews = reviews_of(tables, parts, movies.ids, len(movies), data.rating_scale)
     if len(reviews.ratings):
         print(f"texts on {len(reviews.ratings):,} pairs of user and movie without a rating stand for one in histories")
     return reviews
 
 
-def known_reviews(path: str, data: CleanData, parts: Split, rule: str) -> pd.DataFrame:
-    """The reviews of a file that a model of the train part may know, printing how many they are."""
+def read_train_reviews(path: str, data: CleanData, parts: Split, rule: str) -> pd.DataFrame:
+    """Reads the reviews of a file that a model of the train part may use, and prints their number."""
     found, dropped = clean_reviews(read_reviews(path), data)
-    known = known_texts(found, parts, rule)
-    if len(known) < len(found):
-        dropped["text of a rating that is held out, or written after train"] = len(found) - len(known)
+    usable = known_texts(found, parts, rule)
+    if len(usable) < len(found):
+        dropped["text of a rating that is held out, or written after train"] = len(found) - len(usable)
     writers, users = found[USER_ID].dropna(), pd.concat([part[USER_ID] for part in parts.all()]).unique()
     if len(writers) and not writers.isin(users).any():
         print(f"{path}: none of its users, such as {writers.iloc[0]!r}, is one of the data, such as {users[0]!r}")
-    print(f"{path}: {len(known):,} texts on {known[MOVIE_ID].nunique():,} of {len(data.movies):,} movies")
-    if dropped:
-        print(f"  left out {describe_dropped(dropped)}")
-    if known.empty:
+    print(f"{path}: {len(usable):,} texts on {usable[MOVIE_ID].nunique():,} of {len(data.movies):,} movies")
+    print_dropped(dropped)
+    if usable.empty:
         raise InputError(
-            f"{path}: no text is left; those of ratings of the validation and test part are not used"
-            + (f", nor with --split={rule} those that are not known to be of train's time" if rule != "random" else "")
+            f"{path}: no text is left; texts of ratings in the validation and test part are not used"
+            + (f", nor, with --split={rule}, texts without a time or written after train" if rule != "random" else "")
         )
-    return known.assign(**{IS_TAG: False})
+    return usable.assign(**{IS_TAG: False})
 
 
-def cache_of(workdir: pathlib.Path) -> pathlib.Path:
-    """The folder for what was read, of all workdirs side by side; see `read_ratings`."""
+def cache_folder(workdir: pathlib.Path) -> pathlib.Path:
+    """Returns the folder that caches ratings files for all workdirs beside this one; see `read_ratings`."""
     return workdir.parent / CACHE_FOLDER
 
 
 def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None = None) -> Run:
-    """Reads, cleans and splits the ratings for a run on a mesh of devices, printing what was found and left out.
+    """Reads, cleans and splits the ratings of a run, and prints what was found and left out.
 
-    cache: as for `read_ratings`.
+    cache: folder as for `read_ratings`. mesh: the devices to train on; None for one.
     """
     data = read_clean(config.data, cache)
     ratings = data.ratings
@@ -142,14 +142,14 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
         for path in (config.data.test_ratings, config.data.valid_ratings)
     )
     if test is not None and valid is not None:
-        valid = apart_from(valid, test, "the test part", config.data.valid_ratings)
+        valid = without_overlap(valid, test, "the test part", config.data.valid_ratings)
     parts = split(ratings, config.data, valid=valid, test=test)
     if config.data.extra_ratings and not distributed.same_on_all_processes(bytes.fromhex(fingerprint(parts))):
         raise InputError(
             f"--extra_ratings={as_flag(config.data.extra_ratings)}: processes have read different ratings; give files "
-            "to which nothing is added meanwhile"
+            "that do not change meanwhile"
         )
-    # The parts have rows of their own; of many ratings a second copy takes much of the memory.
+    # The parts have copies of the rows; frees the table, which takes much of the memory for many ratings.
     data = dataclasses.replace(data, ratings=ratings.head(0).copy())
     del ratings
     run = new_run(config, data, parts, mesh)
@@ -161,15 +161,15 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
 
 
 def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanData:
-    """The clean ratings that a run is about, those of --extra_ratings last, printing what was found and left out.
+    """Reads and cleans the ratings of a run, those of --extra_ratings last, and prints what was found and left out.
 
-    cache: as for `read_ratings`.
+    cache: folder as for `read_ratings`.
     """
     raw = read_ratings(config.ratings, cache)
     if config.links is not None:
         raw = dataclasses.replace(raw, links=read_links(config.links))
     extra = [read_ratings(path, cache) for path in config.extra_ratings]
-    # Arrow keeps what it has parsed text in, as much again as the ratings.
+    # Arrow keeps the memory that it parsed text in, as much again as the ratings take.
     pa.default_memory_pool().release_unused()
     data = clean(raw, config, extra)
     lowest, highest = data.rating_scale
@@ -185,25 +185,24 @@ def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanDa
 
 
 def read_held_out(
-    path: str, known: pd.DataFrame, rating_scale: tuple[float, float], cache: pathlib.Path | None = None
+    path: str, seen: pd.DataFrame, rating_scale: tuple[float, float], cache: pathlib.Path | None = None
 ) -> pd.DataFrame:
-    """Clean ratings of a file that are not known to the model already, printing what was found and left out.
+    """Reads and cleans held-out ratings, drops those the model has seen, and prints what was found and left out.
 
-    known: the ratings that it learns from or that choose its best epoch.
-    cache: as for `read_ratings`.
+    seen: the ratings that the model learns from or that choose its best epoch. cache: folder as for `read_ratings`.
     """
-    table, dropped = clean_held_out(read_ratings(path, cache), known, rating_scale)
+    table, dropped = clean_held_out(read_ratings(path, cache), seen, rating_scale)
     print(f"{path}: {len(table):,} ratings")
     print_dropped(dropped)
-    return apart_from(table, known, "what the model is trained with", path)
+    return without_overlap(table, seen, "what the model is trained with", path)
 
 
-def apart_from(part: pd.DataFrame, known: pd.DataFrame, name: str, path: str | None) -> pd.DataFrame:
-    """The rows of a part whose pair of user and movie is not known, printing how many are; `name` says where.
+def without_overlap(part: pd.DataFrame, other: pd.DataFrame, name: str, path: str | None) -> pd.DataFrame:
+    """Drops the rows whose pair of user and movie is also in another table, called `name`, and prints their number.
 
-    Raises InputError where none is left.
+    Raises InputError if no row is left.
     """
-    rest = without_pairs(part, known)
+    rest = without_pairs(part, other)
     if rest.empty:
         raise InputError(f"{path}: each of its {len(part):,} pairs of user and movie is also in {name}")
     print_dropped({f"pair of user and movie also in {name}": len(part) - len(rest)} if len(rest) < len(part) else {})
@@ -211,6 +210,6 @@ def apart_from(part: pd.DataFrame, known: pd.DataFrame, name: str, path: str | N
 
 
 def print_dropped(dropped: dict[str, int]) -> None:
-    """Says what was left out, if anything."""
+    """Prints what was left out, if anything."""
     if dropped:
         print(f"  left out {describe_dropped(dropped)}")

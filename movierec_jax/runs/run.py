@@ -1,4 +1,4 @@
-"""A run made ready: its settings, ids, ratings and content, and the model and recipe that follow from them."""
+"""A run that is ready to train: settings, ids, ratings and content, and the model and training setup made of them."""
 
 import dataclasses
 import functools
@@ -34,13 +34,13 @@ from movierec_jax.training.state import TrainingSetup, training_setup
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a workdir knows besides the training state: settings, ids, movies and ratings.
+    """Everything that a workdir holds besides training states.
 
-    movie_table: one row per movie (`movie_id`, `title`, `year`, `genres`), also movies without ratings.
+    movie_table: one row per movie (`movie_id`, `title`, `year`, `genres`), also for movies without ratings.
     parts: the clean ratings in original ids.
-    user_content, movie_content: features of the rows of the vocabularies.
-    reviews: what texts say of movies, as `Reviews.movies`.
-    mesh: the devices that this process has for it, which are no part of what the workdir keeps.
+    user_content, movie_content: features by row of the vocabularies.
+    reviews: what texts say about movies, as `Reviews.movies`.
+    mesh: the devices to use; not saved in the workdir.
     """
 
     config: Config
@@ -65,8 +65,8 @@ class Run:
             num_movie_features=len(self.movie_content.names),
             config=self.config.model,
             rating_mean=rating_mean,
-            num_time_features=len(self.moments) if self.moments else 0,
-            num_shared_time_features=self.moments.num_shared if self.moments else 0,
+            num_time_features=len(self.rating_time) if self.rating_time else 0,
+            num_shared_time_features=self.rating_time.num_shared if self.rating_time else 0,
             mesh=self.mesh,
             num_rows=(grid.padded(rows[0]), grid.padded(rows[1])) if self.mesh else None,
         )
@@ -84,23 +84,23 @@ class Run:
 
     @functools.cached_property
     def genres(self) -> pd.DataFrame:
-        """Whether each movie of train, in the order of rows, is of each genre: a column for each, by name."""
-        return self.is_of(self.movie_table, GENRES)
+        """Which genres each movie of train has: a boolean column per genre, in row order."""
+        return self.indicators(self.movie_table, GENRES)
 
     @functools.cached_property
     def praised(self) -> pd.DataFrame:
-        """Whether reviews of each movie of train praise each aspect, as `genres`; no columns where there are none."""
-        return self.is_of(self.reviews, PRAISED)
+        """Which aspects reviews praise of each movie of train, as `genres`; no columns without reviews."""
+        return self.indicators(self.reviews, PRAISED)
 
-    def is_of(self, table: pd.DataFrame, column: str) -> pd.DataFrame:
-        """Whether each movie of train, in the order of rows, has each of the names that a table joins by "|"."""
+    def indicators(self, table: pd.DataFrame, column: str) -> pd.DataFrame:
+        """Splits a column of names joined by "|" into a boolean column per name, for movies of train in row order."""
         names = table.set_index(MOVIE_ID)[column].reindex(self.movies.ids[: len(self.movies)])
-        # pandas takes what a movie without names has for one of no name.
+        # pandas makes a column "" for movies without names.
         return names.fillna("").str.get_dummies("|").astype(bool).drop(columns="", errors="ignore")
 
     @functools.cached_property
-    def moments(self) -> RatingTimeFeatures | None:
-        """The times of the train ratings; None where they do not count."""
+    def rating_time(self) -> RatingTimeFeatures | None:
+        """Rating-time features fitted on train; None without --rating_time."""
         if not self.config.data.rating_time:
             return None
         train = ratings_by_row(self.parts.train, self.users, self.movies)
@@ -109,45 +109,48 @@ class Run:
     @functools.cached_property
     def train(self) -> Ratings:
         """The train ratings by row."""
-        return self.to_rows(self.parts.train)
+        return self.by_row(self.parts.train)
 
     @functools.cached_property
     def from_reviews(self) -> Ratings:
-        """What users wrote of movies that they have not rated, as ratings by row."""
-        return self.to_rows(self.parts.from_reviews)
+        """What users wrote about movies that they did not rate, read as ratings, by row."""
+        return self.by_row(self.parts.from_reviews)
 
     @functools.cached_property
     def valid(self) -> Ratings:
         """The validation ratings by row."""
-        return self.to_rows(self.parts.valid)
+        return self.by_row(self.parts.valid)
 
-    def to_rows(self, part: pd.DataFrame) -> Ratings:
-        """Ratings by row, with their moments if times count."""
+    def by_row(self, part: pd.DataFrame) -> Ratings:
+        """Returns ratings by row, with rating-time features if the run has them."""
         ratings = ratings_by_row(part, self.users, self.movies)
         return dataclasses.replace(ratings, time_features=self.time_features(ratings.user_row, ratings.timestamp))
 
     def time_features(
         self, user_row: Int32[np.ndarray, " n"], timestamp: Int64[np.ndarray, " n"]
     ) -> Int32[np.ndarray, "n m"]:
-        """What the model knows of when each user rates; nothing unless times count."""
-        return self.moments.feature_ids(user_row, timestamp) if self.moments else np.zeros((len(user_row), 0), np.int32)
+        """Returns the feature ids of each rating's time; no columns without --rating_time."""
+        return (
+            self.rating_time.feature_ids(user_row, timestamp)
+            if self.rating_time
+            else np.zeros((len(user_row), 0), np.int32)
+        )
 
     @functools.cached_property
     def movie_level(self) -> Float64[np.ndarray, " movies"]:
-        """The level of each movie in train, from which a rating of it tells something of its user."""
+        """Damped mean rating of each movie in train; a user's deviation from it tells about the user."""
         return damped_means(self.train.movie_row, self.train.rating, self.movies.unknown)
 
     @functools.cached_property
     def interactions(self) -> Interactions:
-        """What the towers see: the train ratings and the content."""
-        sizes = self.users.unknown, self.movies.unknown
-        time_feature_count = self.moments.count_ratings(self.train) if self.moments else NO_TIME_FEATURES
-        content = self.user_content, self.movie_content
+        """What the towers read: the train ratings and the content."""
         return build_interactions(
             self.train,
-            *sizes,
-            *content,
-            time_feature_count,
+            self.users.unknown,
+            self.movies.unknown,
+            self.user_content,
+            self.movie_content,
+            self.rating_time.count_ratings(self.train) if self.rating_time else NO_TIME_FEATURES,
             from_reviews=self.from_reviews,
             has_ratings=self.config.model.looks_at_ratings,
             is_recent_most=self.setup.looks_at_next,
@@ -155,10 +158,10 @@ class Run:
         )
 
 
-def places_and_rows(
+def user_index_and_movie_row(
     run: Run, users: pd.Index, parts: Sequence[pd.DataFrame]
 ) -> tuple[Int[np.ndarray, " ratings"], Int32[np.ndarray, " ratings"]]:
-    """For each rating of the parts its user's place in a list of users, -1 for others, and its movie row."""
+    """Returns, for each rating of the parts, its user's index in `users` (-1 if not among them) and its movie row."""
     table = pd.concat(parts, ignore_index=True)
     return index_of_ids(users, pd.Index(table[USER_ID])), run.movies.rows(table[MOVIE_ID])
 

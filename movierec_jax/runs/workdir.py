@@ -1,15 +1,16 @@
-"""The workdir: all that a run needs to go on, and all that scoring needs, saved and restored together.
+"""Saves and loads the workdir: all that a run needs to resume, and all that scoring needs.
 
-config.json            settings, rating scale, and the fingerprint of the data
-vocab/*.parquet        ids in the order of their rows
+config.json            format, settings, rating scale, and fingerprint of the data
+vocab/*.parquet        ids in row order
 movies.parquet         titles, years and genres
-features/*.parquet     what is known of movies and users by row: weighted features, and their names
-reviews.parquet        what texts say of movies
-ratings/*.parquet      the clean ratings, part by part, in original ids, and what users wrote of movies as ratings
+features/*.parquet     weighted features of movies and users by row, and the features' names
+reviews.parquet        what texts say about movies
+ratings/*.parquet      clean ratings in original ids: the parts, and reviews read as ratings
 checkpoints/STEP/      see `checkpoint`
-ratings_log.sqlite     see `ratings_log`; no part of the run, and stays when it is overwritten
+ratings_log.sqlite     see `ratings_log`; not part of the run, so --overwrite keeps it
 """
 
+import dataclasses
 import hashlib
 import pathlib
 import shutil
@@ -30,7 +31,7 @@ from movierec_jax.runs import distributed
 from movierec_jax.runs.run import Run
 from movierec_jax.settings import from_json, from_json_value, to_json
 
-# What a run leaves in its workdir besides checkpoints/, in the order in which it is removed.
+# Files of a run besides checkpoints/, in the order of their removal.
 OWN_FILES = (
     "report.json",
     "metrics.jsonl",
@@ -53,19 +54,19 @@ OWN_FILES = (
     "config.json",
 )
 
-# The column of a vocabulary's file that says whether train has an id.
+# Column of a vocabulary's file: whether train has the id.
 IN_TRAIN = "in_train"
 
-# Raised when files of one version can no longer be read by the next.
-FORMAT = 7
+# Raised with each change after which workdirs written before can no longer be read.
+FORMAT = 8
 
 
 def fingerprint(parts: Split, *content: FeatureBags) -> str:
-    """The sha256 of all ratings and how they are split, what texts stand for ratings, and features."""
+    """Returns the sha256 of all ratings and their split, of reviews read as ratings, and of features."""
     digest = hashlib.sha256()
     for part in parts.seen():
         for column in (USER_ID, MOVIE_ID, RATING, TIMESTAMP):
-            digest.update(hashes(part[column]).tobytes())
+            digest.update(hash_values(part[column]).tobytes())
     for bags in content:
         for array in (bags.row, bags.feature, bags.value):
             digest.update(array.tobytes())
@@ -73,21 +74,21 @@ def fingerprint(parts: Split, *content: FeatureBags) -> str:
     return digest.hexdigest()
 
 
-def fingerprint_of(run: Run) -> str:
-    """That of all that a run is trained on."""
+def run_fingerprint(run: Run) -> str:
+    """Returns the fingerprint of everything that a run is trained on."""
     return fingerprint(run.parts, run.user_content, run.movie_content)
 
 
-def hashes(column: pd.Series) -> UInt64[np.ndarray, " ratings"]:
-    """A hash of each value; text is made Python objects once for all of the same value."""
+def hash_values(column: pd.Series) -> UInt64[np.ndarray, " ratings"]:
+    """Hashes each value; converts each distinct text to a Python object only once."""
     if not isinstance(column.dtype, pd.StringDtype):
         return pd.util.hash_array(column.to_numpy(), categorize=False)
-    code, different = pd.factorize(column)
-    return pd.util.hash_array(different.to_numpy(), categorize=False)[code]
+    code, distinct = pd.factorize(column)
+    return pd.util.hash_array(distinct.to_numpy(), categorize=False)[code]
 
 
 def save_run(workdir: pathlib.Path, run: Run) -> None:
-    """Writes the files of a run, config.json last: a workdir that has it is whole."""
+    """Writes the files of a run, config.json last: a workdir that has it is complete."""
     for folder in ("vocab", "ratings"):
         (workdir / folder).mkdir(parents=True, exist_ok=True)
     save_vocab(workdir, run.users, USER_ID)
@@ -102,7 +103,7 @@ def save_run(workdir: pathlib.Path, run: Run) -> None:
         workdir / "config.json",
         {
             "format": FORMAT,
-            "fingerprint": fingerprint_of(run),
+            "fingerprint": run_fingerprint(run),
             "rating_scale": run.rating_scale,
             "settings": to_json(run.config),
         },
@@ -110,9 +111,9 @@ def save_run(workdir: pathlib.Path, run: Run) -> None:
 
 
 def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
-    """The run of a workdir, for these devices.
+    """Loads the run of a workdir, to use on these devices.
 
-    Raises InputError where it is no workdir, or its files have been damaged.
+    Raises InputError for a folder that is not a workdir, and for missing or damaged files.
     """
     config, rating_scale, _ = read_config(workdir)
     return Run(
@@ -127,7 +128,7 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
         parts=Split(
             **{
                 name: read_table(workdir / "ratings" / f"{name}.parquet", [USER_ID, MOVIE_ID, RATING, TIMESTAMP])
-                for name in ("train", "valid", "test", "from_reviews")
+                for name in (field.name for field in dataclasses.fields(Split))
             }
         ),
         mesh=mesh,
@@ -135,19 +136,19 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
 
 
 def save_vocab(workdir: pathlib.Path, vocab: Vocab, column: str) -> None:
-    """Writes ids in the order of their rows, and which of them train has."""
+    """Writes ids in row order, and whether train has each."""
     table = pd.DataFrame({column: vocab.ids, IN_TRAIN: np.arange(len(vocab.ids)) < len(vocab)})
     write_table(workdir / "vocab" / f"{vocab.name}s.parquet", table)
 
 
 def load_vocab(workdir: pathlib.Path, name: str, column: str) -> Vocab:
-    """The ids that `save_vocab` wrote. Raises InputError where they are missing or damaged."""
+    """Loads what `save_vocab` wrote. Raises InputError for missing or damaged files."""
     table = read_table(workdir / "vocab" / f"{name}s.parquet", [column, IN_TRAIN])
     return Vocab(pd.Index(table[column]), name, num_others=int((~table[IN_TRAIN]).sum()))
 
 
 def save_bags(workdir: pathlib.Path, name: str, bags: FeatureBags) -> None:
-    """Writes weighted features of movies or users, as `name` says, and the names of the features."""
+    """Writes the weighted features of "movies" or "users", and the features' names."""
     (workdir / "features").mkdir(parents=True, exist_ok=True)
     entries = pd.DataFrame({"row": bags.row, "feature": bags.feature, "value": bags.value})
     write_table(workdir / "features" / f"{name}.parquet", entries)
@@ -157,7 +158,7 @@ def save_bags(workdir: pathlib.Path, name: str, bags: FeatureBags) -> None:
 
 
 def load_bags(workdir: pathlib.Path, name: str) -> FeatureBags:
-    """The features that `save_bags` wrote. Raises InputError where they are missing or damaged."""
+    """Loads what `save_bags` wrote. Raises InputError for missing or damaged files."""
     path = workdir / "features" / f"{name}.parquet"
     entries = read_table(path, ["row", "feature", "value"])
     names = read_table(workdir / "features" / f"{name}_names.parquet", ["name"])["name"]
@@ -170,14 +171,18 @@ def load_bags(workdir: pathlib.Path, name: str) -> FeatureBags:
 
 
 def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str]:
-    """Settings, rating scale and fingerprint of a workdir. Raises InputError where they cannot be read."""
+    """Reads settings, rating scale and fingerprint of a workdir. Raises InputError if it cannot."""
     path = workdir / "config.json"
     if not path.exists():
         raise InputError(f"{workdir}: no config.json; name a folder that scripts/train.py has written with --workdir")
     values = read_json(path)
-    wanted = {"format", "fingerprint", "rating_scale", "settings"}
-    if not isinstance(values, dict) or values.keys() != wanted or values["format"] != FORMAT:
-        raise InputError(f"{path}: not the settings of a run of this version; restore it, or train with --overwrite")
+    if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
+        raise InputError(
+            f"{path}: workdir format {values['format']}, written by another version; this one reads format {FORMAT}. "
+            "Train anew, with --overwrite or another --workdir"
+        )
+    if not isinstance(values, dict) or values.keys() != {"format", "fingerprint", "rating_scale", "settings"}:
+        raise InputError(f"{path}: not the settings of a run; restore it, or train with --overwrite")
     scale = from_json_value(tuple[float, ...], values["rating_scale"], f"{path}: rating_scale")
     if len(scale) != 2 or not scale[0] < scale[1]:
         raise InputError(f"{path}: rating_scale is {scale}; expected two numbers, the lower first")
@@ -185,9 +190,9 @@ def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str
 
 
 def open_workdir(workdir: pathlib.Path, run: Run, *, overwrite: bool) -> None:
-    """Makes the workdir hold this run, begun here or before; of many processes all look, and the first writes.
+    """Makes the workdir hold this run, new or resumed. All processes check it; process 0 writes.
 
-    Raises InputError where it holds another run, unless that is to be overwritten.
+    Raises InputError if it holds another run, unless that is to be overwritten.
     """
     if overwrite:
         require_own(workdir)
@@ -195,7 +200,7 @@ def open_workdir(workdir: pathlib.Path, run: Run, *, overwrite: bool) -> None:
         require_same(workdir, run)
     elif (workdir / "checkpoints").exists():
         raise InputError(f"{workdir}: has checkpoints but no config.json; restore it, or start anew with --overwrite")
-    distributed.barrier("workdir looked at")
+    distributed.barrier("workdir checked")
     if distributed.is_primary():
         if overwrite:
             clear(workdir)
@@ -204,15 +209,15 @@ def open_workdir(workdir: pathlib.Path, run: Run, *, overwrite: bool) -> None:
 
 
 def require_same(workdir: pathlib.Path, run: Run) -> None:
-    """Raises InputError, naming the difference, where a workdir holds a run with other settings or ratings."""
-    config, _, known = read_config(workdir)
+    """Raises InputError, naming the difference, if a workdir holds a run with other settings or ratings."""
+    config, _, found = read_config(workdir)
     changes = differences(run.config, config)
     if changes:
         raise InputError(
             f"{workdir} holds a run with other settings: {', '.join(changes)}. Give the same settings to go on, "
             "another --workdir, or --overwrite to start anew"
         )
-    if known != fingerprint_of(run):
+    if found != run_fingerprint(run):
         data = run.config.data
         sources = (data.ratings, *data.extra_ratings, *data.reviews, *data.movie_features, *data.user_features)
         raise InputError(
@@ -222,14 +227,14 @@ def require_same(workdir: pathlib.Path, run: Run) -> None:
 
 
 def require_own(workdir: pathlib.Path) -> None:
-    """Raises InputError where config.json stands alone, and so is not of a run."""
+    """Raises InputError if config.json is the only file of a run, so that it must be somebody else's."""
     others = ("vocab", "checkpoints", "movies.parquet")
     if (workdir / "config.json").exists() and not any((workdir / name).exists() for name in others):
         raise InputError(f"{workdir}: its config.json is not of a run; name another --workdir")
 
 
 def clear(workdir: pathlib.Path) -> None:
-    """Removes the files of a run and nothing else; config.json goes last, so that a kill leaves it to be cleared."""
+    """Removes the files of a run and nothing else; config.json last, so that a killed removal can be repeated."""
     if not (workdir / "config.json").exists() and not (workdir / "checkpoints").exists():
         return
     for folder in ("checkpoints", "unreadable"):

@@ -102,7 +102,7 @@ class Engine:
         if self.run.parts.valid.empty:
             return None
         valid = self.run.valid
-        times = self.run.parts.valid[TIMESTAMP] if self.run.moments else None
+        times = self.run.parts.valid[TIMESTAMP] if self.run.rating_time else None
         stars, spread = self.recommender.predict_rows(valid.user_row, valid.movie_row, times)
         return noise_of(stars, spread, valid.rating)
 

@@ -17,8 +17,9 @@ from movierec_jax.data.splits import Split
 from movierec_jax.errors import InputError
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.runs.workdir import (
+    FORMAT,
     fingerprint,
-    fingerprint_of,
+    run_fingerprint,
     load_bags,
     load_run,
     open_workdir,
@@ -116,7 +117,7 @@ def test_a_run_comes_back_as_it_was(tmp_path, parts):
     pd.testing.assert_frame_equal(loaded.movie_table, run.movie_table)
     for ours, theirs in zip(loaded.parts.all(), parts.all(), strict=True):
         pd.testing.assert_frame_equal(ours, theirs)
-    assert read_config(tmp_path)[2] == fingerprint_of(loaded) == fingerprint_of(run)
+    assert read_config(tmp_path)[2] == run_fingerprint(loaded) == run_fingerprint(run)
 
 
 def test_a_run_of_users_and_movies_with_features_of_their_own_comes_back(tmp_path):
@@ -208,6 +209,17 @@ def test_a_workdir_of_another_run_is_refused_and_left_as_it_was(tmp_path, run, m
         open_workdir(tmp_path, run, overwrite=False)
     assert load_run(tmp_path).config == CONFIG
     pd.testing.assert_frame_equal(load_run(tmp_path).parts.train, PARTS.train)
+
+
+def test_a_workdir_of_an_older_version_is_refused_and_can_be_overwritten(tmp_path):
+    open_workdir(tmp_path, RUN, overwrite=False)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": FORMAT - 1}))
+    message = rf"config\.json: workdir format {FORMAT - 1}, .* this one reads format {FORMAT}\. Train anew"
+    with pytest.raises(InputError, match=message):
+        open_workdir(tmp_path, RUN, overwrite=False)
+    open_workdir(tmp_path, RUN, overwrite=True)
+    assert load_run(tmp_path).config == CONFIG
 
 
 def test_checkpoints_without_config_are_refused(tmp_path):
