@@ -1,11 +1,11 @@
-"""Measures a trained run on its test part, or on ratings of your own that it has not learnt from.
+"""Evaluates a trained run on its test part, or on other ratings that it was not trained on.
 
     python scripts/evaluate.py --workdir=runs/default
     python scripts/evaluate.py --workdir=runs/default --ratings=new_ratings.csv --output=figures.json
     python scripts/evaluate.py --workdir=runs/default --diversities=0,0.2,0.4,0.6,0.8
 
-What counts as a hit, and how deep the lists go, is as the run was trained unless flags say otherwise. Takes about
-6 seconds for the bundled data on 2 cores; without --ratings the figures are those of the run's report.json.
+Takes about 6 seconds for the bundled data on 2 cores. Without --ratings it prints the figures of the run's report.json.
+Flags that are not given keep the values that the run was trained with.
 """
 
 import pathlib
@@ -16,17 +16,17 @@ from movierec_jax import cli
 from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig, EvalConfig
 from movierec_jax.settings import BELOW_1
 
-WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL that scripts/train.py has written")
+WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL of a trained run")
 RATINGS = flags.DEFINE_string(
-    "ratings", None, "ratings to measure on, in any format of train.py; default: the test part"
+    "ratings", None, "ratings to evaluate on, in any format of train.py. Unset: the test part"
 )
 DIVERSITIES = flags.DEFINE_list(
     "diversities",
     [],
-    "also measure lists as score.py makes them with each of these values of --diversity, and draw what they gain and "
-    "lose into the workdir's plots/diversity.png",
+    "also evaluate the lists that score.py makes with each of these values of --diversity, and plot the trade-off to "
+    "plots/diversity.png in the workdir",
 )
-OUTPUT = flags.DEFINE_string("output", None, "JSON file for all figures")
+OUTPUT = flags.DEFINE_string("output", None, "JSON file to write all figures to. Unset: none")
 
 
 def main() -> None:
@@ -37,10 +37,10 @@ def main() -> None:
 
         require_output(pathlib.Path(OUTPUT.value), (".json",))
     with storage.synced_folder(WORKDIR.value) as (workdir, _):
-        measure(workdir)
+        evaluate_run(workdir)
 
 
-def measure(workdir: pathlib.Path) -> None:
+def evaluate_run(workdir: pathlib.Path) -> None:
     import pandas as pd
 
     from movierec_jax import load
@@ -57,8 +57,8 @@ def measure(workdir: pathlib.Path) -> None:
     run = recommender.run
     held_out = run.parts.test
     if RATINGS.value:
-        known = pd.concat([run.parts.train, run.parts.valid, run.parts.from_reviews], ignore_index=True)
-        held_out = read_held_out(RATINGS.value, known, run.rating_scale, cache_folder(workdir))
+        seen = pd.concat([run.parts.train, run.parts.valid, run.parts.from_reviews], ignore_index=True)
+        held_out = read_held_out(RATINGS.value, seen, run.rating_scale, cache_folder(workdir))
     config = cli.section_from_flags(run.config.evaluation)
     evaluation = evaluate(run, recommender.params, held_out, config)
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")

@@ -1,12 +1,12 @@
-"""Writes a trained run as a folder that gives its lists without this package: a program, tables, ids and a loader.
+"""Exports a trained run to a folder that recommends without this package: program, tables, ids and loader.
 
     python scripts/export.py --workdir=runs/small --output=runs/export
     python runs/export/loader.py --user_id=42
     python runs/export/loader.py --rating 318=5 --rating 296=4.5
 
-The program is StableHLO for CPUs, CUDA GPUs and TPUs. The loader needs JAX and NumPy alone, and gives the lists of
-score.py for the users of the data, and those for somebody new by their ratings; its docstring says what the files are
-and how other languages call the program. An export that is there is written anew.
+The program is StableHLO for CPUs, CUDA GPUs and TPUs. The loader needs only JAX and NumPy. It returns the lists of
+score.py, and lists for new users from their ratings; its docstring describes the files and the call from other
+languages. An existing export is replaced.
 """
 
 from absl import flags
@@ -14,11 +14,9 @@ from absl import flags
 from movierec_jax import cli
 from movierec_jax.config import DEFAULT_WORKDIR, FILE_TOP_K
 
-WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL that scripts/train.py has written")
+WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL of a trained run")
 OUTPUT = flags.DEFINE_string("output", "runs/export", "folder or URL to write")
-TOP_K = flags.DEFINE_integer(
-    "top_k", None, f"movies that a list can have; without it {FILE_TOP_K}, or all if they are fewer"
-)
+TOP_K = flags.DEFINE_integer("top_k", None, f"longest list. Unset: {FILE_TOP_K} movies, or all if there are fewer")
 
 
 def main() -> None:

@@ -1,16 +1,16 @@
-"""Writes every user's best movies into one file, or prints them for a few users.
+"""Writes the best movies of every user to a file, or prints them for a few users.
 
     python scripts/score.py --workdir=runs/default --output=recommendations.parquet --top_k=100
     python scripts/score.py --workdir=runs/default --user_id=42 --explain
     python scripts/score.py --workdir=runs/default --user_id=42 --genres=Comedy,Drama --years=1930,1959 --diversity=0.3
 
-The file has columns user_id, movie_id, rank, score, predicted_rating, best first, in the ids of the data. Lists fall by
-`score`: how much the user comes to rate the movie, times the chance of relevant stars (with --diversity also by how
-unlike those above it a movie is). Movies that a user has rated are left out unless asked for. The 610 users of the
-bundled data take about 5 seconds on 2 cores.
+The 610 users of the bundled data take about 5 seconds on 2 cores. The file has columns user_id, movie_id, rank, score
+and predicted_rating, best first, with the ids of the data. Lists are ordered by `score`: the implicit-feedback score
+times the chance of a relevant rating, with --diversity also by how much a movie differs from those above it. Movies
+that a user has rated are left out.
 
-Many processes write one dataset, a folder of Parquet files, each the lists of its own share of the users. They need not
-meet, and one that failed can be started again alone:
+Several processes write one dataset, a folder of Parquet files, each for its share of the users. They work alone, and
+one that failed can be repeated:
 
     python scripts/score.py --output=recommendations.parquet --num_processes=4 --process_id=0
 """
@@ -25,10 +25,10 @@ from movierec_jax.config import DEFAULT_WORKDIR, FILE_TOP_K, TABLE_TOP_K, Device
 from movierec_jax.errors import InputError
 from movierec_jax.runs.config import ProcessConfig
 
-WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL that scripts/train.py has written")
+WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL of a trained run")
 OUTPUT = flags.DEFINE_string("output", "recommendations.parquet", "file or URL to write, .parquet or .csv")
-USER_ID = flags.DEFINE_multi_string("user_id", [], "print a table for this user instead of writing; may be repeated")
-USERS_FILE = flags.DEFINE_string("users_file", None, "text file with the ids to score, one on each line; default: all")
+USER_ID = flags.DEFINE_multi_string("user_id", [], "print a table for this user instead of writing a file")
+USERS_FILE = flags.DEFINE_string("users_file", None, "text file of user ids to score, one per line. Unset: all users")
 
 
 def main() -> None:
@@ -36,10 +36,10 @@ def main() -> None:
 
     from movierec_jax import load
     from movierec_jax.data import storage
-    from movierec_jax.recommend import write_lists as scoring
+    from movierec_jax.recommend import write_lists
     from movierec_jax.runs import distributed
 
-    place = distributed.process_index_and_count(cli.section_from_flags(ProcessConfig()))
+    process_id, num_processes = distributed.process_index_and_count(cli.section_from_flags(ProcessConfig()))
     recommender = load(WORKDIR.value, cli.section_from_flags(DeviceConfig()).mesh)
     num_movies = len(recommender.run.movies)
     exclude_movies = [recommender.run.movies.parse(text) for text in config.exclude_movies]
@@ -48,19 +48,23 @@ def main() -> None:
     if USER_ID.value:
         users = recommender.parse_users(USER_ID.value)
         k = config.top_k or min(TABLE_TOP_K, num_movies)
-        print(scoring.readable_lists(recommender, users, k, explain=config.explain, **options))
+        print(write_lists.readable_lists(recommender, users, k, explain=config.explain, **options))
         return
     if config.explain:
-        raise InputError("--explain prints reasons beside a list: name whose with --user_id")
+        raise InputError("--explain prints the reasons below each movie of a list; choose users with --user_id")
     users = recommender.user_ids()
     if USERS_FILE.value:
-        users = scoring.read_user_ids(pathlib.Path(USERS_FILE.value), recommender)
-    # A part is put into a folder, a whole file beside others.
-    folder, name = (OUTPUT.value, "") if place[1] > 1 else os.path.split(OUTPUT.value)
+        users = write_lists.read_user_ids(pathlib.Path(USERS_FILE.value), recommender)
+    # One process writes a file beside others; several write parts into a folder.
+    has_parts = num_processes > 1
+    folder, name = (OUTPUT.value, "") if has_parts else os.path.split(OUTPUT.value)
     with storage.synced_folder(folder, is_downloaded=False) as (mirror, _):
-        scoring.score_to_file(
+        existing = storage.list_names(OUTPUT.value) if has_parts else []
+        users, path = write_lists.part_of(users, mirror / name, process_id, num_processes, existing)
+        write_lists.score_to_file(
             recommender,
-            *scoring.part_of(users, mirror / name, *place, storage.list_names(OUTPUT.value) if place[1] > 1 else []),
+            users,
+            path,
             config.top_k or min(FILE_TOP_K, num_movies),
             block_users=config.block_users,
             name=OUTPUT.value,

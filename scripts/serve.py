@@ -1,13 +1,12 @@
-"""Serves a trained run over HTTP: lists for known users and new ones, ratings as they come, and a page to try it.
+"""Serves a trained run over HTTP: lists for users of the data and new ones, new ratings, and a page to try it.
 
     python scripts/serve.py --workdir=runs/default
     curl http://127.0.0.1:8000/v1/users/42/recommendations?k=5
 
-It needs the extra `serve`: pip install -e '.[serve]'. Everything that can be asked is at /openapi.json, the page at /.
-Ratings that are recorded stay in the workdir, in ratings_log.sqlite; `train.py --extra_ratings` learns from them. A
-workdir that is trained anew is taken in, once that is finished, while the service runs. Ctrl-C and SIGTERM end it once
-requests under way are answered. It starts in about 15 seconds on 2 cores, most of which is compilation, and in 6 when
-it starts again.
+Starts in about 15 seconds on 2 cores, most of them compilation, and in 6 the next time. Needs
+`pip install -e '.[serve]'`. /openapi.json describes all requests; the page is at /. New ratings are kept in
+ratings_log.sqlite of the workdir, and `train.py --extra_ratings` learns from them. When the workdir is trained anew,
+the service loads the new run once it is finished. Ctrl-C and SIGTERM let requests under way finish.
 """
 
 from absl import flags
@@ -17,7 +16,7 @@ from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig
 from movierec_jax.packages import import_extra
 from movierec_jax.serve.config import ServeConfig
 
-WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/train.py has written")
+WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder of a trained run")
 
 
 def main() -> None:

@@ -1,11 +1,11 @@
-"""Finds settings by trial, on a validation part carved from train; the test part is not looked at.
+"""Searches settings on a validation part of the train ratings; the test part is never used.
 
     python scripts/tune.py --trials=20 --tune=learning_rate,shrinkage
     python scripts/tune.py --ratings=data/ml-latest-small --ratings=ml-1m --study=runs/both.db
 
-Needs `pip install 'movierec_jax[tune]'`. --ratings may be given many times: settings are then judged by the mean over
-the data sets. A study goes on where it was stopped; several processes may share one. The other flags are those of
-train.py. A trial on the bundled data takes about 20 seconds on 2 cores.
+A trial takes about 20 seconds on the bundled data and 2 cores. Needs `pip install 'movierec_jax[tune]'`. With several
+--ratings, settings are compared by their mean over the data sets. A study resumes where it stopped; several processes
+may share one. The other flags are those of train.py.
 """
 
 from movierec_jax import cli

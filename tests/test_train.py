@@ -20,7 +20,7 @@ from movierec_jax.errors import InputError, Interrupted
 from movierec_jax.recommend.recommender import load
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.interrupt import interruptible
-from movierec_jax.runs.prepare import CACHE_FOLDER, without_overlap, prepare, read_held_out
+from movierec_jax.runs.prepare import CACHE_FOLDER, prepare, read_held_out, without_overlap
 from movierec_jax.runs.workdir import fingerprint, load_run
 from movierec_jax.train import train_run
 

@@ -19,11 +19,11 @@ from movierec_jax.runs.prepare import new_run
 from movierec_jax.runs.workdir import (
     FORMAT,
     fingerprint,
-    run_fingerprint,
     load_bags,
     load_run,
     open_workdir,
     read_config,
+    run_fingerprint,
     save_bags,
     save_run,
 )
