@@ -63,6 +63,7 @@ def test_the_oldest_go_until_the_others_are_small_enough(tmp_path, max_bytes, le
     assert sorted(path.name for path in tmp_path.iterdir()) == left
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME moves the cache folder on Linux alone")
 def test_a_second_run_compiles_nothing_and_damaged_programs_do_no_harm(home, tmp_path):
     write(home, parts(30, 12))

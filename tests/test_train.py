@@ -139,6 +139,7 @@ def test_a_figure_that_does_not_exist_is_null(board_config, tmp_path):
     assert "NaN" not in (tmp_path / "run" / "report.json").read_text()
 
 
+@pytest.mark.slow
 def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(board_config, tmp_path, capsys):
     features = tmp_path / "moods.csv"
     features.write_text(
@@ -198,6 +199,7 @@ def without_validation(board_config):
     return board_config.replace(valid_ratings=None, valid_fraction=0.0, embedding_dim=2, hidden_dims=())
 
 
+@pytest.mark.slow
 def test_without_validation_a_quick_run_saves_when_it_ends_or_is_stopped(without_validation, tmp_path, monkeypatch):
     quick = without_validation
     # Quick by its definition, however busy the machine is.
@@ -250,6 +252,7 @@ def test_signals_are_left_alone_outside_the_main_thread(tmp_path):
 # Early ends, and other parts.
 
 
+@pytest.mark.slow
 def test_training_stops_when_validation_gets_no_better_and_takes_the_earliest_of_equals(board_config, tmp_path, capsys):
     too_slow = TrainConfig(epochs=8, batch_size=128, learning_rate=1e-30, patience=2)
     report = train_run(dataclasses.replace(board_config, model=SMALLEST, train=too_slow), tmp_path)
@@ -326,6 +329,7 @@ def test_a_log_with_nothing_in_it_changes_nothing_but_the_settings(board_config,
     assert fingerprint(run.parts) == fingerprint(prepare(board_config).parts)
 
 
+@pytest.mark.slow
 def test_a_run_with_extra_ratings_goes_on_while_they_are_the_same_and_refuses_others(
     board_config, log, tmp_path, monkeypatch
 ):
@@ -344,6 +348,7 @@ def test_a_run_with_extra_ratings_goes_on_while_they_are_the_same_and_refuses_ot
         train_run(config, folder)
 
 
+@pytest.mark.slow
 def test_overwriting_a_served_workdir_keeps_its_log(workdir, board_config, tmp_path):
     small = board_config.replace(epochs=1, embedding_dim=1, hidden_dims=(), implicit_feedback_dim=0)
     shutil.copytree(workdir, tmp_path / "run")

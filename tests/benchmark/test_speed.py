@@ -71,6 +71,7 @@ def test_synthetic_ratings_are_clean_and_uneven_and_can_be_told():
     pd.testing.assert_frame_equal(table, synthetic_ratings(20_000, 500, 300))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of PyTorch's own parts
 @pytest.mark.parametrize("num_users", [9, 70])
 def test_ours_and_others_that_are_timed_learn(num_users):
@@ -88,6 +89,7 @@ def test_ours_and_others_that_are_timed_learn(num_users):
             assert min(run() for _ in range(60)) < 0.9 * first
 
 
+@pytest.mark.slow
 def test_memory_grows_by_few_bytes_for_each_rating():
     few, many = 10**6, 4 * 10**6
     peaks = [
@@ -103,6 +105,7 @@ def test_sizes_are_plotted(tmp_path):
     assert (tmp_path / "sizes.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_lists_of_a_model_without_training_can_be_timed(tmp_path):
     table = synthetic_ratings(2_000, 40, 30)
     model = scoring.untrained(table, {"embedding_dim": 2, "hidden_dims": (), "implicit_feedback_dim": 0})

@@ -41,12 +41,14 @@ def config(folder):
     )
 
 
+@pytest.mark.slow
 def test_content_tells_the_stars_of_movies_that_nobody_has_rated(config):
     rmse = cold.cold_movies(config, clean(read_ratings(config.data.ratings), config.data))
     assert rmse["ours, + content"] < 0.5 * rmse["movie mean"]
     assert rmse["ours, ids + history"] == pytest.approx(rmse["movie mean"], abs=0.3)
 
 
+@pytest.mark.slow
 def test_new_users_are_predicted_from_the_movies_means_where_all_agree(config):
     rmse = cold.cold_users(config, clean(read_ratings(config.data.ratings), config.data))
     assert rmse["ours, ids + history"] < 0.5 < rmse["user mean"]

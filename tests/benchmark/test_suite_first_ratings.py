@@ -47,6 +47,7 @@ def figures(tmp_path_factory):
     return figures
 
 
+@pytest.mark.slow
 def test_three_ratings_tell_the_crowd_of_a_user_who_is_new_or_trained_in(figures):
     row = {(row["num_given"], row["label"]): row for row in figures["rows"]}
     assert list(row) == [(num, entrant.label) for num in NUM_GIVEN for entrant in (POPULARITY, NEW, TRAINED_IN)]
@@ -57,6 +58,7 @@ def test_three_ratings_tell_the_crowd_of_a_user_who_is_new_or_trained_in(figures
         assert row[num_given, TRAINED_IN.label]["recall@50"] > 1.5 * popular
 
 
+@pytest.mark.slow
 def test_every_difference_is_to_the_users_being_new(figures):
     by_label = {row["label"]: row for row in figures["rows"] if row["num_given"] == 10}
     assert by_label[NEW.label]["differences"] == {}

@@ -34,6 +34,7 @@ def config(tmp_path_factory):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cases", [known_users, new_users])
 def test_both_protocols_measure_ours_and_others_on_the_same_users(config, tmp_path, cases, capsys):
     suite = {known_users: "ranking", new_users: "ranking_new_users"}[cases]

@@ -92,6 +92,7 @@ def figures(config, tmp_path_factory):
     return figures
 
 
+@pytest.mark.slow
 def test_reviews_that_tell_the_truth_tell_the_stars_of_movies_that_nobody_has_rated(figures):
     row = {(row["case"], row["movies"], row["variant"]): row for row in figures["rows"]}
     without, reviews = (row[COLD, ALL, variant] for variant in (WITHOUT, REVIEWS))
@@ -103,6 +104,7 @@ def test_reviews_that_tell_the_truth_tell_the_stars_of_movies_that_nobody_has_ra
     assert (reviews["ndcg@10"], reviews["differences"]["ndcg@10"]) == ([], None)
 
 
+@pytest.mark.slow
 def test_rows_are_cases_movies_and_variants_each_fitted_with_the_seed(figures):
     kinds = {(row["case"], row["movies"]) for row in figures["rows"]}
     # Each movie has 26 or 27 ratings, all but some of them in train.

@@ -184,6 +184,7 @@ def test_a_log_in_storage_is_read(memory, tmp_path):
 # Runs.
 
 
+@pytest.mark.slow
 def test_a_run_in_storage_is_the_run_of_this_machine(memory, workdir, board_config, capsys):
     report = train_run(board_config, "memory://runs/one")
     assert report["test"] == json.loads((workdir / "report.json").read_text())["test"]

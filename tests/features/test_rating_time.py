@@ -147,18 +147,21 @@ def drifting(tmp_path_factory):
     return reports, folder / "run-True"
 
 
+@pytest.mark.slow
 def test_a_drift_in_time_is_learnt_where_times_are_used(drifting):
     reports, _ = drifting
     assert reports[True]["test"]["rmse"] < 0.5
     assert reports[False]["test"]["rmse"] > 0.9
 
 
+@pytest.mark.slow
 def test_reports_say_whether_predictions_use_rating_times(drifting):
     reports, workdir = drifting
     assert {rating_time: report["rating_time"] for rating_time, report in reports.items()} == {True: True, False: False}
     assert json.loads((workdir / "report.json").read_text())["rating_time"] is True
 
 
+@pytest.mark.slow
 def test_predictions_follow_the_given_time_and_are_average_without_one(drifting):
     model = load(drifting[1])
     early, late, average = (model.predict([3, 4], [5, 6], times) for times in ([86_400] * 2, [38 * 86_400] * 2, None))
@@ -169,6 +172,7 @@ def test_predictions_follow_the_given_time_and_are_average_without_one(drifting)
         model.predict([3, 4], [5, 6], [86_400])
 
 
+@pytest.mark.slow
 def test_new_users_have_a_date_but_no_days_of_their_own(drifting):
     model = load(drifting[1])
     new = model.with_new_users(pd.DataFrame({"user_id": [3, 3], "movie_id": [5, 6], "rating": [3.0, 3.0]}))

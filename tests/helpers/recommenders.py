@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import numpy as np
 import pandas as pd
+import pytest
 
 from helpers import checkerboard
 from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
@@ -31,6 +32,10 @@ CASES = {
     "the next movies": (ModelConfig(hidden_dims=()), TrainConfig(implicit_feedback_target="next"), DataConfig()),
     "bfloat16": (ModelConfig(hidden_dims=(6, 5), precision="bfloat16"), TrainConfig(), DataConfig()),
 }
+
+# Each case as a parameter of a test: two that differ in every part run always, the others with the slow tests.
+ALWAYS = ("the default's parts", "no exposure, movies' history, times")
+PARAMS = [case if case in ALWAYS else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
 
 
 def random_recommender(name: str) -> Recommender:

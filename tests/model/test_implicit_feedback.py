@@ -157,6 +157,7 @@ def test_what_comes_next_needs_times(run):
         new_run(config, clean_data(crowds()), crowds())
 
 
+@pytest.mark.slow
 def test_users_who_have_rated_every_movie_leave_nothing_to_tell_and_do_no_harm():
     whole = table(np.repeat([1, 2, 3], 2), np.tile([7, 8], 3), [5, 4, 3, 2, 1, 5])
     parts = Split.of(train=whole, valid=whole[:0], test=whole[:0])
@@ -175,6 +176,7 @@ def test_a_step_takes_a_share_of_the_users_and_sums_take_the_place_of_large_tabl
         assert dataclasses.replace(run.setup, model=model, config=setup_of(run).config).has_tables == has_tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [{}, {"implicit_feedback_target": "next", "ensemble_size": 2}])
 def test_sums_train_to_what_tables_train_to(monkeypatch, settings):
     config = Config().replace(

@@ -1,6 +1,7 @@
 """The same outcome on any mesh: epochs, runs that go on elsewhere, lists. A CPU stands for the devices."""
 
 import concurrent.futures
+import functools
 import json
 import pathlib
 import shutil
@@ -33,47 +34,49 @@ def on_two_processes(mesh: str, task: str) -> dict:
     arguments = [sys.executable, str(PROGRAM), "4", mesh, task, "", str(drill.free_port()), "2"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     other, first = (subprocess.Popen([*arguments, number], **pipes) for number in "10")
-    with concurrent.futures.ThreadPoolExecutor() as embedding_bag:
-        (printed, errors), (_, others_errors) = embedding_bag.map(subprocess.Popen.communicate, (first, other))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        (printed, errors), (_, others_errors) = pool.map(subprocess.Popen.communicate, (first, other))
     assert (first.returncode, other.returncode) == (0, 0), errors + others_errors
     return json.loads(printed.splitlines()[-1])
 
 
-@pytest.fixture(scope="module")
-def one_device():
-    """The curves of one device, by task."""
-    return {task: on_devices(1, "data:1", task) for task in ("all", "next", "ids")}
+@functools.cache
+def one_device(task: str) -> dict:
+    """Returns the curve of one device."""
+    return on_devices(1, "data:1", task)
 
 
 @pytest.mark.parametrize(
     ("num_devices", "mesh", "task"),
     [
-        (2, "data:2", "all"),
-        (4, "model:4", "all"),
-        (8, "data:4,model:2", "all"),
-        (8, "data:8", "next"),
+        pytest.param(2, "data:2", "all", marks=pytest.mark.slow),
+        pytest.param(4, "model:4", "all", marks=pytest.mark.slow),
+        pytest.param(8, "data:4,model:2", "all", marks=pytest.mark.slow),
+        pytest.param(8, "data:8", "next", marks=pytest.mark.slow),
         (4, "data:4", "ids"),
     ],
 )
-def test_every_mesh_has_the_same_curve_and_tables_in_equal_parts(num_devices, mesh, task, one_device):
+def test_every_mesh_has_the_same_curve_and_tables_in_equal_parts(num_devices, mesh, task):
     found = on_devices(num_devices, mesh, task)
-    np.testing.assert_allclose(found["records"], one_device[task]["records"], rtol=TOLERANCE)
+    np.testing.assert_allclose(found["records"], one_device(task)["records"], rtol=TOLERANCE)
     assert found["shares"] == [1 / num_devices]
-    assert one_device[task]["shares"] == [1.0]
+    assert one_device(task)["shares"] == [1.0]
 
 
-def test_two_processes_of_four_devices_train_as_one_device_does(one_device):
+@pytest.mark.slow
+def test_two_processes_of_four_devices_train_as_one_device_does():
     found = on_two_processes("data:4,model:2", "all")
-    np.testing.assert_allclose(found["records"], one_device["all"]["records"], rtol=TOLERANCE)
+    np.testing.assert_allclose(found["records"], one_device("all")["records"], rtol=TOLERANCE)
     assert found["shares"] == [1 / 8]
 
 
-@pytest.mark.parametrize("mesh", ["data:4,model:2", "model:8"])
+@pytest.mark.parametrize("mesh", ["data:4,model:2", pytest.param("model:8", marks=pytest.mark.slow)])
 def test_sums_within_and_across_two_processes_are_exact(mesh):
     # As those of `psum_scatter` are not at this size.
     assert not any(on_two_processes(mesh, "sums")["wrong"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "then"), [((1, "data:1"), (8, "data:8")), ((4, "data:2,model:2"), (1, "data:1"))])
 def test_a_run_goes_on_and_scores_on_other_devices_than_it_began_on(first, then, tmp_path):
     expected = on_devices(*first, "trained", tmp_path)

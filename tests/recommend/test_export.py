@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers import checkerboard
-from helpers.recommenders import CASES, COLD_USER, random_recommender
+from helpers.recommenders import COLD_USER, PARAMS, random_recommender
 from jax.sharding import Mesh
 
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
@@ -24,7 +24,7 @@ from movierec_jax.recommend.export_loader import BLOCK_USERS, FILES, exported, l
 NUM_MOVIES = checkerboard.NUM_MOVIES
 
 
-@pytest.fixture(scope="module", params=CASES)
+@pytest.fixture(scope="module", params=PARAMS)
 def both(request, tmp_path_factory):
     """A recommender and its export."""
     recommender = random_recommender(request.param)

@@ -12,6 +12,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("drill")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits what another process may write")
 @pytest.mark.parametrize("name", drill.FORMS)
 def test_a_broken_run_goes_on_to_the_end_of_an_unbroken_one(name, folder):

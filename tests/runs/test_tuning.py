@@ -54,6 +54,7 @@ def test_what_cannot_be_tuned_is_said(config, tmp_path, changes, tuned, message)
         tune(config.replace(**changes), TuneConfig(tune=tuned, trials=1, study=str(tmp_path / "tune.db")))
 
 
+@pytest.mark.slow
 def test_the_value_is_the_mean_over_data_sets(config):
     from movierec_jax.runs.prepare import prepare
     from movierec_jax.runs.tuning import mean_rmse

@@ -450,6 +450,7 @@ def test_a_full_disk_leaves_the_export_of_before():
     assert snapshot() == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("folder")
 def test_training_stopped_by_a_full_disk_says_so_and_goes_on_once_there_is_room():
     before = snapshot()

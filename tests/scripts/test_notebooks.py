@@ -75,10 +75,12 @@ def executed(tmp_path_factory):
     return execute(notebook, TOUR.parent)
 
 
+@pytest.mark.slow
 def test_the_tour_runs_from_its_own_folder_without_errors_and_warnings(executed):
     assert complaints(executed) == []
 
 
+@pytest.mark.slow
 def test_the_tour_finds_the_data_from_the_root_of_the_repository():
     notebook = read_tour()
     notebook.cells = notebook.cells[: place(notebook, "read") + 1]
@@ -87,6 +89,7 @@ def test_the_tour_finds_the_data_from_the_root_of_the_repository():
     assert "100,836 ratings by 610 users of 9,724 movies" in printed(notebook.cells[-1])
 
 
+@pytest.mark.slow
 def test_the_comparison_has_every_run_and_simple_predictors_with_plausible_figures(executed):
     comparison = json.loads(printed(executed.cells[-1]))
     assert list(comparison) == ["base", "narrow", "biases", "popularity"]
@@ -94,12 +97,13 @@ def test_the_comparison_has_every_run_and_simple_predictors_with_plausible_figur
     assert all(0.0 < comparison[name]["test NDCG@10"] < 1.0 for name in ("base", "narrow", "popularity"))
 
 
+@pytest.mark.slow
 def test_the_comparison_shows_that_the_runs_differ(executed):
     comparison = json.loads(printed(executed.cells[-1]))
     assert comparison["base"]["parameters"] > comparison["narrow"]["parameters"]
 
 
-@pytest.mark.parametrize("source", ["executed", "stored"])
+@pytest.mark.parametrize("source", [pytest.param("executed", marks=pytest.mark.slow), "stored"])
 def test_the_tour_shows_its_three_figures(source, request):
     notebook = read_tour() if source == "stored" else request.getfixturevalue(source)
     assert pictures(notebook) == ["histograms", "learning_curves", "map_figure"]

@@ -82,6 +82,7 @@ def test_evaluating_gives_the_figures_of_the_report(workdir, report, tmp_path, o
     assert re.search(rf"^ndcg@10 +{report['test']['ndcg@10']:.4f} ", printed, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_an_ensemble_learns_from_a_file_of_features_too(tmp_path):
     movies = pd.read_csv(ROOT / "data" / "ml-latest-small" / "movies.csv")
     features = pd.DataFrame({"movieId": movies["movieId"], "length": movies["title"].str.len()})
@@ -167,6 +168,7 @@ def test_lists_may_be_narrowed_made_diverse_and_explained(workdir):
         assert re.match(r"^ +for .+ \+0\.\d{3} exposure; ", reason)
 
 
+@pytest.mark.slow
 def test_lists_may_hold_what_reviews_praise_alone(reviewed_workdir, tmp_path):
     flags = [f"--workdir={reviewed_workdir}", "--praised=music,pace", "--include_seen"]
     printed = run_script("score", *flags, "--user_id=42", "--explain")
@@ -181,6 +183,7 @@ def test_lists_may_hold_what_reviews_praise_alone(reviewed_workdir, tmp_path):
     assert "--praised=love: not praised by reviews of this run" in refused.stderr
 
 
+@pytest.mark.slow
 def test_what_more_diverse_lists_lose_is_measured_and_drawn(workdir, tmp_path):
     output = tmp_path / "figures.json"
     flags = [f"--workdir={workdir}", "--diversities=0,0.5", "--eval_k=10", f"--output={output}"]

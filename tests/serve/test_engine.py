@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.recommenders import CASES, random_recommender
+from helpers.recommenders import PARAMS, random_recommender
 
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, USER_ID
 from movierec_jax.model.two_tower import encode_histories
@@ -137,6 +137,7 @@ def test_reasons_are_those_of_the_run(engine, films):
         assert 0 < sum(reason.get("share", 0) for reason in reasons) <= 1
 
 
+@pytest.mark.slow
 def test_movies_that_a_user_only_wrote_about_are_told_from_rated_ones(engine, films, monkeypatch):
     monkeypatch.setattr("movierec_jax.serve.engine.NUM_REASONS", 10_000)
     user = int(films.parts.from_reviews[USER_ID].mode()[0])
@@ -180,7 +181,7 @@ def test_every_number_has_a_size_among_those_of_a_larger_one(growth, first):
         assert grown(wanted, growth, first) in sizes(100, growth, first)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", PARAMS)
 def test_every_kind_of_run_is_served(case):
     one = random_recommender(case)
     served = Engine(one, CONFIG, case)

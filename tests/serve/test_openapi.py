@@ -32,6 +32,7 @@ def document(films, tmp_path_factory):
         yield schemathesis.openapi.from_asgi("/openapi.json", new_app(service, CONFIG, ServiceMetrics()))
 
 
+@pytest.mark.slow
 def test_whatever_is_asked_is_answered_as_documented(document):
     operations = [found.ok() for found in document.get_all_operations()]
     assert len(operations) == 15

@@ -27,6 +27,7 @@ def workdir(films_workdir, tmp_path):
     return shutil.copytree(films_workdir, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_every_acknowledged_rating_is_there_after_a_kill(workdir):
     acknowledged, lock = {}, threading.Lock()
 
@@ -70,6 +71,7 @@ def test_a_signal_ends_the_service_with_what_was_asked_answered(workdir, number,
     assert (found, errors) == (status, f"stopped by {number.name}\n")
 
 
+@pytest.mark.slow
 def test_a_newer_run_is_taken_in_without_a_request_dropped_and_a_bad_one_is_not(workdir, tmp_path):
     newer = shutil.copytree(workdir, tmp_path / "newer")
     train = [sys.executable, str(ROOT / "scripts" / "train.py"), f"--workdir={newer}", "--overwrite"]
@@ -130,6 +132,7 @@ def test_a_newer_run_is_taken_in_without_a_request_dropped_and_a_bad_one_is_not(
     assert len(statuses) > 50
 
 
+@pytest.mark.slow
 def test_headers_without_an_end_are_cut_off(workdir):
     with served(workdir) as (address, _):
         host, port = address.removeprefix("http://").split(":")

@@ -101,7 +101,7 @@ def steps_of_adam(num_steps, gradients, rate=0.01):
     return Adapted(param, *(optax.tree_utils.tree_get(state, name) for name in ("mu", "nu")))
 
 
-@pytest.mark.parametrize("num_steps", [0, 1, 2, 7, 100])
+@pytest.mark.parametrize("num_steps", [0, 1, 100])
 def test_steps_without_gradient_at_once_are_steps_of_adam_one_after_another(num_steps):
     # Late enough that the means need no more correction.
     gradients = np.sin(np.arange(3000))

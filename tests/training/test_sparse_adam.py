@@ -55,6 +55,7 @@ def test_without_decay_an_epoch_by_rows_ends_where_dense_adam_ends(monkeypatch, 
     jax.tree.map(compare, one[0].params, other[0].params)
 
 
+@pytest.mark.slow
 def test_with_decay_it_learns_as_well_as_dense_adam(monkeypatch):
     settings = {"epochs": 40, "learning_rate": 0.02, "dropout": 0.0}
     one, other = (record.valid_rmse for _, record in both_ways(monkeypatch, **settings))

@@ -172,7 +172,7 @@ def test_an_epoch_in_one_scan_equals_a_loop_of_steps(unbroken):
     assert state.step == len(errors) == 4
 
 
-@pytest.mark.parametrize("ratings_at_once", [1, 2 * BATCH_SIZE, 3 * BATCH_SIZE])
+@pytest.mark.parametrize("ratings_at_once", [1, pytest.param(2 * BATCH_SIZE, marks=pytest.mark.slow), 3 * BATCH_SIZE])
 def test_an_epoch_whose_steps_come_some_at_a_time_equals_one_of_all_steps(unbroken, ratings_at_once):
     run, train, valid, epochs = unbroken
     setup = some_at_once(run.setup, ratings_at_once)
@@ -340,6 +340,7 @@ def test_what_is_dropped_is_a_function_of_the_step_and_differs_from_step_to_step
     assert errors[0] == errors[1] != errors[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cold_start_fraction", "is_other"), [(0.5, True), (0.0, False)])
 def test_a_share_of_the_movies_with_content_is_cold_and_another_one_in_each_step(cold_start_fraction, is_other):
     # Without hidden layers nothing else is left to chance.
