@@ -59,27 +59,34 @@ def api_page(stage: str) -> str:
 
 
 def flag_table(source: str) -> str:
-    """Returns a Markdown table of the flags of a config section (`config.DataConfig`) or of a script itself."""
-    flags = flags_of_script(ROOT / source) if source.endswith(".py") else flags_of_section(source)
-    rows = [f"| `--{name}` | {default_text(default)} | {escape(text)} |" for name, default, text in flags]
-    return "\n".join(["| flag | default | meaning |", "|---|---|---|", *rows])
+    """Returns Markdown tables of the flags of a config section (`config.DataConfig`) or of a script itself."""
+    is_script = source.endswith(".py")
+    lines: list[str] = []
+    for heading, flag, default, text in flags_of_script(ROOT / source) if is_script else flags_of_section(source):
+        if heading or not lines:
+            lines += ["", f"### {heading}"] if heading else []
+            lines += ["", "| flag | default | meaning |", "|---|---|---|"]
+        lines.append(f"| {flag} | {default_text(default)} | {escape(text)} |")
+    return "\n".join(lines)
 
 
-def flags_of_section(source: str) -> Iterator[tuple[str, object, str]]:
-    """Yields name, default and help of each field of a config section."""
+def flags_of_section(source: str) -> Iterator[tuple[str, str, object, str]]:
+    """Yields heading (of the first flag of a group), flag, default and help of each field; common flags are bold."""
     module, name = source.rsplit(".", 1)
     section = getattr(importlib.import_module(f"movierec_jax.{module}"), name)
     for field in dataclasses.fields(section):
-        yield field.name, field.default, field.metadata["help"]
+        flag = f"`--{field.name}`"
+        flag = f"**{flag}**" if field.metadata["is_common"] else flag
+        yield field.metadata["heading"], flag, field.default, field.metadata["help"]
 
 
-def flags_of_script(path: pathlib.Path) -> Iterator[tuple[str, object, str]]:
-    """Yields name, default and help of each flag that a script defines itself, without importing the script."""
+def flags_of_script(path: pathlib.Path) -> Iterator[tuple[str, str, object, str]]:
+    """Yields no heading, flag, default and help of each flag that a script defines itself, without importing it."""
     names = vars(importlib.import_module("movierec_jax.config"))
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_"):
             name, default, text = (eval(ast.unparse(argument), dict(names)) for argument in node.args[:3])
-            yield name, default, text
+            yield "", f"**`--{name}`**", default, text
 
 
 def default_text(default: object) -> str:
