@@ -47,7 +47,7 @@ def evaluate_run(workdir: pathlib.Path) -> None:
     from movierec_jax.data.files import write_json
     from movierec_jax.evaluation.evaluate import evaluate, tradeoff
     from movierec_jax.evaluation.plots import save_tradeoff
-    from movierec_jax.evaluation.report import aligned, closing_table, figures, time_note
+    from movierec_jax.evaluation.report import align_columns, closing_table, held_out_figures, time_note
     from movierec_jax.runs.prepare import cache_folder, read_held_out
 
     diversities = cli.parse_numbers("diversities", DIVERSITIES.value)
@@ -68,10 +68,10 @@ def evaluate_run(workdir: pathlib.Path) -> None:
         names = [f"{name}@{k}" for name in ("ndcg", "recall", "diversity", "coverage", "novelty", "gini")]
         points = tradeoff(run, recommender.params, held_out, config, diversities)
         rows = [[f"{point['diversity']:g}", *(f"{point[name]:.4f}" for name in names)] for point in points]
-        print("\n" + aligned([["diversity", *names], *rows]))
+        print("\n" + align_columns([["diversity", *names], *rows]))
         save_tradeoff(workdir / "plots" / "diversity.png", points, k)
     if OUTPUT.value:
-        write_json(pathlib.Path(OUTPUT.value), figures(evaluation) | ({"tradeoff": points} if points else {}))
+        write_json(pathlib.Path(OUTPUT.value), held_out_figures(evaluation) | ({"tradeoff": points} if points else {}))
 
 
 if __name__ == "__main__":

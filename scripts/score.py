@@ -60,7 +60,7 @@ def main() -> None:
     folder, name = (OUTPUT.value, "") if has_parts else os.path.split(OUTPUT.value)
     with storage.synced_folder(folder, is_downloaded=False) as (mirror, _):
         existing = storage.list_names(OUTPUT.value) if has_parts else []
-        users, path = write_lists.part_of(users, mirror / name, process_id, num_processes, existing)
+        users, path = write_lists.part_for_process(users, mirror / name, process_id, num_processes, existing)
         write_lists.score_to_file(
             recommender,
             users,

@@ -69,7 +69,7 @@ HOST = [
 ]
 # Those that compute on devices, where what they are given is in arrays.
 DEVICE = [module for module in MODULES if stage_of(module) in ("model", "training")]
-DEVICE += ["recommend.top_k", "recommend.candidates", *SENTIMENT_ON_DEVICES]
+DEVICE += [f"recommend.{name}" for name in ("scoring", "similarity", "top_k", "candidates")] + [*SENTIMENT_ON_DEVICES]
 
 
 def tree_of(path: pathlib.Path) -> ast.Module:

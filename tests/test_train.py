@@ -153,7 +153,7 @@ def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(
     # As in test_report, with two members that know two features.
     assert report["counts"]["parameters"] == 2 * ((3 * (150 + 24) + 2) * (4 + 1) + 1)
     assert 0 < report["held_out"]["intervals"]["mean_spread"] < 4
-    assert "50% intervals hold " in out
+    assert "The 50% interval covers " in out
     features.unlink()
     recommender = load(tmp_path / "run")
     assert recommender.spread([1000, 1001], [500, 500]).min() > 0

@@ -1,7 +1,6 @@
 """Our model as a row of the table: trained into a workdir and asked there, as anybody would."""
 
 import collections
-import functools
 import pathlib
 import time
 from typing import Any
@@ -17,10 +16,9 @@ from movierec_jax.data.schema import MOVIE_ID, TIMESTAMP, USER_ID, CleanData
 from movierec_jax.data.splits import Split, without_pairs
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
-from movierec_jax.evaluation.evaluate import model_lists
 from movierec_jax.model.two_tower import encode
 from movierec_jax.recommend.recommender import Recommender, load
-from movierec_jax.recommend.top_k import Rated, order_of, top_k_blocks
+from movierec_jax.recommend.top_k import ListRequest, SeenMovies, top_k_lists
 from movierec_jax.runs.prepare import new_run, read_clean
 from movierec_jax.runs.run import user_index_and_movie_row
 from movierec_jax.train import train_run
@@ -77,9 +75,8 @@ def lists_of(model: Recommender, users: pd.Index, movies: Vocab, k: int) -> Int[
     """
     run = model.run
     known = user_index_and_movie_row(run, users, [model.parts.train, model.parts.valid])
-    seen = Rated.of(*known, len(users), len(run.movies))
-    top_k = functools.partial(top_k_blocks, run.model, order_of(run.setup), model.params, *model.encoded)
-    lists = model_lists(model.users.rows(users), len(run.movies), top_k, seen, k)
+    seen = SeenMovies.of(*known, len(users), len(run.movies))
+    lists = top_k_lists(model.scorer, ListRequest(model.users.rows(users), seen, k))
     place = movies.rows(run.movies.ids[: len(run.movies)])
     return np.append(place, movies.unknown)[lists]
 

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from movierec_jax.evaluation import metrics
-from movierec_jax.recommend.partial_sort import best_of_users
+from movierec_jax.recommend.partial_sort import top_k_of_scores
 
 # A sparse table (CSR) of users by movies.
 Likes = Any
@@ -72,7 +72,7 @@ def best_unseen(
         place = slice(first, min(first + BLOCK_USERS, num_users))
         score = np.array(scores(likes[place], None if row is None else row[place]), np.float64)
         own = seen[place]
-        lists[place] = best_of_users(score, np.split(own.indices, own.indptr[1:-1]), k)
+        lists[place] = top_k_of_scores(score, np.split(own.indices, own.indptr[1:-1]), k)
     return lists
 
 

@@ -5,7 +5,7 @@ import pathlib
 from typing import Any
 
 from movierec_jax.data.files import atomic_file, write_json
-from movierec_jax.evaluation.report import aligned
+from movierec_jax.evaluation.report import align_columns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Table:
 def as_text(table: Table) -> str:
     """The table in aligned columns, its title above and its notes below."""
     cells = [["", *table.columns[1:]], *map(list, table.rows)]
-    return "\n".join([table.title, "", aligned(cells), "", *table.notes])
+    return "\n".join([table.title, "", align_columns(cells), "", *table.notes])
 
 
 def as_markdown(table: Table, command: str) -> str:

@@ -28,6 +28,11 @@ def positions_in_groups(count: Int[np.ndarray, " groups"]) -> Int[np.ndarray, " 
     return np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
 
 
+def csr_offsets(count: Int[np.ndarray, " groups"]) -> Int64[np.ndarray, " groups_and_one"]:
+    """Returns where each group of `count` members begins, one after another, and the end: CSR offsets."""
+    return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+
+
 def stable_argsort(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """Returns what `np.argsort(values, kind="stable")` returns, several times as fast.
 

@@ -1,1 +1,1 @@
-"""Figures of a run: metrics beside simple baselines, as a report, a table and plots."""
+"""Figures of a run: metrics with those of simple baselines, as a report, a table and plots."""

@@ -1,4 +1,4 @@
-"""Pictures of a run: how it learnt, what it predicts for each true rating, and where it errs."""
+"""Plots of a run: its learning curve, its predictions for each true rating, and where its errors are."""
 
 import pathlib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from jaxtyping import Float, Real
 
 from movierec_jax.training.progress import EpochRecord
 
-# Histogram cells along the predicted axis.
+# Histogram bins along the axis of predictions.
 PREDICTED_BINS = 60
 
 
@@ -19,11 +19,11 @@ def save_plots(
     rating: Float[np.ndarray, " ratings"],
     num_ratings_of_movie: Real[np.ndarray, " ratings"],
 ) -> None:
-    """Writes learning_curve.png, predicted.png and residuals.png; the last two of held-out ratings.
+    """Writes learning_curve.png, and predicted.png and residuals.png of held-out ratings.
 
-    num_ratings_of_movie: for each of those, how many ratings its movie has in train.
+    num_ratings_of_movie: how many ratings the movie of each held-out rating has in train.
     """
-    # Slow to import, and needed by nothing else.
+    # Imported here since it is slow and nothing else needs it.
     from matplotlib.figure import Figure
 
     folder.mkdir(exist_ok=True)
@@ -38,7 +38,7 @@ def save_plots(
 
 
 def draw_learning_curve(axes, records: Sequence[EpochRecord]) -> None:
-    """RMSE by epoch, in training (with dropout, while it moves) and on validation."""
+    """Draws RMSE by epoch, in training (with dropout, while parameters change) and on validation."""
     epochs = [record.epoch for record in records]
     axes.plot(epochs, [record.train_rmse for record in records], marker=".", label="train, while learning")
     if records[-1].valid_rmse is not None:
@@ -49,7 +49,7 @@ def draw_learning_curve(axes, records: Sequence[EpochRecord]) -> None:
 
 
 def save_tradeoff(path: pathlib.Path, points: list[dict[str, float]], k: int) -> None:
-    """Writes a picture of what lists of k movies gain and lose as they are made more diverse."""
+    """Writes a plot of what lists of k movies gain and lose as they become more diverse."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -59,42 +59,44 @@ def save_tradeoff(path: pathlib.Path, points: list[dict[str, float]], k: int) ->
 
 
 def draw_tradeoff(axes, points: list[dict[str, float]], k: int) -> None:
-    """NDCG by diversity, a point for each setting, with how much of the catalogue the lists reach."""
+    """Draws NDCG by diversity, a point for each setting, and how much of the catalogue the lists reach."""
     diversity, ndcg = ([point[f"{name}@{k}"] for point in points] for name in ("diversity", "ndcg"))
     axes.plot(diversity, ndcg, "o-", label=f"NDCG@{k}")
-    for point, place in zip(points, zip(diversity, ndcg, strict=True), strict=True):
-        axes.annotate(f"{point['diversity']:g}", place, textcoords="offset points", xytext=(4, 6), fontsize=8)
+    for point, position in zip(points, zip(diversity, ndcg, strict=True), strict=True):
+        axes.annotate(f"{point['diversity']:g}", position, textcoords="offset points", xytext=(4, 6), fontsize=8)
     axes.set(xlabel=f"diversity of genres in lists of {k}", ylabel=f"NDCG@{k}", title="Relevance and --diversity")
     other = axes.twinx()
     other.plot(diversity, [point[f"coverage@{k}"] for point in points], "s--", color="tab:orange", label="coverage")
-    other.set_ylabel(f"share of the catalogue listed@{k}")
+    other.set_ylabel(f"fraction of the catalogue listed@{k}")
     axes.legend(handles=[*axes.get_lines(), *other.get_lines()])
 
 
 def draw_predicted(axes, predicted: np.ndarray, rating: np.ndarray) -> None:
-    """The spread of predictions for each true rating, with their mean."""
-    stars, group = np.unique(rating, return_inverse=True)
+    """Draws a histogram of predictions for each true rating, with their mean."""
+    ratings, group = np.unique(rating, return_inverse=True)
     edges = np.linspace(predicted.min(), predicted.max() + 1e-3, PREDICTED_BINS + 1)
-    share = np.array([np.histogram(predicted[group == n], edges)[0] / np.sum(group == n) for n in range(len(stars))])
-    picture = axes.pcolormesh(np.arange(len(stars) + 1) - 0.5, edges, share.T, cmap="Blues")
-    axes.figure.colorbar(picture, label="share of the ratings of that many stars")
+    share = np.array([np.histogram(predicted[group == n], edges)[0] / np.sum(group == n) for n in range(len(ratings))])
+    mesh = axes.pcolormesh(np.arange(len(ratings) + 1) - 0.5, edges, share.T, cmap="Blues")
+    axes.figure.colorbar(mesh, label="fraction of the ratings of that many stars")
     mean = np.bincount(group, weights=predicted) / np.bincount(group)
-    axes.plot(np.arange(len(stars)), mean, "o-", color="tab:red", label="mean prediction")
-    axes.set_xticks(np.arange(len(stars)), [f"{value:g}" for value in stars])
-    axes.set(xlabel="true rating (stars)", ylabel="predicted (stars)", title="Predicted and true stars, held out")
+    axes.plot(np.arange(len(ratings)), mean, "o-", color="tab:red", label="mean prediction")
+    axes.set_xticks(np.arange(len(ratings)), [f"{value:g}" for value in ratings])
+    axes.set(
+        xlabel="true rating (stars)", ylabel="predicted rating (stars)", title="Predicted and true ratings, held out"
+    )
     axes.legend(loc="upper left")
 
 
 def draw_residuals(axes, residual: np.ndarray, count: np.ndarray) -> None:
-    """RMSE and mean error of held-out ratings by how often the movie was rated in train, in doubling bins."""
+    """Draws RMSE and mean error of held-out ratings by the movie's number of train ratings, in doubling bins."""
     bin_of = np.where(count > 0, np.floor(np.log2(np.maximum(count, 1))) + 1, 0).astype(int)
     bins, group = np.unique(bin_of, return_inverse=True)
-    num = np.bincount(group)
-    axes.plot(np.sqrt(np.bincount(group, weights=residual**2) / num), "o-", label="RMSE")
-    axes.plot(np.bincount(group, weights=residual) / num, "o-", label="mean error")
+    size = np.bincount(group)
+    axes.plot(np.sqrt(np.bincount(group, weights=residual**2) / size), "o-", label="RMSE")
+    axes.plot(np.bincount(group, weights=residual) / size, "o-", label="mean error")
     axes.axhline(0, color="grey", linewidth=0.8)
     labels = ["0" if n == 0 else f"{2 ** (n - 1)}+" for n in bins]
-    axes.set_xticks(np.arange(len(bins)), [f"{label}\n({size:,})" for label, size in zip(labels, num, strict=True)])
+    axes.set_xticks(np.arange(len(bins)), [f"{label}\n({n:,})" for label, n in zip(labels, size, strict=True)])
     axes.tick_params(axis="x", labelsize=7)
     axes.set(xlabel="ratings of the movie in train (held-out rows)", ylabel="stars", title="Errors by rating count")
     axes.legend()

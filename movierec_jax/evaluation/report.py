@@ -1,4 +1,4 @@
-"""The figures of a finished run: as plain values for report.json, and as a table for people."""
+"""The figures of a finished run: as plain values for report.json, and as a table to read."""
 
 import math
 import platform
@@ -8,23 +8,16 @@ import jax
 
 from movierec_jax.config import Config
 from movierec_jax.evaluation.evaluate import Evaluation
+from movierec_jax.evaluation.metrics import RATING_METRICS
 from movierec_jax.packages import installed_version
 from movierec_jax.runs.run import Run
 from movierec_jax.training.progress import EpochRecord, best_record
 
 PACKAGES = ("movierec-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pandas", "pyarrow")
 
-RATING_COLUMNS = {
-    "rmse": "RMSE",
-    "mae": "MAE",
-    "r2": "R2",
-    "within_half_star": "within half a star",
-    "within_one_star": "within one star",
-}
 
-
-def figures(evaluation: Evaluation) -> dict:
-    """All figures of an evaluation as plain values; a figure that does not exist is None."""
+def held_out_figures(evaluation: Evaluation) -> dict:
+    """Returns all figures of an evaluation as plain values, None in place of NaN."""
     return without_nan(
         {
             "rating": evaluation.rating,
@@ -38,7 +31,7 @@ def figures(evaluation: Evaluation) -> dict:
 def build_report(
     run: Run, records: Sequence[EpochRecord], evaluation: Evaluation, seconds: dict[str, float], num_parameters: int
 ) -> dict:
-    """All figures of a finished run as plain values; a figure that does not exist is None."""
+    """Returns all figures of a finished run as plain values, None in place of NaN."""
     best = best_record(records)
     return without_nan(
         {
@@ -55,7 +48,7 @@ def build_report(
                 "test": len(run.parts.test),
                 "parameters": num_parameters,
             },
-            "held_out": figures(evaluation),
+            "held_out": held_out_figures(evaluation),
             "rating_scale": list(run.rating_scale),
             "rating_time": run.config.data.rating_time,
             "seconds": seconds,
@@ -71,7 +64,7 @@ def build_report(
 
 
 def without_nan(value):
-    """Plain values for JSON, which has no nan: None stands for it."""
+    """Replaces NaN, which JSON lacks, by None at any depth of dicts."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, float) and math.isnan(value):
@@ -80,18 +73,18 @@ def without_nan(value):
 
 
 def closing_table(evaluation: Evaluation) -> str:
-    """The figures of an evaluation as text: predictors by stars, then recommenders by rank."""
+    """Returns the figures of an evaluation as text: predicted ratings, then lists."""
     counts = evaluation.counts
-    rows = [["predicted stars", *RATING_COLUMNS.values()]]
+    rows = [["predicted rating", *(metric.label for metric in RATING_METRICS.values())]]
     for name, by_rows in evaluation.rating.items():
-        rows.append([name, *(figure(by_rows["all"][metric]) for metric in RATING_COLUMNS)])
+        rows.append([name, *(format_figure(by_rows["all"][metric]) for metric in RATING_METRICS)])
     for part in ("warm", "cold"):
         if counts["cold_rows"] and counts["warm_rows"]:
             by_part = evaluation.rating["model"][part]
-            rows.append([f"model, {part} rows", *(figure(by_part[metric]) for metric in RATING_COLUMNS)])
+            rows.append([f"model, {part} rows", *(format_figure(by_part[metric]) for metric in RATING_METRICS)])
     names = list(evaluation.ranking["model"])
     ranking = [["whole catalogue", *evaluation.ranking]]
-    ranking += [[name, *(figure(by_name[name]) for by_name in evaluation.ranking.values())] for name in names]
+    ranking += [[name, *(format_figure(by_name[name]) for by_name in evaluation.ranking.values())] for name in names]
     cold = (
         f"{counts['rows']:,} ratings, {counts['cold_rows']:,} of them cold ({counts['cold_users']:,} users and "
         f"{counts['cold_movies']:,} movies without a rating in train)"
@@ -100,40 +93,40 @@ def closing_table(evaluation: Evaluation) -> str:
         [
             cold,
             "",
-            aligned(rows),
+            align_columns(rows),
             *interval_lines(evaluation.intervals),
             "",
             f"lists for {counts['ranked_users']:,} users",
-            aligned(ranking),
+            align_columns(ranking),
         ]
     )
 
 
 def time_note(config: Config) -> str:
-    """What to add to figures of predictions that have looked at the time of the rating they are of."""
+    """Returns what to add to the heading of figures whose predictions use the time of each rating."""
     return ", with the time of each rating" if config.data.rating_time else ""
 
 
 def interval_lines(intervals: dict[str, float]) -> list[str]:
-    """What is known of the intervals around predictions as text."""
+    """Returns what the intervals around predictions cover, as text; no lines without intervals."""
     if not intervals:
         return []
-    shares = ", ".join(
-        f"{name.removeprefix('coverage@')}% intervals hold {share:.1%}"
-        for name, share in intervals.items()
+    covered = ", the ".join(
+        f"{name.removeprefix('coverage@')}% interval covers {fraction:.1%}"
+        for name, fraction in intervals.items()
         if name.startswith("coverage@")
     )
     spread = intervals["mean_spread"]
-    return ["", f"{shares} of the ratings" + (f" (members {spread:.3f} stars apart)" if spread else "")]
+    return ["", f"The {covered} of ratings" + (f" (members differ by {spread:.3f} stars)" if spread else "")]
 
 
-def figure(value: float) -> str:
-    """Four decimals; a dash for nan."""
+def format_figure(value: float) -> str:
+    """Returns a number with four decimals; a dash for NaN."""
     return "-" if math.isnan(value) else f"{value:.4f}"
 
 
-def aligned(rows: list[list[str]]) -> str:
-    """Rows as text columns, the first to the left and the others to the right."""
+def align_columns(rows: list[list[str]]) -> str:
+    """Returns rows as text, the first column aligned to the left and the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *others in rows:

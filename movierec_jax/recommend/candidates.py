@@ -1,80 +1,69 @@
-"""The best movies of a few users, exact, by a close look at those alone that they are most exposed to.
+"""The exact lists of a few users from a few candidates, where that can be proved ("exact pruning").
 
-No score is above the exposure that it is made of, as `Order` has it: the rest of it is a chance. So once k movies of
-those with the highest exposure score more than the exposure of the next, no other movie can be in the list, and the
-dense layers see some hundred movies in place of the whole catalogue.
+A score is an implicit-feedback score times a chance (`scoring.Order`), so it is never above the implicit-feedback
+score. Candidates are the movies with the highest implicit-feedback scores; once k of them score above the lowest
+implicit-feedback score among them, no other movie can be in the list. So the dense layers see some hundred movies in
+place of the whole catalogue.
 """
 
-import functools
 from collections.abc import Sequence
 
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Int32
 
-from movierec_jax.model.two_tower import Encoded, Members, TwoTowers, mean_implicit_score, mean_rating
-from movierec_jax.recommend.partial_sort import best_of_users
-from movierec_jax.recommend.top_k import Order, TopK, head_of
+from movierec_jax.model.two_tower import Encoded, mean_implicit_score, mean_rating
+from movierec_jax.recommend.partial_sort import top_k_of_scores
+from movierec_jax.recommend.scoring import Order, Scorer, head_of
+from movierec_jax.recommend.top_k import TopK
 
-# Movies of each user that are looked at closely. Of the bundled data's users 99.7% have their best 10 settled by them.
-CANDIDATES = 512
+# Candidates of each user. They settle the best 10 of 99.7% of the bundled data's users.
+NUM_CANDIDATES = 512
 
 
-def settles(order: Order, k: int) -> bool:
-    """Whether a close look may settle lists of k movies in this order."""
-    return order.by != "stars" and 2 * k <= CANDIDATES
+def can_settle(order: Order, k: int) -> bool:
+    """Returns whether candidates may settle lists of k movies in this order."""
+    return order.by != "predicted_rating" and 2 * k <= NUM_CANDIDATES
 
 
 def candidate_top_k(
-    model: TwoTowers,
-    order: Order,
-    params: Members,
-    users: Encoded,
-    movies: Encoded,
+    scorer: Scorer,
     seen: Sequence[Int32[np.ndarray, " _seen"]],
     k: int,
     listed: Sequence[Int[np.ndarray, " _listed"] | None],
 ) -> tuple[TopK, Bool[np.ndarray, " users"]]:
-    """The lists of the first users, as many as `seen` has, and which of them are settled; the others may be wrong.
+    """Returns the lists of the scorer's first users, and whether each is settled; the others may be wrong.
 
-    users, movies: encoded. seen: rows that each list may not hold; listed: rows that it may, rising, None for all.
+    seen: rows that each list leaves out, which also says how many users there are.
+    listed: rows that each list may hold, rising; None for all.
     """
-    num_movies = model.num_movies
-    implicit_score = np.asarray(implicit_score_block(users, movies))[:, :num_movies]
-    num_candidates = min(CANDIDATES, num_movies)
-    likely = best_of_users(implicit_score, seen, num_candidates, listed)
+    num_movies = scorer.num_movies
+    implicit_score = np.asarray(implicit_score_block(scorer.users, scorer.movies))[:, :num_movies]
+    num_candidates = min(NUM_CANDIDATES, num_movies)
+    candidate = top_k_of_scores(implicit_score, seen, num_candidates, listed)
     row = np.zeros((len(implicit_score), num_candidates), np.int32)
-    row[: len(likely)] = np.minimum(likely, num_movies - 1)
-    of_candidates = np.take_along_axis(implicit_score, row, axis=1)
-    score, stars = (
-        np.asarray(table)[: len(likely)]
-        for table in score_candidates(params, users, movies, row, of_candidates, model=model, order=order)
-    )
-    score = np.where(likely < num_movies, score, np.float32(-np.inf))
+    row[: len(candidate)] = np.minimum(candidate, num_movies - 1)
+    bound = np.take_along_axis(implicit_score, row, axis=1)
+    score, predicted_rating = (np.asarray(table)[: len(candidate)] for table in score_candidates(scorer, row, bound))
+    score = np.where(candidate < num_movies, score, np.float32(-np.inf))
     # Equal scores by row, as in all lists.
-    best = np.lexsort((likely, -score), axis=1)[:, :k]
-    top = TopK(*(np.take_along_axis(table, best, axis=1) for table in (likely, score, stars)))
-    is_whole = (likely == num_movies).any(axis=1) | (num_candidates == num_movies)
-    return top, is_whole | (top.score[:, -1] > of_candidates[: len(likely), -1])
+    best = np.lexsort((candidate, -score), axis=1)[:, :k]
+    top = TopK(*(np.take_along_axis(table, best, axis=1) for table in (candidate, score, predicted_rating)))
+    is_whole = (candidate == num_movies).any(axis=1) | (num_candidates == num_movies)
+    return top, is_whole | (top.score[:, -1] > bound[: len(candidate), -1])
 
 
 @jax.jit
 def implicit_score_block(users: Encoded, movies: Encoded) -> Float[Array, "users movie_rows"]:
-    """The exposure of each user to each movie."""
+    """Returns the implicit-feedback score of each user and movie."""
     return mean_implicit_score(users, movies)
 
 
-@functools.partial(jax.jit, static_argnames=("model", "order"))
+@jax.jit
 def score_candidates(
-    params: Members,
-    users: Encoded,
-    movies: Encoded,
-    movie_row: Int32[Array, "users likely"],
-    implicit_score: Float[Array, "users likely"],
-    *,
-    model: TwoTowers,
-    order: Order,
-) -> tuple[Float[Array, "users likely"], Float[Array, "users likely"]]:
-    """The scores and the stars of some movies of each user."""
-    stars = mean_rating(head_of(params), users[:, :, None], movies[:, movie_row], model=model)
-    return order.score(implicit_score, stars), stars
+    scorer: Scorer, movie_row: Int32[Array, "users candidates"], implicit_score: Float[Array, "users candidates"]
+) -> tuple[Float[Array, "users candidates"], Float[Array, "users candidates"]]:
+    """Returns the scores and predicted ratings of each user's candidates."""
+    pairs = scorer.users[:, :, None], scorer.movies[:, movie_row]
+    predicted_rating = mean_rating(head_of(scorer.params), *pairs, model=scorer.model)
+    return scorer.order.score(implicit_score, predicted_rating), predicted_rating

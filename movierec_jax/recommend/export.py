@@ -1,11 +1,12 @@
-"""A trained run -> a folder that gives its lists without this package: StableHLO, tables, ids and a loader.
+"""Exports a trained run to a folder that makes its lists without this package: StableHLO, tables, ids and a loader.
 
-`export_loader` says what the files are. The program knows a user by a row of their own and by any ratings, as
-`encode_histories` does, so that it is one for known users and for new ones; how many users and ratings is left open.
-It works on one user at a time: beside its arguments and results it takes the memory of the scores of one.
+`export_loader` describes the files. The program takes a user as a vector of their own and any ratings, as
+`encode_histories` does, so it serves the run's users and new ones; how many users and ratings there are is left open.
+It works on one user at a time: beside arguments and results it takes the memory of one user's scores.
 """
 
 import contextlib
+import dataclasses
 import pathlib
 import shutil
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32
 
-from movierec_jax.data.arrays import stable_argsort
+from movierec_jax.data.arrays import csr_offsets, stable_argsort
 from movierec_jax.data.files import atomic_folder, write_json
 from movierec_jax.data.schema import MOVIE_ID, RATING, TITLE, YEAR
 from movierec_jax.data.storage import is_url, list_names
@@ -37,20 +38,21 @@ from movierec_jax.recommend import export_loader
 from movierec_jax.recommend.export_loader import ABOUT, FILES, IDS, LOADER, PROGRAM, TABLES, USERS
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
 from movierec_jax.recommend.recommender import Recommender
-from movierec_jax.recommend.top_k import Order
+from movierec_jax.recommend.scoring import Scorer
+from movierec_jax.recommend.top_k import best_on_device
 from movierec_jax.runs.run import user_index_and_movie_row
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
-# What starts the names of parameters that the program needs; movies come to it encoded.
+# How the names of the parameters start that the program needs; it takes movies encoded.
 NEEDED = ("head/", "user_layer/", "user_tower/explicit", "user_tower/implicit", "exposure/rated")
 
-# What Python leaves where the loader is imported.
+# The folder that Python leaves where the loader is imported.
 BYTECODE = "__pycache__"
 
 
 def export_lists(recommender: Recommender, folder: pathlib.Path, k: int) -> None:
-    """Writes an export whose lists have up to k movies; the folder appears whole.
+    """Writes an export whose lists have up to k movies; the folder appears when it is complete.
 
     Raises InputError for k below 1 or above the number of movies, and for a run on many devices.
     """
@@ -60,7 +62,7 @@ def export_lists(recommender: Recommender, folder: pathlib.Path, k: int) -> None
     num_movies = len(run.movies)
     if not 1 <= k <= num_movies:
         raise InputError(f"--top_k={k}: must be 1 to {num_movies:,}, the number of movies trained on")
-    tables, users = tables_of(recommender), users_of(recommender)
+    tables, users = program_tables(recommender), user_tables(recommender)
     exported, about = lists_program(recommender, tables, users["own"].shape[1:], k)
     movies = recommender.with_titles(run.movies.ids[:num_movies].to_frame(index=False, name=MOVIE_ID))
     titles = [f"{title} ({year})" if year else title for title, year in zip(movies[TITLE], movies[YEAR], strict=True)]
@@ -75,7 +77,7 @@ def export_lists(recommender: Recommender, folder: pathlib.Path, k: int) -> None
 
 
 def require_export(output: str) -> None:
-    """Raises InputError unless an export can be written to a folder, or URL: it has no files that no export has."""
+    """Raises InputError unless an export can be written to a folder or URL, which may hold another export only."""
     if not is_url(output):
         path = pathlib.Path(output)
         if not path.parent.is_dir():
@@ -84,36 +86,37 @@ def require_export(output: str) -> None:
             raise InputError(f"--output={output}: is a file; name a folder")
     others = sorted(set(list_names(output)) - {*FILES, BYTECODE})
     if others:
-        raise InputError(f"--output={output}: holds {others[0]}, which is no file of an export; name another folder")
+        raise InputError(f"--output={output}: holds {others[0]}, which no export has; name another folder")
 
 
-def tables_of(recommender: Recommender) -> dict[str, np.ndarray]:
-    """What the program takes with every call, by name: parameters, encoded movies, and the movies' levels."""
+def program_tables(recommender: Recommender) -> dict[str, np.ndarray]:
+    """Returns by name what the program takes with every call: parameters, encoded movies and the movies' levels."""
     run, num_movies = recommender.run, len(recommender.run.movies)
     params, (_, movies) = recommender.on_host
-    tables = {name_of(path): leaf for path, leaf in jax.tree.leaves_with_path(params)}
+    tables = {parameter_name(path): leaf for path, leaf in jax.tree.leaves_with_path(params)}
     tables = {name: table for name, table in tables.items() if name.startswith(NEEDED)}
-    # NumPy's files know no bfloat16.
+    # NumPy's files have no bfloat16.
     tables |= {f"movies/{name}": np.float32(table[:, :num_movies]) for name, table in vars(movies).items()}
     return tables | {"level": run.movie_level[:num_movies].astype(np.float32)}
 
 
-def users_of(recommender: Recommender) -> dict[str, np.ndarray]:
-    """What is known of each user: a row of their own, and all that they have rated, with weight 0 what train lacks."""
+def user_tables(recommender: Recommender) -> dict[str, np.ndarray]:
+    """Returns each user's own vector and all that they have rated, with weight 0 where train does not have it."""
     run, users = recommender.run, recommender.user_ids()
-    place, movie_row = user_index_and_movie_row(run, users, run.parts.seen())
-    known = concat_ratings(run.train, run.from_reviews)
-    weight = np.zeros(len(place), np.float32)
+    user, movie_row = user_index_and_movie_row(run, users, run.parts.seen())
+    trained = concat_ratings(run.train, run.from_reviews)
+    weight = np.zeros(len(user), np.float32)
+    # `seen` puts the train part first and ratings from texts last.
     weight[np.r_[: len(run.train), len(weight) - len(run.from_reviews) : len(weight)]] = implicit_feedback_weights(
-        run, known.user_row, known.timestamp
+        run, trained.user_row, trained.timestamp
     )
     rating = np.concatenate([part[RATING].to_numpy(np.float32) for part in run.parts.seen()])
     wanted = np.flatnonzero(movie_row < len(run.movies))
-    wanted = wanted[stable_argsort(place[wanted])]
+    wanted = wanted[stable_argsort(user[wanted])]
     own = own_vectors(recommender.params, run.interactions, model=run.model)
     return {
         "own": np.asarray(own).swapaxes(0, 1)[run.users.rows(users)],
-        "start": np.concatenate([[0], np.cumsum(np.bincount(place[wanted], minlength=len(users)))]),
+        "start": csr_offsets(np.bincount(user[wanted], minlength=len(users))),
         "movie_row": movie_row[wanted],
         "rating": rating[wanted],
         "weight": weight[wanted],
@@ -123,46 +126,46 @@ def users_of(recommender: Recommender) -> dict[str, np.ndarray]:
 def lists_program(
     recommender: Recommender, tables: Mapping[str, np.ndarray], own_shape: tuple[int, ...], k: int
 ) -> tuple[jax.export.Exported, dict[str, Any]]:
-    """The program that gives lists of k movies, and what about.json says of it."""
+    """Returns the program that makes lists of k movies, and what about.json says of it."""
     run, names = recommender.run, sorted(tables)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), recommender.params)
 
-    def best_movies(*arguments):
-        of_users = arguments[len(names) :]
-        params, movies = parts_of(dict(zip(names, arguments, strict=False)), shapes, run.model)
-        level = arguments[names.index("level")]
-        return best_of_users(params, movies, level, *of_users, model=run.model, order=recommender.order, k=k)
+    def program(*arguments):
+        params, movies = unpack_tables(dict(zip(names, arguments, strict=False)), shapes, run.model)
+        scorer = dataclasses.replace(recommender.scorer, params=params, movies=movies)
+        return rank_histories(scorer, arguments[names.index("level")], *arguments[len(names) :], k=k)
 
-    of_users = {
+    user_arguments = {
         "own": (("users", *own_shape), "float32"),
         "movie_row": (("users", "ratings"), "int32"),
         "rating": (("users", "ratings"), "float32"),
         "weight": (("users", "ratings"), "float32"),
         "is_left_out": (("users", len(run.movies)), "bool"),
     }
-    described = {name: (tables[name].shape, str(tables[name].dtype)) for name in names} | of_users
+    described = {name: (tables[name].shape, str(tables[name].dtype)) for name in names} | user_arguments
     about = {
         "format": export_loader.FORMAT,
         "versions": {name: installed_version(name) for name in ("movierec-jax", "jax")},
         "rating_scale": run.rating_scale,
-        "score": recommender.order.by,
+        "score": recommender.scorer.order.by,
         "top_k": k,
         "platforms": PLATFORMS,
         "arguments": [{"name": name, "shape": shape, "dtype": kind} for name, (shape, kind) in described.items()],
         "results": [
             {"name": name, "shape": ("users", k), "dtype": kind}
-            for name, kind in (("movie_row", "int32"), ("score", "float32"), ("stars", "float32"))
+            for name, kind in (("movie_row", "int32"), ("score", "float32"), ("predicted_rating", "float32"))
         ],
     }
-    program = jax.jit(best_movies, keep_unused=True)
-    with nameless_places():
-        exported = jax.export.export(program, platforms=PLATFORMS)(*export_loader.specs(about))
+    with without_source_paths():
+        exported = jax.export.export(jax.jit(program, keep_unused=True), platforms=PLATFORMS)(
+            *export_loader.argument_shapes(about)
+        )
     return exported, about | {"calling_convention": exported.calling_convention_version}
 
 
 @contextlib.contextmanager
-def nameless_places() -> Iterator[None]:
-    """Within it programs do not tell in which files of this machine they were written."""
+def without_source_paths() -> Iterator[None]:
+    """Keeps the paths of this machine's source files out of programs."""
     limit = "jax_traceback_in_locations_limit"
     before = getattr(jax.config, limit)
     jax.config.update(limit, 0)
@@ -172,21 +175,22 @@ def nameless_places() -> Iterator[None]:
         jax.config.update(limit, before)
 
 
-def parts_of(tables: Mapping[str, Array], shapes: Any, model: TwoTowers) -> tuple[Any, Encoded]:
-    """Parameters, of which those that are not needed are 0, and encoded movies, from tables by name."""
-    params = jax.tree.map_with_path(
-        lambda path, leaf: tables[name_of(path)] if name_of(path) in tables else jnp.zeros(leaf.shape, leaf.dtype),
-        shapes,
-    )
-    bias, factors, hidden, implicit_score = (
+def unpack_tables(tables: Mapping[str, Array], shapes: Any, model: TwoTowers) -> tuple[Any, Encoded]:
+    """Returns parameters, zeros where the program does not need them, and encoded movies from tables by name."""
+
+    def table_or_zeros(path, leaf):
+        name = parameter_name(path)
+        return tables[name] if name in tables else jnp.zeros(leaf.shape, leaf.dtype)
+
+    bias, factors, hidden, implicit_feedback = (
         tables[f"movies/{name}"] for name in ("bias", "factors", "hidden", "implicit_feedback")
     )
-    return params, Encoded(bias, factors, hidden.astype(model.config.precision), implicit_score)
+    params = jax.tree.map_with_path(table_or_zeros, shapes)
+    return params, Encoded(bias, factors, hidden.astype(model.config.precision), implicit_feedback)
 
 
-def best_of_users(
-    params: Any,
-    movies: Encoded,
+def rank_histories(
+    scorer: Scorer,
     level: Float[Array, " movies"],
     own: Float[Array, "users members width"],
     movie_row: Int32[Array, "users ratings"],
@@ -194,35 +198,39 @@ def best_of_users(
     weight: Float[Array, "users ratings"],
     is_left_out: Bool[Array, "users movies"],
     *,
-    model: TwoTowers,
-    order: Order,
     k: int,
 ) -> tuple[Int32[Array, "users k"], Float[Array, "users k"], Float[Array, "users k"]]:
-    """Rows, scores and stars of each user's k best movies that are not left out."""
+    """Returns rows, scores and predicted ratings of each user's k best movies that are not left out.
 
-    def of_user(user):
+    scorer: with the catalogue's movies alone; its users are not looked at.
+    """
+
+    def rank_user(user):
         own, movie_row, rating, weight, is_left_out = user
-        # A piece for each rating: none waits for another.
+        # A segment for each rating, so that no sum waits for another.
         links = PaddedLinks(
             owner=jnp.zeros_like(movie_row),
             other=movie_row[None],
             link=jnp.where(weight > 0, 0, -1)[None],
             values=((rating - level[movie_row])[None], weight[None]),
         )
-        encoded = encode_histories(params, own[:, None], links, model=model)
-        stars = mean_rating(params, encoded, movies, model=model)
-        implicit_score = jnp.zeros_like(stars) if order.by == "stars" else mean_implicit_score(encoded, movies)[0]
-        score, best = jax.lax.top_k(jnp.where(is_left_out, -jnp.inf, order.score(implicit_score, stars)), k)
-        return best, score, stars[best]
+        encoded = encode_histories(scorer.params, own[:, None], links, model=scorer.model)
+        predicted_rating = mean_rating(scorer.params, encoded, scorer.movies, model=scorer.model)
+        if scorer.order.by == "predicted_rating":
+            implicit_score = jnp.zeros_like(predicted_rating)
+        else:
+            implicit_score = mean_implicit_score(encoded, scorer.movies)[0]
+        score, best = best_on_device(scorer.order.score(implicit_score, predicted_rating), is_left_out, k)
+        return best, score, predicted_rating[best]
 
-    return jax.lax.map(of_user, (own, movie_row, rating, weight, is_left_out))
+    return jax.lax.map(rank_user, (own, movie_row, rating, weight, is_left_out))
 
 
 def save_arrays(path: pathlib.Path, arrays: Mapping[str, Any]) -> None:
-    """Writes arrays by name into one file of NumPy's."""
+    """Writes arrays by name to one .npz file."""
     np.savez(path, **arrays)
 
 
-def name_of(path) -> str:
-    """The name of a parameter: the names that lead to it, with slashes between."""
+def parameter_name(path) -> str:
+    """Returns the names that lead to a parameter, joined by slashes."""
     return jax.tree_util.keystr(path, simple=True, separator="/")

@@ -9,27 +9,26 @@ Or from Python, with this file beside the code that imports it:
     lists.recommend([1, 42], k=10)[42]
     lists.recommend_for({318: 5, 296: 4.5}, k=10)
 
-`scripts/export.py` writes this file with the others of its folder:
+`scripts/export.py` writes this file beside the others of its folder:
 
 lists.stablehlo   the program: a portable StableHLO artifact, the same for CPUs, CUDA GPUs and TPUs
-tables.npz        what it takes with every call
-users.npz         of each user: `own`, and from `start` on up to the next user's `movie_row`, `rating` and `weight`
+tables.npz        arrays that it takes with every call
+users.npz         of each user: `own`, and from `start` to the next user's `start`: `movie_row`, `rating` and `weight`
 ids.json          ids of users and movies in the order of rows, and the movies' titles
 about.json        versions, rating scale, length of lists, and the program's arguments and results
 
-Another language calls the function `main` of the program with an int32, the place of its platform among `platforms`,
-and then with the arrays that `arguments` names, in that order. Sizes called users and ratings are the caller's; for a
-compiler that wants them fixed, StableHLO's passes stablehlo-refine-arguments and stablehlo-refine-shapes fix them.
-After the tables come
+Another language calls the function `main` of the program with an int32, the index of its platform in `platforms`, and
+then with the arrays that `arguments` names, in that order. Sizes named users and ratings are free; StableHLO's passes
+stablehlo-refine-arguments and stablehlo-refine-shapes fix them for a compiler that needs that. After the tables come
 
-own           what is known of a user besides ratings: a row of `own`; 0 for somebody new
-movie_row     the movies rated, by their place among those of ids.json; any in places that are filled up
-rating        their stars
-weight        how much each counts: a number of `weight`, 1 for somebody new; 0 in places that are filled up
-is_left_out   whether the list may not have a movie, such as one that has been rated
+own           the user's own vector: a row of `own`; zeros for a new user
+movie_row     the movies rated, as indices of the movies in ids.json; any in filling
+rating        their ratings, in stars
+weight        how much each counts: a number of `weight`, 1 for a new user; 0 in filling
+is_left_out   whether the list leaves out a movie, such as one that has been rated
 
-and the results are the places of each user's best movies, what the list falls by, -inf where no movie is left, and the
-stars, not yet held to the rating scale.
+and the results are the indices of each user's best movies, the score that the list is ordered by, -inf where no movie
+is left, and the predicted rating, not clipped to the rating scale.
 """
 
 import argparse
@@ -61,12 +60,12 @@ PROGRAM, TABLES, USERS, IDS, ABOUT, LOADER = FILES = (
 # Users of one call at most.
 BLOCK_USERS = 256
 
-# Each number of users, and of ratings, is compiled once: from so many on both are filled up to so many times as many.
-STEPS_OF_USERS, STEPS_OF_RATINGS = (1, 2), (16, 4)
+# Numbers of users and of ratings are padded to these sizes, (smallest, growth), since each size is compiled once.
+USER_SIZES, RATING_SIZES = (1, 2), (16, 4)
 
 
-class Listed(NamedTuple):
-    """A movie of a list. score: what the list falls by; predicted_rating: stars, within the scale."""
+class ListEntry(NamedTuple):
+    """A movie of a list. score: what the list is ordered by; predicted_rating: in stars, within the scale."""
 
     movie_id: Any
     title: str
@@ -74,8 +73,8 @@ class Listed(NamedTuple):
     predicted_rating: float
 
 
-class History(NamedTuple):
-    """What is known of a user: a row of their own, and what they have rated; that of weight 0 tells nothing."""
+class UserHistory(NamedTuple):
+    """A user's own vector and what they have rated; ratings of weight 0 do not count."""
 
     own: np.ndarray
     movie_row: np.ndarray
@@ -85,103 +84,109 @@ class History(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Lists:
-    """An export, ready to be asked.
+    """An export that makes lists.
 
-    program: the exported function of the tables and of what is known of users.
-    user_place, movie_row: of each id.
+    program: the exported function of the tables and of users' histories.
+    user_row, movie_row: of each id.
     """
 
     about: dict
     program: Callable
     tables: list[jax.Array]
     users: dict[str, np.ndarray]
-    user_place: dict[Any, int]
+    user_row: dict[Any, int]
     movie_row: dict[Any, int]
     titles: list[str]
 
     @functools.cached_property
     def movie_ids(self) -> list:
-        """The ids of the movies, in the order of rows."""
+        """The ids of the movies in the order of rows."""
         return list(self.movie_row)
 
-    def recommend(self, user_ids: Iterable, k: int = 10) -> dict[Any, list[Listed]]:
-        """The best k movies that each user has not rated, best first. Raises ValueError for users that it lacks."""
+    def recommend(self, user_ids: Iterable, k: int = 10) -> dict[Any, list[ListEntry]]:
+        """Returns the best k movies that each user has not rated, best first. Raises ValueError for unknown users."""
         user_ids = list(dict.fromkeys(user_ids))
-        places = [known(self.user_place, id, "user") for id in user_ids]
-        return dict(zip(user_ids, self.lists_of([self.history(place) for place in places], k), strict=True))
+        rows = [find_row(self.user_row, id, "user") for id in user_ids]
+        return dict(zip(user_ids, self.lists_of([self.history(row) for row in rows], k), strict=True))
 
-    def recommend_for(self, ratings: Mapping, k: int = 10) -> list[Listed]:
-        """The same for somebody new who has given these stars, by movie id. Raises ValueError for odd ratings."""
+    def recommend_for(self, ratings: Mapping, k: int = 10) -> list[ListEntry]:
+        """Returns the best k movies for a new user with these ratings, by movie id.
+
+        Raises ValueError for no ratings, ratings off the scale, and unknown movies.
+        """
         lowest, highest = self.about["rating_scale"]
         if not ratings:
             raise ValueError("no ratings: give one or more")
         for rating in ratings.values():
             if not lowest <= rating <= highest:
                 raise ValueError(f"rating={rating:g}: must be {lowest:g} to {highest:g} stars")
-        movie_row = np.array([known(self.movie_row, id, "movie") for id in ratings], np.int32)
+        movie_row = np.array([find_row(self.movie_row, id, "movie") for id in ratings], np.int32)
         rating = np.array(list(ratings.values()), np.float32)
-        history = History(np.zeros_like(self.users["own"][0]), movie_row, rating, np.ones_like(rating))
+        history = UserHistory(np.zeros_like(self.users["own"][0]), movie_row, rating, np.ones_like(rating))
         return self.lists_of([history], k)[0]
 
-    def history(self, place: int) -> History:
-        """What is known of a user of the export."""
-        rated = slice(*self.users["start"][place : place + 2])
-        return History(self.users["own"][place], *(self.users[name][rated] for name in History._fields[1:]))
+    def history(self, row: int) -> UserHistory:
+        """Returns the history of a user of the export."""
+        rated = slice(*self.users["start"][row : row + 2])
+        return UserHistory(self.users["own"][row], *(self.users[name][rated] for name in UserHistory._fields[1:]))
 
-    def lists_of(self, histories: Sequence[History], k: int) -> list[list[Listed]]:
-        """The list of each user. Those of like length go together, so that little is filled up."""
+    def lists_of(self, histories: Sequence[UserHistory], k: int) -> list[list[ListEntry]]:
+        """Returns the list of each user. Users with similarly many ratings share a call, which saves padding."""
         if not 1 <= k <= self.about["top_k"]:
             raise ValueError(f"k={k}: must be 1 to {self.about['top_k']}, the length of the lists that were exported")
         order = sorted(range(len(histories)), key=lambda user: len(histories[user].rating))
-        found: dict[int, list[Listed]] = {}
+        lists: dict[int, list[ListEntry]] = {}
         for first in range(0, len(order), BLOCK_USERS):
             block = order[first : first + BLOCK_USERS]
-            found.update(zip(block, self.lists_of_block([histories[user] for user in block], k), strict=True))
-        return [found[user] for user in range(len(histories))]
+            lists.update(zip(block, self.lists_of_block([histories[user] for user in block], k), strict=True))
+        return [lists[user] for user in range(len(histories))]
 
-    def lists_of_block(self, histories: Sequence[History], k: int) -> list[list[Listed]]:
-        """The list of each of a few users."""
-        num_users = filled_up(len(histories), *STEPS_OF_USERS)
-        longest = filled_up(max(len(history.rating) for history in histories), *STEPS_OF_RATINGS)
+    def lists_of_block(self, histories: Sequence[UserHistory], k: int) -> list[list[ListEntry]]:
+        """Returns the list of each user of one call."""
+        num_users = padded_size(len(histories), *USER_SIZES)
+        num_ratings = padded_size(max(len(history.rating) for history in histories), *RATING_SIZES)
         own = np.zeros((num_users, *self.users["own"].shape[1:]), np.float32)
-        movie_row, rating, weight = (np.zeros((num_users, longest), kind) for kind in (np.int32, *[np.float32] * 2))
+        movie_row, rating, weight = (
+            np.zeros((num_users, num_ratings), dtype) for dtype in (np.int32, np.float32, np.float32)
+        )
         is_left_out = np.zeros((num_users, len(self.movie_row)), bool)
         for user, history in enumerate(histories):
             own[user] = history.own
             is_left_out[user, history.movie_row] = True
-            for filled, values in zip((movie_row, rating, weight), history[1:], strict=True):
-                filled[user, : len(values)] = values
+            for padded, values in zip((movie_row, rating, weight), history[1:], strict=True):
+                padded[user, : len(values)] = values
         best = self.program(*self.tables, own, movie_row, rating, weight, is_left_out)
-        rows, scores, stars = (np.asarray(array)[: len(histories), :k] for array in best)
-        return [self.listed(*of_user) for of_user in zip(rows, scores, stars, strict=True)]
+        columns = (np.asarray(array)[: len(histories), :k] for array in best)
+        return [self.entries(*of_user) for of_user in zip(*columns, strict=True)]
 
-    def listed(self, rows: np.ndarray, scores: np.ndarray, stars: np.ndarray) -> list[Listed]:
-        """The movies of one list, without places that stay empty."""
-        held = np.clip(stars, *np.array(self.about["rating_scale"], np.float32))
+    def entries(self, rows: np.ndarray, scores: np.ndarray, ratings: np.ndarray) -> list[ListEntry]:
+        """Returns the movies of one list, without empty slots."""
+        clipped = np.clip(ratings, *np.array(self.about["rating_scale"], np.float32))
         return [
-            Listed(self.movie_ids[row], self.titles[row], float(score), float(rating))
-            for row, score, rating in zip(rows, scores, held, strict=True)
+            ListEntry(self.movie_ids[row], self.titles[row], float(score), float(rating))
+            for row, score, rating in zip(rows, scores, clipped, strict=True)
             if score > -np.inf
         ]
 
 
-def known(places: Mapping[Any, int], id: Any, name: str) -> int:
-    """The place of an id. Raises ValueError where there is none."""
-    if id not in places:
-        example = next(iter(places))
-        raise ValueError(f"unknown {name} id {id!r}: not among the {len(places):,} {name}s, such as {example!r}")
-    return places[id]
+def find_row(rows: Mapping[Any, int], id: Any, name: str) -> int:
+    """Returns the row of an id. Raises ValueError where there is none."""
+    if id not in rows:
+        example = next(iter(rows))
+        raise ValueError(f"unknown {name} id {id!r}: not among the {len(rows):,} {name}s, such as {example!r}")
+    return rows[id]
 
 
-def filled_up(number: int, least: int, factor: int) -> int:
-    """The first of `least`, `factor` times as many, and so on, that is not below the number."""
-    while least < number:
-        least *= factor
-    return least
+def padded_size(number: int, smallest: int, growth: int) -> int:
+    """Returns the first of `smallest`, `growth` times as much, and so on, that is not below a number."""
+    size = smallest
+    while size < number:
+        size *= growth
+    return size
 
 
 def load(folder: str | pathlib.Path) -> Lists:
-    """The lists of an export. Raises ValueError where the folder holds none that this loader can read."""
+    """Returns the lists of an export. Raises ValueError where the folder has none that this loader can read."""
     folder = pathlib.Path(folder)
     missing = [name for name in FILES[:-1] if not (folder / name).exists()]
     if missing:
@@ -192,38 +197,39 @@ def load(folder: str | pathlib.Path) -> Lists:
     with np.load(folder / TABLES) as tables, np.load(folder / USERS) as users:
         return Lists(
             about=about,
-            program=jax.jit(exported((folder / PROGRAM).read_bytes(), about).call),
-            tables=[jnp.asarray(tables[name]) for name in named(about) if name in tables],
+            program=jax.jit(read_program((folder / PROGRAM).read_bytes(), about).call),
+            tables=[jnp.asarray(tables[name]) for name in argument_names(about) if name in tables],
             users=dict(users),
-            user_place={id: place for place, id in enumerate(ids["users"])},
+            user_row={id: row for row, id in enumerate(ids["users"])},
             movie_row={id: row for row, id in enumerate(ids["movies"])},
             titles=ids["titles"],
         )
 
 
-def named(about: Mapping) -> list[str]:
-    """The names of the program's arguments."""
+def argument_names(about: Mapping) -> list[str]:
+    """Returns the names of the program's arguments."""
     return [argument["name"] for argument in about["arguments"]]
 
 
-def exported(program: bytes, about: Mapping) -> jax.export.Exported:
-    """The exported function that a program is of.
+def read_program(program: bytes, about: Mapping) -> jax.export.Exported:
+    """Returns the exported function of a program.
 
-    What JAX says of a function of the same arguments and results goes for it. To read all of that from a file, JAX
-    would need another library.
+    JAX would need another library to read its own file of an exported function. So a stand-in with the same arguments
+    and results is exported here, and the program put in its place.
     """
 
-    def alike(*arguments):
+    def stand_in(*arguments):
         num_users = arguments[-1].shape[0]
         return tuple(jnp.zeros((num_users, about["top_k"]), result["dtype"]) for result in about["results"])
 
-    made = jax.export.export(jax.jit(alike, keep_unused=True), platforms=about["platforms"])(*specs(about))
+    jitted = jax.jit(stand_in, keep_unused=True)
+    exported = jax.export.export(jitted, platforms=about["platforms"])(*argument_shapes(about))
     version = about["calling_convention"]
-    return dataclasses.replace(made, mlir_module_serialized=program, calling_convention_version=version)
+    return dataclasses.replace(exported, mlir_module_serialized=program, calling_convention_version=version)
 
 
-def specs(about: Mapping) -> list[jax.ShapeDtypeStruct]:
-    """Shapes and types of the program's arguments."""
+def argument_shapes(about: Mapping) -> list[jax.ShapeDtypeStruct]:
+    """Returns shapes and types of the program's arguments."""
     scope = jax.export.SymbolicScope()
     return [
         jax.ShapeDtypeStruct(
@@ -234,51 +240,51 @@ def specs(about: Mapping) -> list[jax.ShapeDtypeStruct]:
 
 
 def main() -> None:
-    """Prints the lists that the command line asks for."""
+    """Prints the lists of the users on the command line."""
     parser = argparse.ArgumentParser(description="Prints lists of an export.")
     parser.add_argument(
-        "--folder", default=pathlib.Path(__file__).parent, help="the export; default: where this file is"
+        "--folder", default=pathlib.Path(__file__).parent, help="the export; default: the folder of this file"
     )
-    parser.add_argument("--user_id", action="append", default=[], help="whose list to print; may be repeated")
-    parser.add_argument("--rating", action="append", default=[], help="MOVIE_ID=STARS of somebody new; may be repeated")
+    parser.add_argument("--user_id", action="append", default=[], help="a user whose list to print; may be repeated")
+    parser.add_argument("--rating", action="append", default=[], help="MOVIE_ID=STARS of a new user; may be repeated")
     parser.add_argument("--k", type=int, help="movies in a list; default: 10, or as many as the export has")
     flags = parser.parse_args()
     try:
         lists = load(flags.folder)
         k = min(10, lists.about["top_k"]) if flags.k is None else flags.k
-        asked = lists.recommend([user(lists.user_place, text) for text in flags.user_id], k)
-        tables = {f"user {id}": found for id, found in asked.items()}
+        by_user = lists.recommend([parse_user(lists.user_row, text) for text in flags.user_id], k)
+        tables = {f"user {id}": entries for id, entries in by_user.items()}
         if flags.rating or not tables:
-            ratings = dict(rated(lists.movie_row, text) for text in flags.rating)
-            tables["somebody new"] = lists.recommend_for(ratings, k)
+            ratings = dict(parse_rating(lists.movie_row, text) for text in flags.rating)
+            tables["a new user"] = lists.recommend_for(ratings, k)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
-    for whose, found in tables.items():
-        print(f"recommended to {whose}\n  stars   score")
-        print("\n".join(f"  {movie.predicted_rating:5.2f}  {movie.score:6.3f}  {movie.title}" for movie in found))
+    for user, entries in tables.items():
+        print(f"recommended to {user}\n  stars   score")
+        print("\n".join(f"  {entry.predicted_rating:5.2f}  {entry.score:6.3f}  {entry.title}" for entry in entries))
 
 
-def typed(places: Mapping[Any, int], text: str) -> Any:
-    """An id that a person typed, as the export has it: an integer where ids are integers."""
-    return int(text) if isinstance(next(iter(places)), int) else text
+def parse_id(rows: Mapping[Any, int], text: str) -> Any:
+    """Returns a typed id as the export has it: an integer where ids are integers, which may raise ValueError."""
+    return int(text) if isinstance(next(iter(rows)), int) else text
 
 
-def user(user_place: Mapping[Any, int], text: str) -> Any:
-    """The user of --user_id. Raises ValueError where it cannot be one."""
+def parse_user(user_row: Mapping[Any, int], text: str) -> Any:
+    """Returns the user id of --user_id. Raises ValueError where the text cannot be one."""
     try:
-        return typed(user_place, text)
+        return parse_id(user_row, text)
     except ValueError:
-        raise ValueError(f"--user_id={text}: ids are integers, such as {next(iter(user_place))}") from None
+        raise ValueError(f"--user_id={text}: ids are integers, such as {next(iter(user_row))}") from None
 
 
-def rated(movie_row: Mapping[Any, int], text: str) -> tuple[Any, float]:
-    """The movie and the stars of MOVIE_ID=STARS. Raises ValueError where a text is none."""
-    id, _, stars = text.rpartition("=")
+def parse_rating(movie_row: Mapping[Any, int], text: str) -> tuple[Any, float]:
+    """Returns movie id and rating of MOVIE_ID=STARS. Raises ValueError where the text is not of this form."""
+    id, _, rating = text.rpartition("=")
     try:
-        return typed(movie_row, id), float(stars)
+        return parse_id(movie_row, id), float(rating)
     except ValueError:
-        raise ValueError(f"--rating {text}: must be MOVIE_ID=STARS, such as {next(iter(movie_row))}=4") from None
+        raise ValueError(f"--rating={text}: must be MOVIE_ID=STARS, such as {next(iter(movie_row))}=4") from None
 
 
 if __name__ == "__main__":

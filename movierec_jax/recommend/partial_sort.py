@@ -1,7 +1,7 @@
-"""The best of many scores by the host: exact, and faster than a sort where the scores are in its own memory.
+"""The k best of many scores on the host: exact, and faster than a sort where the scores are in the host's memory.
 
-A threshold comes from a sample: the n-th highest of every eighth score is no higher than the n-th highest of all, so
-nothing below it can be among the best n. What is left is little, and is looked at closely.
+A sample gives a threshold: the n-th highest of every eighth score is no higher than the n-th highest of all, so nothing
+below it is among the best n. Only what is left is sorted.
 """
 
 from collections.abc import Sequence
@@ -9,43 +9,48 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int32, Int64
 
-SAMPLED = 8
+# Every so many scores one is in the sample.
+SAMPLE_STEP = 8
 
 
-def best_of_users(
+def top_k_of_scores(
     score: Float[np.ndarray, "users movies"],
     seen: Sequence[Int32[np.ndarray, " _seen"]],
     k: int,
     listed: Sequence[Int[np.ndarray, " _listed"] | None] | None = None,
 ) -> Int32[np.ndarray, "_lists k"]:
-    """The rows of `best_unseen` for the first users, as many as `seen` has; the number of movies in empty places.
+    """Returns the rows of each user's k best unseen movies; the number of movies in empty slots.
 
-    listed: of each of these users; without it, all movies may be in all lists.
+    seen: of the first users; no list is made for those after them.
+    listed: the rows that each list may hold, rising; without it all.
     """
     num_movies = score.shape[1]
     is_seen = np.zeros(num_movies, bool)
     lists = np.full((len(seen), k), num_movies, np.int32)
-    for user, (rows, own) in enumerate(zip(seen, listed or [None] * len(seen), strict=True)):
-        best = best_unseen(score[user], rows, k, own, is_seen)
+    for user, (seen_row, listed_row) in enumerate(zip(seen, listed or [None] * len(seen), strict=True)):
+        best = top_k_of_user(score[user], seen_row, k, listed_row, is_seen)
         lists[user, : len(best)] = best
     return lists
 
 
-def best_unseen(
+def top_k_of_user(
     score: Float[np.ndarray, " movies"],
     seen: Int32[np.ndarray, " seen"],
     k: int,
     listed: Int[np.ndarray, " listed"] | None,
     is_seen: Bool[np.ndarray, " movies"],
 ) -> Int64[np.ndarray, " _best"]:
-    """The k rows of highest score that are not seen, or all if they are fewer; equal scores by row.
+    """Returns the rows of the k highest scores that are not seen, or of all if they are fewer; equal scores by row.
 
-    listed: the rows that may be among them, rising; without it all may. is_seen: False everywhere, before and after.
+    is_seen: scratch memory, False everywhere, before and after.
     """
-    pool = score if listed is None else score[listed]
+    candidates = score if listed is None else score[listed]
     wanted = k + len(seen)
-    sample = pool[::SAMPLED]
-    rows = np.flatnonzero(pool >= nth(sample, wanted)) if wanted <= len(sample) else np.arange(len(pool))
+    sample = candidates[::SAMPLE_STEP]
+    if wanted <= len(sample):
+        rows = np.flatnonzero(candidates >= nth_highest(sample, wanted))
+    else:
+        rows = np.arange(len(candidates))
     if listed is not None:
         rows = listed[rows]
     is_seen[seen] = True
@@ -53,11 +58,11 @@ def best_unseen(
     is_seen[seen] = False
     value = score[rows]
     if len(rows) > k:
-        is_best = value >= nth(value, k)
+        is_best = value >= nth_highest(value, k)
         rows, value = rows[is_best], value[is_best]
     return rows[np.argsort(-value, kind="stable")[:k]]
 
 
-def nth(values: Float[np.ndarray, " n"], place: int) -> np.floating:
-    """The highest value but place - 1."""
-    return np.partition(values, len(values) - place)[len(values) - place]
+def nth_highest(values: Float[np.ndarray, " values"], n: int) -> np.floating:
+    """Returns the n-th highest value, from 1; equal ones count each."""
+    return np.partition(values, len(values) - n)[len(values) - n]

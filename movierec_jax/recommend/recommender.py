@@ -1,4 +1,4 @@
-"""A trained run, ready to be asked: lists for users, stars for pairs, movies alike."""
+"""A trained run that answers in the ids of the data: lists for users, ratings for pairs, similar movies, reasons."""
 
 import contextlib
 import dataclasses
@@ -25,7 +25,9 @@ from movierec_jax.model.two_tower import Encoded, Members, encode
 from movierec_jax.recommend.attribution import RatedMovies, find_reasons
 from movierec_jax.recommend.filters import ListFilter, filter_movies
 from movierec_jax.recommend.fold_in import fold_in
-from movierec_jax.recommend.top_k import Order, Rated, directions, order_of, predict_ratings, top_k_blocks
+from movierec_jax.recommend.scoring import Scorer, predict_ratings
+from movierec_jax.recommend.similarity import directions, most_similar
+from movierec_jax.recommend.top_k import ListRequest, SeenMovies, top_k_blocks
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.run import Run, user_index_and_movie_row
 from movierec_jax.runs.workdir import load_run
@@ -38,16 +40,13 @@ PREDICTED_RATING = "predicted_rating"
 
 IMPLICIT_SCORE = "implicit_score"
 
-# Ratings of no likeness at all that each movie is given beside its own when similar ones are looked for.
-SIMILAR_DAMPING = 2.0
-
 
 @dataclasses.dataclass(frozen=True)
 class Recommender:
     """A run with the parameters of its best epoch. Ids go in and come out as the data writes them.
 
-    encoded: all users and all movies in the order of rows, as the model sees them.
-    users, parts: who can be asked about, and what they have rated: those of the run, or new ones.
+    encoded: all users and all movies, encoded, in the order of rows.
+    users, parts: the users that can be asked about and what they have rated: those of the run, or new ones.
     """
 
     run: Run
@@ -56,18 +55,18 @@ class Recommender:
     users: Vocab
     parts: Split
 
-    @property
-    def order(self) -> Order:
-        """What lists are ordered by."""
-        return order_of(self.run.setup)
+    @functools.cached_property
+    def scorer(self) -> Scorer:
+        """Returns what scores are computed from."""
+        return Scorer.of(self.run.setup, self.params, *self.encoded)
 
     def user_ids(self) -> pd.Index:
-        """All users of the data in rising order, also those whom train has no rating of."""
-        return self.everybody
+        """Returns all users of the data in rising order, also those without a rating in train."""
+        return self.all_user_ids
 
     @functools.cached_property
-    def everybody(self) -> pd.Index:
-        """What `user_ids` gives, worked out once."""
+    def all_user_ids(self) -> pd.Index:
+        """Cached sorted user ids."""
         return pd.Index(np.concatenate([part[USER_ID].unique() for part in self.parts.all()])).unique().sort_values()
 
     @functools.cached_property
@@ -77,19 +76,19 @@ class Recommender:
 
     @functools.cached_property
     def movie_directions(self) -> Float32[np.ndarray, "movies features"]:
-        """What tells which movies trained on are alike, as `directions` gives it."""
+        """`similarity.directions` of the movies trained on, as a NumPy array."""
         return np.asarray(directions(self.encoded[1]))[: len(self.run.movies)]
 
     @functools.cached_property
     def spare(self) -> list[tuple[Array, ...]]:
-        """Memory that scores were in and others may take: to get as much from the system takes longer than one list."""
+        """Score buffers for the next lists; fresh memory would take longer than one list."""
         return []
 
     @functools.cached_property
-    def rated(self) -> Rated:
-        """The movies that each of everybody has seen, by any part."""
-        pairs = user_index_and_movie_row(self.run, self.everybody, self.parts.seen())
-        return Rated.of(*pairs, len(self.everybody), len(self.run.movies))
+    def seen(self) -> SeenMovies:
+        """What each of `all_user_ids` has rated in any part."""
+        users_and_rows = user_index_and_movie_row(self.run, self.all_user_ids, self.parts.seen())
+        return SeenMovies.of(*users_and_rows, len(self.all_user_ids), len(self.run.movies))
 
     def recommend(
         self,
@@ -100,14 +99,15 @@ class Recommender:
         movies: pd.Index | None = None,
         diversity: float = ScoreConfig.diversity,
     ) -> pd.DataFrame:
-        """Each user's best k movies, best first: `user_id, movie_id, rank, score, predicted_rating`.
+        """Returns each user's best k movies, best first: `user_id, movie_id, rank, score, predicted_rating`.
 
-        The catalogue is every movie with a rating in train; what the user has rated, in any part, is left out unless
-        asked for. A user without ratings in train gets the list of an average user. Raises InputError for users that
-        the data does not have, and for k below 1 or above the number of movies.
+        The catalogue is every movie with a rating in train. What the user has rated in any part is left out, unless
+        `include_seen`. A user without ratings in train gets the list of an average user.
 
-        movies: ids that lists may hold, as `select_movies` gives them; without it all of the catalogue. diversity: 0 to
-        below 1, how much being like movies above it counts against a movie. Lists then fall by both, not by score.
+        movies: ids that lists may hold, such as `select_movies` returns; without it all of the catalogue.
+        diversity: 0 to below 1, how much similarity to movies above it counts against a movie. Lists are then ordered
+            by both, not by score.
+        Raises InputError for users that the data does not have, and for k below 1 or above the number of movies.
         """
         users = pd.Index(user_ids).unique()
         blocks = self.recommend_blocks(users, k, include_seen=include_seen, movies=movies, diversity=diversity)
@@ -123,39 +123,29 @@ class Recommender:
         diversity: float = ScoreConfig.diversity,
         block_users: int = ScoreConfig.block_users,
     ) -> Iterator[pd.DataFrame]:
-        """The same list by list, a table for each block of users, for more users than fit in memory at once."""
+        """Yields the lists of `recommend` as a table for each block of users, for more than fit in memory at once."""
         self.require_users(users)
         ScoreConfig(top_k=k, diversity=diversity, block_users=block_users)
-        if k > len(self.run.movies):
-            raise InputError(f"--top_k={k}: must be 1 to {len(self.run.movies):,}, the number of movies trained on")
+        num_movies = len(self.run.movies)
+        if k > num_movies:
+            raise InputError(f"--top_k={k}: must be 1 to {num_movies:,}, the number of movies trained on")
         is_listed = None
         if movies is not None:
-            is_listed = np.zeros((1, len(self.run.movies)), bool)
+            is_listed = np.zeros((1, num_movies), bool)
             is_listed[0, self.run.movies.require_rows_in_train(movies)] = True
-        places = self.everybody.get_indexer(users)
-        seen = self.rated.of_users(np.full_like(places, -1) if include_seen else places)
-        rows = self.users.rows(users)
-        for place, top in top_k_blocks(
-            self.run.model,
-            self.order,
-            self.params,
-            *self.encoded,
-            rows,
-            seen,
-            k,
-            block_users,
-            is_listed,
-            diversity,
-            spare=self.spare,
-        ):
-            is_filled = top.movie_row < len(self.run.movies)
+        index = self.all_user_ids.get_indexer(users)
+        seen = self.seen.of_users(np.full_like(index, -1) if include_seen else index)
+        request = ListRequest(self.users.rows(users), seen, k, is_listed, diversity)
+        for block, top in top_k_blocks(self.scorer, request, block_users, spare=self.spare):
+            is_filled = top.movie_row < num_movies
+            rating_scale = np.array(self.run.rating_scale, np.float32)
             yield pd.DataFrame(
                 {
-                    USER_ID: users[place].repeat(is_filled.sum(axis=1)),
+                    USER_ID: users[block].repeat(is_filled.sum(axis=1)),
                     MOVIE_ID: self.run.movies.ids[top.movie_row[is_filled]],
                     RANK: np.broadcast_to(np.arange(1, k + 1, dtype=np.int32), is_filled.shape)[is_filled],
                     SCORE: top.score[is_filled],
-                    PREDICTED_RATING: np.clip(top.stars[is_filled], *np.array(self.run.rating_scale, np.float32)),
+                    PREDICTED_RATING: np.clip(top.predicted_rating[is_filled], *rating_scale),
                 }
             )
 
@@ -179,20 +169,20 @@ class Recommender:
         return self.run.movies.ids[: len(self.run.movies)][is_listed]
 
     def reviews_of(self, movie_ids: Iterable) -> pd.DataFrame:
-        """What reviews say of movies: a row for each of these that has any, in their order.
+        """Returns what reviews say of movies: a row for each of these that has any, in their order.
 
-        Columns `movie_id`, `num_texts`, `praise` (the mean probability that one praises), `spread` (its standard
-        deviation over them), `praised` and `blamed` (lists of aspects, most first). Raises InputError for movies that
-        the data does not have.
+        Columns `movie_id`, `num_texts`, `praise` (the mean probability that a review praises it), `spread` (its
+        standard deviation over the reviews), `praised` and `blamed` (lists of aspects, most first). Raises InputError
+        for movies that the data does not have.
         """
         ids = pd.Index(movie_ids)
         is_unknown = self.run.movies.rows(ids) == self.run.movies.unknown
         if is_unknown.any():
             raise InputError(f"unknown movie id {ids[is_unknown][0]}: no movie of the data has it")
         reviews = self.run.reviews
-        place = pd.Index(reviews[MOVIE_ID]).get_indexer(ids)
-        found = reviews.iloc[place[place >= 0]].reset_index(drop=True)
-        # An empty text is one name to `split`.
+        index = pd.Index(reviews[MOVIE_ID]).get_indexer(ids)
+        found = reviews.iloc[index[index >= 0]].reset_index(drop=True)
+        # An empty text would split into one empty name.
         return found.assign(
             **{name: [text.split("|") if text else [] for text in found[name]] for name in (PRAISED, BLAMED)}
         )
@@ -230,20 +220,20 @@ class Recommender:
         return table.astype({IMPLICIT_SCORE: np.float32, PREDICTED_RATING: np.float32})
 
     def recommend_for(self, ratings: Mapping, k: int = 10, **options: Any) -> pd.DataFrame:
-        """The best k movies for somebody new who has given these stars, by movie id, as `recommend` gives them.
+        """Returns the best k movies for a new user with these ratings by movie id, as `recommend` does.
 
-        options: those of `recommend`. Nothing is trained. Raises InputError for no ratings, stars off the scale, and
-        movies not trained on.
+        options: keyword arguments of `recommend`. Nothing is trained. Raises InputError for no ratings, ratings off the
+        scale, and movies not trained on.
         """
         table = pd.DataFrame({USER_ID: 0, MOVIE_ID: list(ratings), RATING: list(ratings.values())})
         return self.with_new_users(table).recommend([0], k, **options).drop(columns=USER_ID)
 
     def with_new_users(self, ratings: pd.DataFrame) -> "Recommender":
-        """The same model for other users, of whom it knows these ratings alone: `user_id, movie_id, rating`.
+        """Returns the same model for new users, from their ratings alone: `user_id, movie_id, rating`.
 
-        Nothing is trained. Where they have a `timestamp`, as clean tables do, the latest count most in what these users
-        rate next, if that is what the model tells. Raises InputError for columns that are missing, no ratings, stars
-        off the scale, a movie that a user has rated twice, and movies not trained on.
+        Nothing is trained. Where there is a `timestamp`, as clean tables have, the latest ratings count most in what
+        these users rate next, if the model was trained for that. Raises InputError for missing columns, no ratings,
+        ratings off the scale, a movie that a user has rated twice, and movies not trained on.
         """
         users, parts, encoded = fold_in(self.run, self.params, ratings)
         return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
@@ -251,19 +241,19 @@ class Recommender:
     def predict(
         self, user_ids: Iterable, movie_ids: Iterable, timestamps: Iterable | None = None
     ) -> Float32[np.ndarray, " pairs"]:
-        """Stars that each user would give the movie beside them. An id that is not known counts as an average one.
+        """Returns the rating that each user would give the movie beside them. An unknown id counts as an average one.
 
-        timestamps: seconds since 1970 at which each would be given; they matter to a run with --rating_time alone.
+        timestamps: seconds since 1970 at which each would be given; only a run with --rating_time looks at them.
         """
         user_row, movie_row = self.rows_of_pairs(user_ids, movie_ids)
         return self.predict_rows(user_row, movie_row, timestamps)[0]
 
     def spread(self, user_ids: Iterable, movie_ids: Iterable) -> Float32[np.ndarray, " pairs"]:
-        """How far the members of the ensemble are apart on each pair: a standard deviation in stars."""
+        """Returns the standard deviation of each pair's predicted rating over the members of the ensemble, in stars."""
         return self.predict_rows(*self.rows_of_pairs(user_ids, movie_ids))[1]
 
     def rows_of_pairs(self, user_ids: Iterable, movie_ids: Iterable):
-        """The rows of users and of the movies beside them. Raises InputError where one side has more of them."""
+        """Returns the rows of users and of the movies beside them. Raises InputError for unequal numbers of them."""
         user_row, movie_row = self.users.rows(user_ids), self.run.movies.rows(movie_ids)
         if len(user_row) != len(movie_row):
             raise InputError(f"{len(user_row)} users and {len(movie_row)} movies: give one movie for each user")
@@ -275,59 +265,59 @@ class Recommender:
         movie_row: Int32[np.ndarray, " pairs"],
         timestamps: Iterable | None = None,
     ):
-        """Stars and spread of each pair of rows. Raises InputError unless there is one timestamp for each, or none."""
+        """Returns predicted rating and spread of each pair of rows.
+
+        Raises InputError unless there is one timestamp for each, or none.
+        """
         times = np.full(len(user_row), NO_TIMESTAMP) if timestamps is None else np.fromiter(timestamps, np.int64)
         if len(times) != len(user_row):
             raise InputError(f"{len(times)} timestamps for {len(user_row)} pairs: give one for each")
-        # The run knows nothing of the days of users that came after it.
-        known_row = user_row if self.users is self.run.users else np.full_like(user_row, self.run.users.unknown)
-        time_features = self.run.time_features(known_row, times)
-        scale = self.run.rating_scale
-        return predict_ratings(self.run.model, self.params, *self.encoded, user_row, movie_row, scale, time_features)
+        # When new users rate is unknown to the run.
+        timed_row = user_row if self.users is self.run.users else np.full_like(user_row, self.run.users.unknown)
+        time_features = self.run.time_features(timed_row, times)
+        return predict_ratings(self.scorer, user_row, movie_row, self.run.rating_scale, time_features)
 
     def similar(self, movie_id, k: int = 10) -> pd.DataFrame:
-        """The k movies most like one: `movie_id, similarity`, best first.
+        """Returns the k movies most similar to one, best first: `movie_id, similarity`.
 
-        By the cosine of their factors, times n / (n + SIMILAR_DAMPING) for a movie of n ratings: of few a cosine says
-        little. Raises InputError for a movie that train does not have, and for k outside 1 to the number of others.
+        Similarity is defined in `similarity.most_similar`. Raises InputError for a movie without ratings in train, and
+        for k outside 1 to the number of other movies.
         """
-        row = self.run.movies.require_rows_in_train([movie_id])[0]
-        if not 1 <= k < len(self.run.movies):
-            raise InputError(f"k={k}: must be 1 to {len(self.run.movies) - 1:,}, the number of other movies")
-        direction = self.movie_directions
-        count = self.run.interactions.movie_count[: len(self.run.movies)]
-        similarity = direction @ direction[row] * count / (count + SIMILAR_DAMPING)
-        best = np.argsort(-similarity, kind="stable").astype(np.int32)
-        best = best[best != row][:k]
-        return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": similarity[best]})
+        row = int(self.run.movies.require_rows_in_train([movie_id])[0])
+        num_movies = len(self.run.movies)
+        if not 1 <= k < num_movies:
+            raise InputError(f"k={k}: must be 1 to {num_movies - 1:,}, the number of other movies")
+        num_ratings = self.run.interactions.movie_count[:num_movies]
+        best, similarity = most_similar(self.movie_directions, num_ratings, row, k)
+        return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": similarity})
 
     def movie_factors(self) -> pd.DataFrame:
-        """The factors of every movie trained on, a row each, by movie id; the members' side by side."""
+        """Returns the factors of every movie trained on, a row each, by movie id; the members' side by side."""
         factors = np.asarray(self.encoded[1].factors)[:, : len(self.run.movies)]
         return pd.DataFrame(np.concatenate(factors, axis=1), index=self.run.movies.ids[: len(self.run.movies)])
 
     def with_titles(self, table: pd.DataFrame) -> pd.DataFrame:
-        """A table that has movie ids, with `title`, `year` and `genres` beside them; the id where there is no title."""
+        """Adds `title`, `year` and `genres` to a table with movie ids; the id stands in for a missing title."""
         merged = table.merge(self.run.movie_table, on=MOVIE_ID, how="left")
         return merged.fillna({TITLE: merged[MOVIE_ID].astype("str"), YEAR: 0, GENRES: ""}).astype({YEAR: np.int32})
 
     def rated_by(self, user_id) -> pd.DataFrame:
-        """The user's own ratings in all parts, best first."""
+        """Returns a user's ratings of all parts, best first."""
         ratings = pd.concat([part[part[USER_ID] == user_id] for part in self.parts.all()])
         return ratings.sort_values([RATING, MOVIE_ID], ascending=[False, True])[[MOVIE_ID, RATING]]
 
     def parse_users(self, texts: Iterable[str]) -> pd.Index:
-        """User ids as a person types them, as the data writes them; each once."""
+        """Returns user ids typed on a command line as the data writes them, each once."""
         return pd.Index([self.users.parse(text) for text in texts]).unique()
 
     def require_users(self, users: pd.Index) -> None:
         """Raises InputError naming the first users that no part of the data has."""
-        known = self.everybody
-        missing = users[known.get_indexer(users) < 0]
+        all_users = self.all_user_ids
+        missing = users[all_users.get_indexer(users) < 0]
         if len(missing):
             raise InputError(
                 f"unknown user id {', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}: not among "
-                f"the {len(known):,} users of the data, {known[0]} to {known[-1]}"
+                f"the {len(all_users):,} users of the data, {all_users[0]} to {all_users[-1]}"
             )
 
 
@@ -337,9 +327,9 @@ def as_tuple(names: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def load(workdir: str | os.PathLike, mesh: str | None = None) -> Recommender:
-    """The trained run of a workdir, at its best epoch by validation, on all of this process's devices or as
-    `DeviceConfig.mesh` asks.
+    """Returns the trained run of a workdir, at its best epoch by validation.
 
+    mesh: devices as in `DeviceConfig.mesh`; all of this process's devices unless given.
     Raises InputError where the folder holds no run that can be read.
     """
     with synced_folder(workdir) as (folder, _):

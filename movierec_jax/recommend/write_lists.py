@@ -1,4 +1,4 @@
-"""Every user's list in one file, written block by block in bounded memory."""
+"""Lists written block by block to a file, in bounded memory, and lists as text to read."""
 
 import itertools
 import pathlib
@@ -19,11 +19,11 @@ from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import BLAMED, NUM_TEXTS, PRAISE, PRAISED
 from movierec_jax.recommend.recommender import PREDICTED_RATING, RANK, SCORE, Recommender
 
-# Rows of a Parquet row group; a constant, so that the file is the same whatever the block of users.
+# Rows of a Parquet row group: constant, so that the file does not depend on the blocks of users.
 GROUP_ROWS = 2**17
 
-# Ratings of a user shown above the list.
-SHOWN_RATED = 10
+# Ratings of a user that are shown above the list.
+NUM_SHOWN_RATINGS = 10
 
 WRITERS = {".parquet": pyarrow.parquet.ParquetWriter, ".csv": pyarrow.csv.CSVWriter}
 
@@ -42,7 +42,7 @@ def score_to_file(
 ) -> int:
     """Writes each user's best k movies to a Parquet or CSV file and returns the number of rows.
 
-    name: what people call the output; the file unless given. The file appears under its name once it is whole.
+    The file appears under its name when it is complete. name: the output as messages show it; the file unless given.
     Raises InputError for another file ending, a folder that does not exist, and users or k that
     `Recommender.recommend` refuses.
     """
@@ -53,7 +53,7 @@ def score_to_file(
         users, k, include_seen=include_seen, movies=movies, diversity=diversity, block_users=block_users
     )
     with tqdm(total=len(users), unit=" users", disable=None) as bar:
-        groups = regroup(counted(blocks, bar), GROUP_ROWS)
+        groups = regroup(count_users(blocks, bar), GROUP_ROWS)
         first = next(groups)
         with atomic_file(output) as partial, WRITERS[output.suffix](partial, first.schema) as writer:
             for group in itertools.chain([first], groups):
@@ -68,13 +68,14 @@ def score_to_file(
     return num_rows
 
 
-def part_of(
+def part_for_process(
     users: pd.Index, output: pathlib.Path, number: int, num_parts: int, present: Iterable[str]
 ) -> tuple[pd.Index, pathlib.Path]:
-    """The share of the users, and the file, of one of the processes that write a dataset; all of both of a single one.
+    """Returns the users and the file of one of the processes that write a dataset; a single process has all of both.
 
-    The files of a dataset in the order of their names are the one file that a single process would write. present: the
-    names of the files that it has. Raises InputError where the dataset is none, or has files of other parts.
+    number: of the process, from 0. present: names of the files that the dataset has already. Its files, in the order of
+    names, hold the rows that a single process would write. Raises InputError for an output that cannot be a dataset, or
+    that has files of another number of parts.
     """
     if num_parts == 1:
         return users, output
@@ -83,20 +84,22 @@ def part_of(
     names = [f"part-{part:05d}-of-{num_parts:05d}.parquet" for part in range(num_parts)]
     others = sorted(name for name in present if name.removesuffix(PARTIAL) not in names)
     if others:
-        raise InputError(f"--output={output}: holds {others[0]}, which is no part of {num_parts}; name another folder")
-    first, end = (len(users) * place // num_parts for place in (number, number + 1))
+        raise InputError(
+            f"--output={output}: holds {others[0]}, which is not one of {num_parts} parts; name another folder"
+        )
+    first, end = (len(users) * part // num_parts for part in (number, number + 1))
     return users[first:end], output / names[number]
 
 
-def counted(blocks: Iterable[pd.DataFrame], bar: tqdm) -> Iterator[pa.Table]:
-    """Blocks of lists as Arrow tables, each told to the progress bar."""
+def count_users(blocks: Iterable[pd.DataFrame], bar: tqdm) -> Iterator[pa.Table]:
+    """Yields blocks of lists as Arrow tables, and counts their users in the progress bar."""
     for block in blocks:
         yield pa.Table.from_pandas(block, preserve_index=False).replace_schema_metadata()
         bar.update(int((block[RANK] == 1).sum()))
 
 
 def regroup(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
-    """The same rows in tables of `num_rows`, the last with what is left; one table at least."""
+    """Yields the same rows in tables of `num_rows`, the last perhaps shorter; one table at least."""
     waiting = None
     for table in tables:
         waiting = table if waiting is None else pa.concat_tables([waiting, table])
@@ -108,7 +111,7 @@ def regroup(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:
 
 
 def require_output(path: pathlib.Path, endings: tuple[str, ...], *, is_folder: bool = False) -> None:
-    """Raises InputError unless a file of this name can be written, or a folder; its name has one of the endings."""
+    """Raises InputError unless a file, or a folder, of this name and one of the endings can be written."""
     if path.suffix not in endings:
         raise InputError(f"--output={path}: must end in {' or '.join(endings)}")
     if not path.parent.is_dir():
@@ -118,9 +121,9 @@ def require_output(path: pathlib.Path, endings: tuple[str, ...], *, is_folder: b
 
 
 def read_user_ids(path: pathlib.Path, recommender: Recommender) -> pd.Index:
-    """The user ids of a text file, one on each line; empty lines and repeated ids count once.
+    """Returns the user ids of a text file with one on each line, each once, without empty lines.
 
-    Raises InputError naming the line that is no id of the data's kind.
+    Raises InputError naming the line that cannot be an id of the data.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
@@ -148,9 +151,9 @@ def readable_lists(
     diversity: float = ScoreConfig.diversity,
     explain: bool = False,
 ) -> str:
-    """Each user's best-rated movies and the list for them, as text with titles and genres.
+    """Returns each user's best-rated movies and their list, as text with titles and genres.
 
-    explain: with what speaks for each recommended movie, and what reviews say of it, in lines below it.
+    explain: adds lines with the reasons for each movie, and with what reviews say of it.
     """
     lists = recommender.with_titles(
         recommender.recommend(users, k, include_seen=include_seen, movies=movies, diversity=diversity)
@@ -162,54 +165,54 @@ def readable_lists(
         is_cold = not recommender.users.is_in_train(recommender.users.rows([user])).all()
         parts += [
             f"user {user}: {len(rated):,} ratings, of which the best",
-            as_text(rated.head(SHOWN_RATED), RATING),
+            list_lines(rated.head(NUM_SHOWN_RATINGS), RATING),
             f"recommended to user {user}" + is_cold * ", as to an average user: train has no rating of this one",
-            as_text(mine, PREDICTED_RATING, notes(recommender, user, mine[MOVIE_ID]) if explain else {}),
+            list_lines(mine, PREDICTED_RATING, movie_notes(recommender, user, mine[MOVIE_ID]) if explain else {}),
         ]
     return "\n\n".join(parts)
 
 
-def notes(recommender: Recommender, user, movie_ids: pd.Series) -> dict[Any, list[str]]:
-    """For each movie lines of what speaks for it to a user, and of what reviews say of it."""
+def movie_notes(recommender: Recommender, user, movie_ids: pd.Series) -> dict[Any, list[str]]:
+    """Returns by movie id the lines of its reasons and of its reviews."""
     lines: dict[Any, list[str]] = {}
-    for movie_id, text in reasons(recommender, user, movie_ids).items():
+    for movie_id, text in reason_lines(recommender, user, movie_ids).items():
         lines.setdefault(movie_id, []).append(f"for {text}")
     reviews = recommender.reviews_of(movie_ids)
-    for movie_id, *said in zip(*map(reviews.get, [MOVIE_ID, NUM_TEXTS, PRAISE, PRAISED, BLAMED]), strict=True):
-        lines.setdefault(movie_id, []).append(review_line(*said))
+    for movie_id, *columns in zip(*map(reviews.get, [MOVIE_ID, NUM_TEXTS, PRAISE, PRAISED, BLAMED]), strict=True):
+        lines.setdefault(movie_id, []).append(review_line(*columns))
     return lines
 
 
 def review_line(num_texts: int, praise: float, praised: Sequence[str], blamed: Sequence[str]) -> str:
-    """What reviews say of a movie, as a line: "30 reviews, 86% praise; praised: dialogue, acting; blamed: pace"."""
+    """Returns what reviews say of a movie: "30 reviews, 86% praise; praised: dialogue, acting; blamed: pace"."""
     parts = [f"{num_texts:,} review{'s' * (num_texts != 1)}, {praise:.0%} praise"]
     parts += [f"{name}: {', '.join(aspects)}" for name, aspects in ((PRAISED, praised), (BLAMED, blamed)) if aspects]
     return "; ".join(parts)
 
 
-def reasons(recommender: Recommender, user, movie_ids: Iterable) -> dict[Any, str]:
-    """For each movie one line of what speaks for it, with what each adds to the exposure or to the stars."""
+def reason_lines(recommender: Recommender, user, movie_ids: Iterable) -> dict[Any, str]:
+    """Returns by movie id a line of its reasons, each with what it adds to the score."""
     found = recommender.explain(user, movie_ids)
     titles = recommender.run.movie_table.set_index(MOVIE_ID)[TITLE].to_dict()
     texts: dict[Any, list[str]] = {}
-    for movie_id, source, reason, implicit_score, stars in zip(*map(found.get, found), strict=True):
+    for movie_id, source, reason, implicit_score, rating in zip(*map(found.get, found), strict=True):
         name = reason if source == "content" else titles.get(reason, reason)
         if implicit_score > 0:
             texts.setdefault(movie_id, []).append(f"{name} +{implicit_score:.3f} watch")
-        elif implicit_score == 0 and stars > 0:
-            texts.setdefault(movie_id, []).append(f"{name} +{stars:.2f} stars")
+        elif implicit_score == 0 and rating > 0:
+            texts.setdefault(movie_id, []).append(f"{name} +{rating:.2f} stars")
     return {movie_id: "; ".join(parts) for movie_id, parts in texts.items()}
 
 
-def as_text(table: pd.DataFrame, stars: str, notes: Mapping[Any, Sequence[str]] | None = None) -> str:
-    """Movies as text lines: stars, score if there is one, title, genres; notes on a movie in lines below it."""
+def list_lines(table: pd.DataFrame, rating_column: str, notes: Mapping[Any, Sequence[str]] | None = None) -> str:
+    """Returns movies as text lines: rating, score if there is one, title, genres; notes on a movie in lines below."""
     titles = [f"{title} ({year})" if year else title for title, year in zip(table[TITLE], table[YEAR], strict=True)]
     width = max(map(len, titles), default=0)
     scores = [f"  {score:6.3f}" for score in table[SCORE]] if SCORE in table else [""] * len(table)
     lines = ["  stars   score"] if SCORE in table else []
-    for value, score, title, genres, movie_id in zip(
-        table[stars], scores, titles, table[GENRES], table[MOVIE_ID], strict=True
+    for rating, score, title, genres, movie_id in zip(
+        table[rating_column], scores, titles, table[GENRES], table[MOVIE_ID], strict=True
     ):
-        lines.append(f"  {value:5.2f}{score}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip())
+        lines.append(f"  {rating:5.2f}{score}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip())
         lines += [f"         {note}" for note in (notes or {}).get(movie_id, [])]
     return "\n".join(lines)

@@ -10,17 +10,19 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32
 
+from movierec_jax.data.arrays import csr_offsets
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import noise_of
 from movierec_jax.model.interactions import pad_links, pad_segments, rating_deviation
 from movierec_jax.model.two_tower import Encoded, encode_histories, own_vectors
 from movierec_jax.recommend.attribution import RatedMovies, RatedReason, find_reasons
-from movierec_jax.recommend.candidates import candidate_top_k, settles
+from movierec_jax.recommend.candidates import can_settle, candidate_top_k
 from movierec_jax.recommend.filters import ListFilter, filter_movies
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
 from movierec_jax.recommend.recommender import Recommender
-from movierec_jax.recommend.top_k import Rated, TopK, predict_ratings, top_k_blocks
+from movierec_jax.recommend.scoring import Scorer, predict_ratings
+from movierec_jax.recommend.top_k import ListRequest, SeenMovies, TopK, top_k_blocks
 from movierec_jax.serve.catalogue import Catalogue
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.users import History, RequestUser, Users
@@ -64,7 +66,7 @@ class Listed:
 
     movie_row: Int32[np.ndarray, " listed"]
     score: Float32[np.ndarray, " listed"]
-    stars: Float32[np.ndarray, " listed"]
+    predicted_rating: Float32[np.ndarray, " listed"]
     reasons: list[list[dict[str, Any]]] | None
 
 
@@ -120,7 +122,7 @@ class Engine:
             "genres": list(run.genres.columns),
             "praised": list(run.praised.columns),
             "years": [int(years.min()), int(years.max())] if len(years) else None,
-            "first_user_id": self.recommender.everybody[:1].tolist()[0],
+            "first_user_id": self.recommender.all_user_ids[:1].tolist()[0],
         }
 
     # Users.
@@ -193,17 +195,18 @@ class Engine:
 
     def may_settle(self, question: Question) -> bool:
         """Whether a close look may settle a list. It is for processors whose memory is the host's too."""
-        is_plain = question.diversity == 0 and settles(self.recommender.order, question.k)
+        is_plain = question.diversity == 0 and can_settle(self.recommender.scorer.order, question.k)
         return is_plain and jax.default_backend() == "cpu"
 
     def candidate_top_k(self, asked: Sequence[tuple[Question, Encoded]]) -> tuple[TopK, Bool[np.ndarray, " asked"]]:
         """The lists of a batch by a close look, and which of them are settled."""
         listed = [None if question.is_listed is None else np.flatnonzero(question.is_listed) for question, _ in asked]
         k = max(question.k for question, _ in asked)
-        run = self.recommender
-        return candidate_top_k(
-            self.model, run.order, run.params, self.stacked(asked), run.encoded[1], self.left_out(asked), k, listed
-        )
+        return candidate_top_k(self.scorer(self.stacked(asked)), self.left_out(asked), k, listed)
+
+    def scorer(self, users: Encoded) -> Scorer:
+        """Returns the run's scorer for users of a batch in place of its own."""
+        return dataclasses.replace(self.recommender.scorer, users=users)
 
     def whole_top_k(self, asked: Sequence[tuple[Question, Encoded]], diversity: float) -> TopK:
         """The lists of a batch by the scores of all movies."""
@@ -213,24 +216,10 @@ class Engine:
         is_listed = np.ones((size, self.num_movies), bool)
         for row, (question, _) in zip(is_listed, asked, strict=False):
             row[:] = True if question.is_listed is None else question.is_listed
-        rated = Rated(np.cumsum([0, *map(len, seen), *[0] * (size - len(seen))]), np.concatenate(seen))
-        run, rows = self.recommender, np.arange(size, dtype=np.int32)
+        rated = SeenMovies(csr_offsets(np.array([*map(len, seen), *[0] * (size - len(seen))])), np.concatenate(seen))
+        request = ListRequest(np.arange(size, dtype=np.int32), rated, k, is_listed, diversity)
         spare = self.spare.setdefault(size, [])
-        blocks = top_k_blocks(
-            self.model,
-            run.order,
-            run.params,
-            users,
-            run.encoded[1],
-            rows,
-            rated,
-            k,
-            size,
-            is_listed,
-            diversity,
-            spare=spare,
-        )
-        return next(top for _, top in blocks)
+        return next(top for _, top in top_k_blocks(self.scorer(users), request, size, spare=spare))
 
     def stacked(self, asked: Sequence[tuple[Question, Encoded]]) -> Encoded:
         """The users of a batch side by side, filled up to a size that there are programs for."""
@@ -246,9 +235,10 @@ class Engine:
     def listed(self, question: Question, vector: Encoded, top: TopK, place: int) -> Listed:
         """One list of a batch, as long as it is asked for, with its reasons."""
         is_filled = top.movie_row[place, : question.k] < self.num_movies
-        row, score, stars = (table[place, : question.k][is_filled] for table in (top.movie_row, top.score, top.stars))
+        tables = top.movie_row, top.score, top.predicted_rating
+        row, score, rating = (table[place, : question.k][is_filled] for table in tables)
         reasons = self.reasons(question.request_user, vector, row) if question.explain else None
-        return Listed(row, score, np.clip(stars, *np.array(self.run.rating_scale, np.float32)), reasons)
+        return Listed(row, score, np.clip(rating, *np.array(self.run.rating_scale, np.float32)), reasons)
 
     def reasons(
         self, request_user: RequestUser, vector: Encoded, movie_row: Int32[np.ndarray, " listed"]
@@ -299,17 +289,10 @@ class Engine:
         padded = vectors + vectors[:1] * (self.config.max_ratings - len(vectors))
         users = jax.tree.map(lambda *rows: np.stack(rows, axis=1), *padded)
         nobody, no_time = np.full_like(place, self.run.users.unknown), np.full(len(place), NO_TIMESTAMP)
-        stars, spread = predict_ratings(
-            self.model,
-            self.recommender.params,
-            users,
-            self.recommender.encoded[1],
-            place,
-            movie_row,
-            self.run.rating_scale,
-            self.run.time_features(nobody, no_time),
+        rating, spread = predict_ratings(
+            self.scorer(users), place, movie_row, self.run.rating_scale, self.run.time_features(nobody, no_time)
         )
-        return stars, None if self.noise is None else np.hypot(spread, np.float32(self.noise))
+        return rating, None if self.noise is None else np.hypot(spread, np.float32(self.noise))
 
     # Start.
 

@@ -190,10 +190,15 @@ class Service:
         is_listed = None if wanted == ListFilter() else engine.filter_movies(wanted)
         question = Question(request_user, k, is_listed, options.include_seen, options.diversity, options.explain)
         listed = await self.lists.ask((engine, question))
-        columns = listed.movie_row.tolist(), listed.score.tolist(), listed.stars.tolist()
+        columns = listed.movie_row.tolist(), listed.score.tolist(), listed.predicted_rating.tolist()
         movies = [
-            {**engine.catalogue.cards[row], "rank": rank, "score": round(score, 6), "predicted_rating": round(stars, 4)}
-            for rank, (row, score, stars) in enumerate(zip(*columns, strict=True), start=1)
+            {
+                **engine.catalogue.cards[row],
+                "rank": rank,
+                "score": round(score, 6),
+                "predicted_rating": round(rating, 4),
+            }
+            for rank, (row, score, rating) in enumerate(zip(*columns, strict=True), start=1)
         ]
         for movie, reasons in zip(movies, listed.reasons or [], strict=False):
             movie["reasons"] = reasons

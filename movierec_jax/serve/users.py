@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32, Int, Int32, Int64
 
+from movierec_jax.data.arrays import csr_offsets
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from movierec_jax.data.vocab import index_of_ids
 from movierec_jax.recommend.recommender import Recommender
@@ -53,13 +54,13 @@ class Users:
 
     def __init__(self, recommender: Recommender):
         # What all have rated is laid out here, not when the first of them asks.
-        self.run, self.rated_rows = recommender.run, recommender.rated
+        self.run, self.rated_rows = recommender.run, recommender.seen
         self.user_rows, self.movie_rows = (
             {found: row for row, found in enumerate(vocab.ids.tolist())} for vocab in (self.run.users, self.run.movies)
         )
-        self.user_places = {user_id: place for place, user_id in enumerate(recommender.everybody.tolist())}
+        self.user_places = {user_id: place for place, user_id in enumerate(recommender.all_user_ids.tolist())}
         self.of_parts = [
-            by_user(index_of_ids(recommender.everybody, pd.Index(part[USER_ID])), len(self.user_places))
+            by_user(index_of_ids(recommender.all_user_ids, pd.Index(part[USER_ID])), len(self.user_places))
             for part in self.run.parts.seen()
         ]
 
@@ -138,4 +139,4 @@ def by_user(
     place: Int[np.ndarray, " ratings"], num_users: int
 ) -> tuple[Int64[np.ndarray, " ratings"], Int64[np.ndarray, " users_and_one"]]:
     """The ratings in the order of their users' places, and where each user's begin."""
-    return np.argsort(place, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(place, minlength=num_users))])
+    return np.argsort(place, kind="stable"), csr_offsets(np.bincount(place, minlength=num_users))

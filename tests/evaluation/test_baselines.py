@@ -5,7 +5,8 @@ import pytest
 
 from movierec_jax.data.arrays import damped_group_mean
 from movierec_jax.data.schema import Ratings
-from movierec_jax.evaluation.baselines import MOVIE_DAMPING, USER_DAMPING, rating_baselines
+from movierec_jax.evaluation.baselines import MOVIE_DAMPING, USER_DAMPING, popular_lists, rating_baselines
+from movierec_jax.recommend.top_k import SeenMovies
 
 # Row 2 is that of unknown users and unknown movies; nobody rated movie 2 or is user 2.
 UNKNOWN = 2
@@ -74,3 +75,15 @@ def test_one_train_rating_is_what_every_baseline_says(name):
 def test_damping_counts_as_so_many_ratings_of_0(damping, mean):
     rows, values = np.array([1, 1], np.int32), np.array([2.0, 4.0])
     assert damped_group_mean(rows, values, num_rows=2, damping=damping).tolist() == [0, mean, 0]
+
+
+def test_popular_lists_are_by_count_then_row_without_seen_movies():
+    seen = SeenMovies.of(np.array([1, 1, 2, 2, 2, 2]), np.int32([0, 2, 0, 1, 2, 3]), num_users=3, num_movies=4)
+    lists = popular_lists(np.array([3, 1, 2, 3]), seen, num_users=3, k=3)
+    assert lists.tolist() == [[0, 3, 2], [3, 1, 4], [4, 4, 4]]
+
+
+def test_popular_lists_of_equal_counts_are_by_row():
+    nothing = SeenMovies.of(np.zeros(0, np.int64), np.zeros(0, np.int32), num_users=1, num_movies=100)
+    lists = popular_lists(np.arange(100) % 2, nothing, num_users=1, k=100)
+    assert lists[0].tolist() == [*range(1, 100, 2), *range(0, 100, 2)]

@@ -13,9 +13,8 @@ from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, Sco
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.data.splits import Split
 from movierec_jax.errors import InputError
-from movierec_jax.evaluation.evaluate import evaluate, popular_lists
-from movierec_jax.recommend import top_k as recommend
-from movierec_jax.recommend.top_k import Rated
+from movierec_jax.evaluation.evaluate import evaluate
+from movierec_jax.recommend import scoring
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.runs.run import Run
 
@@ -220,18 +219,6 @@ def test_a_hit_is_a_rating_three_quarters_up_the_scale_unless_another_is_asked_f
     assert EvalConfig(relevant_rating=asked_for).relevant_from(rating_scale) == expected
 
 
-def test_popular_lists_are_by_count_then_row_without_seen_movies():
-    seen = Rated.of(np.array([1, 1, 2, 2, 2, 2]), np.int32([0, 2, 0, 1, 2, 3]), num_users=3, num_movies=4)
-    lists = popular_lists(np.array([3, 1, 2, 3]), seen, num_users=3, k=3)
-    assert lists.tolist() == [[0, 3, 2], [3, 1, 4], [4, 4, 4]]
-
-
-def test_popular_lists_of_equal_counts_are_by_row():
-    nothing = Rated.of(np.zeros(0, np.int64), np.zeros(0, np.int32), num_users=1, num_movies=100)
-    lists = popular_lists(np.arange(100) % 2, nothing, num_users=1, k=100)
-    assert lists[0].tolist() == [*range(1, 100, 2), *range(0, 100, 2)]
-
-
 # More users than a block of lists holds.
 
 PARTS = checkerboard.parts(num_users=ScoreConfig.block_users + 10, num_movies=18)
@@ -256,7 +243,7 @@ def test_figures_do_not_depend_on_blocks_nor_on_the_order_of_rows(monkeypatch):
     run = run_of(PARTS.train, PARTS.valid, PARTS.test)
     params = knows_the_board(run)
     one = evaluate(run, params, PARTS.test, EvalConfig(eval_k=(1, 3)))
-    monkeypatch.setattr(recommend, "BLOCK_PAIRS", 7)
+    monkeypatch.setattr(scoring, "BLOCK_PAIRS", 7)
     order = np.random.default_rng(0).permutation(len(PARTS.test))
     shuffled = evaluate(run, params, PARTS.test.iloc[order].reset_index(drop=True), EvalConfig(eval_k=(1, 3)))
     np.testing.assert_array_equal(shuffled.predicted, one.predicted[order])

@@ -1,4 +1,4 @@
-"""Three pictures of a run, also of the smallest runs, and the numbers drawn in them."""
+"""The plots of a run, also of the smallest runs, and the numbers drawn in them."""
 
 import matplotlib.figure
 import matplotlib.image
@@ -41,7 +41,7 @@ def lines_of(axes) -> dict:
     ],
     ids=["a small run", "one epoch and one rating", "no validation and all predictions equal"],
 )
-def test_three_pictures_appear_and_show_something(tmp_path, valid_rmses, predicted, rating, count):
+def test_three_plots_are_written_and_show_something(tmp_path, valid_rmses, predicted, rating, count):
     save_plots(tmp_path / "plots", records_of(*valid_rmses), np.float32(predicted), np.float32(rating), np.array(count))
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == NAMES
     for name in NAMES:
@@ -51,7 +51,7 @@ def test_three_pictures_appear_and_show_something(tmp_path, valid_rmses, predict
         assert len(np.unique(picture)) > 10
 
 
-def test_pictures_are_replaced_where_there_are_some(tmp_path):
+def test_plots_replace_older_ones(tmp_path):
     for _ in range(2):
         save_plots(tmp_path, records_of(0.9), np.float32([3, 4]), np.float32([3, 5]), np.array([1, 2]))
     assert sorted(path.name for path in tmp_path.iterdir()) == NAMES
@@ -89,7 +89,7 @@ def test_errors_are_shown_by_the_number_of_the_movies_ratings_in_doubling_bins()
     assert labels == ["0\n(2)", "1+\n(1)", "2+\n(2)", "4+\n(1)"]
 
 
-def test_a_run_leaves_its_pictures_in_the_workdir(workdir):
+def test_a_run_leaves_its_plots_in_the_workdir(workdir):
     assert sorted(path.name for path in (workdir / "plots").iterdir()) == NAMES
 
 

@@ -1,4 +1,4 @@
-"""Figures as JSON that every reader takes, and as a table for people."""
+"""Figures as JSON that every reader takes, and as a table to read."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from movierec_jax.evaluation.evaluate import Evaluation
-from movierec_jax.evaluation.report import aligned, closing_table, figure, figures, without_nan
+from movierec_jax.evaluation.report import align_columns, closing_table, format_figure, held_out_figures, without_nan
 from movierec_jax.packages import installed_version
 
 RATING_METRICS = ("rmse", "mae", "r2", "within_half_star", "within_one_star")
@@ -58,7 +58,7 @@ def test_the_closing_table_has_a_line_for_each_predictor_and_each_ranking_figure
     assert closing_table(evaluation_of(model=0.5, constant=1.0)).splitlines() == [
         "1,000 ratings, 2 of them cold (1 users and 2 movies without a rating in train)",
         "",
-        "predicted stars     RMSE     MAE      R2  within half a star  within one star",
+        "predicted rating    RMSE     MAE      R2  within half a star  within one star",
         "model             0.5000  0.5000  0.5000              0.5000           0.5000",
         "constant          1.0000  1.0000  1.0000              1.0000           1.0000",
         "model, warm rows  0.5000  0.5000  0.5000              0.5000           0.5000",
@@ -71,34 +71,34 @@ def test_the_closing_table_has_a_line_for_each_predictor_and_each_ranking_figure
     ]
 
 
-def test_intervals_have_a_line_between_stars_and_lists_where_there_are_any():
+def test_intervals_have_a_line_between_ratings_and_lists_where_there_are_any():
     intervals = {"noise": 0.8, "mean_spread": 0.0625, "coverage@50": 0.512, "coverage@95": 1.0}
     lines = closing_table(evaluation_of(intervals=intervals, model=0.5)).splitlines()
-    place = lines.index(
-        "50% intervals hold 51.2%, 95% intervals hold 100.0% of the ratings (members 0.062 stars apart)"
+    index = lines.index(
+        "The 50% interval covers 51.2%, the 95% interval covers 100.0% of ratings (members differ by 0.062 stars)"
     )
-    assert (lines[place - 1], lines[place + 1], lines[place + 2]) == ("", "", "lists for 1,234 users")
+    assert (lines[index - 1], lines[index + 1], lines[index + 2]) == ("", "", "lists for 1,234 users")
 
 
-def test_a_single_member_is_not_apart_from_itself():
+def test_a_single_member_differs_from_no_other():
     table = closing_table(evaluation_of(intervals={"noise": 0.8, "mean_spread": 0.0, "coverage@50": 0.5}, model=0.5))
-    assert "50% intervals hold 50.0% of the ratings\n" in table
+    assert "The 50% interval covers 50.0% of ratings\n" in table
 
 
 @pytest.mark.parametrize("cold_rows", [0, 1000])
-def test_warm_and_cold_rows_are_told_apart_only_where_there_are_both(cold_rows):
+def test_warm_and_cold_rows_are_listed_only_where_there_are_both(cold_rows):
     assert "warm rows" not in closing_table(evaluation_of(cold_rows=cold_rows, model=0.5))
 
 
 def test_columns_are_aligned_names_to_the_left_and_figures_to_the_right():
-    assert aligned([["a", "long"], ["longer", "b"]]) == "a       long\nlonger     b"
+    assert align_columns([["a", "long"], ["longer", "b"]]) == "a       long\nlonger     b"
 
 
 @pytest.mark.parametrize(
     ("value", "expected"), [(0.12341, "0.1234"), (-0.5, "-0.5000"), (12.0, "12.0000"), (math.nan, "-")]
 )
 def test_a_figure_has_four_decimals_and_nan_is_a_dash(value, expected):
-    assert figure(value) == expected
+    assert format_figure(value) == expected
 
 
 # JSON.
@@ -110,7 +110,7 @@ def test_without_nan_none_stands_for_every_nan_at_any_depth():
 
 
 def test_figures_that_do_not_exist_are_null_in_json():
-    values = strict_json(json.dumps(figures(evaluation_of(model=0.5))))
+    values = strict_json(json.dumps(held_out_figures(evaluation_of(model=0.5))))
     assert values["rating"]["model"]["cold"]["rmse"] is None
     assert values["rating"]["model"]["all"]["rmse"] == 0.5
     assert values["ranking"]["model"]["novelty@100"] is None
@@ -155,7 +155,7 @@ def test_a_report_counts_rows_and_parameters(report, recommender):
     assert counts["parameters"] == (3 * (150 + 24) + 3 + 2) * (4 + 1) + 2 * (4 * 8 + 8) + (8 + 1) + 1
 
 
-def test_a_report_tells_seconds_device_and_versions(report):
+def test_a_report_has_seconds_device_and_versions(report):
     seconds = report["seconds"]
     assert seconds["total"] == pytest.approx(seconds["data"] + seconds["train"] + seconds["evaluate"])
     assert all(value > 0 for value in seconds.values())

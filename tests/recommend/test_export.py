@@ -19,7 +19,7 @@ from movierec_jax.errors import InputError
 from movierec_jax.model.sharding import AXES
 from movierec_jax.recommend import export_loader
 from movierec_jax.recommend.export import PLATFORMS, export_lists
-from movierec_jax.recommend.export_loader import BLOCK_USERS, FILES, exported, load
+from movierec_jax.recommend.export_loader import BLOCK_USERS, FILES, load, read_program
 
 NUM_MOVIES = checkerboard.NUM_MOVIES
 
@@ -75,17 +75,17 @@ def test_new_users_get_the_same_lists(both, num_ratings):
 @pytest.mark.parametrize("num_users", [0, 1, 2, 3, 5])
 def test_a_list_is_the_same_whoever_is_asked_about_beside_and_however_long(board, num_users):
     lists = load(board)
-    everybody = lists.recommend(lists.user_place, 5)
-    some = list(lists.user_place)[::-30][:num_users]
+    everybody = lists.recommend(lists.user_row, 5)
+    some = list(lists.user_row)[::-30][:num_users]
     assert lists.recommend(some * 2, 3) == {user: everybody[user][:3] for user in some}
 
 
 def test_more_users_than_a_block_are_asked_about_in_blocks(board, monkeypatch):
     lists = load(board)
-    everybody = lists.recommend(lists.user_place, 5)
+    everybody = lists.recommend(lists.user_row, 5)
     assert len(everybody) < BLOCK_USERS
     monkeypatch.setattr(export_loader, "BLOCK_USERS", 64)
-    assert lists.recommend(lists.user_place, 5) == everybody
+    assert lists.recommend(lists.user_row, 5) == everybody
 
 
 def test_titles_have_the_year(board):
@@ -97,7 +97,7 @@ def test_titles_have_the_year(board):
 def test_the_program_is_one_for_cpus_gpus_and_tpus(board):
     about = json.loads((board / "about.json").read_text())
     assert about["platforms"] == list(PLATFORMS) == ["cpu", "cuda", "tpu"]
-    program = exported((board / "lists.stablehlo").read_bytes(), about)
+    program = read_program((board / "lists.stablehlo").read_bytes(), about)
     sizes = {"users": 2, "ratings": 3}
     arguments = [
         jax.ShapeDtypeStruct([sizes.get(size, size) for size in argument["shape"]], argument["dtype"])
@@ -109,7 +109,7 @@ def test_the_program_is_one_for_cpus_gpus_and_tpus(board):
 
 def test_the_program_takes_what_about_json_says(board):
     about = json.loads((board / "about.json").read_text())
-    text = exported((board / "lists.stablehlo").read_bytes(), about).mlir_module()
+    text = read_program((board / "lists.stablehlo").read_bytes(), about).mlir_module()
     main = re.search(r"func public @main\((.*?)\) -> \((.*?)\) \{\n", text)
     kinds = {"float32": "f32", "int32": "i32", "bool": "i1"}
     arguments, results = (
@@ -125,7 +125,7 @@ def test_the_program_takes_what_about_json_says(board):
 
 def test_users_take_no_memory_beside_their_arguments_and_lists(board):
     about = json.loads((board / "about.json").read_text())
-    program = exported((board / "lists.stablehlo").read_bytes(), about)
+    program = read_program((board / "lists.stablehlo").read_bytes(), about)
 
     def temporary(num_users: int) -> int:
         sizes = {"users": num_users, "ratings": 16}
@@ -157,9 +157,9 @@ def test_the_loader_gives_the_same_lists_without_the_package_and_its_libraries(r
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
     interactions, new = json.loads(ended.stdout)
     for user in (1001, COLD_USER):
-        found = [export_loader.Listed(*movie) for movie in interactions[str(user)]]
+        found = [export_loader.ListEntry(*movie) for movie in interactions[str(user)]]
         assert_same(found, recommender.recommend([user], 5), 1e-5)
-    found = [export_loader.Listed(*movie) for movie in new]
+    found = [export_loader.ListEntry(*movie) for movie in new]
     assert_same(found, recommender.recommend_for({500: 5, 503: 1.5}, 5), 1e-5)
 
 
@@ -173,7 +173,7 @@ def test_the_loader_prints_lists(recommender, board):
     ended = printed(board, "--user_id=1001", "--rating", "500=5", "--rating=503=1.5", "--k=3")
     expected = [recommender.recommend([1001], 3), recommender.recommend_for({500: 5, 503: 1.5}, 3)]
     lines = []
-    for whose, own in zip(["user 1001", "somebody new"], expected, strict=True):
+    for whose, own in zip(["user 1001", "a new user"], expected, strict=True):
         lines += [f"recommended to {whose}", "  stars   score"]
         for id, score, stars in zip(own[MOVIE_ID], own["score"], own["predicted_rating"], strict=True):
             lines.append(f"  {stars:5.2f}  {score:6.3f}  Film {id} (1999)")
@@ -198,8 +198,8 @@ def main(board, monkeypatch, capsys):
     [
         ([], "no ratings: give one or more"),
         (["--rating=500=9"], "rating=9: must be 1 to 5 stars"),
-        (["--rating=500"], "--rating 500: must be MOVIE_ID=STARS, such as 500=4"),
-        (["--rating=500=many"], "--rating 500=many: must be MOVIE_ID=STARS, such as 500=4"),
+        (["--rating=500"], "--rating=500: must be MOVIE_ID=STARS, such as 500=4"),
+        (["--rating=500=many"], "--rating=500=many: must be MOVIE_ID=STARS, such as 500=4"),
         (["--rating=900=4"], "unknown movie id 900: not among the 24 movies, such as 500"),
         (["--user_id=7"], "unknown user id 7: not among the 151 users, such as 1000"),
         (["--user_id=bob"], "--user_id=bob: ids are integers, such as 1000"),

@@ -15,7 +15,7 @@ from movierec_jax.data.splits import Split
 from movierec_jax.errors import InputError
 from movierec_jax.model.two_tower import encode, encode_histories
 from movierec_jax.recommend.recommender import Recommender, load
-from movierec_jax.recommend.top_k import predict_ratings, score_block
+from movierec_jax.recommend.scoring import predict_ratings, score_block
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.state import new_state
 
@@ -417,10 +417,7 @@ def without(recommender, tower: str, *names: str) -> Recommender:
 def added(recommender, other, user_id, movie_ids) -> np.ndarray:
     """How much more stars one gives than the other, not held to the scale."""
     rows = recommender.users.rows([user_id] * len(movie_ids)), recommender.run.movies.rows(movie_ids)
-    one, two = (
-        predict_ratings(model.run.model, model.params, *model.encoded, *rows, (-1e9, 1e9))[0]
-        for model in (recommender, other)
-    )
+    one, two = (predict_ratings(model.scorer, *rows, (-1e9, 1e9))[0] for model in (recommender, other))
     return one - two
 
 

@@ -1,4 +1,4 @@
-"""Files of lists: the same rows in both formats, the same bytes whatever the blocks, and never a part of a file."""
+"""Files of lists: the same rows in both formats, the same bytes whatever the blocks, and never an incomplete file."""
 
 import dataclasses
 import itertools
@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from movierec_jax.data.storage import list_names
 from movierec_jax.errors import InputError
-from movierec_jax.recommend import write_lists as scoring
+from movierec_jax.recommend import write_lists
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.write_lists import (
-    part_of,
+    part_for_process,
     read_user_ids,
     readable_lists,
     regroup,
@@ -48,7 +48,7 @@ def test_a_csv_file_holds_the_same_rows_under_the_same_names(recommender, tmp_pa
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_the_file_has_the_same_bytes_whatever_the_block_of_users(recommender, tmp_path, monkeypatch, ending):
     # Groups of rows that end neither with a user's list nor with a block.
-    monkeypatch.setattr(scoring, "GROUP_ROWS", 100)
+    monkeypatch.setattr(write_lists, "GROUP_ROWS", 100)
     contents = set()
     for block_users in (1, 70, 1000):
         path = tmp_path / f"{block_users}.{ending}"
@@ -62,7 +62,7 @@ def test_the_parts_of_a_dataset_are_the_one_file_in_order(recommender, tmp_path,
     users = recommender.user_ids()
     score_to_file(recommender, users, tmp_path / "whole.parquet", k=3)
     for number in range(num_parts):
-        score_to_file(recommender, *part_of(users, tmp_path / "parts.parquet", number, num_parts, []), k=3)
+        score_to_file(recommender, *part_for_process(users, tmp_path / "parts.parquet", number, num_parts, []), k=3)
     whole, parts = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("whole", "parts"))
     pd.testing.assert_frame_equal(parts, whole, check_exact=True)
 
@@ -70,18 +70,20 @@ def test_the_parts_of_a_dataset_are_the_one_file_in_order(recommender, tmp_path,
 def test_a_part_that_failed_is_written_again_and_one_of_another_number_of_parts_is_refused(recommender, tmp_path):
     output, users = tmp_path / "parts.parquet", recommender.user_ids()
     for number in (0, 1, 1):
-        score_to_file(recommender, *part_of(users, output, number, 2, list_names(output)), k=3)
+        score_to_file(recommender, *part_for_process(users, output, number, 2, list_names(output)), k=3)
     (output / "part-00001-of-00002.parquet.partial").write_text("of a killed one")
-    assert part_of(users, output, 1, 2, list_names(output))[1].parent == output
-    with pytest.raises(InputError, match=r"holds part-00000-of-00002\.parquet, which is no part of 3; name another"):
-        part_of(users, output, 0, 3, list_names(output))
+    assert part_for_process(users, output, 1, 2, list_names(output))[1].parent == output
+    with pytest.raises(
+        InputError, match=r"holds part-00000-of-00002\.parquet, which is not one of 3 parts; name another"
+    ):
+        part_for_process(users, output, 0, 3, list_names(output))
 
 
 @pytest.mark.parametrize(("name", "message"), [("lists.csv", r"must end in \.parquet"), ("file.parquet", "is a file")])
 def test_a_dataset_is_a_folder_of_parquet_files(recommender, tmp_path, name, message):
     (tmp_path / "file.parquet").write_text("")
     with pytest.raises(InputError, match=message):
-        part_of(recommender.user_ids(), tmp_path / name, 0, 2, [])
+        part_for_process(recommender.user_ids(), tmp_path / name, 0, 2, [])
 
 
 def test_seen_movies_are_written_when_asked_for(recommender, tmp_path):
@@ -89,7 +91,7 @@ def test_seen_movies_are_written_when_asked_for(recommender, tmp_path):
     assert score_to_file(recommender, SOME, path, k=24, include_seen=True) == 2 * 24
 
 
-def test_a_file_holds_the_movies_that_lists_may_hold_as_diverse_as_they_are_to_be(recommender, tmp_path):
+def test_a_file_holds_filtered_and_diverse_lists(recommender, tmp_path):
     path = tmp_path / "lists.parquet"
     left_out = recommender.recommend(SOME, 4)["movie_id"].iloc[0]
     options = {"movies": recommender.select_movies(exclude_movies=[left_out]), "diversity": 0.9}
@@ -122,7 +124,7 @@ def test_the_closing_line_counts_users_without_ratings_in_train(recommender, tmp
     assert "no rating in train" not in capsys.readouterr().out
 
 
-# A file is whole or not there.
+# A file is complete or not there.
 
 
 class Stopped(Recommender):
@@ -137,7 +139,7 @@ class Stopped(Recommender):
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_writing_that_is_stopped_leaves_the_folder_as_it_was(recommender, tmp_path, monkeypatch, ending, old):
     # Some groups of rows are written by the time the second block is asked for.
-    monkeypatch.setattr(scoring, "GROUP_ROWS", 10)
+    monkeypatch.setattr(write_lists, "GROUP_ROWS", 10)
     path = tmp_path / f"lists.{ending}"
     if old:
         path.write_text(old)
@@ -221,17 +223,17 @@ def test_a_file_of_user_ids_has_one_on_each_line(recommender, tmp_path, content)
         (b"\xff\xfe\x00", r"users\.txt: not a text file"),
     ],
 )
-def test_a_file_that_is_no_list_of_ids_is_refused_by_line(recommender, tmp_path, content, message):
+def test_a_file_with_a_line_that_cannot_be_an_id_is_refused(recommender, tmp_path, content, message):
     path = tmp_path / "users.txt"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message):
         read_user_ids(path, recommender)
 
 
-# Lists for people.
+# Lists as text.
 
 
-def test_readable_lists_show_stars_titles_and_genres_of_what_was_rated_and_what_is_recommended(recommender):
+def test_readable_lists_show_ratings_titles_and_genres_of_rated_and_recommended_movies(recommender):
     text = readable_lists(recommender, pd.Index([1000]), k=2)
     rated, recommended = text.split("recommended to user 1000\n\n")
     assert rated.startswith(f"user 1000: {len(recommender.rated_by(1000))} ratings, of which the best\n\n")
@@ -257,14 +259,16 @@ def test_readable_lists_show_stars_titles_and_genres_of_what_was_rated_and_what_
 )
 def test_readable_lists_say_what_reviews_say_where_reasons_are_asked_for(reviewed, movie, line):
     options = {"k": 1, "include_seen": True, "movies": pd.Index([movie])}
-    plain, explained = (readable_lists(reviewed, pd.Index([42]), explain=told, **options) for told in (False, True))
+    plain, explained = (
+        readable_lists(reviewed, pd.Index([42]), explain=explain, **options) for explain in (False, True)
+    )
     assert explained.startswith(plain)
     assert explained.splitlines()[-1] == f"         {line}"
     assert "% praise" not in readable_lists(reviewed, pd.Index([42]), 1, movies=pd.Index([1]), explain=True)
 
 
 @pytest.mark.parametrize(
-    ("said", "line"),
+    ("columns", "line"),
     [
         ((1, 0.994, [], []), "1 review, 99% praise"),
         (
@@ -274,8 +278,8 @@ def test_readable_lists_say_what_reviews_say_where_reasons_are_asked_for(reviewe
         ((1200, 0.0, [], ["pace"]), "1,200 reviews, 0% praise; blamed: pace"),
     ],
 )
-def test_what_reviews_say_is_a_line(said, line):
-    assert review_line(*said) == line
+def test_what_reviews_say_is_a_line(columns, line):
+    assert review_line(*columns) == line
 
 
 def test_readable_lists_come_user_by_user(recommender):

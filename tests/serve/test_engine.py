@@ -6,7 +6,7 @@ from helpers.recommenders import PARAMS, random_recommender
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, USER_ID
 from movierec_jax.model.two_tower import encode_histories
 from movierec_jax.recommend.filters import ListFilter
-from movierec_jax.recommend.top_k import score_block
+from movierec_jax.recommend.scoring import score_block
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.engine import Engine, Question, grown, sizes
 from movierec_jax.serve.users import Rating, RequestUser
@@ -30,7 +30,7 @@ def known(user_id, recorded=None):
 
 def lists(engine, *questions):
     ids = engine.run.movies.ids.to_numpy()
-    return [(ids[one.movie_row].tolist(), one.score, one.stars) for one in engine.answer(questions)]
+    return [(ids[one.movie_row].tolist(), one.score, one.predicted_rating) for one in engine.answer(questions)]
 
 
 def assert_same(found, expected):

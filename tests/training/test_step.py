@@ -20,7 +20,7 @@ from movierec_jax.model.history import seen
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import encode
-from movierec_jax.recommend.top_k import predict_ratings
+from movierec_jax.recommend.scoring import Scorer, predict_ratings
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training import batches
 from movierec_jax.training.loop import epoch_steps, fit, initial_state, train_from
@@ -100,8 +100,8 @@ def epochs_of(run, train, valid, state=None):
 
 
 def stars_of(run, params, ratings: Ratings):
-    encoded = encode(params, run.interactions, model=run.model)
-    return predict_ratings(run.model, params, *encoded, ratings.user_row, ratings.movie_row, run.rating_scale)[0]
+    scorer = Scorer.of(run.setup, params, *encode(params, run.interactions, model=run.model))
+    return predict_ratings(scorer, ratings.user_row, ratings.movie_row, run.rating_scale)[0]
 
 
 def require_equal(one, other):

@@ -28,7 +28,8 @@ from movierec_jax.model.sharding import (
     user_batches_shardings,
 )
 from movierec_jax.model.two_tower import encode
-from movierec_jax.recommend.top_k import order_of, tile_users, top_k_block
+from movierec_jax.recommend.scoring import Scorer, tile_users
+from movierec_jax.recommend.top_k import top_k_block
 from movierec_jax.runs.run import Run
 from movierec_jax.training.loop import epoch_steps
 from movierec_jax.training.state import TrainingSetup, state_shapes
@@ -133,8 +134,8 @@ def compiled_programs(inputs: Inputs, target: Target, devices: Any) -> list[Prog
     row, left_out = placed(list(rows), of_rows)
     diversity = placed([np.float32(0)])[0]
     k = min(FILE_TOP_K, setup.model.num_movies)
-    settings = {"model": setup.model, "order": order_of(setup), "k": k, "tile": tile, "is_diverse": False}
-    traced = top_k_block.trace(state.params, users, movies, row, left_out, diversity, **settings)
+    scorer = Scorer.of(setup, state.params, users, movies)
+    traced = top_k_block.trace(scorer, row, left_out, diversity, k=k, tile=tile, is_diverse=False)
     return [training, program_of("score", num_users, traced, target, num_devices)]
 
 

@@ -24,7 +24,7 @@ from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, USER_ID, YEAR, Cle
 from movierec_jax.data.splits import Split
 from movierec_jax.model.two_tower import encode
 from movierec_jax.packages import import_extra
-from movierec_jax.recommend import write_lists as scoring
+from movierec_jax.recommend import write_lists
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.state import new_state
@@ -80,7 +80,7 @@ def untrained(table: pd.DataFrame, settings: dict) -> Recommender:
 
 def score(model: Recommender, folder: pathlib.Path) -> None:
     """All lists into a Parquet file."""
-    scoring.score_to_file(model, model.user_ids(), folder / "ours.parquet", K)
+    write_lists.score_to_file(model, model.user_ids(), folder / "ours.parquet", K)
 
 
 def implicit_way(table: pd.DataFrame, num_movies: int, folder: pathlib.Path):
