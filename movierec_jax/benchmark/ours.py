@@ -16,7 +16,6 @@ from movierec_jax.data.schema import MOVIE_ID, TIMESTAMP, USER_ID, CleanData
 from movierec_jax.data.splits import Split, without_pairs
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
-from movierec_jax.model.two_tower import encode
 from movierec_jax.recommend.recommender import Recommender, load
 from movierec_jax.recommend.top_k import ListRequest, SeenMovies, top_k_lists
 from movierec_jax.runs.prepare import new_run, read_clean
@@ -90,8 +89,7 @@ def fitted(config: Config, data: CleanData, train: pd.DataFrame) -> Recommender:
     run = new_run(config, data, Split.of(train=train, valid=train[:0], test=without_pairs(data.ratings, train)))
     epochs = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
     state, _ = collections.deque(epochs, maxlen=1).pop()
-    encoded = encode(state.params, run.interactions, model=run.model)
-    return Recommender(run, state.params, encoded, run.users, run.parts)
+    return Recommender.of(run, state.params)
 
 
 def require_same(report: dict, num_train: int, config: Config) -> None:

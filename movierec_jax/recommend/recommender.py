@@ -55,6 +55,11 @@ class Recommender:
     users: Vocab
     parts: Split
 
+    @classmethod
+    def of(cls, run: Run, params: Members) -> "Recommender":
+        """A recommender for the users of a run, with these parameters."""
+        return cls(run, params, encode(params, run.interactions, model=run.model), run.users, run.parts)
+
     @functools.cached_property
     def scorer(self) -> Scorer:
         """Returns what scores are computed from."""
@@ -336,4 +341,4 @@ def load(workdir: str | os.PathLike, mesh: str | None = None) -> Recommender:
         run = load_run(folder, new_mesh(mesh, jax.local_devices()))
         with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
             params = checkpoints.best_params(run.setup, warnings.warn)
-    return Recommender(run, params, encode(params, run.interactions, model=run.model), run.users, run.parts)
+    return Recommender.of(run, params)

@@ -1,4 +1,4 @@
-"""Figures of a model whose every prediction is known, by hand; and of one that knows the checkerboard."""
+"""Figures of a model with hand-made predictions, and of one that has the checkerboard right."""
 
 import math
 
@@ -18,7 +18,7 @@ from movierec_jax.recommend import scoring
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.runs.run import Run
 
-# Users 1, 2, 4 and movies 10, 20, 30, 40 are known; user 3 and movie 99 are not.
+# Train has users 1, 2, 4 and movies 10, 20, 30, 40; it lacks user 3 and movie 99.
 TRAIN = table([1, 2, 2, 2, 4, 4], [10, 20, 30, 40, 20, 30], [4, 2, 3, 3, 1, 5])
 VALID = table([4], [10], [3])
 TEST = table([1, 1, 2, 3, 1], [30, 20, 10, 40, 99], [5, 2, 4, 5, 3])
@@ -46,7 +46,7 @@ def params_of(mean, movie_bias, user_factor, movie_factor):
     }
 
 
-# Everybody, known or not, would give movies 10, 20, 30, 40 these stars: 4, 3.5, 3 and 2; and 3 to an unknown movie.
+# For every user the model predicts 4, 3.5, 3 and 2 stars for movies 10, 20, 30, 40; and 3 for an unknown movie.
 BIASES = params_of(3, [1, 0.5, 0, -1], user_factor=[0, 0, 0], movie_factor=[0, 0, 0, 0])
 
 
@@ -128,7 +128,7 @@ def test_the_flat_table_has_the_models_figures_over_all_rows(evaluation):
     assert figures["ndcg@2"] == evaluation.ranking["model"]["ndcg@2"]
 
 
-def test_lists_longer_than_the_catalogue_end_with_empty_places():
+def test_lists_longer_than_the_catalogue_end_with_empty_slots():
     ranking = evaluate(run_of(), BIASES, TEST, EvalConfig(eval_k=(1, 10))).ranking
     for figures in ranking.values():
         # Every relevant movie is in the list then: ranks 2, 1 and, in a list of all four, 4.
@@ -137,7 +137,7 @@ def test_lists_longer_than_the_catalogue_end_with_empty_places():
     assert ranking["model"]["mrr@10"] == pytest.approx((1 / 2 + 1 + 1 / 4) / 3)
 
 
-def test_an_empty_place_is_no_hit_for_a_movie_that_train_does_not_have():
+def test_an_empty_slot_is_no_hit_for_a_movie_that_train_does_not_have():
     # User 2 has seen all but 10; the movie that is relevant, 99, can be in no list.
     ranking = evaluate(run_of(), BIASES, table([2], [99], [5]), EvalConfig(eval_k=(2,))).ranking
     assert [figures["hit_rate@2"] for figures in ranking.values()] == [0, 0]

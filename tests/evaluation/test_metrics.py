@@ -35,7 +35,7 @@ def rows(*lists):
 
 def hits(*users):
     """is_hit from one string per user: "x." is a hit at rank 1 and none at rank 2."""
-    return np.array([[place == "x" for place in user] for user in users], dtype=bool)
+    return np.array([[slot == "x" for slot in user] for user in users], dtype=bool)
 
 
 def relevant(*counts):
@@ -240,7 +240,7 @@ def test_without_ratings_the_coverage_is_nan():
 # Hits of lists.
 
 
-def test_a_place_is_a_hit_where_its_movie_is_relevant_to_the_user_and_empty_places_are_none():
+def test_a_slot_is_a_hit_where_its_movie_is_relevant_to_the_user_and_empty_slots_are_none():
     lists = np.array([[0, 1, 3], [2, 3, 3], [1, 2, 0]])
     is_hit, num_relevant = metrics.hits(lists, np.array([0, 0, 1]), np.array([0, 2, 2]), num_movies=3)
     assert is_hit.tolist() == [[True, False, False], [True, False, False], [False, False, False]]
@@ -274,11 +274,11 @@ def test_recall_is_the_share_of_the_relevant_movies_found():
     assert metrics.recall_at_k(hits("x..x"), relevant(3), 4) == pytest.approx([2 / 3])
 
 
-def test_recall_of_more_relevant_movies_than_places_is_over_the_places():
+def test_recall_of_more_relevant_movies_than_slots_is_over_the_slots():
     assert metrics.recall_at_k(hits("x..x"), relevant(9), 4) == pytest.approx([2 / 4])
 
 
-def test_precision_is_the_share_of_the_places_that_are_hits():
+def test_precision_is_the_fraction_of_slots_that_are_hits():
     assert metrics.precision_at_k(hits("x..x", "x..."), relevant(2, 9), 4) == pytest.approx([2 / 4, 1 / 4])
 
 
@@ -290,7 +290,7 @@ def test_average_precision_counts_relevant_movies_that_were_not_found():
     assert metrics.average_precision_at_k(hits(".x.."), relevant(3), 4) == pytest.approx([(1 / 2) / 3])
 
 
-def test_average_precision_of_more_relevant_movies_than_places_is_over_the_places():
+def test_average_precision_of_more_relevant_movies_than_slots_is_over_the_slots():
     assert metrics.average_precision_at_k(hits(".x"), relevant(9), 2) == pytest.approx([(1 / 2) / 2])
 
 
@@ -364,7 +364,7 @@ def test_means_are_nan_where_nobody_has_a_relevant_movie(is_hit):
 
 
 def test_a_short_list_with_all_relevant_movies_has_full_recall_but_not_precision():
-    # Two movies were left to recommend; the other three places are empty.
+    # Two movies were left to recommend; the other three slots are empty.
     is_hit, num_relevant = hits("xx..."), relevant(2)
     assert metrics.recall_at_k(is_hit, num_relevant, 5) == 2 / 2
     assert metrics.precision_at_k(is_hit, num_relevant, 5) == 2 / 5
@@ -373,7 +373,7 @@ def test_a_short_list_with_all_relevant_movies_has_full_recall_but_not_precision
 @each_ranking_metric
 @pytest.mark.parametrize("k", [3, 0, -1])
 def test_k_beyond_the_lists_or_below_1_is_refused(metric, k):
-    with pytest.raises(ValueError, match=f"k={k}, but the lists have 2 places"):
+    with pytest.raises(ValueError, match=f"k={k}, but the lists have 2 slots"):
         metric(hits("x."), relevant(1), k)
 
 
@@ -403,16 +403,16 @@ def test_more_hits_than_relevant_movies_are_refused_and_the_user_named(metric):
 
 @st.composite
 def recommendations(draw, max_users=6):
-    """(list of movies and set of relevant movies per user, number of places); lists may be short, sets empty."""
-    num_places = draw(st.integers(1, 6))
+    """(list of movies and set of relevant movies per user, number of slots); lists may be short, sets empty."""
+    num_slots = draw(st.integers(1, 6))
     movies = st.integers(0, 9)
-    user = st.tuples(st.lists(movies, max_size=num_places, unique=True), st.sets(movies))
-    return draw(st.lists(user, min_size=1, max_size=max_users)), num_places
+    user = st.tuples(st.lists(movies, max_size=num_slots, unique=True), st.sets(movies))
+    return draw(st.lists(user, min_size=1, max_size=max_users)), num_slots
 
 
-def as_arrays(users, num_places):
-    """(is_hit [users, num_places], num_relevant [users]) of what `recommendations` draws."""
-    is_hit = np.zeros((len(users), num_places), dtype=bool)
+def as_arrays(users, num_slots):
+    """(is_hit [users, num_slots], num_relevant [users]) of what `recommendations` draws."""
+    is_hit = np.zeros((len(users), num_slots), dtype=bool)
     for user, (movies, relevant_movies) in enumerate(users):
         is_hit[user, : len(movies)] = [movie in relevant_movies for movie in movies]
     return is_hit, relevant(*(len(relevant_movies) for _, relevant_movies in users))
@@ -469,13 +469,13 @@ DEFINITIONS = {
 @pytest.mark.parametrize("name", RANKING_METRICS)
 @hypothesis.given(recommendations(), st.data())
 def test_ranking_metrics_agree_with_their_definitions(name, drawn, data):
-    users, num_places = drawn
-    k = data.draw(st.integers(1, num_places))
+    users, num_slots = drawn
+    k = data.draw(st.integers(1, num_slots))
     expected = [
         DEFINITIONS[name](movies, relevant_movies, k) if relevant_movies else math.nan
         for movies, relevant_movies in users
     ]
-    assert RANKING_METRICS[name](*as_arrays(users, num_places), k) == pytest.approx(expected, nan_ok=True)
+    assert RANKING_METRICS[name](*as_arrays(users, num_slots), k) == pytest.approx(expected, nan_ok=True)
 
 
 @hypothesis.given(hit_arrays)
@@ -495,7 +495,7 @@ def test_the_value_is_1_exactly_where_all_possible_hits_come_first(metric, array
 
 
 @hypothesis.given(hit_arrays)
-def test_at_k_of_1_all_metrics_say_whether_the_first_movie_is_a_hit(arrays):
+def test_at_k_of_1_every_metric_is_whether_the_first_movie_is_a_hit(arrays):
     is_hit, num_relevant = arrays
     expected = np.where(num_relevant > 0, is_hit[:, 0], np.nan)
     np.testing.assert_array_equal(all_values(is_hit, num_relevant, 1), [expected] * len(RANKING_METRICS))
@@ -520,7 +520,7 @@ def test_values_are_the_same_to_the_last_bit_in_blocks_of_users(metric, block):
 
 
 @hypothesis.given(arrays=hit_arrays, data=st.data())
-def test_what_stands_below_rank_k_does_not_matter(arrays, data):
+def test_movies_below_rank_k_do_not_matter(arrays, data):
     is_hit, num_relevant = arrays
     k = data.draw(st.integers(1, is_hit.shape[1]))
     np.testing.assert_array_equal(all_values(is_hit, num_relevant, k), all_values(is_hit[:, :k], num_relevant, k))
@@ -597,7 +597,7 @@ each_list_metric = pytest.mark.parametrize("metric", LIST_METRICS.values(), ids=
 
 
 @each_list_metric
-def test_rows_past_the_catalogue_are_empty_places(metric):
+def test_rows_past_the_catalogue_are_empty_slots(metric):
     assert metric(rows([0, 2, 3], [2, 3, 4]), 3) == metric(rows([0], [2], [2]), 3)
 
 
@@ -608,7 +608,7 @@ def test_rows_below_0_are_refused(metric):
 
 
 @each_list_metric
-@pytest.mark.parametrize("lists", [rows([3, 3]), np.zeros((0, 2), dtype=np.int32)], ids=["empty places", "no users"])
+@pytest.mark.parametrize("lists", [rows([3, 3]), np.zeros((0, 2), dtype=np.int32)], ids=["empty slots", "no users"])
 def test_lists_of_nothing_cover_nothing_and_have_no_other_figure(metric, lists):
     figure = metric(lists, 3)
     assert figure == 0 if metric is LIST_METRICS["catalogue_coverage"] else math.isnan(figure)
@@ -616,7 +616,7 @@ def test_lists_of_nothing_cover_nothing_and_have_no_other_figure(metric, lists):
 
 @st.composite
 def movie_lists(draw):
-    """(lists [users, k], num_movies); row num_movies is an empty place."""
+    """(lists [users, k], num_movies); row num_movies is an empty slot."""
     num_movies, k = draw(st.integers(1, 6)), draw(st.integers(1, 4))
     row = st.lists(st.integers(0, num_movies), min_size=k, max_size=k)
     lists = rows(*draw(st.lists(row, min_size=1, max_size=6)))
@@ -672,9 +672,9 @@ GENRES_OF_MOVIES = np.array([[1, 0], [1, 1], [0, 1], [0, 0], [1, 0]], np.float64
         ([0, 3, 5], math.nan),
         ([5, 5, 5], math.nan),
     ],
-    ids=["alike", "unlike", "half alike", "three", "one without genres", "an empty place", "no pair", "nothing"],
+    ids=["alike", "unlike", "half alike", "three", "one without genres", "an empty slot", "no pair", "nothing"],
 )
-def test_diversity_is_the_mean_over_pairs_of_what_their_genres_do_not_share(movies, expected):
+def test_diversity_is_the_mean_dissimilarity_of_pairs(movies, expected):
     diversity = metrics.intra_list_diversity(rows(movies), GENRES_OF_MOVIES)
     assert diversity.tolist() == pytest.approx([expected], nan_ok=True)
 

@@ -1,5 +1,6 @@
 import pytest
 from helpers import random_scorer
+from helpers.recommenders import positive_recommender
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +19,9 @@ def member_ratings(scorer):
 def ratings(member_ratings):
     """The mean of the members."""
     return member_ratings.mean(axis=0)
+
+
+@pytest.fixture(scope="session", params=["any", "next"])
+def positive(request):
+    """A recommender of two members with every part of the model, trained for either target."""
+    return positive_recommender(request.param)

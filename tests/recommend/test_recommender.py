@@ -1,4 +1,4 @@
-"""A trained run of the checkerboard, asked in the ids of the data."""
+"""Lists, predictions, similar movies and titles of a trained run of the checkerboard, in the ids of the data."""
 
 import dataclasses
 
@@ -7,17 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.checkerboard import HIGH, LOW, NUM_MOVIES, NUM_USERS, agree, clean_data, crowds, table
+from helpers.checkerboard import HIGH, LOW, NUM_MOVIES, NUM_USERS, agree, clean_data, table
+from helpers.recommenders import hand_made_recommender
 
-from movierec_jax.config import Config, DataConfig, ModelConfig
-from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from movierec_jax.config import Config
 from movierec_jax.data.splits import Split
 from movierec_jax.errors import InputError
-from movierec_jax.model.two_tower import encode, encode_histories
 from movierec_jax.recommend.recommender import Recommender, load
-from movierec_jax.recommend.scoring import predict_ratings, score_block
 from movierec_jax.runs.prepare import new_run
-from movierec_jax.training.state import new_state
 
 # User 5000 and movie 900 are in the test part alone.
 COLD_USER, COLD_MOVIE, UNKNOWN_USER = 5000, 900, 7
@@ -26,38 +23,6 @@ COLUMNS = ["user_id", "movie_id", "rank", "score", "predicted_rating"]
 
 def seen_by(recommender, user_id) -> set:
     return {movie for part in recommender.run.parts.all() for movie in part.movie_id[part.user_id == user_id]}
-
-
-def asked(run, params) -> Recommender:
-    """A recommender with these parameters."""
-    return Recommender(run, params, encode(params, run.interactions, model=run.model), run.users, run.parts)
-
-
-def by_hand(movie_bias, factors=None, train=None, ids=str, mean=(3,)) -> Recommender:
-    """A recommender of users a, b, c and as many movies as there are biases, of 3 stars plus the movie's bias.
-
-    Movies are 1, 2, ... as `ids` writes them; user c has a rating in the test part alone. There is a member for each
-    mean.
-    """
-    movies = [ids(n) for n in range(1, len(movie_bias) + 1)]
-    train = train or [("a", movies[0]), *(("b", movie) for movie in movies)]
-    users, rated = zip(*train, strict=True)
-    parts = Split.of(
-        train=table(users, rated, [3] * len(rated)),
-        valid=table(["a"], [movies[1]], [3])[:0],
-        test=table(["c"], [movies[1]], [4]),
-    )
-    factors = np.zeros((len(movies), 1)) if factors is None else np.array(factors)
-    params = {
-        "head": {"mean": jnp.float32(mean)},
-        "user_tower": {"bias": jnp.zeros((2, 1)), "embedding": jnp.zeros((2, factors.shape[1]))},
-        "movie_tower": {"bias": jnp.float32(movie_bias)[:, None], "embedding": jnp.float32(factors)},
-    }
-    for tower in ("user_tower", "movie_tower"):
-        params[tower] = {name: jnp.stack([rows] * len(mean)) for name, rows in params[tower].items()}
-    model = ModelConfig(embedding_dim=factors.shape[1], hidden_dims=(), history=(), implicit_feedback_dim=0)
-    config = Config(data=DataConfig(content=()), model=model)
-    return asked(new_run(config, clean_data(parts), parts), params)
 
 
 # Lists.
@@ -92,7 +57,7 @@ def test_seen_movies_are_listed_when_asked_for(recommender):
     assert agree(1001, lists["movie_id"][: NUM_MOVIES // 2]).all()
 
 
-def test_predicted_ratings_are_scores_held_to_the_scale(recommender):
+def test_predicted_ratings_are_scores_clipped_to_the_scale(recommender):
     lists = recommender.recommend(recommender.user_ids(), NUM_MOVIES, include_seen=True)
     np.testing.assert_array_equal(lists["predicted_rating"], lists["score"].clip(LOW, HIGH))
     assert (lists["score"] > HIGH).any()
@@ -105,7 +70,7 @@ def test_users_come_in_the_order_asked_for_each_once(recommender):
     assert lists["rank"].tolist() == [1, 2, 1, 2]
 
 
-def test_asking_for_nobody_gives_an_empty_table(recommender):
+def test_no_users_give_an_empty_table(recommender):
     lists = recommender.recommend([], 2)
     assert list(lists) == COLUMNS
     assert lists.empty
@@ -156,7 +121,7 @@ def test_blocks_of_no_users_are_refused(recommender, block_users):
 
 
 def test_ids_may_be_strings():
-    recommender = by_hand([0.5, -1, 1, 0])
+    recommender = hand_made_recommender([0.5, -1, 1, 0])
     lists = recommender.recommend(["c", "a"], 4)
     assert lists["user_id"].tolist() == ["c"] * 3 + ["a"] * 3
     assert lists["movie_id"].tolist() == ["3", "1", "4", "3", "4", "2"]
@@ -165,17 +130,17 @@ def test_ids_may_be_strings():
 
 @pytest.mark.parametrize("ids", [int, str])
 def test_a_user_who_has_seen_everything_has_no_rows_and_columns_keep_their_types(ids):
-    recommender = by_hand([0, 0, 0], ids=ids)
+    recommender = hand_made_recommender([0, 0, 0], ids=ids)
     nothing, something = recommender.recommend(["b"], 3), recommender.recommend(["a", "b"], 3)
     assert nothing.empty
     assert something["user_id"].tolist() == ["a", "a"]
     assert nothing.dtypes.to_dict() == something.dtypes.to_dict()
 
 
-# Stars for pairs.
+# Ratings of pairs.
 
 
-def test_predictions_are_those_of_the_lists(recommender):
+def test_predictions_equal_those_of_the_lists(recommender):
     lists = recommender.recommend([1001, COLD_USER], NUM_MOVIES, include_seen=True)
     predicted = recommender.predict(lists["user_id"], lists["movie_id"])
     np.testing.assert_allclose(predicted, lists["predicted_rating"], rtol=1e-5)
@@ -186,7 +151,7 @@ def test_predictions_are_high_where_parities_agree(recommender):
 
 
 def test_an_unknown_user_and_an_unknown_movie_count_as_average_ones():
-    recommender = by_hand([0.5, -1])
+    recommender = hand_made_recommender([0.5, -1])
     assert recommender.predict(["a", "nobody", "a", "nobody"], ["1", "1", "new", "new"]).tolist() == [3.5, 3.5, 3, 3]
 
 
@@ -197,123 +162,21 @@ def test_users_and_movies_of_unequal_number_are_refused(recommender, method):
 
 
 def test_predictions_are_means_of_the_members_and_spreads_their_standard_deviation():
-    recommender = by_hand([0.5, -1], mean=(2, 3, 4))
+    recommender = hand_made_recommender([0.5, -1], mean=(2, 3, 4))
     pairs = ["a", "nobody"], ["1", "2"]
     np.testing.assert_allclose(recommender.predict(*pairs), [3 + 0.5, 3 - 1])
     np.testing.assert_allclose(recommender.spread(*pairs), np.sqrt([(1 + 0 + 1) / 3] * 2), rtol=1e-6)
     assert recommender.recommend(["a"], 1)["score"].tolist() == [3 - 1]
 
 
-def test_one_member_is_of_one_mind(recommender):
+def test_a_single_member_has_no_spread(recommender):
     assert recommender.spread([1000, UNKNOWN_USER], [500, 501]).tolist() == [0, 0]
 
 
-def test_the_genres_of_a_movie_without_train_ratings_tell_it_from_an_unknown_one(recommender):
+def test_the_genres_of_a_movie_without_train_ratings_change_its_prediction(recommender):
     cold, unknown = (recommender.predict([1000, 1001], [movie] * 2) for movie in (COLD_MOVIE, 77))
     assert cold[0] > unknown[0]
     assert cold[1] < unknown[1]
-
-
-# Users who are new.
-
-
-def test_somebody_new_gets_the_unseen_movies_of_the_parity_they_like_first(recommender):
-    lists = recommender.recommend_for({501: 5.0, 503: 5.0, 500: 1.0, 502: 1.0}, NUM_MOVIES)
-    assert list(lists) == COLUMNS[1:]
-    assert sorted([500, 501, 502, 503, *lists["movie_id"]]) == list(range(500, 500 + NUM_MOVIES))
-    assert agree(1, lists["movie_id"]).tolist() == [True] * (NUM_MOVIES // 2 - 2) + [False] * (NUM_MOVIES // 2 - 2)
-
-
-def without_id(recommender, user_id) -> Recommender:
-    """The same with nothing in the embedding of a user."""
-    row = recommender.run.users.rows([user_id])[0]
-    tower = recommender.params["user_tower"]
-    others = jnp.arange(len(recommender.run.users))[None, :, None] != row
-    nothing = {name: tower[name] * others for name in ("embedding", "bias")}
-    return asked(recommender.run, {**recommender.params, "user_tower": {**tower, **nothing}})
-
-
-def own_train_ratings(recommender, user_id) -> pd.DataFrame:
-    train = recommender.run.parts.train
-    return train[train[USER_ID] == user_id]
-
-
-def test_the_same_ratings_get_somebody_new_the_stars_of_the_user_who_gave_them_but_for_the_embedding(recommender):
-    known, own = without_id(recommender, 1003), own_train_ratings(recommender, 1003)
-    lists = known.recommend_for(dict(zip(own[MOVIE_ID], own[RATING], strict=True)), NUM_MOVIES)
-    assert set(lists["movie_id"]) == set(range(500, 500 + NUM_MOVIES)) - set(own[MOVIE_ID])
-    predicted = known.predict([1003] * len(lists), lists["movie_id"])
-    np.testing.assert_allclose(lists["predicted_rating"], predicted, rtol=1e-4)
-
-
-def test_many_new_users_get_each_what_they_would_alone_whatever_the_order(recommender):
-    ratings = pd.concat([own_train_ratings(recommender, user) for user in (1003, 1000, 1007)])
-    shuffled = ratings.sample(frac=1, random_state=0).assign(**{USER_ID: ratings[USER_ID].map("user {}".format)})
-    together = recommender.with_new_users(shuffled)
-    assert together.user_ids().tolist() == ["user 1000", "user 1003", "user 1007"]
-    lists = together.recommend(["user 1007", "user 1000"], 3)
-    for user in (1007, 1000):
-        own = own_train_ratings(recommender, user)
-        alone = recommender.recommend_for(dict(zip(own[MOVIE_ID], own[RATING], strict=True)), 3)
-        mine = lists[lists["user_id"] == f"user {user}"].drop(columns="user_id").reset_index(drop=True)
-        pd.testing.assert_frame_equal(mine, alone, rtol=1e-5)
-
-
-def test_what_a_new_user_has_rated_is_left_out_unless_asked_for(recommender):
-    new = recommender.with_new_users(table([7, 7, 8], [500, 502, 501], [5, 4, 1]))
-    lists = new.recommend([7, 8], NUM_MOVIES)
-    catalogue = set(range(500, 500 + NUM_MOVIES))
-    assert set(lists["movie_id"][lists["user_id"] == 7]) == catalogue - {500, 502}
-    assert set(lists["movie_id"][lists["user_id"] == 8]) == catalogue - {501}
-    assert len(new.recommend([7], NUM_MOVIES, include_seen=True)) == NUM_MOVIES
-    assert new.rated_by(7).to_numpy().tolist() == [[500, 5], [502, 4]]
-
-
-def test_users_of_the_data_are_not_among_the_new_ones(recommender):
-    new = recommender.with_new_users(table([7], [500], [5]))
-    with pytest.raises(InputError, match="unknown user id 1000: not among the 1 users of the data"):
-        new.recommend([1000], 1)
-
-
-def test_who_was_new_before_changes_nothing_for_those_who_are_new_now(recommender):
-    first = recommender.with_new_users(table([7, 7], [500, 501], [1, 1]))
-    lists = [one.recommend_for({501: 5.0, 502: 1.0}, 5) for one in (recommender, first)]
-    pd.testing.assert_frame_equal(*lists, check_exact=True)
-
-
-def test_another_new_user_needs_no_new_program(recommender):
-    recommender.recommend_for({501: 5.0, 502: 1.0}, 5)
-    before = [function._cache_size() for function in (score_block, encode_histories)]
-    recommender.recommend_for({503: 2.0, 506: 4.0, 507: 5.0}, 5)
-    assert [function._cache_size() for function in (score_block, encode_histories)] == before
-
-
-def test_a_new_user_of_a_model_without_histories_is_an_average_one():
-    recommender = by_hand([0.5, -1, 1, 0])
-    assert recommender.recommend_for({"1": 5.0}, 3)["movie_id"].tolist() == ["3", "4", "2"]
-
-
-@pytest.mark.parametrize(
-    ("ratings", "message"),
-    [
-        ({}, "no ratings: give one or more"),
-        ({500: 5.5}, r"rating=5\.5: must be 1 to 5 stars"),
-        ({500: 5, 501: 0}, "rating=0: must be"),
-        ({500: float("nan")}, "rating=nan: must be"),
-        ({77: 3.0}, "unknown movie id 77: not among the 24 movies trained on, such as 500"),
-        ({COLD_MOVIE: 3.0}, f"unknown movie id {COLD_MOVIE}: not among"),
-        ({"500": 3.0}, "movie ids such as '500' are strings"),
-    ],
-)
-def test_ratings_that_say_nothing_are_refused(recommender, ratings, message):
-    with pytest.raises(InputError, match=f"^{message}"):
-        recommender.recommend_for(ratings, 3)
-
-
-@pytest.mark.parametrize("k", [0, NUM_MOVIES + 1])
-def test_a_list_of_another_length_than_there_are_movies_is_refused_for_somebody_new(recommender, k):
-    with pytest.raises(InputError, match=f"top_k={k}: must be 1 (to {NUM_MOVIES}|or more)"):
-        recommender.recommend_for({500: 5.0}, k)
 
 
 # Lists of some movies.
@@ -334,7 +197,7 @@ def test_movies_that_no_list_can_hold_cannot_be_selected(recommender, movies):
 # What reviews say.
 
 
-def test_reviews_are_told_of_movies_that_have_any_in_the_order_asked_for(reviewed):
+def test_reviews_come_in_the_order_of_movies_without_those_that_have_none(reviewed):
     table = reviewed.reviews_of([780, 1, 318, 1076])
     assert table.columns.tolist() == ["movie_id", "num_texts", "praise", "spread", "praised", "blamed"]
     assert table["movie_id"].tolist() == [780, 318, 1076]
@@ -346,7 +209,7 @@ def test_reviews_are_told_of_movies_that_have_any_in_the_order_asked_for(reviewe
 
 
 @pytest.mark.parametrize("movies", [[], [500, 501, COLD_MOVIE]])
-def test_where_nobody_wrote_nothing_is_told(recommender, movies):
+def test_movies_without_reviews_have_no_rows(recommender, movies):
     assert recommender.reviews_of(movies).empty
 
 
@@ -367,12 +230,6 @@ def test_a_movie_without_genres_is_of_none(genres, columns):
     assert run.genres.shape[0] == 2
 
 
-def test_somebody_new_can_ask_for_selected_movies(recommender):
-    movies = recommender.select_movies(genres="Odd")
-    listed = recommender.recommend_for({500: 5.0, 502: 5.0}, 3, movies=movies)
-    assert set(listed["movie_id"]) <= set(movies)
-
-
 def test_a_diverse_list_has_movies_of_both_kinds(recommender):
     plain, diverse = (recommender.recommend([1001], 4, diversity=diversity) for diversity in (0.0, 0.9))
     assert agree(1001, plain["movie_id"]).all()
@@ -385,139 +242,7 @@ def test_a_diversity_that_is_no_share_is_refused(recommender):
         recommender.recommend([1000], 1, diversity=1.0)
 
 
-# Why a movie.
-
-
-@pytest.fixture(scope="module", params=["any", "next"])
-def explained(request) -> Recommender:
-    """A recommender of two members with random parameters, who know histories, content and exposure."""
-    config = Config().replace(
-        embedding_dim=3,
-        hidden_dims=(),
-        implicit_feedback_dim=4,
-        ensemble_size=2,
-        implicit_feedback_target=request.param,
-    )
-    rng = np.random.default_rng(0)
-    train = crowds().train.assign(timestamp=rng.permutation(len(crowds().train)))
-    parts = Split.of(train=train, valid=train[:0], test=train[:0])
-    run = new_run(config, clean_data(parts), parts)
-    shapes = jax.eval_shape(lambda: new_state(run.setup)).params
-    # Positive, so that nothing takes away from the exposure.
-    return asked(run, jax.tree.map(lambda leaf: jnp.float32(np.abs(rng.normal(size=leaf.shape))), shapes))
-
-
-def without(recommender, tower: str, *names: str) -> Recommender:
-    """The same with nothing in some tables of a tower."""
-    tables = {name: jnp.zeros_like(recommender.params[tower][name]) for name in names}
-    params = {**recommender.params, tower: {**recommender.params[tower], **tables}}
-    return asked(recommender.run, params)
-
-
-def added(recommender, other, user_id, movie_ids) -> np.ndarray:
-    """How much more stars one gives than the other, not held to the scale."""
-    rows = recommender.users.rows([user_id] * len(movie_ids)), recommender.run.movies.rows(movie_ids)
-    one, two = (predict_ratings(model.scorer, *rows, (-1e9, 1e9))[0] for model in (recommender, other))
-    return one - two
-
-
-def test_what_rated_movies_add_is_all_that_the_history_says(explained):
-    movies = [500, 503, 519]
-    own = own_train_ratings(explained, 1003)
-    reasons = explained.explain(1003, movies, k=len(own))
-    rated = reasons[reasons["source"] == "rated"]
-    assert rated.groupby("movie_id")["reason"].agg(set).tolist() == [set(own[MOVIE_ID])] * 3
-    together = rated.groupby("movie_id")[["implicit_score", "predicted_rating"]].sum()
-    untold = without(explained, "user_tower", "explicit", "implicit")
-    np.testing.assert_allclose(
-        together["predicted_rating"], added(explained, untold, 1003, movies), rtol=1e-3, atol=1e-4
-    )
-    users, of_movies = explained.encoded
-    row = explained.run.movies.rows(movies)
-    implicit_score = np.einsum("md,mnd->mn", users.implicit_feedback[:, 3], of_movies.implicit_feedback[:, row]).mean(
-        axis=0
-    )
-    bias = np.asarray(explained.params["exposure"]["bias"])[:, row, 0].mean(axis=0)
-    np.testing.assert_allclose(together["implicit_score"], implicit_score - bias, rtol=1e-3, atol=1e-4)
-
-
-def test_what_features_add_is_all_that_the_content_says(explained):
-    reasons = explained.explain(1003, [500, 503], k=10)
-    content = reasons[reasons["source"] == "content"]
-    assert {"genre=Even", "genre=Drama"} <= set(content["reason"][content["movie_id"] == 500])
-    untold = without(explained, "movie_tower", "features")
-    together = content.groupby("movie_id")["predicted_rating"].sum()
-    np.testing.assert_allclose(together, added(explained, untold, 1003, [500, 503]), rtol=1e-3, atol=1e-4)
-
-
-def test_reasons_are_the_strongest_ones_in_their_order(explained):
-    every, two = (explained.explain(1003, [504], k=k) for k in (99, 2))
-    for source, by in (("rated", "implicit_score"), ("content", "predicted_rating")):
-        one, other = (table[table["source"] == source].reset_index(drop=True) for table in (every, two))
-        assert one[by].is_monotonic_decreasing
-        assert (one[by] > 0).all()
-        pd.testing.assert_frame_equal(other, one.head(2))
-
-
-@pytest.mark.slow
-def test_movies_that_a_user_only_wrote_about_are_told_from_rated_ones(films):
-    from_reviews = films.parts.from_reviews
-    user = int(from_reviews[USER_ID].mode()[0])
-    reasons = films.explain(user, films.run.movies.ids[:500], k=10_000)
-    own = reasons[reasons["source"] != "content"].groupby("source")["reason"].agg(set)
-    assert own["text"] == set(from_reviews[MOVIE_ID][from_reviews[USER_ID] == user])
-    assert own["rated"] == set(own_train_ratings(films, user)[MOVIE_ID])
-
-
-def test_somebody_new_is_told_why_too(explained):
-    new = explained.with_new_users(pd.DataFrame({USER_ID: [1, 1], MOVIE_ID: [501, 503], RATING: [5.0, 4.0]}))
-    reasons = new.explain(1, list(range(500, 520)))
-    assert set(reasons["reason"][reasons["source"] == "rated"]) == {501, 503}
-
-
-def test_somebody_new_with_the_ratings_of_a_user_of_train_is_exposed_to_the_same(explained):
-    own = own_train_ratings(explained, 1003)
-    new = explained.with_new_users(own.sample(frac=1, random_state=0))
-    row = explained.users.rows([1003])[0]
-    np.testing.assert_allclose(
-        new.encoded[0].implicit_feedback[:, 0], explained.encoded[0].implicit_feedback[:, row], rtol=1e-4
-    )
-
-
-def test_without_times_all_ratings_of_somebody_new_count_the_same(explained):
-    own = own_train_ratings(explained, 1003).drop(columns=TIMESTAMP)
-    one, other = (explained.with_new_users(ratings) for ratings in (own, own[::-1]))
-    np.testing.assert_allclose(
-        one.encoded[0].implicit_feedback, other.encoded[0].implicit_feedback, rtol=1e-4, atol=1e-6
-    )
-
-
-@pytest.mark.parametrize(
-    ("ratings", "message"),
-    [
-        ({MOVIE_ID: [500], "stars": [5.0]}, "ratings: no column user_id, rating among movie_id, stars"),
-        ({USER_ID: [1, 1], MOVIE_ID: [500, 500], RATING: [5.0, 4.0]}, "user 1 has rated movie 500 more than once"),
-        ({USER_ID: [1, np.nan], MOVIE_ID: [500, 501], RATING: [5.0, 4.0]}, "a rating without a user id"),
-        ({USER_ID: [1], MOVIE_ID: [500], RATING: ["good"]}, "rating=good: must be 1 to 5 stars"),
-    ],
-)
-def test_tables_of_ratings_that_cannot_be_used_are_refused(explained, ratings, message):
-    with pytest.raises(InputError, match=f"^{message}"):
-        explained.with_new_users(pd.DataFrame(ratings))
-
-
-def test_no_reasons_are_no_answer(explained):
-    with pytest.raises(InputError, match="k=0: must be 1 or more"):
-        explained.explain(1003, [500], k=0)
-
-
-@pytest.mark.parametrize(("user", "movie", "message"), [(7, 500, "unknown user id 7"), (1000, 7, "unknown movie id 7")])
-def test_strangers_cannot_be_explained(explained, user, movie, message):
-    with pytest.raises(InputError, match=message):
-        explained.explain(user, [movie])
-
-
-# Movies alike.
+# Similar movies.
 
 
 def test_movies_of_the_same_parity_are_the_most_similar(recommender):
@@ -530,7 +255,7 @@ def test_movies_of_the_same_parity_are_the_most_similar(recommender):
 
 @pytest.mark.parametrize("size", [1, 1e-9, 1e9])
 def test_similarity_is_the_cosine_shrunk_by_few_ratings_whatever_the_size_of_factors(size):
-    recommender = by_hand([0, 0, 0, 0], factors=size * np.float32([[3, 0], [0, 5], [1, 1], [-2, 0]]))
+    recommender = hand_made_recommender([0, 0, 0, 0], factors=size * np.float32([[3, 0], [0, 5], [1, 1], [-2, 0]]))
     similar = recommender.similar("1", 3)
     assert similar["movie_id"].tolist() == ["3", "2", "4"]
     # Each of them has one rating.
@@ -538,12 +263,12 @@ def test_similarity_is_the_cosine_shrunk_by_few_ratings_whatever_the_size_of_fac
 
 
 def test_a_movie_without_factors_is_like_no_other():
-    recommender = by_hand([0, 0, 0], factors=[[0, 0], [0, 5], [1, 1]])
+    recommender = hand_made_recommender([0, 0, 0], factors=[[0, 0], [0, 5], [1, 1]])
     assert recommender.similar("1", 2)["similarity"].tolist() == [0, 0]
 
 
-def test_movies_equally_similar_stand_in_the_order_of_ids():
-    recommender = by_hand([0] * 4, factors=[[1, 0], [0, 1], [0, -1], [0, 2]])
+def test_equally_similar_movies_are_in_the_order_of_ids():
+    recommender = hand_made_recommender([0] * 4, factors=[[1, 0], [0, 1], [0, -1], [0, 2]])
     assert recommender.similar("1", 3)["movie_id"].tolist() == ["2", "3", "4"]
 
 
@@ -566,7 +291,7 @@ def test_movie_factors_have_a_row_for_each_movie_trained_on(recommender):
     assert odd @ factors.loc[503] > 0 > odd @ even
 
 
-def test_factors_of_members_stand_side_by_side(recommender):
+def test_factors_of_members_are_side_by_side(recommender):
     twice = dataclasses.replace(
         recommender, encoded=jax.tree.map(lambda leaf: jnp.concatenate([leaf, 2 * leaf]), recommender.encoded)
     )
@@ -575,10 +300,10 @@ def test_factors_of_members_stand_side_by_side(recommender):
     assert twice.similar(500, 5)["movie_id"].tolist() == recommender.similar(500, 5)["movie_id"].tolist()
 
 
-# Titles and people.
+# Titles and users.
 
 
-def test_titles_years_and_genres_stand_beside_movie_ids(recommender):
+def test_titles_years_and_genres_are_added_to_movie_ids(recommender):
     table = recommender.with_titles(pd.DataFrame({"movie_id": [501, 500], "score": [1.0, 2.0]}))
     assert table.to_dict("list") == {
         "movie_id": [501, 500],
@@ -605,7 +330,7 @@ def test_a_users_own_ratings_come_from_all_parts_best_first(recommender):
     ("ids", "texts", "expected"), [(int, ["12", "7", "12"], [12, 7]), (str, ["b", "12", "b"], ["b", "12"])]
 )
 def test_typed_user_ids_are_read_as_the_data_writes_them_each_once(recommender, ids, texts, expected):
-    typed_to = recommender if ids is int else by_hand([0, 0])
+    typed_to = recommender if ids is int else hand_made_recommender([0, 0])
     assert typed_to.parse_users(texts).tolist() == expected
 
 

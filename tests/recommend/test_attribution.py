@@ -1,0 +1,90 @@
+"""Reasons for recommended movies."""
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.recommenders import own_train_ratings
+
+from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID
+from movierec_jax.errors import InputError
+from movierec_jax.recommend.recommender import Recommender
+from movierec_jax.recommend.scoring import predict_ratings
+
+
+def without(recommender, tower: str, *names: str) -> Recommender:
+    """The same with zeros in some tables of a tower."""
+    tables = {name: jnp.zeros_like(recommender.params[tower][name]) for name in names}
+    params = {**recommender.params, tower: {**recommender.params[tower], **tables}}
+    return Recommender.of(recommender.run, params)
+
+
+def added(recommender, other, user_id, movie_ids) -> np.ndarray:
+    """How much higher one predicts than the other, not clipped to the scale."""
+    rows = recommender.users.rows([user_id] * len(movie_ids)), recommender.run.movies.rows(movie_ids)
+    one, two = (predict_ratings(model.scorer, *rows, (-1e9, 1e9))[0] for model in (recommender, other))
+    return one - two
+
+
+def test_rated_movies_add_up_to_the_part_of_the_history(positive):
+    movies = [500, 503, 519]
+    own = own_train_ratings(positive, 1003)
+    reasons = positive.explain(1003, movies, k=len(own))
+    rated = reasons[reasons["source"] == "rated"]
+    assert rated.groupby("movie_id")["reason"].agg(set).tolist() == [set(own[MOVIE_ID])] * 3
+    together = rated.groupby("movie_id")[["implicit_score", "predicted_rating"]].sum()
+    without_part = without(positive, "user_tower", "explicit", "implicit")
+    np.testing.assert_allclose(
+        together["predicted_rating"], added(positive, without_part, 1003, movies), rtol=1e-3, atol=1e-4
+    )
+    users, of_movies = positive.encoded
+    row = positive.run.movies.rows(movies)
+    implicit_score = np.einsum("md,mnd->mn", users.implicit_feedback[:, 3], of_movies.implicit_feedback[:, row]).mean(
+        axis=0
+    )
+    bias = np.asarray(positive.params["exposure"]["bias"])[:, row, 0].mean(axis=0)
+    np.testing.assert_allclose(together["implicit_score"], implicit_score - bias, rtol=1e-3, atol=1e-4)
+
+
+def test_features_add_up_to_the_part_of_the_content(positive):
+    reasons = positive.explain(1003, [500, 503], k=10)
+    content = reasons[reasons["source"] == "content"]
+    assert {"genre=Even", "genre=Drama"} <= set(content["reason"][content["movie_id"] == 500])
+    without_part = without(positive, "movie_tower", "features")
+    together = content.groupby("movie_id")["predicted_rating"].sum()
+    np.testing.assert_allclose(together, added(positive, without_part, 1003, [500, 503]), rtol=1e-3, atol=1e-4)
+
+
+def test_reasons_are_the_strongest_ones_strongest_first(positive):
+    every, two = (positive.explain(1003, [504], k=k) for k in (99, 2))
+    for source, by in (("rated", "implicit_score"), ("content", "predicted_rating")):
+        one, other = (table[table["source"] == source].reset_index(drop=True) for table in (every, two))
+        assert one[by].is_monotonic_decreasing
+        assert (one[by] > 0).all()
+        pd.testing.assert_frame_equal(other, one.head(2))
+
+
+def test_movies_that_a_user_only_wrote_about_have_a_source_of_their_own(films):
+    from_reviews = films.parts.from_reviews
+    user = int(from_reviews[USER_ID].mode()[0])
+    reasons = films.explain(user, films.run.movies.ids[:500], k=10_000)
+    own = reasons[reasons["source"] != "content"].groupby("source")["reason"].agg(set)
+    assert own["text"] == set(from_reviews[MOVIE_ID][from_reviews[USER_ID] == user])
+    assert own["rated"] == set(own_train_ratings(films, user)[MOVIE_ID])
+
+
+def test_a_new_user_gets_reasons_too(positive):
+    new = positive.with_new_users(pd.DataFrame({USER_ID: [1, 1], MOVIE_ID: [501, 503], RATING: [5.0, 4.0]}))
+    reasons = new.explain(1, list(range(500, 520)))
+    assert set(reasons["reason"][reasons["source"] == "rated"]) == {501, 503}
+
+
+def test_reasons_of_no_number_are_refused(positive):
+    with pytest.raises(InputError, match="k=0: must be 1 or more"):
+        positive.explain(1003, [500], k=0)
+
+
+@pytest.mark.parametrize(("user", "movie", "message"), [(7, 500, "unknown user id 7"), (1000, 7, "unknown movie id 7")])
+def test_strangers_cannot_be_positive(positive, user, movie, message):
+    with pytest.raises(InputError, match=message):
+        positive.explain(user, [movie])
