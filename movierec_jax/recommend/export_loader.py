@@ -83,7 +83,7 @@ class UserHistory(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Lists:
+class ExportedLists:
     """An export that makes lists.
 
     program: the exported function of the tables and of users' histories.
@@ -185,7 +185,7 @@ def padded_size(number: int, smallest: int, growth: int) -> int:
     return size
 
 
-def load(folder: str | pathlib.Path) -> Lists:
+def load(folder: str | pathlib.Path) -> ExportedLists:
     """Returns the lists of an export. Raises ValueError where the folder has none that this loader can read."""
     folder = pathlib.Path(folder)
     missing = [name for name in FILES[:-1] if not (folder / name).exists()]
@@ -195,7 +195,7 @@ def load(folder: str | pathlib.Path) -> Lists:
     if about["format"] != FORMAT:
         raise ValueError(f"{folder}: an export of format {about['format']}; this loader reads format {FORMAT}")
     with np.load(folder / TABLES) as tables, np.load(folder / USERS) as users:
-        return Lists(
+        return ExportedLists(
             about=about,
             program=jax.jit(read_program((folder / PROGRAM).read_bytes(), about).call),
             tables=[jnp.asarray(tables[name]) for name in argument_names(about) if name in tables],
@@ -265,7 +265,7 @@ def main() -> None:
         print("\n".join(f"  {entry.predicted_rating:5.2f}  {entry.score:6.3f}  {entry.title}" for entry in entries))
 
 
-def parse_id(rows: Mapping[Any, int], text: str) -> Any:
+def typed_id(rows: Mapping[Any, int], text: str) -> Any:
     """Returns a typed id as the export has it: an integer where ids are integers, which may raise ValueError."""
     return int(text) if isinstance(next(iter(rows)), int) else text
 
@@ -273,7 +273,7 @@ def parse_id(rows: Mapping[Any, int], text: str) -> Any:
 def parse_user(user_row: Mapping[Any, int], text: str) -> Any:
     """Returns the user id of --user_id. Raises ValueError where the text cannot be one."""
     try:
-        return parse_id(user_row, text)
+        return typed_id(user_row, text)
     except ValueError:
         raise ValueError(f"--user_id={text}: ids are integers, such as {next(iter(user_row))}") from None
 
@@ -282,7 +282,7 @@ def parse_rating(movie_row: Mapping[Any, int], text: str) -> tuple[Any, float]:
     """Returns movie id and rating of MOVIE_ID=STARS. Raises ValueError where the text is not of this form."""
     id, _, rating = text.rpartition("=")
     try:
-        return parse_id(movie_row, id), float(rating)
+        return typed_id(movie_row, id), float(rating)
     except ValueError:
         raise ValueError(f"--rating={text}: must be MOVIE_ID=STARS, such as {next(iter(movie_row))}=4") from None
 

@@ -34,7 +34,7 @@ CASES = {
 }
 
 # Each case as a parameter of a test: two that differ in every part run always, the others with the slow tests.
-ALWAYS = ("the default's parts", "no exposure, movies' history, times")
+ALWAYS = ("the default's parts", "no implicit feedback, movies' history, times")
 PARAMS = [case if case in ALWAYS else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
 
 

@@ -64,6 +64,7 @@ def test_reasons_are_the_strongest_ones_strongest_first(positive):
         pd.testing.assert_frame_equal(other, one.head(2))
 
 
+@pytest.mark.slow
 def test_movies_that_a_user_only_wrote_about_have_a_source_of_their_own(films):
     from_reviews = films.parts.from_reviews
     user = int(from_reviews[USER_ID].mode()[0])
