@@ -39,6 +39,12 @@ TEXT = "text"
 
 STARS = "stars"
 
+LABEL = "label"
+
+SPLIT = "split"
+
+RATING_COLUMNS = (USER_ID, MOVIE_ID, RATING, TIMESTAMP)
+
 # Stands in a timestamp column where the data has no time for a row.
 NO_TIMESTAMP = np.iinfo(np.int64).min
 

@@ -1,4 +1,4 @@
-"""Any CSV, TSV or Parquet file about movies or users -> `FeatureTable`, before anything is made of its columns."""
+"""Reads any CSV, TSV or Parquet file about movies or users as a `FeatureTable`, before any feature is made of it."""
 
 import os
 from typing import Any
@@ -7,18 +7,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from movierec_jax.data.readers.ratings_file import SPELLINGS, parquet_column, to_pandas
-from movierec_jax.data.readers.table_file import (
-    Header,
-    as_text,
-    local_file,
-    missing_column,
-    one_of,
-    plain,
-    read_columns,
-    read_header,
-    spelled,
-)
+from movierec_jax.data.readers.columns import SPELLINGS, matching_names, text_series, to_pandas, typed_parquet
+from movierec_jax.data.readers.source_file import local_file
+from movierec_jax.data.readers.table_file import Header, read_columns, read_header
 from movierec_jax.data.schema import FeatureTable
 from movierec_jax.errors import InputError
 
@@ -40,11 +31,11 @@ def read_features(path: str | os.PathLike[str], id_column: str) -> FeatureTable:
         columns: dict[str, Any] = {}
         for name, values in found.by_name.items():
             try:
-                if header.line:
+                if header.layout:
                     columns[name] = to_pandas(values)
                 else:
                     is_id = name == id_name
-                    columns[name] = to_pandas(parquet_column(values, id_column)) if is_id else feature_column(values)
+                    columns[name] = to_pandas(typed_parquet(values, id_column)) if is_id else feature_column(values)
             except pa.ArrowException as error:
                 if name == id_name:
                     raise InputError(f"{file}: column {name!r} cannot be the {id_column}: {error}") from error
@@ -61,25 +52,21 @@ def read_features(path: str | os.PathLike[str], id_column: str) -> FeatureTable:
 
 
 def find_ids(header: Header, id_column: str) -> tuple[str, dict[str, str]]:
-    """Which of the columns has the ids, and those that are no features, such as IMDb's ids, with why to leave them.
-
-    Of several spellings the one that stands first in `SPELLINGS` is taken.
-    """
-    found = spelled(header, SPELLINGS[id_column])
-    if not found:
-        raise missing_column(header, id_column, SPELLINGS[id_column])
-    one_of(header, id_column, [name for name in found if plain(name) == plain(found[0])])
-    left_out = dict.fromkeys(found[1:], "another id")
+    """Returns the name of the column of ids, and the columns that are no features, each with the reason."""
+    id_name = header.find_id(id_column)
+    if id_name is None:
+        raise header.missing(id_column)
+    left_out = dict.fromkeys(matching_names(header.names, SPELLINGS[id_column])[1:], "another id")
     for name in header.names:
         if not name:
             left_out[name] = "it has no name"
-        elif not header.line and name.startswith("__index_level_"):
+        elif not header.layout and name.startswith("__index_level_"):
             left_out[name] = "the numbers of rows in pandas"
-    return found[0], left_out
+    return id_name, left_out
 
 
 def feature_column(values: pa.ChunkedArray) -> pd.Series:
-    """A column of a Parquet file as `FeatureTable` has it; raises ArrowInvalid for a type that is no feature."""
+    """Returns a Parquet column as `FeatureTable` has it. Raises ArrowInvalid for a type that cannot be a feature."""
     kind = values.type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_null(kind):
         return pd.Series(values.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
@@ -89,7 +76,7 @@ def feature_column(values: pa.ChunkedArray) -> pd.Series:
     if pa.types.is_boolean(kind) or pa.types.is_dictionary(kind):
         if pa.types.is_dictionary(kind):
             values = values.cast(kind.value_type)
-        return as_text(values).astype("category")
+        return text_series(values).astype("category")
     if is_list(kind):
         if not is_word(kind.value_type):
             raise pa.ArrowInvalid("only lists of strings and whole numbers are sets")
@@ -98,15 +85,15 @@ def feature_column(values: pa.ChunkedArray) -> pd.Series:
         ]
         return pd.Series(lists, dtype=object)
     if is_word(kind):
-        return as_text(values)
+        return text_series(values)
     raise pa.ArrowInvalid("no feature")
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Whether an Arrow type is that of lists."""
+    """Returns whether an Arrow type is one of lists."""
     return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
 
 
 def is_word(kind: pa.DataType) -> bool:
-    """Whether an Arrow type can name things: text or whole numbers."""
+    """Returns whether an Arrow type can name things: text or whole numbers."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)

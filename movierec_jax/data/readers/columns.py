@@ -1,0 +1,162 @@
+"""Columns of input files: the names they may have, the types they may have, and their values in pandas.
+
+To accept another name for a column, add it to `SPELLINGS`.
+"""
+
+import contextlib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+
+from movierec_jax.data.schema import (
+    IMDB_ID,
+    LABEL,
+    MOVIE_ID,
+    RATING,
+    SPLIT,
+    STARS,
+    TAG,
+    TEXT,
+    TIMESTAMP,
+    USER_ID,
+)
+from movierec_jax.errors import InputError
+
+RATING_NAMES = "rating ratings stars starrating score overall value"
+
+# What columns may be called, as `normalized_name` writes names. Of several names for an id, the first listed is taken.
+# IMDb's own exports say "tconst" and "Const".
+SPELLINGS = {
+    column: tuple(names.split())
+    for column, names in {
+        USER_ID: "user userid uid customer customerid custid reviewer reviewerid member memberid profile profileid",
+        MOVIE_ID: "movie movieid mid item itemid iid film filmid titleid asin product productid imdb imdbid",
+        IMDB_ID: "imdb imdbid tconst const imdbtitleid",
+        RATING: RATING_NAMES,
+        STARS: RATING_NAMES,
+        TIMESTAMP: "timestamp time ts unixreviewtime date datetime ratedat ratingdate ratingtime ratingtimestamp "
+        "createdat",
+        TEXT: "text review reviewtext reviewbody reviewcontent comment comments body content tag",
+        LABEL: "label sentiment polarity class",
+        SPLIT: "split part subset",
+    }.items()
+}
+
+# The types that a column may have, the usual one first; the first that holds every value is taken.
+COLUMN_TYPES = {
+    USER_ID: (pa.int64(), pa.string()),
+    MOVIE_ID: (pa.int64(), pa.string()),
+    RATING: (pa.float32(), pa.string()),
+    STARS: (pa.float32(), pa.string()),
+    TIMESTAMP: (pa.int64(), pa.float64(), pa.string()),
+    TAG: (pa.string(),),
+}
+
+# What stands for a missing value in a column of text, in lower case.
+MISSING = ("", "na", "n/a", "nan", "null", "<na>")
+
+
+def normalized_name(name: str) -> str:
+    """Returns a column's name in lower case, without spaces, "_" and "-"."""
+    return re.sub(r"[\s_-]", "", name).lower()
+
+
+def matching_names(names: Iterable[str], spellings: Sequence[str]) -> list[str]:
+    """Returns the names that are spellings of a column, in the order of the spellings."""
+    found = [name for name in names if normalized_name(name) in spellings]
+    return sorted(found, key=lambda name: spellings.index(normalized_name(name)))
+
+
+def require_one_name(found: Sequence[str], column: str, where: str) -> str | None:
+    """Returns the only name found for a column, None without any. Raises InputError for several."""
+    if len(found) > 1:
+        could_be = " and ".join(map(repr, found))
+        raise InputError(f"{where}: columns {could_be} could each be the {column}; keep one, or rename the others")
+    return found[0] if found else None
+
+
+def missing_column(names: Iterable[str], column: str, spellings: Iterable[str], where: str, note: str = "") -> InputError:
+    """Returns the error of a file without a column; `note` follows the accepted names."""
+    return InputError(
+        f"{where}: no {column} column among {', '.join(map(repr, names))[:400]}; accepted names: "
+        f"{', '.join(spellings)}{note}"
+    )
+
+
+def typed_text(text: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
+    """Returns the values of a text column in the first of its `COLUMN_TYPES` that holds all of them."""
+    if column not in (USER_ID, MOVIE_ID):
+        return cast_to_first(text, COLUMN_TYPES[column])
+    with contextlib.suppress(pa.ArrowInvalid):
+        # Chunk by chunk: ids that are no integers show in the first, and parsing text takes long.
+        return pa.chunked_array([parse_integers(chunk) for chunk in text.chunks], pa.int64())
+    return text
+
+
+def parse_integers(text: pa.StringArray | pa.LargeStringArray) -> pa.Int64Array:
+    """Returns the integers that the text spells. Raises ArrowInvalid where a value is no integer."""
+    # pandas writes "1.0" for an integer id in a column where another id is missing.
+    return pyarrow.compute.replace_substring_regex(text, r"^\s*(-?\d+)(\.0*)?\s*$", r"\1").cast(pa.int64())
+
+
+def typed_parquet(values: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
+    """Returns the values of a Parquet column in the first of its `COLUMN_TYPES` that holds all of them; times in UTC.
+
+    Ids of text stay text, and ids of floats become integers if all are whole.
+    """
+    values.validate(full=True)  # a damaged file may hold text that is not UTF-8
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_floating(values.type):
+        values = pyarrow.compute.if_else(pyarrow.compute.is_nan(values), None, values)
+    is_number_type = pa.types.is_primitive(values.type) or pa.types.is_decimal(values.type)
+    if column in (USER_ID, MOVIE_ID) and not is_number_type:
+        return values.cast(pa.string())
+    if pa.types.is_timestamp(values.type):
+        return values.cast(pa.timestamp(values.type.unit))
+    if pa.types.is_date(values.type):
+        return values.cast(pa.timestamp("ms"))
+    return cast_to_first(values, COLUMN_TYPES[column])
+
+
+def cast_to_first(values: pa.ChunkedArray, types: Iterable[pa.DataType]) -> pa.ChunkedArray:
+    """Returns the values in the first type that holds all of them. Raises ArrowInvalid if none does."""
+    for data_type in types:
+        with contextlib.suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            return values.cast(data_type)
+    raise pa.ArrowInvalid(f"{values.type} is none of {', '.join(map(str, types))}")
+
+
+def clean_text(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Returns large strings without outer spaces, null for missing values."""
+    if isinstance(values, pa.ChunkedArray):
+        return pa.chunked_array([clean_text(chunk) for chunk in values.chunks], pa.large_string())
+    text = pyarrow.compute.utf8_trim_whitespace(values.cast(pa.large_string()))
+    is_missing = pyarrow.compute.is_in(pyarrow.compute.utf8_lower(text), pa.array(MISSING, pa.large_string()))
+    return pyarrow.compute.if_else(is_missing, None, text)
+
+
+def text_series(values: pa.ChunkedArray) -> pd.Series:
+    """Returns a column in pandas as clean str."""
+    return to_pandas(clean_text(values))
+
+
+def to_own_pandas(values: pa.ChunkedArray) -> pd.Series:
+    """Returns a column in pandas, in memory of its own."""
+    series = to_pandas(values)
+    # pandas has joined several chunks into a copy; a single chunk is still Arrow's memory, which is read-only.
+    return series.copy() if values.num_chunks == 1 else series
+
+
+def to_pandas(values: pa.ChunkedArray) -> pd.Series:
+    """Returns a column in pandas, in Arrow's memory where possible; a missing integer makes it Int64."""
+    # pandas gives text this type in any case, but by way of Python objects unless it is asked for.
+    types: dict[pa.DataType, Any] = dict.fromkeys((pa.string(), pa.large_string()), pd.StringDtype(na_value=np.nan))
+    if values.null_count:
+        types[pa.int64()] = pd.Int64Dtype()
+    return values.to_pandas(types_mapper=types.get)
