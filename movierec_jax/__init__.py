@@ -33,7 +33,7 @@ PUBLIC = {
     "Recommender": "recommend.recommender",
     "TrainConfig": "config",
     "load": "recommend.recommender",
-    "read_ratings": "data.readers.movielens",
+    "read_ratings": "data.readers.ratings",
     "train_run": "train",
 }
 

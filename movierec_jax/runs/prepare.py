@@ -12,7 +12,7 @@ from movierec_jax.config import Config, DataConfig
 from movierec_jax.data.cleaning import clean, clean_held_out, describe_dropped
 from movierec_jax.data.readers.features_file import read_features
 from movierec_jax.data.readers.links_file import read_links
-from movierec_jax.data.readers.movielens import read_ratings
+from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.data.readers.reviews_file import read_reviews
 from movierec_jax.data.schema import MOVIE_ID, STARS, TAG, TEXT, USER_ID, CleanData
 from movierec_jax.data.splits import Split, split, without_pairs

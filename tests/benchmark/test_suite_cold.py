@@ -10,7 +10,7 @@ from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.suites import cold
 from movierec_jax.config import Config
 from movierec_jax.data.cleaning import clean
-from movierec_jax.data.readers.movielens import read_ratings
+from movierec_jax.data.readers.ratings import read_ratings
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.data.readers.movielens import read_ratings
+from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.errors import InputError
 
@@ -614,7 +614,7 @@ def test_a_broken_ratings_dat_is_refused_with_its_line(tmp_path, content, messag
             "ml-100k",
             "u.item",
             b"1|A|x||y|0|1\n",
-            ":1: 7 columns; u.item has 8, split by '|': 5 and one for each of 3 genres",
+            ":1: 7 columns; u.item with 3 genres has 8, split by '|'",
         ),
         ("ml-1m", "movies.dat", b"1::A (1995)::War\n\n2::B\n", ":3: 2 columns; movies.dat has 3, split by '::'"),
         ("ml-1m", "movies.dat", b"x::A (1995)::War\n", ":1: movie id 'x'; the movie ids of the ratings are integers"),

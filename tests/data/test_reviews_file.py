@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from movierec_jax.config import DataConfig
 from movierec_jax.data.cleaning import clean
-from movierec_jax.data.readers.movielens import read_ratings
-from movierec_jax.data.readers.reviews_file import MIN_TEXTS, read_labelled, read_reviews
+from movierec_jax.data.readers.labelled_file import MIN_TEXTS, read_labelled
+from movierec_jax.data.readers.ratings import read_ratings
+from movierec_jax.data.readers.reviews_file import read_reviews
 from movierec_jax.data.schema import LabelledTexts
 from movierec_jax.errors import InputError
 from movierec_jax.features.review_cleaning import clean_reviews

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from movierec_jax.data.readers import table_cache
-from movierec_jax.data.readers.movielens import read_ratings
+from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.data.readers.table_cache import BLOCK_BYTES, CACHED_FROM_BYTES, digest, through_cache
 from movierec_jax.errors import InputError
 

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from movierec_jax.data.readers.table_file import ROWS_AT_ONCE, local_file, read_columns, read_header
+from movierec_jax.data.readers.source_file import local_file
+from movierec_jax.data.readers.table_file import ROWS_AT_ONCE, read_columns, read_header
 from movierec_jax.errors import InputError
 
 # More than the csv module takes unless it is told.
@@ -81,7 +82,7 @@ def test_a_quote_that_is_not_closed_is_told_where_its_record_begins(tmp_path):
 def test_a_place_is_a_line_of_text_and_a_row_of_parquet(tmp_path):
     pyarrow.parquet.write_table(pa.table({"text": ["a", "b"]}), tmp_path / "a.parquet")
     for path, place in [(write(tmp_path, "\ntext\na\n\nb\n"), ":5"), (tmp_path / "a.parquet", ": row 2")]:
-        assert read_columns(read_header(path, {"text"}, ""), ["text"]).place(1) == f"{path}{place}"
+        assert read_columns(read_header(path, {"text"}, ""), ["text"]).where(1) == f"{path}{place}"
 
 
 def test_parquet_that_is_cut_or_holds_text_that_is_none_is_refused(tmp_path):

@@ -11,7 +11,7 @@ from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_ratings
 from movierec_jax.benchmark.speed.timing import OURS, Figure, take_turns
 from movierec_jax.config import DataConfig
 from movierec_jax.data.cleaning import clean
-from movierec_jax.data.readers.movielens import read_ratings
+from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.packages import import_extra
 
 COLUMNS = ["userId", "movieId", "rating", "timestamp"]

@@ -40,7 +40,7 @@ from movierec_jax.benchmark.suites.ranking import (
 from movierec_jax.benchmark.table import Table, as_text, with_interval, with_spread, write_table
 from movierec_jax.config import Config
 from movierec_jax.data.cleaning import clean
-from movierec_jax.data.readers.movielens import read_ratings
+from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.data.schema import USER_ID, CleanData
 from movierec_jax.errors import InputError
 from movierec_jax.recommend.recommender import Recommender

@@ -25,18 +25,11 @@ from movierec_jax.benchmark.suites.cold import HELD_OUT, chosen
 from movierec_jax.benchmark.suites.sentiment import read_parts
 from movierec_jax.benchmark.table import Table, as_text, with_interval, with_spread, write_table
 from movierec_jax.config import Config
-from movierec_jax.data.readers.reviews_file import (
-    KNOWN_NAMES,
-    LABEL,
-    SPLIT,
-    find_columns,
-    read_reviews,
-    require_both,
-    take,
-    test_part,
-)
-from movierec_jax.data.readers.table_file import local_file, read_columns, read_header
-from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, USER_ID, CleanData
+from movierec_jax.data.readers.labelled_file import require_both_labels, test_part
+from movierec_jax.data.readers.reviews_file import KNOWN_NAMES, find_columns, read_reviews, take_columns
+from movierec_jax.data.readers.source_file import local_file
+from movierec_jax.data.readers.table_file import read_columns, read_header
+from movierec_jax.data.schema import LABEL, MOVIE_ID, RATING, SPLIT, STARS, USER_ID, CleanData
 from movierec_jax.data.splits import split
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
@@ -175,7 +168,7 @@ def judged_apart(config: Config, settings: SentimentConfig, folder: pathlib.Path
             other = {name: str(folder / f"{number}-{name}-sentiment") for name in ("train", "test")}
             for name, part in zip(other, read_parts(path), strict=True):
                 print(f"{path}: learning from the split {name}, to judge the other")
-                require_both(part)
+                require_both_labels(part)
                 save_sentiment(pathlib.Path(other[name]), sentiment_of(part, settings))
             parts = {"train": (table[~is_test], other["test"]), "test": (table[is_test], other["train"])}
         for name, (rows, sentiment) in parts.items():
@@ -194,7 +187,7 @@ def labelled_test_part(path: str) -> np.ndarray | None:
         if SPLIT not in names or len(names) == 1:
             return None
         found = read_columns(header, [names[SPLIT]])
-        is_test = test_part(pd.DataFrame({SPLIT: take(found, names[SPLIT], SPLIT)}), found)
+        is_test = test_part(take_columns(found, {SPLIT: names[SPLIT]}), found)
     return is_test if is_test.any() else None
 
 

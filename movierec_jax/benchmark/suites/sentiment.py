@@ -19,7 +19,7 @@ from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.environment import machine, versions
 from movierec_jax.benchmark.table import Table, as_text, with_interval, write_table
 from movierec_jax.config import Config
-from movierec_jax.data.readers.reviews_file import read_labelled
+from movierec_jax.data.readers.labelled_file import read_labelled
 from movierec_jax.data.schema import LabelledTexts
 from movierec_jax.errors import InputError
 from movierec_jax.features.sentiment.config import SentimentConfig

@@ -80,7 +80,9 @@ def require_one_name(found: Sequence[str], column: str, where: str) -> str | Non
     return found[0] if found else None
 
 
-def missing_column(names: Iterable[str], column: str, spellings: Iterable[str], where: str, note: str = "") -> InputError:
+def missing_column(
+    names: Iterable[str], column: str, spellings: Iterable[str], where: str, note: str = ""
+) -> InputError:
     """Returns the error of a file without a column; `note` follows the accepted names."""
     return InputError(
         f"{where}: no {column} column among {', '.join(map(repr, names))[:400]}; accepted names: "

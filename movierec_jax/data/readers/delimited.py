@@ -117,9 +117,10 @@ def long_fields() -> Iterator[None]:
 def read_lines(path: AnyPath, encoding: str) -> Iterator[tuple[int, str]]:
     """Yields number and text of each line that is not empty."""
     with open_bytes(path) as stream:
-        for line, text in enumerate(io.TextIOWrapper(stream, encoding), start=1):
-            if text.strip():
-                yield line, text.rstrip("\n")
+        text = io.TextIOWrapper(stream, encoding)
+        for number, line in enumerate(text, start=1):
+            if line.strip():
+                yield number, line.rstrip("\n")
 
 
 def read_records(path: AnyPath, layout: TextLayout) -> Generator[tuple[int, list[str]], None, None]:

@@ -87,7 +87,7 @@ def label_texts(table: pd.DataFrame, found: Columns, path: str) -> LabelledTexts
 
 
 def stars_on_scale(table: pd.DataFrame) -> tuple[np.ndarray, tuple[float, float] | None]:
-    """Returns each row's stars, NaN for none and for stars off the scale; and the scale that holds nearly all of them."""
+    """Returns each row's stars, NaN for none and for stars off the scale, and the inferred scale."""
     if STARS not in table:
         return np.full(len(table), np.nan), None
     stars = pd.to_numeric(table[STARS], errors="coerce").to_numpy(np.float64, na_value=np.nan)

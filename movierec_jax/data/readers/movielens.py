@@ -27,7 +27,7 @@ from movierec_jax.data.readers.movielens_tables import (
 )
 from movierec_jax.data.readers.ratings_file import find_ratings_layout, read_text
 from movierec_jax.data.readers.source_file import AnyPath
-from movierec_jax.data.schema import RATING, RATING_COLUMNS, RawData, no_tags, no_links
+from movierec_jax.data.schema import RATING, RATING_COLUMNS, RawData, no_links, no_tags
 from movierec_jax.errors import InputError
 
 
@@ -168,7 +168,7 @@ def raw_data(
     source: str,
     rating_scale: tuple[float, float] | None = None,
 ) -> RawData:
-    """Returns ratings with their tables, by field of RawData, and empty tables for other fields; `path` is for messages."""
+    """Returns ratings with tables by field of RawData, empty for other fields; `path` is for messages."""
     return RawData(
         ratings,
         tables.get("movies", movie_table(path, (), ratings)),
@@ -178,5 +178,3 @@ def raw_data(
         tables.get("tags", tag_table(path, no_tags(), ratings)),
         tables.get("links", link_table(path, no_links(), ratings)),
     )
-
-

@@ -50,11 +50,29 @@ GENRES_100K = (
 )
 
 # The occupations of users.dat (1M) by number, according to its README, where 0 is "other or not specified".
-OCCUPATIONS_1M = (
-    "other|academic/educator|artist|clerical/admin|college/grad student|customer service|doctor/health care|"
-    "executive/managerial|farmer|homemaker|K-12 student|lawyer|programmer|retired|sales/marketing|scientist|"
-    "self-employed|technician/engineer|tradesman/craftsman|unemployed|writer"
-).split("|")
+OCCUPATIONS_1M = [
+    "other",
+    "academic/educator",
+    "artist",
+    "clerical/admin",
+    "college/grad student",
+    "customer service",
+    "doctor/health care",
+    "executive/managerial",
+    "farmer",
+    "homemaker",
+    "K-12 student",
+    "lawyer",
+    "programmer",
+    "retired",
+    "sales/marketing",
+    "scientist",
+    "self-employed",
+    "technician/engineer",
+    "tradesman/craftsman",
+    "unemployed",
+    "writer",
+]
 
 USER_LAYOUT = TextLayout("|", (USER_ID, AGE, GENDER, OCCUPATION, None), "u.user", is_quoted=False)
 
