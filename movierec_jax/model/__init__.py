@@ -3,6 +3,7 @@
     rows, interactions, features ─history─> towers ─> head ─> predicted rating          (two_tower)
                                         └──────────> dot product ─> will they watch it  (implicit_feedback)
 
-`interactions` lays ratings and features out as padded sparse links, `embedding_bag` sums over them, `inputs` names the
-arrays; `grid` cuts users and movies into cells of a mesh and `sharding` places arrays on it.
+`inputs` defines the arrays, `interactions` lays ratings and features out as padded sparse links, and `embedding_bag`
+sums over them. `tables` names the parameters that have a row per user or movie; `grid` cuts users and movies into cells
+of a mesh of devices, and `sharding` spreads arrays over it.
 """

@@ -1,10 +1,10 @@
 """Sums of table rows over links, in time and memory linear in the number of links.
 
 A user's history is the sum of a row for each movie they rated, a movie's content the sum of a row for each of its
-features: products of a sparse matrix with a dense one. XLA adds row after row to scattered places slowly. So links are
-laid out in segments of one length (`PaddedLinks`), and the sum walks along all of them at once, a gather and an addition for
-each place in a piece; only one sum per piece is left to be brought to its owner. The gradient is a sum of the same kind
-over the same links seen from the other side, which is why both sides are laid out.
+features: products of a sparse matrix and a dense one ("embedding bags", sum pooling). XLA is slow at adding row after
+row to scattered owners. So links come in segments of one length (`PaddedLinks`), and the sum walks along all segments
+at once, one gather and one addition per slot; only one sum per segment is left to add to its owner. The gradient is a
+sum of the same kind over the same links seen from the other side, which is why both sides are laid out.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.model.inputs import PaddedLinks
-from movierec_jax.model.sharding import Cells, abreast, on_each_device
+from movierec_jax.model.sharding import Cells, concat_columns, on_each_device
 
 
 @typing.no_type_check  # JAX also makes trees of it with other things in place of the arrays.
@@ -30,12 +30,13 @@ from movierec_jax.model.sharding import Cells, abreast, on_each_device
 )
 @dataclasses.dataclass(frozen=True)
 class WeightedLinks:
-    """Links from owners to others, each with one weight per table that is summed; filling has weight 0 or none counts.
+    """Links from owners to others, each with one weight per table that is summed.
 
-    owner rises; pieces of one owner stand side by side. weights: None in place of weights of 1. counts: which links
-    count; None where all do. It stands apart from the weights since a step has its own, and other numbers as small take
-    a quarter of the memory. cells: those in which the links lie, with rows counted from the first of each; None on one
-    device.
+    owner: rises; the segments of one owner stand side by side.
+    weights: None stands for weights of 1. Filling has weight 0, or does not count.
+    counts: which links count; None where all do. Apart from the weights, since each step has its own and booleans take
+        a quarter of the memory.
+    cells: how links are spread over a mesh, with rows counted from the first of each cell; None on one device.
     """
 
     owner: Int32[Array, " segments"]
@@ -44,15 +45,15 @@ class WeightedLinks:
     counts: Bool[Array, "length segments"] | None = None
     cells: Cells | None = None
 
-    def at(self, place) -> tuple[Float[Array, "*index"], ...]:
-        """The weights of the links at a place of every piece, or at all places `[:]`; 0 for those that do not count."""
-        ones = jnp.ones(self.other[place].shape)
-        counts = ones if self.counts is None else self.counts[place].astype(jnp.float32)
-        return tuple(counts if weight is None else counts * weight[place] for weight in self.weights)
+    def weights_at(self, slot) -> tuple[Float[Array, "*index"], ...]:
+        """Returns the weights at one slot of every segment, or at all slots `[:]`; 0 for links that do not count."""
+        ones = jnp.ones(self.other[slot].shape)
+        counts = ones if self.counts is None else self.counts[slot].astype(jnp.float32)
+        return tuple(counts if weight is None else counts * weight[slot] for weight in self.weights)
 
 
 class BothWays(NamedTuple):
-    """The same links with the same weights, by owner and by other."""
+    """The same links laid out from either side: by owner, and for the gradient by other."""
 
     forward: WeightedLinks
     backward: WeightedLinks
@@ -61,113 +62,113 @@ class BothWays(NamedTuple):
 NO_CELLS = (None, None)
 
 
-def both_ways(
+def weigh_both_ways(
     sides: tuple[PaddedLinks, PaddedLinks],
     weight: Float[Array, " links"],
     cells: tuple[Cells | None, Cells | None] = NO_CELLS,
 ) -> BothWays:
-    """Links laid out by owner and by other, with a weight for each in the order in which they came.
+    """Gives links, laid out by owner and by other, one weight each; weights are in the order that `link` numbers.
 
-    cells: those in which the links lie, and their weights.
+    cells: how the links, and their weights, are spread over a mesh.
     """
 
     def weighted(links: PaddedLinks, cells: Cells | None) -> WeightedLinks:
-        # A link of -1, which is filling, so finds the last.
-        weights = on_cells(lambda weight, link: jnp.append(weight, 0)[link], cells, weight, links.link)
+        # Filling, of link -1, takes the appended 0.
+        weights = map_cells(lambda weight, link: jnp.append(weight, 0)[link], cells, weight, links.link)
         return WeightedLinks(links.owner, links.other, (weights,), cells=cells)
 
     return BothWays(*map(weighted, sides, cells))
 
 
-def on_cells(function: Callable[..., Array], cells: Cells | None, *of_links: Array) -> Array:
-    """What a function makes of arrays of the links of each cell, side by side along its last axis."""
+def map_cells(function: Callable[..., Array], cells: Cells | None, *of_links: Array) -> Array:
+    """Applies a function to the links' arrays of each cell, and joins the results along their last axis."""
     if cells is None:
         return function(*of_links)
-    made = jax.eval_shape(function, *of_links)
-    return on_each_device(function, mesh=cells.mesh, in_specs=cells.specs(of_links), out_specs=cells.specs(made))(
-        *of_links
-    )
+    result = jax.eval_shape(function, *of_links)
+    specs = {"in_specs": cells.specs(of_links), "out_specs": cells.specs(result)}
+    return on_each_device(function, mesh=cells.mesh, **specs)(*of_links)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def embedding_bag(
     tables: tuple[Float[Array, "others features"], ...], links: BothWays, num_owners: int
 ) -> Float[Array, "owners features"]:
-    """For each owner the sum over its links and over the tables of weight times the row of the other.
+    """Sums, for each owner, weight x row of the other over its links and over the tables.
 
     Differentiable in the tables alone.
     """
-    return by_owner(summed, tables, links.forward, num_owners)
+    return sum_by_owner(sum_links, tables, links.forward, num_owners)
 
 
 def bag_forward(tables, links, num_owners):
-    """The sums, and what their gradient needs."""
+    """Returns the sums, and what their gradient needs."""
     return embedding_bag(tables, links, num_owners), (links.backward, tables)
 
 
 def bag_backward(num_owners, residuals, gradient):
-    """The gradient in each table: for each other the sum over its owners of weight times their gradient."""
+    """Returns each table's gradient: for each other, the sum of weight x gradient over its owners."""
     backward, tables = residuals
-    return by_owner(summed_apart, gradient, backward, len(tables[0])), None
+    return sum_by_owner(sum_links_per_weight, gradient, backward, len(tables[0])), None
 
 
 embedding_bag.defvjp(bag_forward, bag_backward)
 
 
-def summed(
+def sum_links(
     tables: tuple[Float[Array, "others features"], ...], links: WeightedLinks, num_owners: int
 ) -> Float[Array, "owners features"]:
-    """What `embedding_bag` gives, of the links of one device."""
-    return over_owners(over_segments(tables, links), links.owner, num_owners)
+    """Computes `embedding_bag` over the links of one device."""
+    return segments_to_owners(sum_segments(tables, links), links.owner, num_owners)
 
 
-def summed_apart(
+def sum_links_per_weight(
     table: Float[Array, "others features"], links: WeightedLinks, num_owners: int
 ) -> tuple[Float[Array, "owners features"], ...]:
-    """For each owner the sums over its links of one device, once with each of the weights."""
-    return tuple(over_owners(sums, links.owner, num_owners) for sums in over_segments_apart(table, links))
+    """Sums, for each owner, one table over the links of one device, once with each of the weights."""
+    return tuple(segments_to_owners(sums, links.owner, num_owners) for sums in sum_segments_per_weight(table, links))
 
 
 def num_links(links: WeightedLinks, num_owners: int) -> Float[Array, " owners"]:
-    """For each owner how many of its links count."""
+    """Counts the links of each owner that count."""
 
     def count(_, links: WeightedLinks, num_owners: int) -> Float[Array, " owners"]:
         counts = jnp.ones(links.other.shape, bool) if links.counts is None else links.counts
-        return over_owners(jnp.sum(counts, axis=0, dtype=jnp.float32), links.owner, num_owners)
+        return segments_to_owners(jnp.sum(counts, axis=0, dtype=jnp.float32), links.owner, num_owners)
 
-    return by_owner(count, (), links, num_owners)
+    return sum_by_owner(count, (), links, num_owners)
 
 
 def sum_of_squares(links: WeightedLinks, num_owners: int) -> Float[Array, " owners"]:
-    """For each owner the sum of the squares of its links' first weights."""
+    """Sums, for each owner, the squares of its links' first weights."""
 
     def squares(_, links: WeightedLinks, num_owners: int) -> Float[Array, " owners"]:
-        return over_owners(jnp.sum(jnp.square(links.at(slice(None))[0]), axis=0), links.owner, num_owners)
+        of_segments = jnp.sum(jnp.square(links.weights_at(slice(None))[0]), axis=0)
+        return segments_to_owners(of_segments, links.owner, num_owners)
 
-    return by_owner(squares, (), links, num_owners)
+    return sum_by_owner(squares, (), links, num_owners)
 
 
-def by_owner(
+def sum_by_owner(
     function: Callable[[Any, WeightedLinks, int], Any], tables: Any, links: WeightedLinks, num_owners: int
 ) -> Any:
-    """What a function makes for each owner of the rows of others and of the links of a device, added up over them."""
+    """Sums over all cells what a function computes for each owner from others' rows and a device's links."""
     cells = links.cells
     if cells is None:
         return function(tables, links, num_owners)
     num_in_range = num_owners // cells.num_ranges(cells.owner)
-    table, apart = abreast(tables)
+    table, split = concat_columns(tables)
     return on_each_device(
-        lambda table, links: cells.add_up(function(apart(table), links, num_in_range)),
+        lambda table, links: cells.reduce_scatter(function(split(table), links, num_in_range)),
         mesh=cells.mesh,
         in_specs=(P(cells.other), cells.specs(links)),
         out_specs=cells.owner_rows,
     )(table, links)
 
 
-def of_links(
+def link_values(
     values: Float[Array, " rows"], links: WeightedLinks, *, of_others: bool
 ) -> Float[Array, "#length segments"]:
-    """For every link the value of its owner's row, the same along a piece, or of the other's."""
+    """Returns for every link the value of its other's row, or of its owner's, which is the same along a segment."""
     cells = links.cells
     rows = links.other if of_others else links.owner[None]
     if cells is None:
@@ -181,40 +182,42 @@ def of_links(
 
 
 @jax.custom_batching.custom_vmap
-def over_segments(
+def sum_segments(
     tables: tuple[Float[Array, "others features"], ...], links: WeightedLinks
 ) -> Float[Array, "segments features"]:
-    """For each piece the sum over its places and over the tables."""
+    """Sums, for each segment, over its slots and over the tables."""
 
-    def add_place(place, total):
-        rows = links.other[place]
-        for table, weight in zip(tables, links.at(place), strict=True):
+    def add_slot(slot, total):
+        rows = links.other[slot]
+        for table, weight in zip(tables, links.weights_at(slot), strict=True):
             total = total + weight[:, None] * table[rows]
         return total
 
     length, segments = links.other.shape
-    return jax.lax.fori_loop(0, length, add_place, jnp.zeros((segments, tables[0].shape[1])))
+    return jax.lax.fori_loop(0, length, add_slot, jnp.zeros((segments, tables[0].shape[1])))
 
 
 @jax.custom_batching.custom_vmap
-def over_segments_apart(
+def sum_segments_per_weight(
     table: Float[Array, "others features"], links: WeightedLinks
 ) -> tuple[Float[Array, "segments features"], ...]:
-    """For each piece the sum over its places, once with each of the weights."""
+    """Sums, for each segment, one table over its slots, once with each of the weights."""
 
-    def add_place(place, totals):
-        rows = table[links.other[place]]
-        return tuple(total + weight[:, None] * rows for total, weight in zip(totals, links.at(place), strict=True))
+    def add_slot(slot, totals):
+        rows = table[links.other[slot]]
+        return tuple(
+            total + weight[:, None] * rows for total, weight in zip(totals, links.weights_at(slot), strict=True)
+        )
 
     length, segments = links.other.shape
-    nothing = jnp.zeros((segments, table.shape[1]))
-    return jax.lax.fori_loop(0, length, add_place, tuple(nothing for _ in links.weights))
+    zeros = jnp.zeros((segments, table.shape[1]))
+    return jax.lax.fori_loop(0, length, add_slot, tuple(zeros for _ in links.weights))
 
 
-def side_by_side(function, axis_size, in_batched, tables, links):
-    """The sums of many tables as those of one with all their features: rows are fetched once, not once per member.
+def sum_members(function, axis_size, in_batched, tables, links):
+    """Batches a sum over members: their tables become one with all their features, so each row is fetched once.
 
-    Where weights differ by member one comes after the other.
+    Where weights differ by member, the members come one after another.
     """
     is_batched, links_batched = in_batched
     if any(jax.tree.leaves(links_batched)):
@@ -233,19 +236,19 @@ def side_by_side(function, axis_size, in_batched, tables, links):
         is_batched,
     )
     sums = function(wide, links)
-    apart = jax.tree.map(
+    of_members = jax.tree.map(
         lambda total: jnp.moveaxis(total.reshape(total.shape[0], axis_size, total.shape[1] // axis_size), 1, 0), sums
     )
-    return apart, jax.tree.map(lambda _: True, sums)
+    return of_members, jax.tree.map(lambda _: True, sums)
 
 
-over_segments.def_vmap(functools.partial(side_by_side, over_segments))
+sum_segments.def_vmap(functools.partial(sum_members, sum_segments))
 
-over_segments_apart.def_vmap(functools.partial(side_by_side, over_segments_apart))
+sum_segments_per_weight.def_vmap(functools.partial(sum_members, sum_segments_per_weight))
 
 
-def over_owners(
+def segments_to_owners(
     sums: Float[Array, "segments *features"], owner: Int32[Array, " segments"], num_owners: int
 ) -> Float[Array, "owners *features"]:
-    """The sums of an owner's pieces added up; 0 for an owner without any."""
+    """Adds up the sums of each owner's segments; 0 for an owner without any."""
     return jax.ops.segment_sum(sums, owner, num_segments=num_owners, indices_are_sorted=True)

@@ -1,8 +1,8 @@
 """The table of ratings cut into a grid, a cell for each device.
 
-Users are cut into ranges of rows, one for each step along the axis `data` of the mesh of devices, and movies into
-ranges along its axis `model`. A cell has the ratings that the users of one range gave the movies of another, so all
-that it needs of either side are the rows of its own ranges:
+Users are cut into ranges of rows, one per index along the mesh axis `data`, and movies into ranges along `model`. A
+cell holds the ratings that the users of one range gave the movies of another, so it needs only the rows of these two
+ranges:
 
                  movies 0..n   movies n..2n
     users 0..m     cell 0         cell 1
@@ -16,15 +16,15 @@ import dataclasses
 import numpy as np
 from jaxtyping import Int, Int32
 
-# At most so many times as many rows, to fill whole tiles.
+# Rows may grow by this factor at most to fill whole tiles.
 MOST_FILLING = 1.25
 
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """How many ranges of users and of movies there are.
+    """The number of ranges of users (`data`) and of movies (`model`).
 
-    tile: rows of a device come in multiples of so many, unless that takes too many more (MOST_FILLING).
+    tile: a device's rows come in multiples of it, unless that takes too much filling (MOST_FILLING).
     """
 
     data: int = 1
@@ -36,28 +36,29 @@ class Grid:
         return self.data * self.model
 
     def padded(self, num_rows: int) -> int:
-        """So many rows that each cell can hold as many of them as any other."""
+        """Rounds a number of rows up so that they divide equally among the cells."""
         in_tiles, fewest = (
             -(-num_rows // multiple) * multiple for multiple in (self.num_cells * self.tile, self.num_cells)
         )
         return in_tiles if in_tiles <= MOST_FILLING * num_rows else fewest
 
     def ranges(self, num_users: int, num_movies: int) -> tuple[int, int]:
-        """Rows of users and of movies in a cell, of as many rows in all as `padded` gives."""
+        """Returns the rows of users and of movies in a cell, of padded numbers of rows."""
         return num_users // self.data, num_movies // self.model
 
     def cell(
         self, user_row: Int32[np.ndarray, " n"], movie_row: Int32[np.ndarray, " n"], ranges: tuple[int, int]
     ) -> Int[np.ndarray, " n"]:
-        """The cell of each pair of rows; of little memory where there is but one cell."""
+        """Returns the cell of each pair of rows."""
         if self.num_cells == 1:
+            # Takes no memory.
             return np.broadcast_to(np.int32(0), len(user_row))
         return user_row // ranges[0] * self.model + movie_row // ranges[1]
 
     def within(
         self, user_row: Int32[np.ndarray, "*n"], movie_row: Int32[np.ndarray, "*n"], ranges: tuple[int, int]
     ) -> tuple[Int32[np.ndarray, "*n"], Int32[np.ndarray, "*n"]]:
-        """The same rows, counted from the first of their cell's; themselves where there is but one cell."""
+        """Counts rows from the first row of their cell."""
         if self.num_cells == 1:
             return user_row, movie_row
         return user_row % np.int32(ranges[0]), movie_row % np.int32(ranges[1])

@@ -8,17 +8,17 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float
 
-from movierec_jax.model.embedding_bag import BothWays, WeightedLinks, num_links, of_links
+from movierec_jax.model.embedding_bag import BothWays, WeightedLinks, link_values, num_links
 from movierec_jax.model.inputs import Interactions, PaddedLinks
 from movierec_jax.model.sharding import Cells, link_cells
 
 
 class TowerInputs(NamedTuple):
-    """What a tower sees of its owners besides their rows.
+    """What a tower sees of its owners, users or movies, besides their rows.
 
-    ratings: links to the other side, weighted by the value of each rating and by 1; num_ratings: of each owner.
+    ratings: links to the other side, with two weights: the rating's deviation, and 1. num_ratings: of each owner.
     content: links to features, weighted by their values.
-    has_row: 0 for owners whose own embedding does not count, else 1.
+    has_row: 0 for owners whose own embedding is withheld, else 1.
     """
 
     ratings: BothWays
@@ -27,24 +27,24 @@ class TowerInputs(NamedTuple):
     has_row: Float[Array, " owners"]
 
 
-# Links, which of them count, and where they lie.
-Layout = tuple[PaddedLinks, Bool[Array, "_length _segments"], Cells | None]
+# Padded links, which of them count, and in which cells of a mesh they lie.
+CountedLinks = tuple[PaddedLinks, Bool[Array, "_length _segments"], Cells | None]
 
 
-def seen(
+def tower_inputs(
     interactions: Interactions,
-    by_user: Bool[Array, "user_length user_pieces"],
-    by_movie: Bool[Array, "movie_length movie_pieces"],
+    counts_by_user: Bool[Array, "user_length user_segments"],
+    counts_by_movie: Bool[Array, "movie_length movie_segments"],
     mesh: Mesh | None = None,
 ) -> tuple[TowerInputs, TowerInputs]:
-    """What the towers see of all users and of all movies, by those ratings that count as either layout says."""
+    """Returns what the towers see of all users and of all movies, given which links of either layout count."""
 
-    def content(*layouts: tuple[PaddedLinks, Cells | None]) -> BothWays:
-        return BothWays(
-            *(WeightedLinks(links.owner, links.other, links.values, cells=cells) for links, cells in layouts)
-        )
+    def content(*sides: tuple[PaddedLinks, Cells | None]) -> BothWays:
+        return BothWays(*(WeightedLinks(links.owner, links.other, links.values, cells=cells) for links, cells in sides))
 
-    def side(value: int, own: Layout, others: Layout, content: BothWays, count: Float[Array, " owners"]) -> TowerInputs:
+    def inputs_of_side(
+        value: int, own: CountedLinks, others: CountedLinks, content: BothWays, count: Float[Array, " owners"]
+    ) -> TowerInputs:
         ratings = BothWays(
             *(
                 WeightedLinks(links.owner, links.other, (links.values[value], None), counts, cells)
@@ -54,10 +54,8 @@ def seen(
         return TowerInputs(ratings, num_links(ratings.forward, len(count)), content, jnp.ones_like(count))
 
     cells = link_cells(mesh)
-    of_user, of_movie = (
-        (interactions.by_user, by_user, cells.by_user),
-        (interactions.by_movie, by_movie, cells.by_movie),
-    )
+    by_user = interactions.by_user, counts_by_user, cells.by_user
+    by_movie = interactions.by_movie, counts_by_movie, cells.by_movie
     user_content = content(
         (interactions.user_features, cells.user_features), (interactions.by_user_feature, cells.by_user_feature)
     )
@@ -65,36 +63,39 @@ def seen(
         (interactions.movie_features, cells.movie_features), (interactions.by_movie_feature, cells.by_movie_feature)
     )
     return (
-        side(0, of_user, of_movie, user_content, interactions.user_count),
-        side(1, of_movie, of_user, movie_content, interactions.movie_count),
+        inputs_of_side(0, by_user, by_movie, user_content, interactions.user_count),
+        inputs_of_side(1, by_movie, by_user, movie_content, interactions.movie_count),
     )
 
 
 def as_cold_start(
-    seen: TowerInputs, share: float, num_left: float, uniform: tuple[Float[Array, "_length _segments"], ...], key: Array
+    inputs: TowerInputs,
+    fraction: float,
+    num_left: float,
+    uniform: tuple[Float[Array, "_length _segments"], ...],
+    key: Array,
 ) -> TowerInputs:
-    """The same with a share of the owners, drawn by chance, known as new ones will be: without a row of their own.
+    """Treats a random fraction of the owners as cold-start: without a row of their own, and with few or no ratings.
 
-    num_left: ratings that are left of such an owner's history, by chance, in the mean; how many is drawn from an
-        exponential distribution, so that none at all is met as well.
-    uniform: a random number from 0 to 1 for each rating, in both layouts of `seen.ratings`. All are moved round by
-        chance, and the ratings whose number is below the share that is left are those left: drawing and laying out new
-        numbers would cost more than the rest.
+    num_left: mean number of ratings that such an owner keeps. Each owner's is drawn from an exponential distribution,
+        so that histories without any rating occur as well.
+    uniform: a uniform random number in [0, 1) for each rating, in both layouts of `inputs.ratings`. Each call shifts
+        them all by one random offset and keeps the ratings whose number is below the owner's kept share: to draw and
+        lay out new numbers would cost more than the rest of the step.
     """
-    which, how_many, how_far = jax.random.split(key, 3)
-    is_new = jax.random.bernoulli(which, share, seen.has_row.shape)
-    left = num_left * jax.random.exponential(how_many, seen.has_row.shape)
-    kept = jnp.where(is_new, left / jnp.maximum(seen.num_ratings, 1), 1.0)
-    uniform_forward, uniform_backward = ((numbers + jax.random.uniform(how_far)) % 1 for numbers in uniform)
-    forward, backward = seen.ratings
-    forward = thinned(forward, uniform_forward < of_links(kept, forward, of_others=False))
-    return seen._replace(
-        ratings=BothWays(forward, thinned(backward, uniform_backward < of_links(kept, backward, of_others=True))),
-        num_ratings=num_links(forward, len(kept)),
-        has_row=1.0 - is_new,
+    which_key, left_key, shift_key = jax.random.split(key, 3)
+    is_cold = jax.random.bernoulli(which_key, fraction, inputs.has_row.shape)
+    left = num_left * jax.random.exponential(left_key, inputs.has_row.shape)
+    kept_share = jnp.where(is_cold, left / jnp.maximum(inputs.num_ratings, 1), 1.0)
+    uniform_forward, uniform_backward = ((numbers + jax.random.uniform(shift_key)) % 1 for numbers in uniform)
+    forward, backward = inputs.ratings
+    forward = keep_links(forward, uniform_forward < link_values(kept_share, forward, of_others=False))
+    backward = keep_links(backward, uniform_backward < link_values(kept_share, backward, of_others=True))
+    return inputs._replace(
+        ratings=BothWays(forward, backward), num_ratings=num_links(forward, len(kept_share)), has_row=1.0 - is_cold
     )
 
 
-def thinned(links: WeightedLinks, is_kept: Bool[Array, "length segments"]) -> WeightedLinks:
-    """The same, of which only those that are kept count."""
+def keep_links(links: WeightedLinks, is_kept: Bool[Array, "length segments"]) -> WeightedLinks:
+    """Has only those links count that counted before and are kept."""
     return dataclasses.replace(links, counts=is_kept if links.counts is None else links.counts & is_kept)

@@ -1,4 +1,4 @@
-"""The arrays that models take: batches, blocks of users, and the padded sparse links of interactions."""
+"""The arrays that models take: batches, user batches, and the padded sparse links of interactions."""
 
 from typing import Any, NamedTuple
 
@@ -8,69 +8,71 @@ from jaxtyping import Float32, Int32
 class Batch(NamedTuple):
     """Ratings for one training step `[batch]`, or stacked for many `[steps, batch]`; weight 0 marks filling.
 
-    number: which of its step's ratings each is, wherever it stands.
+    number: numbers the ratings of a step, and stays with each when they are put in another order.
 
     NumPy arrays where batches are built, JAX arrays within a step.
     """
 
     user_row: Int32[Any, "*steps batch"]
     movie_row: Int32[Any, "*steps batch"]
-    time_features: Int32[Any, "*steps batch moments"]
+    time_features: Int32[Any, "*steps batch time_features"]
     rating: Float32[Any, "*steps batch"]
     weight: Float32[Any, "*steps batch"]
     number: Int32[Any, "*steps batch"]
 
 
-class Rows(NamedTuple):
-    """Rows of users and of movies, rising; those that no table has mark filling. Or a number for each row."""
+class BatchRows(NamedTuple):
+    """The rows of users and of movies that a batch holds, rising; rows beyond the tables' last mark filling."""
 
     user: Int32[Any, "*steps users"]
     movie: Int32[Any, "*steps movies"]
 
 
 class UserBatches(NamedTuple):
-    """The train ratings by blocks of as many users each, for the error over the whole catalogue.
+    """All train ratings of some users at a time, for the error over the whole catalogue.
 
-    On a mesh the ratings of each device's movies stand together, with rows counted from the first of them.
+    On a mesh the entries of each device's movies stand together, with rows counted from the first of them.
 
-    user: place of the rating's user within the block; the number of users in a block marks filling.
-    turn: which of its user's ratings it is, by time, from 0; num_ratings: how many they are. None if no order counts.
-    links: the same from users to movies, and from movies to users, where sums over them take the place of a table.
+    user: index of the rating's user within the batch; the number of users in a batch marks filling.
+    position: the rating's position in its user's history by time, from 0; num_ratings: length of that history. None
+        where order does not count.
+    links: padded links from users to movies and from movies to users; None where dense tables are small enough.
     """
 
-    user: Int32[Any, "*blocks entries"]
-    movie_row: Int32[Any, "*blocks entries"]
-    position: Int32[Any, "*blocks entries"] | None = None
-    num_ratings: Int32[Any, "*blocks entries"] | None = None
+    user: Int32[Any, "*batches entries"]
+    movie_row: Int32[Any, "*batches entries"]
+    position: Int32[Any, "*batches entries"] | None = None
+    num_ratings: Int32[Any, "*batches entries"] | None = None
     links: "tuple[PaddedLinks, PaddedLinks] | None" = None
 
 
 class PaddedLinks(NamedTuple):
-    """Links from owners to others, laid out in pieces of one length for `pooling.pool`, or stacked for many blocks.
+    """A sparse matrix from owners to others, laid out in segments of one length for `embedding_bag`.
 
-    An owner with more links than a piece holds has several pieces, side by side; one without any has none. Owners rise.
-    Places left over at the end of an owner's last piece are filling.
+    Each column of the `[length, segments]` arrays is a segment. An owner with more links than a segment holds has
+    several, side by side; one without links has none. Slots left over at the end of an owner's last segment are
+    filling.
 
-    link: which link a place is, in the order in which they came; -1 marks filling.
-    values: what the link says, once or more; 0 in filling.
+    owner: of each segment, rising. link: index of the link in each slot, in the order given; -1 marks filling.
+    values: any number of values of each link; 0 in filling.
     """
 
-    owner: Int32[Any, "*blocks segments"]
-    other: Int32[Any, "*blocks length segments"]
-    link: Int32[Any, "*blocks length segments"]
-    values: tuple[Float32[Any, "*blocks length segments"], ...]
+    owner: Int32[Any, "*batches segments"]
+    other: Int32[Any, "*batches length segments"]
+    link: Int32[Any, "*batches length segments"]
+    values: tuple[Float32[Any, "*batches length segments"], ...]
 
 
 class Interactions(NamedTuple):
     """All that the towers see of users and movies besides their rows: train's ratings and content, from both sides.
 
-    by_user, by_movie: the ratings. Their first two values are what a rating tells its user's tower and its movie's
-        tower, in stars. by_user may have a third: how much the rating counts in the user's exposure, 1 without it.
+    by_user, by_movie: the ratings. Their first two values are the rating's deviation, in stars, for its user's tower
+        and for its movie's tower. by_user may have a third: the rating's weight in the user's implicit-feedback score.
     user_features, movie_features, by_user_feature, by_movie_feature: the content, by row and by feature, with the value
         of the feature.
-    user_count, movie_count: ratings of each row, of which the unknown one is the last.
+    user_count, movie_count: ratings of each row, the unknown row last.
     user_feature_count, movie_feature_count: ratings of the users or movies that have a feature.
-    time_feature_count: ratings of each feature of their times.
+    time_feature_count: ratings that have each feature of their times.
     """
 
     by_user: PaddedLinks

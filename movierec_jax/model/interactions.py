@@ -1,4 +1,8 @@
-"""Ratings and content -> Known: what the towers see of each user and movie, laid out from both sides."""
+"""Lays ratings and content out as `Interactions`: what the towers see of each user and movie, from both sides.
+
+A sparse matrix is stored as padded links: each owner's links fill segments of one length, the last one padded. Sums
+over links then are sums along an axis of a dense array, which is fast, and memory stays linear in the number of links.
+"""
 
 import functools
 from collections.abc import Callable
@@ -12,16 +16,16 @@ from movierec_jax.features.rating_time import recency_weights
 from movierec_jax.model.grid import ONE_CELL, Grid
 from movierec_jax.model.inputs import Interactions, PaddedLinks
 
-# Longer pieces leave more places empty, shorter ones more sums to bring to their owners. One takes about as long as so
-# many places.
+# Longer segments waste more slots on filling, shorter ones leave more sums to add to owners. One such addition takes
+# about as long as SLOTS_PER_SUM slots.
 SEGMENT_LENGTHS = (4, 8, 16, 32, 64)
 
-PLACES_PER_SUM = 9
+SLOTS_PER_SUM = 9
 
-# Bytes at multiples of which JAX wants arrays of a CPU to begin.
+# JAX takes host memory that begins at a multiple of so many bytes as it stands, without a copy.
 ALIGNMENT = 64
 
-# Ratings of each feature of their times, where times do not count.
+# For `time_feature_count` where rating times do not count.
 NO_TIME_FEATURES = np.zeros(0, np.float32)
 
 
@@ -38,18 +42,19 @@ def build_interactions(
     is_recent_most: bool = False,
     grid: Grid = ONE_CELL,
 ) -> Interactions:
-    """What is known of the rows of users and movies, `num_users` and `num_movies` of them and the unknown ones.
+    """Lays out the ratings and the content of `num_users` users and `num_movies` movies, and of the unknown row of
+    each.
 
-    A rating tells its user's tower by how much it lies above the movie's mean, and its movie's tower by how much above
-    the user's mean. Neither value depends on the owner's other ratings, so that leaving a rating out of a history
-    leaves nothing of it in the rest.
+    A rating's value for its user's tower is its deviation from the movie's mean, and for its movie's tower that from
+    the user's mean. Neither depends on the owner's other ratings, so leaving a rating out of a history leaves no trace
+    of it in the rest.
 
-    from_reviews: what users wrote about movies that they did not rate, read as ratings: links after those of
-        train, which no step predicts.
-    has_ratings: whether any tower looks at ratings; without it there are but their numbers.
-    is_recent_most: whether ratings count in their user's exposure by how recent they are; all count 1 without it.
-    grid: links are laid out for each of its cells apart, with rows counted from the first of its ranges, and content
-        for as many ranges of rows. Rows are filled up to as many as it asks for.
+    from_reviews: ratings that stand for what users wrote of movies they have not rated: links after those of train,
+        which no step predicts.
+    has_ratings: whether any tower sees ratings; if not, only their numbers are kept.
+    is_recent_most: whether ratings weigh less in their user's implicit-feedback score the older they are.
+    grid: the links of each of its cells are laid out apart, with rows counted from the first of its ranges. Numbers of
+        rows are padded to what it asks for.
     """
     user_rows, movie_rows = grid.padded(num_users + 1), grid.padded(num_movies + 1)
     user_count = np.bincount(train.user_row, minlength=user_rows).astype(np.float32)
@@ -58,7 +63,7 @@ def build_interactions(
     links = (
         rating_links(train, from_reviews, num_users, num_movies, is_recent_most, ranges, grid)
         if has_ratings
-        else no_links()
+        else empty_links()
     )
     user_features, by_user_feature = content_links(user_content, user_rows, grid.num_cells)
     movie_features, by_movie_feature = content_links(movie_content, movie_rows, grid.num_cells)
@@ -86,10 +91,10 @@ def rating_links(
     ranges: tuple[int, int],
     grid: Grid,
 ) -> tuple[PaddedLinks, PaddedLinks]:
-    """The ratings from users to movies, and from movies to users; ranges: rows of each in a cell of the grid."""
+    """Lays out ratings from users to movies and from movies to users; ranges: rows of either in a cell of the grid."""
     level_of_movie = damped_means(train.movie_row, train.rating, num_movies)
     level_of_user = damped_means(train.user_row, train.rating, num_users)
-    ratings = train if from_reviews is None or not len(from_reviews) else concat_ratings(train, from_reviews)
+    ratings = concat_ratings(train, from_reviews) if from_reviews is not None and len(from_reviews) else train
     to_user = rating_deviation(level_of_movie, ratings.movie_row, ratings.rating)
     to_movie = ratings.rating - level_of_user[ratings.user_row].astype(np.float32)
     counts = [recency_weights(ratings.user_row, ratings.timestamp)] if is_recent_most else []
@@ -102,13 +107,13 @@ def rating_links(
 
 
 def concat_ratings(first: Ratings, second: Ratings) -> Ratings:
-    """The ratings of both."""
+    """Joins two tables of ratings."""
     columns = {name: np.concatenate([column, vars(second)[name]]) for name, column in vars(first).items()}
     return Ratings(**columns)
 
 
 def content_links(content: FeatureBags, num_rows: int, num_ranges: int) -> tuple[PaddedLinks, PaddedLinks]:
-    """Content from rows to features, and from features to rows, of equal ranges of rows apart."""
+    """Lays out content from rows to features and from features to rows, each of the equal ranges of rows apart."""
     rows_of_range = np.int32(num_rows // num_ranges)
     cell, row = content.row // rows_of_range, content.row % rows_of_range
     return (
@@ -117,24 +122,26 @@ def content_links(content: FeatureBags, num_rows: int, num_ranges: int) -> tuple
     )
 
 
-def no_links() -> tuple[PaddedLinks, PaddedLinks]:
-    """The same of no rating."""
-    nobody, nothing = np.zeros(0, np.int32), np.zeros(0, np.float32)
-    return pad_links(nobody, nobody, nothing, nothing), pad_links(nobody, nobody, nothing, nothing)
+def empty_links() -> tuple[PaddedLinks, PaddedLinks]:
+    """Lays out ratings where there are none."""
+    no_rows, no_values = np.zeros(0, np.int32), np.zeros(0, np.float32)
+    links = pad_links(no_rows, no_rows, no_values, no_values)
+    return links, links
 
 
 def new_user_links(
     level: Float64[np.ndarray, " movies"],
-    place: Int32[np.ndarray, " ratings"],
+    user: Int32[np.ndarray, " ratings"],
     movie_row: Int32[np.ndarray, " ratings"],
     rating: Float32[np.ndarray, " ratings"],
     counts: Float32[np.ndarray, " ratings"],
 ) -> PaddedLinks:
-    """What is seen of users who are not in train: what their ratings tell, and how much each counts in their exposure.
+    """Lays out the ratings of users who are not in train.
 
-    level: of each movie, as `damped_means` has it; `place` numbers the users.
+    level: `damped_means` of the movies. user: numbers these users. counts: weight of each rating in the user's
+    implicit-feedback score.
     """
-    return pad_links(place, movie_row, rating_deviation(level, movie_row, rating), counts)
+    return pad_links(user, movie_row, rating_deviation(level, movie_row, rating), counts)
 
 
 def rating_deviation(
@@ -142,12 +149,12 @@ def rating_deviation(
     movie_row: Int32[np.ndarray, " ratings"],
     rating: Float32[np.ndarray, " ratings"],
 ) -> Float32[np.ndarray, " ratings"]:
-    """What each rating tells its user's tower: by how many stars it lies above the movie's level in train."""
+    """Returns by how many stars each rating lies above the movie's level in train: its value for the user's tower."""
     return (rating - level[movie_row]).astype(np.float32)
 
 
 def feature_count(content: FeatureBags, count: Float32[np.ndarray, " rows"]) -> Float32[np.ndarray, " features"]:
-    """Ratings of the rows that have each feature."""
+    """Counts the ratings of the rows that have each feature."""
     return np.bincount(content.feature, count[content.row], minlength=len(content.names)).astype(np.float32)
 
 
@@ -157,16 +164,19 @@ def pad_links(
     *values: np.ndarray,
     length: int | None = None,
 ) -> PaddedLinks:
-    """Links in pieces, by owner and within an owner in the given order; of the length that suits them unless given."""
+    """Lays links out in padded segments, by owner and within an owner in the given order.
+
+    length: of the segments; None takes the fastest one for these owners.
+    """
     order = stable_argsort(owner)
     length = length or segment_length(owner)
-    place, owner_of_segment = places(owner[order], length)
+    slot, owner_of_segment = slots_of_links(owner[order], length)
 
     def scatter(values, filling, dtype):
-        laid_out = aligned(length * len(owner_of_segment), dtype)
-        laid_out[:] = filling
-        laid_out[place] = values[order]
-        return laid_out.reshape(length, len(owner_of_segment))
+        slots = aligned_empty(length * len(owner_of_segment), dtype)
+        slots[:] = filling
+        slots[slot] = values[order]
+        return slots.reshape(length, len(owner_of_segment))
 
     return PaddedLinks(
         owner=owner_of_segment,
@@ -183,80 +193,80 @@ def pad_links_of_cells(
     other: Int32[np.ndarray, " links"],
     *values: np.ndarray,
 ) -> PaddedLinks:
-    """The same with the links of each cell apart: its pieces stand side by side, as many as of any other cell."""
+    """Lays out the links of each cell apart: each cell has equally many segments, side by side."""
     if num_cells == 1:
         return pad_links(owner, other, *values)
     length = segment_length(owner + cell.astype(np.int32) * (owner.max(initial=0) + 1))
-    places_of = [np.flatnonzero(cell == number) for number in range(num_cells)]
     cells = []
-    for place in places_of:
-        links = pad_links(owner[place], other[place], *(value[place] for value in values), length=length)
-        # The last finds the filling.
-        cells.append(links._replace(link=np.append(place, -1).astype(np.int32)[links.link]))
+    for number in range(num_cells):
+        index = np.flatnonzero(cell == number)
+        links = pad_links(owner[index], other[index], *(value[index] for value in values), length=length)
+        # Filling, of link -1, takes the appended -1.
+        cells.append(links._replace(link=np.append(index, -1).astype(np.int32)[links.link]))
     return join_links(pad_to_same_segments(cells), functools.partial(np.concatenate, axis=-1))
 
 
 def join_links(parts: list[PaddedLinks], join: Callable[[list[np.ndarray]], np.ndarray]) -> PaddedLinks:
-    """Links of as many pieces each as one, each of their arrays by a function of those of the parts."""
+    """Joins layouts of equally many segments into one, array by array, by a function such as np.stack."""
     values = zip(*(links.values for links in parts), strict=True)
-    owner, other, link = (join([links[place] for links in parts]) for place in range(3))
+    owner, other, link = (join(list(arrays)) for arrays in zip(*(links[:3] for links in parts), strict=True))
     return PaddedLinks(owner, other, link, tuple(join(list(value)) for value in values))
 
 
 def pad_to_same_segments(parts: list[PaddedLinks]) -> list[PaddedLinks]:
-    """The same links, each filled up to the pieces of the largest."""
+    """Pads layouts to the number of segments of the largest."""
     num_segments = max(len(links.owner) for links in parts)
     return [pad_segments(links, num_segments) for links in parts]
 
 
 def pad_segments(links: PaddedLinks, num_segments: int) -> PaddedLinks:
-    """The same links, filled up to so many pieces. An owner above all others marks filling."""
+    """Pads a layout to so many segments. Those added have an owner above all others."""
 
-    def filled(array: np.ndarray, filling: int) -> np.ndarray:
+    def padded(array: np.ndarray, filling: int) -> np.ndarray:
         width = [(0, 0)] * (array.ndim - 1) + [(0, num_segments - array.shape[-1])]
         return np.pad(array, width, constant_values=filling)
 
     return PaddedLinks(
-        owner=filled(links.owner, np.iinfo(np.int32).max),
-        other=filled(links.other, 0),
-        link=filled(links.link, -1),
-        values=tuple(filled(value, 0) for value in links.values),
+        owner=padded(links.owner, np.iinfo(np.int32).max),
+        other=padded(links.other, 0),
+        link=padded(links.link, -1),
+        values=tuple(padded(value, 0) for value in links.values),
     )
 
 
 def segment_length(owner: Int32[np.ndarray, " links"]) -> int:
-    """The length of pieces whose sums for these owners take the least time."""
+    """Returns the segment length whose sums for these owners take the least time."""
     links = np.bincount(owner)
     return fastest_length(lambda length: int(np.sum(-(-links // length))))
 
 
 def fastest_length(num_segments: Callable[[int], int]) -> int:
-    """The length of pieces that takes the least time, by how many there would be of each length."""
-    return min(SEGMENT_LENGTHS, key=lambda length: num_segments(length) * (length + PLACES_PER_SUM))
+    """Returns the fastest segment length, given how many segments there would be of each length."""
+    return min(SEGMENT_LENGTHS, key=lambda length: num_segments(length) * (length + SLOTS_PER_SUM))
 
 
-def aligned(length: int, dtype) -> np.ndarray:
-    """An array whose numbers are not yet set, where JAX takes it for a CPU's memory as it stands, without a copy."""
+def aligned_empty(length: int, dtype) -> np.ndarray:
+    """Returns an uninitialised array in memory that JAX on a CPU takes as it stands, without a copy."""
     size = np.dtype(dtype).itemsize * length
     memory = np.empty(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size].view(dtype)
 
 
-def places(
+def slots_of_links(
     owner: Int32[np.ndarray, " links"], length: int
 ) -> tuple[Int[np.ndarray, " links"], Int32[np.ndarray, " segments"]]:
-    """For links whose owners rise: each link's place in the flattened `[length, pieces]`, and each piece's owner."""
+    """Returns each link's slot in the flattened `[length, segments]`, and each segment's owner; owners must rise."""
     owners, start, links = np.unique(owner, return_index=True, return_counts=True)
     segments = -(-links // length)
     first_segment = np.cumsum(segments) - segments
-    # In place, and in the smallest numbers: of many ratings each array takes much of the memory.
+    # In place, and in the smallest dtype: with many ratings each array takes much of the memory.
     number = np.min_scalar_type(-1 - length * segments.sum())
     within = np.arange(len(owner), dtype=number)
     within -= np.repeat(start.astype(number), links)
-    place = within // number.type(length)
-    place += np.repeat(first_segment.astype(number), links)
+    slot = within // number.type(length)
+    slot += np.repeat(first_segment.astype(number), links)
     within %= number.type(length)
     within *= number.type(segments.sum())
-    place += within
-    return place, np.repeat(owners, segments).astype(np.int32)
+    slot += within
+    return slot, np.repeat(owners, segments).astype(np.int32)

@@ -1,16 +1,16 @@
 """The mesh of devices, and where each array lives on it.
 
-The table of ratings is cut into the cells of a grid, one for each device (`grid.py`). Between the sums that run over
-ratings every array of users or of movies is spread by rows over all devices: tables, their Adam moments, and what
-towers say of each row. Such a sum gathers the rows of its cell's range, works on its cell alone, adds up over the cells
-that share the range, and leaves each device with its own rows again:
+The table of ratings is cut into the cells of a grid, one per device (`grid.py`). Every array of users or movies
+(tables, their Adam moments, what the towers compute of each row) is spread by rows over all devices. Only a sum over
+ratings needs rows of other devices: it gathers the rows of its cell's range, sums over the ratings of its cell, adds up
+over the cells that share the range, and leaves each device with its own rows:
 
     rows of the other side --all-gather--> range of the cell --sum over its links--> --reduce-scatter--> rows of owners
 
-So no rating ever moves, nor do the rows of users where the mesh is all `data`, and everything else of a step is row by
-row. Two kinds of sums need no cells and gather nothing: content is added up where the rows that have it are, and
-exposure is told where the rows of movies are, for which each device has the ratings of its own movies once more, by
-blocks of users (`user_batch_cells`). A mesh of one device has no cells: there None stands for it.
+So no rating ever moves between devices, and everything else of a step is row by row. Two kinds of sums gather nothing:
+content is summed where the rows that have it are, and the implicit-feedback score is trained where the rows of movies
+are, for which each device holds the ratings of its own movies a second time, by user batches (`user_batch_cells`). One
+device has neither mesh nor cells: both are None.
 """
 
 import functools
@@ -27,37 +27,27 @@ from jax.sharding import PartitionSpec as P
 from movierec_jax.errors import InputError
 from movierec_jax.model.grid import ONE_CELL, Grid
 from movierec_jax.model.inputs import Interactions, UserBatches
+from movierec_jax.model.tables import ROWS_OF_TABLE
 
 # Axes of the mesh: ranges of users lie along the first, of movies along the second.
 USERS, MOVIES = AXES = ("data", "model")
 
-# Numbers that a TPU works on side by side. Sums over rows that are no multiple of them it does not scatter, but gives
-# all of them to every device.
+# Tables with other rows, such as those of features, are whole on every device.
+AXIS_OF_ROWS = {"users": USERS, "movies": MOVIES}
+
+# Numbers that a TPU processes side by side. It scatters sums over rows only in multiples of them; other sums it gives
+# to every device whole.
 TPU_LANES = 128
 
-# For each tower the tables that have a row for each of its own users or movies, and for each of the other side.
-OWN_TABLES, OTHER_TABLES = ("embedding", "bias"), ("explicit", "implicit")
-
-# The axis along which the rows of each table lie, by the last two names that lead to it.
-AXIS_OF_TABLE = {
-    **{
-        (tower, table): axis
-        for tower, axes in {"user_tower": (USERS, MOVIES), "movie_tower": (MOVIES, USERS)}.items()
-        for axis, tables in zip(axes, (OWN_TABLES, OTHER_TABLES), strict=True)
-        for table in tables
-    },
-    **{("exposure", table): MOVIES for table in ("rated", "movie", "bias")},
-}
-
-
-# What each device does with its part. Its gradient is never asked for: sums over ratings bring their own.
+# Runs a function on each device's part. Nobody differentiates it: sums over ratings define their own gradients.
 on_each_device = functools.partial(jax.shard_map, check_vma=False)
 
 
 def new_mesh(text: str | None = None, devices: Sequence[jax.Device] | None = None) -> Mesh | None:
-    """The mesh of devices that "data:4,model:2" asks for; all of them along `data` without it. None for one device.
+    """Makes the mesh that a text such as "data:4,model:2" asks for; without it, of all devices along `data`.
 
-    An axis that is not named has the length 1. Raises InputError for other axes, and for more devices than there are.
+    An axis that is not named has length 1. Returns None for one device. Raises InputError for other axes, and for more
+    devices than there are.
     """
     devices = jax.devices() if devices is None else devices
     lengths = dict.fromkeys(AXES, 1) | (parse_axes(text) if text else {USERS: len(devices)})
@@ -73,7 +63,7 @@ def new_mesh(text: str | None = None, devices: Sequence[jax.Device] | None = Non
 
 
 def parse_axes(text: str) -> dict[str, int]:
-    """The length of each axis in a text such as "data:4,model:2". Raises InputError where it is none."""
+    """Parses the length of each axis from a text such as "data:4,model:2". Raises InputError for any other text."""
     lengths = {}
     for part in text.split(","):
         name, _, length = part.partition(":")
@@ -84,7 +74,7 @@ def parse_axes(text: str) -> dict[str, int]:
 
 
 def grid_of(mesh: Mesh | None) -> Grid:
-    """The grid of cells of a mesh, one for each device."""
+    """Returns the grid of cells of a mesh, one cell per device."""
     if mesh is None:
         return ONE_CELL
     is_tpu = mesh.devices.flat[0].platform == "tpu"
@@ -92,54 +82,54 @@ def grid_of(mesh: Mesh | None) -> Grid:
 
 
 def rows_over(axis: str) -> P:
-    """Where rows are whose ranges lie along an axis: each range is spread over the devices that share it."""
+    """Returns the spec of rows whose ranges lie along an axis: the devices that share a range share out its rows."""
     return P((axis, *(other for other in AXES if other != axis)))
 
 
 class Cells(NamedTuple):
-    """Where the links from owners to others lie: along which axes ranges of either, () for all of them everywhere."""
+    """How links from owners to others are spread: the axes along which ranges of either lie, () for no ranges."""
 
     mesh: Mesh
     owner: tuple[str, ...]
     other: tuple[str, ...]
 
     def num_ranges(self, axes: tuple[str, ...]) -> int:
-        """In how many ranges rows lie along axes."""
+        """Counts the ranges of rows along axes."""
         return math.prod(self.mesh.shape[axis] for axis in axes)
 
     def specs(self, links: Any) -> Any:
-        """Where each array of the links is, of which the last axis counts pieces."""
+        """Returns the spec of each array of links, whose last axis counts segments."""
         axes = AXES if self.owner and self.other else self.owner + self.other
         return jax.tree.map(lambda array: P(*[None] * (array.ndim - 1), axes), links)
 
     @property
     def owner_rows(self) -> P:
-        """Where rows of owners are: each of their ranges is spread over the devices that share it."""
+        """Returns the spec of owners' rows: the devices that share a range share out its rows."""
         return P(self.owner + self.other) if self.owner else P()
 
     @property
     def other_rows(self) -> P:
-        """Where rows of others are."""
+        """Returns the spec of others' rows."""
         return P(self.other + self.owner) if self.other else P()
 
-    def add_up(self, sums: Any) -> Any:
-        """In a cell: the sums over all cells with the same owners, of which it keeps its own rows."""
+    def reduce_scatter(self, sums: Any) -> Any:
+        """Called in a cell: adds up over the cells with the same owners, and keeps the device's own rows."""
         if not self.other:
             return sums
         if not self.owner:
             return jax.lax.psum(sums, self.other)
-        table, apart = abreast(sums)
+        table, split = concat_columns(sums)
         if self.mesh.devices.flat[0].platform != "cpu":
-            return apart(jax.lax.psum_scatter(table, self.other, tiled=True))
-        # On CPUs that JAX has made known to other processes, `psum_scatter` gives wrong sums at times:
+            return split(jax.lax.psum_scatter(table, self.other, tiled=True))
+        # On CPUs of several processes `psum_scatter` gives wrong sums at times:
         # https://github.com/jax-ml/jax/issues/40830.
         num_rows = len(table) // self.num_ranges(self.other)
         first = jax.lax.axis_index(self.other) * num_rows
-        return apart(jax.lax.dynamic_slice_in_dim(jax.lax.psum(table, self.other), first, num_rows))
+        return split(jax.lax.dynamic_slice_in_dim(jax.lax.psum(table, self.other), first, num_rows))
 
 
 class LinkCells(NamedTuple):
-    """Where the links of `Interactions` lie, in their order there; None on one device."""
+    """How the links of `Interactions` are spread, field by field; None on one device."""
 
     by_user: Cells | None = None
     by_movie: Cells | None = None
@@ -150,7 +140,7 @@ class LinkCells(NamedTuple):
 
 
 def link_cells(mesh: Mesh | None) -> LinkCells:
-    """Where they lie on a mesh: ratings in the cells of the grid, content with the rows that have it."""
+    """Spreads links over a mesh: ratings by the cells of the grid, content with the rows that have it."""
     if mesh is None:
         return LinkCells()
     users, movies = (USERS, MOVIES), (MOVIES, USERS)
@@ -160,30 +150,30 @@ def link_cells(mesh: Mesh | None) -> LinkCells:
 
 
 def user_batch_cells(mesh: Mesh | None) -> tuple[Cells | None, Cells | None]:
-    """Where the links of `UserBatches` lie, from users to movies and back: with the movies, as those of content do."""
+    """Spreads the links of `UserBatches`, from users to movies and back, with the movies, as content is."""
     cells = link_cells(mesh)
     return cells.by_movie_feature, cells.movie_features
 
 
 def spec_of(path: Sequence[Any]) -> P:
-    """Where an array of the training state is, by the names that lead to it; its first axis counts members."""
+    """Returns the spec of an array of the training state from its path in the tree; its first axis counts members."""
     names: Any = tuple(getattr(key, "key", getattr(key, "name", None)) for key in path[-2:])
-    axis = AXIS_OF_TABLE.get(names)
+    axis = AXIS_OF_ROWS.get(ROWS_OF_TABLE.get(names, ""))
     return P() if axis is None else P(None, *rows_over(axis))
 
 
 def state_shardings(state: Any, mesh: Mesh) -> Any:
-    """The sharding of each array of a training state, or of parameters."""
+    """Returns the sharding of each array of a training state, or of parameters."""
     return jax.tree.map_with_path(lambda path, _: NamedSharding(mesh, spec_of(path)), state)
 
 
-def placed(state: Any, mesh: Mesh | None) -> Any:
-    """The same training state, said to be where it is to be; nothing is said without a mesh."""
+def constrain_state(state: Any, mesh: Mesh | None) -> Any:
+    """Constrains a training state to its shardings, within a compiled function; without a mesh does nothing."""
     return state if mesh is None else jax.lax.with_sharding_constraint(state, state_shardings(state, mesh))
 
 
 def interactions_shardings(interactions: Interactions, mesh: Mesh) -> Interactions:
-    """The sharding of all that the towers see."""
+    """Returns the sharding of each array of the interactions."""
     cells: Any = link_cells(mesh)
     specs: list[Any] = [cell.specs(part) for cell, part in zip(cells, interactions[: len(cells)], strict=True)]
     specs += [rows_over(USERS), rows_over(MOVIES), P(), P(), P()]
@@ -191,34 +181,35 @@ def interactions_shardings(interactions: Interactions, mesh: Mesh) -> Interactio
 
 
 def user_batches_shardings(user_batches: UserBatches, mesh: Mesh) -> UserBatches:
-    """The sharding of the blocks of users."""
+    """Returns the sharding of each array of the user batches."""
     cells: Any = user_batch_cells(mesh)[0]
     return jax.tree.map(functools.partial(NamedSharding, mesh), cells.specs(user_batches))
 
 
 def steps_shardings(steps: Any, mesh: Mesh) -> Any:
-    """The sharding of the steps of an epoch: each device has the batches of its cell, and all else."""
+    """Returns the sharding of an epoch's steps: each device has the ratings of its cell, and everything else whole."""
     in_cells = jax.tree.map(lambda _: NamedSharding(mesh, P(None, AXES)), steps.batches)
     return replicated(steps, mesh)._replace(batches=in_cells)
 
 
 def rows_sharding(mesh: Mesh | None) -> NamedSharding | None:
-    """Where the rows of `map_rows` are; None without a mesh."""
+    """Returns the sharding of rows that `map_rows` takes; None without a mesh."""
     return None if mesh is None else NamedSharding(mesh, P(AXES))
 
 
 def map_rows(function: Callable[..., Any], mesh: Mesh | None, shared: Any, *spread: Any) -> Any:
-    """What a function makes of what all devices share, and of each device's part of the rows of the other arrays."""
+    """Applies a function on each device to what all devices share and to its part of the rows of the other arrays."""
     if mesh is None:
         return function(shared, *spread)
     specs = P(), *[P(AXES)] * len(spread)
     return on_each_device(function, mesh=mesh, in_specs=specs, out_specs=P(AXES))(shared, *spread)
 
 
-def abreast(tables: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """The columns of all tables as one table, which one collective moves, and what makes tables like these of such.
+def concat_columns(tables: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Joins the columns of all tables into one, which one collective moves; returns it, and the function that splits
+    it.
 
-    The tables have as many rows each, and any further axes. Where there are none there is nothing.
+    The tables have the same number of rows, and any further axes. An empty tree stays as it is.
     """
     leaves, structure = jax.tree.flatten(tables)
     if not leaves:
@@ -226,43 +217,43 @@ def abreast(tables: Any) -> tuple[Any, Callable[[Any], Any]]:
     flat = [leaf.reshape(len(leaf), -1) for leaf in leaves]
     ends = np.cumsum([leaf.shape[1] for leaf in flat])
 
-    def apart(table: jax.Array) -> Any:
+    def split(table: jax.Array) -> Any:
         parts = zip(jnp.split(table, ends[:-1], axis=1), leaves, strict=True)
         like = [part.reshape(len(table), *leaf.shape[1:]).astype(leaf.dtype) for part, leaf in parts]
         return jax.tree.unflatten(structure, like)
 
-    return jnp.concatenate(flat, axis=1), apart
+    return jnp.concatenate(flat, axis=1), split
 
 
 def replicated(tree: Any, mesh: Mesh) -> Any:
-    """The sharding of arrays that every device has whole."""
+    """Returns the sharding of arrays that every device has whole."""
     return jax.tree.map(lambda _: NamedSharding(mesh, P()), tree)
 
 
-def put(tree: Any, shardings: Any) -> Any:
-    """Arrays of the host where the shardings want them; of many processes each puts what its own devices have."""
+def put_sharded(tree: Any, shardings: Any) -> Any:
+    """Puts host arrays on the devices of their shardings; each process puts what its own devices hold."""
     return jax.tree.map(
-        lambda array, sharding: jax.make_array_from_callback(array.shape, sharding, lambda place: array[place]),
+        lambda array, sharding: jax.make_array_from_callback(array.shape, sharding, lambda index: array[index]),
         tree,
         shardings,
     )
 
 
-def held(tree: Any, mesh: Mesh | None, spec: P) -> Any:
-    """The same arrays, said to be where the spec says, or everywhere; nothing is said without a mesh."""
+def constrain(tree: Any, mesh: Mesh | None, spec: P) -> Any:
+    """Constrains arrays to a spec, within a compiled function; without a mesh does nothing."""
     if mesh is None:
         return tree
     return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, spec))
 
 
 def zero_pad_init(init: Callable[..., jax.Array], num_rows: int) -> Callable[..., jax.Array]:
-    """The same initial values for so many rows, and 0 for those after them, which fill up a table.
+    """Makes an initializer that is `init` for the first `num_rows` rows, and 0 for those after them, which are filling.
 
-    No gradient reaches these, so they stay 0. The others are the same whatever follows them.
+    No gradient reaches filling, so it stays 0.
     """
 
-    def filled_up(key, shape, dtype=jnp.float32) -> jax.Array:
+    def padded_init(key, shape, dtype=jnp.float32) -> jax.Array:
         rows = init(key, shape, dtype)
         return rows if shape[0] == num_rows else jnp.where(jnp.arange(shape[0])[:, None] < num_rows, rows, 0)
 
-    return filled_up
+    return padded_init

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
 from movierec_jax.model.interactions import rating_deviation
+from movierec_jax.model.tables import IMPLICIT_FEEDBACK, MOVIE_TOWER, USER_TOWER
 from movierec_jax.model.two_tower import Encoded, Members, history_scale
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
 from movierec_jax.runs.run import Run
@@ -109,10 +110,10 @@ def history_parts(
     Means over the members; 0 where the model has no such part.
     """
     implicit_score = predicted_rating = np.zeros((movies.bias.shape[1], len(rated_row)), np.float32)
-    if "exposure" in params:
-        rows = weights[:, None] * params["exposure"]["rated"][:, rated_row]
+    if IMPLICIT_FEEDBACK in params:
+        rows = weights[:, None] * params[IMPLICIT_FEEDBACK]["rated"][:, rated_row]
         implicit_score = mean_product(np.asarray(movies.implicit_feedback)[..., :-1], rows / np.linalg.norm(weights))
-    tower = params["user_tower"]
+    tower = params[USER_TOWER]
     if "explicit" in tower:
         rows = value[:, None] * tower["explicit"][:, rated_row] + tower["implicit"][:, rated_row]
         rows = rows * np.asarray(history_scale(jnp.array([len(rated_row)], jnp.float32), rows.shape[-1]))
@@ -131,7 +132,7 @@ def content_parts(
     params: Members, feature: Int32[np.ndarray, " features"], value: Float32[np.ndarray, " features"], user: Encoded
 ) -> Float32[np.ndarray, " features"]:
     """Returns what each feature of a movie, with its value, adds to the rating predicted for a user."""
-    rows = value[:, None] * params["movie_tower"]["features"][:, feature]
+    rows = value[:, None] * params[MOVIE_TOWER]["features"][:, feature]
     return (rows[..., :-1] @ user.factors[..., None] + rows[..., -1:])[..., 0].mean(axis=0)
 
 

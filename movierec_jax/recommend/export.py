@@ -25,6 +25,7 @@ from movierec_jax.data.storage import is_url, list_names
 from movierec_jax.errors import InputError
 from movierec_jax.model.inputs import PaddedLinks
 from movierec_jax.model.interactions import concat_ratings
+from movierec_jax.model.tables import IMPLICIT_FEEDBACK, USER_TOWER
 from movierec_jax.model.two_tower import (
     Encoded,
     TwoTowers,
@@ -45,7 +46,7 @@ from movierec_jax.runs.run import user_index_and_movie_row
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 # How the names of the parameters start that the program needs; it takes movies encoded.
-NEEDED = ("head/", "user_layer/", "user_tower/explicit", "user_tower/implicit", "exposure/rated")
+NEEDED = ("head/", "user_layer/", f"{USER_TOWER}/explicit", f"{USER_TOWER}/implicit", f"{IMPLICIT_FEEDBACK}/rated")
 
 # The folder that Python leaves where the loader is imported.
 BYTECODE = "__pycache__"

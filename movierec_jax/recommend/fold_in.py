@@ -46,7 +46,7 @@ def implicit_feedback_weights(
 
     owner: the row of each rating's user; all ratings of a user have to be there.
     """
-    if not run.setup.looks_at_next:
+    if not run.setup.predicts_next:
         return np.ones(len(owner), np.float32)
     return recency_weights(owner, timestamp)
 

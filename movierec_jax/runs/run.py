@@ -153,7 +153,7 @@ class Run:
             self.rating_time.count_ratings(self.train) if self.rating_time else NO_TIME_FEATURES,
             from_reviews=self.from_reviews,
             has_ratings=self.config.model.looks_at_ratings,
-            is_recent_most=self.setup.looks_at_next,
+            is_recent_most=self.setup.predicts_next,
             grid=grid_of(self.mesh),
         )
 

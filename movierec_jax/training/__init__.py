@@ -1,6 +1,7 @@
-"""From ratings by row to trained parameters: squared error, Adam, many steps in one program.
+"""From ratings by row to trained parameters: squared errors, Adam, many steps in one compiled program.
 
     batches ─> step (losses, masking, microbatch) ─> TrainState ─> loop ─> progress
 
-`state` is what a run starts from and carries along; `sparse_adam` keeps a step to the rows of its batch.
+`state` holds the training setup and the state that steps change; `sparse_adam` restricts a step to the rows of its
+batch.
 """

@@ -1,8 +1,8 @@
-"""Sums over pairs of rows of two tables, with their gradients, some pairs at a time.
+"""Sums over pairs of rows of two tables, with their gradients, a microbatch of pairs at a time.
 
-What the dense layers say of each pair is needed again for the gradient. Kept for a whole batch it would be written to
-memory and read back, which takes longer than the layers themselves. So the gradient of some pairs is taken at once,
-while all that it needs is near the processor, and added up: only the tables and their gradients stay.
+The gradient needs the activations of each pair's dense layers. For a whole batch they would be written to memory and
+read back, which takes longer than the layers themselves. So each microbatch's gradient is computed while its
+activations are in cache, and added up; only the tables and their gradients stay in memory ("gradient accumulation").
 """
 
 import functools
@@ -15,111 +15,110 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int32
 
-from movierec_jax.model.sharding import AXES, MOVIES, USERS, abreast, link_cells, on_each_device
+from movierec_jax.model.sharding import AXES, MOVIES, USERS, concat_columns, link_cells, on_each_device
 
-# Trees of arrays: parameters; tables of as many rows each; columns of as many pairs each.
+# Trees of arrays: parameters; tables of equally many rows; columns of equally many pairs.
 Params = Any
 
 Table = Any
 
 Columns = Any
 
-# From the parameters, the rows of either side of some pairs, the pairs' columns and the random key of all pairs: what
-# is summed, and what else is to be known of it.
+# (parameters, users' rows, movies' rows, columns of some pairs, random key of all pairs) -> (sum to minimise, other
+# sum).
 Loss = Callable[[Params, Table, Table, Columns, Array], tuple[Float[Array, ""], Float[Array, ""]]]
 
-# Pairs at a time: as many as leave their numbers in the caches of a CPU, and as keep an accelerator busy.
-AT_ONCE_ON_CPU, AT_ONCE = 2**11, 2**17
+# Pairs at a time: what suits a CPU's caches, and what keeps an accelerator busy.
+PAIRS_ON_CPU, PAIRS = 2**11, 2**17
 
 
 def microbatch_size(platform: str) -> int:
-    """As many pairs at a time as suit a kind of devices."""
-    return AT_ONCE_ON_CPU if platform == "cpu" else AT_ONCE
+    """Returns how many pairs at a time suit a kind of devices."""
+    return PAIRS_ON_CPU if platform == "cpu" else PAIRS
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
 def sum_over_microbatches(
     loss: Loss,
-    at_once: int,
+    size: int,
     mesh: Mesh | None,
     params: Params,
     tables: tuple[Table, Table],
-    places: tuple[Int32[Array, " pairs"], Int32[Array, " pairs"]],
+    rows: tuple[Int32[Array, " pairs"], Int32[Array, " pairs"]],
     columns: Columns,
     key: Array,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The sums over all pairs of a loss and of what else is to be known of it.
+    """Sums a loss over all pairs, `size` of them at a time; only the first sum has a gradient, in params and tables.
 
-    places: of each pair's rows in the tables; columns: what else there is of a pair. Pairs that fill up the last ones
-    are at places 0 and have zeros in all columns, by one of which a loss must weigh. The first sum alone has a
-    gradient, in the parameters and tables. What a loss leaves to chance must be a function of the key and the columns,
-    so that it does not depend on which pairs are taken together. On a mesh, pairs of each of its cells stand together,
-    as many as of any other, at places counted within the cell.
+    rows: of each pair, in the tables of users and of movies. columns: what else the loss needs of each pair. The pairs
+    that fill up the last microbatch have rows 0 and zeros in all columns, one of which must be a weight. Random numbers
+    of the loss must be a function of the key and the columns, so that they do not depend on the microbatches. On a mesh
+    the pairs of each cell stand together, equally many per cell, with rows counted within the cell.
     """
-    return with_gradients(loss, at_once, mesh, params, tables, places, columns, key)[0]
+    return sum_with_gradients(loss, size, mesh, params, tables, rows, columns, key)[0]
 
 
-def with_gradients(loss, at_once, mesh, params, tables, places, columns, key):
-    """The sums, and the gradients of the first one in parameters and tables."""
+def sum_with_gradients(loss, size, mesh, params, tables, rows, columns, key):
+    """Returns the sums, and the gradients of the first one in params and tables."""
     if mesh is None:
-        return of_device(loss, at_once, params, tables, places, columns, key)
+        return sum_on_device(loss, size, params, tables, rows, columns, key)
 
     cells: Any = link_cells(mesh)
-    (users, users_apart), (movies, movies_apart) = map(abreast, tables)
+    (users, split_users), (movies, split_movies) = map(concat_columns, tables)
 
-    def of_cell(params, tables, *pairs):
-        tables = users_apart(tables[0]), movies_apart(tables[1])
-        sums, (of_params, (of_users, of_movies)) = of_device(loss, at_once, params, tables, *pairs)
-        of_tables = cells.by_user.add_up(of_users), cells.by_movie.add_up(of_movies)
+    def sum_of_cell(params, tables, *pairs):
+        tables = split_users(tables[0]), split_movies(tables[1])
+        sums, (of_params, (of_users, of_movies)) = sum_on_device(loss, size, params, tables, *pairs)
+        of_tables = cells.by_user.reduce_scatter(of_users), cells.by_movie.reduce_scatter(of_movies)
         return *jax.lax.psum((sums, of_params), AXES), *of_tables
 
     sums, of_params, *of_tables = on_each_device(
-        of_cell,
+        sum_of_cell,
         mesh=mesh,
         in_specs=(P(), (P(USERS), P(MOVIES)), P(AXES), P(AXES), P()),
         out_specs=(P(), P(), cells.by_user.owner_rows, cells.by_movie.owner_rows),
-    )(params, (users, movies), places, columns, key)
+    )(params, (users, movies), rows, columns, key)
     return sums, (of_params, tuple(of_tables))
 
 
-def of_device(loss, at_once, params, tables, places, columns, key):
-    """The same of the pairs of one device."""
-    num_pairs = len(places[0])
-    at_once = min(at_once, num_pairs)
-    count = -(-num_pairs // at_once)
+def sum_on_device(loss, size, params, tables, rows, columns, key):
+    """Returns the sums over the pairs of one device, and their gradients."""
+    num_pairs = len(rows[0])
+    size = min(size, num_pairs)
+    num_microbatches = -(-num_pairs // size)
     gradient = jax.value_and_grad(loss, argnums=(0, 1, 2), has_aux=True)
 
-    def in_turns(column):
-        filled = jnp.pad(column, [(0, count * at_once - num_pairs)] + [(0, 0)] * (column.ndim - 1))
-        return filled.reshape(count, at_once, *column.shape[1:])
+    def in_microbatches(column):
+        filled = jnp.pad(column, [(0, num_microbatches * size - num_pairs)] + [(0, 0)] * (column.ndim - 1))
+        return filled.reshape(num_microbatches, size, *column.shape[1:])
 
-    def add(total, turn):
-        places, columns = turn
-        rows = (take(table, place) for table, place in zip(tables, places, strict=True))
-        sums, (of_params, *of_rows) = gradient(params, *rows, columns, key)
+    def add_microbatch(total, microbatch):
+        rows, columns = microbatch
+        encoded = (rows_at(table, row) for table, row in zip(tables, rows, strict=True))
+        sums, (of_params, *of_rows) = gradient(params, *encoded, columns, key)
         total_sums, (total_params, total_rows) = total
         total_sums, total_params = jax.tree.map(jnp.add, (total_sums, total_params), (sums, of_params))
-        total_rows = tuple(add_at(*side) for side in zip(total_rows, places, of_rows, strict=True))
+        total_rows = tuple(add_at(*side) for side in zip(total_rows, rows, of_rows, strict=True))
         return (total_sums, (total_params, total_rows)), None
 
-    nothing = (jnp.zeros(()), jnp.zeros(())), jax.tree.map(jnp.zeros_like, (params, tables))
-    return jax.lax.scan(add, nothing, jax.tree.map(in_turns, (places, columns)))[0]
+    zeros = (jnp.zeros(()), jnp.zeros(())), jax.tree.map(jnp.zeros_like, (params, tables))
+    return jax.lax.scan(add_microbatch, zeros, jax.tree.map(in_microbatches, (rows, columns)))[0]
 
 
-def take(table: Table, place: Int32[Array, " pairs"]) -> Table:
-    """The rows at these places."""
-    return jax.tree.map(lambda array: array.at[place].get(mode="promise_in_bounds"), table)
+def rows_at(table: Table, row: Int32[Array, " pairs"]) -> Table:
+    """Returns the rows of a table, one for each pair."""
+    return jax.tree.map(lambda array: array.at[row].get(mode="promise_in_bounds"), table)
 
 
-def add_at(table: Table, place: Int32[Array, " pairs"], rows: Table) -> Table:
-    """The table with rows added at these places."""
-    return jax.tree.map(lambda array, row: array.at[place].add(row, mode="promise_in_bounds"), table, rows)
+def add_at(table: Table, row: Int32[Array, " pairs"], values: Table) -> Table:
+    """Adds each pair's values to its row of a table."""
+    return jax.tree.map(lambda array, value: array.at[row].add(value, mode="promise_in_bounds"), table, values)
 
 
-def backward(loss, at_once, mesh, gradients, slopes):
-    """The gradients times that of the first sum."""
+def scale_gradients(loss, size, mesh, gradients, slopes):
+    """Returns the gradients times that of the first sum."""
     params, tables = jax.tree.map(lambda gradient: (slopes[0] * gradient).astype(gradient.dtype), gradients)
     return params, tables, None, None, None
 
 
-sum_over_microbatches.defvjp(with_gradients, backward)
+sum_over_microbatches.defvjp(sum_with_gradients, scale_gradients)

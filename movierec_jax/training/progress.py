@@ -1,4 +1,4 @@
-"""How training goes: the errors of steps, the records of epochs, and which of them was best."""
+"""Progress of training: totals of the steps' errors, records of epochs, and which epoch was best."""
 
 import dataclasses
 import math
@@ -14,11 +14,12 @@ from movierec_jax.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class EpochRecord:
-    """What is known after an epoch, counted from 1.
+    """The figures of an epoch, counted from 1.
 
-    train_rmse: over the epoch, with dropout, while the parameters moved. catalogue_error: over the epoch, a user's
-    squared error over all movies but those they are known by; 0 where exposure is not learnt. valid_rmse: after it;
-    None without a validation part. seconds: of the epoch with its validation.
+    train_rmse: over the epoch, with dropout, while the parameters moved.
+    catalogue_error: over the epoch, a user's squared error over the catalogue; 0 without an implicit-feedback score.
+    valid_rmse: after the epoch; None without a validation part.
+    seconds: of the epoch with its validation.
     """
 
     epoch: int
@@ -31,7 +32,7 @@ class EpochRecord:
 
 @dataclasses.dataclass(frozen=True)
 class ErrorTotals:
-    """The errors of some steps, added up over ratings and over steps, and the seconds that they took."""
+    """The errors of some steps, totalled over ratings and over steps, and the seconds they took."""
 
     num_steps: int = 0
     num_ratings: float = 0.0
@@ -45,14 +46,14 @@ class ErrorTotals:
 
 @dataclasses.dataclass(frozen=True)
 class Progress:
-    """How training has gone: the records of whole epochs, and what the steps since the last of them have shown."""
+    """The records of whole epochs, and the errors of the steps since the last of them."""
 
     records: tuple[EpochRecord, ...] = ()
     since: ErrorTotals = ErrorTotals()
 
     @property
     def step(self) -> int:
-        """How many steps are done."""
+        """Number of steps taken."""
         return (self.records[-1].step if self.records else 0) + self.since.num_steps
 
     @property
@@ -61,18 +62,18 @@ class Progress:
 
     @property
     def best_step(self) -> int:
-        """The last step of the best epoch; the last of all where no epoch has a validation RMSE."""
+        """Last step of the best epoch; the last step taken where no epoch has a validation RMSE."""
         is_measured = any(record.valid_rmse is not None for record in self.records)
         return best_record(self.records).step if is_measured else self.step
 
 
-def since_now(errors: ErrorTotals, start: float) -> ErrorTotals:
-    """The same with the time since `start`."""
+def add_seconds(errors: ErrorTotals, start: float) -> ErrorTotals:
+    """Adds the seconds since `start`, a reading of `time.perf_counter`."""
     return errors + ErrorTotals(seconds=time.perf_counter() - start)
 
 
 def record_of(errors: ErrorTotals, epoch: int, step: int, valid_rmse: float | None) -> EpochRecord:
-    """The record of an epoch with these errors."""
+    """Makes the record of an epoch from its errors."""
     return EpochRecord(
         epoch=epoch,
         step=step,
@@ -84,7 +85,7 @@ def record_of(errors: ErrorTotals, epoch: int, step: int, valid_rmse: float | No
 
 
 def require_finite(values: Float[np.ndarray, " n"], name: str, first: int) -> None:
-    """Raises InputError naming the first value that is not a finite number; `first` numbers the first of all."""
+    """Raises InputError naming the first value that is not finite; `first` is the number of the first value."""
     is_bad = ~np.isfinite(values)
     if is_bad.any():
         raise InputError(
@@ -94,13 +95,13 @@ def require_finite(values: Float[np.ndarray, " n"], name: str, first: int) -> No
 
 
 def best_record(records: Sequence[EpochRecord]) -> EpochRecord:
-    """The epoch with the lowest validation RMSE, the earliest of equals; the last epoch without validation."""
+    """Returns the epoch with the lowest validation RMSE, the earliest of equals; without validation the last one."""
     rmse = [record.valid_rmse for record in records if record.valid_rmse is not None]
     return records[rmse.index(min(rmse))] if rmse else records[-1]
 
 
 def is_finished(records: Sequence[EpochRecord], epochs: int, patience: int) -> bool:
-    """Whether the last of the epochs is done, or `patience` of them have passed without a better one; 0: no limit."""
+    """Returns whether all epochs are done, or `patience` of them have passed without a better one; 0: no limit."""
     if not records:
         return False
     waited = records[-1].epoch - best_record(records).epoch

@@ -1,49 +1,55 @@
-"""A step on the rows of its batch alone, with the outcome of one on all rows.
+"""Sparse Adam: a step reads and writes only the rows that its batch holds, with the outcome of dense Adam.
 
-A batch holds few of the users and movies of large data, and no gradient reaches the others: what Adam does to them
-can be made up for when a batch holds them again (`optimizer.without_gradient`). Its rows are taken from the tables, a
-step is done on them as if they were all there are, and they are put back:
+Without a gradient Adam still moves a row, by its fading means, in a way known in closed form. So a row that batches
+skip is left alone, and catches up on the skipped steps when a batch holds it again. "Lazy" Adam (TensorFlow's
+LazyAdamOptimizer, PyTorch's SparseAdam) skips without catching up.
 
-    state -> take -> train_step -> put -> state        for each batch, and `settle` after the last one
+    state -> gather_rows -> train_step -> scatter_rows -> state        for each batch, and `catch_up` after the last one
 
-Decay is that of the rows in the batch, by their ratings in it (`objective.decay`): the same in the mean over batches.
+A step decays the rows of its batch by their ratings in it (`losses.decay`), which is the same in the mean over batches.
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int32
 
-from movierec_jax.model.inputs import Interactions, Rows
-from movierec_jax.model.sharding import OWN_TABLES
+from movierec_jax.model.inputs import BatchRows, Interactions
+from movierec_jax.model.tables import OWN_TABLES, TOWERS
 from movierec_jax.training.state import B1, B2, EPS, TrainingSetup, TrainState, empty_interactions, learning_rate
 
-TOWERS = ("user_tower", "movie_tower")
 
-
-class Adapted(NamedTuple):
-    """Parameters with the means of their gradients and of these squared, as Adam has them."""
+class AdamRows(NamedTuple):
+    """Rows of a parameter, with Adam's running means of their gradients and of the squared gradients."""
 
     param: Float[Array, "rows *features"]
     mean: Float[Array, "rows *features"]
     square: Float[Array, "rows *features"]
 
 
-# Those of a tower, by name; each member's, stacked.
-Tables = dict[str, Adapted]
+class LastStep(NamedTuple):
+    """The step up to which each row of the users' and of the movies' tables is trained."""
+
+    user: Int32[Array, " users"]
+    movie: Int32[Array, " movies"]
 
 
-def all_done(state: TrainState, setup: TrainingSetup) -> Rows:
-    """For every row the state's step."""
-    model = setup.model
-    return Rows(*(jnp.full(num_rows, state.step, jnp.int32) for num_rows in (model.num_users, model.num_movies)))
+# The tables of a tower, by name; each member's, stacked.
+TowerTables = dict[str, AdamRows]
 
 
-def of_rows(setup: TrainingSetup, interactions: Interactions, rows: Rows) -> tuple[TrainingSetup, Interactions]:
-    """The recipe for these rows alone, and what is known of them: their numbers of ratings."""
+def last_step_of_rows(state: TrainState, setup: TrainingSetup) -> LastStep:
+    """Returns the state's step for every row."""
+    return LastStep(*(jnp.full(n, state.step, jnp.int32) for n in (setup.model.num_users, setup.model.num_movies)))
+
+
+def restrict_to_rows(
+    setup: TrainingSetup, interactions: Interactions, rows: BatchRows
+) -> tuple[TrainingSetup, Interactions]:
+    """Returns the setup of a model that has these rows alone, and their numbers of ratings."""
     model = setup.model.clone(num_users=len(rows.user), num_movies=len(rows.movie))
     user_count, movie_count = (
         jnp.append(count.at[row].get(mode="fill", fill_value=0), 0)
@@ -55,76 +61,77 @@ def of_rows(setup: TrainingSetup, interactions: Interactions, rows: Rows) -> tup
     return dataclasses.replace(setup, model=model), interactions
 
 
-def take(state: TrainState, rows: Rows, done: Rows, setup: TrainingSetup) -> TrainState:
-    """The state of these rows alone, brought to the state's step; rows that no table has are zero."""
-    sides = [
+def gather_rows(state: TrainState, rows: BatchRows, last_step: LastStep, setup: TrainingSetup) -> TrainState:
+    """Returns the state of these rows alone, caught up with its step; rows beyond the tables are zero."""
+    towers = [
         jax.tree.map(lambda table, row=row: table.at[:, row].get(mode="fill", fill_value=0), tables)
-        for tables, row in zip(tables_of(state), rows, strict=True)
+        for tables, row in zip(tables_of_towers(state), rows, strict=True)
     ]
-    done = Rows(*(steps.at[row].get(mode="fill", fill_value=0) for steps, row in zip(done, rows, strict=True)))
-    return settle(with_tables(state, sides), done, setup)
+    last_step = LastStep(
+        *(steps.at[row].get(mode="fill", fill_value=0) for steps, row in zip(last_step, rows, strict=True))
+    )
+    return catch_up(replace_tables(state, towers), last_step, setup)
 
 
-def put(state: TrainState, local: TrainState, rows: Rows, done: Rows) -> tuple[TrainState, Rows]:
-    """The state after a step on these rows, and the steps up to which all rows are done now."""
-    write = {"mode": "drop", "unique_indices": True, "indices_are_sorted": True}
-    sides = [
+def scatter_rows(
+    state: TrainState, local: TrainState, rows: BatchRows, last_step: LastStep
+) -> tuple[TrainState, LastStep]:
+    """Writes the rows of a local state, after its step, back; returns the whole state and every row's last step."""
+    write: dict[str, Any] = {"mode": "drop", "unique_indices": True, "indices_are_sorted": True}
+    towers = [
         jax.tree.map(lambda table, new, row=row: table.at[:, row].set(new, **write), tables, new)
-        for tables, new, row in zip(tables_of(state), tables_of(local), rows, strict=True)
+        for tables, new, row in zip(tables_of_towers(state), tables_of_towers(local), rows, strict=True)
     ]
-    done = Rows(*(steps.at[row].set(local.step, **write) for steps, row in zip(done, rows, strict=True)))
-    return with_tables(local, sides), done
+    last_step = LastStep(*(steps.at[row].set(local.step, **write) for steps, row in zip(last_step, rows, strict=True)))
+    return replace_tables(local, towers), last_step
 
 
-def settle(state: TrainState, done: Rows, setup: TrainingSetup) -> TrainState:
-    """The state with all of its rows brought from the steps up to which they are done to its own."""
+def catch_up(state: TrainState, last_step: LastStep, setup: TrainingSetup) -> TrainState:
+    """Brings all rows from their last steps to the state's step."""
     rate = learning_rate(setup.config, setup.total_steps)
 
-    def of_members(table: Adapted, steps: Array) -> Adapted:
-        return jax.vmap(lambda member: without_gradient(member, steps, state.step - steps, rate))(table)
+    def of_members(table: AdamRows, steps: Array) -> AdamRows:
+        return jax.vmap(lambda member: skip_gradients(member, steps, state.step - steps, rate))(table)
 
-    sides = [
+    towers = [
         {name: of_members(table, steps) for name, table in tables.items()}
-        for tables, steps in zip(tables_of(state), done, strict=True)
+        for tables, steps in zip(tables_of_towers(state), last_step, strict=True)
     ]
-    return with_tables(state, sides)
+    return replace_tables(state, towers)
 
 
-def tables_of(state: TrainState) -> list[Tables]:
-    """The tables of users and of movies."""
+def tables_of_towers(state: TrainState) -> list[TowerTables]:
+    """Returns the tables of users and of movies, with Adam's means."""
     trees = (state.params, *(optax.tree_utils.tree_get(state.opt_state, name) for name in ("mu", "nu")))
-    return [{name: Adapted(*(tree[tower][name] for tree in trees)) for name in OWN_TABLES} for tower in TOWERS]
+    return [{name: AdamRows(*(tree[tower][name] for tree in trees)) for name in OWN_TABLES} for tower in TOWERS]
 
 
-def with_tables(state: TrainState, sides: list[Tables]) -> TrainState:
-    """The state with these tables of users and of movies in place of its own."""
+def replace_tables(state: TrainState, towers: list[TowerTables]) -> TrainState:
+    """Returns the state with other tables of users and of movies."""
 
-    def replaced(tree, place: int):
-        towers = {
-            tower: tree[tower] | {name: table[place] for name, table in tables.items()}
-            for tower, tables in zip(TOWERS, sides, strict=True)
+    def replaced(tree, field: str):
+        new = {
+            tower: tree[tower] | {name: getattr(table, field) for name, table in tables.items()}
+            for tower, tables in zip(TOWERS, towers, strict=True)
         }
-        return tree | towers
+        return tree | new
 
     mean, square = (optax.tree_utils.tree_get(state.opt_state, name) for name in ("mu", "nu"))
-    opt_state = optax.tree_utils.tree_set(state.opt_state, mu=replaced(mean, 1), nu=replaced(square, 2))
-    return dataclasses.replace(state, params=replaced(state.params, 0), opt_state=opt_state)
+    opt_state = optax.tree_utils.tree_set(state.opt_state, mu=replaced(mean, "mean"), nu=replaced(square, "square"))
+    return dataclasses.replace(state, params=replaced(state.params, "param"), opt_state=opt_state)
 
 
-def without_gradient(
-    adapted: Adapted, step: Int32[Array, " rows"], num_steps: Int32[Array, " rows"], rate: optax.Schedule
-) -> Adapted:
-    """Rows after steps of Adam in which no gradient has reached them.
+def skip_gradients(
+    rows: AdamRows, step: Int32[Array, " rows"], num_steps: Int32[Array, " rows"], rate: optax.Schedule
+) -> AdamRows:
+    """Takes `num_steps` (0 or more) steps of Adam at once, after `step` steps, in which no gradient reaches the rows.
 
-    The means fade by B1 and B2 in each step, and the row goes on moving by their quotient, in all by a geometric
-    series. So a row that few batches hold need not be touched by the others, as in "lazy" or "sparse" Adam, which
-    however leave out what moves on. Exact but for the learning rate and the correction of the means for their start,
-    which are those at the mean step of these moves: most of what moves does so within ten steps. Where the rate bends
-    within these, as in the last steps of a short run, a move is off by some percent of it.
-
-    step: the steps done before; num_steps: those without gradient, 0 or more.
+    In each step the means fade by B1 and B2, and the row moves by their quotient: in all a geometric series of ratio
+    B1 / sqrt(B2). Exact but for the learning rate and Adam's correction of the means for their start, which are those
+    of the series' mean step. Most of the move is over within ten steps; where the rate bends within these, as in the
+    last steps of a short run, it is off by some percent.
     """
-    param, mean, square = adapted
+    param, mean, square = rows
     ratio = B1 / B2**0.5
     left = ratio**num_steps
     series = ratio * (1 - left) / (1 - ratio)
@@ -132,5 +139,5 @@ def without_gradient(
     middle = step + ratio / (1 - ratio) - num_steps * left / jnp.maximum(1 - left, EPS)
     correction = jnp.sqrt(1 - B2 ** (middle + 1)) / (1 - B1 ** (middle + 1))
     by_row = rate(middle) * correction * series, B1**num_steps, B2**num_steps
-    move, of_mean, of_square = (factor.reshape(-1, *[1] * (param.ndim - 1)) for factor in by_row)
-    return Adapted(param - move * mean / (jnp.sqrt(square) + EPS), of_mean * mean, of_square * square)
+    move, mean_fade, square_fade = (factor.reshape(-1, *[1] * (param.ndim - 1)) for factor in by_row)
+    return AdamRows(param - move * mean / (jnp.sqrt(square) + EPS), mean_fade * mean, square_fade * square)

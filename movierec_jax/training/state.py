@@ -1,4 +1,4 @@
-"""What a run starts from: all that its steps read besides the data, and the state before the first of them."""
+"""The training setup, the training state, and Adam: what a run starts from and what its steps change."""
 
 import dataclasses
 import functools
@@ -11,12 +11,11 @@ from jaxtyping import Array, Int32
 
 from movierec_jax.config import USER_BATCHES, Config, ResolvedTrainConfig, TrainConfig
 from movierec_jax.data.schema import Ratings
-from movierec_jax.model.history import TowerInputs, seen
+from movierec_jax.model.history import TowerInputs, tower_inputs
 from movierec_jax.model.inputs import Interactions, PaddedLinks, UserBatches
-from movierec_jax.model.sharding import grid_of, placed, state_shardings
+from movierec_jax.model.sharding import constrain_state, grid_of, state_shardings
 from movierec_jax.model.two_tower import TwoTowers
-from movierec_jax.training import batches as user_batches
-from movierec_jax.training.batches import num_steps
+from movierec_jax.training import batches
 
 # Largest table of a step's users by all movies that a step builds (128 MiB as float32); the cheapest way for small
 # catalogues.
@@ -28,10 +27,10 @@ RATINGS_PER_ROW = 0.5
 
 @dataclasses.dataclass(frozen=True)
 class TrainingSetup:
-    """All that a step reads besides its state and the data; the same from the first step to the last.
+    """All that a step reads besides the state and the data; the same from the first step to the last.
 
-    relevant_rating: stars from which a rating is relevant.
-    platform: the kind of devices, as JAX names it; that of this process unless given.
+    total_steps: over which the learning rate falls. rating_scale: lowest and highest rating, in stars.
+    relevant_rating: stars from which a rating is relevant. platform: the kind of devices, as JAX names it.
     """
 
     model: TwoTowers
@@ -46,62 +45,63 @@ class TrainingSetup:
         return adam(self.config, self.total_steps)
 
     @property
-    def looks_at_next(self) -> bool:
-        """Whether exposure is to what users rate next, after all that they have rated."""
+    def predicts_next(self) -> bool:
+        """Whether the implicit-feedback score learns what users rate next, and not any rating of theirs."""
         return self.config.implicit_feedback_target == "next"
 
     @property
     def users_per_step(self) -> int:
-        """Users in a step's error over the whole catalogue."""
+        """Number of users in a step's error over the whole catalogue."""
         return self.config.users_per_step or -(-self.model.num_users // USER_BATCHES)
 
     @property
     def has_tables(self) -> bool:
-        """Whether a step's users by all movies make a table that is small enough; else sums take its place."""
+        """Whether the error over the catalogue uses tables of a step's users by all movies; if too large, sums."""
         return self.users_per_step * self.model.num_movies <= TABLE_NUMBERS
 
     @property
     def uses_sparse_adam(self) -> bool:
-        """Whether a step takes the rows of its batch from all tables and trains them alone.
+        """Whether a step trains the rows of its batch alone (`sparse_adam`).
 
-        Where towers see histories or content a step looks at every row anyway, and where a batch holds most rows there
-        is nothing to gain. On a mesh each device has few of the rows.
+        Towers that see histories or content read every row anyway, and a batch that holds most rows has nothing to
+        gain.
+        On a mesh each device has few of the rows.
         """
         model = self.model
         has_content = model.num_user_features + model.num_movie_features > 0
-        looks_at_all = model.config.looks_at_ratings or has_content or model.mesh is not None
-        return not looks_at_all and self.config.batch_size <= RATINGS_PER_ROW * (model.num_users + model.num_movies)
+        reads_all_rows = model.config.looks_at_ratings or has_content or model.mesh is not None
+        return not reads_all_rows and self.config.batch_size <= RATINGS_PER_ROW * (model.num_users + model.num_movies)
 
     def user_batches(self, train: Ratings) -> UserBatches | None:
-        """The train ratings as the error over the whole catalogue takes them; None where there is no such error."""
+        """Lays the train ratings out for the error over the whole catalogue; None where the model has no such error."""
         if not self.model.config.implicit_feedback_dim:
             return None
         num_users = self.users_per_step
-        made = user_batches.user_batches(train, num_users, self.config.seed, has_positions=self.looks_at_next)
+        made = batches.make_user_batches(train, num_users, self.config.seed, has_positions=self.predicts_next)
         num_ranges = grid_of(self.model.mesh).num_cells
-        made = user_batches.group_by_movie_range(made, num_users, self.model.table_rows[1], num_ranges)
-        return made if self.has_tables else user_batches.add_links(made, num_users, num_ranges)
+        made = batches.group_by_movie_range(made, num_users, self.model.table_rows[1], num_ranges)
+        return made if self.has_tables else batches.add_links(made, num_users, num_ranges)
 
 
 def training_setup(
     model: TwoTowers, config: Config, num_ratings: int, rating_scale: tuple[float, float], *, is_by_time: bool
 ) -> TrainingSetup:
-    """The recipe for so many ratings to train on; is_by_time: whether time splits them off from those to come."""
+    """Resolves a config for so many train ratings; is_by_time: whether time splits them off from later ones."""
     settings = config.train.for_ratings(num_ratings, is_by_time)
     return TrainingSetup(
         model=model,
         config=settings,
-        total_steps=num_steps(num_ratings, settings.batch_size) * settings.epochs,
+        total_steps=batches.num_steps(num_ratings, settings.batch_size) * settings.epochs,
         rating_scale=rating_scale,
         relevant_rating=config.evaluation.relevant_from(rating_scale),
     )
 
 
-@typing.no_type_check  # JAX and Orbax also make trees of it with shapes or None in place of the arrays.
+@typing.no_type_check  # JAX and Orbax also build it with shapes or None in place of the arrays.
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
-    """All that a step changes."""
+    """All that a step changes: the number of steps taken, the members' parameters and Adam's means of each."""
 
     step: Int32[Array, ""]
     params: optax.Params
@@ -110,19 +110,19 @@ class TrainState:
 
 @functools.partial(jax.jit, static_argnames="setup")
 def new_state(setup: TrainingSetup) -> TrainState:
-    """The state before the first step, a function of the config's seed."""
-    nothing, row = empty_tower_inputs(setup.model), jnp.zeros(1, jnp.int32)
+    """Makes the state before the first step, a function of the config's seed."""
+    no_inputs, row = empty_tower_inputs(setup.model), jnp.zeros(1, jnp.int32)
 
     def new_member(key):
-        params = setup.model.init(key, *nothing, row, row, row[:, None])["params"]
+        params = setup.model.init(key, *no_inputs, row, row, row[:, None])["params"]
         return params, setup.optimizer.init(params)
 
     params, opt_state = jax.lax.map(new_member, member_keys(setup.config))
-    return placed(TrainState(step=jnp.int32(0), params=params, opt_state=opt_state), setup.model.mesh)
+    return constrain_state(TrainState(step=jnp.int32(0), params=params, opt_state=opt_state), setup.model.mesh)
 
 
 def state_shapes(setup: TrainingSetup) -> TrainState:
-    """The shapes and types of a state's arrays, and on a mesh where they are."""
+    """Returns the shapes and dtypes of a state's arrays, and on a mesh their shardings."""
     shapes = jax.eval_shape(lambda: new_state(setup))
     mesh = setup.model.mesh
     if mesh is None:
@@ -135,15 +135,15 @@ def state_shapes(setup: TrainingSetup) -> TrainState:
 
 
 def empty_tower_inputs(model: TwoTowers) -> tuple[TowerInputs, TowerInputs]:
-    """What the towers see where nothing is known but rows."""
-    nothing = jnp.zeros((1, 0), bool)
-    return seen(empty_interactions(model), nothing, nothing)
+    """Returns what the towers see without ratings and content."""
+    no_counts = jnp.zeros((1, 0), bool)
+    return tower_inputs(empty_interactions(model), no_counts, no_counts)
 
 
 def empty_interactions(model: TwoTowers) -> Interactions:
-    """What is known of users and movies of whom there is neither rating nor content."""
-    nobody = jnp.zeros((1, 0), jnp.int32)
-    no_links = PaddedLinks(nobody[0], nobody, nobody, (jnp.zeros((1, 0)),) * 2)
+    """Returns interactions of users and movies without ratings and content."""
+    no_rows = jnp.zeros((1, 0), jnp.int32)
+    no_links = PaddedLinks(no_rows[0], no_rows, no_rows, (jnp.zeros((1, 0)),) * 2)
     no_content = no_links._replace(values=no_links.values[:1])
     rows = (num_rows + 1 for num_rows in model.table_rows)
     numbers = (*rows, model.num_user_features, model.num_movie_features, model.num_time_features)
@@ -151,17 +151,17 @@ def empty_interactions(model: TwoTowers) -> Interactions:
 
 
 def member_keys(config: TrainConfig) -> Array:
-    """A random key for each member of the ensemble."""
+    """Returns a random key for each member of the ensemble."""
     return jax.random.split(jax.random.key(config.seed), config.ensemble_size)
 
 
-# How much of the mean gradient and of the mean squared gradient stays from step to step, and what keeps a quotient
-# finite: the values of Kingma, Ba 2015.
+# Adam's decay rates of the mean gradient and the mean squared gradient, and the epsilon of their quotient (Kingma, Ba
+# 2015, "Adam: a method for stochastic optimization").
 B1, B2, EPS = 0.9, 0.999, 1e-8
 
 
 def learning_rate(config: TrainConfig, total_steps: int) -> optax.Schedule:
-    """Step -> rate: a straight rise over the warm-up, then half a cosine down to 0 at the last step."""
+    """Returns step -> rate: a linear warm-up, then half a cosine down to 0 at the last step."""
     warmup_steps = int(config.warmup_fraction * total_steps)
     return optax.warmup_cosine_decay_schedule(
         init_value=0.0,
@@ -172,7 +172,7 @@ def learning_rate(config: TrainConfig, total_steps: int) -> optax.Schedule:
 
 
 def adam(config: TrainConfig, total_steps: int) -> optax.GradientTransformation:
-    """Adam (Kingma, Ba 2015) on the gradient of the objective plus `weight_decay` times the squared dense kernels."""
+    """Returns Adam on the objective plus `weight_decay` times the squared kernels of the dense layers."""
     return optax.chain(
         # The gradient of decay * w^2 is 2 * decay * w.
         optax.add_decayed_weights(2 * config.weight_decay, mask=is_kernel),
@@ -181,5 +181,5 @@ def adam(config: TrainConfig, total_steps: int) -> optax.GradientTransformation:
 
 
 def is_kernel(params: optax.Params):
-    """A mask of the dense layers' kernels among parameters, by the name that flax gives them."""
+    """Masks the dense layers' kernels among parameters, by the name that Flax gives them."""
     return jax.tree.map_with_path(lambda path, _: path[-1].key == "kernel", params)

@@ -1,4 +1,4 @@
-"""One step, many steps as one program, and epochs one after another."""
+"""One training step, and many of them as one compiled program."""
 
 import functools
 from typing import Any, NamedTuple
@@ -7,62 +7,56 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, Float, Int, Int32
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from movierec_jax.config import TrainConfig
-from movierec_jax.model.history import TowerInputs, as_cold_start, seen
-from movierec_jax.model.inputs import Batch, Interactions, Rows, UserBatches
-from movierec_jax.model.sharding import held, placed
+from movierec_jax.model.history import TowerInputs, as_cold_start, tower_inputs
+from movierec_jax.model.inputs import Batch, BatchRows, Interactions, UserBatches
+from movierec_jax.model.sharding import constrain, constrain_state
+from movierec_jax.model.tables import IMPLICIT_FEEDBACK, TABLE_SCOPES
 from movierec_jax.model.two_tower import Encoded, Members, encode, mean_rating
-from movierec_jax.training import sparse_adam as batch_rows
-from movierec_jax.training.losses import Drawn, decay, drawn_by, implicit_feedback_decay, squared_error, variance
-from movierec_jax.training.masking import TargetEntries, TargetTables, error_over_catalogue, masked_targets, uniform_at
+from movierec_jax.training import sparse_adam
+from movierec_jax.training.losses import (
+    BatchCounts,
+    decay,
+    factor_variance,
+    implicit_feedback_decay,
+    ratings_of_rows,
+    squared_error,
+)
+from movierec_jax.training.masking import MaskedTargets, catalogue_error_of, masked_targets, uniform_at
 from movierec_jax.training.microbatch import microbatch_size, sum_over_microbatches
 from movierec_jax.training.state import TrainingSetup, TrainState, empty_tower_inputs, member_keys
 
-# Tell the random numbers of hiding from all others: what is hidden from the towers, and from exposure.
-MASKING = 0x5EED
+# Keep the random numbers of cold starts and of masking apart from each other and from all others of a seed.
+COLD_START_STREAM, MASKING_STREAM = 0x5EED, 0xE5ED
 
-MASKING_IMPLICIT_FEEDBACK = 0xE5ED
-
-# The parts of the model whose parameters have rows for users and movies.
-ROWS_OF = (*batch_rows.TOWERS, "exposure")
-
-# Ratings, in the mean, by which a step knows the users whom it takes for new.
-NEW_USER_RATINGS = 10.0
+# Mean number of ratings by which a step sees the users whom it treats as cold-start.
+COLD_START_RATINGS = 10.0
 
 
 class EpochSteps(NamedTuple):
-    """What some steps of an epoch are made of besides what is known; arrays may hold more than these steps.
+    """Some steps of an epoch; arrays may be longer than the number of steps, which keeps their shapes the same.
 
-    num_steps: how many they are. place: which steps of the epoch.
-    step_of_rating: as `batches.step_of_ratings` has it; None where no history is looked at.
-    block: of users, for the error over the whole catalogue.
-    rows: those of each batch, where steps are by rows; else None.
+    num_steps: how many steps to take. index: which steps of the epoch they are.
+    step_of_rating: the step that predicts each rating of train; None where no history is seen.
+    user_batch: index of each step's user batch, for the error over the whole catalogue.
+    batch_rows: the rows of each batch, where steps train these rows alone; else None.
     """
 
     num_steps: Int32[Any, ""]
-    place: Int32[Any, " steps"]
+    index: Int32[Any, " steps"]
     batches: Batch
     step_of_rating: Int[Any, " ratings"] | None
-    block: Int32[Any, " steps"]
-    rows: Rows | None = None
-
-
-# The users or movies of some pairs, and how many ratings of each train has.
-CountedRows = tuple[Encoded, Float[Array, " batch"]]
+    user_batch: Int32[Any, " steps"]
+    batch_rows: BatchRows | None = None
 
 
 class StepErrors(NamedTuple):
-    """Of a step or of many: the mean squared error of the stars, and a user's squared error over the catalogue."""
+    """Errors of a step or of many: the mean squared error of ratings, and a user's squared error over the catalogue."""
 
-    stars: Float[Any, "*steps"]
+    rating: Float[Any, "*steps"]
     catalogue: Float[Any, "*steps"]
-
-
-def masking_key(config: TrainConfig) -> Array:
-    """The random key of what is hidden from all members; none of theirs, which are `split` from the seed's key."""
-    return jax.random.key(config.seed ^ MASKING)
 
 
 def train_step(
@@ -70,41 +64,48 @@ def train_step(
     batch: Batch,
     users: TowerInputs,
     movies: TowerInputs,
-    catalogue: TargetTables | TargetEntries | None,
+    targets: MaskedTargets | None,
     interactions: Interactions,
     *,
     setup: TrainingSetup,
-    drawn: Drawn | None = None,
+    batch_counts: BatchCounts | None = None,
 ) -> tuple[TrainState, StepErrors]:
-    """The state after one step of Adam, and the errors before it, means over all members.
+    """Takes one step of Adam on a batch `[batch]`; returns the new state, and the errors before the step.
 
-    users, movies: what is seen of them without the ratings of the batch. drawn: as `decay` has it.
+    Each member of the ensemble minimises
+
+        mean squared error of the batch + shrinkage x factor variance + decay of the rows
+        + squared error over the catalogue + decay of the implicit-feedback rows        (where the model has that score)
+
+    and errors are means over the members, whose parameters are `[members, ...]`.
+
+    users, movies: what the towers see, without the ratings of the batch. targets: which masked ratings the
+    implicit-feedback score has to find. batch_counts: as `decay` takes them.
     """
     config, model = setup.config, setup.model
     num_ratings = jnp.sum(batch.weight)
-    columns = Pairs(batch.time_features, batch.rating, batch.weight, batch.number)
-    counts = interactions.user_count, interactions.movie_count
-    # The first dense layer is worked out for each row, or for each pair where there are fewer pairs.
-    is_layered = len(users.has_row) + len(movies.has_row) <= len(batch.weight)
-    # RatingTimeFeatures are rows of the towers: their gradients, as large as all moments, are not to be added up many times.
-    at_once = len(batch.weight) if model.num_time_features else microbatch_size(setup.platform)
-    error_of_pairs = functools.partial(pairs_error, setup=setup, is_layered=is_layered)
+    pairs = PairColumns(batch.time_features, batch.rating, batch.weight, batch.number)
+    # The first dense layer is computed once per row, or once per pair where there are fewer pairs.
+    has_hidden = len(users.has_row) + len(movies.has_row) <= len(batch.weight)
+    # The tables of rating times lie within the towers: their gradients are too large to be added up often.
+    size = len(batch.weight) if model.num_time_features else microbatch_size(setup.platform)
+    sum_errors = functools.partial(sum_pair_errors, setup=setup, has_hidden=has_hidden)
 
-    def objective(params, key):
-        sides = model.apply({"params": params}, users, movies, method="sides")
-        if is_layered:
-            sides = model.apply({"params": params}, *sides, method="layered")
-        of_pairs = params if model.num_time_features else {name: params[name] for name in params if name not in ROWS_OF}
+    def objective(params: Any, key: Array) -> tuple[Float[Array, ""], StepErrors]:
+        encoded = model.apply({"params": params}, users, movies, method="towers")
+        if has_hidden:
+            encoded = model.apply({"params": params}, *encoded, method="add_hidden")
+        shared = {name: params[name] for name in params if model.num_time_features or name not in TABLE_SCOPES}
+        sides = tuple(zip(encoded, (interactions.user_count, interactions.movie_count), strict=True))
         rows = batch.user_row, batch.movie_row
-        tables = tuple(zip(sides, counts, strict=True))
-        sums = sum_over_microbatches(error_of_pairs, at_once, model.mesh, of_pairs, tables, rows, columns, key)
-        error_and_spread, error = (total / num_ratings for total in sums)
-        total = error_and_spread + decay(params, interactions, config, drawn)
-        if catalogue is None:
-            return total, StepErrors(error, jnp.zeros(()))
-        told = error_over_catalogue(params, catalogue, setup)
-        total += told + implicit_feedback_decay(params["exposure"], interactions, config)
-        return total, StepErrors(error, told)
+        sums = sum_over_microbatches(sum_errors, size, model.mesh, shared, sides, rows, pairs, key)
+        with_variance, rating_error = (total / num_ratings for total in sums)
+        loss = with_variance + decay(params, interactions, config, batch_counts)
+        if targets is None:
+            return loss, StepErrors(rating_error, jnp.zeros(()))
+        catalogue_error = catalogue_error_of(params, targets, setup)
+        loss += catalogue_error + implicit_feedback_decay(params[IMPLICIT_FEEDBACK], interactions, config)
+        return loss, StepErrors(rating_error, catalogue_error)
 
     def member_step(params, opt_state, key):
         gradient, errors = jax.grad(objective, has_aux=True)(params, jax.random.fold_in(key, state.step))
@@ -113,11 +114,11 @@ def train_step(
 
     params, opt_state, errors = jax.vmap(member_step)(state.params, state.opt_state, member_keys(config))
     new = TrainState(step=state.step + 1, params=params, opt_state=opt_state)
-    return placed(new, model.mesh), jax.tree.map(jnp.mean, errors)
+    return constrain_state(new, model.mesh), jax.tree.map(jnp.mean, errors)
 
 
-class Pairs(NamedTuple):
-    """What there is of the pairs of a batch besides their rows, as `Batch` has it."""
+class PairColumns(NamedTuple):
+    """What `Batch` holds of its pairs besides their rows."""
 
     time_features: Int32[Array, "batch time_features"]
     rating: Float[Array, " batch"]
@@ -125,33 +126,38 @@ class Pairs(NamedTuple):
     number: Int32[Array, " batch"]
 
 
-def pairs_error(
+# The encoded users or movies of some pairs, and how many ratings each has in train.
+CountedRows = tuple[Encoded, Float[Array, " batch"]]
+
+
+def sum_pair_errors(
     params: optax.Params,
     users: CountedRows,
     movies: CountedRows,
-    pairs: Pairs,
+    pairs: PairColumns,
     key: Array,
     *,
     setup: TrainingSetup,
-    is_layered: bool,
+    has_hidden: bool,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The squared errors of some pairs added up, with what uncertain factors add to them and without.
+    """Sums the squared errors of some pairs: with `shrinkage` times the variance of their factors, and without.
 
-    What dropout leaves of a pair is a function of the key and the pair's number.
+    Which units dropout drops is a function of the key and of the pair's number.
     """
     apply = functools.partial(setup.model.apply, {"params": params})
     (user, user_count), (movie, movie_count) = users, movies
-    if not is_layered:
-        user, movie = apply(user, movie, method="layered")
+    if not has_hidden:
+        user, movie = apply(user, movie, method="add_hidden")
 
-    def of_pair(user, movie, time_features, number):
+    def predict_pair(user, movie, time_features, number):
+        user, movie = apply(user, movie, time_features, method="at_time")
         rngs = {"dropout": jax.random.fold_in(key, number)}
-        return apply(user, movie, time_features, is_training=True, rngs=rngs, method="pairs")
+        return apply(user, movie, is_training=True, rngs=rngs, method="predict"), user, movie
 
-    stars, user, movie = jax.vmap(of_pair)(user, movie, pairs.time_features, pairs.number)
-    error = jnp.sum(pairs.weight * squared_error(stars, pairs.rating))
-    spread = jnp.sum(pairs.weight * variance(user, movie, user_count, movie_count))
-    return error + setup.config.shrinkage * spread, error
+    predicted, user, movie = jax.vmap(predict_pair)(user, movie, pairs.time_features, pairs.number)
+    error = jnp.sum(pairs.weight * squared_error(predicted, pairs.rating))
+    variance = jnp.sum(pairs.weight * factor_variance(user, movie, user_count, movie_count))
+    return error + setup.config.shrinkage * variance, error
 
 
 @functools.partial(jax.jit, static_argnames="setup", donate_argnames="state")
@@ -163,51 +169,68 @@ def train_steps(
     *,
     setup: TrainingSetup,
 ) -> tuple[TrainState, StepErrors]:
-    """The state after these steps, and each step's errors; those of no step are 0.
+    """Takes some steps of an epoch; returns the state after them, and the errors `[steps]`, 0 where no step was taken.
 
-    A rating is left out of all histories in the step that predicts it. `cold_start_fraction` of the users and, where there is
-    content, of the movies, by chance in each step, are known as new ones will be: movies by their content alone, users
-    also by a few of their ratings (Volkovs, Yu, Poutanen 2017, "DropoutNet").
+    The step that predicts a rating leaves it out of all histories. In each step `cold_start_fraction` of the users and,
+    where there is content, of the movies are seen as new ones will be: movies by their content alone, users also by a
+    few of their ratings (Volkovs, Yu, Poutanen 2017, "DropoutNet: addressing cold start in recommender systems").
     """
-    if steps.rows is not None:
+    if steps.batch_rows is not None:
         return train_steps_sparse_adam(state, steps, interactions, setup)
-    model, cold_start_fraction = setup.model, setup.config.cold_start_fraction
-    layouts = interactions.by_user, interactions.by_movie
-    step_of_rating = steps.step_of_rating
-    if step_of_rating is not None:
-        uniform_by_user, uniform_by_movie = (uniform_at(masking_key(setup.config), links.link) for links in layouts)
-        step_by_user, step_by_movie = (step_of_links(step_of_rating, links.link) for links in layouts)
+    layouts = interactions.by_user.link, interactions.by_movie.link
+    if steps.step_of_rating is None:
+        # No tower sees a rating.
+        uniform = step_of_layout = tuple(-jnp.ones(link.shape) for link in layouts)
     else:
-        # No rating is looked at.
-        uniform_by_user, uniform_by_movie = step_by_user, step_by_movie = [
-            -jnp.ones(links.link.shape) for links in layouts
-        ]
+        key = stream_key(setup.config, COLD_START_STREAM)
+        uniform = tuple(uniform_at(key, link) for link in layouts)
+        step_of_layout = tuple(step_of_links(steps.step_of_rating, link) for link in layouts)
 
     def step(state, inputs):
-        place, batch, block = inputs
-        counts = ((of_rating != place) & (of_rating >= 0) for of_rating in (step_by_user, step_by_movie))
-        users, movies = seen(interactions, *counts, mesh=model.mesh)
-        user_key, movie_key = jax.random.split(jax.random.fold_in(masking_key(setup.config), state.step))
-        if cold_start_fraction and ("user" in model.config.history or model.num_user_features):
-            users = as_cold_start(
-                users, cold_start_fraction, NEW_USER_RATINGS, (uniform_by_user, uniform_by_movie), user_key
-            )
-        if cold_start_fraction and model.num_movie_features:
-            movies = as_cold_start(movies, cold_start_fraction, 0.0, (uniform_by_movie, uniform_by_user), movie_key)
-        catalogue = None
+        index, batch, user_batch = inputs
+        counts = tuple((links != index) & (links >= 0) for links in step_of_layout)
+        users, movies = inputs_of_step(interactions, counts, uniform, state.step, setup)
+        targets = None
         if user_batches is not None:
-            key = jax.random.fold_in(jax.random.key(setup.config.seed ^ MASKING_IMPLICIT_FEEDBACK), state.step)
-            catalogue = masked_targets(jax.tree.map(lambda column: column[block], user_batches), key, setup)
-        return train_step(state, batch, users, movies, catalogue, interactions, setup=setup)
+            key = jax.random.fold_in(stream_key(setup.config, MASKING_STREAM), state.step)
+            targets = masked_targets(jax.tree.map(lambda column: column[user_batch], user_batches), key, setup)
+        return train_step(state, batch, users, movies, targets, interactions, setup=setup)
 
-    state, errors = scan_some(step, state, (steps.place, steps.batches, steps.block), steps.num_steps)
-    return state, held(errors, model.mesh, P())
+    state, errors = scan_first(step, state, (steps.index, steps.batches, steps.user_batch), steps.num_steps)
+    return state, constrain(errors, setup.model.mesh, P())
+
+
+def stream_key(config: TrainConfig, stream: int) -> Array:
+    """Returns the random key of what all members share, distinct from the keys that are split for the members."""
+    return jax.random.key(config.seed ^ stream)
+
+
+def inputs_of_step(
+    interactions: Interactions,
+    counts: tuple[Bool[Array, "_length _segments"], ...],
+    uniform: tuple[Float[Array, "_length _segments"], ...],
+    step: Int32[Array, ""],
+    setup: TrainingSetup,
+) -> tuple[TowerInputs, TowerInputs]:
+    """Returns what the towers see in a step, some users and movies as cold-start.
+
+    counts, uniform: for each rating, by user and by movie, whether the step sees it, and a uniform random number.
+    """
+    model, fraction = setup.model, setup.config.cold_start_fraction
+    counts_by_user, counts_by_movie = counts
+    users, movies = tower_inputs(interactions, counts_by_user, counts_by_movie, model.mesh)
+    user_key, movie_key = jax.random.split(jax.random.fold_in(stream_key(setup.config, COLD_START_STREAM), step))
+    if fraction and ("user" in model.config.history or model.num_user_features):
+        users = as_cold_start(users, fraction, COLD_START_RATINGS, uniform, user_key)
+    if fraction and model.num_movie_features:
+        movies = as_cold_start(movies, fraction, 0.0, uniform[::-1], movie_key)
+    return users, movies
 
 
 def step_of_links(
-    step_of_rating: Int[Array, " ratings"], link: Int32[Array, "length pieces"]
-) -> Int[Array, "length pieces"]:
-    """The step that predicts each link: -1 for filling, and one that never comes for links that are no ratings."""
+    step_of_rating: Int[Array, " ratings"], link: Int32[Array, "length segments"]
+) -> Int[Array, "length segments"]:
+    """Returns the step that predicts each link: -1 for filling, and a step that never comes for links from reviews."""
     never = jnp.iinfo(step_of_rating.dtype).max
     return jnp.where(link < 0, -1, step_of_rating.at[link].get(mode="fill", fill_value=never))
 
@@ -215,44 +238,46 @@ def step_of_links(
 def train_steps_sparse_adam(
     state: TrainState, steps: EpochSteps, interactions: Interactions, setup: TrainingSetup
 ) -> tuple[TrainState, StepErrors]:
-    """The same where a step needs no rows but those of its batch, which has their places in `rows` for rows."""
+    """Takes steps that each train the rows of their batch alone; batches hold indices into `steps.batch_rows`."""
 
-    def step(state_and_done, batch_and_rows):
-        state, done = state_and_done
-        batch, rows = batch_and_rows
-        local = batch_rows.take(state, rows, done, setup)
-        own_setup, own_interactions = batch_rows.of_rows(setup, interactions, rows)
-        drawn, nothing = drawn_by(batch, own_interactions), empty_tower_inputs(own_setup.model)
-        local, errors = train_step(local, batch, *nothing, None, own_interactions, setup=own_setup, drawn=drawn)
-        return batch_rows.put(state, local, rows, done), errors
+    def step(carry, inputs):
+        state, last_step = carry
+        batch, rows = inputs
+        local = sparse_adam.gather_rows(state, rows, last_step, setup)
+        local_setup, local_interactions = sparse_adam.restrict_to_rows(setup, interactions, rows)
+        batch_counts, no_inputs = ratings_of_rows(batch, local_interactions), empty_tower_inputs(local_setup.model)
+        local, errors = train_step(
+            local, batch, *no_inputs, None, local_interactions, setup=local_setup, batch_counts=batch_counts
+        )
+        return sparse_adam.scatter_rows(state, local, rows, last_step), errors
 
-    start = state, batch_rows.all_done(state, setup)
-    (state, done), errors = scan_some(step, start, (steps.batches, steps.rows), steps.num_steps)
-    return batch_rows.settle(state, done, setup), errors
+    carry = state, sparse_adam.last_step_of_rows(state, setup)
+    (state, last_step), errors = scan_first(step, carry, (steps.batches, steps.batch_rows), steps.num_steps)
+    return sparse_adam.catch_up(state, last_step, setup), errors
 
 
-def scan_some(step, start, inputs, num_steps: Int32[Array, ""]) -> tuple[Any, StepErrors]:
-    """What `jax.lax.scan` gives for the first `num_steps` of the inputs; errors of no step are 0."""
+def scan_first(step, carry, inputs, num_steps: Int32[Array, ""]) -> tuple[Any, StepErrors]:
+    """Does what `jax.lax.scan` does, over the first `num_steps` of the inputs; errors of the others are 0."""
 
-    def add(place, state_and_errors):
-        state, errors = state_and_errors
-        state, error = step(state, jax.tree.map(lambda column: column[place], inputs))
-        return state, jax.tree.map(lambda column, value: column.at[place].set(value), errors, error)
+    def body(index, carry_and_errors):
+        carry, errors = carry_and_errors
+        carry, error = step(carry, jax.tree.map(lambda column: column[index], inputs))
+        return carry, jax.tree.map(lambda column, value: column.at[index].set(value), errors, error)
 
     length = len(jax.tree.leaves(inputs)[0])
-    return jax.lax.fori_loop(0, num_steps, add, (start, StepErrors(*jnp.zeros((2, length)))))
+    return jax.lax.fori_loop(0, num_steps, body, (carry, StepErrors(*jnp.zeros((2, length)))))
 
 
 @functools.partial(jax.jit, static_argnames="setup")
 def batch_squared_errors(
     params: Members, batches: Batch, interactions: Interactions, *, setup: TrainingSetup
 ) -> Float[Array, " steps"]:
-    """The sum of squared errors of each batch, with predictions held to the rating scale and without dropout."""
+    """Sums the squared errors of each batch, without dropout and with predictions clipped to the rating scale."""
     users, movies = encode(params, interactions, model=setup.model)
 
-    def batch_error(batch: Batch):
+    def error_of_batch(batch: Batch) -> Float[Array, ""]:
         pairs = users[:, batch.user_row], movies[:, batch.movie_row]
-        stars = mean_rating(params, *pairs, batch.time_features, model=setup.model)
-        return jnp.sum(batch.weight * squared_error(jnp.clip(stars, *setup.rating_scale), batch.rating))
+        predicted = mean_rating(params, *pairs, batch.time_features, model=setup.model)
+        return jnp.sum(batch.weight * squared_error(jnp.clip(predicted, *setup.rating_scale), batch.rating))
 
-    return jax.lax.map(batch_error, batches)
+    return jax.lax.map(error_of_batch, batches)

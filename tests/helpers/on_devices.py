@@ -101,7 +101,7 @@ def sums() -> dict:
     num_rows = len(rows) // cells.num_ranges(("model",))
 
     def of_cell(rows, turn):
-        found = cells.add_up(rows + turn)
+        found = cells.reduce_scatter(rows + turn)
         first = jax.lax.axis_index("model") * num_rows
         expected = jax.lax.dynamic_slice_in_dim(rows + turn, first, num_rows) * cells.num_ranges(("model",))
         return jax.lax.psum(jnp.sum(found != expected), ("data", "model"))

@@ -41,5 +41,5 @@ def member_ratings(scorer: Scorer) -> Float32[np.ndarray, "members users movies"
     for member in range(NUM_MEMBERS):
         params = jax.tree.map(lambda leaf, member=member: leaf[member], scorer.params)
         pairs = scorer.users[member, :, None], scorer.movies[member, None]
-        ratings.append(MODEL.apply({"params": params}, *pairs, method="stars"))
+        ratings.append(MODEL.apply({"params": params}, *pairs, method="predict"))
     return np.array(ratings)

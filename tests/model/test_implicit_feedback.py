@@ -17,7 +17,7 @@ from movierec_jax.model.inputs import UserBatches
 from movierec_jax.model.interactions import pad_links
 from movierec_jax.model.two_tower import encode, mean_implicit_score
 from movierec_jax.runs.prepare import new_run
-from movierec_jax.training.batches import user_batches
+from movierec_jax.training.batches import make_user_batches
 from movierec_jax.training.loop import fit
 from movierec_jax.training.masking import masked_targets
 from movierec_jax.training.state import TrainingSetup, new_state
@@ -26,7 +26,7 @@ from movierec_jax.training.step import train_steps
 NUM_USERS, NUM_MOVIES, DIM = 5, 7, 3
 # User 3 has rated nothing, user 4 everything; user 2's first rating counts little.
 RATED = np.array([[1, 0, 0, 1, 0, 0, 1], [0, 1, 0, 0, 0, 0, 0], [0.3, 1, 1, 0, 0, 1, 0], [0] * 7, [1] * 7], np.float32)
-EXPOSURE = ImplicitFeedback(NUM_MOVIES, NUM_MOVIES, DIM)
+IMPLICIT_FEEDBACK = ImplicitFeedback(NUM_MOVIES, NUM_MOVIES, DIM)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def by_hand(params, user: int, movie: int) -> float:
 
 
 def test_exposure_is_the_product_of_what_was_rated_as_it_counts_and_the_movie_and_its_bias(params):
-    catalogue = EXPOSURE.apply({"params": params}, jnp.asarray(RATED), method="catalogue")
+    catalogue = IMPLICIT_FEEDBACK.apply({"params": params}, jnp.asarray(RATED), method="score_catalogue")
     expected = [[by_hand(params, user, movie) for movie in range(NUM_MOVIES)] for user in range(NUM_USERS)]
     np.testing.assert_allclose(catalogue, expected, rtol=1e-4, atol=1e-5)
 
@@ -53,10 +53,10 @@ def test_users_by_links_are_those_by_tables(params):
     user, movie = (axis.astype(np.int32) for axis in np.nonzero(RATED))
     links = jax.device_put(pad_links(user, movie, RATED[user, movie]))
     rated = BothWays(*(WeightedLinks(links.owner, links.other, links.values),) * 2)
-    users = EXPOSURE.apply({"params": params}, rated, NUM_USERS, method="users")
-    movies = EXPOSURE.apply({"params": params}, NUM_MOVIES + 2, method="movies")
+    users = IMPLICIT_FEEDBACK.apply({"params": params}, rated, NUM_USERS, method="users")
+    movies = IMPLICIT_FEEDBACK.apply({"params": params}, NUM_MOVIES + 2, method="movies")
     assert not movies[NUM_MOVIES:].any()
-    expected = EXPOSURE.apply({"params": params}, jnp.asarray(RATED), method="catalogue")
+    expected = IMPLICIT_FEEDBACK.apply({"params": params}, jnp.asarray(RATED), method="score_catalogue")
     np.testing.assert_allclose(users @ movies[:NUM_MOVIES].T, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -70,9 +70,9 @@ def setup_of(run, implicit_feedback_target="any", **settings) -> TrainingSetup:
     return TrainingSetup(run.model, config, 1, (1.0, 5.0), relevant_rating=4.0)
 
 
-def last_block(run) -> UserBatches:
-    """The last of the blocks of 16 users: 12 users."""
-    made = user_batches(run.train, 16, seed=0, has_positions=True)
+def last_user_batch(run) -> UserBatches:
+    """The last of the batches of 16 users: 12 users."""
+    made = make_user_batches(run.train, 16, seed=0, has_positions=True)
     return jax.tree.map(lambda column: column[-1], made)
 
 
@@ -89,7 +89,7 @@ def run():
 
 def test_what_a_user_is_known_by_is_not_to_be_told_and_nothing_else_is_left_out(run):
     setup = setup_of(run, users_per_step=16, unobserved_weight=0.25, masked_fraction=0.4)
-    last = last_block(run)
+    last = last_user_batch(run)
     is_rated, label, weight = map(np.asarray, masked_targets(jax.device_put(last), jax.random.key(1), setup))
     rated = np.zeros((17, 20), bool)
     rated[last.user, last.movie_row] = True
@@ -98,7 +98,7 @@ def test_what_a_user_is_known_by_is_not_to_be_told_and_nothing_else_is_left_out(
     assert (is_rated <= rated).all()
     is_told = rated & (is_rated == 0)
     np.testing.assert_array_equal(label, is_told)
-    # 60 users in blocks of 16: the last has 12, and places of nobody count nothing.
+    # 60 users in batches of 16: the last has 12, and slots of no user count nothing.
     is_user = rated.any(axis=1, keepdims=True)
     assert is_user.sum() == 12
     np.testing.assert_array_equal(weight, np.where(is_told, 1, 0.25 * (1 - is_rated)) * is_user)
@@ -106,7 +106,7 @@ def test_what_a_user_is_known_by_is_not_to_be_told_and_nothing_else_is_left_out(
 
 def test_what_comes_next_is_told_by_what_came_before_of_which_the_last_counts_most(run):
     setup = setup_of(run, "next", users_per_step=16, unobserved_weight=0.25, masked_fraction=0.3)
-    last = last_block(run)
+    last = last_user_batch(run)
     rated, label, weight = map(np.asarray, masked_targets(jax.device_put(last), jax.random.key(1), setup))
     num_known = []
     for user in range(12):

@@ -11,7 +11,7 @@ from movierec_jax.data.arrays import OFFSET_DAMPING, damped_means
 from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.model.interactions import (
     ALIGNMENT,
-    aligned,
+    aligned_empty,
     build_interactions,
     new_user_links,
     pad_links,
@@ -30,7 +30,7 @@ def ratings_of(*rows) -> Ratings:
 
 
 def bags_of(*entries, num_features=0) -> FeatureBags:
-    """Bags from (row, feature, value)."""
+    """FeatureBags from (row, feature, value)."""
     row, feature, value = np.array(entries, np.float64).reshape(-1, 3).T
     names = tuple(f"feature {n}" for n in range(num_features))
     return FeatureBags(row.astype(np.int32), feature.astype(np.int32), value.astype(np.float32), names)
@@ -227,7 +227,7 @@ def test_where_no_tower_looks_at_ratings_there_are_but_their_numbers():
 
 @pytest.mark.parametrize("length", [1, 1000, 10**6])
 def test_arrays_begin_where_jax_takes_them_as_they_stand(length):
-    array = aligned(length, np.int32)
+    array = aligned_empty(length, np.int32)
     assert (len(array), array.dtype) == (length, np.int32)
     assert array.ctypes.data % ALIGNMENT == 0
 

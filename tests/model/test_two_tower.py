@@ -12,7 +12,7 @@ from movierec_jax.config import ModelConfig
 from movierec_jax.data.arrays import damped_means
 from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.model.embedding_bag import BothWays, WeightedLinks
-from movierec_jax.model.history import as_cold_start, seen
+from movierec_jax.model.history import as_cold_start, tower_inputs
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions, new_user_links, pad_links
 from movierec_jax.model.two_tower import (
@@ -68,8 +68,8 @@ def model_of(config=CONFIG, num_user_features=3, num_movie_features=4, **moments
 
 
 def whole(interactions=KNOWN):
-    """What is seen of all users and movies by all ratings."""
-    return seen(interactions, interactions.by_user.link >= 0, interactions.by_movie.link >= 0)
+    """What the towers see of all users and movies by all ratings."""
+    return tower_inputs(interactions, interactions.by_user.link >= 0, interactions.by_movie.link >= 0)
 
 
 @functools.cache
@@ -206,7 +206,7 @@ def test_stars_are_mean_biases_product_and_dense_layers_on_the_sums_of_ids_histo
 def test_all_pairs_by_broadcasting_equal_pairs_one_by_one(hidden_dims):
     model, params = as_if_trained(ModelConfig(embedding_dim=4, hidden_dims=hidden_dims))
     users, movies = encoded(model, params)
-    table = apply(model, params, users[:, None], movies[None], method="stars")
+    table = apply(model, params, users[:, None], movies[None], method="predict")
     pairs = zip(*map(np.asarray, all_pairs()), strict=True)
     one_by_one = [stars_of(model, params, np.array([user]), np.array([movie]))[0] for user, movie in pairs]
     assert table.shape == (USER_ROWS, MOVIE_ROWS)
@@ -236,7 +236,7 @@ def test_leaving_ratings_out_equals_not_having_them(left_out):
         (links.link >= 0) & ~np.isin(np.asarray(links.link), list(left_out))
         for links in (KNOWN.by_user, KNOWN.by_movie)
     )
-    users, movies = seen(KNOWN, *counts)
+    users, movies = tower_inputs(KNOWN, *counts)
     rated = BothWays(*(dataclasses.replace(RATED.forward, weights=(None,), counts=users.ratings.forward.counts),) * 2)
     ours = (
         apply(model, params, users, rated, method="encode_users"),
@@ -310,21 +310,21 @@ def test_a_user_without_a_row_is_what_the_history_says():
     jax.tree.map(assert_close, again[jnp.array([0, 2])], users[rated])
 
 
-EVERY_LUCK = tuple(jnp.full(links.link.shape, 0.5) for links in (KNOWN.by_user, KNOWN.by_movie))
+UNIFORM = tuple(jnp.full(links.link.shape, 0.5) for links in (KNOWN.by_user, KNOWN.by_movie))
 
 
 def test_an_owner_taken_for_new_has_no_row_and_the_ratings_that_are_left():
     model, params = as_if_trained(without_hidden_dims())
     users, _ = whole()
     # All are new, and nothing is left of their ratings.
-    new = as_cold_start(users, 1 - 1e-6, 0.0, EVERY_LUCK, jax.random.key(0))
+    new = as_cold_start(users, 1 - 1e-6, 0.0, UNIFORM, jax.random.key(0))
     hidden = apply(model, params, new, RATED, method="encode_users")
     tower = jax.tree.map(np.asarray, params["user_tower"])
     for row in range(USER_ROWS):
         content = vector_by_hand(tower, UNKNOWN_USER, [], content_by_hand(USER_CONTENT, row))
         assert_close((hidden.factors[row], hidden.bias[row]), (content[:-1], content[-1]))
     # All are new, and all of it is left.
-    new = as_cold_start(users, 1 - 1e-6, 1e9, EVERY_LUCK, jax.random.key(0))
+    new = as_cold_start(users, 1 - 1e-6, 1e9, UNIFORM, jax.random.key(0))
     without_row = apply(model, params, new, RATED, method="encode_users")
     shown, _ = encoded(model, params)
     assert_close(without_row.factors[:NUM_USERS], shown.factors[:NUM_USERS] - tower["embedding"])
@@ -332,7 +332,7 @@ def test_an_owner_taken_for_new_has_no_row_and_the_ratings_that_are_left():
 
 
 def test_nobody_is_taken_for_new_where_the_share_is_0():
-    for side, uniform in zip(whole(), (EVERY_LUCK, EVERY_LUCK[::-1]), strict=True):
+    for side, uniform in zip(whole(), (UNIFORM, UNIFORM[::-1]), strict=True):
         assert_close(as_cold_start(side, 0.0, 3.0, uniform, jax.random.key(0)), side)
 
 
@@ -355,9 +355,7 @@ def test_ratings_that_are_left_are_the_same_in_both_layouts():
 def test_owners_taken_for_new_are_a_share_drawn_by_chance(share):
     users, _ = whole()
     many = users._replace(has_row=jnp.ones(10_000), num_ratings=jnp.ones(10_000))
-    drawn = [
-        np.asarray(as_cold_start(many, share, 1.0, EVERY_LUCK, jax.random.key(seed)).has_row) for seed in (0, 0, 1)
-    ]
+    drawn = [np.asarray(as_cold_start(many, share, 1.0, UNIFORM, jax.random.key(seed)).has_row) for seed in (0, 0, 1)]
     assert np.mean(drawn[0] == 0) == pytest.approx(share, abs=0.02)
     assert set(np.unique(drawn[0])) <= {0, 1}
     np.testing.assert_array_equal(drawn[0], drawn[1])
@@ -397,8 +395,8 @@ def test_an_unknown_moment_and_none_at_all_are_the_same():
     user_row, movie_row = all_pairs()
     users, movies = (side[rows] for side, rows in zip(encoded(model, params), (user_row, movie_row), strict=True))
     unknown = jnp.full((len(user_row), 3), 5, jnp.int32)
-    without = apply(model, params, users, movies, method="stars")
-    np.testing.assert_array_equal(apply(model, params, users, movies, unknown, method="stars"), without)
+    moved = apply(model, params, users, movies, unknown, method="at_time")
+    jax.tree.map(np.testing.assert_array_equal, moved, (users, movies))
 
 
 # Rows without ratings.

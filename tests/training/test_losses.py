@@ -16,11 +16,11 @@ from movierec_jax.training.losses import (
     TYPICAL_COUNT,
     catalogue_error,
     decay,
+    factor_variance,
     implicit_feedback_decay,
     row_weights,
     squared_error,
     summed_catalogue_error,
-    variance,
     weighted_size,
 )
 
@@ -175,7 +175,7 @@ def encoded(factors) -> Encoded:
 
 def test_the_variance_of_a_pair_is_that_of_either_side_times_the_size_of_the_other():
     user, movie = encoded([[1, 2], [0, 0]]), encoded([[3, 0], [1, 1]])
-    result = variance(user, movie, floats(10, 0), floats(2, 7))
+    result = factor_variance(user, movie, floats(10, 0), floats(2, 7))
     expected = [
         (1**2 + 2**2) / (2 + SHRINKAGE_DAMPING) + 3**2 / (10 + SHRINKAGE_DAMPING),
         0 / (7 + SHRINKAGE_DAMPING) + (1**2 + 1**2) / (0 + SHRINKAGE_DAMPING),
@@ -185,7 +185,7 @@ def test_the_variance_of_a_pair_is_that_of_either_side_times_the_size_of_the_oth
 
 def test_many_ratings_leave_no_variance():
     many = floats(1e9)
-    assert variance(encoded([[1, 2]]), encoded([[3, 4]]), many, many)[0] < 1e-7
+    assert factor_variance(encoded([[1, 2]]), encoded([[3, 4]]), many, many)[0] < 1e-7
 
 
 # The whole catalogue.
@@ -205,9 +205,9 @@ def test_the_error_over_the_catalogue_by_sums_has_the_value_and_the_gradient_of_
     user, movie = (axis.astype(np.int32) for axis in np.nonzero(rng.random((num_users, num_movies)) < 0.5))
     user, movie = user[user != 3], movie[user != 3]
     links = jax.device_put((pad_links(user, movie), pad_links(movie, user)))
-    is_told = np.float32(rng.random(len(user)) < 0.5)
+    is_masked = np.float32(rng.random(len(user)) < 0.5)
     nothing = jnp.zeros(len(user) + 1, jnp.int32)
-    block = UserBatches(
+    user_batch = UserBatches(
         user=jnp.append(jnp.asarray(user), num_users),
         movie_row=jnp.append(jnp.asarray(movie), 0),
         position=nothing,
@@ -218,13 +218,13 @@ def test_the_error_over_the_catalogue_by_sums_has_the_value_and_the_gradient_of_
     def table(entries):
         return jnp.zeros((num_users, num_movies)).at[user, movie].set(entries)
 
-    weights = (table(is_told) + weight * (1 - table(jnp.ones(len(user))))) * (jnp.arange(num_users) != 3)[:, None]
+    weights = (table(is_masked) + weight * (1 - table(jnp.ones(len(user))))) * (jnp.arange(num_users) != 3)[:, None]
 
     def by_tables(users, movies):
-        return catalogue_error(users @ movies.T, table(is_told), weights)
+        return catalogue_error(users @ movies.T, table(is_masked), weights)
 
     def by_sums(users, movies):
-        return summed_catalogue_error(users, movies, block, links, jnp.append(is_told, 0), weight)
+        return summed_catalogue_error(users, movies, user_batch, links, jnp.append(is_masked, 0), weight)
 
     for one, other in zip(
         *(jax.tree.leaves(jax.value_and_grad(error, argnums=(0, 1))(*sides)) for error in (by_tables, by_sums)),

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from movierec_jax.config import TrainConfig
-from movierec_jax.training.sparse_adam import Adapted, without_gradient
+from movierec_jax.training.sparse_adam import AdamRows, skip_gradients
 from movierec_jax.training.state import B1, B2, EPS, adam, learning_rate
 
 PARAMS = {
@@ -98,7 +98,7 @@ def steps_of_adam(num_steps, gradients, rate=0.01):
     for gradient in [*gradients, *[0.0] * (num_steps - len(gradients))]:
         updates, state = optimizer.update(gradient * jnp.float32([[1.0, -2.0]]), state)
         param = optax.apply_updates(param, updates)
-    return Adapted(param, *(optax.tree_utils.tree_get(state, name) for name in ("mu", "nu")))
+    return AdamRows(param, *(optax.tree_utils.tree_get(state, name) for name in ("mu", "nu")))
 
 
 @pytest.mark.parametrize("num_steps", [0, 1, 100])
@@ -106,13 +106,13 @@ def test_steps_without_gradient_at_once_are_steps_of_adam_one_after_another(num_
     # Late enough that the means need no more correction.
     gradients = np.sin(np.arange(3000))
     before, after = (steps_of_adam(3000 + more, gradients) for more in (0, num_steps))
-    found = without_gradient(before, jnp.int32([3000]), jnp.int32([num_steps]), lambda step: 0.01)
+    found = skip_gradients(before, jnp.int32([3000]), jnp.int32([num_steps]), lambda step: 0.01)
     for one, other in zip(found, after, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-12)
 
 
 def test_rows_that_never_had_a_gradient_stay_where_they_are():
     zeros = jnp.zeros((2, 3))
-    rows = Adapted(jnp.ones((2, 3)), zeros, zeros)
-    found = without_gradient(rows, jnp.int32([0, 5]), jnp.int32([9, 0]), lambda step: 0.1 * step)
+    rows = AdamRows(jnp.ones((2, 3)), zeros, zeros)
+    found = skip_gradients(rows, jnp.int32([0, 5]), jnp.int32([9, 0]), lambda step: 0.1 * step)
     jax.tree.map(np.testing.assert_array_equal, found, rows)

@@ -69,7 +69,7 @@ def test_rows_that_no_batch_holds_keep_their_values_bit_for_bit():
     state = new_state(setup)
     before = np.array(state.params["user_tower"]["embedding"])
     epoch = next(epoch_steps(run.train, None, 0, setup))
-    assert epoch.rows.user.max() >= 50  # The rows that fill up.
+    assert epoch.batch_rows.user.max() >= 50  # The rows that fill up.
     state, _ = train_steps(state, epoch, run.interactions, None, setup=setup)
     after = np.asarray(state.params["user_tower"]["embedding"])
     assert (after[:, :36] != before[:, :36]).any(axis=(0, 2)).all()

@@ -16,7 +16,7 @@ from movierec_jax.data.schema import Ratings
 from movierec_jax.data.vocab import ratings_by_row
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
-from movierec_jax.model.history import seen
+from movierec_jax.model.history import tower_inputs
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import encode
@@ -57,7 +57,7 @@ def known_by(run, train: Ratings) -> Interactions:
 
 
 def input_of(run, train: Ratings):
-    """The input of the first epoch and the blocks of users, as `fit` makes them."""
+    """The input of the first epoch and the user batches, as `fit` makes them."""
     user_batches = run.setup.user_batches(train)
     return next(epoch_steps(train, user_batches, 0, run.setup)), user_batches
 
@@ -73,19 +73,19 @@ def one_epoch(run, train: Ratings, interactions=None):
 def one_step(state, epoch, place, interactions, setup):
     """The state after the step at a place of the epoch and its errors, as an epoch of this step alone."""
     whole, user_batches = epoch
-    batch, block = jax.tree.map(lambda column: column[place : place + 1], (whole.batches, whole.block))
+    batch, user_batch = jax.tree.map(lambda column: column[place : place + 1], (whole.batches, whole.user_batch))
     # This step is the first one now, and the others are later ones.
     step = whole.step_of_rating
     step_of_rating = np.where(step < 0, -1, np.where(step == place, 0, 1)).astype(step.dtype)
     state, errors = train_steps(
-        kept(state), one_of_epoch(batch, step_of_rating, block), interactions, user_batches, setup=setup
+        kept(state), one_of_epoch(batch, step_of_rating, user_batch), interactions, user_batches, setup=setup
     )
     return state, jax.tree.map(lambda error: error[0], errors)
 
 
-def one_of_epoch(batch, step_of_rating, block=NOTHING) -> EpochSteps:
+def one_of_epoch(batch, step_of_rating, user_batch=NOTHING) -> EpochSteps:
     """The only step of an epoch."""
-    return EpochSteps(np.int32(1), NOTHING, batch, step_of_rating, block)
+    return EpochSteps(np.int32(1), NOTHING, batch, step_of_rating, user_batch)
 
 
 def kept(tree):
@@ -178,7 +178,7 @@ def test_an_epoch_whose_steps_come_some_at_a_time_equals_one_of_all_steps(unbrok
     setup = some_at_once(run.setup, ratings_at_once)
     parts = list(epoch_steps(train, setup.user_batches(train), 0, setup))
     at_once = -(-ratings_at_once // BATCH_SIZE)
-    assert {len(steps.place) for steps in parts} == {at_once}
+    assert {len(steps.index) for steps in parts} == {at_once}
     assert sum(int(steps.num_steps) for steps in parts) == 4
     moments = train_from(new_state(setup), Progress(), train, valid, run.interactions, setup=setup)
     *within, (state, progress) = itertools.islice(moments, len(parts))
@@ -264,7 +264,7 @@ def test_predictions_of_a_step_do_not_depend_on_the_stars_they_predict(unbroken)
         pairs = jnp.asarray(train.user_row[[one, other]]), jnp.asarray(train.movie_row[[one, other]])
         member = jax.tree.map(lambda leaf: leaf[0], params)
         stars, user, movie = run.model.apply(
-            {"params": member}, *seen(interactions, *is_seen), *pairs, jnp.zeros((2, 0), jnp.int32)
+            {"params": member}, *tower_inputs(interactions, *is_seen), *pairs, jnp.zeros((2, 0), jnp.int32)
         )
         return stars, user.factors, movie.factors
 
@@ -326,7 +326,7 @@ def test_what_users_wrote_reaches_the_gradient_in_every_step():
 def test_the_error_of_a_step_is_the_one_before_it(unbroken):
     run, train, _, _ = unbroken
     # Before training every star is the mean, give or take a hundredth; half of the ratings are 2 above it.
-    errors = one_epoch(run, train)[1].stars
+    errors = one_epoch(run, train)[1].rating
     assert errors.shape == (4,)
     assert errors[0] == pytest.approx(2**2, rel=0.01)
 
@@ -336,7 +336,7 @@ def test_what_is_dropped_is_a_function_of_the_step_and_differs_from_step_to_step
     state, _ = epochs[-1]
     later = dataclasses.replace(state, step=state.step + 1)
     epoch, interactions = input_of(run, train), jax.device_put(run.interactions)
-    errors = [float(one_step(one, epoch, 0, interactions, run.setup)[1].stars) for one in (state, state, later)]
+    errors = [float(one_step(one, epoch, 0, interactions, run.setup)[1].rating) for one in (state, state, later)]
     assert errors[0] == errors[1] != errors[2]
 
 
@@ -349,7 +349,7 @@ def test_a_share_of_the_movies_with_content_is_cold_and_another_one_in_each_step
     scaled = jax.tree.map(lambda leaf: 100 * leaf, state.params)
     epoch, interactions = input_of(run, train), jax.device_put(run.interactions)
     states = [dataclasses.replace(state, params=scaled, step=jnp.int32(step)) for step in (0, 1)]
-    errors = [float(one_step(state, epoch, 0, interactions, run.setup)[1].stars) for state in states]
+    errors = [float(one_step(state, epoch, 0, interactions, run.setup)[1].rating) for state in states]
     assert (errors[0] != errors[1]) == is_other
 
 
@@ -430,7 +430,7 @@ def test_the_validation_rmse_is_that_of_the_predictions(unbroken):
 
 def test_the_train_rmse_is_over_all_ratings_of_the_epoch_and_not_over_what_fills_its_last_batch(unbroken):
     run, train, _, epochs = unbroken
-    errors = one_epoch(run, train)[1].stars
+    errors = one_epoch(run, train)[1].rating
     last = len(train) % BATCH_SIZE
     assert last
     expected = np.sqrt(np.average(np.float64(errors), weights=[BATCH_SIZE] * 3 + [last]))

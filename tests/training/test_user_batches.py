@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from movierec_jax.data.schema import Ratings
-from movierec_jax.training.batches import add_links, group_by_movie_range, user_batch_of_steps, user_batches
+from movierec_jax.training.batches import add_links, group_by_movie_range, make_user_batches, user_batch_of_steps
 
 many = hypothesis.settings(deadline=None, max_examples=40)
 keys = {"seed": st.integers(0, 2**32 - 1)}
@@ -24,7 +24,7 @@ def test_every_rating_is_once_in_the_block_of_its_user(pairs, users_per_batch, s
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    made = user_batches(ratings, users_per_batch, seed)
+    made = make_user_batches(ratings, users_per_batch, seed)
     assert len(made.user) == -(-len(set(user)) // users_per_batch)
     batch, entry = np.nonzero(made.user < users_per_batch)
     # Each slot of a batch holds the movies of one user, and each user has a slot.
@@ -51,7 +51,7 @@ def test_links_of_blocks_lead_from_each_user_to_each_movie_and_back(pairs, users
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    made = user_batches(ratings, users_per_batch, 0)
+    made = make_user_batches(ratings, users_per_batch, 0)
     made = add_links(group_by_movie_range(made, users_per_batch, 6, num_ranges), users_per_batch, num_ranges)
     by_user, by_movie = made.links
     for block, part in np.ndindex(len(made.user), num_ranges):
@@ -82,7 +82,7 @@ def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_batch, 
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    whole = user_batches(ratings, users_per_batch, 0, has_positions=True)
+    whole = make_user_batches(ratings, users_per_batch, 0, has_positions=True)
     parts = group_by_movie_range(whole, users_per_batch, 6, num_ranges)
     width = parts.user.shape[1] // num_ranges
     first_row = np.arange(parts.user.shape[1]) // width * (6 // num_ranges)

@@ -68,7 +68,7 @@ def interactions_shapes(size: Size, setup: TrainingSetup) -> Interactions:
     cells = grid.num_cells
     in_cell = size.num_ratings / cells if setup.model.config.looks_at_ratings else 0.0
     return Interactions(
-        by_user=links_shape(in_cell, users, cells, num_values=2 + setup.looks_at_next),
+        by_user=links_shape(in_cell, users, cells, num_values=2 + setup.predicts_next),
         by_movie=links_shape(in_cell, movies, cells, num_values=2),
         user_features=links_shape(0.0, 0, cells, num_values=1),
         by_user_feature=links_shape(0.0, 0, cells, num_values=1),
@@ -113,10 +113,10 @@ def steps_shapes(size: Size, setup: TrainingSetup) -> EpochSteps:
     has_history = bool(setup.model.config.history)
     return EpochSteps(
         num_steps=Array((), np.int32),
-        place=Array(batch[:1], np.int32),
+        index=Array(batch[:1], np.int32),
         batches=Batch(whole, whole, Array((*batch, 0), np.int32), real, real, whole),
         step_of_rating=Array((size.num_ratings,), np.min_scalar_type(-steps - 1)) if has_history else None,
-        block=Array(batch[:1], np.int32),
+        user_batch=Array(batch[:1], np.int32),
     )
 
 
@@ -129,7 +129,7 @@ def user_batches_shapes(size: Size, setup: TrainingSetup) -> UserBatches | None:
     in_range = size.num_ratings / num_user_batches / grid.num_cells
     entries = num_user_batches, grid.num_cells * math.ceil(in_range + 3 * math.sqrt(in_range))
     whole = Array(entries, np.int32)
-    position = whole if setup.looks_at_next else None
+    position = whole if setup.predicts_next else None
     user_batches = UserBatches(whole, whole, position, position)
     if setup.has_tables:
         return user_batches
