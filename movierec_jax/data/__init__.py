@@ -2,6 +2,6 @@
 
     file ─readers─> RawData ─cleaning─> CleanData ─splits─> Split ─vocab─> Ratings (by row)
 
-`schema` holds the records that pass between these and the names of columns, `arrays` the NumPy helpers of all later
-stages, `files` and `storage` reading and writing in folders and at URLs.
+`schema` holds the records that pass between stages and the names of columns. `arrays` has NumPy helpers for all later
+stages; `files` and `storage` read and write files in folders and at URLs; `bounded_folder` limits the size of caches.
 """

@@ -1,6 +1,7 @@
-"""Raw table -> clean table, with a count of the rows dropped for each reason.
+"""Turns a raw table into a clean one, and counts the rows dropped for each reason.
 
-Reasons are judged in the order of `clean`; a row is counted under the first that holds.
+Reasons are checked in the order of `clean_rows`, then `clean`; a row counts under the first that applies. All that is
+inferred about a rating scale is in `infer_scale`.
 """
 
 import re
@@ -24,29 +25,29 @@ from movierec_jax.data.schema import (
 )
 from movierec_jax.errors import InputError
 
-# Scales that services use, narrow before wide; the first that holds nearly all ratings is taken.
+# Scales in use, narrow before wide; the first that holds nearly all ratings is taken.
 USUAL_SCALES = ((0.0, 1.0), (1.0, 5.0), (0.5, 5.0), (0.0, 5.0), (1.0, 10.0), (0.0, 10.0), (-10.0, 10.0), (0.0, 100.0))
 
-# Share of ratings that may lie outside a scale for it to be taken.
+# Fraction of ratings that may lie outside the scale that is taken.
 OUTLIER_SHARE = 0.01
 
-# Timestamps from here on are milliseconds: as seconds they would lie after the year 5100.
+# Larger timestamps are milliseconds: as seconds they would lie after the year 5100.
 SMALLEST_MILLISECONDS = 100_000_000_000
 
 # "Heat (1995)", "Babylon 5 (1994-1998)", "Nocturnal (2016) ": the year at the end of a title.
 TITLE_WITH_YEAR = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
 
-# Why a row goes of which another has the user and the movie.
+# The reason for dropping all but the latest rating of a pair.
 REPEATED = "repeated pair of user and movie"
 
 
 def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> CleanData:
-    """The ratings that can be used, and the movies they are about.
+    """Returns the ratings that can be used, and the movies they are about.
 
-    extra: whose ratings come after those of `raw`, held to the same scale; all other tables are those of `raw`.
+    extra: data with more ratings, which follow those of `raw` on the same scale; their other tables are not used.
 
-    Raises InputError where less is left than one can learn from: two users, two movies, two different ratings; and
-    where extra ratings have ids of another kind.
+    Raises InputError where fewer than two users, two movies or two different ratings are left, and where extra ratings
+    have ids of another kind.
     """
     dropped: dict[str, int] = {}
     table, scale = clean_rows(raw, config.rating_scale or raw.rating_scale, dropped)
@@ -70,9 +71,9 @@ def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> Cl
 def clean_held_out(
     raw: RawData, train: pd.DataFrame, rating_scale: tuple[float, float]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Ratings to hold against a model of the train ratings, by the same rules, with the count of rows dropped.
+    """Returns held-out ratings, cleaned by the same rules, and the number of dropped rows by reason.
 
-    Raises InputError where no row is left, or ids are of another kind than those in train.
+    Raises InputError where no row is left, or ids are of another kind than in train.
     """
     dropped: dict[str, int] = {}
     table, _ = clean_rows(raw, rating_scale, dropped)
@@ -86,7 +87,7 @@ def clean_held_out(
 def with_extra(
     table: pd.DataFrame, extra: Sequence[RawData], scale: tuple[float, float], dropped: dict[str, int]
 ) -> pd.DataFrame:
-    """The clean rows of a table and, after them, those of others; of a pair that comes again the latest is kept."""
+    """Returns a clean table followed by the clean rows of extra data; of repeated pairs the latest is kept."""
     for raw in extra:
         rows, _ = clean_rows(raw, scale, dropped)
         if len(rows) and len(table):
@@ -97,7 +98,7 @@ def with_extra(
 
 
 def require_same_kind(table: pd.DataFrame, other: pd.DataFrame, source: str, other_has: str) -> None:
-    """Raises InputError, in the name of its source, where ids of a table are text and those of another are not."""
+    """Raises InputError where one table has ids of text and the other has integers; `source` names the first."""
     for column in (USER_ID, MOVIE_ID):
         if is_integer(table[column]) != is_integer(other[column]):
             ours, theirs = (part[column].head(1).tolist()[0] for part in (table, other))
@@ -110,11 +111,11 @@ def require_same_kind(table: pd.DataFrame, other: pd.DataFrame, source: str, oth
 def clean_rows(
     raw: RawData, scale: tuple[float, ...] | None, dropped: dict[str, int]
 ) -> tuple[pd.DataFrame, tuple[float, float]]:
-    """The rows that stand by themselves, in the columns and dtypes of CleanData, and the scale they are held to."""
+    """Returns the valid rows, in the columns and dtypes of CleanData, and the rating scale, inferred if not given."""
     table = raw.ratings
     table = keep(table, table[USER_ID].notna() & table[MOVIE_ID].notna(), "no user or movie id", dropped)
     table = keep(table, table[RATING].notna(), "no rating", dropped)
-    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and goes next
+    with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is dropped next
         table = table.assign(**{RATING: pd.to_numeric(table[RATING], errors="coerce").astype(np.float32)})
     table = keep(table, np.isfinite(table[RATING]), "rating is not a number", dropped)
     lowest, highest = scale or infer_scale(table[RATING].to_numpy())
@@ -127,7 +128,7 @@ def clean_rows(
 
 
 def keep(table: pd.DataFrame, mask, reason: str, dropped: dict[str, int]) -> pd.DataFrame:
-    """The rows where the mask holds; the others are counted under the reason."""
+    """Returns the rows where the mask holds, and counts the others under the reason."""
     count = len(table) - int(np.count_nonzero(mask))
     if not count:
         return table
@@ -136,10 +137,10 @@ def keep(table: pd.DataFrame, mask, reason: str, dropped: dict[str, int]) -> pd.
 
 
 def infer_scale(rating: np.ndarray) -> tuple[float, float]:
-    """The first usual scale that holds nearly all ratings; lowest and highest rating where none does.
+    """Returns the first usual scale that holds nearly all ratings, or else the lowest and the highest rating.
 
-    Where some ratings lie below it and a scale with the same top holds them, it is that one: a few half stars are
-    ratings, a few 99 on a scale to 5 are not.
+    Ratings below that scale widen it to a usual scale with the same top, if one holds them: a few half stars are
+    ratings, while a few 99 on a scale to 5 are errors.
     """
     if not len(rating):
         return USUAL_SCALES[0]
@@ -151,9 +152,9 @@ def infer_scale(rating: np.ndarray) -> tuple[float, float]:
 
 
 def to_seconds(table: pd.DataFrame) -> np.ndarray:
-    """Timestamps in seconds since 1970, int64, from numbers, numbers in text, dates or text dates.
+    """Returns timestamps in seconds since 1970, int64, from numbers, dates, or either as text.
 
-    NO_TIMESTAMP where the table has none or it cannot be read.
+    NO_TIMESTAMP for a timestamp that is missing or cannot be read.
     """
     if TIMESTAMP not in table:
         return np.full(len(table), NO_TIMESTAMP)
@@ -165,21 +166,21 @@ def to_seconds(table: pd.DataFrame) -> np.ndarray:
     number = pd.to_numeric(column, errors="coerce").astype(np.float64).to_numpy()
     if not np.isfinite(number).any():
         return dates_to_seconds(pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601"))
-    is_known = np.isfinite(number) & (np.abs(number) < 2.0**62)
-    is_milliseconds = is_known.any() and np.median(number[is_known]) >= SMALLEST_MILLISECONDS
-    seconds = np.where(is_known, number / 1000 if is_milliseconds else number, 0).astype(np.int64)
-    return np.where(is_known, seconds, NO_TIMESTAMP)
+    has_time = np.isfinite(number) & (np.abs(number) < 2.0**62)
+    is_milliseconds = has_time.any() and np.median(number[has_time]) >= SMALLEST_MILLISECONDS
+    seconds = np.where(has_time, number / 1000 if is_milliseconds else number, 0).astype(np.int64)
+    return np.where(has_time, seconds, NO_TIMESTAMP)
 
 
 def dates_to_seconds(dates: pd.Series) -> np.ndarray:
-    """Seconds since 1970 of dates, NO_TIMESTAMP where there is none."""
+    """Returns dates in seconds since 1970, NO_TIMESTAMP for missing dates."""
     seconds = dates.to_numpy("datetime64[s]").astype(np.int64)
     return np.where(dates.isna(), NO_TIMESTAMP, seconds)
 
 
 def is_last_of_pair(table: pd.DataFrame) -> np.ndarray:
-    """A mask of one row per user and movie: the latest by timestamp, of equal times the last in the file."""
-    # In place and by sorting: with 25 million rows each column of codes takes 200 MB, a hash table far more.
+    """Returns a mask of one row per user and movie: the latest by timestamp; of equal times the last in the file."""
+    # In place and by sorting: each column of codes takes 200 MB for 25 million rows, and a hash table far more.
     pair, _ = codes(table[USER_ID])
     movie, num_movies = codes(table[MOVIE_ID])
     pair *= num_movies
@@ -199,7 +200,7 @@ def is_last_of_pair(table: pd.DataFrame) -> np.ndarray:
 
 
 def is_frequent(ids: pd.Series, minimum: int) -> np.ndarray:
-    """A mask of the rows whose id occurs at least `minimum` times."""
+    """Returns a mask of the rows whose id occurs at least `minimum` times."""
     if minimum <= 1:
         return np.ones(len(ids), bool)
     code, _ = codes(ids)
@@ -207,9 +208,9 @@ def is_frequent(ids: pd.Series, minimum: int) -> np.ndarray:
 
 
 def codes(ids: pd.Series) -> tuple[np.ndarray, int]:
-    """A number from 0 for each id, in an int64 array of its own, the same for equal ids; and one above all of them.
+    """Returns a code from 0 for each id, equal for equal ids, in a new int64 array; and the number of codes.
 
-    There are at most four times as many numbers as rows, so that a pair of them fits int64 up to 700 million rows.
+    There are at most four times as many codes as rows, so that a pair of codes fits int64 up to 700 million rows.
     """
     if is_integer(ids) and len(ids):
         lowest, highest = int(ids.min()), int(ids.max())
@@ -220,27 +221,27 @@ def codes(ids: pd.Series) -> tuple[np.ndarray, int]:
 
 
 def is_integer(ids: pd.Series) -> bool:
-    """Whether a column of ids holds integers rather than strings."""
+    """Returns whether a column of ids holds integers rather than strings."""
     return pd.api.types.is_integer_dtype(ids.dtype)
 
 
 def require_variety(table: pd.DataFrame, source: str, dropped: dict[str, int]) -> None:
-    """Raises InputError where there is less than two of what a recommender compares."""
+    """Raises InputError where there are fewer than two users, movies or different ratings."""
     for column, name in ((USER_ID, "users"), (MOVIE_ID, "movies"), (RATING, "different ratings")):
         found = len(table[column].head(1))
-        # Not counted further: that takes a hash table of all.
+        # Only compared with the first: counting different values would take a hash table of all.
         if not found or (table[column] == table[column].iloc[0]).all():
             left_out = f" after dropping {describe_dropped(dropped)}" if dropped else ""
             raise InputError(f"{source}: at least 2 {name} are needed, {found} found{left_out}")
 
 
 def describe_dropped(dropped: dict[str, int]) -> str:
-    """The counts as a phrase: "3 rows (no rating), 1 row (repeated pair of user and movie)"."""
+    """Returns the counts as a phrase: "3 rows (no rating), 1 row (repeated pair of user and movie)"."""
     return ", ".join(f"{count:,} row{'s' * (count != 1)} ({reason})" for reason, count in dropped.items())
 
 
 def movie_table(movies: pd.DataFrame, rated: pd.Series) -> pd.DataFrame:
-    """One row per movie of the table or the ratings, in the order of ids; a movie without a row has its id as title."""
+    """Returns one row per movie of the table or the ratings, by id; a movie without a title gets its id as title."""
     movies = movies.assign(**{MOVIE_ID: same_kind(movies[MOVIE_ID], rated)})
     movies = movies.dropna(subset=MOVIE_ID).drop_duplicates(MOVIE_ID).astype({MOVIE_ID: rated.dtype})
     movies = movies.set_index(MOVIE_ID)
@@ -260,14 +261,14 @@ def movie_table(movies: pd.DataFrame, rated: pd.Series) -> pd.DataFrame:
 
 
 def with_ids_of(table: pd.DataFrame, ratings: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """A table whose columns of ids have the dtypes of the ratings', without rows whose id cannot be such a one."""
+    """Returns a table with ids of the ratings' dtypes, without rows whose id cannot have this dtype."""
     table = table.assign(**{column: same_kind(table[column], ratings[column]) for column in columns})
     table = table.dropna(subset=list(columns)).astype({column: ratings[column].dtype for column in columns})
     return table.reset_index(drop=True)
 
 
 def same_kind(ids: pd.Series, other: pd.Series | pd.Index) -> pd.Series:
-    """Ids as integers where the others are (missing where they spell none), else as text."""
+    """Returns ids as integers where the others are integers, missing where they spell none; else as text."""
     if not pd.api.types.is_integer_dtype(other):
         return ids.astype("str")
     if is_integer(ids):

@@ -1,4 +1,4 @@
-"""The records that pass from stage to stage, and the one place for column names.
+"""The records that pass from stage to stage, and the names of columns.
 
 Axis words used in every shape of the project: `users`, `movies`, `ratings`, `batch`, `steps`, `features`, `hidden`,
 `k`. An *id* is the data's own number or string; a *row* is our dense int32 index. They never mix.
@@ -45,43 +45,42 @@ SPLIT = "split"
 
 RATING_COLUMNS = (USER_ID, MOVIE_ID, RATING, TIMESTAMP)
 
-# Stands in a timestamp column where the data has no time for a row.
+# The timestamp of a rating whose time the data does not have.
 NO_TIMESTAMP = np.iinfo(np.int64).min
 
 
 def no_users() -> pd.DataFrame:
-    """The users of data that says nothing of them: the columns of `RawData.users`, no rows."""
+    """Returns an empty table with the columns of `RawData.users`."""
     types = {USER_ID: "int64", AGE: "int64", GENDER: "str", OCCUPATION: "str"}
     return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in types.items()})
 
 
 def no_tags() -> pd.DataFrame:
-    """The tags of data without any: the columns of `RawData.tags`, no rows."""
+    """Returns an empty table with the columns of `RawData.tags`."""
     types = {USER_ID: "int64", MOVIE_ID: "int64", TAG: "str", TIMESTAMP: "int64"}
     return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in types.items()})
 
 
 def no_links() -> pd.DataFrame:
-    """The links of data without any: the columns of `RawData.links`, no rows."""
+    """Returns an empty table with the columns of `RawData.links`."""
     return pd.DataFrame({column: pd.Series(dtype="int64") for column in (MOVIE_ID, IMDB_ID)})
 
 
 @dataclasses.dataclass(frozen=True)
 class RawData:
-    """What a loader read, before any row is judged.
+    """What a reader returns, before any row is judged.
 
-    ratings: columns `user_id`, `movie_id` (int64, nullable Int64 or str), `rating` (a float, or str where some value
-        is no number) and, where the data has times, `timestamp` (integer, float, datetime or str).
+    ratings: columns `user_id`, `movie_id` (int64, nullable Int64 or str), `rating` (a float, or str where a value is
+        no number) and, if the data has times, `timestamp` (integer, float, datetime or str).
     movies: columns `movie_id` (int64 or str), `title` (str, as the file has it) and `genres` (str, joined by "|").
-        Empty where the data has no movie table.
+        Empty without a movie table.
     source: what was read, for messages: "MovieLens 1M in ml-1m.zip".
-    rating_scale: lowest and highest rating in stars where the format states it, else None.
-    users: columns `user_id` (int64 or str), `age` (int64, years; where the data has ranges, the lowest of the range),
-        `gender` and `occupation` (str). Empty where the data has no table of users.
+    rating_scale: lowest and highest rating if the format states them, else None.
+    users: columns `user_id` (int64 or str), `age` (int64, years; the lower end if the data has ranges), `gender` and
+        `occupation` (str). Empty without a table of users.
     tags: columns `user_id`, `movie_id` (int64 or str), `tag` (str) and `timestamp` (as in `ratings`), a row for each
-        time a user wrote a tag. Empty where the data has none.
-    links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty where the data has
-        none.
+        time a user wrote a tag. Empty without tags.
+    links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty without links.
     """
 
     ratings: pd.DataFrame
@@ -95,14 +94,14 @@ class RawData:
 
 @dataclasses.dataclass(frozen=True)
 class CleanData:
-    """Ratings that can be trusted, in the order of the file, and the movies they are about.
+    """Ratings that can be used, in the order of the file, and the movies they are about.
 
     ratings: `user_id`, `movie_id` (int64 or str), `rating` (float32, within the scale), `timestamp` (int64 seconds,
-        NO_TIMESTAMP where unknown); no pair of user and movie twice; index 0..n-1.
-    movies: one row per movie, rated ones and those of the movie table alike: `movie_id`, `title` (without the year),
+        NO_TIMESTAMP without one); no pair of user and movie twice; index 0..n-1.
+    movies: one row per movie that is rated or in the movie table: `movie_id`, `title` (without the year),
         `year` (int32, 0 where unknown), `genres` (str, joined by "|", may be empty).
-    dropped: rows left out, by reason; only reasons that occurred.
-    users, tags, links: as in RawData, with ids of the same type as those of the ratings, and `timestamp` as theirs.
+    dropped: the number of rows left out, by reason; only reasons that occurred.
+    users, tags, links: as in RawData, with ids and `timestamp` of the same types as in `ratings`.
     """
 
     ratings: pd.DataFrame
@@ -117,15 +116,15 @@ class CleanData:
 
 @dataclasses.dataclass(frozen=True)
 class FeatureTable:
-    """A table about movies or users as its file has it, before anything is made of its columns.
+    """A table about movies or users as its file has it, before any feature is made of it.
 
-    id_column: what the ids are of, `user_id` or `movie_id`.
-    ids: of each row, int64 or str, as they stand in the file.
-    line: where each row stands: the line of a text file, the row of a Parquet file, both from 1.
+    id_column: `user_id` or `movie_id`.
+    ids: the id of each row, int64 or str, as in the file.
+    line: the line of each row in a text file, its row in a Parquet file, both from 1.
     unit: "line" or "row", for messages.
-    columns: the others, as float64 (numbers, dates as days since 1970), category (what can only be one of a few), str,
-        or object (lists of str), missing values as pandas has them.
-    left_out: columns of which no feature can be made, with the reason.
+    columns: the other columns, as float64 (numbers, and dates as days since 1970), category, str, or object (lists of
+        str), missing values as pandas has them.
+    left_out: columns that cannot be features, with the reason.
     """
 
     path: str
@@ -142,9 +141,9 @@ class RawReviews:
     """What people wrote about movies, as its file has it, before any row is judged.
 
     table: columns `movie_id` or else `imdb_id` (int64, Int64 or str), `text` (str) and, where the file has them,
-        `user_id` (int64, Int64 or str), `stars` (float32, or str where some value is no number) and `timestamp`
+        `user_id` (int64, Int64 or str), `stars` (float32, or str where a value is no number) and `timestamp`
         (integer, float, datetime or str), missing values as pandas has them; index 0..n-1.
-    line, unit: where each row stands, as in FeatureTable.
+    line, unit: as in FeatureTable.
     """
 
     path: str
@@ -155,14 +154,14 @@ class RawReviews:
 
 @dataclasses.dataclass(frozen=True)
 class LabelledTexts:
-    """Texts of which it is known whether they praise or blame, in the order of their file; at least some of either.
+    """Texts labelled as praise or blame, in the order of their file; some of each.
 
     text: str, none of them empty.
-    stars: on the scale of the file, NaN where there are none.
-    scale: lowest and highest of these, as a usual one; None where no text has stars.
-    group: a number from 0 for each movie; where it is not known, for each different text.
-    is_test: whether a text is of the part that the file sets aside; None where it sets none aside.
-    dropped: rows left out, by reason; only reasons that occurred.
+    stars: on the scale of the file, NaN for a text without stars.
+    scale: the inferred rating scale, lowest and highest; None where no text has stars.
+    group: a number from 0 for each movie; without a movie id, for each different text.
+    is_test: whether a text is in the test part that the file sets aside; None where it sets none aside.
+    dropped: the number of rows left out, by reason; only reasons that occurred.
     """
 
     path: str
@@ -179,11 +178,11 @@ class LabelledTexts:
 
 
 class Opinions(NamedTuple):
-    """What texts say.
+    """What a sentiment model reads in texts.
 
-    praise: the probability that a text praises. stars: how many its writer would give, on the scale of the texts that
-    were learnt from; NaN where these had none. is_understood: False for texts that are empty or made of what is not
-    known, which say what an average text says.
+    praise: the probability that a text praises.
+    stars: how many its writer would give, on the scale of the training texts; NaN where these had no stars.
+    is_understood: False for texts without any n-gram of the training texts; they count as an average text.
     """
 
     praise: Float32[np.ndarray, " texts"]
@@ -195,9 +194,9 @@ class Opinions(NamedTuple):
 class FeatureBags:
     """Weighted bags of features: entry n says that row `row[n]` has feature `feature[n]`, with `value[n]`.
 
-    Sorted by row, then feature, and no pair of them twice; a row may have no entry.
+    Sorted by row, then feature, without repeated pairs; a row may have no entry.
 
-    names: one for each feature: "genre=Comedy", "year~1995", "tag=atmospheric", "age=25-34", "overview~1234".
+    names: the name of each feature: "genre=Comedy", "year~1995", "tag=atmospheric", "age=25-34", "overview~1234".
     """
 
     row: Int32[np.ndarray, " entries"]
@@ -206,17 +205,17 @@ class FeatureBags:
     names: tuple[str, ...]
 
     def entries_of(self, row: int) -> slice:
-        """Where the entries of a row stand."""
+        """Returns the slice of a row's entries."""
         return slice(*np.searchsorted(self.row, [row, row + 1]))
 
 
 @dataclasses.dataclass(frozen=True)
 class Ratings:
-    """Ratings by row, one entry each; what the vocabulary makes of a clean table.
+    """A clean table by row: one entry for each rating.
 
-    A user or movie that the vocabulary does not know has the row of unknown ids (`Vocab.unknown`).
+    A user or movie that the vocabulary lacks has the row of unknown ids (`Vocab.unknown`).
 
-    moment: rows of what the model knows of the time of each rating; none of them unless it looks at times.
+    time_features: rating-time features of each rating; no columns unless the model uses times.
     """
 
     user_row: Int32[np.ndarray, " ratings"]

@@ -19,7 +19,7 @@ MICROSECONDS_OF_DAY = 24 * 60 * 60 * 10**6
 def read_features(path: str | os.PathLike[str], id_column: str) -> FeatureTable:
     """Reads a table with a column of ids (`user_id` or `movie_id`, any usual spelling), from Parquet or text.
 
-    Either may be packed (.gz). Text needs a header; all its columns are str.
+    Either may be packed (.gz). Text needs a header, and all its columns are read as str.
 
     Raises:
       InputError: the file cannot be read as such; the message names the file, and the line where there is one.

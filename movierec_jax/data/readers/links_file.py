@@ -31,7 +31,7 @@ def read_links(path: str | os.PathLike[str]) -> pd.DataFrame:
 def read_links_file(path: AnyPath) -> pd.DataFrame:
     """Reads the links of a file by line: `movie_id` (int64 if all are integers, else str) and `imdb_id` (int64).
 
-    Movies without an IMDb id are left out.
+    Leaves out movies without an IMDb id.
     """
     header = read_header(path, {*MOVIE_NAMES, *IMDB_NAMES}, "columns of a movie_id and an imdb_id")
     names: dict[str, str] = {}

@@ -1,9 +1,9 @@
-"""The ratings log: ratings that came after training, kept in an SQLite file of the workdir as they are given.
+"""The ratings log: ratings given after training, in an SQLite file of the workdir.
 
-Entries are only ever added. The last one of a user and a movie counts; one without a rating takes back what was
-recorded of them before. Many processes may add to one log, and others read it meanwhile.
+Entries are only added. The last entry of a user and a movie counts; one without a rating retracts the earlier ones.
+Many processes may add to one log while others read it.
 
-A process that has a log open must not open the file by other means as well: to close it drops the locks of SQLite.
+A process that has a log open must not also open the file by other means: closing it would drop SQLite's locks.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ import pandas as pd
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from movierec_jax.errors import InputError
 
-# The name of the log of a workdir.
+# The file name of a workdir's log.
 FILE_NAME = "ratings_log.sqlite"
 
-# How an SQLite file begins, and what its header tells of ours.
+# The first bytes of an SQLite file, and the number in its header that marks a ratings log.
 MAGIC = b"SQLite format 3\0"
 
 APPLICATION_ID = int.from_bytes(b"mvrl", "big")
@@ -32,12 +32,12 @@ APPLICATION_ID = int.from_bytes(b"mvrl", "big")
 # Raised when a log of one version can no longer be read by the next.
 FORMAT = 1
 
-# How long one process waits for another that is writing.
+# Seconds for which a process waits for another that is writing.
 BUSY_SECONDS = 10.0
 
 RETRY_SECONDS = 0.01
 
-# Ids have no column type, so that SQLite converts none: the text "7" is not the integer 7.
+# The id columns have no type, so that SQLite converts no id: the text "7" is not the integer 7.
 TABLE = """
     CREATE TABLE entries (
         number INTEGER PRIMARY KEY,
@@ -58,7 +58,7 @@ LATEST = """
 
 
 class Entry(NamedTuple):
-    """What a user gave a movie, and when, in seconds since 1970; no rating takes back what was recorded."""
+    """A user's rating of a movie at a time in seconds since 1970; a rating of None retracts earlier ones."""
 
     user_id: int | str
     movie_id: int | str
@@ -67,37 +67,37 @@ class Entry(NamedTuple):
 
 
 class RatingsLog:
-    """A log open for writing, from any thread; made if missing.
+    """A log open for writing from any thread; made if missing.
 
     Raises InputError where the file is no ratings log, and OSError where it cannot be opened, read or written.
     """
 
     def __init__(self, path: pathlib.Path):
         self.path, self.lock = path, threading.Lock()
-        with errors_named(path):
-            # Statements begin and end transactions themselves; the lock keeps threads apart.
+        with translate_sqlite_errors(path):
+            # Our statements begin and end transactions; the lock keeps threads apart.
             self.connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             try:
-                self.begin_or_go_on()
-                self.file = file_of(path)
+                self.create_or_check()
+                self.file = file_identity(path)
             except BaseException:
                 self.connection.close()
                 raise
 
-    def begin_or_go_on(self) -> None:
-        """Makes the table of a new file; of another file, looks at it first and changes nothing that is not ours."""
+    def create_or_check(self) -> None:
+        """Creates the table in a new file; checks that any other file is a log before changing it."""
         with self.transaction():
             if is_new(self.connection):
                 self.connection.execute(TABLE)
                 self.connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 self.connection.execute(f"PRAGMA user_version = {FORMAT}")
             require_log(self.connection, self.path)
-        # Readers then see the log as it was and hinder no writer, and each commit is on the disk.
+        # Readers then see the last commit and block no writer, and each commit is on the disk.
         self.write_ahead()
         self.connection.execute("PRAGMA synchronous = FULL")
 
     def write_ahead(self) -> None:
-        """Has commits go to a file beside the log first; SQLite does not wait by itself for others that open it."""
+        """Turns on the write-ahead log, with retries: SQLite itself does not wait for other processes here."""
         deadline = time.monotonic() + BUSY_SECONDS
         while True:
             try:
@@ -109,15 +109,15 @@ class RatingsLog:
             time.sleep(RETRY_SECONDS)
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Adds all of these or, after an error, none; they are on the disk when it returns.
+        """Adds all entries or, after an error, none; they are on the disk when it returns.
 
-        Raises InputError for an entry that cannot be kept, and OSError where the log cannot be written: it is damaged,
-        the disk is full, or the file at its path is another one by now.
+        Raises InputError for an entry that SQLite cannot keep, and OSError where the log cannot be written: it is
+        damaged, the disk is full, or its path now leads to another file.
         """
         for entry in entries:
             require_keepable(entry)
         with self.lock:
-            if file_of(self.path) != self.file:
+            if file_identity(self.path) != self.file:
                 raise OSError(errno.ESTALE, "the ratings log has been moved or removed; restart", str(self.path))
             try:
                 with self.transaction():
@@ -126,55 +126,56 @@ class RatingsLog:
                 raise OSError(errno.EIO, f"ratings log: {error}", str(self.path)) from error
 
     def latest(self) -> pd.DataFrame:
-        """The last entry of each user and movie, as `read_latest` has them; waits for no writer."""
-        with errors_named(self.path), opened(self.path, "mode=ro") as connection:
-            return latest_of(connection)
+        """Returns the same table as `read_latest`, without waiting for writers."""
+        with translate_sqlite_errors(self.path), connect_read_only(self.path, "mode=ro") as connection:
+            return select_latest(connection)
 
     def close(self) -> None:
-        """Closes the file; nothing that was added waits for it."""
+        """Closes the file; added entries are on the disk already."""
         with self.lock:
             self.connection.close()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Within it all is done or, after an error, nothing."""
+        """Commits all statements within it or, after an error, none."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             self.connection.execute("COMMIT")
         except BaseException:
-            # Some errors of SQLite have ended it already.
+            # Some errors of SQLite end the transaction themselves.
             if self.connection.in_transaction:
                 self.connection.execute("ROLLBACK")
             raise
 
 
 def read_latest(path: pathlib.Path) -> pd.DataFrame:
-    """The last entry of each user and movie of a log, unless it takes the rating back, in the order of recording.
+    """Reads the last rating of each user and movie, without retracted ones, in the order of recording.
 
-    Columns `user_id` and `movie_id` (int64, str, or object where both occur), `rating` (float64) and `timestamp`
-    (int64 seconds). Writes nothing, and may be called while other processes write.
+    Returns columns `user_id` and `movie_id` (int64, str, or object where both occur), `rating` (float64) and
+    `timestamp` (int64 seconds). Writes nothing, and may be called while other processes write.
+
     Raises InputError where the file is no ratings log, and OSError where it cannot be read.
     """
-    with errors_named(path):
+    with translate_sqlite_errors(path):
         while True:
-            before = state(path)
-            # A log that nobody has open is read without a lock: else SQLite leaves files beside it.
-            with opened(path, "mode=ro" if before[0] else "mode=ro&immutable=1") as connection:
+            before = file_state(path)
+            # A log that no process has open is read without a lock: with one, SQLite would leave files beside it.
+            with connect_read_only(path, "mode=ro" if before[0] else "mode=ro&immutable=1") as connection:
                 require_log(connection, path)
-                table = latest_of(connection)
-            if before[0] or state(path) == before:
+                table = select_latest(connection)
+            if before[0] or file_state(path) == before:
                 return table
 
 
 def is_log(path: pathlib.Path) -> bool:
-    """Whether a file is to be read as a ratings log: by its name, or since it is an SQLite file."""
+    """Returns whether a file is to be read as a ratings log: by its name, or because it is an SQLite file."""
     with path.open("rb") as stream:
         return path.name == FILE_NAME or stream.read(len(MAGIC)) == MAGIC
 
 
-def file_of(path: pathlib.Path) -> tuple[int, int] | None:
-    """What tells the file at a path from any other; None where there is none. It opens nothing."""
+def file_identity(path: pathlib.Path) -> tuple[int, int] | None:
+    """Returns device and inode of the file at a path, None without one. Opens nothing."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -182,61 +183,61 @@ def file_of(path: pathlib.Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def state(path: pathlib.Path) -> tuple[bool, int, int]:
-    """Whether a process has the log open, or was killed with it open; and what tells whether the file has changed."""
+def file_state(path: pathlib.Path) -> tuple[bool, int, int]:
+    """Returns whether a process has the log open (or was killed with it open), and its time of change and size."""
     found = path.stat()
     return path.with_name(path.name + "-wal").exists(), found.st_mtime_ns, found.st_size
 
 
 @contextlib.contextmanager
-def opened(path: pathlib.Path, options: str) -> Iterator[sqlite3.Connection]:
-    """A connection of its own to a log that is there, for reading."""
+def connect_read_only(path: pathlib.Path, options: str) -> Iterator[sqlite3.Connection]:
+    """Opens a separate connection to an existing log for reading; options: of an SQLite URI."""
     uri = f"{path.absolute().as_uri()}?{options}"
     with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as connection:
         yield connection
 
 
 def is_new(connection: sqlite3.Connection) -> bool:
-    """Whether a file has nothing in it, nor says whose it is."""
-    return not (number_of(connection, "application_id") or number_of(connection, "schema_version"))
+    """Returns whether an SQLite file has no tables and no application id."""
+    return not (header_number(connection, "application_id") or header_number(connection, "schema_version"))
 
 
 def require_log(connection: sqlite3.Connection, path: pathlib.Path) -> None:
     """Raises InputError where the file is not a ratings log of this version."""
-    if number_of(connection, "application_id") != APPLICATION_ID:
+    if header_number(connection, "application_id") != APPLICATION_ID:
         raise InputError(f"{path}: an SQLite file, but no ratings log; name one that scripts/serve.py has written")
-    version = number_of(connection, "user_version")
+    version = header_number(connection, "user_version")
     if version != FORMAT:
         raise InputError(f"{path}: a ratings log of format {version}; this version of movierec_jax reads {FORMAT}")
 
 
-def number_of(connection: sqlite3.Connection, name: str) -> int:
-    """A number in the header of the file."""
+def header_number(connection: sqlite3.Connection, name: str) -> int:
+    """Returns a number in the header of the file."""
     return connection.execute(f"PRAGMA {name}").fetchone()[0]
 
 
-def latest_of(connection: sqlite3.Connection) -> pd.DataFrame:
-    """What `read_latest` returns."""
+def select_latest(connection: sqlite3.Connection) -> pd.DataFrame:
+    """Returns the table of `read_latest`."""
     entries = connection.execute(LATEST).fetchall()
     user_id, movie_id, rating, timestamp = zip(*entries, strict=True) if entries else [()] * 4
     return pd.DataFrame(
         {
-            USER_ID: as_ids(user_id),
-            MOVIE_ID: as_ids(movie_id),
+            USER_ID: id_column(user_id),
+            MOVIE_ID: id_column(movie_id),
             RATING: pd.Series(rating, dtype="float64"),
             TIMESTAMP: pd.Series(timestamp, dtype="int64"),
         }
     )
 
 
-def as_ids(ids: Sequence[int | str]) -> pd.Series:
-    """Ids as a column of their kind; of both kinds, as they are."""
+def id_column(ids: Sequence[int | str]) -> pd.Series:
+    """Returns ids as a column: int64 or str, or object where both occur."""
     kinds = {type(found) for found in ids} or {int}
     return pd.Series(ids, dtype=("int64" if kinds == {int} else "str") if len(kinds) == 1 else "object")
 
 
 def require_keepable(entry: Entry) -> None:
-    """Raises InputError unless the log gives back an entry as it is."""
+    """Raises InputError unless SQLite would return the entry unchanged."""
     for name, found in ((USER_ID, entry.user_id), (MOVIE_ID, entry.movie_id)):
         if not is_keepable_id(found):
             raise InputError(f"{name} {str(found)[:80]!r}: must be an integer of 64 bits, or text")
@@ -247,21 +248,21 @@ def require_keepable(entry: Entry) -> None:
 
 
 def is_keepable_id(found: Any) -> bool:
-    """Whether SQLite keeps an id: text that UTF-8 can spell, or an integer of 64 bits."""
+    """Returns whether SQLite keeps an id unchanged: text that UTF-8 can encode, or an integer of 64 bits."""
     if not isinstance(found, str):
         return is_int64(found)
-    # A lone half of a surrogate pair, which JSON can spell.
+    # JSON can spell half of a surrogate pair, which UTF-8 cannot encode.
     return not any("\ud800" <= letter <= "\udfff" for letter in found)
 
 
 def is_int64(found: Any) -> bool:
-    """Whether it is an integer that fits 64 bits."""
+    """Returns whether a value is an integer that fits 64 bits."""
     return type(found) is int and -(2**63) <= found < 2**63
 
 
 @contextlib.contextmanager
-def errors_named(path: pathlib.Path) -> Iterator[None]:
-    """Turns what SQLite raises into errors that name the file."""
+def translate_sqlite_errors(path: pathlib.Path) -> Iterator[None]:
+    """Turns SQLite's errors into an OSError or InputError that names the file."""
     try:
         yield
     except sqlite3.OperationalError as error:
