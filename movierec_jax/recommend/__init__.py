@@ -1,6 +1,11 @@
 """Lists from a trained run.
 
-Run + parameters ─recommender─> top_k (candidates, partial_sort) ─> lists ─write_lists─> Parquet or CSV
-                                                                     ├─ filters, attribution
-                                                                     └─ export (read by export_loader alone)
+Run + parameters ──> recommender ──> top_k ──> lists ──write_lists──> Parquet or CSV
+                         │             ├─ scoring: scores of all movies, ratings of pairs
+                         │             ├─ partial_sort, candidates: fast ways to the same lists
+                         │             └─ similarity: similar movies, diverse lists
+                         ├─ fold_in: users who are new
+                         ├─ filters: movies that lists may hold
+                         └─ attribution: reasons
+export: the same lists without this package, through export_loader alone
 """

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.data.arrays import csr_offsets, stable_argsort
 from movierec_jax.data.files import atomic_folder, write_json
-from movierec_jax.data.schema import MOVIE_ID, RATING, TITLE, YEAR
+from movierec_jax.data.schema import MOVIE_ID, RATING
 from movierec_jax.data.storage import is_url, list_names
 from movierec_jax.errors import InputError
 from movierec_jax.model.inputs import PaddedLinks
@@ -38,7 +38,7 @@ from movierec_jax.packages import installed_version
 from movierec_jax.recommend import export_loader
 from movierec_jax.recommend.export_loader import ABOUT, FILES, IDS, LOADER, PROGRAM, TABLES, USERS
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
-from movierec_jax.recommend.recommender import Recommender
+from movierec_jax.recommend.recommender import Recommender, titles_with_years
 from movierec_jax.recommend.scoring import Scorer
 from movierec_jax.recommend.top_k import best_on_device
 from movierec_jax.runs.run import user_index_and_movie_row
@@ -60,18 +60,19 @@ def export_lists(recommender: Recommender, folder: pathlib.Path, k: int) -> None
     run = recommender.run
     if run.mesh is not None:
         raise InputError("an export is of a run on one device: load it with mesh='data:1'")
-    num_movies = len(run.movies)
-    if not 1 <= k <= num_movies:
-        raise InputError(f"--top_k={k}: must be 1 to {num_movies:,}, the number of movies trained on")
+    recommender.require_top_k(k)
     tables, users = program_tables(recommender), user_tables(recommender)
     exported, about = lists_program(recommender, tables, users["own"].shape[1:], k)
-    movies = recommender.with_titles(run.movies.ids[:num_movies].to_frame(index=False, name=MOVIE_ID))
-    titles = [f"{title} ({year})" if year else title for title, year in zip(movies[TITLE], movies[YEAR], strict=True)]
+    movies = recommender.with_titles(run.movies.ids[: len(run.movies)].to_frame(index=False, name=MOVIE_ID))
     with atomic_folder(folder) as partial:
         (partial / PROGRAM).write_bytes(exported.mlir_module_serialized)
         save_arrays(partial / TABLES, tables)
         save_arrays(partial / USERS, users)
-        ids = {"users": recommender.user_ids().tolist(), "movies": movies[MOVIE_ID].tolist(), "titles": titles}
+        ids = {
+            "users": recommender.user_ids().tolist(),
+            "movies": movies[MOVIE_ID].tolist(),
+            "titles": titles_with_years(movies),
+        }
         write_json(partial / IDS, ids)
         shutil.copyfile(export_loader.__file__, partial / LOADER)
         write_json(partial / ABOUT, about)

@@ -130,10 +130,9 @@ class Recommender:
     ) -> Iterator[pd.DataFrame]:
         """Yields the lists of `recommend` as a table for each block of users, for more than fit in memory at once."""
         self.require_users(users)
-        ScoreConfig(top_k=k, diversity=diversity, block_users=block_users)
+        self.require_top_k(k)
+        ScoreConfig(diversity=diversity, block_users=block_users)
         num_movies = len(self.run.movies)
-        if k > num_movies:
-            raise InputError(f"--top_k={k}: must be 1 to {num_movies:,}, the number of movies trained on")
         is_listed = None
         if movies is not None:
             is_listed = np.zeros((1, num_movies), bool)
@@ -315,6 +314,12 @@ class Recommender:
         """Returns user ids typed on a command line as the data writes them, each once."""
         return pd.Index([self.users.parse(text) for text in texts]).unique()
 
+    def require_top_k(self, k: int) -> None:
+        """Raises InputError unless the catalogue has lists of k movies."""
+        num_movies = len(self.run.movies)
+        if not 1 <= k <= num_movies:
+            raise InputError(f"--top_k={k}: must be 1 to {num_movies:,}, the number of movies trained on")
+
     def require_users(self, users: pd.Index) -> None:
         """Raises InputError naming the first users that no part of the data has."""
         all_users = self.all_user_ids
@@ -324,6 +329,11 @@ class Recommender:
                 f"unknown user id {', '.join(map(str, missing[:5]))}{', ...' if len(missing) > 5 else ''}: not among "
                 f"the {len(all_users):,} users of the data, {all_users[0]} to {all_users[-1]}"
             )
+
+
+def titles_with_years(movies: pd.DataFrame) -> list[str]:
+    """Returns the titles of a table of `with_titles`, followed by the year where there is one: "Heat (1995)"."""
+    return [f"{title} ({year})" if year else title for title, year in zip(movies[TITLE], movies[YEAR], strict=True)]
 
 
 def as_tuple(names: str | Iterable[str]) -> tuple[str, ...]:

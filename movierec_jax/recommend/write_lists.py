@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from movierec_jax.config import ScoreConfig
 from movierec_jax.data.files import PARTIAL, atomic_file
-from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, YEAR
+from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import BLAMED, NUM_TEXTS, PRAISE, PRAISED
-from movierec_jax.recommend.recommender import PREDICTED_RATING, RANK, SCORE, Recommender
+from movierec_jax.recommend.recommender import PREDICTED_RATING, RANK, SCORE, Recommender, titles_with_years
 
 # Rows of a Parquet row group: constant, so that the file does not depend on the blocks of users.
 GROUP_ROWS = 2**17
@@ -206,7 +206,7 @@ def reason_lines(recommender: Recommender, user, movie_ids: Iterable) -> dict[An
 
 def list_lines(table: pd.DataFrame, rating_column: str, notes: Mapping[Any, Sequence[str]] | None = None) -> str:
     """Returns movies as text lines: rating, score if there is one, title, genres; notes on a movie in lines below."""
-    titles = [f"{title} ({year})" if year else title for title, year in zip(table[TITLE], table[YEAR], strict=True)]
+    titles = titles_with_years(table)
     width = max(map(len, titles), default=0)
     scores = [f"  {score:6.3f}" for score in table[SCORE]] if SCORE in table else [""] * len(table)
     lines = ["  stars   score"] if SCORE in table else []

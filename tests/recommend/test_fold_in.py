@@ -107,7 +107,7 @@ def test_ratings_that_cannot_be_used_are_refused(recommender, ratings, message):
 
 @pytest.mark.parametrize("k", [0, NUM_MOVIES + 1])
 def test_a_list_of_another_length_than_there_are_movies_is_refused_for_a_new_user(recommender, k):
-    with pytest.raises(InputError, match=f"top_k={k}: must be 1 (to {NUM_MOVIES}|or more)"):
+    with pytest.raises(InputError, match=f"top_k={k}: must be 1 to {NUM_MOVIES}"):
         recommender.recommend_for({500: 5.0}, k)
 
 

@@ -103,7 +103,7 @@ def test_users_that_the_data_does_not_have_are_refused_by_name(recommender, user
 
 @pytest.mark.parametrize("k", [-1, 0, NUM_MOVIES + 1])
 def test_a_list_of_no_movies_or_of_more_than_there_are_is_refused(recommender, k):
-    with pytest.raises(InputError, match=rf"top_k={k}: must be 1 (to {NUM_MOVIES}, the number of movies|or more)"):
+    with pytest.raises(InputError, match=f"top_k={k}: must be 1 to {NUM_MOVIES}, the number of movies"):
         recommender.recommend([1000], k)
 
 
