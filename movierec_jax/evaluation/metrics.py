@@ -283,9 +283,6 @@ def list_metrics(lists: Int[np.ndarray, "users k"], catalogue: ListedCatalogue, 
     return {f"{name}@{k}": metric(lists[:, :k], catalogue) for k in ks for name, metric in LIST_METRICS.items()}
 
 
-# Helpers of the metrics.
-
-
 def mean_or_nan(values: np.ndarray) -> float:
     """Returns the mean in float64; NaN for no values, where np.mean would warn."""
     return float(np.mean(values, dtype=np.float64)) if values.size else np.nan

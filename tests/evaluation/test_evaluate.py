@@ -163,7 +163,7 @@ def test_one_held_out_rating_is_enough():
 
 
 def test_a_model_that_predicts_no_numbers_is_refused():
-    with pytest.raises(InputError, match="diverged: the model predicts values that are no numbers"):
+    with pytest.raises(InputError, match="diverged: the model predicts values that are not finite"):
         evaluate(run_of(), params_of(math.nan, [0] * 4, [0] * 3, [0] * 4), TEST, EvalConfig(eval_k=EVAL_K))
 
 
