@@ -1,7 +1,8 @@
 """Fills in what the documentation takes from the code: tables of flags, and a page of the API for each stage.
 
 MkDocs calls the two functions named `on_...` while it builds. A line `{{ flags config.DataConfig }}` becomes the table
-of that section's flags, and `{{ flags scripts/train.py }}` that of the flags which the script alone has.
+of that section's flags, `{{ flags scripts/train.py }}` that of the flags which the script alone has, and
+`{{ public names }}` the reference of all that the package exports.
 """
 
 import ast
@@ -46,8 +47,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_) -> str:
-    """Returns the page with a table in place of each mark."""
-    return MARK.sub(lambda mark: flag_table(mark[1]), markdown)
+    """Returns the page with tables of flags, and the docstrings of public names, in place of their marks."""
+    return MARK.sub(lambda mark: flag_table(mark[1]), markdown).replace("{{ public names }}", public_names())
+
+
+def public_names() -> str:
+    """Returns what mkdocstrings reads for each name that the package exports."""
+    modules = importlib.import_module("movierec_jax").PUBLIC
+    return "\n\n".join(f"::: movierec_jax.{module}.{name}" for name, module in modules.items())
 
 
 def api_page(stage: str) -> str:
