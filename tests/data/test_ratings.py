@@ -1,0 +1,175 @@
+"""Checks the entrance to ratings: logs, archives, missing paths, and damaged bytes of any kind."""
+
+import gzip
+import io
+import pathlib
+import zipfile
+
+import hypothesis
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+from helpers.damage import mutated_files
+from helpers.movielens import EDITIONS, ML_1M, ML_CSV, refusal, rows, write_file, write_folder, write_zip
+from hypothesis import strategies as st
+
+from movierec_jax.data.readers.ratings import read_ratings
+from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.errors import InputError
+
+
+def test_an_archive_is_known_by_its_bytes_too(tmp_path):
+    path = write_zip(tmp_path / "download", ML_1M, "ml-1m/")
+    assert read_ratings(path).source == f"MovieLens 1M in {path}"
+
+
+def test_a_log_is_read_as_what_stands_in_it(tmp_path):
+    log = RatingsLog(tmp_path / FILE_NAME)
+    log.append([Entry("7", 8, 4.0, 90), Entry("9", 8, 2.0, 91), Entry("7", 8, 4.5, 92), Entry("9", 8, None, 93)])
+    data = read_ratings(tmp_path / FILE_NAME)
+    log.close()
+    assert rows(data.ratings) == [("7", 8, 4.5, 92)]
+    assert (data.source, data.rating_scale) == (str(tmp_path / FILE_NAME), None)
+    assert [len(table) for table in (data.movies, data.users, data.tags)] == [0, 0, 0]
+
+
+def test_a_log_with_nothing_in_it_has_no_ratings(tmp_path):
+    RatingsLog(tmp_path / FILE_NAME).close()
+    assert len(read_ratings(tmp_path / FILE_NAME).ratings) == 0
+
+
+def test_a_log_with_ids_of_both_kinds_is_refused(tmp_path):
+    log = RatingsLog(tmp_path / FILE_NAME)
+    log.append([Entry(7, "8", 4.0, 90), Entry(7, 8, 2.0, 91)])
+    log.close()
+    assert refusal(tmp_path / FILE_NAME).startswith(f"{FILE_NAME}: some movie ids are integers and some are text")
+
+
+def test_a_missing_path_is_refused(tmp_path):
+    assert refusal(tmp_path / "none") == "none: no such file or folder"
+
+
+def test_a_path_that_the_system_refuses_is_refused(tmp_path, monkeypatch):
+    path = write_file(tmp_path, "7,8,4\n")
+
+    def deny(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pathlib.Path, "open", deny)
+    assert refusal(path) == "mine.csv: cannot be read: [Errno 13] Permission denied"
+
+
+def test_a_folder_of_other_files_is_refused_with_what_was_found(tmp_path):
+    folder = write_folder(tmp_path / "mine", {"notes.txt": b"", "a.csv": b""})
+    found = "mine: no MovieLens ratings; found a.csv, notes.txt; expected u.data or ratings.dat or ratings.csv"
+    assert refusal(folder).startswith(found)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    assert "found nothing; expected u.data" in refusal(write_folder(tmp_path / "mine", {}))
+
+
+def test_an_archive_without_ratings_is_refused_with_what_was_found(tmp_path):
+    path = write_zip(tmp_path / "mine.zip", {"notes.txt": b"", "ml/movies.dat": b""})
+    assert "mine.zip/: no MovieLens ratings; found ml, notes.txt; expected u.data" in refusal(path)
+
+
+def test_an_archive_of_two_editions_is_refused(tmp_path):
+    path = write_zip(tmp_path / "two.zip", {"a/u.data": b"", "b/ratings.csv": b""})
+    assert refusal(path).startswith("two.zip: ratings in several folders: a, b;")
+
+
+@pytest.mark.parametrize("name", ["cut.zip", "cut.csv.gz"])
+def test_an_archive_cut_short_is_refused(tmp_path, name):
+    noise = np.random.default_rng(0).integers(0, 1000, (20_000, 3))
+    ratings = b"user,movie,rating\n" + b"".join(b"%d,%d,%d\n" % tuple(row) for row in noise)
+    if name.endswith(".zip"):
+        whole = write_zip(tmp_path / "whole.zip", {"ratings.csv": ratings}).read_bytes()
+    else:
+        whole = gzip.compress(ratings)
+    assert refusal(write_file(tmp_path, whole[: len(whole) // 2], name)).startswith(f"{name}: cannot be read: ")
+
+
+def test_a_damaged_member_is_named(tmp_path):
+    path = write_zip(tmp_path / "ml.zip", ML_1M, "ml-1m/")
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("ml-1m/ratings.dat")
+    content = bytearray(path.read_bytes())
+    content[info.header_offset + 30 + len(info.filename)] ^= 0xFF  # a local header has 30 bytes and the name
+    path.write_bytes(content)
+    assert refusal(path).startswith("ml.zip/ml-1m/ratings.dat: cannot be read: ")
+
+
+@pytest.mark.parametrize("name", ["mine.parquet", "mine.pq"])
+def test_what_only_has_the_name_of_parquet_is_refused(tmp_path, name):
+    assert refusal(write_file(tmp_path, "user,movie,rating\n7,8,4\n", name)).startswith(
+        f"{name}: cannot be read as Parq"
+    )
+
+
+def test_what_only_has_the_name_of_gzip_is_refused(tmp_path):
+    assert refusal(write_file(tmp_path, "7,8,4\n", "mine.csv.gz")).startswith(
+        "mine.csv.gz: cannot be read: Not a gzipp"
+    )
+
+
+def assert_read_or_refused(path: pathlib.Path) -> None:
+    try:
+        data, message = read_ratings(path), None
+    except InputError as error:
+        data, message = None, str(error)
+    if data is None:
+        assert str(path) in message
+        return
+    assert list(data.movies) == ["movie_id", "title", "genres"]
+    assert list(data.users) == ["user_id", "age", "gender", "occupation"]
+    assert list(data.tags) == ["user_id", "movie_id", "tag", "timestamp"]
+    assert {"user_id", "movie_id", "rating"} <= set(data.ratings)
+    for column in ("user_id", "movie_id"):
+        assert str(data.ratings[column].dtype) in ("int64", "Int64", "str")
+        data.ratings[column].tolist()  # undecodable text shows only when it is looked at
+
+
+many_files = hypothesis.settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+
+NAMES = st.sampled_from(["a.csv", "a.csv.gz", "a.parquet", "a.zip", "a", "u.item", "movies.dat"])
+
+
+def valid_files() -> list[bytes]:
+    """A file of each kind, as bytes."""
+    archive, table = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as members:
+        for name, content in ML_1M.items():
+            members.writestr(f"é/{name}", content)
+    columns = {"user": ["a", "b"], "movie": [1, 2], "rating": [4.5, 2.0], "time": [None, 9]}
+    pyarrow.parquet.write_table(pa.table(columns), table)
+    text = [content for files in EDITIONS.values() for content in files.values()]
+    return [*text, gzip.compress(ML_CSV["ratings.csv"]), archive.getvalue(), table.getvalue()]
+
+
+@many_files
+@hypothesis.given(content=st.binary(max_size=200) | st.text('0179.,:;|\t\r\n" aué\x1f\x00').map(str.encode), name=NAMES)
+def test_any_bytes_are_read_or_refused_with_the_name_of_the_file(tmp_path, content, name):
+    assert_read_or_refused(write_file(tmp_path, content, name))
+
+
+@many_files
+@hypothesis.given(content=mutated_files(valid_files()), name=NAMES)
+def test_any_damage_to_a_good_file_is_read_or_refused_with_the_name_of_the_file(tmp_path, content, name):
+    assert_read_or_refused(write_file(tmp_path, content, name))
+
+
+@many_files
+@hypothesis.given(
+    content=mutated_files(valid_files()),
+    file=st.sampled_from([(name, file) for name in EDITIONS for file in EDITIONS[name]]),
+)
+def test_any_damage_inside_an_edition_is_read_or_refused_with_its_name(tmp_path, content, file):
+    edition, damaged = file
+    assert_read_or_refused(write_folder(tmp_path / edition, EDITIONS[edition] | {damaged: content}))
