@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from helpers.damage import mutated_files
+from helpers.input_files import parquet_bytes, refusal_by, write_file
 from hypothesis import strategies as st
 
 from movierec_jax.data.readers.features_file import read_features
@@ -20,20 +21,8 @@ from movierec_jax.data.schema import MOVIE_ID, USER_ID, FeatureTable
 from movierec_jax.errors import InputError
 
 
-def write(folder: pathlib.Path, content: str | bytes, name: str = "mine.csv") -> pathlib.Path:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
 def read(folder: pathlib.Path, content: str | bytes, name: str = "mine.csv", id_column: str = MOVIE_ID) -> FeatureTable:
-    return read_features(write(folder, content, name), id_column)
-
-
-def parquet(**columns) -> bytes:
-    stream = io.BytesIO()
-    pyarrow.parquet.write_table(pa.table(columns), stream)
-    return stream.getvalue()
+    return read_features(write_file(folder, content, name), id_column)
 
 
 def values(column: pd.Series) -> list:
@@ -42,9 +31,7 @@ def values(column: pd.Series) -> list:
 
 
 def refusal(folder: pathlib.Path, content: str | bytes, name: str = "mine.csv") -> str:
-    with pytest.raises(InputError) as error:
-        read(folder, content, name)
-    return str(error.value).replace(f"{folder}/", "")
+    return refusal_by(lambda path: read_features(path, MOVIE_ID), write_file(folder, content, name))
 
 
 @pytest.mark.parametrize("separator", [",", "\t", ";", "|", "::"])
@@ -120,7 +107,7 @@ def test_text_may_be_packed_or_latin1_or_have_a_byte_order_mark(tmp_path):
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
 )
 def test_parquet_columns_keep_their_types_as_far_as_features_need_them(tmp_path, column, expected, dtype):
-    table = read(tmp_path, parquet(movie=[7, 8], x=column), "a.parquet")
+    table = read(tmp_path, parquet_bytes(movie=[7, 8], x=column), "a.parquet")
     assert (values(table.columns["x"]), str(table.columns["x"].dtype)) == (expected, dtype)
     assert (table.line.tolist(), table.unit) == ([1, 2], "row")
 
@@ -134,7 +121,7 @@ def test_parquet_columns_keep_their_types_as_far_as_features_need_them(tmp_path,
     ],
 )
 def test_parquet_columns_that_are_no_features_are_left_out(tmp_path, column, kind):
-    table = read(tmp_path, parquet(movie=[7, 8], x=column), "a.parquet")
+    table = read(tmp_path, parquet_bytes(movie=[7, 8], x=column), "a.parquet")
     assert len(table.columns.columns) == 0
     assert table.left_out == {"x": f"of type {kind}"}
 
@@ -148,11 +135,11 @@ def test_parquet_columns_that_are_no_features_are_left_out(tmp_path, column, kin
     ],
 )
 def test_parquet_ids_are_integers_or_text(tmp_path, ids, expected):
-    assert values(read(tmp_path, parquet(movie=ids, x=[1, 2]), "a.parquet").ids) == expected
+    assert values(read(tmp_path, parquet_bytes(movie=ids, x=[1, 2]), "a.parquet").ids) == expected
 
 
 def test_parquet_is_known_by_name_or_by_its_bytes_and_may_be_packed(tmp_path):
-    content = parquet(movie=[7], x=[1])
+    content = parquet_bytes(movie=[7], x=[1])
     for name, packed in [("a.pq", content), ("a", content), ("a.parquet.gz", gzip.compress(content))]:
         assert values(read(tmp_path, packed, name).ids) == [7]
 
@@ -193,7 +180,7 @@ def test_a_file_that_is_no_table_of_features_is_refused(tmp_path, content, messa
     ],
 )
 def test_parquet_that_is_no_table_of_features_is_refused(tmp_path, columns, message):
-    assert refusal(tmp_path, parquet(**columns), "a.parquet").startswith(message)
+    assert refusal(tmp_path, parquet_bytes(**columns), "a.parquet").startswith(message)
 
 
 def test_a_missing_file_and_a_damaged_one_are_refused(tmp_path):
@@ -206,7 +193,7 @@ VALID = [
     b'movie,x,y\n1,"a, b",2\n2,c|d,\n',
     "movieId::été\n1::2\n".encode(),
     gzip.compress(b"movie\tx\n1\t2\n"),
-    parquet(movie=[1, 2], x=["a", None], y=[[1], None], z=[1.5, 2]),
+    parquet_bytes(movie=[1, 2], x=["a", None], y=[[1], None], z=[1.5, 2]),
 ]
 
 
@@ -218,7 +205,7 @@ VALID = [
 )
 @hypothesis.given(content=mutated_files(VALID), name=st.sampled_from(["a.csv", "a.csv.gz", "a.parquet", "a"]))
 def test_any_damage_to_a_good_file_is_read_or_refused_with_the_name_of_the_file(tmp_path, content, name):
-    path = write(tmp_path, content, name)
+    path = write_file(tmp_path, content, name)
     try:
         table = read_features(path, MOVIE_ID)
     except InputError as error:

@@ -1,39 +1,20 @@
 """Checks files of texts that are labelled praise or blame."""
 
-import io
 import pathlib
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from helpers.input_files import parquet_bytes, refusal_by, write_file
 
 from movierec_jax.data.readers.labelled_file import MIN_TEXTS, read_labelled
 from movierec_jax.data.schema import LabelledTexts
-from movierec_jax.errors import InputError
-
-
-def write(folder: pathlib.Path, content: str | bytes, name: str = "mine.csv") -> pathlib.Path:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def parquet(**columns) -> bytes:
-    stream = io.BytesIO()
-    pyarrow.parquet.write_table(pa.table(columns), stream)
-    return stream.getvalue()
-
-
-def refusal(reader, folder: pathlib.Path, content: str | bytes, name: str = "mine.csv") -> str:
-    with pytest.raises(InputError) as error:
-        reader(write(folder, content, name))
-    return str(error.value).replace(f"{folder}/", "")
 
 
 def labelled(folder: pathlib.Path, header: str, rows, others: str = "") -> LabelledTexts:
     """What is read of rows and, after them, of enough others, half of praise, half of blame."""
-    return read_labelled(write(folder, f"{header}\n" + "".join(f"{row}\n" for row in rows) + others))
+    return read_labelled(write_file(folder, f"{header}\n" + "".join(f"{row}\n" for row in rows) + others))
 
 
 def enough(praise: str, blame: str) -> str:
@@ -68,8 +49,8 @@ def test_labels_may_be_any_usual_words_in_any_case(tmp_path, praise, blame):
 
 @pytest.mark.parametrize("labels", [pa.array([True, False] * 20), pa.array([1, 0] * 20), pa.array([1.0, 0.0] * 20)])
 def test_labels_of_parquet_may_be_of_any_type(tmp_path, labels):
-    content = parquet(text=[f"text {n}" for n in range(40)], label=labels)
-    assert read_labelled(write(tmp_path, content, "a.parquet")).is_praise.tolist() == [True, False] * 20
+    content = parquet_bytes(text=[f"text {n}" for n in range(40)], label=labels)
+    assert read_labelled(write_file(tmp_path, content, "a.parquet")).is_praise.tolist() == [True, False] * 20
 
 
 @pytest.mark.parametrize(
@@ -152,4 +133,4 @@ def test_a_file_all_of_whose_texts_are_to_train_on_sets_none_aside(tmp_path):
     ],
 )
 def test_a_file_from_which_praise_and_blame_cannot_be_learnt_is_refused(tmp_path, content, message):
-    assert refusal(read_labelled, tmp_path, content).startswith(message)
+    assert refusal_by(read_labelled, write_file(tmp_path, content)).startswith(message)

@@ -1,24 +1,14 @@
 """IMDb's ids are the same however they are written, and files that link movies to them have usual names."""
 
-import pathlib
-
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from helpers.input_files import rows, write_file
 
 from movierec_jax.data.readers.links_file import imdb_numbers, read_links
 from movierec_jax.errors import InputError
-
-
-def write(folder: pathlib.Path, content: str, name: str = "mine.csv") -> pathlib.Path:
-    (folder / name).write_text(content)
-    return folder / name
-
-
-def rows(table: pd.DataFrame) -> list[tuple]:
-    return list(table.itertuples(index=False, name=None))
 
 
 @pytest.mark.parametrize(
@@ -49,14 +39,14 @@ def test_an_id_of_many_digits_is_exact():
     "header", ["movieId,imdbId,tmdbId", "item_id,tconst,x", "mid,Const,x", "movie,IMDB ID,other id"]
 )
 def test_usual_spellings_are_known(tmp_path, header):
-    links = read_links(write(tmp_path, f"{header}\n1,0114709,862\n2,,8844\n3,tt0113228,\n"))
+    links = read_links(write_file(tmp_path, f"{header}\n1,0114709,862\n2,,8844\n3,tt0113228,\n"))
     assert rows(links) == [(1, 114709), (3, 113228)]
     assert {str(dtype) for dtype in links.dtypes} == {"int64"}
 
 
 def test_movie_ids_may_be_text_and_the_file_parquet(tmp_path):
     pyarrow.parquet.write_table(pa.table({"movie": ["a", "", "07"], "imdb": [3, 4, None]}), tmp_path / "a.parquet")
-    for path in (tmp_path / "a.parquet", write(tmp_path, "movie;imdb\na;3\n;4\n07;\n")):
+    for path in (tmp_path / "a.parquet", write_file(tmp_path, "movie;imdb\na;3\n;4\n07;\n")):
         assert rows(read_links(path)) == [("a", 3)]
 
 
@@ -74,7 +64,7 @@ def test_movie_ids_may_be_text_and_the_file_parquet(tmp_path):
 )
 def test_a_file_that_has_no_links_is_refused(tmp_path, content, message):
     with pytest.raises(InputError) as error:
-        read_links(write(tmp_path, content))
+        read_links(write_file(tmp_path, content))
     assert str(error.value).replace(f"{tmp_path}/", "").startswith(message)
 
 

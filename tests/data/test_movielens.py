@@ -4,19 +4,8 @@ import pathlib
 
 import pandas as pd
 import pytest
-from helpers.movielens import (
-    EDITIONS,
-    ML_1M,
-    ML_10M,
-    ML_100K,
-    ML_CSV,
-    refusal,
-    rows,
-    types,
-    write_file,
-    write_folder,
-    write_zip,
-)
+from helpers.input_files import refusal_by, rows, types, write_file, write_folder, write_zip
+from helpers.movielens import EDITIONS, ML_1M, ML_10M, ML_100K, ML_CSV
 
 from movierec_jax.data.readers.ratings import read_ratings
 
@@ -156,7 +145,7 @@ def test_a_table_of_links_may_have_none(tmp_path, links):
     ],
 )
 def test_a_broken_line_of_links_is_named(tmp_path, links, message):
-    assert refusal(write_folder(tmp_path / "ml", ML_CSV | {"links.csv": links})).startswith(message)
+    assert refusal_by(read_ratings, write_folder(tmp_path / "ml", ML_CSV | {"links.csv": links})).startswith(message)
 
 
 @pytest.mark.parametrize("name", EDITIONS)
@@ -337,9 +326,9 @@ def test_users_and_tags_have_text_ids_where_the_ratings_have(tmp_path):
 )
 def test_a_broken_ratings_dat_is_refused_with_its_line(tmp_path, content, message):
     folder = write_folder(tmp_path / "ml-1m", {"ratings.dat": content.encode()})
-    assert refusal(folder) == message
+    assert refusal_by(read_ratings, folder) == message
     archive = write_zip(tmp_path / "ml.zip", {"ratings.dat": content.encode()}, "ml-1m/")
-    assert refusal(archive) == f"ml.zip/{message}"
+    assert refusal_by(read_ratings, archive) == f"ml.zip/{message}"
 
 
 @pytest.mark.parametrize(
@@ -374,4 +363,4 @@ def test_a_broken_ratings_dat_is_refused_with_its_line(tmp_path, content, messag
 )
 def test_a_broken_table_of_an_edition_is_refused_with_its_line(tmp_path, name, table, content, message):
     folder = write_folder(tmp_path / name, EDITIONS[name] | {table: content})
-    assert refusal(folder).startswith(f"{name}/{table}{message}")
+    assert refusal_by(read_ratings, folder).startswith(f"{name}/{table}{message}")

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from helpers.damage import mutated_files
-from helpers.movielens import EDITIONS, ML_1M, ML_CSV, refusal, rows, write_file, write_folder, write_zip
+from helpers.input_files import refusal_by, rows, write_file, write_folder, write_zip
+from helpers.movielens import EDITIONS, ML_1M, ML_CSV
 from hypothesis import strategies as st
 
 from movierec_jax.data.readers.ratings import read_ratings
@@ -43,11 +44,13 @@ def test_a_log_with_ids_of_both_kinds_is_refused(tmp_path):
     log = RatingsLog(tmp_path / FILE_NAME)
     log.append([Entry(7, "8", 4.0, 90), Entry(7, 8, 2.0, 91)])
     log.close()
-    assert refusal(tmp_path / FILE_NAME).startswith(f"{FILE_NAME}: some movie ids are integers and some are text")
+    assert refusal_by(read_ratings, tmp_path / FILE_NAME).startswith(
+        f"{FILE_NAME}: some movie ids are integers and some are text"
+    )
 
 
 def test_a_missing_path_is_refused(tmp_path):
-    assert refusal(tmp_path / "none") == "none: no such file or folder"
+    assert refusal_by(read_ratings, tmp_path / "none") == "none: no such file or folder"
 
 
 def test_a_path_that_the_system_refuses_is_refused(tmp_path, monkeypatch):
@@ -57,27 +60,27 @@ def test_a_path_that_the_system_refuses_is_refused(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(pathlib.Path, "open", deny)
-    assert refusal(path) == "mine.csv: cannot be read: [Errno 13] Permission denied"
+    assert refusal_by(read_ratings, path) == "mine.csv: cannot be read: [Errno 13] Permission denied"
 
 
 def test_a_folder_of_other_files_is_refused_with_what_was_found(tmp_path):
     folder = write_folder(tmp_path / "mine", {"notes.txt": b"", "a.csv": b""})
     found = "mine: no MovieLens ratings; found a.csv, notes.txt; expected u.data or ratings.dat or ratings.csv"
-    assert refusal(folder).startswith(found)
+    assert refusal_by(read_ratings, folder).startswith(found)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    assert "found nothing; expected u.data" in refusal(write_folder(tmp_path / "mine", {}))
+    assert "found nothing; expected u.data" in refusal_by(read_ratings, write_folder(tmp_path / "mine", {}))
 
 
 def test_an_archive_without_ratings_is_refused_with_what_was_found(tmp_path):
     path = write_zip(tmp_path / "mine.zip", {"notes.txt": b"", "ml/movies.dat": b""})
-    assert "mine.zip/: no MovieLens ratings; found ml, notes.txt; expected u.data" in refusal(path)
+    assert "mine.zip/: no MovieLens ratings; found ml, notes.txt; expected u.data" in refusal_by(read_ratings, path)
 
 
 def test_an_archive_of_two_editions_is_refused(tmp_path):
     path = write_zip(tmp_path / "two.zip", {"a/u.data": b"", "b/ratings.csv": b""})
-    assert refusal(path).startswith("two.zip: ratings in several folders: a, b;")
+    assert refusal_by(read_ratings, path).startswith("two.zip: ratings in several folders: a, b;")
 
 
 @pytest.mark.parametrize("name", ["cut.zip", "cut.csv.gz"])
@@ -88,7 +91,9 @@ def test_an_archive_cut_short_is_refused(tmp_path, name):
         whole = write_zip(tmp_path / "whole.zip", {"ratings.csv": ratings}).read_bytes()
     else:
         whole = gzip.compress(ratings)
-    assert refusal(write_file(tmp_path, whole[: len(whole) // 2], name)).startswith(f"{name}: cannot be read: ")
+    assert refusal_by(read_ratings, write_file(tmp_path, whole[: len(whole) // 2], name)).startswith(
+        f"{name}: cannot be read: "
+    )
 
 
 def test_a_damaged_member_is_named(tmp_path):
@@ -98,18 +103,18 @@ def test_a_damaged_member_is_named(tmp_path):
     content = bytearray(path.read_bytes())
     content[info.header_offset + 30 + len(info.filename)] ^= 0xFF  # a local header has 30 bytes and the name
     path.write_bytes(content)
-    assert refusal(path).startswith("ml.zip/ml-1m/ratings.dat: cannot be read: ")
+    assert refusal_by(read_ratings, path).startswith("ml.zip/ml-1m/ratings.dat: cannot be read: ")
 
 
 @pytest.mark.parametrize("name", ["mine.parquet", "mine.pq"])
 def test_what_only_has_the_name_of_parquet_is_refused(tmp_path, name):
-    assert refusal(write_file(tmp_path, "user,movie,rating\n7,8,4\n", name)).startswith(
+    assert refusal_by(read_ratings, write_file(tmp_path, "user,movie,rating\n7,8,4\n", name)).startswith(
         f"{name}: cannot be read as Parq"
     )
 
 
 def test_what_only_has_the_name_of_gzip_is_refused(tmp_path):
-    assert refusal(write_file(tmp_path, "7,8,4\n", "mine.csv.gz")).startswith(
+    assert refusal_by(read_ratings, write_file(tmp_path, "7,8,4\n", "mine.csv.gz")).startswith(
         "mine.csv.gz: cannot be read: Not a gzipp"
     )
 

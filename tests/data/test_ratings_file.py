@@ -2,22 +2,21 @@
 
 import decimal
 import gzip
+import pathlib
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from helpers.movielens import (
-    ML_CSV,
-    refusal,
-    rows,
-    types,
-    write_file,
-    write_parquet,
-)
+from helpers.input_files import parquet_bytes, refusal_by, rows, types, write_file
+from helpers.movielens import ML_CSV
 
 from movierec_jax.data.readers.ratings import read_ratings
+
+
+def write_parquet(folder: pathlib.Path, columns: dict[str, pa.Array | list]) -> pathlib.Path:
+    return write_file(folder, parquet_bytes(**columns), "mine.parquet")
 
 
 @pytest.mark.parametrize(
@@ -222,34 +221,44 @@ def test_parquet_times_are_left_as_they_are_in_utc(tmp_path, times, expected):
     ],
 )
 def test_a_file_that_is_no_table_of_ratings_is_refused(tmp_path, text, message):
-    assert refusal(write_file(tmp_path, text)).startswith(f"mine.csv{message}")
+    assert refusal_by(read_ratings, write_file(tmp_path, text)).startswith(f"mine.csv{message}")
 
 
 @pytest.mark.parametrize(("missing", "spelling"), [("user", "reviewerid"), ("movie", "asin"), ("rating", "stars")])
 def test_a_missing_column_is_named_with_what_was_found_and_what_is_accepted(tmp_path, missing, spelling):
     names = [name for name in ("user", "movie", "rating", "other") if name != missing]
-    message = refusal(write_file(tmp_path, ",".join(names) + "\n7,8,4\n"))
+    message = refusal_by(read_ratings, write_file(tmp_path, ",".join(names) + "\n7,8,4\n"))
     assert message.startswith(f"mine.csv:1: no {missing}")
     assert "'other'" in message
     assert f" {spelling}," in message
 
 
 def test_bytes_that_are_no_utf8_in_an_id_are_refused_with_their_line(tmp_path):
-    assert refusal(write_file(tmp_path, b"user,movie,rating\n\na,8,4\n\xff,8,4\n")) == "mine.csv:4: not UTF-8 text"
+    assert (
+        refusal_by(read_ratings, write_file(tmp_path, b"user,movie,rating\n\na,8,4\n\xff,8,4\n"))
+        == "mine.csv:4: not UTF-8 text"
+    )
 
 
 def test_a_broken_line_after_many_is_refused_with_its_line(tmp_path):
     text = "user,movie,rating\r\n" + "\r\n7,8,4\r\n" * 200_000 + "7,8\r\n"
-    assert refusal(write_file(tmp_path, text)) == "mine.csv:400002: 2 columns; line 1 has 3, split by ','"
+    assert (
+        refusal_by(read_ratings, write_file(tmp_path, text)) == "mine.csv:400002: 2 columns; line 1 has 3, split by ','"
+    )
 
 
 def test_a_line_longer_than_arrow_takes_is_refused(tmp_path):
     text = "user,movie,rating,note\n7,8,4,x\n" + "7,8,4," + "x" * 3_000_000 + "\n"
-    assert refusal(write_file(tmp_path, text)).startswith("mine.csv: cannot be read as text split by ','")
+    assert refusal_by(read_ratings, write_file(tmp_path, text)).startswith(
+        "mine.csv: cannot be read as text split by ','"
+    )
 
 
 def test_a_binary_file_is_refused(tmp_path):
-    assert refusal(write_file(tmp_path, b"\x7fELF\0\0")) == "mine.csv: a binary file; expected text or Parquet"
+    assert (
+        refusal_by(read_ratings, write_file(tmp_path, b"\x7fELF\0\0"))
+        == "mine.csv: a binary file; expected text or Parquet"
+    )
 
 
 @pytest.mark.parametrize(
@@ -269,4 +278,4 @@ def test_a_binary_file_is_refused(tmp_path):
     ],
 )
 def test_parquet_without_usable_columns_is_refused(tmp_path, columns, message):
-    assert refusal(write_parquet(tmp_path, columns)).startswith(message)
+    assert refusal_by(read_ratings, write_parquet(tmp_path, columns)).startswith(message)

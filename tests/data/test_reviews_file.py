@@ -2,7 +2,6 @@
 
 import datetime
 import gzip
-import io
 import pathlib
 
 import hypothesis
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from helpers.damage import mutated_files
+from helpers.input_files import parquet_bytes, refusal_by, write_file
 from hypothesis import strategies as st
 
 from movierec_jax.config import DataConfig
@@ -27,28 +27,10 @@ REAL = ROOT.parent / "shared" / "data" / "reviews" / "aclimdb_labelled_50k.parqu
 LONG = "so very long " * 20_000
 
 
-def write(folder: pathlib.Path, content: str | bytes, name: str = "mine.csv") -> pathlib.Path:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def parquet(**columns) -> bytes:
-    stream = io.BytesIO()
-    pyarrow.parquet.write_table(pa.table(columns), stream)
-    return stream.getvalue()
-
-
 def read(folder: pathlib.Path, content: str | bytes, name: str = "mine.csv") -> dict[str, list]:
     """The columns of a file, None where a value is missing."""
-    table = read_reviews(write(folder, content, name)).table
+    table = read_reviews(write_file(folder, content, name)).table
     return {column: [None if pd.isna(value) else value for value in table[column]] for column in table}
-
-
-def refusal(reader, folder: pathlib.Path, content: str | bytes, name: str = "mine.csv") -> str:
-    with pytest.raises(InputError) as error:
-        reader(write(folder, content, name))
-    return str(error.value).replace(f"{folder}/", "")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +64,7 @@ def test_the_separator_is_seen_from_the_header(tmp_path, separator):
 
 
 def test_text_keeps_quotes_line_ends_emoji_and_length_and_lines_are_those_of_the_file(tmp_path):
-    path = write(
+    path = write_file(
         tmp_path, f'movie,text\r\n7,"""so"",\r\n\r\nso"\r\n\r\n8,🎬 née <br />\r\n9,{LONG}\r\n10,\r\n11, NA \r\n'
     )
     raw = read_reviews(path)
@@ -97,14 +79,14 @@ def test_text_may_be_packed_or_latin1_or_have_a_byte_order_mark(tmp_path):
         (gzip.compress("movie\ttext\n7,é\n".replace(",", "\t").encode()), "a.tsv.gz"),
         ("movie,text\n7,é\n".encode("latin-1"), "a.csv"),
         (b"\xef\xbb\xbf" + "movie,text\n7,é\n".encode(), "a.txt"),
-        (parquet(movie=[7], text=["é"]), "a.parquet"),
-        (gzip.compress(parquet(movie=[7], text=["é"])), "a.pq.gz"),
+        (parquet_bytes(movie=[7], text=["é"]), "a.parquet"),
+        (gzip.compress(parquet_bytes(movie=[7], text=["é"])), "a.pq.gz"),
     ]:
         assert read(tmp_path, content, name) == {"movie_id": [7], "text": ["é"]}
 
 
 def test_reviews_may_be_at_a_url(tmp_path):
-    write(tmp_path, "movie,text\n7,good\n")
+    write_file(tmp_path, "movie,text\n7,good\n")
     raw = read_reviews(f"file://{tmp_path}/mine.csv")
     assert (raw.path, raw.table["text"].tolist()) == (f"file://{tmp_path}/mine.csv", ["good"])
 
@@ -131,7 +113,7 @@ def test_reviews_may_be_at_a_url(tmp_path):
 def test_parquet_columns_may_have_any_type_that_can_be_what_they_say(tmp_path, column, values, expected):
     columns = {"movie": [1, 2], "text": ["a", "b"]} | {column: values}
     name = {"movie": "movie_id", "user": "user_id"}.get(column, column)
-    assert read(tmp_path, parquet(**columns), "a.parquet")[name] == expected
+    assert read(tmp_path, parquet_bytes(**columns), "a.parquet")[name] == expected
 
 
 @pytest.mark.parametrize(
@@ -156,7 +138,7 @@ def test_parquet_columns_may_have_any_type_that_can_be_what_they_say(tmp_path, c
     ],
 )
 def test_a_file_that_has_no_reviews_is_refused(tmp_path, content, message):
-    assert refusal(read_reviews, tmp_path, content).startswith(message)
+    assert refusal_by(read_reviews, write_file(tmp_path, content)).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -171,23 +153,27 @@ def test_a_file_that_has_no_reviews_is_refused(tmp_path, content, message):
     ],
 )
 def test_parquet_that_has_no_reviews_is_refused(tmp_path, columns, message):
-    assert refusal(read_reviews, tmp_path, parquet(**columns), "a.parquet").startswith(message)
+    assert refusal_by(read_reviews, write_file(tmp_path, parquet_bytes(**columns), "a.parquet")).startswith(message)
 
 
 def test_a_missing_file_and_cut_ones_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"none\.csv: no such file$"):
         read_reviews(tmp_path / "none.csv")
     packed = gzip.compress(b"movie,text\n1,a\n")
-    assert refusal(read_reviews, tmp_path, packed[:-9], "a.csv.gz").startswith("a.csv.gz: cannot be read: ")
-    whole = parquet(movie=[1], text=["a"])
-    assert refusal(read_reviews, tmp_path, whole[:-9], "a.pq").startswith("a.pq: cannot be read as Parquet: ")
+    assert refusal_by(read_reviews, write_file(tmp_path, packed[:-9], "a.csv.gz")).startswith(
+        "a.csv.gz: cannot be read: "
+    )
+    whole = parquet_bytes(movie=[1], text=["a"])
+    assert refusal_by(read_reviews, write_file(tmp_path, whole[:-9], "a.pq")).startswith(
+        "a.pq: cannot be read as Parquet: "
+    )
 
 
 VALID = [
     b'movie,text,user,stars,date\n1,"a, b",2,5,1970-01-02\n2,"c\n\nd",,x,\n',
     "imdbId::text::label\ntt1::né::pos\n".encode(),
     gzip.compress(b"movie\ttext\n1\ta\n"),
-    parquet(movie=[1, 2], text=["a", None], stars=[1.5, None], timestamp=[1, 2]),
+    parquet_bytes(movie=[1, 2], text=["a", None], stars=[1.5, None], timestamp=[1, 2]),
 ]
 
 
@@ -199,7 +185,7 @@ VALID = [
 )
 @hypothesis.given(content=mutated_files(VALID), name=st.sampled_from(["a.csv", "a.csv.gz", "a.parquet", "a"]))
 def test_any_damage_to_a_good_file_is_read_or_refused_with_the_name_of_the_file(tmp_path, content, name):
-    path = write(tmp_path, content, name)
+    path = write_file(tmp_path, content, name)
     try:
         read_labelled(path)
     except InputError as error:
@@ -218,7 +204,9 @@ def test_the_real_reviews_are_about_1210_movies_of_the_bundled_data(tmp_path):
     # Without them, one text about the first movie of the bundled data that they name, as they write it.
     path, num_movies = REAL, 1210
     if not REAL.exists():
-        path = write(tmp_path, parquet(text=["Good."], imdbId=["0114709"], stars=[9], label=["pos"]), "one.parquet")
+        path = write_file(
+            tmp_path, parquet_bytes(text=["Good."], imdbId=["0114709"], stars=[9], label=["pos"]), "one.parquet"
+        )
         num_movies = 1
     data = clean(read_ratings(ROOT / "data" / "ml-latest-small"), DataConfig())
     raw = read_reviews(path)

@@ -1,15 +1,4 @@
-"""Small files of every MovieLens edition, and ways to write and read files of ratings."""
-
-import pathlib
-import zipfile
-
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet
-import pytest
-
-from movierec_jax.data.readers.ratings import read_ratings
-from movierec_jax.errors import InputError
+"""Small files of every MovieLens edition."""
 
 # Each edition with the same three movies, as far as its format lets it say so.
 ML_100K = {
@@ -54,43 +43,3 @@ ML_CSV = {
 }
 
 EDITIONS = {"ml-100k": ML_100K, "ml-1m": ML_1M, "ml-10M100K": ML_10M, "ml-25m": ML_CSV}
-
-
-def write_folder(folder: pathlib.Path, files: dict[str, bytes]) -> pathlib.Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    return folder
-
-
-def write_zip(path: pathlib.Path, files: dict[str, bytes], folder: str = "") -> pathlib.Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(folder + name, content)
-    return path
-
-
-def write_file(folder: pathlib.Path, content: bytes | str, name: str = "mine.csv") -> pathlib.Path:
-    path = folder / name
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
-
-
-def write_parquet(folder: pathlib.Path, columns: dict[str, pa.Array | list]) -> pathlib.Path:
-    pyarrow.parquet.write_table(pa.table(columns), folder / "mine.parquet")
-    return folder / "mine.parquet"
-
-
-def rows(table: pd.DataFrame) -> list[tuple]:
-    return list(table.itertuples(index=False, name=None))
-
-
-def types(table: pd.DataFrame) -> dict[str, str]:
-    return {name: str(dtype) for name, dtype in table.dtypes.items()}
-
-
-def refusal(path: pathlib.Path) -> str:
-    """The message with which the path is refused, without the folder it is in."""
-    with pytest.raises(InputError) as error:
-        read_ratings(path)
-    return str(error.value).replace(f"{path.parent}/", "")
