@@ -22,7 +22,7 @@ from movierec_jax.model.inputs import PaddedLinks
 from movierec_jax.model.sharding import Cells, concat_columns, on_each_device
 
 
-@typing.no_type_check  # JAX also makes trees of it with other things in place of the arrays.
+@typing.no_type_check  # JAX also builds it with other leaves in place of the arrays.
 @functools.partial(
     jax.tree_util.register_dataclass,
     data_fields=["owner", "other", "weights", "counts"],

@@ -65,15 +65,10 @@ def build_interactions(
         if has_ratings
         else empty_links()
     )
-    user_features, by_user_feature = content_links(user_content, user_rows, grid.num_cells)
-    movie_features, by_movie_feature = content_links(movie_content, movie_rows, grid.num_cells)
     return Interactions(
-        by_user=links[0],
-        by_movie=links[1],
-        user_features=user_features,
-        by_user_feature=by_user_feature,
-        movie_features=movie_features,
-        by_movie_feature=by_movie_feature,
+        *links,
+        *content_links(user_content, user_rows, grid.num_cells),
+        *content_links(movie_content, movie_rows, grid.num_cells),
         user_count=user_count,
         movie_count=movie_count,
         user_feature_count=feature_count(user_content, user_count),

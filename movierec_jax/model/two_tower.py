@@ -55,7 +55,7 @@ BIAS_DAMPING = 10.0
 INITIAL_SPREAD = 0.001
 
 
-@typing.no_type_check  # JAX also makes trees of it with other things in place of the arrays.
+@typing.no_type_check  # JAX also builds it with other leaves in place of the arrays.
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Encoded:

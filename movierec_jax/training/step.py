@@ -72,49 +72,71 @@ def train_step(
 ) -> tuple[TrainState, StepErrors]:
     """Takes one step of Adam on a batch `[batch]`; returns the new state, and the errors before the step.
 
-    Each member of the ensemble minimises
-
-        mean squared error of the batch + shrinkage x factor variance + decay of the rows
-        + squared error over the catalogue + decay of the implicit-feedback rows        (where the model has that score)
-
-    and errors are means over the members, whose parameters are `[members, ...]`.
+    Each member of the ensemble, whose parameters are `[members, ...]`, minimises its own `objective`; errors are means
+    over the members.
 
     users, movies: what the towers see, without the ratings of the batch. targets: which masked ratings the
     implicit-feedback score has to find. batch_counts: as `decay` takes them.
     """
-    config, model = setup.config, setup.model
-    num_ratings = jnp.sum(batch.weight)
-    pairs = PairColumns(batch.time_features, batch.rating, batch.weight, batch.number)
-    # The first dense layer is computed once per row, or once per pair where there are fewer pairs.
-    has_hidden = len(users.has_row) + len(movies.has_row) <= len(batch.weight)
-    # The tables of rating times lie within the towers: their gradients are too large to be added up often.
-    size = len(batch.weight) if model.num_time_features else microbatch_size(setup.platform)
-    sum_errors = functools.partial(sum_pair_errors, setup=setup, has_hidden=has_hidden)
-
-    def objective(params: Any, key: Array) -> tuple[Float[Array, ""], StepErrors]:
-        encoded = model.apply({"params": params}, users, movies, method="towers")
-        if has_hidden:
-            encoded = model.apply({"params": params}, *encoded, method="add_hidden")
-        shared = {name: params[name] for name in params if model.num_time_features or name not in TABLE_SCOPES}
-        sides = tuple(zip(encoded, (interactions.user_count, interactions.movie_count), strict=True))
-        rows = batch.user_row, batch.movie_row
-        sums = sum_over_microbatches(sum_errors, size, model.mesh, shared, sides, rows, pairs, key)
-        with_variance, rating_error = (total / num_ratings for total in sums)
-        loss = with_variance + decay(params, interactions, config, batch_counts)
-        if targets is None:
-            return loss, StepErrors(rating_error, jnp.zeros(()))
-        catalogue_error = catalogue_error_of(params, targets, setup)
-        loss += catalogue_error + implicit_feedback_decay(params[IMPLICIT_FEEDBACK], interactions, config)
-        return loss, StepErrors(rating_error, catalogue_error)
+    loss = functools.partial(
+        objective,
+        batch=batch,
+        users=users,
+        movies=movies,
+        targets=targets,
+        interactions=interactions,
+        setup=setup,
+        batch_counts=batch_counts,
+    )
 
     def member_step(params, opt_state, key):
-        gradient, errors = jax.grad(objective, has_aux=True)(params, jax.random.fold_in(key, state.step))
+        gradient, errors = jax.grad(loss, has_aux=True)(params, jax.random.fold_in(key, state.step))
         updates, opt_state = setup.optimizer.update(gradient, opt_state, params)
         return optax.apply_updates(params, updates), opt_state, errors
 
-    params, opt_state, errors = jax.vmap(member_step)(state.params, state.opt_state, member_keys(config))
+    params, opt_state, errors = jax.vmap(member_step)(state.params, state.opt_state, member_keys(setup.config))
     new = TrainState(step=state.step + 1, params=params, opt_state=opt_state)
-    return constrain_state(new, model.mesh), jax.tree.map(jnp.mean, errors)
+    return constrain_state(new, setup.model.mesh), jax.tree.map(jnp.mean, errors)
+
+
+def objective(
+    params: optax.Params,
+    key: Array,
+    *,
+    batch: Batch,
+    users: TowerInputs,
+    movies: TowerInputs,
+    targets: MaskedTargets | None,
+    interactions: Interactions,
+    setup: TrainingSetup,
+    batch_counts: BatchCounts | None,
+) -> tuple[Float[Array, ""], StepErrors]:
+    """Returns what a member minimises in a step, and its errors, for `params` without a members axis:
+
+    mean squared error of the batch + shrinkage x mean factor variance + decay of the towers' rows
+    + squared error over the catalogue + decay of the implicit-feedback rows        (where the model has that score)
+    """
+    config, model = setup.config, setup.model
+    # The first dense layer is computed once per row, or once per pair where there are fewer pairs.
+    has_hidden = len(users.has_row) + len(movies.has_row) <= len(batch.weight)
+    encoded = model.apply({"params": params}, users, movies, method="towers")
+    if has_hidden:
+        encoded = model.apply({"params": params}, *encoded, method="add_hidden")
+    # The tables of rating times lie within the towers: their gradients are too large to be added up often.
+    size = len(batch.weight) if model.num_time_features else microbatch_size(setup.platform)
+    shared = {name: params[name] for name in params if model.num_time_features or name not in TABLE_SCOPES}
+    sides = tuple(zip(encoded, (interactions.user_count, interactions.movie_count), strict=True))
+    rows = batch.user_row, batch.movie_row
+    pairs = PairColumns(batch.time_features, batch.rating, batch.weight, batch.number)
+    sum_errors = functools.partial(sum_pair_errors, setup=setup, has_hidden=has_hidden)
+    sums = sum_over_microbatches(sum_errors, size, model.mesh, shared, sides, rows, pairs, key)
+    with_variance, rating_error = (total / jnp.sum(batch.weight) for total in sums)
+    loss = with_variance + decay(params, interactions, config, batch_counts)
+    if targets is None:
+        return loss, StepErrors(rating_error, jnp.zeros(()))
+    catalogue_error = catalogue_error_of(params, targets, setup)
+    loss += catalogue_error + implicit_feedback_decay(params[IMPLICIT_FEEDBACK], interactions, config)
+    return loss, StepErrors(rating_error, catalogue_error)
 
 
 class PairColumns(NamedTuple):
