@@ -18,13 +18,17 @@ SEGMENT_LENGTH = 8
 few = hypothesis.settings(deadline=None, max_examples=12)
 pairs = st.lists(st.tuples(st.integers(0, NUM_OWNERS - 1), st.integers(0, NUM_OTHERS - 1)), max_size=12)
 
-# Edges by name: nobody has a link, one has, one has as many as a piece holds, or one more, or several pieces.
+# Edges by name: no owner has a link, one has, one has as many as a segment holds, or one more, or several segments.
 EDGES = {
     "no links": [],
     "one link": [(3, 2)],
-    "a full piece": [(1, n % NUM_OTHERS) for n in range(SEGMENT_LENGTH)],
-    "one more than a piece holds": [(1, n % NUM_OTHERS) for n in range(SEGMENT_LENGTH + 1)],
-    "three pieces between two short ones": [(0, 0), *[(2, n % NUM_OTHERS) for n in range(3 * SEGMENT_LENGTH)], (4, 1)],
+    "a full segment": [(1, n % NUM_OTHERS) for n in range(SEGMENT_LENGTH)],
+    "one more than a segment holds": [(1, n % NUM_OTHERS) for n in range(SEGMENT_LENGTH + 1)],
+    "three segments between short ones": [
+        (0, 0),
+        *[(2, n % NUM_OTHERS) for n in range(3 * SEGMENT_LENGTH)],
+        (4, 1),
+    ],
 }
 
 

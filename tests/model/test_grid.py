@@ -67,14 +67,14 @@ def test_batches_in_cells_hold_the_ratings_they_held_before(grid, num_ratings, b
     cells = group_by_cell(stacked, grid, ranges, width=1)
     width = cells.weight.shape[1] // grid.num_cells
     for step, weight in enumerate(cells.weight):
-        place = np.flatnonzero(weight)
-        number = cells.rating[step][place].astype(int)
-        data, model = np.divmod(place // width, grid.model)
-        assert (data * ranges[0] + cells.user_row[step][place] == ratings.user_row[number]).all()
-        assert (model * ranges[1] + cells.movie_row[step][place] == ratings.movie_row[number]).all()
-        assert (cells.time_features[step][place] == ratings.time_features[number]).all()
+        index = np.flatnonzero(weight)
+        number = cells.rating[step][index].astype(int)
+        data, model = np.divmod(index // width, grid.model)
+        assert (data * ranges[0] + cells.user_row[step][index] == ratings.user_row[number]).all()
+        assert (model * ranges[1] + cells.movie_row[step][index] == ratings.movie_row[number]).all()
+        assert (cells.time_features[step][index] == ratings.time_features[number]).all()
         # A rating keeps its number in the step.
-        assert (stacked.rating[step][cells.number[step][place]] == number).all()
+        assert (stacked.rating[step][cells.number[step][index]] == number).all()
         assert sorted(number) == sorted(stacked.rating[step][stacked.weight[step] > 0])
         is_filling = weight == 0
         assert not cells.user_row[step][is_filling].any()
@@ -104,13 +104,13 @@ def test_links_in_cells_are_those_of_all_each_in_its_own(grid, num_links, seed):
         )
     ):
         assert (np.diff(owner) >= 0).all()
-        place, piece = np.nonzero(link >= 0)
-        index = link[place, piece]
+        slot, segment = np.nonzero(link >= 0)
+        index = link[slot, segment]
         found += index.tolist()
         assert (cell[index] == number).all()
-        assert (user[index] == owner[piece]).all()
-        assert (movie[index] == other[place, piece]).all()
-        assert (value[place, piece] == ratings.rating[index]).all()
+        assert (user[index] == owner[segment]).all()
+        assert (movie[index] == other[slot, segment]).all()
+        assert (value[slot, segment] == ratings.rating[index]).all()
         assert not value[link < 0].any()
         assert not other[link < 0].any()
     assert sorted(found) == list(range(num_links))

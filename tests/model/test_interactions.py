@@ -37,19 +37,19 @@ def bags_of(*entries, num_features=0) -> FeatureBags:
 
 
 def content_of(links) -> list[tuple]:
-    """(link, owner, other, values) of every place that is not filling, in the order of links."""
+    """(link, owner, other, values) of every index that is not filling, in the order of links."""
     owner = np.broadcast_to(links.owner, links.link.shape)
     columns = (links.link, owner, links.other, *links.values)
     is_link = links.link >= 0
     return sorted(zip(*(column[is_link].tolist() for column in columns), strict=True))
 
 
-# Links in pieces.
+# Padded links.
 
 
 @many
 @hypothesis.given(owners_of_links, st.integers(1, 3))
-def test_every_link_has_one_place_and_filling_says_nothing(owners, length):
+def test_every_link_has_one_slot_and_filling_is_zero(owners, length):
     owner = np.array(owners, np.int32)
     other, value = np.arange(len(owner), dtype=np.int32) + 7, np.arange(len(owner), dtype=np.float32) / 2
     links = pad_links(owner, other, value, -value, length=length)
@@ -61,7 +61,7 @@ def test_every_link_has_one_place_and_filling_says_nothing(owners, length):
 
 @many
 @hypothesis.given(owners_of_links, st.integers(1, 3))
-def test_owners_rise_and_have_as_few_pieces_as_hold_their_links(owners, length):
+def test_owners_rise_and_have_the_fewest_segments_that_hold_their_links(owners, length):
     links = pad_links(np.array(owners, np.int32), np.zeros(len(owners), np.int32), length=length)
     expected = [owner for owner in range(5) for _ in range(-(-owners.count(owner) // length))]
     assert links.owner.tolist() == expected
@@ -69,12 +69,12 @@ def test_owners_rise_and_have_as_few_pieces_as_hold_their_links(owners, length):
 
 
 @pytest.mark.parametrize(("links_of_each", "length"), [([], 4), ([1] * 9, 4), ([5] * 9, 8), ([64, 640], 64)])
-def test_pieces_are_about_as_long_as_owners_have_links(links_of_each, length):
+def test_segments_are_about_as_long_as_owners_have_links(links_of_each, length):
     assert segment_length(np.repeat(np.arange(len(links_of_each), dtype=np.int32), links_of_each)) == length
 
 
 @pytest.mark.parametrize(("num_links", "num_segments"), [(0, 0), (1, 1), (8, 1), (9, 2)])
-def test_an_owner_has_a_piece_more_for_the_link_that_one_cannot_hold(num_links, num_segments):
+def test_a_link_beyond_a_full_segment_begins_another(num_links, num_segments):
     links = pad_links(np.full(num_links, 3, np.int32), np.zeros(num_links, np.int32), length=8)
     assert links.owner.tolist() == [3] * num_segments
     assert (links.link >= 0).sum() == num_links
@@ -90,7 +90,7 @@ def test_arrays_have_the_dtypes_that_a_compiled_step_expects():
     ]
 
 
-# What ratings say.
+# Values of ratings.
 
 # User 2 and movie 3 have no rating.
 FOUR = ratings_of((0, 0, 5), (1, 0, 4), (1, 1, 2), (0, 2, 1))
@@ -99,7 +99,7 @@ MEAN = (5 + 4 + 2 + 1) / 4
 LEVEL = damped_means(FOUR.movie_row, FOUR.rating, 4)
 
 
-def known_four(user_content=NO_CONTENT, movie_content=NO_CONTENT):
+def interactions_of_four(user_content=NO_CONTENT, movie_content=NO_CONTENT):
     return build_interactions(FOUR, 3, 4, user_content, movie_content)
 
 
@@ -108,12 +108,12 @@ def level_of(*stars) -> float:
     return (sum(stars) + OFFSET_DAMPING * MEAN) / (len(stars) + OFFSET_DAMPING)
 
 
-def test_the_level_of_a_row_is_its_mean_pulled_to_that_of_all_which_rows_without_ratings_have():
+def test_the_level_of_a_row_is_its_mean_pulled_to_the_mean_of_all_ratings():
     expected = [level_of(5, 4), level_of(2), level_of(1), MEAN, MEAN]
     np.testing.assert_allclose(damped_means(FOUR.movie_row, FOUR.rating, 4), expected)
 
 
-def test_a_rating_tells_its_user_how_far_it_is_above_its_movie_and_its_movie_how_far_above_its_user():
+def test_a_rating_is_its_deviation_from_the_movie_for_users_and_from_the_user_for_movies():
     movie_level = [level_of(5, 4), level_of(2), level_of(1)]
     user_level = [level_of(5, 1), level_of(4, 2)]
     rows = list(zip(FOUR.user_row, FOUR.movie_row, FOUR.rating, strict=True))
@@ -121,7 +121,7 @@ def test_a_rating_tells_its_user_how_far_it_is_above_its_movie_and_its_movie_how
         *((stars - movie_level[movie], stars - user_level[user]) for user, movie, stars in rows), strict=True
     )
     expected = list(enumerate(zip(FOUR.user_row, FOUR.movie_row, to_user, to_movie, strict=True)))
-    seen = known_four()
+    seen = interactions_of_four()
     assert content_of(seen.by_user) == [
         (link, user, movie, pytest.approx(one), pytest.approx(other)) for link, (user, movie, one, other) in expected
     ]
@@ -130,7 +130,7 @@ def test_a_rating_tells_its_user_how_far_it_is_above_its_movie_and_its_movie_how
     ]
 
 
-def test_a_users_other_ratings_change_what_a_rating_tells_the_user_by_the_mean_of_all_alone():
+def test_a_users_other_ratings_change_a_deviation_only_through_the_mean_of_all_ratings():
     # So that what is left of a history says nothing of the rating that was left out.
     more = ratings_of((0, 0, 5), (1, 0, 4), (1, 1, 2), (0, 2, 4))
     one, other = (
@@ -154,7 +154,7 @@ def test_both_layouts_hold_the_same_ratings_and_counts_say_how_many(rows):
 
 
 def test_cold_rows_are_counted_0_and_have_no_pieces():
-    seen = known_four()
+    seen = interactions_of_four()
     assert seen.user_count.tolist() == [2, 2, 0, 0]
     assert seen.movie_count.tolist() == [2, 1, 1, 0, 0]
     assert seen.by_user.owner.tolist() == [0, 1]
@@ -166,7 +166,7 @@ def test_cold_rows_are_counted_0_and_have_no_pieces():
 
 def test_content_lies_by_row_and_by_feature_and_a_feature_counts_the_ratings_of_those_who_have_it():
     movies = bags_of((0, 0, 0.6), (0, 1, 0.8), (1, 1, 1), (3, 2, 1), num_features=4)
-    seen = known_four(movie_content=movies)
+    seen = interactions_of_four(movie_content=movies)
     assert content_of(seen.movie_features) == [
         (link, row, feature, pytest.approx(value))
         for link, (row, feature, value) in enumerate([(0, 0, 0.6), (0, 1, 0.8), (1, 1, 1), (3, 2, 1)])
@@ -180,7 +180,7 @@ def test_content_lies_by_row_and_by_feature_and_a_feature_counts_the_ratings_of_
 
 
 def test_content_of_users_stands_apart_from_that_of_movies():
-    seen = known_four(user_content=bags_of((1, 0, 1), (2, 0, 1), num_features=1))
+    seen = interactions_of_four(user_content=bags_of((1, 0, 1), (2, 0, 1), num_features=1))
     assert [row[1] for row in content_of(seen.user_features)] == [1, 2]
     assert seen.user_feature_count.tolist() == [2 + 0]
     assert content_of(seen.movie_features) == []
@@ -189,7 +189,7 @@ def test_content_of_users_stands_apart_from_that_of_movies():
 # Users who are not in train.
 
 
-def test_a_new_users_ratings_say_what_the_same_ratings_of_a_user_of_train_say():
+def test_ratings_of_a_new_user_have_the_values_of_the_same_ratings_in_train():
     of_user_1 = FOUR.user_row == 1
     counts = np.float32([0.25, 1])
     links = new_user_links(
@@ -199,26 +199,26 @@ def test_a_new_users_ratings_say_what_the_same_ratings_of_a_user_of_train_say():
         FOUR.rating[of_user_1],
         counts,
     )
-    known_links = [row for row in content_of(known_four().by_user) if row[1] == 1]
-    assert [row[2:4] for row in content_of(links)] == [row[2:4] for row in known_links]
+    links_of_train = [row for row in content_of(interactions_of_four().by_user) if row[1] == 1]
+    assert [row[2:4] for row in content_of(links)] == [row[2:4] for row in links_of_train]
     assert [row[4] for row in content_of(links)] == counts.tolist()
 
 
-def test_a_new_users_rating_of_a_cold_movie_is_held_against_the_mean_of_all():
+def test_a_new_users_rating_of_a_cold_movie_deviates_from_the_mean_of_all_ratings():
     links = new_user_links(
         damped_means(FOUR.movie_row, FOUR.rating, 4), np.int32([0]), np.int32([3]), np.float32([5]), np.float32([1])
     )
     assert content_of(links) == [(0, 0, 3, 5 - MEAN, 1)]
 
 
-def test_the_latest_ratings_count_most_where_they_are_to():
+def test_recent_ratings_count_most_if_asked_for():
     train = dataclasses.replace(FOUR, timestamp=np.int64([30, 20, 10, 20]))
     seen = build_interactions(train, 3, 4, NO_CONTENT, NO_CONTENT, is_recent_most=True)
     assert [row[-1] for row in content_of(seen.by_user)] == [1, 1, (1 / 2) ** 2, (1 / 2) ** 2]
 
 
-def test_where_no_tower_looks_at_ratings_there_are_but_their_numbers():
-    whole = known_four()
+def test_without_ratings_only_their_numbers_are_kept():
+    whole = interactions_of_four()
     bare = build_interactions(FOUR, 3, 4, NO_CONTENT, NO_CONTENT, has_ratings=False)
     assert content_of(bare.by_user) == content_of(bare.by_movie) == []
     np.testing.assert_array_equal(bare.user_count, whole.user_count)
@@ -226,16 +226,16 @@ def test_where_no_tower_looks_at_ratings_there_are_but_their_numbers():
 
 
 @pytest.mark.parametrize("length", [1, 1000, 10**6])
-def test_arrays_begin_where_jax_takes_them_as_they_stand(length):
+def test_arrays_begin_at_multiples_of_the_alignment(length):
     array = aligned_empty(length, np.int32)
     assert (len(array), array.dtype) == (length, np.int32)
     assert array.ctypes.data % ALIGNMENT == 0
 
 
-# What users wrote of movies that they have not rated.
+# Ratings from reviews.
 
 
-def test_what_users_wrote_are_links_after_those_of_train_and_move_no_level():
+def test_ratings_from_reviews_are_links_after_those_of_train_and_change_no_level():
     train, from_reviews = ratings_of((0, 0, 5), (0, 1, 1), (1, 0, 3)), ratings_of((1, 1, 4))
     alone, interactions = (
         build_interactions(train, 2, 2, NO_CONTENT, NO_CONTENT, from_reviews=more) for more in (None, from_reviews)

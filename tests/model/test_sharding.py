@@ -93,7 +93,7 @@ def test_a_run_goes_on_and_scores_on_other_devices_than_it_began_on(first, then,
 
 
 @pytest.mark.parametrize("text", ["rows:2", "data", "data:0", "data:2,data:2", "data:-1", "data:2;model:2", "data:x"])
-def test_a_mesh_that_is_none_is_refused_with_what_is_expected(text):
+def test_a_malformed_mesh_is_refused_with_the_expected_form(text):
     with pytest.raises(InputError, match=f"--mesh={text}: expected lengths of the axes data and model"):
         parse_axes(text)
 

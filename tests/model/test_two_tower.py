@@ -56,18 +56,21 @@ def bags(rows, num_features) -> FeatureBags:
 
 
 USER_CONTENT, MOVIE_CONTENT = bags([0, 1, 2, 4, COLD_USER], 3), bags([0, 1, 2, 3, 4, COLD_MOVIE], 4)
-KNOWN: Interactions = jax.device_put(
+INTERACTIONS: Interactions = jax.device_put(
     build_interactions(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, MOVIE_CONTENT)
 )
-# What counts in the exposure of users.
-RATED = BothWays(*(WeightedLinks(KNOWN.by_user.owner, KNOWN.by_user.other, (None,), KNOWN.by_user.link >= 0),) * 2)
+# What counts in the implicit-feedback scores of users.
+RATED = BothWays(
+    *(WeightedLinks(INTERACTIONS.by_user.owner, INTERACTIONS.by_user.other, (None,), INTERACTIONS.by_user.link >= 0),)
+    * 2
+)
 
 
-def model_of(config=CONFIG, num_user_features=3, num_movie_features=4, **moments) -> TwoTowers:
-    return TwoTowers(NUM_USERS, NUM_MOVIES, num_user_features, num_movie_features, config, MEAN, **moments)
+def model_of(config=CONFIG, num_user_features=3, num_movie_features=4, **time_sizes) -> TwoTowers:
+    return TwoTowers(NUM_USERS, NUM_MOVIES, num_user_features, num_movie_features, config, MEAN, **time_sizes)
 
 
-def whole(interactions=KNOWN):
+def whole(interactions=INTERACTIONS):
     """What the towers see of all users and movies by all ratings."""
     return tower_inputs(interactions, interactions.by_user.link >= 0, interactions.by_movie.link >= 0)
 
@@ -92,7 +95,7 @@ def ensemble_of(*members):
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
 
 
-def encoded(model, params, interactions=KNOWN):
+def encoded(model, params, interactions=INTERACTIONS):
     """Users and movies as a single member sees them."""
     return tuple(side[0] for side in encode(ensemble_of(params), interactions, model=model))
 
@@ -102,7 +105,7 @@ def rows(*numbers):
 
 
 def at_no_time(pairs):
-    """RatingTimeFeatures of which nothing is known."""
+    """Rating times without features."""
     return jnp.zeros((pairs, 0), jnp.int32)
 
 
@@ -112,7 +115,7 @@ def all_pairs():
     return jnp.asarray(user.ravel()), jnp.asarray(movie.ravel())
 
 
-def stars_of(model, params, user_row, movie_row, interactions=KNOWN, **options):
+def stars_of(model, params, user_row, movie_row, interactions=INTERACTIONS, **options):
     time_features = at_no_time(len(user_row))
     return np.asarray(apply(model, params, *whole(interactions), user_row, movie_row, time_features, **options)[0])
 
@@ -145,9 +148,9 @@ def vector_by_hand(tower, row: int, history, content) -> np.ndarray:
     if row < len(tower["embedding"]):
         vector += np.concatenate([tower["embedding"][row], tower["bias"][row]])
     if "explicit" in tower and history:
-        told = sum(value * tower["explicit"][other] + tower["implicit"][other] for other, value in history)
-        vector[:-1] += told[:-1] / np.sqrt(len(history))
-        vector[-1] += told[-1] * BIAS_GAIN / (len(history) + BIAS_DAMPING)
+        total = sum(value * tower["explicit"][other] + tower["implicit"][other] for other, value in history)
+        vector[:-1] += total[:-1] / np.sqrt(len(history))
+        vector[-1] += total[-1] * BIAS_GAIN / (len(history) + BIAS_DAMPING)
     return vector + sum(value * tower["features"][feature] for feature, value in content)
 
 
@@ -156,20 +159,20 @@ def content_by_hand(content: FeatureBags, row: int) -> list[tuple]:
     return list(zip(content.feature[mine], content.value[mine], strict=True))
 
 
-def told_by_ratings() -> tuple[np.ndarray, np.ndarray]:
-    """What each rating tells its user's tower, and what its movie's."""
-    told = np.zeros((2, len(PAIRS) + 1), np.float32)
-    for links, values in zip((KNOWN.by_user, KNOWN.by_movie), told, strict=True):
-        # The place after the last takes the filling.
-        values[np.asarray(links.link)] = links.values[0 if links is KNOWN.by_user else 1]
-    return told[0, :-1], told[1, :-1]
+def deviations() -> tuple[np.ndarray, np.ndarray]:
+    """Each rating's deviation for its user's tower and for its movie's tower."""
+    total = np.zeros((2, len(PAIRS) + 1), np.float32)
+    for links, values in zip((INTERACTIONS.by_user, INTERACTIONS.by_movie), total, strict=True):
+        # The slot after the last takes the filling.
+        values[np.asarray(links.link)] = links.values[0 if links is INTERACTIONS.by_user else 1]
+    return total[0, :-1], total[1, :-1]
 
 
 def stars_by_hand(params, user_row: int, movie_row: int) -> float:
     """The model's formula over plain arrays, with its first dense layer on both vectors side by side."""
     params = jax.tree.map(np.asarray, params)
     user, movie, head = params["user_tower"], params["movie_tower"], params["head"]
-    to_user, to_movie = told_by_ratings()
+    to_user, to_movie = deviations()
     movies_of_user = [(other, value) for (one, other), value in zip(PAIRS, to_user, strict=True) if one == user_row]
     users_of_movie = [(one, value) for (one, other), value in zip(PAIRS, to_movie, strict=True) if other == movie_row]
     *of_user, user_bias = vector_by_hand(user, user_row, movies_of_user, content_by_hand(USER_CONTENT, user_row))
@@ -217,12 +220,12 @@ def test_all_pairs_by_broadcasting_equal_pairs_one_by_one(hidden_dims):
 
 
 def without(left_out: set[int]) -> Interactions:
-    """The same as KNOWN with neither place nor count for some of the ratings."""
+    """INTERACTIONS without some of the ratings."""
     kept = np.array([number not in left_out for number in range(len(PAIRS))])
-    values = [value[kept] for value in told_by_ratings()]
+    values = [value[kept] for value in deviations()]
     user, movie = (column[kept] for column in (ratings().user_row, ratings().movie_row))
     by_user = pad_links(user, movie, *values, np.ones(len(user), np.float32))
-    return jax.device_put(KNOWN._replace(by_user=by_user, by_movie=pad_links(movie, user, *values)))
+    return jax.device_put(INTERACTIONS._replace(by_user=by_user, by_movie=pad_links(movie, user, *values)))
 
 
 @pytest.mark.parametrize(
@@ -234,9 +237,9 @@ def test_leaving_ratings_out_equals_not_having_them(left_out):
     model, params = as_if_trained(CONFIG)
     counts = (
         (links.link >= 0) & ~np.isin(np.asarray(links.link), list(left_out))
-        for links in (KNOWN.by_user, KNOWN.by_movie)
+        for links in (INTERACTIONS.by_user, INTERACTIONS.by_movie)
     )
-    users, movies = tower_inputs(KNOWN, *counts)
+    users, movies = tower_inputs(INTERACTIONS, *counts)
     rated = BothWays(*(dataclasses.replace(RATED.forward, weights=(None,), counts=users.ratings.forward.counts),) * 2)
     ours = (
         apply(model, params, users, rated, method="encode_users"),
@@ -278,14 +281,14 @@ def test_a_history_may_be_that_of_one_side(history, other):
     assert "explicit" in params[f"{history[0]}_tower"]
 
 
-def test_a_user_without_a_row_is_what_the_history_says():
+def test_a_user_without_a_row_is_encoded_from_the_history_alone():
     model, params = as_if_trained(without_hidden_dims())
     train = ratings()
     of_users = np.isin(train.user_row, [1, 3])
-    place = np.int32([{1: 0, 3: 2}[user] for user in train.user_row[of_users]])
+    index = np.int32([{1: 0, 3: 2}[user] for user in train.user_row[of_users]])
     links = new_user_links(
         damped_means(train.movie_row, train.rating, COLD_MOVIE + 1),
-        place,
+        index,
         train.movie_row[of_users],
         train.rating[of_users],
         np.ones(of_users.sum(), np.float32),
@@ -304,13 +307,13 @@ def test_a_user_without_a_row_is_what_the_history_says():
     assert not new.factors[1].any()
     assert not new.factors[3].any()
     # With their rows and content they are themselves.
-    own = own_vectors(members, KNOWN, model=model)[:, jnp.array([1, 1, 3, 3])]
+    own = own_vectors(members, INTERACTIONS, model=model)[:, jnp.array([1, 1, 3, 3])]
     again = encode_histories(members, own, jax.device_put(links), model=model)[0]
     rated = jnp.array([1, 3])
     jax.tree.map(assert_close, again[jnp.array([0, 2])], users[rated])
 
 
-UNIFORM = tuple(jnp.full(links.link.shape, 0.5) for links in (KNOWN.by_user, KNOWN.by_movie))
+UNIFORM = tuple(jnp.full(links.link.shape, 0.5) for links in (INTERACTIONS.by_user, INTERACTIONS.by_movie))
 
 
 def test_an_owner_taken_for_new_has_no_row_and_the_ratings_that_are_left():
@@ -339,11 +342,11 @@ def test_nobody_is_taken_for_new_where_the_share_is_0():
 def test_ratings_that_are_left_are_the_same_in_both_layouts():
     users, _ = whole()
     uniform = np.random.default_rng(0).random(len(PAIRS) + 1).astype(np.float32)
-    in_both = tuple(jnp.asarray(uniform[links.link]) for links in (KNOWN.by_user, KNOWN.by_movie))
+    in_both = tuple(jnp.asarray(uniform[links.link]) for links in (INTERACTIONS.by_user, INTERACTIONS.by_movie))
     new = as_cold_start(users, 1 - 1e-6, 3.0, in_both, jax.random.key(1))
     left = [
         sorted(np.asarray(links.link)[np.asarray(weighted.counts)].tolist())
-        for links, weighted in zip((KNOWN.by_user, KNOWN.by_movie), new.ratings, strict=True)
+        for links, weighted in zip((INTERACTIONS.by_user, INTERACTIONS.by_movie), new.ratings, strict=True)
     ]
     assert left[0] == left[1]
     assert 0 < len(left[0]) < len(PAIRS)
@@ -365,13 +368,13 @@ def test_owners_taken_for_new_are_a_share_drawn_by_chance(share):
 # RatingTimeFeatures.
 
 
-def test_a_moment_moves_factors_and_biases_by_its_rows_and_the_movie_by_the_shared_ones_alone():
+def test_a_rating_time_moves_users_by_all_its_rows_and_movies_by_the_shared_ones():
     model, params = as_if_trained(without_hidden_dims(), num_time_features=5, num_shared_time_features=3)
     assert params["user_tower"]["time_features"].shape == (5, 4 + 1)
     assert params["movie_tower"]["time_features"].shape == (3, 4 + 1)
     users, movies = encoded(model, params)
     user_row, movie_row = all_pairs()
-    # The last row stands for what is not known.
+    # The last row stands for unknown features.
     time_features = np.random.default_rng(0).integers(0, 5 + 1, (len(user_row), 2)).astype(np.int32)
 
     def moved(side, tower, row):
@@ -390,7 +393,7 @@ def test_a_moment_moves_factors_and_biases_by_its_rows_and_the_movie_by_the_shar
     np.testing.assert_allclose(stars, expected, rtol=1e-4, atol=1e-3)
 
 
-def test_an_unknown_moment_and_none_at_all_are_the_same():
+def test_an_unknown_rating_time_moves_nothing():
     model, params = as_if_trained(CONFIG, num_time_features=5, num_shared_time_features=3)
     user_row, movie_row = all_pairs()
     users, movies = (side[rows] for side, rows in zip(encoded(model, params), (user_row, movie_row), strict=True))
@@ -410,7 +413,7 @@ def test_the_content_of_a_cold_movie_changes_what_is_predicted_for_it():
     other = jax.device_put(build_interactions(ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, nothing))
     one, without_content = (
         stars_of(model, params, *all_pairs(), interactions=interactions).reshape(USER_ROWS, -1)
-        for interactions in (KNOWN, other)
+        for interactions in (INTERACTIONS, other)
     )
     is_other = np.any(np.abs(one - without_content) > 1e-4, axis=0)
     assert np.flatnonzero(is_other).tolist() == [COLD_MOVIE]
@@ -459,7 +462,7 @@ def test_without_hidden_layers_there_are_no_dense_parameters_and_nothing_hidden_
 def test_an_ensemble_encodes_and_predicts_what_its_members_do_one_by_one():
     members = [as_if_trained(CONFIG, seed=seed)[1] for seed in range(3)]
     model, params = model_of(), ensemble_of(*members)
-    users, movies = encode(params, KNOWN, model=model)
+    users, movies = encode(params, INTERACTIONS, model=model)
     user_row, movie_row = all_pairs()
     stars = member_ratings(params, users[:, user_row], movies[:, movie_row], model=model)
     for number, member in enumerate(members):

@@ -1,6 +1,8 @@
 """Every rating once an epoch, in an order that only (seed, epoch) decides, in arrays of one shape."""
 
+import collections
 import dataclasses
+import functools
 
 import hypothesis
 import numpy as np
@@ -9,12 +11,16 @@ from hypothesis import strategies as st
 
 from movierec_jax.data.schema import Ratings
 from movierec_jax.training.batches import (
+    add_links,
     epoch_order,
+    group_by_movie_range,
     index_by_own_rows,
+    make_user_batches,
     max_rows_in_batch,
     num_steps,
     stack_batches,
     step_of_ratings,
+    user_batch_of_steps,
 )
 
 many = hypothesis.settings(deadline=None, max_examples=40)
@@ -23,14 +29,14 @@ keys = {"seed": st.integers(0, 2**32 - 1), "epoch": st.integers(0, 100)}
 
 
 def numbered(num_ratings):
-    """Ratings whose every column names the place of the row."""
-    place = np.arange(num_ratings)
+    """Ratings whose every column holds the number of the row."""
+    index = np.arange(num_ratings)
     return Ratings(
-        user_row=place.astype(np.int32),
-        movie_row=(100 + place).astype(np.int32),
-        rating=(place / 2).astype(np.float32),
-        timestamp=place.astype(np.int64),
-        time_features=(place[:, None] + np.array([200, 300])).astype(np.int32),
+        user_row=index.astype(np.int32),
+        movie_row=(100 + index).astype(np.int32),
+        rating=(index / 2).astype(np.float32),
+        timestamp=index.astype(np.int64),
+        time_features=(index[:, None] + np.array([200, 300])).astype(np.int32),
     )
 
 
@@ -101,8 +107,8 @@ def test_the_step_of_each_rating_is_the_batch_it_stands_in(num_ratings, batch_si
     order = epoch_order(num_ratings, seed, epoch)
     step = step_of_ratings(order, batch_size)
     batch = stack_batches(numbered(num_ratings), order, batch_size)
-    for place, (rows, weights) in enumerate(zip(batch.user_row, batch.weight, strict=True)):
-        assert sorted(rows[weights == 1]) == np.flatnonzero(step == place).tolist()
+    for index, (rows, weights) in enumerate(zip(batch.user_row, batch.weight, strict=True)):
+        assert sorted(rows[weights == 1]) == np.flatnonzero(step == index).tolist()
     assert step.dtype == np.int8
     assert len(step) == num_ratings
 
@@ -112,7 +118,7 @@ def test_the_step_of_each_rating_is_the_batch_it_stands_in(num_ratings, batch_si
 
 @many
 @hypothesis.given(**sizes, seed=st.integers(0, 100))
-def test_places_among_the_rows_of_a_batch_name_the_same_pairs(num_ratings, batch_size, seed):
+def test_indices_into_the_rows_of_a_batch_name_the_same_pairs(num_ratings, batch_size, seed):
     rng = np.random.default_rng(seed)
     ratings = dataclasses.replace(
         numbered(num_ratings),
@@ -157,3 +163,104 @@ def test_a_batch_holds_no_more_rows_than_ratings_nor_than_there_are():
     assert max_rows_in_batch(np.ones(10**6, int), 5) == 5
     assert max_rows_in_batch(np.full(3, 10**6), 1000) == 3
     assert max_rows_in_batch(np.int64([4, 0, 0]), 4) == 1
+
+
+# User batches.
+
+
+@many
+@hypothesis.given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=40, unique=True),
+    st.integers(1, 12),
+    st.integers(0, 2**32 - 1),
+)
+def test_every_rating_is_once_in_the_batch_of_its_user(pairs, users_per_batch, seed):
+    user, movie = np.array(pairs, np.int32).T
+    nothing = np.zeros(len(pairs))
+    ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
+    made = make_user_batches(ratings, users_per_batch, seed)
+    assert len(made.user) == -(-len(set(user)) // users_per_batch)
+    batch, entry = np.nonzero(made.user < users_per_batch)
+    # Each slot of a batch holds the movies of one user, and each user has a slot.
+    found = movies_of_each(zip(batch, made.user[batch, entry], strict=True), made.movie_row[batch, entry])
+    assert found == movies_of_each(user, movie)
+    assert (made.user[made.user >= users_per_batch] == users_per_batch).all()
+
+
+def movies_of_each(users, movie_row) -> list[list[int]]:
+    """The movies of each user, without the names of the users."""
+    movies = collections.defaultdict(list)
+    for user, movie in zip(users, movie_row.tolist(), strict=True):
+        movies[user].append(movie)
+    return sorted(map(sorted, movies.values()))
+
+
+@many
+@hypothesis.given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=40, unique=True),
+    st.integers(1, 12),
+    st.sampled_from([1, 2, 3, 6]),
+)
+def test_links_of_user_batches_lead_from_users_to_movies_and_back(pairs, users_per_batch, num_ranges):
+    user, movie = np.array(pairs, np.int32).T
+    nothing = np.zeros(len(pairs))
+    ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
+    made = make_user_batches(ratings, users_per_batch, 0)
+    made = add_links(group_by_movie_range(made, users_per_batch, 6, num_ranges), users_per_batch, num_ranges)
+    by_user, by_movie = made.links
+    for block, part in np.ndindex(len(made.user), num_ranges):
+        of_part = functools.partial(part_of, block=block, part=part, num_ranges=num_ranges)
+        entry_user, entry_movie = of_part(made.user), of_part(made.movie_row)
+        for side, owner, other in ((by_user, entry_user, entry_movie), (by_movie, entry_movie, entry_user)):
+            link = of_part(side.link)
+            length, segment = np.nonzero(link >= 0)
+            entry = link[length, segment]
+            assert sorted(entry) == np.flatnonzero(entry_user < users_per_batch).tolist()
+            assert of_part(side.owner)[segment].tolist() == owner[entry].tolist()
+            assert of_part(side.other)[length, segment].tolist() == other[entry].tolist()
+            assert (np.diff(of_part(side.owner)) >= 0).all()
+
+
+def part_of(column, block, part, num_ranges):
+    """Of a column of blocks what one of them has of a range of movies."""
+    return np.split(column[block], num_ranges, axis=-1)[part]
+
+
+@many
+@hypothesis.given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=40, unique=True),
+    st.integers(1, 12),
+    st.sampled_from([2, 3, 6]),
+)
+def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_batch, num_ranges):
+    user, movie = np.array(pairs, np.int32).T
+    nothing = np.zeros(len(pairs))
+    ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
+    whole = make_user_batches(ratings, users_per_batch, 0, has_positions=True)
+    parts = group_by_movie_range(whole, users_per_batch, 6, num_ranges)
+    width = parts.user.shape[1] // num_ranges
+    first_row = np.arange(parts.user.shape[1]) // width * (6 // num_ranges)
+    for block in range(len(whole.user)):
+        (is_entry, entries), (is_part, of_parts) = (
+            (
+                made.user[block] < users_per_batch,
+                np.stack([column[block] for column in made[:4]], axis=1),
+            )
+            for made in (whole, parts._replace(movie_row=parts.movie_row + first_row))
+        )
+        found, expected = of_parts[is_part], entries[is_entry]
+        assert sorted(found.tolist()) == sorted(expected.tolist())
+        assert (parts.movie_row[block] < 6 // num_ranges).all()
+
+
+@many
+@hypothesis.given(st.integers(1, 12), st.integers(0, 2**32 - 1), st.integers(0, 50), st.integers(1, 30))
+def test_each_round_of_steps_takes_every_user_batch_once(num_user_batches, seed, first_step, steps):
+    whole = user_batch_of_steps(num_user_batches, seed, 0, 20 * num_user_batches)
+    np.testing.assert_array_equal(
+        np.sort(whole.reshape(20, num_user_batches)), np.tile(np.arange(num_user_batches), (20, 1))
+    )
+    hypothesis.assume(first_step + steps <= len(whole))
+    np.testing.assert_array_equal(
+        user_batch_of_steps(num_user_batches, seed, first_step, steps), whole[first_step : first_step + steps]
+    )

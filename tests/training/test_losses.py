@@ -57,10 +57,10 @@ def test_squared_error_is_the_square_of_the_difference():
 # The size of rows.
 
 
-def known_with(
+def interactions_with(
     user_count, movie_count, user_feature_count=(), movie_feature_count=(), time_feature_count=()
 ) -> Interactions:
-    """What is known, of which decay reads the counts alone."""
+    """Interactions with these counts, which are all that decay reads."""
     counts = user_count, movie_count, user_feature_count, movie_feature_count, time_feature_count
     return Interactions(*[None] * 6, *map(floats_of, counts))
 
@@ -109,13 +109,13 @@ def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stand
             "embedding": floats([1], [1], [2]),
             "bias": floats([0], [0], [1]),
             "explicit": floats([5], [1]),
-            # Of a single user's moments it has none.
+            # It has no table for the days of single users.
             "time_features": floats([3]),
         },
         "head": {"mean": jnp.float32(7)},
     }
     # The last count is of the unknown row; the third user has content alone.
-    interactions = known_with([3, 1, 0, 0], [2, 1, 1, 0], user_feature_count=[3, 1], time_feature_count=[4, 1])
+    interactions = interactions_with([3, 1, 0, 0], [2, 1, 1, 0], user_feature_count=[3, 1], time_feature_count=[4, 1])
     config = TrainConfig(
         embedding_decay=2.0,
         bias_decay=3.0,
@@ -148,7 +148,7 @@ def test_each_decay_is_of_its_own_parameters_alone(setting, size):
         "user_tower": {"embedding": floats([1]), "bias": floats([3])},
         "movie_tower": {"embedding": floats([2]), "bias": floats([4])},
     }
-    interactions, config = known_with([4, 0], [4, 0]), TrainConfig(**{**vars(NO_DECAY), setting: 1.0})
+    interactions, config = interactions_with([4, 0], [4, 0]), TrainConfig(**{**vars(NO_DECAY), setting: 1.0})
     assert decay(params, interactions, config) == size
     assert decay(params, interactions, NO_DECAY) == 0
 
@@ -158,7 +158,7 @@ def test_with_power_1_decay_is_the_mean_over_ratings_of_the_size_of_their_user_a
     params = {"user_tower": {"embedding": user}, "movie_tower": {"embedding": movie}}
     config = TrainConfig(**{**vars(NO_DECAY), "embedding_decay": 1.0})
     sizes = [np.sum(user[one] ** 2) + np.sum(movie[other] ** 2) for one, other in pairs]
-    assert decay(params, known_with([2, 1, 0], [1, 2, 0]), config) == pytest.approx(np.mean(sizes))
+    assert decay(params, interactions_with([2, 1, 0], [1, 2, 0]), config) == pytest.approx(np.mean(sizes))
 
 
 # Uncertainty.
@@ -201,7 +201,7 @@ def test_the_error_over_the_catalogue_is_a_sum_over_movies_and_a_mean_over_users
 def test_the_error_over_the_catalogue_by_sums_has_the_value_and_the_gradient_of_that_by_tables():
     rng = np.random.default_rng(0)
     num_users, num_movies, weight = 5, 7, 0.3
-    # User 3 has rated nothing, and place 5 is none of a user.
+    # User 3 has rated nothing, and user 5 is filling.
     user, movie = (axis.astype(np.int32) for axis in np.nonzero(rng.random((num_users, num_movies)) < 0.5))
     user, movie = user[user != 3], movie[user != 3]
     links = jax.device_put((pad_links(user, movie), pad_links(movie, user)))
@@ -245,7 +245,7 @@ def test_tables_of_unequal_shapes_are_refused():
 def test_rows_of_the_implicit_feedback_score_decay_alike_as_a_share_of_a_users_error():
     params = {"rated": floats([1, 2], [3, 0]), "movie": floats([0, 1], [1, 1]), "bias": floats([9], [9])}
     # Three users, one of whom has no ratings; of the movies the third has content alone.
-    interactions = known_with([3, 1, 0, 0], [0, 2, 0, 0])
+    interactions = interactions_with([3, 1, 0, 0], [0, 2, 0, 0])
     config = TrainConfig(implicit_feedback_decay=10.0, masked_fraction=0.5).for_ratings(4, is_by_time=False)
     sizes = [1 + 4 + 0 + 1, 9 + 0 + 1 + 1]
     assert implicit_feedback_decay(params, interactions, config) == pytest.approx(0.5 * 10 / 2 * sum(sizes))

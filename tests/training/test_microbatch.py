@@ -13,7 +13,7 @@ NUM_PAIRS = 10
 RNG = np.random.default_rng(0)
 PARAMS = {"slope": jnp.float32([2.0, -1.0])}
 TABLES = tuple(jnp.asarray(RNG.normal(size=(rows, 2)), jnp.float32) for rows in (4, 5))
-PLACES = tuple(jnp.asarray(RNG.integers(rows, size=NUM_PAIRS), jnp.int32) for rows in (4, 5))
+ROWS = tuple(jnp.asarray(RNG.integers(rows, size=NUM_PAIRS), jnp.int32) for rows in (4, 5))
 COLUMNS = {
     "stars": jnp.asarray(RNG.normal(size=NUM_PAIRS), jnp.float32),
     "weight": jnp.ones(NUM_PAIRS),
@@ -35,11 +35,11 @@ def noisy(params, user, movie, columns, key):
 
 
 def all_at_once(params, tables, columns=COLUMNS):
-    return loss(params, tables[0][PLACES[0]], tables[1][PLACES[1]], columns, None)
+    return loss(params, tables[0][ROWS[0]], tables[1][ROWS[1]], columns, None)
 
 
 def summed(at_once, params, tables, columns=COLUMNS, loss=loss, key=0):
-    return sum_over_microbatches(loss, at_once, None, params, tables, PLACES, columns, jax.random.key(key))
+    return sum_over_microbatches(loss, at_once, None, params, tables, ROWS, columns, jax.random.key(key))
 
 
 def gradients(function):

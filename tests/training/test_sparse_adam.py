@@ -4,7 +4,9 @@ import dataclasses
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from helpers import checkerboard
 
@@ -12,7 +14,8 @@ from movierec_jax.config import Config
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.loop import epoch_steps, fit
-from movierec_jax.training.state import TrainingSetup, new_state
+from movierec_jax.training.sparse_adam import AdamRows, skip_gradients
+from movierec_jax.training.state import B1, B2, EPS, TrainingSetup, new_state
 from movierec_jax.training.step import train_steps
 
 PARTS = checkerboard.parts(num_users=36, num_movies=18)
@@ -87,10 +90,41 @@ def test_rows_that_no_batch_holds_keep_their_values_bit_for_bit():
         ({"history": ("user",)}, False),
     ],
 )
-def test_steps_are_by_rows_where_nothing_else_is_looked_at_and_a_batch_holds_few_of_them(settings, uses_sparse_adam):
+def test_adam_is_sparse_where_only_ids_are_seen_and_a_batch_holds_few_rows(settings, uses_sparse_adam):
     config = Config().replace(**{**IDS_ALONE, "batch_size": 20, **settings})
     model = TwoTowers(36, 18, 0, 0, config.model)
     setup = TrainingSetup(model, config.train.for_ratings(100, is_by_time=False), 10, (1.0, 5.0), 4.0)
     assert setup.uses_sparse_adam == uses_sparse_adam
     with_content = dataclasses.replace(setup, model=model.clone(num_movie_features=2))
     assert not with_content.uses_sparse_adam
+
+
+# Rows that no gradient reaches.
+
+
+def steps_of_adam(num_steps, gradients, rate=0.01):
+    """A parameter of 1 and its means after steps of optax's Adam, by the gradients and then without any."""
+    optimizer = optax.adam(rate, b1=B1, b2=B2, eps=EPS)
+    param = jnp.float32([[1.0, -1.0]])
+    state = optimizer.init(param)
+    for gradient in [*gradients, *[0.0] * (num_steps - len(gradients))]:
+        updates, state = optimizer.update(gradient * jnp.float32([[1.0, -2.0]]), state)
+        param = optax.apply_updates(param, updates)
+    return AdamRows(param, *(optax.tree_utils.tree_get(state, name) for name in ("mu", "nu")))
+
+
+@pytest.mark.parametrize("num_steps", [0, 1, 100])
+def test_steps_without_gradient_at_once_are_steps_of_adam_one_after_another(num_steps):
+    # Late enough that the means need no more correction.
+    gradients = np.sin(np.arange(3000))
+    before, after = (steps_of_adam(3000 + more, gradients) for more in (0, num_steps))
+    found = skip_gradients(before, jnp.int32([3000]), jnp.int32([num_steps]), lambda step: 0.01)
+    for one, other in zip(found, after, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-12)
+
+
+def test_rows_that_never_had_a_gradient_stay_where_they_are():
+    zeros = jnp.zeros((2, 3))
+    rows = AdamRows(jnp.ones((2, 3)), zeros, zeros)
+    found = skip_gradients(rows, jnp.int32([0, 5]), jnp.int32([9, 0]), lambda step: 0.1 * step)
+    jax.tree.map(np.testing.assert_array_equal, found, rows)

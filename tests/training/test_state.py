@@ -1,4 +1,4 @@
-"""The learning rate at the places that name it, and which parameters decay how much."""
+"""The learning rate at given steps, and which parameters decay how much."""
 
 import jax
 import jax.numpy as jnp
@@ -7,8 +7,7 @@ import optax
 import pytest
 
 from movierec_jax.config import TrainConfig
-from movierec_jax.training.sparse_adam import AdamRows, skip_gradients
-from movierec_jax.training.state import B1, B2, EPS, adam, learning_rate
+from movierec_jax.training.state import adam, learning_rate
 
 PARAMS = {
     "tower": {"embedding": jnp.float32([[3.0]]), "bias": jnp.float32([-2.0]), "hidden": {"kernel": jnp.float32([5.0])}},
@@ -85,34 +84,3 @@ def test_steps_are_those_of_adam_on_an_objective_with_the_squared_kernels(weight
     ours = walk(adam(config, total_steps=10), error)
     theirs = walk(optax.adam(learning_rate(config, total_steps=10)), error_and_kernels)
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-5), ours, theirs)
-
-
-# Rows that no gradient reaches.
-
-
-def steps_of_adam(num_steps, gradients, rate=0.01):
-    """A parameter of 1 and its means after steps of optax's Adam, by the gradients and then without any."""
-    optimizer = optax.adam(rate, b1=B1, b2=B2, eps=EPS)
-    param = jnp.float32([[1.0, -1.0]])
-    state = optimizer.init(param)
-    for gradient in [*gradients, *[0.0] * (num_steps - len(gradients))]:
-        updates, state = optimizer.update(gradient * jnp.float32([[1.0, -2.0]]), state)
-        param = optax.apply_updates(param, updates)
-    return AdamRows(param, *(optax.tree_utils.tree_get(state, name) for name in ("mu", "nu")))
-
-
-@pytest.mark.parametrize("num_steps", [0, 1, 100])
-def test_steps_without_gradient_at_once_are_steps_of_adam_one_after_another(num_steps):
-    # Late enough that the means need no more correction.
-    gradients = np.sin(np.arange(3000))
-    before, after = (steps_of_adam(3000 + more, gradients) for more in (0, num_steps))
-    found = skip_gradients(before, jnp.int32([3000]), jnp.int32([num_steps]), lambda step: 0.01)
-    for one, other in zip(found, after, strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-12)
-
-
-def test_rows_that_never_had_a_gradient_stay_where_they_are():
-    zeros = jnp.zeros((2, 3))
-    rows = AdamRows(jnp.ones((2, 3)), zeros, zeros)
-    found = skip_gradients(rows, jnp.int32([0, 5]), jnp.int32([9, 0]), lambda step: 0.1 * step)
-    jax.tree.map(np.testing.assert_array_equal, found, rows)
