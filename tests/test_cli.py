@@ -1,4 +1,4 @@
-"""Flags are made from the config and make a config again; a run ends with the status that fits the outcome."""
+"""Flags are made from the config and parsed back into one; each outcome has its exit status."""
 
 import dataclasses
 
@@ -22,7 +22,7 @@ def parsed(*arguments: str) -> flags.FlagValues:
     return values
 
 
-def test_no_flag_gives_every_default():
+def test_without_flags_all_settings_have_their_defaults():
     assert cli.config_from_flags(parsed()) == Config()
 
 
@@ -44,11 +44,11 @@ def test_a_config_written_as_flags_is_that_config():
     [("hidden_dims", ModelConfig, ()), ("content", DataConfig, ()), ("rating_scale", DataConfig, None)],
     ids=["no layers", "no content", "no scale"],
 )
-def test_an_empty_list_flag_means_none(flag, section, value):
+def test_an_empty_list_flag_is_an_empty_or_unset_setting(flag, section, value):
     assert getattr(cli.section_from_flags(section(), parsed(f"--{flag}=")), flag) == value
 
 
-def test_a_list_with_a_word_in_it_is_refused_as_it_was_written():
+def test_a_word_in_a_list_of_numbers_is_refused():
     with pytest.raises(InputError, match=r"^--eval_k=10,many: must be numbers with commas between$"):
         cli.section_from_flags(EvalConfig(), parsed("--eval_k=10,many"))
 
@@ -72,12 +72,12 @@ def raising(error: BaseException):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_an_expected_end_is_one_message_and_a_status(error, status, message, capsys):
+def test_an_expected_error_prints_one_message_and_has_a_status(error, status, message, capsys):
     assert cli.exit_status(raising(error)) == status
     assert capsys.readouterr() == ("", message)
 
 
-def test_a_good_end_is_status_0_and_no_message(capsys):
+def test_success_has_status_0_and_no_message(capsys):
     assert cli.exit_status(lambda: print("done")) == 0
     assert capsys.readouterr() == ("done\n", "")
 
@@ -113,7 +113,7 @@ def test_help_keeps_to_its_width():
     assert max(map(len, lines)) <= cli.HELP_WIDTH
 
 
-def test_flags_that_are_not_given_leave_a_section_as_it_is():
+def test_flags_that_are_not_given_keep_the_sections_values():
     trained_with = EvalConfig(eval_k=(5,), relevant_rating=3.0)
     assert cli.section_from_flags(trained_with, parsed("--eval_k=7")) == EvalConfig(eval_k=(7,), relevant_rating=3.0)
 

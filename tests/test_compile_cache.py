@@ -1,4 +1,4 @@
-"""Programs that are kept: where, how many, and what a run makes of them, whole or damaged."""
+"""Compiled programs are kept in a bounded folder and reused; damaged ones are ignored."""
 
 import json
 import os
@@ -17,11 +17,11 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 @pytest.fixture
 def home(monkeypatch, tmp_path):
-    """A cache folder of the user's own, nothing said about where programs are kept."""
+    """An empty cache folder of the user, with JAX's variables unset."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for name in (FOLDER_VARIABLE, *KEEP_ALL):
         monkeypatch.delenv(name, raising=False)
-    # Set and taken back, so that what is set below does not outlast the test.
+    # Set first, so that monkeypatch removes whatever the test sets.
     for name in (FOLDER_VARIABLE, *KEEP_ALL):
         monkeypatch.setenv(name, "")
         os.environ.pop(name)
@@ -29,7 +29,7 @@ def home(monkeypatch, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME moves the cache folder on Linux alone")
-def test_programs_are_kept_in_the_users_cache_folder_apart_for_each_kind_of_processor(home):
+def test_programs_are_kept_in_the_users_cache_folder_by_kind_of_processor(home):
     enable_compile_cache()
     folder = pathlib.Path(os.environ[FOLDER_VARIABLE])
     assert folder.is_dir()
@@ -38,7 +38,7 @@ def test_programs_are_kept_in_the_users_cache_folder_apart_for_each_kind_of_proc
 
 
 @pytest.mark.parametrize("folder", ["", "/elsewhere"])
-def test_another_folder_or_none_may_be_named(home, monkeypatch, folder):
+def test_the_variable_names_another_folder_or_none(home, monkeypatch, folder):
     monkeypatch.setenv(FOLDER_VARIABLE, folder)
     enable_compile_cache()
     assert os.environ[FOLDER_VARIABLE] == folder
@@ -46,7 +46,7 @@ def test_another_folder_or_none_may_be_named(home, monkeypatch, folder):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME moves the cache folder on Linux alone")
-def test_without_a_folder_that_can_be_written_nothing_is_kept(home):
+def test_without_a_writable_folder_nothing_is_kept(home):
     (home / "movierec_jax").write_text("in the way")
     enable_compile_cache()
     assert FOLDER_VARIABLE not in os.environ
@@ -55,7 +55,7 @@ def test_without_a_folder_that_can_be_written_nothing_is_kept(home):
 @pytest.mark.parametrize(
     ("max_bytes", "left"), [(100, ["a", "b", "c"]), (60, ["a", "b", "c"]), (59, ["b", "c"]), (9, [])]
 )
-def test_the_oldest_go_until_the_others_are_small_enough(tmp_path, max_bytes, left):
+def test_the_oldest_files_are_removed_down_to_the_limit(tmp_path, max_bytes, left):
     for age, name in enumerate("cba"):
         (tmp_path / name).write_bytes(bytes(20))
         os.utime(tmp_path / name, (1000 - age, 1000 - age))
@@ -65,7 +65,7 @@ def test_the_oldest_go_until_the_others_are_small_enough(tmp_path, max_bytes, le
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME moves the cache folder on Linux alone")
-def test_a_second_run_compiles_nothing_and_damaged_programs_do_no_harm(home, tmp_path):
+def test_a_second_run_compiles_nothing_and_damaged_programs_are_ignored(home, tmp_path):
     write(home, parts(30, 12))
     flags = [
         "--epochs=2",

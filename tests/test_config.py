@@ -1,4 +1,4 @@
-"""Configs survive JSON, and a setting that cannot be used is named as the user wrote it."""
+"""Configs survive JSON, and a bad setting is named by its flag."""
 
 import dataclasses
 import json
@@ -74,7 +74,7 @@ def settings(config):
     ]
 
 
-def test_the_other_config_of_these_tests_differs_in_every_setting():
+def test_the_other_config_differs_in_every_setting():
     same = [name for (name, one), (_, other) in zip(settings(Config()), settings(OTHER), strict=True) if one == other]
     assert same == []
 
@@ -113,7 +113,7 @@ def test_a_whole_number_stands_for_a_float():
         ("data", "test_ratings", 3, "config.json: data: test_ratings is 3; expected str | None"),
     ],
 )
-def test_a_setting_that_does_not_fit_is_named_with_its_file(section, key, value, message):
+def test_a_setting_of_a_wrong_type_or_value_is_named_with_its_file(section, key, value, message):
     values = to_json(Config())
     values[section][key] = value
     with pytest.raises(InputError, match="^" + re.escape(message)):
@@ -130,7 +130,7 @@ def test_a_missing_setting_or_section_is_named_with_its_file(path):
 
 
 @pytest.mark.parametrize("values", [[], 3, None, "{}"])
-def test_json_that_is_no_object_is_refused(values):
+def test_json_other_than_an_object_is_refused(values):
     with pytest.raises(InputError, match=r"^config\.json: .* where an object of settings was expected"):
         from_json(Config, values, "config.json")
 
@@ -181,12 +181,12 @@ def test_json_that_is_no_object_is_refused(values):
         (EvalConfig, "relevant_rating", math.inf),
     ],
 )
-def test_an_invalid_value_is_refused_in_the_name_of_its_flag(section, flag, value):
+def test_an_invalid_value_is_refused_and_its_flag_named(section, flag, value):
     with pytest.raises(InputError, match=rf"^--{flag}={re.escape(as_flag(value))}: must be "):
         section(**{flag: value})
 
 
-def test_sentiments_are_one_for_all_texts_or_one_for_each_file_and_for_tags():
+def test_sentiment_is_one_folder_or_one_per_review_file_and_one_for_tags():
     reviews = ("english.csv", "german.csv")
     for num_folders in (0, 1, 3):
         DataConfig(reviews=reviews, sentiment=("folder",) * num_folders)
@@ -194,7 +194,7 @@ def test_sentiments_are_one_for_all_texts_or_one_for_each_file_and_for_tags():
         DataConfig(reviews=reviews, sentiment=("a", "b"))
 
 
-def test_a_choice_that_does_not_exist_is_answered_with_those_that_do():
+def test_an_unknown_choice_is_refused_with_the_known_ones():
     with pytest.raises(InputError, match=r"must be one of random, user_time, time$"):
         DataConfig(split="user")
 
@@ -205,7 +205,7 @@ def test_content_may_be_any_groups_or_none(content):
 
 
 @pytest.mark.parametrize("content", [("genre",), ("none",), ("year", "none")])
-def test_content_that_does_not_exist_is_answered_with_what_does(content):
+def test_unknown_content_is_refused_with_the_known_groups(content):
     expected = r"--content=.*: must be one of genres, year, tags, reviews, age, gender, occupation$"
     with pytest.raises(InputError, match=expected):
         DataConfig(content=content)
@@ -235,7 +235,7 @@ def test_a_config_has_no_differences_from_itself():
     assert differences(OTHER, dataclasses.replace(OTHER)) == []
 
 
-def test_differences_give_both_values_of_each_setting_section_by_section():
+def test_differences_show_both_values_of_each_setting():
     ours = Config(data=DataConfig(rating_scale=(0.5, 5.0)), train=TrainConfig(epochs=3))
     assert differences(ours, Config(train=TrainConfig(epochs=4))) == [
         "--rating_scale=0.5,5 (was unset)",
@@ -243,7 +243,7 @@ def test_differences_give_both_values_of_each_setting_section_by_section():
     ]
 
 
-def test_differences_miss_no_setting():
+def test_differences_cover_every_setting():
     assert [row.split("=")[0] for row in differences(Config(), OTHER)] == [f"--{name}" for name, _ in settings(OTHER)]
 
 
@@ -253,18 +253,18 @@ def test_replace_changes_settings_of_any_section_by_name():
     assert config.replace(split="random", embedding_dim=64, epochs=None) == Config()
 
 
-def test_replace_names_what_is_no_setting():
+def test_replace_refuses_a_name_that_is_not_a_setting():
     with pytest.raises(InputError, match="embeding_dim: not a setting"):
         Config().replace(embeding_dim=8)
 
 
-# What follows from the number of ratings.
+# Settings that depend on the number of ratings.
 
 
 @pytest.mark.parametrize(
     ("num_ratings", "epochs"), [(1, 12), (100_000, 12), (1_000_000, 20), (25_000_000, 40), (100_000_000, 55)]
 )
-def test_epochs_grow_slowly_with_the_ratings_unless_they_are_given(num_ratings, epochs):
+def test_unset_epochs_grow_slowly_with_the_ratings(num_ratings, epochs):
     assert TrainConfig().for_ratings(num_ratings, is_by_time=False).epochs == epochs
     assert TrainConfig(epochs=3).for_ratings(num_ratings, is_by_time=False).epochs == 3
 
@@ -272,14 +272,14 @@ def test_epochs_grow_slowly_with_the_ratings_unless_they_are_given(num_ratings, 
 @pytest.mark.parametrize(
     "num_ratings", [1, STEPS_PER_EPOCH - 1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 1, 10**6, 10**6 + 1]
 )
-def test_an_epoch_has_no_more_than_the_usual_steps_unless_a_batch_size_is_given(num_ratings):
+def test_an_unset_batch_size_gives_at_most_the_usual_steps_per_epoch(num_ratings):
     size = TrainConfig().for_ratings(num_ratings, is_by_time=False).batch_size
     assert size * STEPS_PER_EPOCH >= num_ratings
     assert (size - 1) * STEPS_PER_EPOCH < num_ratings
     assert TrainConfig(batch_size=7).for_ratings(num_ratings, is_by_time=False).batch_size == 7
 
 
-def test_whatever_else_a_config_says_stays():
+def test_settings_that_are_given_stay():
     config = TrainConfig(epochs=3, batch_size=7, implicit_feedback_target="any", masked_fraction=0.3, seed=4)
     assert vars(config.for_ratings(1000, is_by_time=True)) == vars(config)
 
@@ -287,7 +287,7 @@ def test_whatever_else_a_config_says_stays():
 @pytest.mark.parametrize(
     ("is_by_time", "implicit_feedback_target", "share"), [(False, "any", 0.5), (True, "next", 0.2)]
 )
-def test_a_split_by_time_asks_for_what_comes_next(is_by_time, implicit_feedback_target, share):
+def test_a_split_by_time_makes_the_next_ratings_the_target(is_by_time, implicit_feedback_target, share):
     config = TrainConfig().for_ratings(1000, is_by_time)
     assert (config.implicit_feedback_target, config.masked_fraction) == (implicit_feedback_target, share)
     assert TrainConfig(implicit_feedback_target="any").for_ratings(1000, is_by_time).masked_fraction == 0.5

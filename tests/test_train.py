@@ -1,4 +1,4 @@
-"""One training run from ratings to report: what it leaves, how it stops early, and that stopping changes no bit."""
+"""A training run from ratings to report: what it writes, how it stops, and that resuming changes no bit."""
 
 import dataclasses
 import functools
@@ -7,7 +7,6 @@ import json
 import shutil
 import signal
 import sys
-import threading
 
 import jax
 import numpy as np
@@ -19,9 +18,7 @@ from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.errors import InputError, Interrupted
 from movierec_jax.recommend.recommender import load
 from movierec_jax.runs.checkpoint import Checkpoints
-from movierec_jax.runs.interrupt import interruptible
-from movierec_jax.runs.prepare import CACHE_FOLDER, prepare, read_held_out, without_overlap
-from movierec_jax.runs.workdir import fingerprint, load_run
+from movierec_jax.runs.workdir import load_run
 from movierec_jax.train import train_run
 
 EPOCHS = 8  # of `workdir`
@@ -29,7 +26,7 @@ SMALLEST = ModelConfig(embedding_dim=1, hidden_dims=(), implicit_feedback_dim=1)
 
 
 class SignalAt(io.StringIO):
-    """An output that sends this process a signal, once or more often, as soon as it is told a text."""
+    """An output that sends this process a signal, once or more often, when a text is written to it."""
 
     def __init__(self, text: str, number: signal.Signals, times: int = 1):
         super().__init__()
@@ -67,10 +64,10 @@ def without_seconds(report):
     return {name: value for name, value in report.items() if name != "seconds"}
 
 
-# What a finished run leaves.
+# What a finished run writes.
 
 
-def test_the_report_tells_figures_counts_timings_versions_and_device(workdir):
+def test_the_report_has_figures_counts_timings_versions_and_device(workdir):
     report = report_in(workdir)
     assert {"test", "valid", "train", "counts", "seconds", "versions", "device"} <= report.keys()
     assert {"rmse", "mae", "ndcg@1", "ndcg@5", "recall@5", "coverage@5", "novelty@5"} <= report["test"].keys()
@@ -80,7 +77,7 @@ def test_the_report_tells_figures_counts_timings_versions_and_device(workdir):
     assert report["device"]["backend"] == jax.default_backend()
 
 
-def test_the_report_counts_every_rating_and_the_cold_ones_apart(workdir):
+def test_the_report_counts_all_ratings_and_the_cold_ones_separately(workdir):
     report, board = report_in(workdir), checkerboard.parts()
     counts = {name: report["counts"][name] for name in ("train", "valid", "test", "users", "movies")}
     assert counts == {
@@ -114,7 +111,7 @@ def test_a_run_leaves_plots_and_events(workdir):
     assert len(list((workdir / "tensorboard").glob("events.out.tfevents.*"))) == 1
 
 
-def test_the_same_command_on_a_finished_workdir_says_so_and_gives_its_report(workdir, board_config, tmp_path, capsys):
+def test_repeating_the_command_on_a_finished_workdir_returns_its_report(workdir, board_config, tmp_path, capsys):
     copy = shutil.copytree(workdir, tmp_path / "copy")
     assert train_run(board_config, copy) == report_in(workdir)
     out = capsys.readouterr().out
@@ -132,15 +129,15 @@ def test_overwriting_trains_anew_and_gives_the_same_bits(workdir, board_config, 
     assert (copy / "notes.txt").exists()
 
 
-def test_a_figure_that_does_not_exist_is_null(board_config, tmp_path):
-    nothing_is_a_hit = dataclasses.replace(board_config, evaluation=EvalConfig(eval_k=(1,), relevant_rating=6.0))
-    train_run(nothing_is_a_hit, tmp_path / "run")
+def test_an_undefined_figure_is_null(board_config, tmp_path):
+    nothing_is_relevant = dataclasses.replace(board_config, evaluation=EvalConfig(eval_k=(1,), relevant_rating=6.0))
+    train_run(nothing_is_relevant, tmp_path / "run")
     assert report_in(tmp_path / "run")["test"]["ndcg@1"] is None
     assert "NaN" not in (tmp_path / "run" / "report.json").read_text()
 
 
 @pytest.mark.slow
-def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(board_config, tmp_path, capsys):
+def test_an_ensemble_with_a_feature_file_is_trained_evaluated_and_loaded(board_config, tmp_path, capsys):
     features = tmp_path / "moods.csv"
     features.write_text(
         "movie,mood\n" + "".join(f"{movie},{'dark' * (movie % 2) or 'bright'}\n" for movie in range(500, 520))
@@ -160,7 +157,7 @@ def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(
     assert recommender.run.movie_content.names == ("mood=bright", "mood=dark")
 
 
-# Stopped and gone on.
+# Stopped and resumed.
 
 
 @pytest.mark.parametrize(
@@ -173,7 +170,7 @@ def test_an_ensemble_that_knows_a_file_of_features_is_trained_scored_and_loaded(
     ],
     ids=["while reading", "first epoch", "third epoch", "last epoch"],
 )
-def test_a_run_stopped_by_a_signal_goes_on_to_the_bits_of_an_unbroken_one(
+def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits_as_an_unbroken_one(
     workdir, board_config, tmp_path, monkeypatch, capsys, printed, number, done
 ):
     folder, handlers = tmp_path / "run", [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
@@ -200,9 +197,9 @@ def without_validation(board_config):
 
 
 @pytest.mark.slow
-def test_without_validation_a_quick_run_saves_when_it_ends_or_is_stopped(without_validation, tmp_path, monkeypatch):
+def test_without_validation_a_quick_run_saves_only_at_its_end(without_validation, tmp_path, monkeypatch):
     quick = without_validation
-    # Quick by its definition, however busy the machine is.
+    # However busy the machine is, the run counts as quick.
     monkeypatch.setattr("movierec_jax.train.SAVE_SECONDS", 3600.0)
     train_run(quick, tmp_path / "whole")
     assert saved_epochs(tmp_path / "whole") == [EPOCHS]
@@ -216,7 +213,7 @@ def test_without_validation_a_quick_run_saves_when_it_ends_or_is_stopped(without
     require_equal(last_state(tmp_path / "stopped"), last_state(tmp_path / "whole"))
 
 
-def test_without_validation_a_slow_run_saves_as_it_goes(without_validation, tmp_path, monkeypatch):
+def test_without_validation_a_slow_run_saves_at_intervals(without_validation, tmp_path, monkeypatch):
     monkeypatch.setattr("movierec_jax.train.SAVE_SECONDS", 0.0)
     train_run(without_validation, tmp_path)
     assert saved_epochs(tmp_path) == [EPOCHS - 1, EPOCHS]
@@ -233,27 +230,11 @@ def test_a_second_signal_acts_at_once(board_config, tmp_path, monkeypatch, reque
     assert not (tmp_path / "report.json").exists()
 
 
-def test_signals_are_left_alone_outside_the_main_thread(tmp_path):
-    failures = []
-
-    def work():
-        try:
-            with interruptible("the same command goes on") as stop:
-                stop.raise_if_received()
-        except Exception as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert failures == []
-
-
-# Early ends, and other parts.
+# Early stopping, and other parts.
 
 
 @pytest.mark.slow
-def test_training_stops_when_validation_gets_no_better_and_takes_the_earliest_of_equals(board_config, tmp_path, capsys):
+def test_training_stops_early_and_keeps_the_earliest_of_equally_good_epochs(board_config, tmp_path, capsys):
     too_slow = TrainConfig(epochs=8, batch_size=128, learning_rate=1e-30, patience=2)
     report = train_run(dataclasses.replace(board_config, model=SMALLEST, train=too_slow), tmp_path)
     assert (report["best_epoch"], report["epochs"]) == (1, 1 + 2)
@@ -262,7 +243,7 @@ def test_training_stops_when_validation_gets_no_better_and_takes_the_earliest_of
     assert "best epoch 1: validation RMSE" in out
 
 
-def test_without_a_validation_part_all_ratings_train_to_the_last_epoch(board_config, tmp_path):
+def test_without_a_validation_part_all_ratings_are_trained_on_to_the_last_epoch(board_config, tmp_path):
     whole = DataConfig(ratings=board_config.data.ratings, test_fraction=0.25, valid_fraction=0.0)
     two_epochs = TrainConfig(epochs=2, batch_size=128)
     report = train_run(dataclasses.replace(board_config, data=whole, model=SMALLEST, train=two_epochs), tmp_path)
@@ -272,67 +253,13 @@ def test_without_a_validation_part_all_ratings_train_to_the_last_epoch(board_con
     assert [epoch["valid_rmse"] for epoch in epochs_in(tmp_path)] == [None, None]
 
 
-def test_held_out_ratings_that_are_also_in_train_are_left_out_and_counted(tmp_path, capsys):
-    train = checkerboard.table([1, 1], [7, 8], [5, 1])
-    path = tmp_path / "test.csv"
-    path.write_text("user,movie,rating\n1,7,4\n1,9,3\n2,7,2\n")
-    held_out = read_held_out(str(path), train, (1.0, 5.0))
-    assert held_out[["user_id", "movie_id"]].to_numpy().tolist() == [[1, 9], [2, 7]]
-    assert "left out 1 row (pair of user and movie also in what the model is trained with)" in capsys.readouterr().out
-
-
-def test_a_validation_file_loses_what_the_test_file_has_too(tmp_path, capsys):
-    known = checkerboard.table([1, 2], [7, 8], [5, 1])
-    valid = checkerboard.table([1, 2, 3], [7, 9, 9], [5, 1, 2])
-    kept = without_overlap(valid, known, "the test part", "valid.csv")
-    assert kept[["user_id", "movie_id"]].to_numpy().tolist() == [[2, 9], [3, 9]]
-    assert "left out 1 row (pair of user and movie also in the test part)" in capsys.readouterr().out
-    with pytest.raises(InputError, match=r"valid\.csv: each of its 2 pairs .* is also in the test part"):
-        without_overlap(known, known, "the test part", "valid.csv")
-
-
 # Extra ratings.
 
 
-@pytest.fixture
-def log(tmp_path):
-    """A log of a workdir, open as a server has it, with ratings of user 7000 and of movie 950, both new."""
-    (tmp_path / "served").mkdir()
-    log = RatingsLog(tmp_path / "served" / FILE_NAME)
-    log.append([Entry(7000, 500, 5.0, 10), Entry(7000, 950, 4.0, 11), Entry(1000, 950, 9.0, 12)])
-    yield log
-    log.close()
-
-
-def test_extra_ratings_are_part_of_the_data_and_told_of(board_config, log, tmp_path, capsys):
-    more = tmp_path / "more.csv"
-    more.write_text("user,movie,rating\n1000,950,2\n")
-    parts = prepare(board_config).parts
-    run = prepare(board_config.replace(extra_ratings=(str(log.path), str(more))))
-    out = capsys.readouterr().out
-    assert f"  with 3 extra ratings of {log.path}\n  with 1 extra ratings of {more}\n" in out
-    assert "left out 1 row (rating outside 1 to 5)" in out
-    added = run.parts.train.iloc[len(parts.train) :]
-    assert added[["user_id", "movie_id", "rating"]].to_numpy().tolist() == [
-        [7000, 500, 5],
-        [7000, 950, 4],
-        [1000, 950, 2],
-    ]
-    assert run.movie_table.set_index("movie_id").loc[950].tolist() == ["950", 0, ""]
-    assert len(run.parts.test) == len(parts.test)
-
-
-def test_a_log_with_nothing_in_it_changes_nothing_but_the_settings(board_config, tmp_path, capsys):
-    RatingsLog(tmp_path / FILE_NAME).close()
-    run = prepare(board_config.replace(extra_ratings=(str(tmp_path / FILE_NAME),)))
-    assert f"  with 0 extra ratings of {tmp_path / FILE_NAME}" in capsys.readouterr().out
-    assert fingerprint(run.parts) == fingerprint(prepare(board_config).parts)
-
-
 @pytest.mark.slow
-def test_a_run_with_extra_ratings_goes_on_while_they_are_the_same_and_refuses_others(
-    board_config, log, tmp_path, monkeypatch
-):
+def test_a_run_resumes_with_the_same_extra_ratings_and_refuses_others(board_config, tmp_path, monkeypatch):
+    log = RatingsLog(tmp_path / FILE_NAME)
+    log.append([Entry(7000, 500, 5.0, 10)])
     config = board_config.replace(
         extra_ratings=(str(log.path),), epochs=2, embedding_dim=1, hidden_dims=(), implicit_feedback_dim=0
     )
@@ -346,6 +273,7 @@ def test_a_run_with_extra_ratings_goes_on_while_they_are_the_same_and_refuses_ot
     log.append([Entry(7000, 501, 1.0, 13)])
     with pytest.raises(InputError, match=rf"a run on other data: \S+ or {log.path} has changed since"):
         train_run(config, folder)
+    log.close()
 
 
 @pytest.mark.slow
@@ -359,14 +287,3 @@ def test_overwriting_a_served_workdir_keeps_its_log(workdir, board_config, tmp_p
     log.append([Entry(7000, 501, 1.0, 11)])
     assert len(log.latest()) == 2
     log.close()
-
-
-def test_what_large_files_hold_is_kept_beside_the_workdir(board_config, log, tmp_path, monkeypatch):
-    monkeypatch.setattr("movierec_jax.data.readers.ratings_file.CACHED_FROM_BYTES", 1)
-    (tmp_path / "runs" / "mine" / "checkpoints").mkdir(parents=True)
-    with pytest.raises(InputError, match="has checkpoints but no config"):  # found out once all was read
-        train_run(board_config, tmp_path / "runs" / "mine")
-    # The ratings, the validation part and the test part; a log is read anew each time.
-    assert len(list((tmp_path / "runs" / CACHE_FOLDER).iterdir())) == 3
-    prepare(board_config.replace(extra_ratings=(str(log.path),)), tmp_path / "runs" / CACHE_FOLDER)
-    assert len(list((tmp_path / "runs" / CACHE_FOLDER).iterdir())) == 3

@@ -1,4 +1,4 @@
-"""What is saved comes back bit for bit, damage costs one epoch at most, and a workdir keeps to the run it began."""
+"""States are restored bit for bit, and damage costs one epoch at most."""
 
 import contextlib
 import dataclasses
@@ -34,12 +34,12 @@ RUN = new_run(CONFIG, checkerboard.clean_data(PARTS), PARTS)
 
 
 def progress(*valid_rmse: float | None) -> Progress:
-    """A record for each epoch, of one step, with this validation RMSE."""
+    """Progress through epochs of one step each, with these validation RMSEs."""
     return Progress(tuple(EpochRecord(n, n, 1.0, 0.0, rmse, 0.1) for n, rmse in enumerate(valid_rmse, start=1)))
 
 
 def state_after(epoch: int) -> TrainState:
-    """A state that tells its epoch in every number."""
+    """A state in which every number is its epoch."""
     return jax.tree.map(lambda leaf: jnp.full_like(leaf, epoch), new_state(RUN.setup))
 
 
@@ -67,7 +67,7 @@ def steps_in(workdir: pathlib.Path) -> list[str]:
 NO_BAGS = FeatureBags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), ())
 
 
-# Which checkpoints stay.
+# Which checkpoints are kept.
 
 
 @pytest.mark.parametrize(
@@ -82,17 +82,17 @@ NO_BAGS = FeatureBags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, 
     ],
     ids=["best early", "best last", "all equal", "best twice", "no validation", "one epoch"],
 )
-def test_the_best_and_the_latest_two_stay_and_the_best_is_found(tmp_path, valid_rmse, kept, best):
+def test_the_best_and_the_latest_two_are_kept_and_the_best_is_found(tmp_path, valid_rmse, kept, best):
     saved(tmp_path, *valid_rmse)
     assert steps_in(tmp_path) == kept
     require_equal(Checkpoints(tmp_path).best_params(RUN.setup, pytest.fail), state_after(best).params)
 
 
-# What is saved comes back.
+# Saving and restoring.
 
 
 @pytest.mark.parametrize("stop_after", [2, 5, None], ids=["within an epoch", "within another", "at the end"])
-def test_a_trained_state_comes_back_bit_for_bit_with_its_progress(tmp_path, stop_after):
+def test_a_trained_state_is_restored_bit_for_bit_with_its_progress(tmp_path, stop_after):
     train, valid = (ratings_by_row(part, RUN.users, RUN.movies) for part in (PARTS.train, PARTS.valid))
     config = dataclasses.replace(RUN.setup.config, ratings_at_once=2 * 32)
     setup = dataclasses.replace(RUN.setup, config=config)
@@ -102,14 +102,14 @@ def test_a_trained_state_comes_back_bit_for_bit_with_its_progress(tmp_path, stop
         if so_far.step == stop_after:
             break
     checkpoints.wait()
-    restored, interactions = Checkpoints(tmp_path).latest(setup, pytest.fail)
-    assert int(restored.step) == interactions.step == stop_after or 3 * -(-len(train) // 32)
+    restored, restored_progress = Checkpoints(tmp_path).latest(setup, pytest.fail)
+    assert int(restored.step) == restored_progress.step == stop_after or 3 * -(-len(train) // 32)
     assert any(np.any(leaf != 0) for leaf in jax.tree.leaves(restored.opt_state))
     require_equal(restored, state)
-    assert interactions == so_far
+    assert restored_progress == so_far
 
 
-def test_a_state_being_saved_is_not_changed_by_steps_that_take_its_memory(tmp_path):
+def test_steps_that_reuse_a_states_memory_do_not_change_what_is_saved(tmp_path):
     # Large enough that writing it takes longer than the steps.
     model = TwoTowers(
         50_000, 9, 0, 0, ModelConfig(embedding_dim=64, hidden_dims=(), history=(), implicit_feedback_dim=0)
@@ -139,7 +139,7 @@ def test_an_empty_workdir_has_no_latest_state(tmp_path):
 
 @pytest.fixture(scope="module")
 def three_epochs(tmp_path_factory):
-    """Three epochs, each better than the one before; not to be changed."""
+    """A workdir after three epochs, each better than the one before; tests must not change it."""
     folder = tmp_path_factory.mktemp("three")
     saved(folder, 3.0, 2.0, 1.0)
     return folder
@@ -147,7 +147,7 @@ def three_epochs(tmp_path_factory):
 
 @pytest.fixture
 def workdir(three_epochs, tmp_path):
-    """A copy of the three epochs, of which 2 and 3 are there."""
+    """A copy of the workdir of three epochs, which has checkpoints 2 and 3."""
     return shutil.copytree(three_epochs, tmp_path / "run")
 
 
@@ -185,22 +185,22 @@ DAMAGE = {
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-def test_a_damaged_checkpoint_is_skipped_for_the_one_before_and_then_written_again(workdir, damage):
+def test_a_damaged_checkpoint_is_skipped_and_can_be_written_again(workdir, damage):
     damage(workdir / "checkpoints" / "3")
     messages = []
     checkpoints = Checkpoints(workdir)
-    state, interactions = checkpoints.latest(RUN.setup, messages.append)
+    state, restored_progress = checkpoints.latest(RUN.setup, messages.append)
     require_equal(state, state_after(2))
-    assert interactions == progress(3.0, 2.0)
+    assert restored_progress == progress(3.0, 2.0)
     assert [message.split(" (")[0] for message in messages] == ["checkpoints/3 cannot be read and is skipped"]
     checkpoints.save(state_after(3), progress(3.0, 2.0, 1.0), RUN.setup)
     checkpoints.wait()
     require_equal(checkpoints.latest(RUN.setup, pytest.fail)[0], state_after(3))
-    gc.collect()  # What Orbax has left of the failed reading goes here, where its noise is ignored.
+    gc.collect()  # Ends what Orbax left of the failed reading here, where its warnings are ignored.
 
 
-def test_a_bit_that_changed_in_an_array_is_noticed(tmp_path):
-    # Orbax reads such a file without a word; smaller arrays it keeps where they are looked after.
+def test_a_flipped_bit_in_an_array_is_detected(tmp_path):
+    # Orbax reads a damaged file of this kind without an error; it checks the files in which it keeps smaller arrays.
     model = RUN.model.clone(config=dataclasses.replace(CONFIG.model, embedding_dim=64))
     setup = dataclasses.replace(RUN.setup, model=model)
     with contextlib.closing(Checkpoints(tmp_path)) as checkpoints:
@@ -208,18 +208,18 @@ def test_a_bit_that_changed_in_an_array_is_noticed(tmp_path):
             checkpoints.save(new_state(setup), progress(*[1.0] * step), setup)
     arrays = largest_file(tmp_path / "checkpoints" / "2" / "state" / "ocdbt.process_0" / "d")
     content, messages = arrays.read_bytes(), []
-    for place in np.linspace(0.1, 0.9, 7):
+    for fraction in np.linspace(0.1, 0.9, 7):
         changed = bytearray(content)
-        changed[int(place * len(content))] ^= 1
+        changed[int(fraction * len(content))] ^= 1
         arrays.write_bytes(bytes(changed))
-        # Where the file has nothing that is read nothing is to be noticed, and nothing is wrong.
+        # In bytes that are never read a flipped bit does no harm and is not noticed.
         state, _ = Checkpoints(tmp_path, read_only=True).latest(setup, messages.append)
         require_equal(state, new_state(setup))
     assert "checkpoints/2 cannot be read and is skipped (its arrays are not those that were saved)" in messages
     gc.collect()  # As above.
 
 
-def test_one_who_may_only_read_leaves_damage_and_remains_of_a_killed_save_as_they_are(workdir):
+def test_reading_only_changes_nothing_in_a_damaged_folder(workdir):
     empty(workdir / "checkpoints" / "3")
     (workdir / "checkpoints" / "4.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
     before = sorted(workdir.rglob("*"))
@@ -229,14 +229,14 @@ def test_one_who_may_only_read_leaves_damage_and_remains_of_a_killed_save_as_the
     assert sorted(workdir.rglob("*")) == before
 
 
-def test_remains_of_a_killed_save_are_no_checkpoint_and_go(workdir):
+def test_files_of_a_killed_save_are_no_checkpoint_and_are_removed(workdir):
     (workdir / "checkpoints" / "4.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
     checkpoints = Checkpoints(workdir)
     assert checkpoints.latest(RUN.setup, pytest.fail)[1].step == 3
     assert steps_in(workdir) == ["2", "3"]
 
 
-def test_all_checkpoints_damaged_is_an_error_that_removes_none_of_them(workdir):
+def test_if_all_checkpoints_are_damaged_it_is_an_error_and_none_is_removed(workdir):
     for epoch in ("2", "3"):
         empty(workdir / "checkpoints" / epoch)
     messages = []
@@ -251,7 +251,7 @@ def test_a_folder_without_checkpoints_has_no_parameters(tmp_path):
         Checkpoints(tmp_path).best_params(RUN.setup, pytest.fail)
 
 
-def test_without_validation_the_newest_state_is_the_best_also_within_an_epoch(tmp_path):
+def test_without_validation_the_newest_state_is_the_best_even_within_an_epoch(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     within = dataclasses.replace(progress(None, None), since=ErrorTotals(1, 1.0, 1.0, 1.0, 1.0))
     checkpoints.save(state_after(3), within, RUN.setup)
@@ -266,7 +266,7 @@ def test_a_damaged_best_checkpoint_is_named(tmp_path):
         Checkpoints(tmp_path).best_params(RUN.setup, pytest.fail)
 
 
-def test_a_state_of_another_model_is_not_taken_for_ours(workdir):
+def test_a_state_of_another_model_is_refused(workdir):
     model = dataclasses.replace(RUN.model, num_users=RUN.model.num_users + 1)
     messages = []
     other = dataclasses.replace(RUN.setup, model=model)

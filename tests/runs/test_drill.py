@@ -1,4 +1,4 @@
-"""Whatever breaks a run, it goes on to the end of an unbroken one; `drill.py` breaks many more."""
+"""However a run is broken, it resumes to the same end as an unbroken one; `drill.py` breaks many more."""
 
 import sys
 
@@ -8,12 +8,12 @@ from helpers import drill
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where all forms find the unbroken runs."""
+    """The folder in which all forms share the unbroken runs."""
     return tmp_path_factory.mktemp("drill")
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits what another process may write")
 @pytest.mark.parametrize("name", drill.FORMS)
-def test_a_broken_run_goes_on_to_the_end_of_an_unbroken_one(name, folder):
+def test_a_broken_run_resumes_to_the_same_end_as_an_unbroken_one(name, folder):
     drill.drill(name, folder, 2)

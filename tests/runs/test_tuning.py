@@ -1,4 +1,4 @@
-"""Trials: the best of them is found, kept in the study and gone on with."""
+"""Trials are kept in the study, resumed, and the best is found."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def tiny_ratings(tmp_path):
     return path
 
 
-def test_the_first_trial_is_the_config_itself_and_a_study_is_gone_on_with(config, tmp_path, capsys):
+def test_the_first_trial_is_the_config_and_a_study_resumes(config, tmp_path, capsys):
     from movierec_jax.runs.tuning import tune
 
     settings = TuneConfig(tune=("learning_rate", "shrinkage"), trials=1, study=str(tmp_path / "new" / "tune.db"))
@@ -47,7 +47,7 @@ def test_a_study_of_other_settings_is_refused(config, tmp_path):
     ("changes", "tuned", "message"),
     [({}, ("seed",), "--tune=seed: must be one of"), ({"valid_fraction": 0.0}, ("epochs",), "--valid_fraction=0")],
 )
-def test_what_cannot_be_tuned_is_said(config, tmp_path, changes, tuned, message):
+def test_a_setting_that_cannot_be_tuned_is_refused(config, tmp_path, changes, tuned, message):
     from movierec_jax.runs.tuning import tune
 
     with pytest.raises(InputError, match=message):
@@ -55,7 +55,7 @@ def test_what_cannot_be_tuned_is_said(config, tmp_path, changes, tuned, message)
 
 
 @pytest.mark.slow
-def test_the_value_is_the_mean_over_data_sets(config):
+def test_a_trials_value_is_the_mean_over_data_sets(config):
     from movierec_jax.runs.prepare import prepare
     from movierec_jax.runs.tuning import mean_rmse
 

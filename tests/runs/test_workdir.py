@@ -1,4 +1,4 @@
-"""A run comes back from its workdir as it was, and a workdir keeps to the run it began."""
+"""A run survives saving to its workdir, and a workdir accepts no other run."""
 
 import dataclasses
 import json
@@ -53,7 +53,7 @@ NO_BAGS = FeatureBags(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, 
 
 
 @pytest.mark.parametrize("bags", [BAGS, NO_BAGS], ids=["some", "none"])
-def test_features_come_back_as_they_were_saved(tmp_path, bags):
+def test_features_survive_saving(tmp_path, bags):
     save_bags(tmp_path, "movies", bags)
     loaded = load_bags(tmp_path, "movies")
     assert loaded.names == bags.names
@@ -68,7 +68,7 @@ def test_features_without_their_names_are_refused(tmp_path):
         load_bags(tmp_path, "users")
 
 
-def test_features_with_the_names_of_others_are_refused(tmp_path):
+def test_features_beside_the_names_of_other_features_are_refused(tmp_path):
     save_bags(tmp_path, "movies", BAGS)
     save_bags(tmp_path, "users", NO_BAGS)
     (tmp_path / "features" / "users_names.parquet").rename(tmp_path / "features" / "movies_names.parquet")
@@ -79,20 +79,20 @@ def test_features_with_the_names_of_others_are_refused(tmp_path):
 # The run of a workdir.
 
 
-def in_words(parts: Split) -> Split:
-    """The same parts with ids of text."""
+def with_text_ids(parts: Split) -> Split:
+    """The parts with text ids."""
     return Split.of(*(part.astype({USER_ID: "str", MOVIE_ID: "str"}) for part in parts.all()))
 
 
 def with_cold(parts: Split) -> Split:
-    """The same parts with a test rating of a user and a movie that train does not have."""
+    """The parts with a test rating of a user and a movie outside train."""
     return dataclasses.replace(
         parts, test=pd.concat([parts.test, checkerboard.table([900], [901], [5])], ignore_index=True)
     )
 
 
 def require_equal_content(loaded, run):
-    """What is known besides the ratings, and all that is made of both."""
+    """Content, interactions and training setup are equal."""
     for ours, theirs in ((loaded.user_content, run.user_content), (loaded.movie_content, run.movie_content)):
         require_equal(*([*vars(bags).values()][:3] for bags in (ours, theirs)))
         assert ours.names == theirs.names
@@ -102,10 +102,10 @@ def require_equal_content(loaded, run):
 
 @pytest.mark.parametrize(
     "parts",
-    [PARTS, in_words(PARTS), with_cold(PARTS), in_words(with_cold(PARTS))],
+    [PARTS, with_text_ids(PARTS), with_cold(PARTS), with_text_ids(with_cold(PARTS))],
     ids=["integers", "text", "cold", "both"],
 )
-def test_a_run_comes_back_as_it_was(tmp_path, parts):
+def test_a_run_survives_saving(tmp_path, parts):
     run = new_run(CONFIG, checkerboard.clean_data(parts), parts)
     save_run(tmp_path, run)
     loaded = load_run(tmp_path)
@@ -120,7 +120,7 @@ def test_a_run_comes_back_as_it_was(tmp_path, parts):
     assert read_config(tmp_path)[2] == run_fingerprint(loaded) == run_fingerprint(run)
 
 
-def test_a_run_of_users_and_movies_with_features_of_their_own_comes_back(tmp_path):
+def test_a_run_with_feature_files_survives_saving_without_the_files(tmp_path):
     (tmp_path / "users.csv").write_text("user,age\n1000,20\n1003,30\n")
     (tmp_path / "movies.csv").write_text("movie,mood\n500,dark\n501,bright\n503,dark\n")
     features = DataConfig(user_features=(f"{tmp_path}/users.csv",), movie_features=(f"{tmp_path}/movies.csv",))
@@ -133,7 +133,7 @@ def test_a_run_of_users_and_movies_with_features_of_their_own_comes_back(tmp_pat
     require_equal_content(load_run(tmp_path / "run"), run)
 
 
-def test_ids_that_train_does_not_have_come_after_its_own():
+def test_ids_outside_train_come_after_those_of_train():
     run = new_run(CONFIG, checkerboard.clean_data(with_cold(PARTS)), with_cold(PARTS))
     assert (len(run.users), run.users.ids.tolist()) == (18, [*range(1000, 1018), 900])
     assert (len(run.movies), run.movies.ids.tolist()) == (9, [*range(500, 509), 901])
@@ -151,9 +151,7 @@ DAMAGED_FEATURES = {
 
 
 @pytest.mark.parametrize(("name", "damage", "reason"), DAMAGED_FEATURES.values(), ids=DAMAGED_FEATURES)
-def test_damaged_features_are_one_error_that_names_the_file_and_goes_once_the_run_is_saved_again(
-    tmp_path, name, damage, reason
-):
+def test_a_damaged_file_is_named_and_restored_when_the_run_is_saved_again(tmp_path, name, damage, reason):
     save_run(tmp_path, RUN)
     damage(tmp_path / name)
     with pytest.raises(InputError, match=rf"{name}: cannot be read \({reason}.*scripts/train\.py with the settings"):
@@ -162,7 +160,7 @@ def test_damaged_features_are_one_error_that_names_the_file_and_goes_once_the_ru
     require_equal_content(load_run(tmp_path), RUN)
 
 
-def test_a_fingerprint_tells_ratings_parts_and_order():
+def test_a_fingerprint_depends_on_ratings_parts_and_order():
     def rated_again(part):
         return part.assign(**{RATING: np.nextafter(part[RATING], np.float32(9))})
 
@@ -176,7 +174,7 @@ def test_a_fingerprint_tells_ratings_parts_and_order():
     assert len({fingerprint(parts) for parts in (PARTS, *others)}) == 5
 
 
-def test_a_fingerprint_tells_texts_that_stand_for_ratings_and_features():
+def test_a_fingerprint_depends_on_ratings_from_reviews_and_on_features():
     from_reviews = dataclasses.replace(PARTS, from_reviews=PARTS.test)
     content = RUN.movie_content
     other = dataclasses.replace(content, names=tuple(f"{name}x" for name in content.names))
@@ -228,7 +226,7 @@ def test_checkpoints_without_config_are_refused(tmp_path):
         open_workdir(tmp_path, RUN, overwrite=False)
 
 
-def test_the_same_run_opens_its_workdir_again_and_mends_what_is_missing(tmp_path):
+def test_opening_a_workdir_again_restores_missing_files(tmp_path):
     open_workdir(tmp_path, RUN, overwrite=False)
     (tmp_path / "vocab" / "users.parquet").unlink()
     open_workdir(tmp_path, RUN, overwrite=False)
@@ -261,7 +259,7 @@ def test_overwriting_refuses_a_config_that_is_not_of_a_run(tmp_path):
     assert (tmp_path / "config.json").read_text() == "{}"
 
 
-def test_overwriting_a_folder_that_was_never_a_workdir_keeps_all_that_is_in_it(tmp_path):
+def test_overwriting_a_folder_that_was_never_a_workdir_keeps_its_files(tmp_path):
     (tmp_path / "plots").mkdir()
     (tmp_path / "plots" / "mine.png").write_text("mine")
     open_workdir(tmp_path, RUN, overwrite=True)

@@ -1,4 +1,4 @@
-"""Whatever is wrong with what a person gives: one message that says what and where, exit status 1, and nothing touched.
+"""Bad input gives one message with what is wrong and where, exit status 1, and changes no file.
 
 Each row of the tables works in its own copy of a folder with ratings (good.csv) and a run trained on them (run).
 """
@@ -32,9 +32,9 @@ def csv(rows=GOOD, header="user,movie,rating") -> str:
     return "\n".join([header, *(",".join(map(str, row)) for row in rows)]) + "\n"
 
 
-def rated(stars) -> str:
-    """The good ratings with these stars for all."""
-    return csv([(user, movie, stars) for user, movie, _ in GOOD])
+def rated(rating) -> str:
+    """The good ratings, all with this value."""
+    return csv([(user, movie, rating) for user, movie, _ in GOOD])
 
 
 def parquet(table: pd.DataFrame) -> bytes:
@@ -135,7 +135,7 @@ def folder(original, tmp_path, monkeypatch):
     monkeypatch.chdir(shutil.copytree(original, tmp_path / "work"))
 
 
-# In each row: what is wrong, the files that make it so, the command, and what the message must tell.
+# Each row: what is wrong, the files that make it so, the command, and what the message must contain.
 EVALUATE, SCORE = "evaluate --workdir=run", "score --workdir=run"
 LOG, EXTRA = "run/ratings_log.sqlite", "train --ratings=good.csv --extra_ratings="
 BAD, TEST = "train --ratings=bad.csv", "train --ratings=good.csv --test_ratings=bad.csv"
@@ -235,8 +235,8 @@ FEATURES = [
     ),
 ]
 FLAGS = [
-    (flag, {}, f"train --ratings=good.csv {flag}", telling or f"{flag}: must be")
-    for flag, telling in [
+    (flag, {}, f"train --ratings=good.csv {flag}", expected or f"{flag}: must be")
+    for flag, expected in [
         ("--epoch=3", "Unknown command line flag 'epoch'"),
         ("epochs=3", "'epochs=3' is not a flag"),
         ("--embedding_dim=0", ""),
@@ -377,8 +377,8 @@ EXPORTING = [
     ("too long lists to export", {}, f"{EXPORT} --top_k=9", "--top_k=9: must be 1 to 8, the number of movies"),
 ]
 BENCHMARK = [
-    (flag, {}, f"benchmark --ratings=good.csv --peers=biases --output=figures {flag}", telling)
-    for flag, telling in [
+    (flag, {}, f"benchmark --ratings=good.csv --peers=biases --output=figures {flag}", expected)
+    for flag, expected in [
         ("--suite=banana", "--suite=banana: must be one of stars"),
         ("--peers=biases,oracle", "--peers=oracle: must be one of biases, "),
         ("--peers=biases,biases", "--peers=biases,biases: must be different"),
@@ -396,31 +396,31 @@ BENCHMARK = [
 ROWS = [*RATINGS, *FEATURES, *FLAGS, *WORKDIRS, *SCORING, *EXPORTING, *BENCHMARK]
 
 
-def assert_one_message(messages: str, telling: str) -> None:
+def assert_one_message(messages: str, expected: str) -> None:
     lines = messages.splitlines()
     assert [line.startswith("error: ") for line in lines] == [True] + [False] * (len(lines) - 1)
-    assert telling in lines[0]
+    assert expected in lines[0]
     assert "Traceback" not in messages
 
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.filterwarnings("ignore:.* cannot be read and is skipped:UserWarning")
 @pytest.mark.parametrize(
-    ("files", "command", "telling"),
+    ("files", "command", "expected"),
     [pytest.param(*row, id=name) for name, *row in ROWS],
 )
-def test_bad_input_ends_in_one_message_that_says_what_and_where_and_touches_nothing(files, command, telling):
+def test_bad_input_gives_one_message_with_what_and_where_and_changes_no_file(files, command, expected):
     apply(files)
     before = snapshot()
     status, _, messages = run_script(command)
     assert status == 1
-    assert_one_message(messages, telling)
+    assert_one_message(messages, expected)
     assert snapshot() == before
 
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("output", ["a.csv", "a.parquet"])
-def test_a_full_disk_leaves_the_file_of_before(output):
+def test_a_full_disk_leaves_the_earlier_file(output):
     apply({output: "the lists of yesterday"})
     before = snapshot()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -436,7 +436,7 @@ def test_a_full_disk_leaves_the_file_of_before(output):
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_full_disk_leaves_the_export_of_before():
+def test_a_full_disk_leaves_the_earlier_export():
     assert run_script(f"{EXPORT} --output=lists --top_k=2")[::2] == (0, "")
     before = snapshot()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -452,7 +452,7 @@ def test_a_full_disk_leaves_the_export_of_before():
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("folder")
-def test_training_stopped_by_a_full_disk_says_so_and_goes_on_once_there_is_room():
+def test_training_stopped_by_a_full_disk_resumes_once_there_is_room():
     before = snapshot()
     command = shlex.split(NEW)
     command[0] = str(SCRIPTS / "train.py")
@@ -465,7 +465,7 @@ def test_training_stopped_by_a_full_disk_says_so_and_goes_on_once_there_is_room(
     assert run_script(NEW)[::2] == (0, "")
 
 
-def test_ids_of_text_and_of_30_digits_come_out_as_they_went_in(tmp_path, monkeypatch, original):
+def test_text_ids_and_ids_of_30_digits_are_kept_unchanged(tmp_path, monkeypatch, original):
     monkeypatch.chdir(tmp_path)
     users = dict(enumerate(["12", "a2", "007", "-1", "1.5", "é", "7" * 30, "x y"], start=1))
     movies = {movie: str(movie) * 15 for movie in range(11, 19)}

@@ -1,4 +1,4 @@
-"""The scripts as people run them, on the bundled ratings."""
+"""The scripts run as commands on the bundled ratings."""
 
 import dataclasses
 import json
@@ -34,7 +34,7 @@ def command(name: str, *arguments: str) -> list[str]:
 
 
 def run_script(name: str, *arguments: str) -> str:
-    """What a script prints; it must end well and without a message."""
+    """What a script prints; it must succeed without a message on standard error."""
     ended = subprocess.run(command(name, *arguments), cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
@@ -74,7 +74,7 @@ def test_training_beats_a_constant_by_learning(report):
 
 
 @pytest.mark.parametrize("own_ratings", [False, True], ids=["of the test part", "of the same ratings in a file"])
-def test_evaluating_gives_the_figures_of_the_report(workdir, report, tmp_path, own_ratings):
+def test_evaluation_prints_the_figures_of_the_report(workdir, report, tmp_path, own_ratings):
     ratings = [f"--ratings={workdir}/ratings/test.parquet"] if own_ratings else []
     flags = [f"--workdir={workdir}", f"--output={tmp_path}/figures.json", "--eval_k=10", *ratings]
     printed = run_script("evaluate", *flags)
@@ -83,7 +83,7 @@ def test_evaluating_gives_the_figures_of_the_report(workdir, report, tmp_path, o
 
 
 @pytest.mark.slow
-def test_an_ensemble_learns_from_a_file_of_features_too(tmp_path):
+def test_an_ensemble_learns_from_a_feature_file(tmp_path):
     movies = pd.read_csv(ROOT / "data" / "ml-latest-small" / "movies.csv")
     features = pd.DataFrame({"movieId": movies["movieId"], "length": movies["title"].str.len()})
     features.to_csv(tmp_path / "lengths.csv", index=False)
@@ -138,7 +138,7 @@ def test_no_list_has_a_movie_that_its_user_has_rated(lists):
     assert len(pairs) == 0
 
 
-def test_a_csv_for_some_users_in_blocks_of_one_has_the_same_lists(workdir, lists, tmp_path):
+def test_a_csv_of_some_users_scored_one_by_one_has_the_same_lists(workdir, lists, tmp_path):
     (tmp_path / "users.txt").write_text("42\n\n7\n42\n")
     flags = [f"--users_file={tmp_path}/users.txt", f"--output={tmp_path}/lists.csv", "--top_k=10", "--block_users=1"]
     run_script("score", f"--workdir={workdir}", *flags)
@@ -157,7 +157,7 @@ def test_the_lists_of_single_users_are_printed_with_titles(workdir, lists, tmp_p
             assert movies["title"][movie_id] in line
 
 
-def test_lists_may_be_narrowed_made_diverse_and_explained(workdir):
+def test_lists_can_be_filtered_diversified_and_explained(workdir):
     flags = ["--user_id=42", "--genres=Film-Noir,Western", "--years=1930,1969", "--min_ratings=5", "--diversity=0.3"]
     printed = run_script("score", f"--workdir={workdir}", *flags, "--explain", "--top_k=4")
     lines = printed.split("recommended to user 42\n\n")[1].splitlines()[1:]
@@ -169,7 +169,7 @@ def test_lists_may_be_narrowed_made_diverse_and_explained(workdir):
 
 
 @pytest.mark.slow
-def test_lists_may_hold_what_reviews_praise_alone(reviewed_workdir, tmp_path):
+def test_lists_can_be_limited_to_praised_movies(reviewed_workdir, tmp_path):
     flags = [f"--workdir={reviewed_workdir}", "--praised=music,pace", "--include_seen"]
     printed = run_script("score", *flags, "--user_id=42", "--explain")
     lines = printed.split("recommended to user 42\n\n")[1].splitlines()[1:]
@@ -184,12 +184,12 @@ def test_lists_may_hold_what_reviews_praise_alone(reviewed_workdir, tmp_path):
 
 
 @pytest.mark.slow
-def test_what_more_diverse_lists_lose_is_measured_and_drawn(workdir, tmp_path):
+def test_the_trade_off_of_diversity_is_measured_and_plotted(workdir, tmp_path):
     output = tmp_path / "figures.json"
     flags = [f"--workdir={workdir}", "--diversities=0,0.5", "--eval_k=10", f"--output={output}"]
     printed = run_script("evaluate", *flags)
     head, plain, diverse = (line.split() for line in printed.strip().splitlines()[-3:])
-    at = {name: place for place, name in enumerate(head)}
+    at = {name: column for column, name in enumerate(head)}
     assert [plain[0], diverse[0]] == ["0", "0.5"]
     assert float(plain[at["diversity@10"]]) < float(diverse[at["diversity@10"]])
     assert (workdir / "plots" / "diversity.png").exists()
@@ -199,7 +199,7 @@ def test_what_more_diverse_lists_lose_is_measured_and_drawn(workdir, tmp_path):
 # Export.
 
 
-def test_an_export_prints_the_same_lists_by_itself(workdir, lists, tmp_path):
+def test_an_export_prints_the_same_lists_without_the_package(workdir, lists, tmp_path):
     printed = run_script("export", f"--workdir={workdir}", f"--output={tmp_path}/export", "--top_k=20")
     assert printed == f"{tmp_path}/export: lists of up to 20 movies for 610 users and for new ones\n"
     loader = [sys.executable, "-I", str(tmp_path / "export" / "loader.py"), "--user_id=42", "--k=5"]
@@ -256,7 +256,7 @@ def test_help_shows_the_flags_that_people_use_first_and_names_helpfull(name):
     assert text.endswith(f"\n--helpfull also shows the other {num_more} flags.\n") == (num_more > 0)
 
 
-def test_a_reader_that_has_had_enough_ends_a_script_quietly():
+def test_a_script_ends_quietly_when_its_output_is_closed():
     arguments = command("train", "--help")
     process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()
