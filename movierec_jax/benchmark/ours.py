@@ -21,7 +21,7 @@ from movierec_jax.recommend.top_k import ListRequest, SeenMovies, top_k_lists
 from movierec_jax.runs.prepare import new_run, read_clean
 from movierec_jax.runs.run import user_index_and_movie_row
 from movierec_jax.train import train_run
-from movierec_jax.training.loop import fit
+from movierec_jax.training.loop import train_epochs
 from movierec_jax.training.state import new_state
 
 
@@ -87,7 +87,7 @@ def fitted(config: Config, data: CleanData, train: pd.DataFrame) -> Recommender:
     """
     train = train.reset_index(drop=True)
     run = new_run(config, data, Split.of(train=train, valid=train[:0], test=without_pairs(data.ratings, train)))
-    epochs = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
+    epochs = train_epochs(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
     state, _ = collections.deque(epochs, maxlen=1).pop()
     return Recommender.of(run, state.params)
 

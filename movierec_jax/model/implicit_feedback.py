@@ -23,7 +23,7 @@ from movierec_jax.model.embedding_bag import BothWays, embedding_bag, sum_of_squ
 from movierec_jax.model.sharding import zero_pad_init
 
 # Standard deviation of initial rows.
-INITIAL_SPREAD = 0.05
+ROW_SPREAD = 0.05
 
 # Keeps the vector of a user without ratings zero.
 SMALLEST_WEIGHT = 1e-12
@@ -42,7 +42,7 @@ class ImplicitFeedback(nn.Module):
     dim: int
 
     def setup(self) -> None:
-        init = zero_pad_init(nn.initializers.normal(INITIAL_SPREAD), self.num_movies)
+        init = zero_pad_init(nn.initializers.normal(ROW_SPREAD), self.num_movies)
         self.rated = self.param("rated", init, (self.movie_rows, self.dim))
         self.movie = self.param("movie", init, (self.movie_rows, self.dim))
         self.bias = self.param("bias", nn.initializers.zeros, (self.movie_rows, 1))

@@ -19,7 +19,7 @@ from movierec_jax.runs.config import TuneConfig
 from movierec_jax.runs.prepare import prepare
 from movierec_jax.runs.run import Run
 from movierec_jax.settings import as_flag, choose
-from movierec_jax.training.loop import fit
+from movierec_jax.training.loop import train_epochs
 from movierec_jax.training.state import new_state
 
 # Settings that can be tuned: lowest and highest value, and whether to search on a log scale.
@@ -111,7 +111,7 @@ def mean_rmse(config: Config, runs: Sequence[Run], report: Callable[[int, float]
     for run in runs:
         setup = dataclasses.replace(run, config=config).setup
         rmse = np.nan
-        for _, record in fit(new_state(setup), run.train, run.valid, run.interactions, setup=setup):
+        for _, record in train_epochs(new_state(setup), run.train, run.valid, run.interactions, setup=setup):
             rmse = float(record.valid_rmse or np.nan)
             report(step, total + rmse)
             step += 1

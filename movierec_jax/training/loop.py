@@ -46,7 +46,7 @@ def initial_state(train: Ratings, interactions: Interactions, *, setup: Training
     return state
 
 
-def fit(
+def train_epochs(
     state: TrainState, train: Ratings, valid: Ratings, interactions: Interactions, *, setup: TrainingSetup
 ) -> Iterator[tuple[TrainState, EpochRecord]]:
     """Trains from the end of the state's epoch to the last epoch, yielding after each epoch, as `train_from` does."""

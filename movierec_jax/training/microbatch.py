@@ -20,13 +20,13 @@ from movierec_jax.model.sharding import AXES, MOVIES, USERS, concat_columns, lin
 # Trees of arrays: parameters; tables of equally many rows; columns of equally many pairs.
 Params = Any
 
-Table = Any
+RowTree = Any
 
-Columns = Any
+ColumnTree = Any
 
 # (parameters, users' rows, movies' rows, columns of some pairs, random key of all pairs) -> (sum to minimise, other
 # sum).
-Loss = Callable[[Params, Table, Table, Columns, Array], tuple[Float[Array, ""], Float[Array, ""]]]
+Loss = Callable[[Params, RowTree, RowTree, ColumnTree, Array], tuple[Float[Array, ""], Float[Array, ""]]]
 
 # Pairs at a time: what suits a CPU's caches, and what keeps an accelerator busy.
 PAIRS_ON_CPU, PAIRS = 2**11, 2**17
@@ -43,9 +43,9 @@ def sum_over_microbatches(
     size: int,
     mesh: Mesh | None,
     params: Params,
-    tables: tuple[Table, Table],
+    tables: tuple[RowTree, RowTree],
     rows: tuple[Int32[Array, " pairs"], Int32[Array, " pairs"]],
-    columns: Columns,
+    columns: ColumnTree,
     key: Array,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Sums a loss over all pairs, `size` of them at a time; only the first sum has a gradient, in params and tables.
@@ -105,12 +105,12 @@ def sum_on_device(loss, size, params, tables, rows, columns, key):
     return jax.lax.scan(add_microbatch, zeros, jax.tree.map(in_microbatches, (rows, columns)))[0]
 
 
-def rows_at(table: Table, row: Int32[Array, " pairs"]) -> Table:
+def rows_at(table: RowTree, row: Int32[Array, " pairs"]) -> RowTree:
     """Returns the rows of a table, one for each pair."""
     return jax.tree.map(lambda array: array.at[row].get(mode="promise_in_bounds"), table)
 
 
-def add_at(table: Table, row: Int32[Array, " pairs"], values: Table) -> Table:
+def add_at(table: RowTree, row: Int32[Array, " pairs"], values: RowTree) -> RowTree:
     """Adds each pair's values to its row of a table."""
     return jax.tree.map(lambda array, value: array.at[row].add(value, mode="promise_in_bounds"), table, values)
 

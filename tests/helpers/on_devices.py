@@ -26,7 +26,7 @@ from movierec_jax.runs import distributed  # noqa: E402
 from movierec_jax.runs.config import ProcessConfig  # noqa: E402
 from movierec_jax.runs.prepare import prepare  # noqa: E402
 from movierec_jax.training import state as setup  # noqa: E402
-from movierec_jax.training.loop import fit, initial_state  # noqa: E402
+from movierec_jax.training.loop import initial_state, train_epochs  # noqa: E402
 
 RATINGS = str(pathlib.Path(__file__).parents[2] / "data" / "ml-latest-small")
 SMALL = ModelConfig(embedding_dim=8, hidden_dims=(8, 4), implicit_feedback_dim=8)
@@ -56,7 +56,7 @@ def curve(name: str) -> dict:
     if name == "next":
         setup.TABLE_NUMBERS = 0
     run = prepare(CONFIGS[name], mesh=new_mesh(mesh))
-    epochs = fit(
+    epochs = train_epochs(
         initial_state(run.train, run.interactions, setup=run.setup),
         run.train,
         run.valid,

@@ -15,7 +15,7 @@ from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import encode
 from movierec_jax.recommend.scoring import Scorer, predict_ratings
 from movierec_jax.runs.prepare import new_run
-from movierec_jax.training.loop import epoch_steps, fit
+from movierec_jax.training.loop import epoch_steps, train_epochs
 from movierec_jax.training.state import new_state
 from movierec_jax.training.step import EpochSteps, train_steps
 
@@ -44,7 +44,7 @@ def interactions_of(run, train: Ratings) -> Interactions:
 
 
 def input_of(run, train: Ratings):
-    """The input of the first epoch and the user batches, as `fit` makes them."""
+    """The input of the first epoch and the user batches, as `train_epochs` makes them."""
     user_batches = run.setup.user_batches(train)
     return next(epoch_steps(train, user_batches, 0, run.setup)), user_batches
 
@@ -83,7 +83,9 @@ def kept(tree):
 def epochs_of(run, train, valid, state=None):
     """States and records after each epoch."""
     state = new_state(run.setup) if state is None else state
-    return [(kept(state), record) for state, record in fit(state, train, valid, run.interactions, setup=run.setup)]
+    return [
+        (kept(state), record) for state, record in train_epochs(state, train, valid, run.interactions, setup=run.setup)
+    ]
 
 
 def stars_of(run, params, ratings: Ratings):

@@ -25,7 +25,7 @@ from helpers.small_runs import (
 from movierec_jax.config import ModelConfig
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
-from movierec_jax.training.loop import epoch_steps, fit, initial_state, train_from
+from movierec_jax.training.loop import epoch_steps, initial_state, train_epochs, train_from
 from movierec_jax.training.progress import Progress
 from movierec_jax.training.state import new_state
 from movierec_jax.training.step import batch_squared_errors, train_steps
@@ -91,7 +91,7 @@ def test_the_initial_state_is_the_new_state_and_leaves_the_steps_compiled(caplog
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         state = initial_state(train, run.interactions, setup=run.setup)
         require_equal(state, new_state(run.setup))
-        next(fit(state, train, valid, run.interactions, setup=run.setup))
+        next(train_epochs(state, train, valid, run.interactions, setup=run.setup))
     # What this thread has compiled; the epoch was compiled by another.
     compiled = " ".join(record.getMessage() for record in caplog.records if "Compiling" in record.getMessage())
     assert "jit(batch_squared_errors)" in compiled
@@ -136,7 +136,7 @@ def test_the_train_rmse_is_over_all_ratings_of_the_epoch_and_not_over_what_fills
 
 def test_without_a_validation_part_there_is_no_validation_rmse(unbroken):
     run, train, valid, epochs = unbroken
-    _, record = next(fit(new_state(run.setup), train, first(valid, 0), run.interactions, setup=run.setup))
+    _, record = next(train_epochs(new_state(run.setup), train, first(valid, 0), run.interactions, setup=run.setup))
     assert record.valid_rmse is None
     assert record.train_rmse == epochs[0][1].train_rmse
 
@@ -144,7 +144,9 @@ def test_without_a_validation_part_there_is_no_validation_rmse(unbroken):
 def test_an_epoch_of_one_rating_is_one_step():
     run, train, valid = run_of(SMALLEST)
     one = first(train, 1)
-    state, record = next(fit(new_state(run.setup), one, first(valid, 1), interactions_of(run, one), setup=run.setup))
+    state, record = next(
+        train_epochs(new_state(run.setup), one, first(valid, 1), interactions_of(run, one), setup=run.setup)
+    )
     assert (int(state.step), record.step) == (1, 1)
     assert record.train_rmse == pytest.approx(abs(run.model.rating_mean - one.rating[0]), abs=0.1)
 

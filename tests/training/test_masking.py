@@ -16,7 +16,7 @@ from movierec_jax.model.tables import IMPLICIT_FEEDBACK
 from movierec_jax.model.two_tower import encode, mean_implicit_score
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.batches import make_user_batches
-from movierec_jax.training.loop import fit
+from movierec_jax.training.loop import train_epochs
 from movierec_jax.training.masking import masked_targets, uniform_at
 from movierec_jax.training.state import TrainingSetup, new_state
 from movierec_jax.training.step import train_steps
@@ -98,7 +98,7 @@ def test_the_next_film_of_a_series_is_predicted_from_the_one_before_it():
         train=TrainConfig(epochs=40, learning_rate=0.05, implicit_feedback_decay=1.0, implicit_feedback_target="next"),
     )
     run = new_run(config, clean_data(series()), series())
-    *_, (state, _) = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
+    *_, (state, _) = train_epochs(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
     users, movies = encode(state.params, run.interactions, model=run.model)
     implicit_score = np.asarray(mean_implicit_score(users[:, :60], movies[:, :20]))
     first = np.array([run.movies.rows([500 + n])[0] for n in range(20)])
@@ -120,7 +120,7 @@ def test_users_who_have_rated_every_movie_do_no_harm():
     parts = Split.of(train=whole, valid=whole[:0], test=whole[:0])
     config = Config().replace(embedding_dim=2, hidden_dims=(), implicit_feedback_dim=2, epochs=4)
     run = new_run(config, clean_data(parts), parts)
-    *_, (state, record) = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
+    *_, (state, record) = train_epochs(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
     assert np.isfinite(record.catalogue_error)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state.params))
 
@@ -148,7 +148,9 @@ def test_sums_train_to_what_tables_train_to(monkeypatch, settings):
         assert run.setup.has_tables == (table_numbers > 0)
         # The program depends on the number as well, which is no argument of it.
         train_steps.clear_cache()
-        *_, (state, record) = fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
+        *_, (state, record) = train_epochs(
+            new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup
+        )
         ends.append((state.params[IMPLICIT_FEEDBACK], record.catalogue_error))
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=2e-3, atol=2e-5), *ends)
     train_steps.clear_cache()
@@ -157,7 +159,7 @@ def test_sums_train_to_what_tables_train_to(monkeypatch, settings):
 @pytest.fixture(scope="module")
 def trained(run):
     """The last state of the run and the records of its epochs."""
-    epochs = list(fit(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup))
+    epochs = list(train_epochs(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup))
     return epochs[-1][0], [record for _, record in epochs]
 
 
