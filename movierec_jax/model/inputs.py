@@ -50,8 +50,7 @@ class PaddedLinks(NamedTuple):
     """A sparse matrix from owners to others, laid out in segments of one length for `embedding_bag`.
 
     Each column of the `[length, segments]` arrays is a segment. An owner with more links than a segment holds has
-    several, side by side; one without links has none. Slots left over at the end of an owner's last segment are
-    filling.
+    several, side by side; one without links has none. The slots left over in an owner's last segment are filling.
 
     owner: of each segment, rising. link: index of the link in each slot, in the order given; -1 marks filling.
     values: any number of values of each link; 0 in filling.

@@ -42,8 +42,7 @@ def build_interactions(
     is_recent_most: bool = False,
     grid: Grid = ONE_CELL,
 ) -> Interactions:
-    """Lays out the ratings and the content of `num_users` users and `num_movies` movies, and of the unknown row of
-    each.
+    """Lays out ratings and content for `num_users` users and `num_movies` movies, and an unknown row of each.
 
     A rating's value for its user's tower is its deviation from the movie's mean, and for its movie's tower that from
     the user's mean. Neither depends on the owner's other ratings, so leaving a rating out of a history leaves no trace

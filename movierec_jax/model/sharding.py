@@ -206,8 +206,7 @@ def map_rows(function: Callable[..., Any], mesh: Mesh | None, shared: Any, *spre
 
 
 def concat_columns(tables: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """Joins the columns of all tables into one, which one collective moves; returns it, and the function that splits
-    it.
+    """Joins the columns of all tables into one, which one collective moves; returns it and a function that splits it.
 
     The tables have the same number of rows, and any further axes. An empty tree stays as it is.
     """

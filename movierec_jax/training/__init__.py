@@ -2,6 +2,5 @@
 
     batches ─> step (losses, masking, microbatch) ─> TrainState ─> loop ─> progress
 
-`state` holds the training setup and the state that steps change; `sparse_adam` restricts a step to the rows of its
-batch.
+`state` holds the training setup and the state that steps change; `sparse_adam` trains the rows of a batch alone.
 """

@@ -1,8 +1,8 @@
 """Masks some ratings of each user in a step, for the implicit-feedback score to find from the user's other ratings.
 
 The loss is over the whole catalogue: masked movies are to score 1, movies that the user has not rated 0. Movies that
-the user is encoded by are left out, since they could be found from themselves. Nothing is sampled, so nothing has to be
-corrected for.
+the user is encoded by are left out, since they could be found from themselves. No movie is sampled, so no bias of
+sampling has to be corrected.
 """
 
 import typing

@@ -24,8 +24,7 @@ RowTree = Any
 
 ColumnTree = Any
 
-# (parameters, users' rows, movies' rows, columns of some pairs, random key of all pairs) -> (sum to minimise, other
-# sum).
+# (parameters, users' rows, movies' rows, columns of some pairs, key of all pairs) -> (sum to minimise, other sum).
 Loss = Callable[[Params, RowTree, RowTree, ColumnTree, Array], tuple[Float[Array, ""], Float[Array, ""]]]
 
 # Pairs at a time: what suits a CPU's caches, and what keeps an accelerator busy.

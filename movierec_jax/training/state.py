@@ -63,8 +63,7 @@ class TrainingSetup:
     def uses_sparse_adam(self) -> bool:
         """Whether a step trains the rows of its batch alone (`sparse_adam`).
 
-        Towers that see histories or content read every row anyway, and a batch that holds most rows has nothing to
-        gain.
+        Towers that see histories or content read every row anyway, and a batch that holds most rows gains nothing.
         On a mesh each device has few of the rows.
         """
         model = self.model

@@ -44,7 +44,7 @@ def interactions_of(run, train: Ratings) -> Interactions:
 
 
 def input_of(run, train: Ratings):
-    """The input of the first epoch and the user batches, as `train_epochs` makes them."""
+    """Returns the input of the first epoch and the user batches, as `train_epochs` makes them."""
     user_batches = run.setup.user_batches(train)
     return next(epoch_steps(train, user_batches, 0, run.setup)), user_batches
 
