@@ -1,6 +1,6 @@
-"""movierec_jax: ratings in, recommendations for every user out; two towers and a head in JAX and Flax.
+"""A movie recommender in JAX and Flax: ratings in, recommendations for every user out; two towers and a head.
 
-Each folder is one stage, in the order in which data flows through them; a folder imports only from those before it:
+Each folder is one stage. Data flows through them in this order, and a folder imports only from folders before it:
 
     ratings ──data──> clean table ──> train | valid | test, by row
                                             │
@@ -12,9 +12,9 @@ Each folder is one stage, in the order in which data flows through them; a folde
                           report, plots <──evaluation <─────┤
                               REST, page <──serve <─────────┘
 
-`config` holds every default, `settings` how settings are declared and checked, `errors` what ends a run with a message;
-`train` is a training run from top to bottom, `cli` what the scripts share, `compile_cache` keeps compiled programs
-between runs, and `benchmark` measures the whole beside other recommenders.
+`train` is a training run from top to bottom. `config` holds every default, `settings` declares and checks settings,
+`errors` has the errors that end a run with a message, `packages` imports optional libraries, `cli` is what scripts share,
+`compile_cache` keeps compiled programs between runs, and `benchmark` compares the whole with other recommenders.
 """
 
 import importlib
@@ -22,7 +22,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Loaded when first asked for, so that `import movierec_jax` and the scripts' --help do not wait for JAX.
+# Loaded at first use, so that `import movierec_jax` and the scripts' --help do not load JAX.
 PUBLIC = {
     "Config": "config",
     "DataConfig": "config",

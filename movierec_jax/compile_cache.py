@@ -1,4 +1,4 @@
-"""Compiled programs, kept in the user's cache folder so that a run like an earlier one need not compile them again."""
+"""Keeps compiled programs in the user's cache folder, so that a similar run need not compile them again."""
 
 import hashlib
 import os
@@ -10,20 +10,20 @@ import platformdirs
 
 from movierec_jax.data.bounded_folder import trim
 
-# Names another folder for them, or none if it is empty: JAX's own variable.
+# JAX's variable that names another folder; empty: none.
 FOLDER_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 
-# JAX's settings by which also the many programs that take little time are kept.
+# JAX's variables with which programs that compile quickly are kept too: there are many.
 KEEP_ALL = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1"}
 
-# Of all programs in the folder; the oldest go first.
+# Limit of the folder; the oldest programs are removed first.
 MAX_BYTES = 2**30
 
 
 def enable_compile_cache() -> None:
-    """Has JAX, which must not be loaded yet, keep what it compiles.
+    """Makes JAX keep what it compiles; must come before JAX is loaded.
 
-    What cannot be kept or read again, for want of a folder or of room, is compiled as if nothing had been asked.
+    Without a writable folder, or with damaged files in it, programs are compiled as usual.
     """
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache entry")
     if FOLDER_VARIABLE in os.environ:
@@ -39,10 +39,10 @@ def enable_compile_cache() -> None:
 
 
 def processor() -> str:
-    """A name for the kind of processor: programs for one may not run on another that has the same home folder."""
+    """Names the kind of processor: programs for one may not run on another with the same home folder."""
     lines = [platform.machine(), platform.processor()]
     cpuinfo = pathlib.Path("/proc/cpuinfo")
     if cpuinfo.exists():
-        first = cpuinfo.read_text(errors="replace").split("\n\n")[0]
-        lines += [line for line in first.splitlines() if line.startswith(("model name", "flags", "Features"))]
+        first_core = cpuinfo.read_text(errors="replace").split("\n\n")[0]
+        lines += [line for line in first_core.splitlines() if line.startswith(("model name", "flags", "Features"))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -1,9 +1,9 @@
-"""Breaks runs in every way that runs break, at moments that a seed decides, and compares their ends with unbroken ones.
+"""Breaks runs in every way, at random times from a seed, and compares their ends with those of unbroken runs.
 
     python tests/helpers/drill.py 20
 
-breaks each of the forms below so many times, one after another, and each time lets the same command go on. Their ends
-must have the bits of the unbroken run, or its figures within a tolerance where the number of devices changes.
+breaks a run of each form below 20 times, and resumes it each time with the same command. Its end must have the bits of
+the unbroken run, or its figures within a tolerance where the number of devices changes.
 """
 
 import dataclasses
@@ -30,36 +30,36 @@ SCRIPT = pathlib.Path(__file__).parents[2] / "scripts" / "train.py"
 SMALL = (
     "--embedding_dim=2 --hidden_dims= --implicit_feedback_dim=2 --batch_size=8192 --ratings_at_once=16384 --eval_k=10"
 )
-# More than a run gets through before it is broken.
+# More epochs than a run completes before it is broken.
 EPOCHS_PER_BREAK = 6
-# Longest epoch lines that a run waits for, and seconds more, until it is broken: while ratings are split, files of the
-# run written, programs compiled, steps taken or a checkpoint written.
+# A run is broken after at most this many epoch lines and this many seconds more: while it splits ratings, writes files,
+# compiles, trains or saves a checkpoint.
 MOST_EPOCHS, MOST_SECONDS = 2, 0.3
-# How far figures may be apart on other numbers of devices.
+# How far figures may differ between numbers of devices.
 TOLERANCE = 1e-3
-# Bytes of a file when the disk is taken to be full.
+# Largest file in bytes while the disk counts as full.
 FULL = 2**14
 
 
 @dataclasses.dataclass(frozen=True)
-class Hosts:
-    """So many processes that train as one, each with so many devices."""
+class Processes:
+    """Processes that train together: their number, and the number of devices of each."""
 
-    processes: int = 1
+    count: int = 1
     devices: int = 1
 
     def start(self, workdir: pathlib.Path, epochs: int) -> list[subprocess.Popen]:
-        """All of them, the first of which can be listened to."""
+        """Starts all processes; the output of process 0 can be read."""
         arguments = [sys.executable, "-u", str(SCRIPT), f"--workdir={workdir}", f"--epochs={epochs}", *SMALL.split()]
         environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={self.devices}"}
         started = []
         address = f"localhost:{free_port()}"
-        for number in range(self.processes):
-            place = [f"--coordinator_address={address}", f"--num_processes={self.processes}", f"--process_id={number}"]
+        for number in range(self.count):
+            joining = [f"--coordinator_address={address}", f"--num_processes={self.count}", f"--process_id={number}"]
             with (workdir.parent / f"{workdir.name}.{number}.err").open("w") as errors:
                 started.append(
                     subprocess.Popen(
-                        [*arguments, *(place if self.processes > 1 else [])],
+                        [*arguments, *(joining if self.count > 1 else [])],
                         env=environment,
                         stdout=subprocess.PIPE if number == 0 else subprocess.DEVNULL,
                         stderr=errors,
@@ -69,11 +69,11 @@ class Hosts:
         return started
 
     def finish(self, workdir: pathlib.Path, epochs: int) -> str:
-        """Lets a run go on to its end and returns what it prints."""
+        """Lets a run train to its end and returns what it prints."""
         started = self.start(workdir, epochs)
         printed, _ = started[0].communicate()
         statuses = [process.wait() for process in started]
-        assert statuses == [0] * self.processes, (statuses, errors_of(workdir))
+        assert statuses == [0] * self.count, (statuses, errors_of(workdir))
         return printed
 
 
@@ -84,27 +84,27 @@ def free_port() -> int:
 
 
 def errors_of(workdir: pathlib.Path) -> str:
-    """What all processes of a run have said on standard error."""
+    """What all processes of a run have written to standard error."""
     return "".join(path.read_text() for path in sorted(workdir.parent.glob(f"{workdir.name}.*.err")))
 
 
-# Ways to break: each gets the processes, one of them chosen by chance, the workdir, and the chance.
+# Ways to break a run: each gets the processes, a random one of them, the workdir, and a random number generator.
 
 
-def kill(started, chosen, workdir, chance) -> None:
-    """Ends one without a word; the others must notice."""
+def kill(started, chosen, workdir, rng) -> None:
+    """Kills one process; the others must notice."""
     chosen.send_signal(signal.SIGKILL)
     assert all(process.wait(timeout=60) != 0 for process in started)
 
 
-def terminate(started, chosen, workdir, chance) -> None:
-    """Asks one to end, after which all must have saved."""
+def terminate(started, chosen, workdir, rng) -> None:
+    """Sends SIGTERM to one process, after which all must have saved."""
     chosen.send_signal(signal.SIGTERM)
     assert {process.wait(timeout=60) for process in started} == {128 + signal.SIGTERM}, errors_of(workdir)
 
 
-def fill_disk(started, chosen, workdir, chance) -> None:
-    """Leaves no room for files; a run must say so in one message and keep what it has saved."""
+def fill_disk(started, chosen, workdir, rng) -> None:
+    """Limits the size of files; a run must say so in one message and keep what it has saved."""
     for process in started:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (FULL, FULL))
     started[0].stdout.read()
@@ -113,40 +113,40 @@ def fill_disk(started, chosen, workdir, chance) -> None:
     assert "Traceback" not in errors_of(workdir)
 
 
-def damage(started, chosen, workdir, chance) -> None:
-    """Kills, and then cuts, flips a bit of, or removes a file of the newest checkpoint, the largest more often."""
-    kill(started, chosen, workdir, chance)
+def damage(started, chosen, workdir, rng) -> None:
+    """Kills, then cuts, flips a bit of, or removes a file of the newest checkpoint, often the largest."""
+    kill(started, chosen, workdir, rng)
     steps = steps_in(workdir)
     if len(steps) < 2:
-        # A run with no other checkpoint to go back to refuses to go on.
+        # Without an earlier checkpoint a run refuses to resume.
         return
     newest = max(steps)
     files = sorted(path for path in (workdir / "checkpoints" / str(newest)).rglob("*") if path.is_file())
-    path = max(files, key=lambda path: path.stat().st_size) if chance.random() < 0.5 else chance.choice(files)
+    path = max(files, key=lambda path: path.stat().st_size) if rng.random() < 0.5 else rng.choice(files)
     content = bytearray(path.read_bytes())
-    how = chance.integers(3)
+    how = rng.integers(3)
     if how == 0 or not content:
         path.unlink()
         return
-    place = chance.integers(len(content))
+    position = rng.integers(len(content))
     if how == 1:
-        del content[place:]
+        del content[position:]
     else:
-        content[place] ^= 1 << chance.integers(8)
+        content[position] ^= 1 << rng.integers(8)
     path.write_bytes(bytes(content))
 
 
 def steps_in(workdir: pathlib.Path) -> list[int]:
-    """The steps of all whole checkpoints."""
+    """The steps of all complete checkpoints."""
     return [int(path.name) for path in (workdir / "checkpoints").glob("*") if path.name.isdecimal()]
 
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """How a run is broken, and what it goes on with, in turns."""
+    """How a run is broken, and the processes that it is resumed with, in rotation."""
 
     how: Callable[..., None]
-    hosts: tuple[Hosts, ...] = (Hosts(),)
+    processes: tuple[Processes, ...] = (Processes(),)
 
 
 FORMS = {
@@ -154,49 +154,52 @@ FORMS = {
     "asked to end": Form(terminate),
     "disk full": Form(fill_disk),
     "checkpoint damaged": Form(damage),
-    "one of two processes killed": Form(kill, (Hosts(2, 2),)),
-    "one of two processes asked to end": Form(terminate, (Hosts(2, 2),)),
-    "killed on changing devices": Form(kill, (Hosts(), Hosts(1, 4), Hosts(2, 1))),
+    "one of two processes killed": Form(kill, (Processes(2, 2),)),
+    "one of two processes asked to end": Form(terminate, (Processes(2, 2),)),
+    "killed on changing devices": Form(kill, (Processes(), Processes(1, 4), Processes(2, 1))),
 }
 
 
-def unbroken(hosts: Hosts, folder: pathlib.Path, epochs: int) -> pathlib.Path:
-    """The workdir of an unbroken run in the folder, which forms that begin on the same hosts share."""
-    workdir = folder / f"whole-{hosts.processes}-{hosts.devices}-{epochs}"
+def unbroken(processes: Processes, folder: pathlib.Path, epochs: int) -> pathlib.Path:
+    """The workdir of an unbroken run, which forms that begin with the same processes share."""
+    workdir = folder / f"whole-{processes.count}-{processes.devices}-{epochs}"
     if not workdir.exists():
-        hosts.finish(workdir, epochs)
+        processes.finish(workdir, epochs)
     return workdir
 
 
 def drill(name: str, folder: pathlib.Path, num_breaks: int, seed: int = 0) -> dict[str, int]:
-    """Breaks a run so many times, lets it go on each time, and compares its end with that of an unbroken one.
+    """Breaks a run several times, resumes it each time, and compares its end with that of an unbroken run.
 
-    Returns how often it went on within an epoch, and how many checkpoints it stepped over. Both runs are in the folder.
+    Returns how often it resumed within an epoch, and how many checkpoints it skipped. Both runs are in the folder.
     """
-    form, chance = FORMS[name], np.random.default_rng(seed)
+    form, rng = FORMS[name], np.random.default_rng(seed)
     broken, epochs = folder / name.replace(" ", "-"), EPOCHS_PER_BREAK * num_breaks
-    whole = unbroken(form.hosts[0], folder, epochs)
-    told = ""
-    for turn in range(num_breaks):
-        started = form.hosts[turn % len(form.hosts)].start(broken, epochs)
+    whole = unbroken(form.processes[0], folder, epochs)
+    printed = ""
+    for index in range(num_breaks):
+        started = form.processes[index % len(form.processes)].start(broken, epochs)
         lines = iter(started[0].stdout.readline, "")
-        told += next(lines)
-        wanted = chance.integers(MOST_EPOCHS + 1)
+        printed += next(lines)
+        wanted = rng.integers(MOST_EPOCHS + 1)
         while wanted:
             line = next(lines)
-            told += line
+            printed += line
             wanted -= line.startswith("epoch ")
-        time.sleep(chance.uniform(0, MOST_SECONDS))
-        form.how(started, started[chance.integers(len(started))], broken, chance)
-        told += started[0].stdout.read()
+        time.sleep(rng.uniform(0, MOST_SECONDS))
+        form.how(started, started[rng.integers(len(started))], broken, rng)
+        printed += started[0].stdout.read()
         started[0].stdout.close()
-    told += form.hosts[num_breaks % len(form.hosts)].finish(broken, epochs)
-    require_same_end(broken, whole, is_exact=len(form.hosts) == 1)
-    return {"within an epoch": told.count("going on after step"), "stepped over": told.count("cannot be read")}
+    printed += form.processes[num_breaks % len(form.processes)].finish(broken, epochs)
+    require_same_end(broken, whole, is_exact=len(form.processes) == 1)
+    return {
+        "resumed within an epoch": printed.count("going on after step"),
+        "checkpoints skipped": printed.count("cannot be read"),
+    }
 
 
 def require_same_end(broken: pathlib.Path, whole: pathlib.Path, *, is_exact: bool) -> None:
-    """The same state, records and report."""
+    """Both runs end with the same state, records and report."""
 
     def fail(message: str) -> None:
         raise AssertionError(message)
