@@ -13,8 +13,8 @@ Each folder is one stage. Data flows through them in this order, and a folder im
                               REST, page <──serve <─────────┘
 
 `train` is a training run from top to bottom. `config` holds every default, `settings` declares and checks settings,
-`errors` has the errors that end a run with a message, `packages` imports optional libraries, `cli` is what scripts share,
-`compile_cache` keeps compiled programs between runs, and `benchmark` compares the whole with other recommenders.
+`errors` has the errors that end a run with a message, `packages` imports optional libraries, `cli` is shared by the
+scripts, `compile_cache` keeps compiled programs between runs, and `benchmark` compares us with other recommenders.
 """
 
 import importlib
