@@ -1,4 +1,4 @@
-"""Orders against sorting and shuffling as NumPy does them."""
+"""Checks orders against sorting and shuffling as NumPy does them."""
 
 import hypothesis
 import numpy as np
@@ -15,16 +15,16 @@ from movierec_jax.data.arrays import (
 
 
 @hypothesis.given(st.lists(st.sampled_from([-(2**63), -(2**40), -1, 0, 1, 2, 2**40, 2**63 - 1]), max_size=30))
-def test_places_are_in_the_order_of_their_values_and_where_these_are_equal_in_their_own(values):
+def test_positions_follow_their_values_and_equal_values_keep_their_order(values):
     order = stable_argsort(np.array(values, np.int64))
-    assert order.tolist() == sorted(range(len(values)), key=lambda place: values[place])
+    assert order.tolist() == sorted(range(len(values)), key=lambda position: values[position])
 
 
 @pytest.mark.parametrize(
     ("length", "dtype"), [(0, "int8"), (1, "int8"), (128, "int8"), (129, "int16"), (40_000, "int32")]
 )
 @pytest.mark.parametrize("seed", [3, [3, 1]])
-def test_an_order_by_chance_is_the_permutation_of_its_seed_in_as_few_bytes_as_hold_it(length, dtype, seed):
+def test_shuffled_positions_are_the_permutation_of_their_seed_in_the_smallest_type(length, dtype, seed):
     order = shuffled_positions(length, seed)
     np.testing.assert_array_equal(order, np.random.default_rng(seed).permutation(length))
     np.testing.assert_array_equal(np.sort(order), row_positions(length))
@@ -32,8 +32,8 @@ def test_an_order_by_chance_is_the_permutation_of_its_seed_in_as_few_bytes_as_ho
 
 
 @hypothesis.given(st.lists(st.integers(0, 4), max_size=6))
-def test_members_of_a_group_are_counted_from_its_first(counts):
-    expected = [place for count in counts for place in range(count)]
+def test_positions_in_groups_start_from_0_in_each_group(counts):
+    expected = [position for count in counts for position in range(count)]
     assert positions_in_groups(np.array(counts, np.int64)).tolist() == expected
 
 

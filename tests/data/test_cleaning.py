@@ -82,7 +82,7 @@ def test_extra_ratings_come_after_the_others():
     ],
     ids=["later", "at the same time", "earlier", "without a time"],
 )
-def test_of_a_pair_rated_again_the_latest_counts_and_at_equal_times_the_extra_one(extra, kept):
+def test_the_latest_rating_of_a_pair_counts_and_the_extra_one_at_equal_times(extra, kept):
     data = with_extra(GOOD, [extra])
     assert [row for row in as_rows(data.ratings) if row[:2] == (2, 10)] == [kept]
     assert data.dropped == {"repeated pair of user and movie": 1}
@@ -114,7 +114,7 @@ def test_extra_ratings_are_held_to_the_scale_of_the_others():
         assert data.dropped == {"rating outside 1 to 5": 2, "no user or movie id": 1}
 
 
-def test_an_extra_movie_that_the_table_of_movies_does_not_know_has_no_content():
+def test_an_extra_movie_without_a_row_in_the_movie_table_has_no_content():
     data = with_extra(GOOD, [(1, 30, 3.0, 5)], movies=[(10, "Heat (1995)", "Crime")])
     assert as_rows(data.movies) == [(10, "Heat", 1995, "Crime"), (20, "20", 0, ""), (30, "30", 0, "")]
 
@@ -123,12 +123,12 @@ def test_an_extra_movie_that_the_table_of_movies_does_not_know_has_no_content():
 def test_extra_ids_of_another_kind_are_refused(text):
     words = [(f"u{user}", *rest) for user, *rest in GOOD]
     rows, extra = (GOOD, words) if text else (words, GOOD)
-    found, known = ("'u1'", "1") if text else ("1", "'u1'")
-    with pytest.raises(InputError, match=rf"^extra0\.csv: user_id such as {found} where .* have {known}: write"):
+    found, other = ("'u1'", "1") if text else ("1", "'u1'")
+    with pytest.raises(InputError, match=rf"^extra0\.csv: user_id such as {found} where .* have {other}: write"):
         with_extra(rows, extra)
 
 
-def test_extra_ratings_of_which_none_is_left_change_nothing():
+def test_extra_ratings_that_are_all_dropped_change_nothing():
     words = [("u1", "m1", 9.0, 1)]
     assert as_rows(with_extra(GOOD, words).ratings) == GOOD
     empty = dataclasses.replace(raw(GOOD), ratings=raw(GOOD).ratings.head(0))
@@ -177,7 +177,7 @@ def test_a_repeated_rating_does_not_count_towards_the_ratings_of_a_user():
     assert data.dropped == {"repeated pair of user and movie": 1, "user with too few ratings": 1}
 
 
-def test_movies_are_counted_once_the_rows_of_dropped_users_are_gone():
+def test_ratings_of_movies_are_counted_after_users_are_dropped():
     # Movie 30 has two ratings, one of them by user 3, who has no other.
     rows = [*GOOD, (1, 30, 3.0, 5), (3, 30, 3.0, 6)]
     data = cleaned(rows, DataConfig(min_user_ratings=2, min_movie_ratings=2))
@@ -185,7 +185,7 @@ def test_movies_are_counted_once_the_rows_of_dropped_users_are_gone():
     assert as_rows(data.ratings) == GOOD
 
 
-def test_exactly_the_least_number_of_ratings_is_enough():
+def test_exactly_the_minimum_number_of_ratings_is_enough():
     assert cleaned(GOOD, DataConfig(min_user_ratings=2, min_movie_ratings=2)).dropped == {}
 
 
@@ -209,7 +209,7 @@ def test_every_row_is_either_kept_or_counted_under_one_reason(rows, **least):
 
 @many
 @hypothesis.given(rows=st.lists(raw_rows, max_size=12, unique_by=lambda row: row[:2]), data=st.data(), **least_numbers)
-def test_the_order_of_the_rows_does_not_matter_where_no_pair_comes_twice(rows, data, **least):
+def test_the_order_of_rows_does_not_matter_without_repeated_pairs(rows, data, **least):
     rows = [*RATED_ENOUGH, *rows]
     shuffled = data.draw(st.permutations(rows))
     one, other = (cleaned(table, DataConfig(**least)) for table in (rows, shuffled))
@@ -232,7 +232,7 @@ def test_the_order_of_the_rows_does_not_matter_where_no_pair_comes_twice(rows, d
         ((7, None, None), "first"),
     ],
 )
-def test_of_repeated_pairs_the_latest_stays_and_of_equal_times_the_last_in_the_file(times, kept):
+def test_the_latest_of_repeated_pairs_stays_and_the_last_in_the_file_at_equal_times(times, kept):
     stars = {"first": 1.0, "second": 2.0, "third": 3.0}
     repeated = [(7, 10, rating, time) for rating, time in zip(stars.values(), times, strict=True)]
     # The other ratings stand between the repeated ones.
@@ -251,7 +251,7 @@ def test_without_timestamps_the_last_of_repeated_pairs_stays():
 
 
 def rated(stars):
-    return [(place, place, value) for place, value in enumerate(stars)]
+    return [(row, row, value) for row, value in enumerate(stars)]
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def rated(stars):
         ([-50.0, 200.0], (-50, 200)),
     ],
 )
-def test_a_scale_that_is_not_given_is_the_narrowest_usual_one_or_that_of_the_ratings(stars, scale):
+def test_an_inferred_scale_is_the_narrowest_usual_one_or_the_range_of_the_ratings(stars, scale):
     assert cleaned(rated(stars), scale=None).rating_scale == scale
 
 
@@ -281,7 +281,7 @@ def test_one_rating_of_a_hundred_may_lie_outside_an_inferred_scale_and_is_droppe
     assert (data.rating_scale, data.dropped) == (scale, dropped)
 
 
-def test_a_few_ratings_below_an_inferred_scale_widen_it_rather_than_being_lost():
+def test_a_few_ratings_below_an_inferred_scale_widen_it():
     data = cleaned(rated([0.5] + 199 * [1.0, 5.0]), scale=None)
     assert (data.rating_scale, data.dropped) == ((0.5, 5.0), {})
 
@@ -295,7 +295,7 @@ def test_the_scale_of_the_format_comes_before_that_of_the_ratings():
     assert cleaned(rated([1.0, 3.0]), scale=(0.5, 5.0)).rating_scale == (0.5, 5)
 
 
-def test_the_ends_of_a_scale_that_float32_cannot_write_are_within_it():
+def test_a_scale_includes_ends_that_float32_cannot_represent():
     data = cleaned(rated([0.1, 0.4, 0.7]), scale=(0.1, 0.7))
     assert data.dropped == {}
 
@@ -337,7 +337,7 @@ def test_times_in_any_form_become_seconds(times, seconds):
 
 
 @pytest.mark.parametrize(
-    ("times", "known"),
+    ("times", "expected"),
     [
         (pd.array([None, 20], dtype="Int64"), 20),
         ([math.nan, 20.0], 20),
@@ -349,8 +349,8 @@ def test_times_in_any_form_become_seconds(times, seconds):
         (pd.to_datetime([None, "1970-01-02"]), DAY),
     ],
 )
-def test_a_missing_or_unreadable_time_among_others_is_marked(times, known):
-    assert clean(with_times(times), DataConfig()).ratings[TIMESTAMP].tolist() == [NO_TIMESTAMP, known]
+def test_a_missing_or_unreadable_time_among_others_is_marked(times, expected):
+    assert clean(with_times(times), DataConfig()).ratings[TIMESTAMP].tolist() == [NO_TIMESTAMP, expected]
 
 
 @pytest.mark.parametrize(
@@ -435,7 +435,7 @@ def test_movies_that_nobody_rated_are_kept_in_the_order_of_ids():
         ([(1, 10, 1.0)], "users"),
     ],
 )
-def test_less_than_two_of_what_is_compared_is_refused(rows, name):
+def test_fewer_than_two_users_movies_or_ratings_are_refused(rows, name):
     with pytest.raises(InputError, match=rf"^ratings\.csv: at least 2 {name} are needed, 1 found$"):
         cleaned(rows)
 
@@ -445,12 +445,12 @@ def test_a_refusal_says_what_was_dropped_before():
         cleaned(GOOD, DataConfig(rating_scale=(6.0, 7.0)))
 
 
-def test_a_file_without_a_readable_rating_is_refused_where_the_scale_has_to_be_inferred():
+def test_a_file_without_a_readable_rating_is_refused_when_the_scale_is_inferred():
     with pytest.raises(InputError, match=re.escape("0 found after dropping 2 rows (rating is not a number)")):
         cleaned([(1, 10, "good"), (2, 20, "bad")], scale=None)
 
 
-def test_dropped_rows_are_told_with_their_reasons():
+def test_dropped_rows_are_described_with_their_reasons():
     text = describe_dropped({"no rating": 1234, "rating is not a number": 1})
     assert text == "1,234 rows (no rating), 1 row (rating is not a number)"
 
@@ -459,13 +459,13 @@ def held_out(rows):
     return clean_held_out(raw(rows, scale=(0.0, 100.0)), cleaned(GOOD).ratings, (1.0, 5.0))
 
 
-def test_held_out_ratings_are_held_to_the_scale_of_train():
+def test_held_out_ratings_use_the_scale_of_train():
     table, dropped = held_out([(1, 30, 4.0, 5), (1, 40, 50.0, 6)])
     assert as_rows(table) == [(1, 30, 4.0, 5)]
     assert dropped == {"rating outside 1 to 5": 1}
 
 
-def test_held_out_ratings_without_one_that_can_be_used_are_refused():
+def test_held_out_ratings_that_are_all_dropped_are_refused():
     with pytest.raises(InputError, match=re.escape("no rating can be used, after dropping 1 row (rating outside")):
         held_out([(1, 10, 50.0, 5)])
 
@@ -492,23 +492,23 @@ def with_users_and_tags(user_ids, movie_ids, times=(1.0, 2.0)):
     return dataclasses.replace(raw(GOOD), users=users, tags=tags)
 
 
-def test_users_and_tags_have_ids_of_the_type_of_the_ratings_and_lose_those_that_cannot_be():
+def test_users_and_tags_have_ids_of_the_ratings_type_and_lose_other_ids():
     data = clean(with_users_and_tags(["2", "x"], ["10", "y"]), DataConfig())
     assert (data.users[USER_ID].tolist(), data.tags[MOVIE_ID].tolist()) == ([2], [10])
     assert (data.users[USER_ID].dtype, data.tags[MOVIE_ID].dtype) == (np.int64, np.int64)
 
 
-def test_users_and_movies_without_ratings_keep_what_is_known_of_them():
+def test_users_and_movies_without_ratings_keep_their_rows():
     data = clean(with_users_and_tags([2, 99], [10, 77]), DataConfig())
     assert (data.users[USER_ID].tolist(), data.tags[MOVIE_ID].tolist()) == ([2, 99], [10, 77])
 
 
-def test_times_of_tags_are_seconds_as_those_of_ratings():
+def test_times_of_tags_are_seconds_like_times_of_ratings():
     data = clean(with_users_and_tags([1, 2], [10, 20], ["1970-01-01 00:01:00", None]), DataConfig())
     assert data.tags[TIMESTAMP].tolist() == [60, NO_TIMESTAMP]
 
 
-def test_links_have_movie_ids_of_the_type_of_the_ratings():
+def test_links_have_movie_ids_of_the_ratings_type():
     links = pd.DataFrame({MOVIE_ID: ["10", "x", "77"], IMDB_ID: [1, 2, 3]})
     data = clean(dataclasses.replace(raw(GOOD), links=links), DataConfig())
     assert as_rows(data.links) == [(10, 1), (77, 3)]

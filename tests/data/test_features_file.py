@@ -58,7 +58,7 @@ def test_ids_of_text_stay_as_they_are_written(tmp_path):
     assert values(read(tmp_path, "movie,x\n007,1\n tt1 ,2\n").ids) == ["007", "tt1"]
 
 
-def test_of_several_ids_the_first_spelling_is_taken_and_the_others_are_left_out(tmp_path):
+def test_the_first_spelling_of_several_ids_is_taken_and_others_are_left_out(tmp_path):
     table = read(tmp_path, "imdbId,movieId,tmdbId\n1,7,3\n")
     assert (values(table.ids), list(table.columns), table.left_out) == (["7"], ["tmdbId"], {"imdbId": "another id"})
 
@@ -73,7 +73,7 @@ def test_usual_words_for_missing_values_are_missing(tmp_path, missing):
     assert values(read(tmp_path, f"movie,x\n7,{missing}\n8,none\n").columns["x"]) == [None, "none"]
 
 
-def test_lines_are_those_of_the_file_also_after_text_of_several_lines(tmp_path):
+def test_lines_are_counted_as_in_the_file_after_text_of_several_lines(tmp_path):
     table = read(tmp_path, '\r\nmovie,x\r\n\r\n7,"two\r\nlines"\r\n\r\n8,b\r\n')
     assert (table.line.tolist(), table.unit) == ([5, 7], "line")
     assert values(table.columns["x"]) == ["two\nlines", "b"]
@@ -138,7 +138,7 @@ def test_parquet_ids_are_integers_or_text(tmp_path, ids, expected):
     assert values(read(tmp_path, parquet_bytes(movie=ids, x=[1, 2]), "a.parquet").ids) == expected
 
 
-def test_parquet_is_known_by_name_or_by_its_bytes_and_may_be_packed(tmp_path):
+def test_parquet_is_recognised_by_name_or_bytes_and_may_be_packed(tmp_path):
     content = parquet_bytes(movie=[7], x=[1])
     for name, packed in [("a.pq", content), ("a", content), ("a.parquet.gz", gzip.compress(content))]:
         assert values(read(tmp_path, packed, name).ids) == [7]

@@ -62,7 +62,7 @@ def test_labels_of_parquet_may_be_of_any_type(tmp_path, labels):
         (["1", "0", "0.6", "0.4", "0.5"], [True, False, True, False], (0, 1)),
     ],
 )
-def test_without_a_label_stars_above_the_middle_praise_and_those_in_it_are_left_out(tmp_path, stars, expected, scale):
+def test_without_a_label_stars_above_the_middle_praise_and_the_middle_is_left_out(tmp_path, stars, expected, scale):
     best, worst = stars[:2]
     rows = [f"a{n},{value}" for n, value in enumerate(stars)]
     found = labelled(tmp_path, "text,stars", rows, enough(f",{best}", f",{worst}"))
@@ -85,7 +85,7 @@ def test_a_label_comes_before_stars_and_stars_stand_in_for_it(tmp_path):
     assert found.dropped == {"no text": 2, "no label and no stars": 2, "stars in the middle of their scale": 1}
 
 
-def test_texts_of_a_movie_are_a_group_and_of_no_movie_those_that_are_the_same(tmp_path):
+def test_texts_of_a_movie_are_a_group_and_so_are_equal_texts_without_a_movie(tmp_path):
     rows = ["a,pos,tt7", "b,neg,007", "c,pos,8", "d,pos,", "e,pos,", "d,neg,", "f,pos,x"]
     found = labelled(tmp_path, "text,label,imdbId", rows, enough(",pos,9", ",neg,9"))
     assert found.group.tolist()[:8] == [0, 0, 1, 2, 3, 2, 4, 5]
@@ -104,7 +104,7 @@ def test_a_file_may_name_its_test_part(tmp_path):
     assert found.is_test.tolist() == [True] + [False] * 2 * MIN_TEXTS
 
 
-def test_a_file_all_of_whose_texts_are_to_train_on_sets_none_aside(tmp_path):
+def test_a_file_with_a_train_part_alone_sets_no_texts_aside(tmp_path):
     assert labelled(tmp_path, "text,label,split", [], enough(",pos,train", ",neg,train")).is_test is None
 
 

@@ -124,7 +124,7 @@ def test_csv_edition_has_quoted_tags(tmp_path):
     assert rows(tags) == [(3, 260, 'sci-fi, "classic"', 1439472355), (3, 999, "café", 1439472256)]
 
 
-def test_csv_edition_has_links_to_imdb_where_they_are_known(tmp_path):
+def test_csv_edition_has_links_to_imdb(tmp_path):
     links = read_ratings(write_folder(tmp_path / "ml", ML_CSV)).links
     assert rows(links) == [(296, 110912), (307, 64393)]
 
@@ -172,14 +172,14 @@ def test_a_tag_that_is_missing_is_left_out_and_times_may_be_dates(tmp_path):
     assert rows(data.tags) == [(3, 260, "war", "2009-04-24 18:19:41")]
 
 
-def test_of_users_with_one_id_the_first_is_kept(tmp_path):
+def test_the_first_of_several_users_with_one_id_is_kept(tmp_path):
     users = ML_1M["users.dat"] + b"1::M::25::0::1\n"
     assert read_ratings(write_folder(tmp_path / "ml", ML_1M | {"users.dat": users})).users.user_id.tolist() == [1, 2]
 
 
 @pytest.mark.parametrize("inner", ["", "ml/", "some/where/deep/"])
 @pytest.mark.parametrize("name", EDITIONS)
-def test_an_archive_reads_as_its_folder_wherever_in_it_the_files_are(tmp_path, name, inner):
+def test_an_archive_reads_as_its_folder_at_any_depth(tmp_path, name, inner):
     from_folder = read_ratings(write_folder(tmp_path / name, EDITIONS[name]))
     from_zip = read_ratings(write_zip(tmp_path / "any.zip", EDITIONS[name], inner))
     pd.testing.assert_frame_equal(from_zip.ratings, from_folder.ratings)
@@ -201,7 +201,7 @@ def test_a_folder_without_movie_table_has_no_movies_but_their_columns(tmp_path):
     assert types(movies) == {"movie_id": "int64", "title": "str", "genres": "str"}
 
 
-def test_of_movies_with_one_id_the_first_is_kept(tmp_path):
+def test_the_first_of_several_movies_with_one_id_is_kept(tmp_path):
     movies = ML_1M["movies.dat"] + b"661::Another (2000)::War\n"
     titles = read_ratings(write_folder(tmp_path / "ml", ML_1M | {"movies.dat": movies})).movies
     assert titles.loc[titles.movie_id == 661, "title"].tolist() == ["Misérables, Les (1995)"]
@@ -256,7 +256,7 @@ def test_the_original_1m_without_times_has_titles():
 
 @pytest.mark.parametrize("name", EDITIONS)
 @pytest.mark.parametrize("table", ["movies", "users", "tags", "links"])
-def test_a_file_beside_the_tables_of_an_edition_has_them(tmp_path, name, table):
+def test_a_ratings_file_gets_the_tables_of_the_edition_beside_it(tmp_path, name, table):
     folder = write_folder(tmp_path / name, EDITIONS[name] | {"part.csv": b"user,movie,rating\n7,8,4\n"})
     pd.testing.assert_frame_equal(
         getattr(read_ratings(folder / "part.csv"), table), getattr(read_ratings(folder), table)

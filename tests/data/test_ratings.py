@@ -20,12 +20,12 @@ from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.errors import InputError
 
 
-def test_an_archive_is_known_by_its_bytes_too(tmp_path):
+def test_an_archive_is_recognised_by_its_bytes_too(tmp_path):
     path = write_zip(tmp_path / "download", ML_1M, "ml-1m/")
     assert read_ratings(path).source == f"MovieLens 1M in {path}"
 
 
-def test_a_log_is_read_as_what_stands_in_it(tmp_path):
+def test_a_log_is_read_as_its_latest_ratings(tmp_path):
     log = RatingsLog(tmp_path / FILE_NAME)
     log.append([Entry("7", 8, 4.0, 90), Entry("9", 8, 2.0, 91), Entry("7", 8, 4.5, 92), Entry("9", 8, None, 93)])
     data = read_ratings(tmp_path / FILE_NAME)
@@ -35,7 +35,7 @@ def test_a_log_is_read_as_what_stands_in_it(tmp_path):
     assert [len(table) for table in (data.movies, data.users, data.tags)] == [0, 0, 0]
 
 
-def test_a_log_with_nothing_in_it_has_no_ratings(tmp_path):
+def test_an_empty_log_has_no_ratings(tmp_path):
     RatingsLog(tmp_path / FILE_NAME).close()
     assert len(read_ratings(tmp_path / FILE_NAME).ratings) == 0
 
@@ -107,13 +107,13 @@ def test_a_damaged_member_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["mine.parquet", "mine.pq"])
-def test_what_only_has_the_name_of_parquet_is_refused(tmp_path, name):
+def test_text_with_the_name_of_parquet_is_refused(tmp_path, name):
     assert refusal_by(read_ratings, write_file(tmp_path, "user,movie,rating\n7,8,4\n", name)).startswith(
         f"{name}: cannot be read as Parq"
     )
 
 
-def test_what_only_has_the_name_of_gzip_is_refused(tmp_path):
+def test_text_with_the_name_of_gzip_is_refused(tmp_path):
     assert refusal_by(read_ratings, write_file(tmp_path, "7,8,4\n", "mine.csv.gz")).startswith(
         "mine.csv.gz: cannot be read: Not a gzipp"
     )

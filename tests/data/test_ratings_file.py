@@ -73,7 +73,7 @@ def test_empty_lines_do_not_count(tmp_path):
     assert rows(data.ratings) == [(7, 8, 4.0), (9, 8, 5.0)]
 
 
-def test_what_was_read_can_be_changed(tmp_path):
+def test_the_ratings_can_be_changed_in_place(tmp_path):
     ratings = read_ratings(write_file(tmp_path, "7,8,4\n")).ratings
     ratings.loc[0, "rating"] = 2
     assert rows(ratings) == [(7, 8, 2.0)]
@@ -233,7 +233,7 @@ def test_a_missing_column_is_named_with_what_was_found_and_what_is_accepted(tmp_
     assert f" {spelling}," in message
 
 
-def test_bytes_that_are_no_utf8_in_an_id_are_refused_with_their_line(tmp_path):
+def test_an_id_that_is_not_utf8_is_refused_with_its_line(tmp_path):
     assert (
         refusal_by(read_ratings, write_file(tmp_path, b"user,movie,rating\n\na,8,4\n\xff,8,4\n"))
         == "mine.csv:4: not UTF-8 text"

@@ -53,7 +53,7 @@ def test_the_last_entry_of_each_pair_counts_in_the_order_of_recording(path):
     assert rows(read_latest(path)) == [(1, 8, 3.0, 101), (2, 7, 2.5, 102), (1, 7, 5.0, 90)]
 
 
-def test_what_was_taken_back_is_gone_until_it_is_given_again(path):
+def test_a_retracted_rating_is_gone_until_it_is_given_again(path):
     record(path, (1, 7, 4.0, 100), (1, 8, 3.0, 101), (1, 7, None, 102), (1, 9, None, 103))
     assert rows(read_latest(path)) == [(1, 8, 3.0, 101)]
     record(path, (1, 7, 2.0, 104))
@@ -87,7 +87,7 @@ ENTRIES = st.builds(Entry, IDS, IDS, st.none() | st.floats(0, 5), st.integers(-(
 
 @hypothesis.settings(max_examples=25)
 @hypothesis.given(st.lists(st.lists(ENTRIES, max_size=6), max_size=4))
-def test_a_log_gives_what_a_reader_would_take_from_its_entries(tmp_path_factory, appended):
+def test_a_log_returns_the_latest_ratings_of_any_entries(tmp_path_factory, appended):
     path = tmp_path_factory.mktemp("log") / FILE_NAME
     log = RatingsLog(path)
     for entries in appended:
@@ -109,7 +109,7 @@ def test_what_is_appended_is_read_at_once_by_the_log_and_by_others(path):
     log.close()
 
 
-def test_a_reader_leaves_no_file_beside_a_log_that_nobody_has_open(path):
+def test_a_reader_leaves_no_file_beside_a_closed_log(path):
     record(path, (1, 7, 4.0, 100))
     before = path.read_bytes()
     path.chmod(0o400)
@@ -174,7 +174,7 @@ for number in itertools.count(first):
 
 
 def test_a_killed_process_loses_nothing_that_it_has_acknowledged(path):
-    told: list[int] = []
+    acknowledged: list[int] = []
     for round_number in range(4):
         first = 1000 * round_number
         writer = subprocess.Popen(
@@ -182,17 +182,17 @@ def test_a_killed_process_loses_nothing_that_it_has_acknowledged(path):
         )
         assert writer.stdout is not None
         # The last round is killed at once, wherever it then is.
-        told += [int(writer.stdout.readline()) for _ in range((1, 20, 5, 0)[round_number])]
+        acknowledged += [int(writer.stdout.readline()) for _ in range((1, 20, 5, 0)[round_number])]
         writer.kill()
-        told += [int(line) for line in writer.stdout.read().splitlines()]
+        acknowledged += [int(line) for line in writer.stdout.read().splitlines()]
         writer.wait()
         writer.stdout.close()
-        # Both entries of an append, or neither; at most one append that was not told of.
+        # Both entries of an append, or neither; at most one append that was not acknowledged.
         table = read_latest(path)
         users = table.drop_duplicates("user_id")["user_id"].tolist()
         assert len(table) == 2 * len(users)
-        assert set(told) <= set(users)
-        assert len(users) <= len(told) + round_number + 1
+        assert set(acknowledged) <= set(users)
+        assert len(users) <= len(acknowledged) + round_number + 1
     record(path, (-1, 7, 4.0, 1))
     assert -1 in read_latest(path)["user_id"].tolist()
 
@@ -212,7 +212,7 @@ def test_a_killed_process_loses_nothing_that_it_has_acknowledged(path):
     ],
     ids=["beyond 64 bits", "no UTF-8", "no id", "nan", "infinite", "no time"],
 )
-def test_an_entry_that_would_not_come_back_is_refused_with_all_that_come_with_it(path, entry, message):
+def test_an_entry_that_cannot_be_kept_is_refused_with_its_whole_batch(path, entry, message):
     log = RatingsLog(path)
     with pytest.raises(InputError, match=message):
         log.append([Entry(1, 7, 4.0, 1), Entry(*entry)])
@@ -262,11 +262,11 @@ def test_a_file_that_is_no_log_is_refused_and_left_as_it_was(path, read, make, m
     assert (path.read_bytes(), list(path.parent.iterdir())) == (before, [path])
 
 
-@pytest.mark.parametrize("place", ["missing/a.sqlite", "."], ids=["no folder", "a folder"])
-def test_a_log_that_cannot_be_opened_is_an_error_of_the_system_that_names_it(tmp_path, place):
+@pytest.mark.parametrize("name", ["missing/a.sqlite", "."], ids=["no folder", "a folder"])
+def test_a_log_that_cannot_be_opened_is_an_error_of_the_system_that_names_it(tmp_path, name):
     with pytest.raises(OSError, match="unable to open database file") as error:
-        RatingsLog(tmp_path / place)
-    assert error.value.filename == str(tmp_path / place)
+        RatingsLog(tmp_path / name)
+    assert error.value.filename == str(tmp_path / name)
 
 
 def test_a_file_begun_by_a_killed_process_becomes_a_log(path):
@@ -278,7 +278,7 @@ def test_a_file_begun_by_a_killed_process_becomes_a_log(path):
 
 
 @pytest.mark.parametrize(("name", "content"), [(FILE_NAME, b""), ("copy.db", None), ("a.csv", b"1,7,4\n")])
-def test_a_log_is_known_by_its_name_or_content(tmp_path, name, content):
+def test_a_log_is_recognised_by_its_name_or_content(tmp_path, name, content):
     if content is None:
         record(tmp_path / name)
     else:

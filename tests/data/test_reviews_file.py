@@ -52,7 +52,7 @@ def test_usual_spellings_are_known(tmp_path, header):
 
 
 @pytest.mark.parametrize("name", ["imdbId", "imdb", "tconst", "IMDB Title Id"])
-def test_imdb_ids_are_told_from_movie_ids_which_come_first(tmp_path, name):
+def test_movie_ids_come_before_imdb_ids(tmp_path, name):
     assert read(tmp_path, f"{name},text\ntt01,a\n") == {"imdb_id": ["tt01"], "text": ["a"]}
     assert read(tmp_path, f"{name},movie,text\ntt01,7,a\n") == {"movie_id": [7], "text": ["a"]}
 
@@ -63,7 +63,7 @@ def test_the_separator_is_seen_from_the_header(tmp_path, separator):
     assert columns == {"movie_id": [7], "text": ["so so"]}
 
 
-def test_text_keeps_quotes_line_ends_emoji_and_length_and_lines_are_those_of_the_file(tmp_path):
+def test_text_keeps_quotes_line_ends_emoji_and_length_and_lines_are_counted_as_in_the_file(tmp_path):
     path = write_file(
         tmp_path, f'movie,text\r\n7,"""so"",\r\n\r\nso"\r\n\r\n8,🎬 née <br />\r\n9,{LONG}\r\n10,\r\n11, NA \r\n'
     )
@@ -110,7 +110,7 @@ def test_reviews_may_be_at_a_url(tmp_path):
     ],
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
 )
-def test_parquet_columns_may_have_any_type_that_can_be_what_they_say(tmp_path, column, values, expected):
+def test_parquet_columns_may_have_any_type_that_fits(tmp_path, column, values, expected):
     columns = {"movie": [1, 2], "text": ["a", "b"]} | {column: values}
     name = {"movie": "movie_id", "user": "user_id"}.get(column, column)
     assert read(tmp_path, parquet_bytes(**columns), "a.parquet")[name] == expected

@@ -20,13 +20,13 @@ many = hypothesis.settings(deadline=None, max_examples=60)
 
 
 def ratings(users, times):
-    """A clean table in which the movie is the place of the row, and so names it."""
-    places = np.arange(len(users))
+    """Returns a clean table in which the movie id is the position of the row, and so names it."""
+    positions = np.arange(len(users))
     return pd.DataFrame(
         {
             USER_ID: np.array(users, np.int64),
-            MOVIE_ID: places,
-            RATING: (places % 5 + 1).astype(np.float32),
+            MOVIE_ID: positions,
+            RATING: (positions % 5 + 1).astype(np.float32),
             TIMESTAMP: np.array(times, np.int64),
         }
     )
@@ -36,7 +36,7 @@ def one_user(times):
     return ratings([1] * len(times), times)
 
 
-def places(part):
+def positions_of(part):
     return part[MOVIE_ID].tolist()
 
 
@@ -73,7 +73,7 @@ def test_every_rating_is_in_exactly_one_part_as_it_was(table, **settings):
 @hypothesis.given(table=tables, **all_settings)
 def test_each_part_is_in_the_order_of_the_file_under_a_dense_index(table, **settings):
     for part in split_or_reject(table, **settings).all():
-        assert places(part) == sorted(places(part))
+        assert positions_of(part) == sorted(positions_of(part))
         assert part.index.tolist() == list(range(len(part)))
 
 
@@ -82,8 +82,8 @@ def test_each_part_is_in_the_order_of_the_file_under_a_dense_index(table, **sett
 def test_validation_is_never_taken_from_test(table, **settings):
     parts = split_or_reject(table, **settings)
     only_test = split(table, DataConfig(**settings | {"valid_fraction": 0.0}))
-    assert places(parts.test) == places(only_test.test)
-    assert sorted(places(parts.train) + places(parts.valid)) == places(only_test.train)
+    assert positions_of(parts.test) == positions_of(only_test.test)
+    assert sorted(positions_of(parts.train) + positions_of(parts.valid)) == positions_of(only_test.train)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -99,7 +99,7 @@ def test_the_validation_fraction_is_one_of_train(rule):
 
 
 @pytest.mark.parametrize("rule", ["user_time", "time"])
-def test_rules_of_time_refuse_ratings_without_one(rule):
+def test_time_splits_refuse_ratings_without_a_time(rule):
     message = f"--split={rule} needs a timestamp for every rating, and 1 of 3 have none: use --split=random"
     with pytest.raises(InputError, match="^" + re.escape(message)):
         split(one_user([1, NO_TIMESTAMP, 2]), DataConfig(split=rule))
@@ -131,7 +131,7 @@ def test_a_part_that_stays_empty_is_named_with_its_flag(config, message):
 def test_the_random_test_rows_are_the_first_tenth_of_the_permutation_of_that_seed(n):
     expected = np.random.default_rng(0).permutation(n)[: n // 10]
     parts = split(one_user(range(n)), DataConfig(test_fraction=0.1, valid_fraction=0.0, split_seed=0))
-    assert places(parts.test) == sorted(expected)
+    assert positions_of(parts.test) == sorted(expected)
 
 
 def test_the_random_rule_needs_no_timestamps():
@@ -141,53 +141,53 @@ def test_the_random_rule_needs_no_timestamps():
 def test_another_split_seed_gives_another_random_split():
     table = one_user(range(100))
     one, other = (split(table, DataConfig(split_seed=seed)) for seed in (0, 1))
-    assert places(one.test) != places(other.test)
+    assert positions_of(one.test) != positions_of(other.test)
 
 
 def test_another_split_seed_gives_another_validation_part_beside_a_given_test_part():
     table = one_user(range(100))
     one, other = (split(table, DataConfig(split_seed=seed), test=table) for seed in (0, 1))
-    assert places(one.valid) != places(other.valid)
+    assert positions_of(one.valid) != positions_of(other.valid)
 
 
 def test_user_time_holds_out_the_last_ratings_of_each_user():
-    # User 1 rated at places 0 to 4, latest at 3 and then 0; user 2 at 5 to 9, latest at 9 and then 8.
+    # User 1 rated at positions 0 to 4, latest at 3 and then 0; user 2 at 5 to 9, latest at 9 and then 8.
     table = ratings([1] * 5 + [2] * 5, [8, 1, 2, 9, 3, 1, 2, 3, 4, 5])
     parts = split(table, DataConfig(split="user_time", test_fraction=0.2, valid_fraction=0.25))
-    assert places(parts.test) == [3, 9]
-    assert places(parts.valid) == [0, 8]
+    assert positions_of(parts.test) == [3, 9]
+    assert positions_of(parts.valid) == [0, 8]
 
 
 def test_user_time_rounds_down_so_that_users_with_few_ratings_stay_in_train():
     table = ratings([1] * 3 + [2] * 7, range(10))
     parts = split(table, DataConfig(split="user_time", test_fraction=0.3, valid_fraction=0.0))
-    assert places(parts.test) == [8, 9]
+    assert positions_of(parts.test) == [8, 9]
 
 
 def test_user_time_takes_the_later_in_the_file_of_equal_times():
     parts = split(one_user([5, 9, 9, 9]), DataConfig(split="user_time", test_fraction=0.5, valid_fraction=0.0))
-    assert places(parts.test) == [2, 3]
+    assert positions_of(parts.test) == [2, 3]
 
 
 def test_time_holds_out_the_latest_ratings_of_all_users():
     table = ratings([1, 2, 1, 2], [40, 10, 20, 30])
     parts = split(table, DataConfig(split="time", test_fraction=0.25, valid_fraction=0.4))
-    assert (places(parts.train), places(parts.valid), places(parts.test)) == ([1, 2], [3], [0])
+    assert (positions_of(parts.train), positions_of(parts.valid), positions_of(parts.test)) == ([1, 2], [3], [0])
 
 
-def test_time_takes_all_ratings_of_the_moment_it_cuts_at():
+def test_time_takes_all_ratings_at_the_time_of_the_cut():
     parts = split(one_user([1, 7, 7, 7]), DataConfig(split="time", test_fraction=0.25, valid_fraction=0.0))
-    assert places(parts.test) == [1, 2, 3]
+    assert positions_of(parts.test) == [1, 2, 3]
 
 
 def test_time_holds_out_a_rating_however_small_the_fraction():
     parts = split(one_user([1, 2, 3]), DataConfig(split="time", test_fraction=0.01, valid_fraction=0.01))
-    assert (places(parts.train), places(parts.valid), places(parts.test)) == ([0], [1], [2])
+    assert (positions_of(parts.train), positions_of(parts.valid), positions_of(parts.test)) == ([0], [1], [2])
 
 
 @many
 @hypothesis.given(table=tables, **all_settings)
-def test_under_time_every_rating_of_a_part_is_before_those_of_the_next(table, **settings):
+def test_under_time_each_part_ends_before_the_next_begins(table, **settings):
     parts = split_or_reject(table, **settings | {"split": "time"})
     in_order = [part[TIMESTAMP] for part in parts.all() if len(part)]
     assert all(one.max() < other.min() for one, other in itertools.pairwise(in_order))
@@ -215,7 +215,7 @@ def test_with_both_parts_given_all_of_the_table_is_train():
     pd.testing.assert_frame_equal(split(table, DataConfig(split="time"), valid=table, test=table).train, table)
 
 
-def test_beside_a_given_test_part_validation_that_takes_everything_is_blamed():
+def test_a_validation_fraction_that_takes_everything_is_named_beside_a_given_test_part():
     with pytest.raises(InputError, match=r"^--valid_fraction=0\.05 of 3 ratings leaves none for the train part"):
         split(one_user([7, 7, 7]), DataConfig(split="time"), test=one_user([1]))
 
@@ -227,12 +227,12 @@ def pairs(*rows):
     return pd.DataFrame(rows, columns=[USER_ID, MOVIE_ID, RATING])
 
 
-def test_pairs_that_are_known_are_left_out_whatever_their_rating():
+def test_pairs_of_the_other_table_are_left_out_whatever_their_rating():
     part = pairs((1, 10, 3.0), (1, 20, 3.0), (2, 10, 3.0))
     left = without_pairs(part, pairs((1, 10, 5.0), (2, 20, 3.0)))
     pd.testing.assert_frame_equal(left, pairs((1, 20, 3.0), (2, 10, 3.0)))
 
 
-def test_nothing_is_left_of_a_part_that_is_known():
+def test_a_part_without_its_own_pairs_is_empty():
     part = pairs(("a", "x", 3.0), ("b", "y", 3.0))
     assert without_pairs(part, part).empty

@@ -52,7 +52,7 @@ def written(folder: pathlib.Path, **files: str) -> pathlib.Path:
 # A folder that stands for another.
 
 
-def test_what_is_new_has_changed_or_is_gone_is_sent_and_nothing_else(memory, tmp_path):
+def test_new_changed_and_deleted_files_are_sent_and_nothing_else(memory, tmp_path):
     mirror = Mirror("memory://bucket/run", written(tmp_path, a="1", sub__b="2", c="3"))
     mirror.send()
     assert {name: file.getvalue() for name, file in memory.items()} == {
@@ -70,18 +70,18 @@ def test_what_is_new_has_changed_or_is_gone_is_sent_and_nothing_else(memory, tmp
     assert memory.keys() == {"/bucket/run/a", "/bucket/run/sub/b", "/bucket/other"}
 
 
-def test_what_is_being_written_stays_here(memory, tmp_path):
+def test_unfinished_files_are_not_sent(memory, tmp_path):
     unfinished = {"x.parquet.partial": "", "checkpoints__4.orbax-checkpoint-tmp__state": "", "done": ""}
     Mirror("memory://run", written(tmp_path, **unfinished)).send()
     assert memory.keys() == {"/run/done"}
 
 
-def test_a_workdir_is_told_from_its_config_which_comes_last(memory, tmp_path):
+def test_the_config_of_a_workdir_is_sent_last(memory, tmp_path):
     Mirror("memory://run", written(tmp_path, **{"a": "", "config.json": "", "vocab__users": ""})).send()
     assert list(memory)[-1] == "/run/config.json"
 
 
-def test_what_says_what_all_is_of_is_sent_when_nothing_old_is_left(memory, tmp_path, monkeypatch):
+def test_the_config_is_sent_after_old_files_are_removed(memory, tmp_path, monkeypatch):
     mirror = Mirror("memory://run", written(tmp_path, **{"config.json": "1", "report.json": "", "vocab": "1"}))
     mirror.send()
     (tmp_path / "report.json").unlink()
@@ -97,7 +97,7 @@ def test_what_says_what_all_is_of_is_sent_when_nothing_old_is_left(memory, tmp_p
     assert states == [("vocab", True), ("config.json", False)]
 
 
-def test_a_checkpoint_that_was_sent_in_part_is_not_fetched_nor_are_marks_of_folders(memory, tmp_path):
+def test_incomplete_checkpoints_and_folder_marks_are_not_downloaded(memory, tmp_path):
     one, part = "checkpoints__1__", "checkpoints__2__"
     whole = {f"{one}_CHECKPOINT_METADATA": "", f"{one}state__a": "", f"{part}state__a": "", "config.json": ""}
     Mirror("memory://run", written(tmp_path, **whole)).send()
@@ -108,7 +108,7 @@ def test_a_checkpoint_that_was_sent_in_part_is_not_fetched_nor_are_marks_of_fold
     assert "" not in list_names("memory://run")
 
 
-def test_a_folder_that_is_missing_is_made_and_one_that_cannot_be_is_an_error(tmp_path):
+def test_a_missing_folder_is_made_or_an_error(tmp_path):
     with synced_folder(f"file://{tmp_path}/new/run") as (folder, _):
         written(folder, a__b="1")
     assert (tmp_path / "new" / "run" / "a" / "b").read_text() == "1"
@@ -121,7 +121,7 @@ def test_a_folder_that_is_missing_is_made_and_one_that_cannot_be_is_an_error(tmp
     assert raised.value.filename == f"file://{tmp_path}/file/run"
 
 
-def test_what_was_sent_is_fetched_as_it_was(memory, tmp_path):
+def test_files_are_downloaded_as_they_were_sent(memory, tmp_path):
     Mirror("memory://bucket/run", written(tmp_path / "one", a="1", sub__b="2")).send()
     with synced_folder("memory://bucket/run") as (folder, _):
         assert {path.name: path.read_text() for path in folder.rglob("*") if path.is_file()} == {"a": "1", "b": "2"}
@@ -132,7 +132,7 @@ def test_what_was_sent_is_fetched_as_it_was(memory, tmp_path):
         assert (path.name, path.read_text()) == ("b", "2")
 
 
-def test_a_path_of_this_machine_is_worked_on_where_it_is(tmp_path):
+def test_a_local_path_is_used_without_a_copy(tmp_path):
     with synced_folder(tmp_path) as (folder, send):
         send()
         assert folder == tmp_path
@@ -143,12 +143,12 @@ def test_a_path_of_this_machine_is_worked_on_where_it_is(tmp_path):
 # Errors.
 
 
-def test_where_there_is_nothing_is_an_error_that_says_so(memory):
+def test_an_empty_url_is_refused(memory):
     with pytest.raises(InputError, match="memory://none: there is nothing"), downloaded("memory://none"):
         pass
 
 
-def test_a_url_of_no_known_kind_is_refused():
+def test_a_url_of_an_unsupported_kind_is_refused():
     with pytest.raises(InputError, match=r"ftq://x: .*s3:// and gs:// are known"), synced_folder("ftq://x"):
         pass
 
@@ -238,8 +238,8 @@ def test_a_run_in_an_emulated_s3_is_trained_killed_resumed_and_scored(s3, tmp_pa
     expected = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["test"] == expected["test"]
     for number in range(2):
-        place = ["--num_processes=2", f"--process_id={number}"]
-        lists = script("score", "--workdir=s3://bucket/runs/one", "--output=s3://bucket/lists.parquet", *place)
+        part = ["--num_processes=2", f"--process_id={number}"]
+        lists = script("score", "--workdir=s3://bucket/runs/one", "--output=s3://bucket/lists.parquet", *part)
         subprocess.run(lists, capture_output=True, check=True)
     whole = script("score", f"--workdir={tmp_path / 'run'}", f"--output={tmp_path / 'lists.parquet'}")
     subprocess.run(whole, capture_output=True, check=True)

@@ -56,14 +56,14 @@ def entries(folder: pathlib.Path) -> list[pathlib.Path]:
     return sorted(folder.glob("*"))
 
 
-def test_what_was_read_once_is_not_read_again(source, folder):
+def test_the_same_file_is_read_once(source, folder):
     reader = Reader()
     tables = [through_cache(folder, source, "csv", reader) for _ in range(3)]
     assert reader.num_reads == 1
     assert all(table.equals(TABLE) for table in tables)
 
 
-def test_a_file_is_known_by_its_content_wherever_it_stands_and_whenever_it_was_written(source, folder, tmp_path):
+def test_a_file_is_recognised_by_its_content_at_any_path_and_time(source, folder, tmp_path):
     reader = Reader()
     through_cache(folder, source, "csv", reader)
     copy = tmp_path / "copy"
@@ -98,12 +98,12 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(source, folder):
     assert entries(folder) == []
 
 
-@pytest.mark.parametrize("place", [0, 8, 0.5, -1])
-def test_an_entry_with_one_wrong_byte_is_made_anew(source, folder, place):
+@pytest.mark.parametrize("position", [0, 8, 0.5, -1])
+def test_an_entry_with_one_wrong_byte_is_made_anew(source, folder, position):
     through_cache(folder, source, "csv", Reader())
     (entry,) = entries(folder)
     content = bytearray(entry.read_bytes())
-    content[int(place * len(content)) if isinstance(place, float) else place] ^= 1
+    content[int(position * len(content)) if isinstance(position, float) else position] ^= 1
     entry.write_bytes(content)
     reader = Reader()
     assert through_cache(folder, source, "csv", reader).equals(TABLE)
@@ -152,7 +152,7 @@ def test_where_no_folder_can_be_made_nothing_is_kept_and_nothing_fails(source):
     assert reader.num_reads == 2
 
 
-def test_what_reading_raises_is_raised_and_not_kept(source, folder):
+def test_errors_of_reading_are_raised_and_not_kept(source, folder):
     def refuse():
         raise InputError("no ratings")
 
@@ -161,7 +161,7 @@ def test_what_reading_raises_is_raised_and_not_kept(source, folder):
     assert entries(folder) == []
 
 
-def test_beyond_the_limit_the_entry_that_was_not_used_for_longest_goes(source, folder):
+def test_beyond_the_limit_the_least_recently_used_entry_is_removed(source, folder):
     def read(content: bytes, limit: int) -> int:
         source.write_bytes(content)
         reader = Reader()
@@ -179,7 +179,7 @@ def test_beyond_the_limit_the_entry_that_was_not_used_for_longest_goes(source, f
     assert read(b"b", 2 * size) == 1
 
 
-def test_what_a_kill_left_half_written_counts_and_goes_too(source, folder):
+def test_partial_files_of_a_killed_process_count_and_are_removed_too(source, folder):
     folder.mkdir()
     (folder / "x.arrow.partial").write_bytes(bytes(1000))
     os.utime(folder / "x.arrow.partial", (1, 1))
@@ -202,10 +202,10 @@ def test_files_of_others_in_the_folder_stay(source, folder):
 def test_every_byte_of_a_file_of_several_blocks_counts_and_so_does_their_order(source):
     content = bytearray(b"a" * BLOCK_BYTES + b"b" * BLOCK_BYTES + b"c")
     digests = set()
-    for place in (None, 0, BLOCK_BYTES - 1, BLOCK_BYTES, 2 * BLOCK_BYTES):
+    for position in (None, 0, BLOCK_BYTES - 1, BLOCK_BYTES, 2 * BLOCK_BYTES):
         changed = bytearray(content)
-        if place is not None:
-            changed[place] ^= 1
+        if position is not None:
+            changed[position] ^= 1
         source.write_bytes(changed)
         digests.add(digest(source))
     source.write_bytes(content[BLOCK_BYTES : 2 * BLOCK_BYTES] + content[:BLOCK_BYTES] + b"c")
@@ -261,7 +261,7 @@ def test_a_large_file_that_is_refused_is_refused_each_time_with_its_line(large_f
     assert entries(folder) == []
 
 
-def test_another_version_of_what_is_kept_is_read_anew(source, folder, monkeypatch):
+def test_an_entry_of_another_format_is_read_anew(source, folder, monkeypatch):
     through_cache(folder, source, "csv", Reader())
     monkeypatch.setattr(table_cache, "FORMAT", table_cache.FORMAT + 1)
     reader = Reader()

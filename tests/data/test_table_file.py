@@ -14,7 +14,7 @@ from movierec_jax.data.readers.source_file import local_file
 from movierec_jax.data.readers.table_file import ROWS_AT_ONCE, read_columns, read_header
 from movierec_jax.errors import InputError
 
-# More than the csv module takes unless it is told.
+# More than the csv module takes by default.
 LONG = "long words " * 20_000
 
 
@@ -28,11 +28,11 @@ def refusal(path: pathlib.Path) -> str:
     return refusal_by(lambda path: read(path, "text"), path)
 
 
-def test_only_the_columns_asked_for_are_read_in_their_order(tmp_path):
+def test_only_requested_columns_are_read_in_their_order(tmp_path):
     assert read(write_file(tmp_path, "a,text,b\n1,x,2\n", "a.csv"), "b", "text") == {"b": ["2"], "text": ["x"]}
 
 
-def test_a_header_is_split_by_what_gives_known_names_rather_than_many(tmp_path):
+def test_a_separator_that_gives_known_names_comes_before_one_that_gives_many(tmp_path):
     assert read(write_file(tmp_path, "text;a,b,c\nx;1\n", "a.csv"), "text") == {"text": ["x"]}
 
 
@@ -43,7 +43,7 @@ def test_a_field_may_be_longer_than_the_csv_module_takes(tmp_path, content):
     assert csv.field_size_limit() == limit
 
 
-def test_a_header_may_be_as_long(tmp_path):
+def test_a_header_may_be_longer_than_the_csv_module_takes(tmp_path):
     assert read(write_file(tmp_path, f'"{LONG}",text\n1,x\n', "a.csv"), "text") == {"text": ["x"]}
 
 
@@ -65,7 +65,7 @@ def test_emoji_quotes_line_ends_and_late_nul_bytes_are_text(tmp_path):
     assert read(write_file(tmp_path, content, "a.csv"), "text")["text"] == ['a "b"\nc', "🎬 ok", LONG.strip(), "a\0b"]
 
 
-def test_a_quote_that_is_not_closed_is_told_where_its_record_begins(tmp_path):
+def test_a_quote_that_is_not_closed_is_named_at_the_start_of_its_record(tmp_path):
     assert refusal(write_file(tmp_path, 'text,n\nx,1\n"y,2\nz,3\n' + "z,3\n" * 9, "a.csv")) == (
         "a.csv:3: unexpected end of data; a quote within a quoted field is written twice"
     )
@@ -74,13 +74,13 @@ def test_a_quote_that_is_not_closed_is_told_where_its_record_begins(tmp_path):
     )
 
 
-def test_a_place_is_a_line_of_text_and_a_row_of_parquet(tmp_path):
+def test_rows_are_named_by_line_in_text_and_by_row_in_parquet(tmp_path):
     pyarrow.parquet.write_table(pa.table({"text": ["a", "b"]}), tmp_path / "a.parquet")
-    for path, place in [(write_file(tmp_path, "\ntext\na\n\nb\n", "a.csv"), ":5"), (tmp_path / "a.parquet", ": row 2")]:
-        assert read_columns(read_header(path, {"text"}, ""), ["text"]).where(1) == f"{path}{place}"
+    for path, where in [(write_file(tmp_path, "\ntext\na\n\nb\n", "a.csv"), ":5"), (tmp_path / "a.parquet", ": row 2")]:
+        assert read_columns(read_header(path, {"text"}, ""), ["text"]).where(1) == f"{path}{where}"
 
 
-def test_parquet_that_is_cut_or_holds_text_that_is_none_is_refused(tmp_path):
+def test_parquet_that_is_cut_or_holds_invalid_text_is_refused(tmp_path):
     stream = io.BytesIO()
     pyarrow.parquet.write_table(pa.table({"text": ["abcd" * 9]}), stream, compression="none", use_dictionary=False)
     good = stream.getvalue()
@@ -88,7 +88,7 @@ def test_parquet_that_is_cut_or_holds_text_that_is_none_is_refused(tmp_path):
         assert refusal(write_file(tmp_path, content, "a.csv")).startswith("a.csv: cannot be read as Parquet: ")
 
 
-def test_the_same_errors_name_a_url():
+def test_errors_name_a_url():
     with (
         pytest.raises(InputError, match=r"memory://nothing/a\.csv: there is nothing"),
         local_file("memory://nothing/a.csv"),

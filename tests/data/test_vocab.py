@@ -1,4 +1,4 @@
-"""Ids to rows and back, and what is said of ids that are not known."""
+"""Checks ids to rows and back, and messages about unknown ids."""
 
 import re
 
@@ -32,7 +32,7 @@ def test_every_id_comes_back_from_its_row(ids):
 
 @many
 @hypothesis.given(id_columns)
-def test_rows_are_the_places_of_the_different_ids_in_rising_order(ids):
+def test_rows_are_the_positions_of_the_ids_in_ascending_order(ids):
     vocab = Vocab.of(ids, "user")
     assert vocab.rows(sorted(set(ids))).tolist() == list(range(len(vocab)))
 
@@ -44,18 +44,18 @@ def test_the_order_of_the_ids_does_not_matter(ids, data):
     assert Vocab.of(shuffled, "user").ids.equals(Vocab.of(ids, "user").ids)
 
 
-def test_ids_that_are_not_known_share_the_row_after_the_last():
+def test_unknown_ids_share_the_row_after_the_last():
     rows = INTEGERS.rows([20, 11, 30, -1])
     assert rows.tolist() == [1, 3, 2, 3]
     assert INTEGERS.unknown == 3
     assert rows.dtype == np.int32
 
 
-def test_text_that_is_missing_is_not_known():
+def test_missing_text_is_unknown():
     assert STRINGS.rows(pd.Series(["b", None, "x", "10", "b"], dtype="str")).tolist() == [1, 2, 2, 0, 1]
 
 
-def test_is_known_tells_the_unknown_row_from_the_others():
+def test_the_unknown_row_is_not_in_train():
     assert INTEGERS.is_in_train(INTEGERS.rows([20, 11])).tolist() == [True, False]
 
 
@@ -73,7 +73,7 @@ def test_no_ids_have_no_rows(vocab):
         (STRINGS, ["a", "b"], "unknown movie id a: not among the 2 movies trained on, such as 10"),
     ],
 )
-def test_known_rows_names_the_first_ids_that_are_not_known(vocab, ids, message):
+def test_require_rows_in_train_names_the_first_unknown_ids(vocab, ids, message):
     with pytest.raises(InputError, match="^" + re.escape(message)):
         vocab.require_rows_in_train(ids)
 
@@ -119,7 +119,7 @@ WITH_OTHERS = Vocab.of(pd.Series([30, 10]), "movie", others=pd.Series([40, 10, 5
 
 @many
 @hypothesis.given(integer_ids, st.lists(st.integers(-(2**63), 2**63 - 1), max_size=30))
-def test_others_have_rows_after_those_of_train_and_count_as_not_known(ids, others):
+def test_other_ids_have_rows_after_train_and_are_not_in_train(ids, others):
     train = pd.Series(ids, dtype="int64")
     vocab, alone = Vocab.of(train, "user", others=pd.Series(others, dtype="int64")), Vocab.of(train, "user")
     assert len(vocab) == len(alone)
@@ -129,23 +129,23 @@ def test_others_have_rows_after_those_of_train_and_count_as_not_known(ids, other
     assert vocab.unknown == len(set(others) | set(ids))
 
 
-def test_ids_that_neither_train_nor_others_have_share_the_row_after_the_last():
+def test_ids_of_neither_train_nor_others_share_the_row_after_the_last():
     assert WITH_OTHERS.ids.tolist() == [10, 30, 5, 40]
     assert WITH_OTHERS.rows([30, 40, 7, 5]).tolist() == [1, 3, 4, 2]
     assert WITH_OTHERS.ids_of(np.int32([3, 0])).tolist() == [40, 10]
 
 
-def test_known_rows_refuses_an_id_that_train_does_not_have_though_it_has_a_row():
+def test_require_rows_in_train_refuses_an_id_with_a_row_that_train_lacks():
     with pytest.raises(InputError, match=r"^unknown movie id 40: not among the 2 movies trained on, such as 10"):
         WITH_OTHERS.require_rows_in_train([10, 40])
 
 
-def test_others_of_text_stand_beside_text():
+def test_other_ids_of_text_stand_beside_text():
     vocab = Vocab.of(pd.Series(["b"], dtype="str"), "user", others=pd.Series(["a", "b"], dtype="str"))
     assert (vocab.ids.tolist(), len(vocab), vocab.num_others) == (["b", "a"], 1, 1)
 
 
 @pytest.mark.parametrize("dtype", ["int64", "object"])
-def test_no_others_change_nothing_whatever_their_type(dtype):
+def test_an_empty_column_of_other_ids_changes_nothing_whatever_its_type(dtype):
     vocab = Vocab.of(pd.Series(["b", "a"], dtype="str"), "user", others=pd.Series([], dtype=dtype))
     assert (vocab.ids.tolist(), vocab.num_others) == (["a", "b"], 0)

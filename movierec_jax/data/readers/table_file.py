@@ -35,7 +35,7 @@ class Header:
 
     @property
     def where(self) -> str:
-        """The place of the names, for messages: "a.csv:1", or "a.parquet"."""
+        """Returns where the names stand, for messages: "a.csv:1", or "a.parquet"."""
         return f"{self.path}:{self.layout.skip_lines}" if self.layout else str(self.path)
 
     def find(self, column: str, spellings: Sequence[str] | None = None) -> str | None:
