@@ -20,13 +20,13 @@ def test_held_out_ratings_also_in_train_are_dropped_and_counted(tmp_path, capsys
 
 
 def test_a_validation_file_loses_the_pairs_of_the_test_file(tmp_path, capsys):
-    known = checkerboard.table([1, 2], [7, 8], [5, 1])
+    other = checkerboard.table([1, 2], [7, 8], [5, 1])
     valid = checkerboard.table([1, 2, 3], [7, 9, 9], [5, 1, 2])
-    kept = without_overlap(valid, known, "the test part", "valid.csv")
+    kept = without_overlap(valid, other, "the test part", "valid.csv")
     assert kept[["user_id", "movie_id"]].to_numpy().tolist() == [[2, 9], [3, 9]]
     assert "left out 1 row (pair of user and movie also in the test part)" in capsys.readouterr().out
     with pytest.raises(InputError, match=r"valid\.csv: each of its 2 pairs .* is also in the test part"):
-        without_overlap(known, known, "the test part", "valid.csv")
+        without_overlap(other, other, "the test part", "valid.csv")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The tour runs in a fresh kernel, keeps its promises, and is stored as one clean run left it."""
+"""The notebook runs in a fresh kernel, shows what it promises, and is stored with the outputs of one clean run."""
 
 import json
 import os
@@ -13,7 +13,7 @@ pytest.importorskip("ipykernel")
 ROOT = pathlib.Path(__file__).parents[2]
 TOUR = ROOT / "notebooks" / "tour.ipynb"
 
-# Put after the cell of parameters: two of the runs, made cheap, and none of it kept.
+# Inserted after the parameters: only two runs, small, in a temporary folder.
 SHORTER = """
 WORKDIR = {workdir!r}
 CHEAP = {{"hidden_dims": (), "implicit_feedback_dim": 16, "batch_size": 8192, "epochs": 3}}
@@ -29,7 +29,7 @@ def code_cells(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
-def place(notebook, cell_id):
+def index_of(notebook, cell_id):
     return [cell.id for cell in notebook.cells].index(cell_id)
 
 
@@ -48,7 +48,7 @@ def outputs(notebook):
 
 
 def complaints(notebook):
-    """What went wrong: errors, and whatever was written to standard error."""
+    """Every error, and whatever was written to standard error."""
     return [
         (cell_id, output)
         for cell_id, output in outputs(notebook)
@@ -70,7 +70,7 @@ def executed(tmp_path_factory):
     """The tour with shorter runs, executed where Jupyter would, and a last cell that prints the comparison as JSON."""
     notebook = read_tour()
     shorter = SHORTER.format(workdir=str(tmp_path_factory.mktemp("tour")))
-    notebook.cells.insert(place(notebook, "parameters") + 1, nbformat.v4.new_code_cell(shorter))
+    notebook.cells.insert(index_of(notebook, "parameters") + 1, nbformat.v4.new_code_cell(shorter))
     notebook.cells.append(nbformat.v4.new_code_cell("print(comparison.to_json(orient='index'))"))
     return execute(notebook, TOUR.parent)
 
@@ -83,7 +83,7 @@ def test_the_tour_runs_from_its_own_folder_without_errors_and_warnings(executed)
 @pytest.mark.slow
 def test_the_tour_finds_the_data_from_the_root_of_the_repository():
     notebook = read_tour()
-    notebook.cells = notebook.cells[: place(notebook, "read") + 1]
+    notebook.cells = notebook.cells[: index_of(notebook, "read") + 1]
     notebook = execute(notebook, ROOT)
     assert complaints(notebook) == []
     assert "100,836 ratings by 610 users of 9,724 movies" in printed(notebook.cells[-1])
@@ -111,7 +111,7 @@ def test_the_tour_shows_its_three_figures(source, request):
 
 def test_each_run_differs_from_the_first_in_one_setting():
     notebook, names = read_tour(), {}
-    exec(notebook.cells[place(notebook, "parameters")].source, names)
+    exec(notebook.cells[index_of(notebook, "parameters")].source, names)
     first, *others = names["RUNS"].values()
     assert others
     assert [sum(run[key] != first[key] for key in first) for run in others] == [1] * len(others)
