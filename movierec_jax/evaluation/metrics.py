@@ -48,12 +48,12 @@ def r2(predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " rat
     return float(1 - np.sum(errors**2) / np.sum(deviations**2))
 
 
-def within(predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"], stars: float) -> float:
-    """Returns the fraction of predictions with |predicted - rating| <= stars, give or take float32 rounding.
+def within(predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"], tolerance: float) -> float:
+    """Returns the fraction of predictions with |predicted - rating| <= tolerance, give or take float32 rounding.
 
-    NaN without ratings. A NaN prediction is within no number of stars.
+    tolerance: in stars. NaN without ratings. A NaN prediction is within no tolerance.
     """
-    return mean_or_nan(np.abs(rating_errors(predicted, rating)) <= stars + FLOAT32_ROUNDING)
+    return mean_or_nan(np.abs(rating_errors(predicted, rating)) <= tolerance + FLOAT32_ROUNDING)
 
 
 class RatingMetric(NamedTuple):
@@ -67,8 +67,8 @@ RATING_METRICS = {
     "rmse": RatingMetric("RMSE", rmse),
     "mae": RatingMetric("MAE", mae),
     "r2": RatingMetric("R2", r2),
-    "within_half_star": RatingMetric("within half a star", functools.partial(within, stars=0.5)),
-    "within_one_star": RatingMetric("within one star", functools.partial(within, stars=1.0)),
+    "within_half_star": RatingMetric("within half a star", functools.partial(within, tolerance=0.5)),
+    "within_one_star": RatingMetric("within one star", functools.partial(within, tolerance=1.0)),
 }
 
 

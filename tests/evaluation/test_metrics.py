@@ -71,7 +71,7 @@ def test_r2_of_predictions_worse_than_the_mean_is_negative():
     assert metrics.r2(floats(3, 2, 1), floats(1, 2, 3)) == pytest.approx(1 - (2**2 + 0 + 2**2) / (1 + 0 + 1))
 
 
-def test_within_counts_errors_up_to_and_including_the_stars():
+def test_within_counts_errors_up_to_and_including_the_tolerance():
     predicted, rating = floats(3, 3.5, 2.25, 5), floats(3, 3, 3, 3)
     assert metrics.within(predicted, rating, 0.5) == 2 / 4
     assert metrics.within(predicted, rating, 1.0) == 3 / 4
@@ -87,7 +87,7 @@ def test_within_forgives_no_more_than_rounding():
     assert metrics.within(floats(3.50001), floats(3), 0.5) == 0
 
 
-def test_a_nan_prediction_is_within_no_number_of_stars():
+def test_a_nan_prediction_is_within_no_tolerance():
     assert metrics.within(floats(np.nan, 3), floats(3, 3), 5.0) == 1 / 2
 
 
@@ -150,13 +150,13 @@ def test_unequal_shapes_are_refused_and_named(metric, shape):
 
 # Rating metrics: properties.
 
-stars = st.sampled_from([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0])
+rating_values = st.sampled_from([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0])
 predictions = st.floats(0, 5.5, width=32)
 
 
 def rating_pairs(min_size=1):
     """(predicted, rating), float32 [ratings] each."""
-    return st.lists(st.tuples(predictions, stars), min_size=min_size, max_size=20).map(
+    return st.lists(st.tuples(predictions, rating_values), min_size=min_size, max_size=20).map(
         lambda pairs: tuple(np.array(column, dtype=np.float32) for column in zip(*pairs, strict=True))
     )
 
@@ -180,7 +180,7 @@ def test_r2_is_one_less_the_squared_rmse_over_the_variance(pair):
     assert metrics.r2(*pair) == pytest.approx(1 - metrics.rmse(*pair) ** 2 / variance, abs=1e-9)
 
 
-@hypothesis.given(st.lists(stars, min_size=2, max_size=20).filter(lambda rating: len(set(rating)) > 1))
+@hypothesis.given(st.lists(rating_values, min_size=2, max_size=20).filter(lambda rating: len(set(rating)) > 1))
 def test_perfect_predictions_have_no_error_and_r2_of_1(rating):
     assert metrics.rating_metrics(floats(*rating), floats(*rating)) == {
         "rmse": 0,
@@ -199,8 +199,8 @@ def test_the_order_of_the_ratings_does_not_matter(metric, pair, data):
 
 
 @hypothesis.given(rating_pairs(), st.floats(0, 5), st.floats(0, 5))
-def test_more_stars_hold_no_fewer_predictions(pair, some_stars, more_stars):
-    assert metrics.within(*pair, some_stars) <= metrics.within(*pair, some_stars + more_stars)
+def test_a_larger_tolerance_holds_no_fewer_predictions(pair, tolerance, more):
+    assert metrics.within(*pair, tolerance) <= metrics.within(*pair, tolerance + more)
 
 
 # Intervals.
