@@ -6,6 +6,8 @@ import pytest
 from hypothesis import strategies as st
 
 from movierec_jax.data.arrays import (
+    csr_offsets,
+    damped_group_mean,
     history_positions,
     positions_in_groups,
     row_positions,
@@ -46,3 +48,13 @@ def test_history_positions_sort_ratings_by_time_and_equal_times_by_row(rows):
         in_order = mine[np.argsort(position[mine])]
         assert in_order.tolist() == sorted(mine, key=lambda row: (timestamp[row], row))
         assert sorted(position[mine]) == list(range(len(mine)))
+
+
+@pytest.mark.parametrize(("damping", "mean"), [(0.0, (2 + 4) / 2), (1.0, (2 + 4) / (2 + 1)), (4.0, (2 + 4) / (2 + 4))])
+def test_damping_counts_as_so_many_ratings_of_0(damping, mean):
+    rows, values = np.array([1, 1], np.int32), np.array([2.0, 4.0])
+    assert damped_group_mean(rows, values, num_rows=2, damping=damping).tolist() == [0, mean, 0]
+
+
+def test_csr_offsets_are_where_each_group_begins_and_the_end():
+    assert csr_offsets(np.array([2, 0, 1])).tolist() == [0, 2, 2, 3]

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from movierec_jax.data.arrays import damped_group_mean
 from movierec_jax.data.schema import Ratings
 from movierec_jax.evaluation.baselines import MOVIE_DAMPING, USER_DAMPING, popular_lists, rating_baselines
 from movierec_jax.recommend.top_k import SeenMovies
@@ -69,12 +68,6 @@ def test_predictions_are_one_per_rating_in_their_order():
 def test_one_train_rating_is_what_every_baseline_says(name):
     predict = rating_baselines(ratings((0, 0, 3)), num_users=1, num_movies=1)[name]
     assert predict(ratings((0, 0, 1), (1, 1, 1))).tolist() == [3, 3]
-
-
-@pytest.mark.parametrize(("damping", "mean"), [(0.0, (2 + 4) / 2), (1.0, (2 + 4) / (2 + 1)), (4.0, (2 + 4) / (2 + 4))])
-def test_damping_counts_as_so_many_ratings_of_0(damping, mean):
-    rows, values = np.array([1, 1], np.int32), np.array([2.0, 4.0])
-    assert damped_group_mean(rows, values, num_rows=2, damping=damping).tolist() == [0, mean, 0]
 
 
 def test_popular_lists_are_by_count_then_row_without_seen_movies():
