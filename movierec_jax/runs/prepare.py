@@ -39,13 +39,7 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
     Users and movies found only outside train have rows without an embedding: the model reads their content. Raises
     InputError for bad feature files, and for settings that need rating times where train has none.
     """
-    needs_times = {
-        "rating_time": config.data.rating_time,
-        "implicit_feedback_target=next": config.train.implicit_feedback_target == "next",
-    }
-    for flag, is_asked in needs_times.items():
-        if is_asked and not has_times(parts.train):
-            raise InputError(f"--{flag}: no rating of {config.data.ratings} has a time; leave the flag out")
+    require_times(config, parts.train)
     all_users = pd.concat([*(part[USER_ID].drop_duplicates() for part in parts.all()), data.users[USER_ID]])
     users = Vocab.of(parts.train[USER_ID], "user", others=all_users)
     movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])
@@ -79,6 +73,17 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
         reviews=reviews.movies if reviews else no_reviews(movies.ids.dtype),
         mesh=mesh,
     )
+
+
+def require_times(config: Config, train: pd.DataFrame) -> None:
+    """Raises InputError for settings that need rating times if no rating of train has one."""
+    needs_times = {
+        "rating_time": config.data.rating_time,
+        "implicit_feedback_target=next": config.train.implicit_feedback_target == "next",
+    }
+    for flag, is_given in needs_times.items():
+        if is_given and not has_times(train):
+            raise InputError(f"--{flag}: no rating of {config.data.ratings} has a time; leave the flag out")
 
 
 def read_all_reviews(
