@@ -33,6 +33,7 @@ PUBLIC = {
     "Recommender": "recommend.recommender",
     "TrainConfig": "config",
     "load": "recommend.recommender",
+    "load_sentiment": "features.sentiment.saved",
     "read_ratings": "data.readers.ratings",
     "train_run": "train",
 }

@@ -28,7 +28,7 @@ RECENCY_POWER = 2
 
 @dataclasses.dataclass(frozen=True)
 class RatingTimeFeatures:
-    """The rating-time features of train. Feature ids count date bins first, then tenure bins, then days of single users.
+    """The rating-time features of train. Ids of features count date bins, then tenure bins, then days of single users.
 
     date_end: seconds at which each date bin ends, except the last.
     first_rating: seconds of each user's first rating, NO_TIMESTAMP where there is none; the unknown user is last.

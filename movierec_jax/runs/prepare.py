@@ -23,7 +23,7 @@ from movierec_jax.features.content import movie_content, user_content
 from movierec_jax.features.feature_tables import require_different_files
 from movierec_jax.features.review_cleaning import clean_reviews
 from movierec_jax.features.reviews import IS_TAG, Reviews, known_texts, no_reviews, reviews_of
-from movierec_jax.features.sentiment.saved import DEFAULT, load_sentiment
+from movierec_jax.features.sentiment.saved import DEFAULT_SENTIMENT, load_sentiment
 from movierec_jax.runs import distributed
 from movierec_jax.runs.run import Run, has_times
 from movierec_jax.runs.workdir import fingerprint
@@ -101,7 +101,7 @@ def read_all_reviews(
     texts.append(tags.rename(columns={"is_tag": IS_TAG, "stars": STARS}))
     if not any(map(len, texts)):
         return None
-    folders = settings.sentiment or (str(DEFAULT),)
+    folders = settings.sentiment or (str(DEFAULT_SENTIMENT),)
     opinions = {folder: load_sentiment(folder).opinions for folder in dict.fromkeys(folders)}
     folder_of_table = folders if len(folders) == len(texts) else folders * len(texts)
     tables = [(table, opinions[folder]) for table, folder in zip(texts, folder_of_table, strict=True) if len(table)]

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32
 
-from movierec_jax.data.arrays import csr_offsets
+from movierec_jax.data.arrays import csr_offsets, round_up_to_size, sizes_up_to
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import noise_of
@@ -165,7 +165,7 @@ class Engine:
         value = rating_deviation(self.run.movie_level, movie_row, rating)
         counts = implicit_feedback_weights(self.run, owner, timestamp)
         links = pad_links(owner, movie_row, value, counts, length=SEGMENT_LENGTH)
-        links = pad_segments(links, grown(len(links.owner), GROWTH, FEWEST_SEGMENTS))
+        links = pad_segments(links, round_up_to_size(len(links.owner), GROWTH, FEWEST_SEGMENTS))
         own = np.zeros((len(self.own), self.config.max_batch, self.own.shape[2]), np.float32)
         own[:, : len(histories)] = self.own[:, [one.user_row for one in histories]]
         return jax.device_get(encode_histories(self.recommender.params, own, links, model=self.model))
@@ -212,7 +212,7 @@ class Engine:
         """The lists of a batch by the scores of all movies."""
         users, seen = self.stacked(asked), self.left_out(asked)
         size = users.bias.shape[1]
-        k = min(grown(max(question.k for question, _ in asked), GROWTH, SHORTEST), self.longest_list)
+        k = min(round_up_to_size(max(question.k for question, _ in asked), GROWTH, SHORTEST), self.longest_list)
         is_listed = np.ones((size, self.num_movies), bool)
         for row, (question, _) in zip(is_listed, asked, strict=False):
             row[:] = True if question.is_listed is None else question.is_listed
@@ -224,7 +224,7 @@ class Engine:
     def stacked(self, asked: Sequence[tuple[Question, Encoded]]) -> Encoded:
         """The users of a batch side by side, filled up to a size that there are programs for."""
         vectors = [vector for _, vector in asked]
-        size = min(grown(len(vectors), 2), self.config.max_batch)
+        size = min(round_up_to_size(len(vectors), 2), self.config.max_batch)
         return jax.tree.map(lambda *rows: np.stack(rows + rows[:1] * (size - len(rows)), axis=1), *vectors)
 
     def left_out(self, asked: Sequence[tuple[Question, Encoded]]) -> list[Int32[np.ndarray, " _seen"]]:
@@ -302,16 +302,16 @@ class Engine:
             raise InputError("not all numbers of the model are finite; train it anew")
         longest = max(int(np.bincount(self.run.train.user_row).max()), self.config.max_ratings)
         nobody = RequestUser(None, {})
-        for num_segments in sizes(GROWTH * longest // SEGMENT_LENGTH, GROWTH, FEWEST_SEGMENTS):
+        for num_segments in sizes_up_to(GROWTH * longest // SEGMENT_LENGTH, GROWTH, FEWEST_SEGMENTS):
             filling = np.zeros(num_segments * SEGMENT_LENGTH, np.int32)
             ratings = (filling.astype(kind) for kind in (np.float32, np.int64, bool))
             self.encode([History(self.run.users.unknown, filling, *ratings)])
         vector = self.encoded([nobody])[0]
-        for size in sizes(self.config.max_batch, 2):
+        for size in sizes_up_to(self.config.max_batch, 2):
             batch = [(Question(nobody, self.longest_list), vector)] * min(size, self.config.max_batch)
             if self.may_settle(Question(nobody, 1)):
                 self.candidate_top_k(batch)
-            for k in sizes(self.longest_list, GROWTH, SHORTEST):
+            for k in sizes_up_to(self.longest_list, GROWTH, SHORTEST):
                 asked = [(Question(nobody, min(k, self.longest_list)), vector)] * len(batch)
                 for diversity in (0.0, 0.5) if size == 1 else (0.0,):
                     self.whole_top_k(asked, diversity)
@@ -322,19 +322,6 @@ def rating_step(rating: Float32[np.ndarray, " ratings"]) -> float:
     """The smallest step between different ratings, at least a hundredth."""
     steps = np.diff(np.unique(rating))
     return float(max(0.01, round(float(steps.min()), 2))) if len(steps) else 1.0
-
-
-def sizes(last: int, growth: int, first: int = 1) -> list[int]:
-    """From the first on, each so many times the one before, up to one that is not below the last."""
-    found = [first]
-    while found[-1] < last:
-        found.append(found[-1] * growth)
-    return found
-
-
-def grown(wanted: int, growth: int, first: int = 1) -> int:
-    """The smallest of such sizes that is not below what is wanted."""
-    return sizes(wanted, growth, first)[-1]
 
 
 def in_batches(numbers: Sequence[int], size: int) -> list[Sequence[int]]:

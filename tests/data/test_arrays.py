@@ -10,8 +10,10 @@ from movierec_jax.data.arrays import (
     damped_group_mean,
     history_positions,
     positions_in_groups,
+    round_up_to_size,
     row_positions,
     shuffled_positions,
+    sizes_up_to,
     stable_argsort,
 )
 
@@ -58,3 +60,10 @@ def test_damping_counts_as_so_many_ratings_of_0(damping, mean):
 
 def test_csr_offsets_are_where_each_group_begins_and_the_end():
     assert csr_offsets(np.array([2, 0, 1])).tolist() == [0, 2, 2, 3]
+
+
+@pytest.mark.parametrize(("growth", "smallest"), [(2, 1), (4, 4), (1.25, 64)])
+def test_every_length_is_rounded_up_to_one_of_few_sizes_and_wastes_little(growth, smallest):
+    for length in range(1, 1_000):
+        assert length <= round_up_to_size(length, growth, smallest) < max(growth * length + 1, smallest + 1)
+        assert round_up_to_size(length, growth, smallest) in sizes_up_to(1_000, growth, smallest)

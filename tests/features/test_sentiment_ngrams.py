@@ -1,8 +1,16 @@
+"""The words and n-grams of texts, whatever their spelling and script."""
+
 import hypothesis
 import hypothesis.strategies as st
 import pytest
 
-from movierec_jax.features.sentiment.ngrams import CHUNK_CHARACTERS, LONGEST_TEXT, NUM_PLACES, chunks, grams_of
+from movierec_jax.features.sentiment.ngrams import (
+    CHUNK_CHARACTERS,
+    MAX_TEXT_CHARACTERS,
+    NUM_POSITIONS,
+    chunk_slices,
+    extract_ngrams,
+)
 
 MANY_BUCKETS = 2**24
 
@@ -14,19 +22,19 @@ texts_of_words = st.lists(
 
 def by_text(texts, num_buckets=MANY_BUCKETS):
     """The buckets of each text."""
-    grams = grams_of(texts, num_buckets)
-    return [set(grams.bucket[grams.text == number].tolist()) for number in range(len(texts))]
+    ngrams = extract_ngrams(texts, num_buckets)
+    return [set(ngrams.bucket[ngrams.text == index].tolist()) for index in range(len(texts))]
 
 
-def same(*texts):
-    """Whether texts have the same n-grams."""
+def have_same_ngrams(*texts):
+    """Whether all texts have the same n-ngrams."""
     first, *others = by_text(texts)
     return all(first == other for other in others)
 
 
 @many
 @hypothesis.given(texts=texts_of_words)
-def test_the_different_n_grams_of_up_to_three_words_are_counted_once(texts):
+def test_each_different_n_gram_of_up_to_three_words_is_found_once(texts):
     for text, found in zip(texts, by_text(texts), strict=True):
         words = text.split()
         expected = {tuple(words[at : at + size]) for size in (1, 2, 3) for at in range(len(words) - size + 1)}
@@ -41,19 +49,19 @@ def test_a_text_has_the_same_n_grams_alone_and_among_any_others(texts):
 
 @many
 @hypothesis.given(texts=texts_of_words)
-def test_of_an_n_gram_that_comes_again_the_last_place_counts(texts):
-    grams = grams_of(texts, MANY_BUCKETS)
-    for number, text in enumerate(texts):
+def test_a_repeated_n_gram_has_its_last_position(texts):
+    ngrams = extract_ngrams(texts, MANY_BUCKETS)
+    for index, text in enumerate(texts):
         words = text.split()
-        last = {word: at * NUM_PLACES // len(words) for at, word in enumerate(words)}
-        for word, place in last.items():
-            bucket = grams_of([word], MANY_BUCKETS).bucket[0]
-            assert grams.place[(grams.text == number) & (grams.bucket == bucket)].tolist() == [place]
+        last = {word: at * NUM_POSITIONS // len(words) for at, word in enumerate(words)}
+        for word, position in last.items():
+            bucket = extract_ngrams([word], MANY_BUCKETS).bucket[0]
+            assert ngrams.position[(ngrams.text == index) & (ngrams.bucket == bucket)].tolist() == [position]
 
 
-def test_words_that_differ_in_order_alone_are_different():
-    assert not same("not good", "good not")
-    assert not same("abc", "cba")
+def test_the_order_of_words_and_letters_matters():
+    assert not have_same_ngrams("not good", "good not")
+    assert not have_same_ngrams("abc", "cba")
 
 
 @pytest.mark.parametrize(
@@ -74,41 +82,41 @@ def test_words_that_differ_in_order_alone_are_different():
         ("bad &#30; film", "bad film"),
     ],
 )
-def test_what_is_written_in_other_ways_is_read_alike(written, plain):
-    assert same(written, plain)
+def test_other_spellings_have_the_same_n_grams(written, plain):
+    assert have_same_ngrams(written, plain)
 
 
-def test_colons_before_words_and_numbers_are_no_eyes():
-    assert same("at 5:30", "at 5 30")
-    assert same("a film:(see above)", "a film see above")
+def test_colons_before_words_and_numbers_are_no_emoticons():
+    assert have_same_ngrams("at 5:30", "at 5 30")
+    assert have_same_ngrams("a film:(see above)", "a film see above")
 
 
-def test_scripts_without_spaces_are_taken_apart():
+def test_scripts_without_spaces_are_split_into_characters():
     assert len(by_text(["映画が"])[0]) == 3 + 2 + 1
     assert len(by_text(["фильм"])[0]) == 1
 
 
 @pytest.mark.parametrize("text", ["", "   ", "...", "<br />", "\x1e", "\ufe0f"])
-def test_texts_without_words_have_no_n_grams_and_disturb_no_others(text):
+def test_texts_without_words_have_no_n_grams_and_change_no_others(text):
     assert by_text([text, "good", text]) == [set(), *by_text(["good"]), set()]
 
 
-def test_of_a_text_that_is_too_long_the_end_counts():
-    end = "bad " * (LONGEST_TEXT // 4)
-    assert same("good " * 9 + end, "bad bad bad")
+def test_a_text_that_is_too_long_is_cut_to_its_end():
+    end = "bad " * (MAX_TEXT_CHARACTERS // 4)
+    assert have_same_ngrams("good " * 9 + end, "bad bad bad")
 
 
 def test_buckets_are_the_same_on_every_machine_and_day():
-    # What has been learnt is kept by bucket.
+    # Saved weights are looked up by bucket.
     assert sorted(by_text(["a good film"], 2**22)[0]) == [1016471, 1187612, 1438701, 2242698, 3198788, 3500481]
 
 
 @many
 @hypothesis.given(lengths=st.lists(st.integers(0, CHUNK_CHARACTERS), max_size=8))
-def test_chunks_hold_all_texts_in_order_and_no_more_characters_than_they_should(lengths):
+def test_chunks_hold_all_texts_in_order_and_have_a_largest_size(lengths):
     texts = ["x" * length for length in lengths]
-    parts = list(chunks(texts))
+    parts = list(chunk_slices(texts))
     assert [number for part in parts for number in range(part.start, part.stop)] == list(range(len(texts)))
     for part in parts:
-        read = [min(len(text), LONGEST_TEXT) for text in texts[part]]
+        read = [min(len(text), MAX_TEXT_CHARACTERS) for text in texts[part]]
         assert len(read) == 1 or sum(read) <= CHUNK_CHARACTERS

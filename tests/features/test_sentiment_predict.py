@@ -1,4 +1,4 @@
-"""The sentiment that comes with the package, and what any gives for texts of all kinds."""
+"""Opinions of the sentiment model that comes with the package, for texts of all kinds."""
 
 import hypothesis
 import hypothesis.strategies as st
@@ -24,7 +24,7 @@ def sentiment():
         ("best film ever \N{THUMBS UP SIGN}", "worst film ever \N{THUMBS DOWN SIGN}"),
     ],
 )
-def test_praise_is_told_from_blame(sentiment, praising, blaming):
+def test_praise_differs_from_blame(sentiment, praising, blaming):
     good, bad = sentiment.opinions([praising, blaming]).praise
     assert good > 0.5 > bad
 
@@ -53,7 +53,7 @@ def test_few_words_are_less_certain_than_many(sentiment):
         "\0",
     ],
 )
-def test_what_is_not_understood_says_what_an_average_text_says(sentiment, text):
+def test_a_text_that_is_not_understood_gets_the_average_opinion(sentiment, text):
     found = sentiment.opinions([text, ""])
     assert not found.is_understood[0]
     assert found.praise[0] == found.praise[1]
@@ -64,18 +64,18 @@ def test_what_is_not_understood_says_what_an_average_text_says(sentiment, text):
     deadline=None, max_examples=50, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
 )
 @hypothesis.given(texts=st.lists(st.text(), max_size=6))
-def test_any_text_has_an_opinion_of_its_own(texts):
+def test_any_text_has_an_opinion_that_does_not_depend_on_others(texts):
     sentiment = load_sentiment()
     found = sentiment.opinions(texts)
     assert len(found.praise) == len(texts)
     assert np.all((found.praise > 0) & (found.praise < 1))
-    lowest, highest = sentiment.star_scale
+    lowest, highest = sentiment.rating_scale
     assert np.all((found.stars >= lowest) & (found.stars <= highest))
     alone = [sentiment.opinions([text]).praise[0] for text in texts]
     np.testing.assert_allclose(found.praise, alone, rtol=1e-5)
 
 
-def test_more_texts_than_a_chunk_holds_are_told_in_order(sentiment):
+def test_more_texts_than_a_chunk_holds_keep_their_order(sentiment):
     texts = ["I loved it, a wonderful film", "I hated it, an awful film"] * 12_000
     praise = sentiment.opinions(texts).praise
     assert (praise[::2] > 0.5).all()

@@ -8,7 +8,7 @@ from movierec_jax.model.two_tower import encode_histories
 from movierec_jax.recommend.filters import ListFilter
 from movierec_jax.recommend.scoring import score_block
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.engine import Engine, Question, grown, sizes
+from movierec_jax.serve.engine import Engine, Question
 from movierec_jax.serve.users import Rating, RequestUser
 
 CONFIG = ServeConfig(max_batch=4, max_k=20, max_ratings=50)
@@ -172,13 +172,6 @@ def test_all_that_may_be_asked_is_compiled_at_the_start(engine):
     most_rated = int(engine.run.parts.train[USER_ID].mode()[0])
     engine.answer([Question(known(most_rated, {318: 1.0}), 5)])
     assert [program._cache_size() for program in programs] == before
-
-
-@pytest.mark.parametrize(("growth", "first"), [(2, 1), (4, 4)])
-def test_every_number_has_a_size_among_those_of_a_larger_one(growth, first):
-    for wanted in range(1, 100):
-        assert wanted <= grown(wanted, growth, first) < max(growth * wanted, first + 1)
-        assert grown(wanted, growth, first) in sizes(100, growth, first)
 
 
 @pytest.mark.parametrize("case", PARAMS)

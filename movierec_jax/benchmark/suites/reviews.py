@@ -35,8 +35,8 @@ from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
 from movierec_jax.features.sentiment.config import SentimentConfig
-from movierec_jax.features.sentiment.saved import DEFAULT, save_sentiment
-from movierec_jax.features.sentiment.train import sentiment_of
+from movierec_jax.features.sentiment.saved import DEFAULT_SENTIMENT, save_sentiment
+from movierec_jax.features.sentiment.train import fit_sentiment
 from movierec_jax.runs.prepare import read_clean
 from movierec_jax.settings import to_json
 
@@ -156,7 +156,7 @@ def run_suite(
 
 def judged_apart(config: Config, settings: SentimentConfig, folder: pathlib.Path) -> Judged:
     """The files of --reviews in a folder, without stars, each part of one that is labelled judged by the other's."""
-    given = config.data.sentiment or (str(DEFAULT),)
+    given = config.data.sentiment or (str(DEFAULT_SENTIMENT),)
     folders = given if len(given) > 1 else given * (len(config.data.reviews) + 1)
     reviews, sentiments = [], []
     for number, path in enumerate(config.data.reviews):
@@ -169,7 +169,7 @@ def judged_apart(config: Config, settings: SentimentConfig, folder: pathlib.Path
             for name, part in zip(other, read_parts(path), strict=True):
                 print(f"{path}: learning from the split {name}, to judge the other")
                 require_both_labels(part)
-                save_sentiment(pathlib.Path(other[name]), sentiment_of(part, settings))
+                save_sentiment(pathlib.Path(other[name]), fit_sentiment(part, settings))
             parts = {"train": (table[~is_test], other["test"]), "test": (table[is_test], other["train"])}
         for name, (rows, sentiment) in parts.items():
             file = folder / f"{number}-{name}.parquet"

@@ -23,7 +23,7 @@ from movierec_jax.data.readers.labelled_file import read_labelled
 from movierec_jax.data.schema import LabelledTexts
 from movierec_jax.errors import InputError
 from movierec_jax.features.sentiment.config import SentimentConfig
-from movierec_jax.features.sentiment.train import log_loss_of, sentiment_of
+from movierec_jax.features.sentiment.train import fit_sentiment, label_log_loss
 from movierec_jax.packages import import_extra
 from movierec_jax.settings import to_json
 
@@ -124,7 +124,7 @@ def ours(train: LabelledTexts, settings: SentimentConfig) -> Classifier:
     """Our own, which also looks at the movies and stars of the texts that it learns from."""
 
     def fit(texts: Sequence[str], is_praise: Bool[np.ndarray, " texts"]) -> Tell:
-        sentiment = sentiment_of(train, settings)
+        sentiment = fit_sentiment(train, settings)
         return lambda texts: sentiment.opinions(texts).praise
 
     return Classifier(OURS, fit)
@@ -142,7 +142,7 @@ def measure(classifier: Classifier, train: LabelledTexts, test: LabelledTexts, r
     texts = test.text.tolist()
     praise, seconds = told(tell, texts)
     again = [told(tell, texts)[1] for _ in range(repeats)]
-    log_loss = log_loss_of(praise, test.is_praise) if classifier.has_probability else None
+    log_loss = label_log_loss(praise, test.is_praise) if classifier.has_probability else None
     return Measured(classifier.label, (praise > 0.5) == test.is_praise, log_loss, fit_seconds, again or [seconds])
 
 

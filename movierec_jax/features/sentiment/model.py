@@ -1,14 +1,14 @@
-"""The n-grams of texts -> the log odds that each praises.
+"""Computes the log odds that each text praises from its n-grams.
 
-    log odds = bias + gain / sqrt(n) x sum over the n different n-grams of weight x ratio x weight of the place
+    log odds = bias + gain / sqrt(n) x sum over the n different n-grams of weight x ratio x weight of the position
 
-The ratio of an n-gram is the log of how many times more of the texts that praise have it than of those that blame: the
-naive Bayes classifier that Wang and Manning 2012 ("Baselines and bigrams") put below a linear one, whose weights are
-learnt here by Adam, starting from 1. Of a text that is learnt from, the ratio is that of all the others: half of all
-n-grams are in one text alone, and would tell its label by themselves. Where in the text an n-gram stands changes what
-it counts, as verdicts come last.
+The ratio of an n-gram is a log: how many times more of the praising texts have it than of the blaming ones. The sum of
+ratios is the naive Bayes classifier; as in Wang and Manning 2012 ("Baselines and bigrams") a linear model learns a
+weight for each, here by Adam, starting from 1. While a text is learnt from, its own n-grams are left out of the ratios:
+half of all n-grams occur in one text alone, and would give its label away. The position of an n-gram in the text
+changes its weight, since verdicts come last.
 
-What is learnt is folded into one number for each bucket, of eight bits (`Learnt`), with the gain of texts by length.
+The result is stored as one eight-bit number for each bucket, with gains by length of text (`SentimentWeights`).
 """
 
 from typing import Any, NamedTuple
@@ -19,128 +19,132 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int8, Int32
 
-from movierec_jax.features.sentiment.ngrams import NUM_PLACES, Grams
+from movierec_jax.data.arrays import round_up_to_size
+from movierec_jax.features.sentiment.ngrams import NUM_POSITIONS, NGrams
 
-# The gain of texts by length is learnt at these powers of two of different n-grams, and goes straight between them.
-KNOTS = (0, 2, 4, 6, 8, 10, 12)
+# The gain is learnt at these powers of two of a text's number of n-grams, and interpolated between them.
+GAIN_KNOTS = (0, 2, 4, 6, 8, 10, 12)
 
-# Bins of texts by their log odds in which mean stars are told.
-NUM_STAR_BINS = 16
+# Bins of texts by their log odds, for each of which the mean rating is stored.
+NUM_RATING_BINS = 16
 
-# Weights of places move as much slower than those of n-grams, since each is seen with all of these.
-PLACE_RATE = 0.2
+# Position weights learn this much slower than n-gram weights: each is shared by all n-grams.
+POSITION_RATE = 0.2
 
-# The largest number that eight bits hold.
-LARGEST = 127
+# Batches of n-grams and of texts are filled up to sizes that grow by this factor, from the smallest.
+SIZE_GROWTH, SMALLEST_SIZE = 1.25, 64
+
+# The largest eight-bit score.
+MAX_SCORE = 127
 
 
-class Texts(NamedTuple):
-    """The n-grams of some texts side by side; filling belongs to a text after the last.
+class NGramBatch(NamedTuple):
+    """The n-grams of some texts side by side, by text; filling belongs to a text after the last.
 
-    text rises. num_grams: of each text, at least 1.
+    num_ngrams: of each text, at least 1.
     """
 
-    text: Int32[Any, " grams"]
-    bucket: Int32[Any, " grams"]
-    place: Int32[Any, " grams"]
-    num_grams: Float[Any, " texts"]
+    text: Int32[Any, " ngrams"]
+    bucket: Int32[Any, " ngrams"]
+    position: Int32[Any, " ngrams"]
+    num_ngrams: Float[Any, " texts"]
 
 
-class Praise(nn.Module):
-    """N-grams with their ratios -> log odds of praise; what is being learnt."""
+class PraiseModel(nn.Module):
+    """Maps n-grams with their ratios to the log odds of praise, while it is trained."""
 
     num_buckets: int
 
     @nn.compact
-    def __call__(self, texts: Texts, ratio: Float[Array, " grams"]) -> Float[Array, " texts"]:
+    def __call__(self, batch: NGramBatch, ratio: Float[Array, " ngrams"]) -> Float[Array, " texts"]:
         weight = self.param("weight", nn.initializers.ones, (self.num_buckets,))
-        place = self.param("place", nn.initializers.zeros, (NUM_PLACES,))
+        position = self.param("place", nn.initializers.zeros, (NUM_POSITIONS,))
         gain, bias = (self.param(name, nn.initializers.zeros, ()) for name in ("gain", "bias"))
-        said = weight[texts.bucket] * ratio * place_weight(place)[texts.place]
-        return bias + jnp.exp(gain) * per_text(said, texts)
+        score = weight[batch.bucket] * ratio * position_weight(position)[batch.position]
+        return bias + jnp.exp(gain) * sum_by_text(score, batch)
 
 
-class Learnt(NamedTuple):
-    """What was learnt, as it is kept.
+class SentimentWeights(NamedTuple):
+    """What a sentiment model has learnt, as it is saved.
 
-    score: of each bucket in units of `unit`; 0 for those that too few texts had. place: weight of each place.
-    least_known: share of the n-grams of a text that must be known for it to say anything.
-    gain: log of what the sum of a text is multiplied with, at the KNOTS of its number of n-grams.
-    stars: rising log odds, and the mean stars of texts there; NaN where none were known.
+    score: of each bucket in units of `unit`; 0 for n-grams outside the vocabulary, which too few texts had.
+    position_weight: weight of each position.
+    min_vocabulary_share: share of a text's n-grams that must be in the vocabulary for the text to be understood.
+    gain: log of the factor of a text's sum, at the GAIN_KNOTS of its number of n-grams.
+    rating_curve: rising log odds, and the mean ratings of texts there; NaN where no text had a rating.
     """
 
     score: Int8[Any, " buckets"]
     unit: Float[Any, ""]
-    place: Float[Any, " places"]
-    least_known: Float[Any, ""]
+    position_weight: Float[Any, " positions"]
+    min_vocabulary_share: Float[Any, ""]
     gain: Float[Any, " knots"]
     bias: Float[Any, ""]
-    stars: Float[Any, "two bins"]
+    rating_curve: Float[Any, "two bins"]
 
 
-def place_weight(place: Float[Array, " places"]) -> Float[Array, " places"]:
-    """What an n-gram counts by its place, of the parameter that tells it."""
-    return jnp.exp(PLACE_RATE * place)
+def position_weight(parameter: Float[Array, " positions"]) -> Float[Array, " positions"]:
+    """Returns the weight of an n-gram by its position, from the trained parameter."""
+    return jnp.exp(POSITION_RATE * parameter)
 
 
-def per_text(said: Float[Array, " grams"], texts: Texts) -> Float[Array, " texts"]:
-    """The sum of what the n-grams of each text say, over the root of their number."""
-    num_texts = len(texts.num_grams)
-    total = jax.ops.segment_sum(said, texts.text, num_texts + 1, indices_are_sorted=True)[:num_texts]
-    return total / jnp.sqrt(texts.num_grams)
+def sum_by_text(score: Float[Array, " ngrams"], batch: NGramBatch) -> Float[Array, " texts"]:
+    """Returns the sum of each text's scores over the root of its number of n-grams."""
+    num_texts = len(batch.num_ngrams)
+    total = jax.ops.segment_sum(score, batch.text, num_texts + 1, indices_are_sorted=True)[:num_texts]
+    return total / jnp.sqrt(batch.num_ngrams)
 
 
-def log_ratio(
+def log_count_ratio(
     praising: Float[Array, "*n"], blaming: Float[Array, "*n"], totals: Float[Array, " two"], smoothing: float
 ) -> Float[Array, "*n"]:
-    """How much more of those that praise than of those that blame have an n-grams, as a log.
+    """Returns the log of how many times more praising texts than blaming ones have an n-gram.
 
-    praising, blaming: how many of either have it; smoothing: as many more of both. totals: the sums over all n-grams.
+    praising, blaming: texts of either kind that have it; smoothing: added to both. totals: their sums over all n-grams.
     """
     return jnp.log((praising + smoothing) / (blaming + smoothing)) - jnp.log(totals[0] / totals[1])
 
 
 @jax.jit
-def sums(learnt: Learnt, texts: Texts) -> Float[Array, " texts"]:
-    """What the n-grams of each text say in all, before gain and bias."""
-    score = learnt.score[texts.bucket].astype(jnp.float32) * learnt.unit
-    return per_text(score * learnt.place[texts.place], texts)
+def score_texts(weights: SentimentWeights, batch: NGramBatch) -> Float[Array, " texts"]:
+    """Returns the sum of each text's n-grams, before gain and bias."""
+    score = weights.score[batch.bucket].astype(jnp.float32) * weights.unit
+    return sum_by_text(score * weights.position_weight[batch.position], batch)
 
 
 def log_odds(
-    total: Float[Array, " texts"], num_grams: Float[Array, " texts"], gain: Float[Array, " knots"], bias
+    total: Float[Array, " texts"], num_ngrams: Float[Array, " texts"], gain: Float[Array, " knots"], bias
 ) -> Float[Array, " texts"]:
-    """The log odds of texts from their sums and their numbers of n-grams."""
-    return bias + jnp.exp(jnp.interp(jnp.log2(num_grams), jnp.array(KNOTS, jnp.float32), gain)) * total
+    """Returns the log odds of praise of texts from their sums and their numbers of n-grams."""
+    return bias + jnp.exp(jnp.interp(jnp.log2(num_ngrams), jnp.array(GAIN_KNOTS, jnp.float32), gain)) * total
 
 
-def as_texts(grams: Grams, num_texts: int, counts: Bool[np.ndarray, " grams"] | None = None) -> Texts:
-    """The n-grams of texts, filled up to one of few sizes; those that do not count become filling."""
-    num_grams = np.maximum(np.bincount(grams.text, minlength=num_texts), 1).astype(np.float32)
-    place_of = np.arange(len(grams.text)) if counts is None else np.flatnonzero(counts)
-    size = few_sizes(len(place_of))
+def to_batch(ngrams: NGrams, num_texts: int, is_kept: Bool[np.ndarray, " ngrams"] | None = None) -> NGramBatch:
+    """Returns the n-grams of texts filled up to one of few sizes, without those that are not kept."""
+    num_ngrams = np.maximum(np.bincount(ngrams.text, minlength=num_texts), 1).astype(np.float32)
+    kept = np.arange(len(ngrams.text)) if is_kept is None else np.flatnonzero(is_kept)
+    size = padded_size(len(kept))
 
     def filled(values: np.ndarray, filling: int) -> np.ndarray:
         array = np.full(size, filling, np.int32)
-        array[: len(place_of)] = values[place_of]
+        array[: len(kept)] = values[kept]
         return array
 
-    return Texts(filled(grams.text, num_texts), filled(grams.bucket, 0), filled(grams.place, 0), num_grams)
+    return NGramBatch(filled(ngrams.text, num_texts), filled(ngrams.bucket, 0), filled(ngrams.position, 0), num_ngrams)
 
 
-def few_sizes(size: int) -> int:
-    """The next size of which there are four between powers of two, so that programs are compiled for few."""
-    step = max(64, 2 ** (max(size - 1, 1).bit_length() - 3))
-    return -(-size // step) * step
+def padded_size(number: int) -> int:
+    """Returns the size to which so many n-grams or texts are filled up."""
+    return round_up_to_size(number, SIZE_GROWTH, SMALLEST_SIZE)
 
 
 @jax.jit
-def eight_bits(
-    score: Float[Array, " buckets"], is_known: Bool[Array, " buckets"]
+def quantize(
+    score: Float[Array, " buckets"], is_in_vocabulary: Bool[Array, " buckets"]
 ) -> tuple[Int8[Array, " buckets"], Float[Array, ""]]:
-    """Scores in units of one of them; 0 stands for buckets that are not known, and for no others."""
-    unit = jnp.max(jnp.abs(score)) / LARGEST
+    """Returns eight-bit scores and their unit; 0 stands for buckets outside the vocabulary, and for no others."""
+    unit = jnp.max(jnp.abs(score)) / MAX_SCORE
     unit = jnp.where(unit > 0, unit, 1.0)
     rounded = jnp.round(score / unit)
     smallest = jnp.where(score < 0, -1, 1)
-    return (is_known * jnp.where(rounded == 0, smallest, rounded)).astype(jnp.int8), unit
+    return (is_in_vocabulary * jnp.where(rounded == 0, smallest, rounded)).astype(jnp.int8), unit

@@ -1,4 +1,4 @@
-"""What was learnt and texts -> what each text says, on all cores."""
+"""Judges texts by sentiment weights, on all cores."""
 
 import concurrent.futures
 import functools
@@ -11,47 +11,47 @@ import numpy as np
 from jaxtyping import Float32
 
 from movierec_jax.data.schema import Opinions
-from movierec_jax.features.sentiment.model import Learnt, as_texts, few_sizes, log_odds, sums
-from movierec_jax.features.sentiment.ngrams import chunks, grams_of
+from movierec_jax.features.sentiment.model import SentimentWeights, log_odds, padded_size, score_texts, to_batch
+from movierec_jax.features.sentiment.ngrams import chunk_slices, extract_ngrams
 
 
-class Sums(NamedTuple):
-    """Of each text the sum of what its n-grams say, their number (at least 1), and the share of them known."""
+class TextSums(NamedTuple):
+    """The sum of each text's n-grams, their number (at least 1), and the share of them in the vocabulary."""
 
     total: Float32[np.ndarray, " texts"]
-    num_grams: Float32[np.ndarray, " texts"]
-    share_known: Float32[np.ndarray, " texts"]
+    num_ngrams: Float32[np.ndarray, " texts"]
+    vocabulary_share: Float32[np.ndarray, " texts"]
 
 
-def opinions_of(learnt: Learnt, texts: Sequence[str]) -> Opinions:
-    """What each text says."""
-    total, num_grams, share_known = sums_of(learnt, texts)
-    is_understood = (share_known > 0) & (share_known >= learnt.least_known)
-    understood = jnp.asarray(total * is_understood), jnp.asarray(num_grams)
-    odds = np.asarray(log_odds(*understood, jnp.asarray(learnt.gain), learnt.bias))
-    stars = np.interp(odds, *learnt.stars)
+def predict_opinions(weights: SentimentWeights, texts: Sequence[str]) -> Opinions:
+    """Returns the opinion of each text."""
+    total, num_ngrams, vocabulary_share = sum_texts(weights, texts)
+    is_understood = (vocabulary_share > 0) & (vocabulary_share >= weights.min_vocabulary_share)
+    sums = jnp.asarray(total * is_understood), jnp.asarray(num_ngrams)
+    odds = np.asarray(log_odds(*sums, jnp.asarray(weights.gain), weights.bias))
+    stars = np.interp(odds, *weights.rating_curve)
     praise = 1 / (1 + np.exp(-odds.astype(np.float64)))
     return Opinions(praise.astype(np.float32), stars.astype(np.float32), is_understood)
 
 
-def sums_of(learnt: Learnt, texts: Sequence[str]) -> Sums:
-    """What the n-grams of each text say in all."""
-    on_device = jax.device_put(learnt)
+def sum_texts(weights: SentimentWeights, texts: Sequence[str]) -> TextSums:
+    """Returns the sums of all texts, chunk by chunk on all cores."""
+    on_device = jax.device_put(weights)
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        of_chunk = functools.partial(sums_of_chunk, learnt, on_device, texts)
-        found = [Sums(*(np.zeros(0, np.float32) for _ in range(3))), *pool.map(of_chunk, chunks(texts))]
-    return Sums(*(np.concatenate(column) for column in zip(*found, strict=True)))
+        of_chunk = functools.partial(sum_chunk, weights, on_device, texts)
+        sums = [TextSums(*(np.zeros(0, np.float32) for _ in range(3))), *pool.map(of_chunk, chunk_slices(texts))]
+    return TextSums(*(np.concatenate(column) for column in zip(*sums, strict=True)))
 
 
-def sums_of_chunk(learnt: Learnt, on_device: Learnt, texts: Sequence[str], part: slice) -> Sums:
-    """The same of some of the texts; on_device: what was learnt, where it is added up."""
+def sum_chunk(weights: SentimentWeights, on_device: SentimentWeights, texts: Sequence[str], part: slice) -> TextSums:
+    """Returns the sums of a slice of the texts; on_device: the same weights, on the device that sums."""
     num_texts = part.stop - part.start
-    grams = grams_of(texts[part], len(learnt.score))
-    is_known = learnt.score[grams.bucket] != 0
-    num_known = np.bincount(grams.text[is_known], minlength=num_texts)
-    batch = as_texts(grams, few_sizes(num_texts), is_known)
-    return Sums(
-        np.asarray(sums(on_device, batch))[:num_texts],
-        batch.num_grams[:num_texts],
-        (num_known / batch.num_grams[:num_texts]).astype(np.float32),
+    ngrams = extract_ngrams(texts[part], len(weights.score))
+    is_in_vocabulary = weights.score[ngrams.bucket] != 0
+    num_in_vocabulary = np.bincount(ngrams.text[is_in_vocabulary], minlength=num_texts)
+    batch = to_batch(ngrams, padded_size(num_texts), is_in_vocabulary)
+    return TextSums(
+        np.asarray(score_texts(on_device, batch))[:num_texts],
+        batch.num_ngrams[:num_texts],
+        (num_in_vocabulary / batch.num_ngrams[:num_texts]).astype(np.float32),
     )

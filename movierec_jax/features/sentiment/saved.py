@@ -1,7 +1,7 @@
-"""What was learnt of texts, as a folder: written whole, and read with what it needs to be asked.
+"""Saves a sentiment model as a folder, and loads it.
 
-sentiment.json    settings, the scale of stars, and how it was measured
-learnt/           the arrays of `Learnt` (Orbax)
+sentiment.json    settings, rating scale, and the report of its training
+learnt/           the arrays of `SentimentWeights` (Orbax)
 """
 
 import dataclasses
@@ -19,57 +19,64 @@ from movierec_jax.data.schema import Opinions
 from movierec_jax.data.storage import downloaded, is_url
 from movierec_jax.errors import InputError
 from movierec_jax.features.sentiment.config import SentimentConfig
-from movierec_jax.features.sentiment.model import KNOTS, NUM_STAR_BINS, Learnt
-from movierec_jax.features.sentiment.ngrams import NUM_PLACES
-from movierec_jax.features.sentiment.predict import opinions_of
+from movierec_jax.features.sentiment.model import GAIN_KNOTS, NUM_RATING_BINS, SentimentWeights
+from movierec_jax.features.sentiment.ngrams import NUM_POSITIONS
+from movierec_jax.features.sentiment.predict import predict_opinions
 from movierec_jax.settings import from_json, to_json
 
-# What comes with the package.
-DEFAULT = pathlib.Path(__file__).parent / "default"
+# The model that comes with the package.
+DEFAULT_SENTIMENT = pathlib.Path(__file__).parent / "default"
 
 ABOUT, ARRAYS = "sentiment.json", "learnt"
 
-# Raised when a folder of one version can no longer be read by the next.
+# Raised when folders of one version can no longer be loaded by the next.
 FORMAT = 1
+
+# The names of arrays in the folder, where those of `SentimentWeights` differ.
+SAVED_NAMES = {"position_weight": "place", "min_vocabulary_share": "least_known", "rating_curve": "stars"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Sentiment:
-    """What was learnt of texts, to be asked.
+    """A sentiment model that judges texts.
 
-    star_scale: lowest and highest of the stars that it tells; None where its texts had none.
-    report: how it was measured, as `run.train_sentiment` gives it.
+    rating_scale: lowest and highest rating that it predicts; None where its texts had no ratings.
+    report: how it was measured, as `train_sentiment` returns it.
     """
 
-    learnt: Learnt
+    weights: SentimentWeights
     config: SentimentConfig
-    star_scale: tuple[float, float] | None
+    rating_scale: tuple[float, float] | None
     report: dict[str, Any]
 
     def opinions(self, texts: Sequence[str]) -> Opinions:
-        """What each text says."""
-        return opinions_of(self.learnt, texts)
+        """Returns the opinion of each text."""
+        return predict_opinions(self.weights, texts)
 
 
 def save_sentiment(folder: pathlib.Path, sentiment: Sentiment) -> None:
-    """Writes a folder, in the place of one that was there."""
+    """Saves a model as a folder, replacing one that is there."""
     folder.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {SAVED_NAMES.get(name, name): array for name, array in sentiment.weights._asdict().items()}
     with atomic_folder(folder.absolute()) as partial:
         with ocp.StandardCheckpointer() as checkpointer:
-            checkpointer.save(partial / ARRAYS, sentiment.learnt._asdict())
+            checkpointer.save(partial / ARRAYS, arrays)
         write_json(
             partial / ABOUT,
             {
                 "format": FORMAT,
                 "settings": to_json(sentiment.config),
-                "star_scale": sentiment.star_scale,
+                "star_scale": sentiment.rating_scale,
                 "report": sentiment.report,
             },
         )
 
 
-def load_sentiment(folder: str | os.PathLike[str] = DEFAULT) -> Sentiment:
-    """What a folder holds. Raises InputError where it is none, or damaged."""
+def load_sentiment(folder: str | os.PathLike[str] = DEFAULT_SENTIMENT) -> Sentiment:
+    """Loads a model from a folder or its URL, by default the one that comes with the package.
+
+    Raises InputError where the folder holds none, or is damaged.
+    """
     if is_url(folder):
         with downloaded(str(folder)) as copy:
             return load_sentiment(copy)
@@ -78,31 +85,31 @@ def load_sentiment(folder: str | os.PathLike[str] = DEFAULT) -> Sentiment:
     if not about.exists():
         raise InputError(f"{folder}: no {ABOUT}; name a folder that scripts/train_sentiment.py has written")
     values = read_json(about)
-    wanted = {"format", "settings", "star_scale", "report"}
-    if not isinstance(values, dict) or values.keys() != wanted or values["format"] != FORMAT:
+    fields = {"format", "settings", "star_scale", "report"}
+    if not isinstance(values, dict) or values.keys() != fields or values["format"] != FORMAT:
         raise InputError(f"{about}: not of this version; write it anew with scripts/train_sentiment.py")
     config = from_json(SentimentConfig, values["settings"], str(about))
     scale = values["star_scale"]
+    return Sentiment(load_weights(folder / ARRAYS, config), config, tuple(scale) if scale else None, values["report"])
+
+
+def load_weights(folder: pathlib.Path, config: SentimentConfig) -> SentimentWeights:
+    """Loads the weights of a model with these settings. Raises InputError for arrays that are damaged."""
+    float_shapes = {
+        "unit": (),
+        "position_weight": (NUM_POSITIONS,),
+        "min_vocabulary_share": (),
+        "gain": (len(GAIN_KNOTS),),
+        "bias": (),
+        "rating_curve": (2, NUM_RATING_BINS),
+    }
+    expected = {"score": jax.ShapeDtypeStruct((config.num_buckets,), np.int8)}
+    expected |= {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in float_shapes.items()}
     try:
         with ocp.StandardCheckpointer() as checkpointer:
-            arrays = checkpointer.restore(folder / ARRAYS, shapes(config))
+            arrays = checkpointer.restore(folder, {SAVED_NAMES.get(name, name): one for name, one in expected.items()})
     except (ValueError, OSError, KeyError) as error:
         raise InputError(
-            f"{folder / ARRAYS}: cannot be read ({first_line(error)}); write it anew with scripts/train_sentiment.py"
+            f"{folder}: cannot be read ({first_line(error)}); write it anew with scripts/train_sentiment.py"
         ) from None
-    learnt = jax.tree.map(np.asarray, Learnt(**arrays))
-    return Sentiment(learnt, config, tuple(scale) if scale else None, values["report"])
-
-
-def shapes(config: SentimentConfig) -> dict[str, jax.ShapeDtypeStruct]:
-    """The shapes of what was learnt."""
-    numbers = {
-        "unit": (),
-        "place": (NUM_PLACES,),
-        "least_known": (),
-        "gain": (len(KNOTS),),
-        "bias": (),
-        "stars": (2, NUM_STAR_BINS),
-    }
-    of_score = jax.ShapeDtypeStruct((config.num_buckets,), np.int8)
-    return {"score": of_score} | {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in numbers.items()}
+    return SentimentWeights(**{name: np.asarray(arrays[SAVED_NAMES.get(name, name)]) for name in expected})

@@ -1,6 +1,6 @@
-"""One training run from labelled texts to a folder that tells what texts say, top to bottom.
+"""A training run from labelled texts to the folder of a sentiment model, top to bottom.
 
-read -> hold some out -> learn from the others -> calibrate by those held out -> learn from all -> measure -> write
+read -> hold some out -> learn from the others -> calibrate on those held out -> learn from all -> measure -> save
 """
 
 import os
@@ -18,15 +18,16 @@ from movierec_jax.data.schema import LabelledTexts, Opinions
 from movierec_jax.data.storage import is_url
 from movierec_jax.errors import InputError
 from movierec_jax.features.sentiment.config import SentimentConfig
-from movierec_jax.features.sentiment.fit import calibrated, learn
-from movierec_jax.features.sentiment.predict import opinions_of
+from movierec_jax.features.sentiment.fit import calibrate, fit_weights
+from movierec_jax.features.sentiment.model import SentimentWeights
+from movierec_jax.features.sentiment.predict import predict_opinions
 from movierec_jax.features.sentiment.saved import ABOUT, Sentiment, save_sentiment
 
-# What is found by the texts held out.
-CALIBRATED = ("least_known", "gain", "bias", "stars")
+# The weights that are fitted to held-out texts.
+CALIBRATED = ("min_vocabulary_share", "gain", "bias", "rating_curve")
 
-# Of a probability of 0 for what is so, which would count as infinitely wrong.
-LEAST_PROBABILITY = 1e-12
+# A label's probability of 0 counts as this, since its log loss would be infinite.
+MIN_PROBABILITY = 1e-12
 
 # Bins of probability in which the calibration is measured.
 NUM_BINS = 10
@@ -35,32 +36,32 @@ NUM_BINS = 10
 def train_sentiment(
     texts: str | os.PathLike[str], folder: str | os.PathLike[str], config: SentimentConfig, *, overwrite: bool = False
 ) -> dict[str, Any]:
-    """Learns what texts say from a file of labelled ones, writes it, and returns the report.
+    """Learns a sentiment model from a file of labelled texts, saves it, and returns the report.
 
-    Raises InputError for a file that cannot be used, and for a folder that is there already, unless it is one of these
-    and to be written anew.
+    Raises InputError for a file that cannot be used and for a folder that exists already, unless it holds a sentiment
+    model and `overwrite` is set.
     """
     start = time.perf_counter()
     if is_url(folder):
         raise InputError(f"--output={folder}: must be a folder of this machine")
     folder = pathlib.Path(folder)
-    require_free(folder, overwrite)
+    require_writable(folder, overwrite)
     labelled = read_labelled(texts)
-    print(f"{texts}: {len(labelled):,} texts, of which {labelled.is_praise.mean():.1%} praise")
+    print(f"{texts}: {len(labelled):,} texts, {labelled.is_praise.mean():.1%} of them praise")
     if labelled.dropped:
         print(f"  left out {describe_dropped(labelled.dropped)}")
-    sentiment = sentiment_of(labelled, config)
+    sentiment = fit_sentiment(labelled, config)
     seconds = time.perf_counter() - start
     sentiment.report["seconds"] = {"total": round(seconds, 1), **sentiment.report["seconds"]}
     save_sentiment(folder, sentiment)
-    print(f"{seconds:.1f} s (imports apart); {folder} is for --sentiment of scripts/train.py")
+    print(f"{seconds:.1f} s (without imports); use it with scripts/train.py --sentiment={folder}")
     return sentiment.report
 
 
-def sentiment_of(labelled: LabelledTexts, config: SentimentConfig) -> Sentiment:
-    """What labelled texts teach, printing how well it tells those that it does not learn from."""
+def fit_sentiment(labelled: LabelledTexts, config: SentimentConfig) -> Sentiment:
+    """Learns a sentiment model from labelled texts, printing how well it judges texts that it does not learn from."""
     is_test = labelled.is_test if labelled.is_test is not None else np.zeros(len(labelled), bool)
-    is_held_out = held_out(labelled.group, ~is_test, config)
+    is_held_out = choose_held_out(labelled.group, ~is_test, config)
     require_both_kinds(labelled, is_held_out, "those held out")
     require_both_kinds(labelled, ~is_test & ~is_held_out, "those learnt from")
     report: dict[str, Any] = {"texts": len(labelled), "seconds": {}}
@@ -71,21 +72,21 @@ def sentiment_of(labelled: LabelledTexts, config: SentimentConfig) -> Sentiment:
 
     start = time.perf_counter()
     texts, is_praise, _ = part(~is_test & ~is_held_out)
-    of_most = calibrated(learn(texts, is_praise, config), *part(is_held_out), config.seed)
-    report["held_out"] = measured("held out", of_most, *part(is_held_out))
+    without_held_out = calibrate(fit_weights(texts, is_praise, config), *part(is_held_out), config.seed)
+    report["held_out"] = measure_part("held out", without_held_out, *part(is_held_out))
     texts, is_praise, _ = part(~is_test)
-    found = {name: getattr(of_most, name) for name in CALIBRATED}
-    learnt = learn(texts, is_praise, config)._replace(**found)
+    calibrated = {name: getattr(without_held_out, name) for name in CALIBRATED}
+    weights = fit_weights(texts, is_praise, config)._replace(**calibrated)
     report["seconds"]["learning"] = round(time.perf_counter() - start, 1)
     if is_test.any():
-        report["test"] = measured("test", learnt, *part(is_test))
-    return Sentiment(learnt, config, labelled.scale, report)
+        report["test"] = measure_part("test", weights, *part(is_test))
+    return Sentiment(weights, config, labelled.scale, report)
 
 
-def held_out(
+def choose_held_out(
     group: Int[np.ndarray, " texts"], may_be: Bool[np.ndarray, " texts"], config: SentimentConfig
 ) -> Bool[np.ndarray, " texts"]:
-    """Which texts calibrate: those of whole groups, drawn by chance, a share of those that may be."""
+    """Returns which texts calibrate: whole groups drawn at random, a share of the texts that may be held out."""
     groups = np.random.default_rng(config.seed).permutation(np.unique(group[may_be]))
     size = np.bincount(group[may_be], minlength=group.max() + 1)[groups]
     num_drawn = min(np.searchsorted(np.cumsum(size), config.held_out * may_be.sum()) + 1, len(groups) - 1)
@@ -102,28 +103,32 @@ def require_both_kinds(labelled: LabelledTexts, which: Bool[np.ndarray, " texts"
         )
 
 
-def measured(
-    name: str, learnt, texts: Sequence[str], is_praise: Bool[np.ndarray, " texts"], stars: Float32[np.ndarray, " texts"]
+def measure_part(
+    name: str,
+    weights: SentimentWeights,
+    texts: Sequence[str],
+    is_praise: Bool[np.ndarray, " texts"],
+    rating: Float32[np.ndarray, " texts"],
 ) -> dict[str, Any]:
-    """How well texts are told, printing it."""
-    figures = figures_of(opinions_of(learnt, texts), is_praise, stars)
+    """Returns how well a part of the texts is judged, and prints it."""
+    figures = opinion_figures(predict_opinions(weights, texts), is_praise, rating)
     print(f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {value:,.4g}" for key, value in figures.items()))
     return figures
 
 
-def log_loss_of(praise: Float[np.ndarray, " texts"], is_praise: Bool[np.ndarray, " texts"]) -> float:
-    """The mean of -log of the probability of what is so."""
+def label_log_loss(praise: Float[np.ndarray, " texts"], is_praise: Bool[np.ndarray, " texts"]) -> float:
+    """Returns the mean of -log of the probability of the true label."""
     praise = praise.astype(np.float64)
     of_label = np.where(is_praise, praise, 1 - praise)
-    return float(-np.mean(np.log(np.maximum(of_label, LEAST_PROBABILITY))))
+    return float(-np.mean(np.log(np.maximum(of_label, MIN_PROBABILITY))))
 
 
-def figures_of(
-    opinions: Opinions, is_praise: Bool[np.ndarray, " texts"], stars: Float32[np.ndarray, " texts"]
+def opinion_figures(
+    opinions: Opinions, is_praise: Bool[np.ndarray, " texts"], rating: Float32[np.ndarray, " texts"]
 ) -> dict[str, Any]:
-    """How far opinions are from labels: the share told right, the mean log loss, the calibration error and stars.
+    """Returns the accuracy, mean log loss, calibration error and, where texts have ratings, their RMSE.
 
-    calibration_error: the mean, weighted by texts, over ten bins of probability, of how far the share of praise is from
+    calibration_error: the mean over ten bins of probability, weighted by texts, of how far the share of praise is from
     the mean probability (Guo et al. 2017, "On calibration of modern neural networks").
     """
     praise = opinions.praise.astype(np.float64)
@@ -132,20 +137,20 @@ def figures_of(
     figures = {
         "texts": len(praise),
         "accuracy": round(float(np.mean((praise > 0.5) == is_praise)), 5),
-        "log_loss": round(log_loss_of(praise, is_praise), 5),
+        "log_loss": round(label_log_loss(praise, is_praise), 5),
         "calibration_error": round(float(np.abs(gaps).sum() / len(praise)), 5),
     }
-    off = (opinions.stars - stars)[~np.isnan(stars)]
-    if len(off) and not np.isnan(off).any():
-        figures["stars_rmse"] = round(float(np.sqrt(np.mean(off**2))), 5)
+    error = (opinions.stars - rating)[~np.isnan(rating)]
+    if len(error) and not np.isnan(error).any():
+        figures["stars_rmse"] = round(float(np.sqrt(np.mean(error**2))), 5)
     return figures
 
 
-def require_free(folder: pathlib.Path, overwrite: bool) -> None:
-    """Raises InputError where a folder must not be written."""
+def require_writable(folder: pathlib.Path, overwrite: bool) -> None:
+    """Raises InputError where a folder exists and must not be replaced."""
     if not folder.exists():
         return
     if not (folder / ABOUT).exists() and any(folder.iterdir()):
-        raise InputError(f"{folder}: holds something else; name another --output")
+        raise InputError(f"--output={folder}: holds other files; name another folder")
     if not overwrite and (folder / ABOUT).exists():
-        raise InputError(f"{folder}: is there already; give --overwrite, or another --output")
+        raise InputError(f"--output={folder}: exists already; give --overwrite, or name another folder")
