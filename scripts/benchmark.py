@@ -1,9 +1,9 @@
-"""Measures our model and other recommenders on the same ratings, and prints one table.
+"""Compares our model with baselines on the same ratings, and prints one table.
 
-    python scripts/benchmark.py --peers=biases
-    python scripts/benchmark.py --suite=ablation --peers= --seeds=0,1,2
+    python scripts/benchmark.py --baselines=biases
+    python scripts/benchmark.py --suite=ablation --baselines= --seeds=0,1,2
     python scripts/benchmark.py --suite=cold
-    python scripts/benchmark.py --suite=ranking --rankers=popularity,ease
+    python scripts/benchmark.py --suite=ranking --baselines=popularity,ease
     python scripts/benchmark.py --suite=ranking_new_users
     python scripts/benchmark.py --suite=first_ratings
     python scripts/benchmark.py --suite=sentiment --texts=reviews.parquet
@@ -12,11 +12,11 @@
     python scripts/benchmark.py --ratings=ml-100k/u1.base --test_ratings=ml-100k/u1.test --seeds=0,1,2
     python scripts/benchmark.py --ratings=ml-100k/u{1,2,3,4,5}.base --test_ratings=ml-100k/u{1,2,3,4,5}.test
 
-All peers but `biases`, the rankers of the implicit library and all classifiers need
-`pip install 'movierec_jax[bench]'`. --ratings and --test_ratings may be given many times, or with commas between: then
-the table holds means over the folds. The other flags are those of train.py, and shape ours. Fits come one after the
-other, those of stars and ranking in processes of their own. The table, as Markdown, and all figures, as JSON, go to the
-output folder. The first command takes about 30 seconds on 2 cores.
+Baselines of other libraries (all but biases, popularity, item_knn and ease) need `pip install 'movierec_jax[bench]'`;
+an unknown name prints the valid ones. --ratings and --test_ratings may be repeated, or hold names with commas between:
+the table then has means over these folds. The other flags are those of train.py and apply to our model. The suites
+rating, ablation and ranking run each fit in a process of its own, one after the other. The output folder gets the table
+as Markdown and all figures as JSON. The first command takes about 30 seconds on 2 cores.
 """
 
 import functools
@@ -32,21 +32,17 @@ from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
 def main() -> None:
     config, benchmark = cli.config_from_flags(), cli.section_from_flags(BenchmarkConfig())
 
-    from movierec_jax.benchmark.speed import suite as speed
-    from movierec_jax.benchmark.suites import cold, first_ratings, ranking
-    from movierec_jax.benchmark.suites import rating as stars
-    from movierec_jax.benchmark.suites import reviews as reviews_suite
-    from movierec_jax.benchmark.suites import sentiment as sentiment_suite
+    from movierec_jax.benchmark.suites import cold, first_ratings, ranking, rating, reviews, sentiment, speed
 
     suites = {
-        "stars": stars.run_suite,
-        "ablation": functools.partial(stars.run_suite, ours=stars.ABLATION),
+        "rating": rating.run_suite,
+        "ablation": functools.partial(rating.run_suite, ours=rating.ABLATION),
         "cold": cold.run_suite,
-        "ranking": functools.partial(ranking.run_suite, cases=ranking.known_users),
-        "ranking_new_users": functools.partial(ranking.run_suite, cases=ranking.new_users),
+        "ranking": functools.partial(ranking.run_suite, new_case=ranking.trained_users),
+        "ranking_new_users": functools.partial(ranking.run_suite, new_case=ranking.new_users),
         "first_ratings": first_ratings.run_suite,
-        "sentiment": sentiment_suite.run_suite,
-        "reviews": reviews_suite.run_suite,
+        "sentiment": sentiment.run_suite,
+        "reviews": reviews.run_suite,
         "speed": speed.run_suite,
     }
     command = shlex.join(["python", f"scripts/{pathlib.Path(sys.argv[0]).name}", *sys.argv[1:]])

@@ -1,6 +1,7 @@
-"""The files of the flags -> folds: what every row of a benchmark learns from, and what it is measured on."""
+"""Files of the flags as folds: what every model of a benchmark learns from and is measured on."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -21,17 +22,16 @@ class Fold:
 
     @property
     def name(self) -> str:
-        """What --ratings calls it."""
         return self.config.data.ratings
 
 
 def fold_configs(config: Config) -> list[Config]:
-    """A config for each file of --ratings, with the file of --test_ratings in the same place."""
+    """Returns a config for each file of --ratings, with the file of --test_ratings at the same position."""
     data = config.data
     if data.valid_ratings:
         raise InputError(
-            f"--valid_ratings={data.valid_ratings}: every row of a benchmark learns from the same train part, of which "
-            "ours carves its own validation: use --valid_fraction"
+            f"--valid_ratings={data.valid_ratings}: every model of a benchmark learns from the same train part, and "
+            "our model takes its validation part from there; use --valid_fraction"
         )
     ratings = data.ratings.split(",")
     test_ratings = data.test_ratings.split(",") if data.test_ratings else [None] * len(ratings)
@@ -46,14 +46,24 @@ def fold_configs(config: Config) -> list[Config]:
     ]
 
 
+def read_folds(config: Config) -> list[Fold]:
+    """Reads all folds of the flags."""
+    return [read_fold(fold_config) for fold_config in fold_configs(config)]
+
+
 def read_fold(config: Config) -> Fold:
-    """The train and test part as train.py would have them, before validation is carved out."""
+    """Reads the train and test part as train.py does, before it takes the validation part from train."""
     run = prepare(config.replace(valid_fraction=0.0))
     return Fold(config, run.parts.train, run.parts.test, run.rating_scale)
 
 
+def fold_names(folds: Sequence[Fold]) -> str:
+    """Returns the name of one fold, or what figures over several folds are."""
+    return folds[0].name if len(folds) == 1 else f"means over {len(folds)} folds, {folds[0].name} to {folds[-1].name}"
+
+
 def count_ratings(fold: Fold) -> dict[str, int]:
-    """How many ratings, users and movies a fold has; cold are test ratings of a user or movie that train lacks."""
+    """Counts a fold's ratings, users and movies; cold_test: test ratings of users or movies absent from train."""
     is_warm = fold.test[USER_ID].isin(fold.train[USER_ID]) & fold.test[MOVIE_ID].isin(fold.train[MOVIE_ID])
     return {
         "train": len(fold.train),

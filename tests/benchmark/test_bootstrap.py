@@ -1,9 +1,9 @@
-"""Intervals whose ends are known, for so few users that every draw can be written down."""
+"""Intervals with predictable ends, for so few users that every draw can be written down."""
 
 import numpy as np
 import pytest
 
-from movierec_jax.benchmark.bootstrap import bootstrap_mean, bootstrap_rmse, interval
+from movierec_jax.benchmark.bootstrap import Difference, bootstrap_mean, bootstrap_rmse, differences_to, interval
 
 ONE_RATING_EACH = np.array([[1, 1]])
 
@@ -19,7 +19,7 @@ def test_two_users_give_the_three_figures_that_can_be_drawn():
     assert np.unique(drawn) == pytest.approx([1, np.sqrt((1 + 9) / 2), 3])
 
 
-def test_those_figures_come_as_often_as_chance_has_them():
+def test_each_of_these_figures_is_drawn_with_its_probability():
     drawn = bootstrap_rmse(errors([1, 3]), ONE_RATING_EACH, num_resamples=4000)[:, 0]
     shares = [np.mean(np.isclose(drawn, value)) for value in (1, np.sqrt(5), 3)]
     # Four standard errors of a share of 1/2 in 4000.
@@ -76,3 +76,13 @@ def test_means_are_over_all_figures_of_the_users_drawn():
     # The first user has one figure of 2, the second three that sum to 3.
     drawn = bootstrap_mean(np.array([[2.0, 3.0]]), np.array([1, 3]), num_resamples=200)[:, 0]
     assert np.unique(drawn) == pytest.approx([3 / 3, (2 + 3) / 4, 2 / 1])
+
+
+def test_differences_are_to_the_reference_and_leave_it_out():
+    resampled = np.array([[3.0, 1.0, 2.0]] * 5)
+    found = differences_to("b", {"a": 3.5, "b": 1.5, "c": 2.0}, resampled)
+    assert found == {"a": Difference("b", 2.0, (2.0, 2.0)), "c": Difference("b", 0.5, (1.0, 1.0))}
+
+
+def test_a_difference_in_words_has_signs_and_its_interval():
+    assert Difference("b", -0.01, (-0.02, 0.005)).in_words(3) == "-0.010 (-0.020 to +0.005)"

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from movierec_jax.benchmark.table import Table, as_markdown, as_text, with_interval, with_spread, write_table
+from movierec_jax.benchmark.table import Table, as_markdown, as_text, publish, with_spread
 
 TABLE = Table(
-    title="stars: a.csv",
+    title="rating: a.csv",
     columns=("model", "RMSE", "fit s"),
     rows=(("movierec_jax", "0.9", "10.0"), ("a|b", "0.95", "-")),
     notes=("2 test ratings", "2 cores"),
@@ -16,7 +16,7 @@ TABLE = Table(
 
 def test_text_has_aligned_columns_between_title_and_notes():
     assert as_text(TABLE).split("\n") == [
-        "stars: a.csv",
+        "rating: a.csv",
         "",
         "              RMSE  fit s",
         "movierec_jax   0.9   10.0",
@@ -29,7 +29,7 @@ def test_text_has_aligned_columns_between_title_and_notes():
 
 def test_markdown_has_the_command_and_a_table_with_figures_to_the_right():
     assert as_markdown(TABLE, "python benchmark.py").split("\n") == [
-        "# stars: a.csv",
+        "# rating: a.csv",
         "",
         "```",
         "python benchmark.py",
@@ -46,11 +46,12 @@ def test_markdown_has_the_command_and_a_table_with_figures_to_the_right():
     ]
 
 
-def test_both_files_are_written_with_the_command(tmp_path):
+def test_both_files_have_the_command_and_the_text_is_printed(tmp_path, capsys):
     figures = {"command": "python benchmark.py", "rows": [{"rmse": 0.9}]}
-    write_table(tmp_path, "stars", TABLE, figures)
-    assert (tmp_path / "stars.md").read_text() == as_markdown(TABLE, "python benchmark.py")
-    assert json.loads((tmp_path / "stars.json").read_text()) == figures
+    publish(tmp_path, "rating", TABLE, figures)
+    assert as_text(TABLE) in capsys.readouterr().out
+    assert (tmp_path / "rating.md").read_text() == as_markdown(TABLE, "python benchmark.py")
+    assert json.loads((tmp_path / "rating.json").read_text()) == figures
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,3 @@ def test_both_files_are_written_with_the_command(tmp_path):
 )
 def test_a_mean_has_its_spread_beside_it(values, shown):
     assert with_spread(values, 2) == shown
-
-
-def test_a_difference_has_signs_and_its_interval():
-    assert with_interval(-0.01, (-0.02, 0.005), 3) == "-0.010 (-0.020 to +0.005)"

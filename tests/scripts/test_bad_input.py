@@ -402,11 +402,11 @@ EXPORTING = [
     ("too long lists to export", {}, f"{EXPORT} --top_k=9", "--top_k=9: must be 1 to 8, the number of movies"),
 ]
 BENCHMARK = [
-    (flag, {}, f"benchmark --ratings=good.csv --peers=biases --output=figures {flag}", expected)
+    (flag, {}, f"benchmark --ratings=good.csv --baselines=biases --output=figures {flag}", expected)
     for flag, expected in [
-        ("--suite=banana", "--suite=banana: must be one of stars"),
-        ("--peers=biases,oracle", "--peers=oracle: must be one of biases, "),
-        ("--peers=biases,biases", "--peers=biases,biases: must be different"),
+        ("--suite=banana", "--suite=banana: must be one of rating"),
+        ("--baselines=biases,oracle", "--baselines=oracle: must be one of biases, "),
+        ("--baselines=biases,biases", "--baselines=biases,biases: must be different"),
         ("--seeds=0,one", "--seeds=0,one: must be numbers"),
         ("--seeds=-1", "--seeds=-1: must be 0 to"),
         ("--epochs=0", "--epochs=0: must be"),

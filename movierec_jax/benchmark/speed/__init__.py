@@ -1,7 +1,7 @@
-"""How fast everything is, beside what people would use instead and beside what the machine can do.
+"""How fast everything is, compared with what people would use instead and with the limits of the machine.
 
-    config ─suite─> measures, one after another ──> Figure: seconds of ours and of others, taken in turn ──> table
+    config ─suites.speed─> measures, one after another ──> Timing: seconds of our model and of others, in turn ──> table
 
-Each measure is a file with `measure`, which takes the benchmark's config and gives figures; `timing` takes the times,
-`synthetic` makes ratings of any number.
+Each measure is a module with `measure`, which takes the benchmark's config and returns timings. `timing` takes the
+times, `synthetic_data` makes ratings of any number.
 """

@@ -1,4 +1,4 @@
-"""A file of ratings, read the first time and again."""
+"""Reading a file of ratings, the first time and again."""
 
 import importlib.util
 import pathlib
@@ -7,8 +7,9 @@ import tempfile
 import pandas as pd
 
 from movierec_jax.benchmark.config import BenchmarkConfig
-from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_ratings
-from movierec_jax.benchmark.speed.timing import OURS, Figure, take_turns
+from movierec_jax.benchmark.entrants import OUR_LABEL
+from movierec_jax.benchmark.speed.synthetic_data import TABLES, synthetic_ratings
+from movierec_jax.benchmark.speed.timing import Timing, time_in_turn
 from movierec_jax.config import DataConfig
 from movierec_jax.data.cleaning import clean
 from movierec_jax.data.readers.ratings import read_ratings
@@ -17,14 +18,14 @@ from movierec_jax.packages import import_extra
 COLUMNS = ["userId", "movieId", "rating", "timestamp"]
 
 
-def measure(config: BenchmarkConfig) -> list[Figure]:
-    """Ratings of a CSV file as MovieLens writes them."""
+def measure(config: BenchmarkConfig) -> list[Timing]:
+    """Times reading a CSV file of synthetic ratings in the format of MovieLens."""
     table = synthetic_ratings(config.num_ratings, *TABLES["MovieLens 25M"])
     with tempfile.TemporaryDirectory() as scratch:
         path = pathlib.Path(scratch) / "ratings.csv"
         table.set_axis(COLUMNS, axis=1).to_csv(path, index=False)
         cache = pathlib.Path(scratch) / "cache"
-        ours = {
+        our_ways = {
             "reading": lambda: read_ratings(path),
             "reading again": lambda: read_ratings(path, cache),
             "reading and cleaning": lambda: clean(read_ratings(path), DataConfig()),
@@ -34,11 +35,11 @@ def measure(config: BenchmarkConfig) -> list[Figure]:
             polars = import_extra("polars", "speed")
             others["polars.read_csv"] = lambda: polars.read_csv(path)
         return [
-            Figure(
+            Timing(
                 f"{what} {len(table):,} ratings",
                 len(table),
                 "ratings",
-                *take_turns({OURS: run, **others}, config.repeats),
+                *time_in_turn({OUR_LABEL: run, **others}, config.repeats),
             )
-            for what, run in ours.items()
+            for what, run in our_ways.items()
         ]

@@ -1,11 +1,12 @@
-"""Every user's best 100 of a large catalogue into a file, without what they have rated, and one user at once.
+"""Scoring of a large catalogue: every user's best 100 unseen movies into a file, and the list of a single user.
 
-The models have random parameters: how long lists take does not depend on what has been learnt.
+The models have random parameters: the time does not depend on what they have learnt.
 """
 
+import functools
 import pathlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -17,12 +18,12 @@ import pyarrow.parquet as pq
 import scipy.sparse
 
 from movierec_jax.benchmark.config import BenchmarkConfig
-from movierec_jax.benchmark.speed.synthetic import TABLES, synthetic_ratings
-from movierec_jax.benchmark.speed.timing import OURS, Figure, seconds_of, take_turns
+from movierec_jax.benchmark.entrants import OUR_LABEL
+from movierec_jax.benchmark.speed.synthetic_data import TABLES, synthetic_ratings
+from movierec_jax.benchmark.speed.timing import Timing, seconds_of, time_in_turn
 from movierec_jax.config import Config
 from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, USER_ID, YEAR, CleanData
 from movierec_jax.data.splits import Split
-from movierec_jax.model.two_tower import encode
 from movierec_jax.packages import import_extra
 from movierec_jax.recommend import write_lists
 from movierec_jax.recommend.recommender import Recommender
@@ -35,10 +36,10 @@ K = 100
 
 DIM = 64
 
-# Lists of one user that are timed, and how long each is.
+# Single users whose lists are timed, and the length of these lists.
 SINGLE_USERS, SINGLE_K = 200, 10
 
-LIMIT = "product of matrices alone"
+PRODUCT_ALONE = "product of matrices alone"
 
 PRODUCT: dict[str, Any] = {"embedding_dim": DIM, "hidden_dims": (), "implicit_feedback_dim": 0}
 
@@ -49,50 +50,52 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
-def measure(config: BenchmarkConfig) -> Iterator[Figure]:
-    """Users for each kind of model, and seconds of one user."""
+def measure(config: BenchmarkConfig) -> Iterator[Timing]:
+    """Times all users and single users, for each kind of model."""
     _, num_movies = TABLES["MovieLens 25M"]
-    # One user has rated everything, so that every movie has a rating.
+    # One user has rated every movie, so that each has a rating.
     table = synthetic_ratings(150 * NUM_USERS, NUM_USERS, num_movies)
     every = pd.DataFrame({MOVIE_ID: np.arange(1, num_movies + 1)}).assign(**table.iloc[0].drop(MOVIE_ID))
     table = pd.concat([table, every]).drop_duplicates([USER_ID, MOVIE_ID]).astype(table.dtypes).reset_index(drop=True)
     for name, settings in MODELS.items():
-        model = untrained(table, settings)
+        model = untrained_model(table, settings)
         with tempfile.TemporaryDirectory() as scratch:
             folder = pathlib.Path(scratch)
-            ways = {OURS: lambda model=model, folder=folder: score(model, folder)}
+            ways: dict[str, Callable[[], object]] = {OUR_LABEL: functools.partial(write_all_lists, model, folder)}
             if settings == PRODUCT:
-                ways |= {"implicit": implicit_way(table, num_movies, folder), LIMIT: product_way(num_movies)}
-            seconds = take_turns(ways, config.repeats)
-        yield Figure(f"scoring by {name}, {num_movies:,} movies, top {K}", NUM_USERS, "users", *seconds, (LIMIT,))
-        yield single_figure(f"one user by {name}, {num_movies:,} movies, top {SINGLE_K}", model)
+                ways |= {"implicit": implicit_way(table, num_movies, folder), PRODUCT_ALONE: product_way(num_movies)}
+            seconds = time_in_turn(ways, config.repeats)
+        yield Timing(
+            f"scoring by {name}, {num_movies:,} movies, top {K}", NUM_USERS, "users", *seconds, (PRODUCT_ALONE,)
+        )
+        yield time_single_users(f"one user by {name}, {num_movies:,} movies, top {SINGLE_K}", model)
 
 
-def untrained(table: pd.DataFrame, settings: dict) -> Recommender:
-    """A recommender for these ratings with the parameters it begins with."""
+def untrained_model(table: pd.DataFrame, settings: dict) -> Recommender:
+    """Returns a recommender for these ratings with initial parameters."""
     ids = np.unique(table[MOVIE_ID])
     movies = pd.DataFrame({MOVIE_ID: ids, TITLE: "", YEAR: np.zeros(len(ids), np.int32), GENRES: ""})
     parts = Split.of(train=table, valid=table[:0], test=table[:0])
     run = new_run(Config().replace(**settings), CleanData(table, movies, (0.5, 5.0), "synthetic", {}), parts)
     params = new_state(run.setup).params
-    return Recommender(run, params, encode(params, run.interactions, model=run.model), run.users, parts)
+    return Recommender.of(run, params)
 
 
-def score(model: Recommender, folder: pathlib.Path) -> None:
-    """All lists into a Parquet file."""
+def write_all_lists(model: Recommender, folder: pathlib.Path) -> None:
+    """Writes all lists to a Parquet file."""
     write_lists.score_to_file(model, model.user_ids(), folder / "ours.parquet", K)
 
 
-def implicit_way(table: pd.DataFrame, num_movies: int, folder: pathlib.Path):
-    """The same with the implicit library, into the same columns."""
+def implicit_way(table: pd.DataFrame, num_movies: int, folder: pathlib.Path) -> Callable[[], None]:
+    """Returns a call that writes lists of the implicit library with the same columns."""
     als = import_extra("implicit.als", "bench")
     rng = np.random.default_rng(0)
     model = als.AlternatingLeastSquares(factors=DIM)
     model.user_factors, model.item_factors = (
         np.float32(rng.normal(size=(rows, DIM))) for rows in (NUM_USERS, num_movies)
     )
-    places = table[USER_ID] - 1, table[MOVIE_ID] - 1
-    seen = scipy.sparse.csr_matrix((np.ones(len(table), np.float32), places), shape=(NUM_USERS, num_movies))
+    pairs = table[USER_ID] - 1, table[MOVIE_ID] - 1
+    seen = scipy.sparse.csr_matrix((np.ones(len(table), np.float32), pairs), shape=(NUM_USERS, num_movies))
     users = np.arange(NUM_USERS)
 
     def run() -> None:
@@ -109,8 +112,8 @@ def implicit_way(table: pd.DataFrame, num_movies: int, folder: pathlib.Path):
     return run
 
 
-def product_way(num_movies: int):
-    """The product of all users' and movies' vectors, block by block, of which each user's largest number is kept."""
+def product_way(num_movies: int) -> Callable[[], object]:
+    """Returns a call that multiplies all users' and movies' vectors and keeps each user's largest product."""
     users, movies = (jnp.ones((rows, DIM), jnp.float32) for rows in (NUM_USERS, num_movies))
 
     @jax.jit
@@ -120,11 +123,11 @@ def product_way(num_movies: int):
     return lambda: products(users, movies).block_until_ready()
 
 
-def single_figure(name: str, model: Recommender) -> Figure:
-    """How long one user's list takes, of many one after another."""
+def time_single_users(name: str, model: Recommender) -> Timing:
+    """Times single users, one after another."""
     users = model.user_ids()[:SINGLE_USERS]
     first = seconds_of(lambda: model.recommend(users[:1], SINGLE_K))
     seconds = [seconds_of(lambda user=user: model.recommend([user], SINGLE_K)) for user in users]
     p50, p99 = np.quantile(seconds, [0.5, 0.99])
     note = f"p50 {1e3 * p50:.1f} ms, p99 {1e3 * p99:.1f} ms of {len(users)} calls"
-    return Figure(name, 1, "users", {OURS: seconds}, {OURS: first}, note=note)
+    return Timing(name, 1, "users", {OUR_LABEL: seconds}, {OUR_LABEL: first}, note=note)

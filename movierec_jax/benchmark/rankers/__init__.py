@@ -1,1 +1,0 @@
-"""Each file is a recommender whose lists ours are compared with."""
