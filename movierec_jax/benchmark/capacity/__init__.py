@@ -1,5 +1,5 @@
-"""What programs need on machines, and with data, that are not here.
+"""What training and scoring need on machines, and at sizes of data, that are not here.
 
-`hardware` names the machines, `shapes` the sizes of data, `compile` compiles for them ahead of time, and `cost_model`
-counts operations, bytes and what devices send each other.
+`hardware_specs` describes machines, `shapes` gives the shapes of arrays for a size of data, `ahead_of_time` compiles
+for a machine, and `cost_model` counts operations, bytes and communication between devices.
 """

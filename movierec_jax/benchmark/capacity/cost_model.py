@@ -1,7 +1,7 @@
-"""What a program costs: operations and memory traffic from what was traced, collectives from what was compiled.
+"""Costs of a program: operations and memory traffic from its jaxpr, collectives from the compiled program.
 
-Compilers count the body of a loop once. What was traced says how long loops are; a loop that does not, which is that
-over the steps of an epoch, counts once, so that all figures are of one step.
+XLA's own cost analysis counts the body of a loop once, but a jaxpr has the length of most loops. The loop over the
+steps of an epoch has no fixed length and counts once, so all figures are of one step.
 """
 
 import dataclasses
@@ -19,55 +19,57 @@ BYTES = {"pred": 1, "s8": 1, "u8": 1, "bf16": 2, "f16": 2, "s16": 2, "u16": 2, "
 
 
 @dataclasses.dataclass(frozen=True)
-class Work:
-    """Of one device: operations, and bytes of rows that are looked up or added to and of factors of products."""
+class Cost:
+    """Cost on one device: operations, and bytes of gathered or scattered rows and of operands of products."""
 
     flops: float = 0.0
     bytes: float = 0.0
 
-    def __add__(self, other: "Work") -> "Work":
-        return Work(self.flops + other.flops, self.bytes + other.bytes)
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.flops + other.flops, self.bytes + other.bytes)
 
-    def times(self, factor: float) -> "Work":
-        return Work(self.flops * factor, self.bytes * factor)
-
-
-def work_of(jaxpr: Any, num_devices: int = 1) -> Work:
-    """The work of a traced program on each of so many devices, among which all is shared alike."""
-    return sum((work_of_equation(equation, num_devices) for equation in jaxpr.eqns), Work())
+    def times(self, factor: float) -> "Cost":
+        return Cost(self.flops * factor, self.bytes * factor)
 
 
-def work_of_equation(equation: Any, num_devices: int) -> Work:
-    """The same of one equation and of all that is inside it."""
+def jaxpr_cost(jaxpr: Any, num_devices: int = 1) -> Cost:
+    """Returns the cost of a traced program on each of `num_devices`, which share it evenly."""
+    return sum((equation_cost(equation, num_devices) for equation in jaxpr.eqns), Cost())
+
+
+def equation_cost(equation: Any, num_devices: int) -> Cost:
+    """Returns the cost of an equation, with all programs inside it, on each device."""
     name, parameters = equation.primitive.name, equation.params
     if name == "shard_map":
-        # Inside it shapes are those of a device.
-        return work_of(parameters["jaxpr"], 1)
+        # Shapes inside are those of one device.
+        return jaxpr_cost(parameters["jaxpr"], 1)
     if name == "while":
-        return work_of(parameters["body_jaxpr"].jaxpr, num_devices)
+        return jaxpr_cost(parameters["body_jaxpr"].jaxpr, num_devices)
     if name == "cond":
-        branches = [work_of(branch.jaxpr, num_devices) for branch in parameters["branches"]]
-        return max(branches, key=lambda work: work.flops)
-    inner = list(jaxprs_in(parameters))
+        branches = [jaxpr_cost(branch.jaxpr, num_devices) for branch in parameters["branches"]]
+        return max(branches, key=lambda cost: cost.flops)
+    inner = list(inner_jaxprs(parameters))
     if inner and not name.startswith(("scatter", "reduce")):
         length = parameters["length"] if name == "scan" else 1
-        return sum((work_of(jaxpr, num_devices) for jaxpr in inner), Work()).times(float(length))
-    made = sum(size_of(variable) for variable in equation.outvars)
+        return sum((jaxpr_cost(jaxpr, num_devices) for jaxpr in inner), Cost()).times(float(length))
+    num_results = sum(size_of(variable) for variable in equation.outvars)
     if name == "dot_general":
         (contracted, _), _ = parameters["dimension_numbers"]
         length = math.prod(equation.invars[0].aval.shape[axis] for axis in contracted)
-        work = Work(2.0 * made * length, 4.0 * (made + sum(size_of(factor) for factor in equation.invars)))
+        cost = Cost(
+            2.0 * num_results * length, 4.0 * (num_results + sum(size_of(factor) for factor in equation.invars))
+        )
     elif name == "gather":
-        work = Work(0.0, 2 * 4.0 * made)
+        cost = Cost(0.0, 2 * 4.0 * num_results)
     elif name.startswith("scatter"):
-        work = Work(float(size_of(equation.invars[2])), 3 * 4.0 * size_of(equation.invars[2]))
+        cost = Cost(float(size_of(equation.invars[2])), 3 * 4.0 * size_of(equation.invars[2]))
     else:
-        work = Work(float(made), 0.0)
-    return work.times(1 / num_devices)
+        cost = Cost(float(num_results), 0.0)
+    return cost.times(1 / num_devices)
 
 
-def jaxprs_in(parameters: dict[str, Any]) -> Iterator[Any]:
-    """The programs among the parameters of an equation."""
+def inner_jaxprs(parameters: dict[str, Any]) -> Iterator[Any]:
+    """Yields the programs among the parameters of an equation."""
     for value in parameters.values():
         for item in value if isinstance(value, tuple | list) else [value]:
             if isinstance(item, ClosedJaxpr):
@@ -77,15 +79,15 @@ def jaxprs_in(parameters: dict[str, Any]) -> Iterator[Any]:
 
 
 def size_of(variable: Any) -> int:
-    """How many numbers an array has."""
+    """Returns the number of elements of an array."""
     return math.prod(getattr(variable.aval, "shape", ()))
 
 
 @dataclasses.dataclass(frozen=True)
 class Collective:
-    """One place in a compiled program where devices exchange arrays: so many times a step, so many bytes of each.
+    """An exchange of arrays between devices in a compiled program.
 
-    devices: those that exchange them with one another.
+    times: how often in a step. bytes: of the arrays, each time. devices: in the group that exchanges them.
     """
 
     kind: str
@@ -95,7 +97,7 @@ class Collective:
     devices: int
 
     @property
-    def sent(self) -> float:
+    def bytes_sent(self) -> float:
         """Bytes that each device sends at least, each time."""
         if self.kind == "collective-permute":
             return float(self.bytes)
@@ -103,26 +105,19 @@ class Collective:
         return self.bytes * (2 if self.kind == "all-reduce" else 1) * (self.devices - 1) / self.devices
 
 
-def collectives_of(text: str) -> list[Collective]:
-    """The collectives of a compiled program, from XLA's text of it."""
-    computations: dict[str, list[str]] = defaultdict(list)
-    name = entry = ""
-    for line in text.splitlines():
-        if head := re.match(r"(ENTRY )?%?([\w.\-]+) \(.*\{$", line):
-            name = head[2]
-            entry = name if head[1] else entry
-        elif name:
-            computations[name].append(line)
+def parse_collectives(text: str) -> list[Collective]:
+    """Finds the collectives of a compiled program in XLA's text of it, also inside loops."""
+    computations, entry = split_computations(text)
     found: dict[Any, Collective] = {}
 
     def walk(name: str, times: int) -> None:
         for line in computations[name]:
             operation = re.match(rf"\s*(?:ROOT )?%?[\w.\-]+ = (.*?) ({'|'.join(COLLECTIVES)})(-start)?\(", line)
             if operation:
-                devices = devices_of(line)
+                devices = group_size(line)
                 size = bytes_exchanged(operation[2], bool(operation[3]), bytes_of(operation[1]), devices)
                 kind = "reduce-scatter" if name.startswith("all-reduce-scatter") else operation[2]
-                # One that is done bit by bit beside other work stands in the text once for each bit.
+                # A collective that is split to overlap with other work is in the text once for each part.
                 chain = re.search(r'channel_id=(\d+).*chain_id="(\d+)"', line)
                 key = chain.groups() if chain else len(found)
                 found[key] = Collective(kind, operation[1], times, size, devices)
@@ -134,8 +129,21 @@ def collectives_of(text: str) -> list[Collective]:
     return list(found.values())
 
 
-def devices_of(line: str) -> int:
-    """How many devices take part together in a collective; 1 where the text does not say."""
+def split_computations(text: str) -> tuple[dict[str, list[str]], str]:
+    """Returns the lines of each computation in XLA's text by its name, and the name of the entry computation."""
+    computations: dict[str, list[str]] = defaultdict(list)
+    name = entry = ""
+    for line in text.splitlines():
+        if head := re.match(r"(ENTRY )?%?([\w.\-]+) \(.*\{$", line):
+            name = head[2]
+            entry = name if head[1] else entry
+        elif name:
+            computations[name].append(line)
+    return computations, entry
+
+
+def group_size(line: str) -> int:
+    """Returns how many devices take part in a collective together; 1 if the text has no groups."""
     if listed := re.search(r"replica_groups=\{\{([\d,]+)\}", line):
         return listed[1].count(",") + 1
     if counted := re.search(r"replica_groups=\[\d+,(\d+)\]", line):
@@ -147,9 +155,9 @@ def devices_of(line: str) -> int:
 
 
 def bytes_exchanged(kind: str, is_start: bool, num_bytes: int, num_devices: int) -> int:
-    """The bytes of the longer of what goes in and what comes out of a collective, of which the text has `num_bytes`.
+    """Returns the bytes of the larger of a collective's operands and results, from the `num_bytes` in the text.
 
-    It has what comes out; of one that is only begun what goes in as well, but for all-reduce.
+    The text has the results; for the start of an asynchronous collective it also has the operands, except all-reduce.
     """
     if kind == "reduce-scatter" and not is_start:
         return num_bytes * num_devices
@@ -161,7 +169,7 @@ def bytes_exchanged(kind: str, is_start: bool, num_bytes: int, num_devices: int)
 
 
 def bytes_of(shape: str) -> int:
-    """The bytes of all arrays of a shape such as (f32[8,4]{1,0}, u32[])."""
+    """Returns the bytes of all arrays of a shape such as (f32[8,4]{1,0}, u32[])."""
     total = 0
     for kind, axes in re.findall(r"\b([a-z]+\d*)\[([\d,]*)\]", shape):
         total += BYTES.get(kind, 4) * math.prod(int(length) for length in axes.split(",") if length)

@@ -1,7 +1,7 @@
-"""The shapes of all that a step reads for ratings of given numbers, of which none are read or made.
+"""Shapes of all arrays that a training step reads, for data of a given size that is neither read nor made.
 
-What programs cost at a size of data depends on shapes alone. All ratings are taken to be trained on, without content,
-and to be spread evenly over users and movies; real ones, of which some users have most, need some more places.
+What a program costs depends on shapes alone. All ratings are assumed to be trained on, without content, and to be
+spread evenly over users and movies. Real ratings are uneven and need somewhat larger arrays.
 """
 
 import dataclasses
@@ -21,27 +21,27 @@ from movierec_jax.training.batches import max_ratings_in_cell, num_steps, steps_
 from movierec_jax.training.state import TrainingSetup, training_setup
 from movierec_jax.training.step import EpochSteps
 
-# Programs are the same for any scale.
+# Any scale gives the same programs.
 RATING_SCALE = 1.0, 5.0
 
-# Shapes with a type.
+# A shape with a dtype.
 Array = jax.ShapeDtypeStruct
 
 
 @dataclasses.dataclass(frozen=True)
-class Size:
-    """How many users, movies and ratings there are."""
+class DataSize:
+    """Numbers of users, movies and ratings."""
 
     num_users: int
     num_movies: int
     num_ratings: int
 
 
-def setup_of(size: Size, config: Config, mesh: Any) -> TrainingSetup:
-    """What a run on so much data starts from. Raises InputError for settings that ask for more than numbers."""
+def training_setup_for(size: DataSize, config: Config, mesh: Any) -> TrainingSetup:
+    """Returns the training setup for data of this size. Raises InputError for settings that need the ratings."""
     settings = config.data
     if settings.rating_time or settings.user_features or settings.movie_features:
-        raise InputError("--num_ratings: leave out --rating_time and features: they are of ratings that are there")
+        raise InputError("--num_ratings: leave out --rating_time and features, which need the ratings themselves")
     grid = grid_of(mesh)
     rows = grid.padded(size.num_users + 1), grid.padded(size.num_movies + 1)
     model = TwoTowers(
@@ -56,20 +56,23 @@ def setup_of(size: Size, config: Config, mesh: Any) -> TrainingSetup:
     is_by_time = config.data.split != "random"
     setup = training_setup(model, config, size.num_ratings, RATING_SCALE, is_by_time=is_by_time)
     if setup.uses_sparse_adam:
-        raise InputError("--num_ratings: the rows that a batch takes from tables are those of ratings that are there")
+        raise InputError(
+            "--num_ratings: sparse Adam needs the ratings themselves, which decide the rows of a batch; give a larger "
+            "--batch_size"
+        )
     return setup
 
 
-def interactions_shapes(size: Size, setup: TrainingSetup) -> Interactions:
-    """Those of what the towers see."""
+def interactions_shapes(size: DataSize, setup: TrainingSetup) -> Interactions:
+    """Returns the shapes of the towers' inputs."""
     grid = grid_of(setup.model.mesh)
     rows = (grid.padded(size.num_users + 1), grid.padded(size.num_movies + 1))
     users, movies = grid.ranges(*rows)
     cells = grid.num_cells
-    in_cell = size.num_ratings / cells if setup.model.config.looks_at_ratings else 0.0
+    links_per_cell = size.num_ratings / cells if setup.model.config.looks_at_ratings else 0.0
     return Interactions(
-        by_user=links_shape(in_cell, users, cells, num_values=2 + setup.predicts_next),
-        by_movie=links_shape(in_cell, movies, cells, num_values=2),
+        by_user=links_shape(links_per_cell, users, cells, num_values=2 + setup.predicts_next),
+        by_movie=links_shape(links_per_cell, movies, cells, num_values=2),
         user_features=links_shape(0.0, 0, cells, num_values=1),
         by_user_feature=links_shape(0.0, 0, cells, num_values=1),
         movie_features=links_shape(0.0, 0, cells, num_values=1),
@@ -85,26 +88,26 @@ def interactions_shapes(size: Size, setup: TrainingSetup) -> Interactions:
 def links_shape(
     num_links: float, num_owners: int, num_cells: int, *, num_values: int, stacked: tuple[int, ...] = ()
 ) -> PaddedLinks:
-    """Those of links in cells, so many in each; stacked: axes that come before."""
+    """Returns the shapes of padded links, with `num_links` in each cell. stacked: leading axes."""
     num_owners = min(num_owners, math.ceil(num_links))
 
     def num_segments(length: int) -> int:
-        # Of each owner's last piece half is filled.
+        # Each owner's last segment is half full on average.
         return math.ceil(num_links / length + num_owners / 2)
 
     length = fastest_length(num_segments)
     segments = num_cells * num_segments(length)
-    places = (*stacked, length, segments)
+    slots = (*stacked, length, segments)
     return PaddedLinks(
         owner=Array((*stacked, segments), np.int32),
-        other=Array(places, np.int32),
-        link=Array(places, np.int32),
-        values=(Array(places, np.float32),) * num_values,
+        other=Array(slots, np.int32),
+        link=Array(slots, np.int32),
+        values=(Array(slots, np.float32),) * num_values,
     )
 
 
-def steps_shapes(size: Size, setup: TrainingSetup) -> EpochSteps:
-    """Those of the steps that are taken at once."""
+def steps_shapes(size: DataSize, setup: TrainingSetup) -> EpochSteps:
+    """Returns the shapes of the steps that a device gets at once."""
     grid, batch_size = grid_of(setup.model.mesh), setup.config.batch_size
     steps = num_steps(size.num_ratings, batch_size)
     at_once = steps_at_once(size.num_ratings, batch_size, setup.config.ratings_at_once)
@@ -120,14 +123,14 @@ def steps_shapes(size: Size, setup: TrainingSetup) -> EpochSteps:
     )
 
 
-def user_batches_shapes(size: Size, setup: TrainingSetup) -> UserBatches | None:
-    """Those of the blocks of users; None where there are none."""
+def user_batches_shapes(size: DataSize, setup: TrainingSetup) -> UserBatches | None:
+    """Returns the shapes of the user batches; None without an implicit-feedback score."""
     if not setup.model.config.implicit_feedback_dim:
         return None
     grid, users = grid_of(setup.model.mesh), min(setup.users_per_step, size.num_users)
     num_user_batches = -(-size.num_users // users)
-    in_range = size.num_ratings / num_user_batches / grid.num_cells
-    entries = num_user_batches, grid.num_cells * math.ceil(in_range + 3 * math.sqrt(in_range))
+    ratings_per_cell = size.num_ratings / num_user_batches / grid.num_cells
+    entries = num_user_batches, grid.num_cells * math.ceil(ratings_per_cell + 3 * math.sqrt(ratings_per_cell))
     whole = Array(entries, np.int32)
     position = whole if setup.predicts_next else None
     user_batches = UserBatches(whole, whole, position, position)
@@ -135,7 +138,7 @@ def user_batches_shapes(size: Size, setup: TrainingSetup) -> UserBatches | None:
         return user_batches
     movies = setup.model.table_rows[1] // grid.num_cells
     by_user, by_movie = (
-        links_shape(in_range, owners, grid.num_cells, num_values=0, stacked=(num_user_batches,))
+        links_shape(ratings_per_cell, owners, grid.num_cells, num_values=0, stacked=(num_user_batches,))
         for owners in (users, movies)
     )
     return user_batches._replace(links=(by_user, by_movie))

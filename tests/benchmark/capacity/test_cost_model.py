@@ -1,4 +1,4 @@
-"""Work is counted as on paper, with the lengths of loops; collectives are found wherever XLA's text has them."""
+"""Costs agree with counts by hand, also in loops; collectives are found anywhere in XLA's text."""
 
 import functools
 
@@ -6,47 +6,47 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from movierec_jax.benchmark.capacity.cost_model import Collective, collectives_of, devices_of, work_of
-from movierec_jax.benchmark.capacity.hardware import CHIPS, parse_target
+from movierec_jax.benchmark.capacity.cost_model import Collective, group_size, jaxpr_cost, parse_collectives
+from movierec_jax.benchmark.capacity.hardware_specs import CHIPS, parse_target
 from movierec_jax.errors import InputError
 
 A, B = jnp.zeros((3, 5)), jnp.zeros((5, 7))
 PRODUCT = 2 * 3 * 5 * 7
 
 
-def work(function, *arguments, num_devices=1):
-    return work_of(jax.jit(function).trace(*arguments).jaxpr.jaxpr, num_devices)
+def cost(function, *arguments, num_devices=1):
+    return jaxpr_cost(jax.jit(function).trace(*arguments).jaxpr.jaxpr, num_devices)
 
 
 def test_a_product_takes_an_addition_and_a_multiplication_for_each_pair_of_factors():
-    found = work(jnp.dot, A, B)
+    found = cost(jnp.dot, A, B)
     assert (found.flops, found.bytes) == (PRODUCT, 4 * (3 * 5 + 5 * 7 + 3 * 7))
-    assert work(jnp.dot, A, B, num_devices=4).flops == PRODUCT / 4
+    assert cost(jnp.dot, A, B, num_devices=4).flops == PRODUCT / 4
 
 
 def test_a_batch_of_products_is_as_many_products():
-    assert work(jax.vmap(jnp.dot), jnp.stack([A] * 6), jnp.stack([B] * 6)).flops == 6 * PRODUCT
+    assert cost(jax.vmap(jnp.dot), jnp.stack([A] * 6), jnp.stack([B] * 6)).flops == 6 * PRODUCT
 
 
-def test_a_loop_counts_as_often_as_it_turns_and_one_of_unknown_length_once():
-    def history_positions(length, a, b):
+def test_a_loop_counts_for_each_iteration_and_one_of_unknown_length_once():
+    def repeated_product(length, a, b):
         return jax.lax.fori_loop(0, length, lambda _, total: total + jnp.dot(a, b), jnp.zeros((3, 7)))
 
     once = PRODUCT + 3 * 7
-    assert work(functools.partial(history_positions, 10), A, B).flops == pytest.approx(10 * once, abs=11 * 3)
-    assert work(history_positions, jnp.int32(10), A, B).flops == pytest.approx(once, abs=30)
+    assert cost(functools.partial(repeated_product, 10), A, B).flops == pytest.approx(10 * once, abs=11 * 3)
+    assert cost(repeated_product, jnp.int32(10), A, B).flops == pytest.approx(once, abs=30)
 
 
-def test_rows_that_are_looked_up_and_added_to_are_read_and_written():
+def test_gathered_and_scattered_rows_are_read_and_written():
     rows = jnp.zeros(11, jnp.int32)
-    found = work(lambda table, rows: table.at[rows].get(mode="promise_in_bounds"), B, rows)
+    found = cost(lambda table, rows: table.at[rows].get(mode="promise_in_bounds"), B, rows)
     assert found.bytes == 2 * 4 * 11 * 7
-    found = work(lambda table, rows: table.at[rows].add(jnp.ones((11, 7)), mode="promise_in_bounds"), B, rows)
+    found = cost(lambda table, rows: table.at[rows].add(jnp.ones((11, 7)), mode="promise_in_bounds"), B, rows)
     assert found.bytes == 3 * 4 * 11 * 7
 
 
-def test_of_two_branches_the_longer_counts():
-    found = work(lambda a, b: jax.lax.cond(a[0, 0] > 0, jnp.dot, lambda a, b: jnp.zeros((3, 7)), a, b), A, B)
+def test_the_more_expensive_of_two_branches_counts():
+    found = cost(lambda a, b: jax.lax.cond(a[0, 0] > 0, jnp.dot, lambda a, b: jnp.zeros((3, 7)), a, b), A, B)
     assert PRODUCT <= found.flops <= PRODUCT + 30
 
 
@@ -79,56 +79,56 @@ ENTRY %main.9 (p0: f32[8,4]) -> f32[8,4] {
 """
 
 
-def test_collectives_are_found_in_loops_and_counted_for_a_step():
-    assert collectives_of(TEXT) == [
+def test_collectives_are_found_in_loops_and_counted_for_each_iteration():
+    assert parse_collectives(TEXT) == [
         Collective("all-reduce", "(f32[8,4]{1,0:T(8,128)}, bf16[16]{0})", 5, 8 * 4 * 4 + 16 * 2, 1),
         Collective("all-gather", "(f32[2,4]{1,0}, f32[16,4]{1,0})", 1, 16 * 4 * 4, 8),
         Collective("reduce-scatter", "f32[2,4]{1,0}", 1, 4 * 2 * 4 * 4, 4),
     ]
 
 
-# As TPUs have them: one that is gathered in two bits beside other work, and a sum that is scattered.
-BITS = """HloModule jit_train, is_scheduled=true
+# Text of a TPU program: an all-gather in two parts that overlap with other work, and a fused reduce-scatter.
+PARTS = """HloModule jit_train, is_scheduled=true
 
 %all-reduce-scatter.1 (p: f32[16,4]) -> f32[2,4] {
   %all-reduce.1 = f32[16,4]{1,0} all-reduce(%p), channel_id=1, replica_groups=[1,8]<=[8], to_apply=%add
   ROOT %slice = f32[2,4]{1,0} dynamic-slice(%all-reduce.1, %i, %j), dynamic_slice_sizes={2,4}
 }
 
-%first_bit (p: f32[2,4]) -> f32[16,4] {
+%first_part (p: f32[2,4]) -> f32[16,4] {
   %all-gather.1 = f32[16,4]{1,0} all-gather(%p), channel_id=7, replica_groups=mesh['a'=4,'b'=2] {'a','b'}, \
 frontend_attributes={chain_id="0"}
 }
 
-%second_bit (p: f32[2,4]) -> f32[16,4] {
+%second_part (p: f32[2,4]) -> f32[16,4] {
   %all-gather.2 = f32[16,4]{1,0} all-gather(%p), channel_id=7, replica_groups=mesh['a'=4,'b'=2] {'a','b'}, \
 frontend_attributes={chain_id="0"}
 }
 
 ENTRY %main.9 (p0: f32[2,4]) -> f32[2,4] {
-  %fusion.1 = f32[16,4]{1,0} fusion(%p0), kind=kLoop, calls=%first_bit
-  %fusion.2 = f32[16,4]{1,0} fusion(%p0), kind=kLoop, calls=%second_bit
+  %fusion.1 = f32[16,4]{1,0} fusion(%p0), kind=kLoop, calls=%first_part
+  %fusion.2 = f32[16,4]{1,0} fusion(%p0), kind=kLoop, calls=%second_part
   ROOT %fusion.3 = f32[2,4]{1,0} fusion(%fusion.2), kind=kCustom, calls=%all-reduce-scatter.1
 }
 """
 
 
-def test_one_that_is_done_in_bits_counts_once_and_a_sum_that_is_scattered_is_no_whole_one():
-    gathered, scattered = collectives_of(BITS)
-    assert (gathered.kind, gathered.bytes, gathered.sent) == ("all-gather", 16 * 4 * 4, 14 * 4 * 4)
-    assert (scattered.kind, scattered.bytes, scattered.sent) == ("reduce-scatter", 16 * 4 * 4, 14 * 4 * 4)
+def test_a_collective_in_parts_counts_once_and_a_fused_reduce_scatter_is_no_all_reduce():
+    gathered, scattered = parse_collectives(PARTS)
+    assert (gathered.kind, gathered.bytes, gathered.bytes_sent) == ("all-gather", 16 * 4 * 4, 14 * 4 * 4)
+    assert (scattered.kind, scattered.bytes, scattered.bytes_sent) == ("reduce-scatter", 16 * 4 * 4, 14 * 4 * 4)
 
 
-def test_a_sum_that_all_get_is_sent_twice_and_nothing_is_sent_to_oneself():
-    assert Collective("all-reduce", "f32[8]", 1, 32, 8).sent == 2 * 28
-    assert Collective("all-gather", "f32[8]", 1, 32, 1).sent == 0
+def test_an_all_reduce_is_sent_twice_and_one_device_sends_nothing():
+    assert Collective("all-reduce", "f32[8]", 1, 32, 8).bytes_sent == 2 * 28
+    assert Collective("all-gather", "f32[8]", 1, 32, 1).bytes_sent == 0
 
 
 @pytest.mark.parametrize(
     ("text", "kind", "num_devices"),
     [("tpu:v5e:2x4", "tpu:v5e", 8), ("tpu:v5e:1", "tpu:v5e", 1), ("gpu:h100:8", "gpu:h100", 8)],
 )
-def test_a_target_is_so_many_chips_of_a_kind(text, kind, num_devices):
+def test_a_target_is_a_number_of_chips_of_one_kind(text, kind, num_devices):
     target = parse_target(text)
     assert (target.kind, target.num_devices, target.chip) == (kind, num_devices, CHIPS[kind])
 
@@ -143,8 +143,8 @@ def test_a_target_is_so_many_chips_of_a_kind(text, kind, num_devices):
         ("channel_id=1", 1),
     ],
 )
-def test_those_who_take_part_are_read_in_either_way_of_writing(line, devices):
-    assert devices_of(line) == devices
+def test_the_size_of_a_group_is_read_in_every_notation(line, devices):
+    assert group_size(line) == devices
 
 
 @pytest.mark.parametrize("text", ["tpu:v5e", "tpu:v5e:0x4", "gpu:h100:2x2x2", "gpu:a100:1", "cpu:1", "tpu:v5e:-2"])

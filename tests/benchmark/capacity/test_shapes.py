@@ -1,4 +1,4 @@
-"""Shapes for a size of data are those of such data: the same arrays, of about as many numbers."""
+"""Shapes for a size of data match real data of that size: the same arrays, of about the same number of bytes."""
 
 import dataclasses
 
@@ -8,22 +8,22 @@ import pytest
 from helpers import checkerboard
 from jax.sharding import Mesh
 
-from movierec_jax.benchmark.capacity.compile import inputs_of, inputs_of_size
-from movierec_jax.benchmark.capacity.shapes import Size
+from movierec_jax.benchmark.capacity.ahead_of_time import inputs_of_run, inputs_of_size
+from movierec_jax.benchmark.capacity.shapes import DataSize
 from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
 from movierec_jax.data.splits import Split
 from movierec_jax.errors import InputError
 from movierec_jax.model.sharding import AXES
 from movierec_jax.runs.prepare import new_run
 
-SIZE = Size(num_users=300, num_movies=80, num_ratings=6000)
+SIZE = DataSize(num_users=300, num_movies=80, num_ratings=6000)
 MODEL = ModelConfig(embedding_dim=4, hidden_dims=(8,), implicit_feedback_dim=5)
 IDS_ALONE = dataclasses.replace(MODEL, history=(), implicit_feedback_dim=0)
 NO_CONTENT = DataConfig(content=())
 
 
-def run_of(config: Config, mesh: Mesh | None):
-    """A run on as many ratings, every user's and every movie's about as many."""
+def new_run_of_size(config: Config, mesh: Mesh | None):
+    """Returns a run on data of this size, spread about evenly over users and movies."""
     rng = np.random.default_rng(0)
     pairs = rng.permutation(SIZE.num_users * SIZE.num_movies)[: SIZE.num_ratings]
     user, movie = np.divmod(pairs, SIZE.num_movies)
@@ -33,7 +33,7 @@ def run_of(config: Config, mesh: Mesh | None):
 
 
 def mesh_of(*lengths: int) -> Mesh | None:
-    """A mesh of so many devices, which shapes alone are asked of."""
+    """Returns a mesh that repeats one device, for shapes only; None for one device."""
     return None if lengths == (1, 1) else Mesh(np.resize(np.array(jax.devices()[:1]), lengths), AXES)
 
 
@@ -50,10 +50,10 @@ def mesh_of(*lengths: int) -> Mesh | None:
         Config(data=NO_CONTENT, model=IDS_ALONE, train=TrainConfig(batch_size=1000)),
     ],
 )
-def test_shapes_are_about_those_of_such_data(config, table_numbers, lengths, monkeypatch):
+def test_shapes_are_close_to_those_of_real_data(config, table_numbers, lengths, monkeypatch):
     monkeypatch.setattr("movierec_jax.training.state.TABLE_NUMBERS", table_numbers)
     mesh = mesh_of(*lengths)
-    real, sized = inputs_of(run_of(config, mesh)), inputs_of_size(SIZE, config, mesh)
+    real, sized = inputs_of_run(new_run_of_size(config, mesh)), inputs_of_size(SIZE, config, mesh)
     assert jax.tree.structure(real[1:]) == jax.tree.structure(sized[1:])
     for one, other in zip(jax.tree.leaves(real[1:]), jax.tree.leaves(sized[1:]), strict=True):
         assert (np.ndim(one), one.dtype) == (other.ndim, other.dtype)
@@ -69,11 +69,11 @@ def test_shapes_are_about_those_of_such_data(config, table_numbers, lengths, mon
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (Config(data=NO_CONTENT, model=IDS_ALONE, train=TrainConfig(batch_size=10)), "the rows that a batch takes"),
+        (Config(data=NO_CONTENT, model=IDS_ALONE, train=TrainConfig(batch_size=10)), "sparse Adam needs the ratings"),
         (Config(data=DataConfig(rating_time=True)), "leave out --rating_time and features"),
         (Config(data=DataConfig(movie_features=("own.csv",))), "leave out --rating_time and features"),
     ],
 )
-def test_what_needs_the_ratings_is_refused(config, message):
+def test_settings_that_need_the_ratings_are_refused(config, message):
     with pytest.raises(InputError, match=f"--num_ratings: {message}"):
         inputs_of_size(SIZE, config, mesh=None)

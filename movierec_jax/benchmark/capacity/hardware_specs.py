@@ -1,4 +1,4 @@
-"""Machines to compile for without owning them: what they are made of, and their devices as compilers see them."""
+"""Specifications of machines to compile for without owning them, and their devices as compilers see them."""
 
 import dataclasses
 import math
@@ -11,23 +11,23 @@ from movierec_jax.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
-class Chip:
-    """What one device does, in bytes, bytes and operations a second.
+class ChipSpec:
+    """The memory of one device in bytes, and its peak rates in bytes and operations a second.
 
-    memory: of the device. memory_rate: to and from it. link_rate: to all other devices. flops: of products of float32
-    as JAX takes them unless told otherwise, which is bfloat16 on TPUs and TF32 on GPUs.
+    memory_rate: to and from its memory. interconnect_rate: to all other devices. flops: of float32 products at JAX's
+    default precision, which is bfloat16 on TPUs and TF32 on GPUs.
     """
 
     memory: float
     memory_rate: float
-    link_rate: float
+    interconnect_rate: float
     flops: float
 
 
 # TPU v5e: https://docs.cloud.google.com/tpu/docs/v5e; H100 SXM: https://www.nvidia.com/en-us/data-center/h100/ (dense).
 CHIPS = {
-    "tpu:v5e": Chip(memory=16e9, memory_rate=819e9, link_rate=1600e9 / 8, flops=197e12),
-    "gpu:h100": Chip(memory=80e9, memory_rate=3.35e12, link_rate=900e9 / 2, flops=494.7e12),
+    "tpu:v5e": ChipSpec(memory=16e9, memory_rate=819e9, interconnect_rate=1600e9 / 8, flops=197e12),
+    "gpu:h100": ChipSpec(memory=80e9, memory_rate=3.35e12, interconnect_rate=900e9 / 2, flops=494.7e12),
 }
 
 # An H100 as XLA describes it (its h100_sxm.txtpb has the fields).
@@ -49,13 +49,13 @@ device_description_str: "NVIDIA H100 80GB HBM3"
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """So many chips of a kind; shape: how they lie, which matters to TPUs alone."""
+    """A number of chips of one kind. shape: how they are connected, which only matters for TPUs."""
 
     kind: str
     shape: tuple[int, ...]
 
     @property
-    def chip(self) -> Chip:
+    def chip(self) -> ChipSpec:
         return CHIPS[self.kind]
 
     @property
@@ -67,7 +67,7 @@ class Target:
         return math.prod(self.shape)
 
     def environment(self) -> dict[str, str]:
-        """What must be set before JAX is loaded: it works on the CPU, looks for no machine and locks none."""
+        """Returns variables that make JAX, loaded afterwards, run on the CPU and neither query nor lock a TPU."""
         return {
             "JAX_PLATFORMS": "cpu",
             "TPU_SKIP_MDS_QUERY": "1",
@@ -77,7 +77,7 @@ class Target:
         }
 
     def devices(self) -> Sequence[Any]:
-        """The devices as compilers see them. Raises InputError where there is no compiler for them."""
+        """Returns the devices as compilers see them. Raises InputError if there is no compiler for them."""
         from jax.experimental import topologies
 
         try:
@@ -86,7 +86,7 @@ class Target:
                 return topologies.get_topology_desc(f"v5e:{shape}", "tpu").devices
             shape = f"1x1x{self.num_devices}"
             return topologies.get_topology_desc("", "cuda", topology=shape, target_config=H100).devices
-        except Exception as error:  # Each plugin has errors of its own.
+        except Exception as error:  # Each plugin raises its own kinds of errors.
             reason = str(error).split("\n")[0][:200]
             raise InputError(
                 f"--target: no compiler for {self.kind} ({reason}): in an environment of its own, pip install "
@@ -94,13 +94,13 @@ class Target:
             ) from error
 
     @property
-    def options(self) -> dict[str, str] | None:
-        """Settings of the compiler: a GPU that is not there cannot be asked which of two kernels is faster."""
+    def compiler_options(self) -> dict[str, str] | None:
+        """Options of the compiler: without a GPU, it cannot time which of two kernels is faster."""
         return {"xla_gpu_autotune_level": "0"} if self.platform == "gpu" else None
 
 
 def parse_target(text: str) -> Target:
-    """The target of a text such as tpu:v5e:2x4 or gpu:h100:8. Raises InputError where it is none."""
+    """Parses a target such as tpu:v5e:2x4 or gpu:h100:8. Raises InputError for any other text."""
     found = re.fullmatch(r"(tpu:v5e|gpu:h100):(\d+(?:x\d+)?)", text)
     shape = tuple(map(int, found[2].split("x"))) if found else ()
     if not found or 0 in shape:
@@ -111,5 +111,5 @@ def parse_target(text: str) -> Target:
 
 
 def prepare_environment(target: Target) -> None:
-    """Sets what `Target.environment` asks for."""
+    """Sets the variables of `Target.environment`."""
     os.environ.update(target.environment())
