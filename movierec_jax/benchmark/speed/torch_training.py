@@ -2,7 +2,9 @@
 
 import itertools
 import shutil
+import types
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -25,8 +27,7 @@ def torch_ways(
         tables = torch.nn.ModuleList(
             torch.nn.Embedding(rows, dim + 1, sparse=is_sparse) for rows in (num_users, num_movies)
         )
-        widths = (2 * dim, *hidden_dims, 1)
-        layers = [torch.nn.Linear(*pair) for pair in itertools.pairwise(widths)]
+        layers = [torch.nn.Linear(*widths) for widths in itertools.pairwise((2 * dim, *hidden_dims, 1))]
         dense = torch.nn.Sequential(*[part for layer in layers for part in (layer, torch.nn.ReLU())][:-1])
         if is_sparse:
             optimizers = [
@@ -36,20 +37,13 @@ def torch_ways(
         else:
             parameters = [*tables.parameters(), *dense.parameters()]
             optimizers = [torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=is_fused)]
-
-        def squared_error(user, movie, rating):
-            users, movies = tables[0](user), tables[1](movie)
-            pair = torch.cat([users[:, :-1], movies[:, :-1]], dim=1)
-            product = (users[:, :-1] * movies[:, :-1]).sum(dim=1)
-            predicted = 3.5 + users[:, -1] + movies[:, -1] + product + dense(pair)[:, 0]
-            return torch.mean((predicted - rating) ** 2)
-
+        error_of_batch = squared_error(torch, *tables, dense)
         if is_compiled:
-            squared_error = torch.compile(squared_error)
+            error_of_batch = torch.compile(error_of_batch)
 
         def run() -> float:
             for step in range(len(rating)):
-                error = squared_error(user[step], movie[step], rating[step])
+                error = error_of_batch(user[step], movie[step], rating[step])
                 for optimizer in optimizers:
                     optimizer.zero_grad()
                 error.backward()
@@ -68,3 +62,16 @@ def torch_ways(
     if shutil.which("g++"):
         ways["PyTorch compiled, fused Adam"] = way(is_fused=True, is_compiled=True)
     return ways
+
+
+def squared_error(torch: types.ModuleType, user_table: Any, movie_table: Any, dense: Any) -> Callable[..., Any]:
+    """Returns a function (user, movie, rating) -> mean squared error. The last column of the tables holds biases."""
+
+    def of_batch(user: Any, movie: Any, rating: Any) -> Any:
+        users, movies = user_table(user), movie_table(movie)
+        pair = torch.cat([users[:, :-1], movies[:, :-1]], dim=1)
+        product = (users[:, :-1] * movies[:, :-1]).sum(dim=1)
+        predicted = 3.5 + users[:, -1] + movies[:, -1] + product + dense(pair)[:, 0]
+        return torch.mean((predicted - rating) ** 2)
+
+    return of_batch

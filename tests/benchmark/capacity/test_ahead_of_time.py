@@ -8,15 +8,13 @@ TARGET = parse_target("tpu:v5e:2x4")
 
 
 def test_the_limit_is_the_resource_that_takes_longest_at_its_peak_rate():
-    # 1 s of products, 2 s of memory, and 3 s of interconnect: each of 8 devices sends 7/8 of an array, twice.
+    # 1 s of products, 2 s of memory, 3 s of interconnect: each of 8 devices sends 7/8 of an array, twice.
     chip = TARGET.chip
     gathered = Collective("all-gather", "f32[8]", 2, int(1.5 * chip.interconnect_rate * 8 / 7), 8)
     program = CompiledProgram("train", 600, 10**6, 10**6, 0, Cost(chip.flops, 2 * chip.memory_rate), [gathered])
     text = as_table([program], TARGET)
-    assert (
-        "| train | 2.0 (1.0, 1.0) | yes | 197,000.00 | 1,638,000.0 | 600,000.00 (2 all-gather) | 200/s by interconnect |"
-        in text
-    )
+    assert "| train | 2.0 (1.0, 1.0) | yes | 197,000.00 | 1,638,000.0 | 600,000.00 (2 all-gather) |" in text
+    assert "(2 all-gather) | 200/s by interconnect |" in text
     assert "train: all-gather of f32[8]" in text
 
 

@@ -9,11 +9,11 @@ from movierec_jax.benchmark.suites.speed import run_suite, timing_rows
 from movierec_jax.config import Config
 
 TIMING = Timing(
-    name="counting",
-    amount=100,
-    unit="sheep",
-    seconds={OUR_LABEL: [1.0, 2.0, 4.0], "slow": [3.0, 4.0, 6.0], "fast": [1.0, 1.0, 2.0], "half": [0.1, 0.1, 0.1]},
-    first_seconds={OUR_LABEL: 9.0, "slow": 9.0, "fast": 9.0, "half": 9.0},
+    "counting",
+    100,
+    "sheep",
+    {OUR_LABEL: [1.0, 2.0, 4.0], "slow": [3.0, 4.0, 6.0], "fast": [1.0, 1.0, 2.0], "half": [0.1, 0.1, 0.1]},
+    {OUR_LABEL: 9.0, "slow": 9.0, "fast": 9.0, "half": 9.0},
     partial=("half",),
 )
 
