@@ -37,7 +37,7 @@ def torch_ways(
         else:
             parameters = [*tables.parameters(), *dense.parameters()]
             optimizers = [torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=is_fused)]
-        error_of_batch = squared_error(torch, *tables, dense)
+        error_of_batch = squared_error(torch, tables[0], tables[1], dense)
         if is_compiled:
             error_of_batch = torch.compile(error_of_batch)
 
