@@ -77,8 +77,7 @@ def untrained_model(table: pd.DataFrame, settings: dict) -> Recommender:
     movies = pd.DataFrame({MOVIE_ID: ids, TITLE: "", YEAR: np.zeros(len(ids), np.int32), GENRES: ""})
     parts = Split.of(train=table, valid=table[:0], test=table[:0])
     run = new_run(Config().replace(**settings), CleanData(table, movies, (0.5, 5.0), "synthetic", {}), parts)
-    params = new_state(run.setup).params
-    return Recommender.of(run, params)
+    return Recommender.of(run, new_state(run.setup).params)
 
 
 def write_all_lists(model: Recommender, folder: pathlib.Path) -> None:
