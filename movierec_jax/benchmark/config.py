@@ -84,5 +84,7 @@ class BenchmarkConfig(Settings):
 
     def baseline_names(self) -> tuple[str, ...]:
         """Returns the names of the baselines to compare with."""
+        if self.baselines != ALL:
+            return self.baselines
         kind = SUITES[self.suite]
-        return tuple(baselines_of(kind)) if kind and self.baselines == ALL else self.baselines
+        return tuple(baselines_of(kind)) if kind else ()
