@@ -31,7 +31,7 @@ def test_another_number_of_test_files_is_refused(ratings, test_ratings, found):
 
 
 def test_a_validation_file_is_refused():
-    with pytest.raises(InputError, match=r"^--valid_ratings=v.csv: every row .* use --valid_fraction$"):
+    with pytest.raises(InputError, match=r"^--valid_ratings=v.csv: every model .* use --valid_fraction$"):
         fold_configs(Config().replace(valid_ratings="v.csv"))
 
 

@@ -410,7 +410,7 @@ BENCHMARK = [
         ("--seeds=0,one", "--seeds=0,one: must be numbers"),
         ("--seeds=-1", "--seeds=-1: must be 0 to"),
         ("--epochs=0", "--epochs=0: must be"),
-        ("--valid_ratings=good.csv", "--valid_ratings=good.csv: every row"),
+        ("--valid_ratings=good.csv", "--valid_ratings=good.csv: every model"),
         ("--test_ratings=a.csv,b.csv", "--test_ratings: 2 given for 1 of --ratings"),
         ("--ratings=bad.csv", "bad.csv: no such file"),
         ("--output=good.csv", "good.csv: File exists"),
