@@ -59,7 +59,7 @@ def export_lists(recommender: Recommender, folder: pathlib.Path, k: int) -> None
     """
     run = recommender.run
     if run.mesh is not None:
-        raise InputError("an export is of a run on one device: load it with mesh='data:1'")
+        raise InputError("the run is on several devices; an export is made on one device: load it with mesh='data:1'")
     recommender.require_top_k(k)
     tables, users = program_tables(recommender), user_tables(recommender)
     exported, about = lists_program(recommender, tables, users["own"].shape[1:], k)

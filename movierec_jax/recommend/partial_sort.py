@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Float, Int, Int32, Int64
 
-# Every so many scores one is in the sample.
+# One score in so many is in the sample.
 SAMPLE_STEP = 8
 
 
