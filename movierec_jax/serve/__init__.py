@@ -1,10 +1,14 @@
-"""A trained run as a service: lists in milliseconds over HTTP, and a page to look at them.
+"""HTTP service of a trained run: lists in milliseconds, ratings as they come, and a web page.
 
-    request ─guards─> app ─bodies─> service ─recorded─> history ─batching─> loaded run ─> list ─catalogue─> JSON
-                                        └─> ratings_log (on disk)    reload ───┘
+    request ─guards─> app ─schemas─> service ─batching─> engine ─catalogue─> JSON
+                                     │    ▲       users ──┘
+                        new_ratings ─┘    └── reload
 
-`people` are the users and what they have rated; `engine` has the model in memory and answers many questions at once;
-`batching` puts those together that come at the same time; `recorded` keeps ratings that came after training; `reload`
-takes a newer run in; `catalogue` and `titles` know the movies. `guards`, and before them `protocol`, keep out what is
-too large, too much or not allowed; `problems` says what was wrong, `measures` how it goes; `server` is the process.
+- `http_limits` and `guards` refuse requests that are too slow, too large, too many or unauthorised.
+- `app` has the routes, `schemas` the bodies of requests and responses, `errors` the problem details.
+- `service` answers each route with the newest engine and the ratings recorded since training (`new_ratings`).
+- `batching` puts lists that are requested at the same time into one batch.
+- `engine` holds the model in memory and makes the lists, from what `users` have rated.
+- `catalogue` and `title_search` describe and find movies.
+- `reload` replaces the engine when the workdir holds a newer run; `metrics` counts; `server` is the process.
 """

@@ -1,4 +1,4 @@
-"""The HTTP service: routes, each a question to `service` and its answer as JSON."""
+"""The HTTP application: one route per request, each answered by `service` as JSON."""
 
 import functools
 import importlib.metadata
@@ -14,180 +14,175 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import FileResponse, Response
 from starlette.types import ASGIApp
 
-from movierec_jax.serve import errors as problems
-from movierec_jax.serve import schemas as bodies
+from movierec_jax.serve import schemas
 from movierec_jax.serve.config import ServeConfig
+from movierec_jax.serve.errors import PROBLEM_MEDIA_TYPE, add_error_handlers, busy_response
 from movierec_jax.serve.guards import Guard, read_tokens
-from movierec_jax.serve.metrics import Measured, ServiceMetrics
+from movierec_jax.serve.metrics import MetricsMiddleware, ServiceMetrics
 from movierec_jax.serve.service import Service
 
 PAGE = pathlib.Path(__file__).parent / "page"
 
-# Movies of a search, ratings of a user and movies of a map at most.
-MOST_FOUND = 100
+MAX_SEARCH_RESULTS = 100
 
-MOST_RATED = 10_000
+MAX_USER_RATINGS = 10_000
 
-MOST_ON_MAP = 5_000
+MAX_MAP_MOVIES = 5_000
 
-MOST_SIMILAR = 100
+MAX_SIMILAR_MOVIES = 100
 
-# The names by which a service that listens to this machine alone may be called.
-LOCAL_NAMES = ["localhost", "127.0.0.1", "[::1]"]
+# Host names accepted when the service listens on this machine only.
+LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
-UserId = Annotated[str, Path(min_length=1, max_length=256, description="a user's id as the data writes it")]
+UserId = Annotated[str, Path(min_length=1, max_length=256, description="user id as in the data")]
 
-MovieId = Annotated[str, Path(min_length=1, max_length=256, description="a movie's id as the data writes it")]
+MovieId = Annotated[str, Path(min_length=1, max_length=256, description="movie id as in the data")]
 
-Options = Annotated[bodies.ListOptions, Query()]
+Options = Annotated[schemas.ListOptions, Query()]
 
 
-def new_app(service: Service, config: ServeConfig, measures: ServiceMetrics) -> ASGIApp:
-    """The application of a service, behind its guards. Raises InputError for a file of tokens that is none."""
+def new_app(service: Service, config: ServeConfig, metrics: ServiceMetrics) -> ASGIApp:
+    """Returns the application of a service, behind its guards. Raises InputError for an invalid file of tokens."""
     app = FastAPI(
         title="movierec_jax",
         version=importlib.metadata.version("movierec-jax"),
-        description="Recommendations for known users and for new ones, in real time.",
-        # Their pages are loaded from other hosts.
+        description="Recommendations for known and new users, in real time.",
+        # FastAPI's documentation pages load scripts from other hosts.
         docs_url=None,
         redoc_url=None,
-        responses={"4XX": problem("the request cannot be answered"), 503: problem("too many requests wait")},
+        responses={"4XX": problem_docs("the request cannot be answered"), 503: problem_docs("too many requests wait")},
     )
-    problems.add_handlers(app)
-    add_lists(app, service)
-    add_users(app, service, measures)
-    add_movies(app, service)
-    add_state(app, service, measures)
+    add_error_handlers(app)
+    add_list_routes(app, service)
+    add_user_routes(app, service, metrics)
+    add_movie_routes(app, service)
+    add_state_routes(app, service, metrics)
     add_page(app)
-    hosts = list(config.allowed_hosts) or (LOCAL_NAMES if is_local(config.host) else [])
+    hosts = list(config.allowed_hosts) or (LOCAL_HOSTS if is_local(config.host) else [])
     tokens = read_tokens(config.tokens_file) if config.tokens_file else []
-    app.openapi = functools.partial(openapi_of, app, has_tokens=bool(tokens))  # type: ignore[method-assign]
+    app.openapi = functools.partial(openapi_document, app, has_tokens=bool(tokens))  # type: ignore[method-assign]
     guarded: ASGIApp = Guard(
-        app,
-        max_body_bytes=config.max_body_bytes,
-        hosts=hosts,
-        rate=None if config.rate_limit in (None, "none") else config.rate_limit,
-        tokens=tokens,
+        app, max_body_bytes=config.max_body_bytes, hosts=hosts, rate=config.rate_limit, tokens=tokens
     )
     if config.cors_origins:
-        # Outermost, so that pages may read refusals too.
+        # Outside the guard, so that pages of other origins can read refusals too.
         guarded = CORSMiddleware(
             guarded, config.cors_origins, allow_methods=["*"], allow_headers=["*"], expose_headers=["Retry-After"]
         )
-    return Measured(guarded, measures)
+    return MetricsMiddleware(guarded, metrics)
 
 
-def add_lists(app: FastAPI, service: Service) -> None:
-    """Routes that recommend and predict."""
+def add_list_routes(app: FastAPI, service: Service) -> None:
+    """Adds the routes that recommend and predict."""
 
-    @app.get("/v1/users/{user_id}/recommendations", responses=of(bodies.UserMovies), tags=["lists"])
+    @app.get("/v1/users/{user_id}/recommendations", responses=ok_docs(schemas.UserRecommendations), tags=["lists"])
     async def user_recommendations(user_id: UserId, options: Options) -> Response:
-        """The movies that suit a user best, without those rated."""
-        return as_json(await service.recommend(user_id, options))
+        """Returns the best movies for a user, without those already rated."""
+        return json_response(await service.recommend(user_id, options))
 
-    @app.post("/v1/recommendations", responses=of(bodies.RecommendedMovies), tags=["lists"])
-    async def recommendations(visitor: bodies.Visitor) -> Response:
-        """The movies that suit somebody new best, by their ratings; nothing is kept, and nothing trained."""
-        return as_json(await service.recommend_for(visitor.ratings, visitor))
+    @app.post("/v1/recommendations", responses=ok_docs(schemas.Recommendations), tags=["lists"])
+    async def recommendations(new_user: schemas.NewUserRequest) -> Response:
+        """Returns the best movies for a new user from their ratings; nothing is stored or retrained."""
+        return json_response(await service.recommend_for(new_user.ratings, new_user))
 
-    @app.post("/v1/predictions", responses=of(bodies.Predictions), tags=["lists"])
-    async def predictions(asked: bodies.Pairs) -> Response:
-        """The stars that each user would give the movie beside them, and how far a rating may be from them."""
-        pairs = [(pair.user_id, pair.movie_id) for pair in asked.pairs]
-        return as_json(await service.predictions.ask(pairs))
+    @app.post("/v1/predictions", responses=ok_docs(schemas.Predictions), tags=["lists"])
+    async def predictions(request: schemas.PredictionsRequest) -> Response:
+        """Predicts the rating of each pair of user and movie, with its standard deviation."""
+        pairs = [(pair.user_id, pair.movie_id) for pair in request.pairs]
+        return json_response(await service.predictions.ask(pairs))
 
 
-def add_users(app: FastAPI, service: Service, measures: ServiceMetrics) -> None:
-    """Routes that tell of users and keep their ratings."""
+def add_user_routes(app: FastAPI, service: Service, metrics: ServiceMetrics) -> None:
+    """Adds the routes that describe users and record their ratings."""
 
-    @app.get("/v1/users/{user_id}", responses=of(bodies.User), tags=["users"])
+    @app.get("/v1/users/{user_id}", responses=ok_docs(schemas.User), tags=["users"])
     async def user(user_id: UserId) -> Response:
-        """What is known of a user."""
-        return as_json(await run_in_threadpool(service.user, user_id))
+        """Describes a user."""
+        return json_response(await run_in_threadpool(service.user, user_id))
 
-    @app.get("/v1/users/{user_id}/ratings", responses=of(bodies.UserRatings), tags=["users"])
+    @app.get("/v1/users/{user_id}/ratings", responses=ok_docs(schemas.UserRatings), tags=["users"])
     async def user_ratings(
-        user_id: UserId, limit: Annotated[int, Query(ge=1, le=MOST_RATED, description="ratings at most")] = 100
+        user_id: UserId, limit: Annotated[int, Query(ge=1, le=MAX_USER_RATINGS, description="maximum ratings")] = 100
     ) -> Response:
-        """What a user has rated, best first."""
-        return as_json(await run_in_threadpool(service.ratings, user_id, limit))
+        """Returns a user's ratings, best first."""
+        return json_response(await run_in_threadpool(service.ratings, user_id, limit))
 
-    @app.put("/v1/users/{user_id}/ratings/{movie_id}", responses=of(bodies.RecordedRating), tags=["users"])
-    async def record(user_id: UserId, movie_id: MovieId, given: bodies.NewRating) -> Response:
-        """Keeps a rating. It is on the disk when this answers, and the next list knows it. A new user begins so."""
-        found = await service.record(user_id, movie_id, given.rating)
-        measures.recorded.inc()
-        return as_json(found)
+    @app.put("/v1/users/{user_id}/ratings/{movie_id}", responses=ok_docs(schemas.RecordedRating), tags=["users"])
+    async def record_rating(user_id: UserId, movie_id: MovieId, body: schemas.RatingInput) -> Response:
+        """Records a rating: on disk before the response, and used by the next list. Creates the user if new."""
+        recorded = await service.record_rating(user_id, movie_id, body.rating)
+        metrics.rating_changes.inc()
+        return json_response(recorded)
 
     @app.delete("/v1/users/{user_id}/ratings/{movie_id}", status_code=204, tags=["users"])
-    async def take_back(user_id: UserId, movie_id: MovieId) -> Response:
-        """Takes back a rating that was recorded here; one of the data then counts again."""
-        await service.take_back(user_id, movie_id)
-        measures.recorded.inc()
+    async def delete_rating(user_id: UserId, movie_id: MovieId) -> Response:
+        """Deletes a recorded rating; the data's own rating of the movie, if any, counts again."""
+        await service.delete_rating(user_id, movie_id)
+        metrics.rating_changes.inc()
         return Response(status_code=204)
 
 
-def add_movies(app: FastAPI, service: Service) -> None:
-    """Routes that tell of movies."""
+def add_movie_routes(app: FastAPI, service: Service) -> None:
+    """Adds the routes that search and describe movies."""
 
-    @app.get("/v1/movies", responses=of(bodies.Movies), tags=["movies"])
+    @app.get("/v1/movies", responses=ok_docs(schemas.Movies), tags=["movies"])
     async def movies(
-        query: Annotated[str, Query(max_length=200, description="words of the title, perhaps misspelt")] = "",
-        limit: Annotated[int, Query(ge=1, le=MOST_FOUND, description="movies at most")] = 10,
+        query: Annotated[str, Query(max_length=200, description="words of the title; typos are tolerated")] = "",
+        limit: Annotated[int, Query(ge=1, le=MAX_SEARCH_RESULTS, description="maximum movies")] = 10,
     ) -> Response:
-        """The movies whose titles match best; without a query those with most ratings."""
-        return as_json(await run_in_threadpool(service.search, query, limit))
+        """Returns the movies whose titles match best; without a query, those with most ratings."""
+        return json_response(await run_in_threadpool(service.search, query, limit))
 
-    @app.get("/v1/movies/{movie_id}", responses=of(bodies.MovieDetails), tags=["movies"])
+    @app.get("/v1/movies/{movie_id}", responses=ok_docs(schemas.MovieDetails), tags=["movies"])
     async def movie(movie_id: MovieId) -> Response:
-        """All that is known of a movie."""
-        return as_json(await run_in_threadpool(service.movie, movie_id))
+        """Describes a movie."""
+        return json_response(await run_in_threadpool(service.movie, movie_id))
 
-    @app.get("/v1/movies/{movie_id}/similar", responses=of(bodies.SimilarMovies), tags=["movies"])
-    async def similar(
-        movie_id: MovieId, k: Annotated[int, Query(ge=1, le=MOST_SIMILAR, description="movies at most")] = 10
+    @app.get("/v1/movies/{movie_id}/similar", responses=ok_docs(schemas.SimilarMovies), tags=["movies"])
+    async def similar_movies(
+        movie_id: MovieId, k: Annotated[int, Query(ge=1, le=MAX_SIMILAR_MOVIES, description="maximum movies")] = 10
     ) -> Response:
-        """The movies most like one."""
-        return as_json(await run_in_threadpool(service.similar, movie_id, k))
+        """Returns the movies most similar to one."""
+        return json_response(await run_in_threadpool(service.similar, movie_id, k))
 
-    @app.get("/v1/map", responses=of(bodies.Map), tags=["movies"])
-    async def on_map(
-        limit: Annotated[int, Query(ge=1, le=MOST_ON_MAP, description="movies at most")] = 1000,
+    @app.get("/v1/map", responses=ok_docs(schemas.MovieMap), tags=["movies"])
+    async def movie_map(
+        limit: Annotated[int, Query(ge=1, le=MAX_MAP_MOVIES, description="maximum movies")] = 1000,
     ) -> Response:
-        """The movies with most ratings on a map, where those that are alike stand near each other."""
-        return as_json(await run_in_threadpool(service.on_map, limit))
+        """Returns the movies with most ratings on a map, where similar movies are close together."""
+        return json_response(await run_in_threadpool(service.movie_map, limit))
 
 
-def add_state(app: FastAPI, service: Service, measures: ServiceMetrics) -> None:
-    """Routes that tell of the service itself."""
+def add_state_routes(app: FastAPI, service: Service, metrics: ServiceMetrics) -> None:
+    """Adds the routes that describe the service itself."""
 
-    @app.get("/v1/model", responses=of(bodies.Model), tags=["state"])
+    @app.get("/v1/model", responses=ok_docs(schemas.ModelInfo), tags=["state"])
     async def model() -> Response:
-        """The model that answers, and what can be asked of it."""
-        return as_json(service.about())
+        """Describes the current model and the limits of requests."""
+        return json_response(service.model_info())
 
-    @app.get("/health", responses=of(bodies.Status), tags=["state"])
+    @app.get("/health", responses=ok_docs(schemas.Status), tags=["state"])
     async def health() -> Response:
-        """Whether the process runs."""
-        return as_json({"status": "ok"})
+        """Answers 200 while the process runs."""
+        return json_response({"status": "ok"})
 
-    @app.get("/ready", responses=of(bodies.Status), tags=["state"])
+    @app.get("/ready", responses=ok_docs(schemas.Status), tags=["state"])
     async def ready() -> Response:
-        """Whether requests are answered: the model is loaded, and not too many wait."""
-        if not service.is_answering():
-            return problems.too_busy()
-        return as_json({"status": "ready"})
+        """Answers 200 while lists are computed and the queue is not full."""
+        if not service.is_ready():
+            return busy_response()
+        return json_response({"status": "ready"})
 
     @app.get("/metrics", response_class=Response, tags=["state"])
-    async def metrics() -> Response:
-        """Numbers for Prometheus."""
-        measures.waiting.set(service.lists.num_waiting)
-        measures.loaded_at.set(service.loaded_at.timestamp())
-        return Response(measures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def prometheus_metrics() -> Response:
+        """Returns metrics in the text format of Prometheus."""
+        metrics.waiting.set(service.lists.num_waiting)
+        metrics.loaded_at.set(service.loaded_at.timestamp())
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def add_page(app: FastAPI) -> None:
-    """The page and its files."""
+    """Adds the web page and its files."""
     if PAGE.is_dir():
         app.mount("/page", StaticFiles(directory=PAGE), name="page")
 
@@ -197,38 +192,38 @@ def add_page(app: FastAPI) -> None:
 
 
 def is_local(host: str) -> bool:
-    """Whether an address is that of this machine alone."""
+    """Whether an address can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def as_json(values: Any) -> Response:
-    """A response with values as JSON."""
+def json_response(values: Any) -> Response:
+    """Returns a JSON response."""
     return Response(orjson.dumps(values), media_type="application/json")
 
 
-def of(model: type) -> dict[int | str, dict[str, Any]]:
-    """What a route answers with, for the OpenAPI document."""
+def ok_docs(model: type) -> dict[int | str, dict[str, Any]]:
+    """Returns the OpenAPI entry of a successful response."""
     return {200: {"model": model}}
 
 
-def problem(description: str) -> dict[str, Any]:
-    """A response of problem details, for the OpenAPI document."""
+def problem_docs(description: str) -> dict[str, Any]:
+    """Returns the OpenAPI entry of a response with problem details."""
     schema = {"$ref": "#/components/schemas/ProblemDetails"}
-    return {"description": description, "content": {problems.MEDIA_TYPE: {"schema": schema}}}
+    return {"description": description, "content": {PROBLEM_MEDIA_TYPE: {"schema": schema}}}
 
 
-def openapi_of(app: FastAPI, *, has_tokens: bool) -> dict[str, Any]:
-    """The OpenAPI document, with what problem details are, and how requests carry their token where they need one."""
+def openapi_document(app: FastAPI, *, has_tokens: bool) -> dict[str, Any]:
+    """Returns the OpenAPI document, with the schema of problem details and, if required, the bearer token."""
     if app.openapi_schema is None:
         document = FastAPI.openapi(app)
-        parts = document["components"]
-        problem_schema = bodies.ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
-        parts["schemas"] |= problem_schema.pop("$defs", {}) | {"ProblemDetails": problem_schema}
+        components = document["components"]
+        problem_schema = schemas.ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+        components["schemas"] |= problem_schema.pop("$defs", {}) | {"ProblemDetails": problem_schema}
         if has_tokens:
-            parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             document["security"] = [{"token": []}]
         app.openapi_schema = document
     return app.openapi_schema

@@ -1,10 +1,9 @@
-"""Questions that come at about the same time, answered together by one thread."""
+"""Batching of questions that arrive at about the same time."""
 
 import asyncio
 import contextlib
 import queue
 import threading
-import time
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -14,11 +13,11 @@ A = TypeVar("A")
 
 
 class Busy(Exception):  # noqa: N818
-    """More questions wait than may."""
+    """The queue of questions is full."""
 
 
-class Waiting(NamedTuple):
-    """A question, and who waits for its answer where."""
+class PendingQuestion(NamedTuple):
+    """A question, the future of its answer, and the event loop that awaits it."""
 
     question: Any
     answer: asyncio.Future
@@ -26,12 +25,10 @@ class Waiting(NamedTuple):
 
 
 class Batcher(Generic[Q, A]):
-    """Answers questions in batches, in a thread of its own.
+    """Answers questions in batches, in its own thread.
 
-    The first of a batch waits for others as long as `wait_seconds`; while a batch is worked on, those that come make up
-    the next. An error in a batch is the answer to each of its questions.
-
-    on_batch: told the size of every batch.
+    A batch is what has queued up while the one before was answered: without load there is no wait. When `answer`
+    raises, every question of the batch raises. on_batch: called with the size of each batch.
     """
 
     def __init__(
@@ -40,13 +37,11 @@ class Batcher(Generic[Q, A]):
         *,
         max_batch: int,
         max_waiting: int,
-        wait_seconds: float,
         on_batch: Callable[[int], None] = lambda size: None,
     ):
-        self.answer, self.max_batch, self.max_waiting, self.wait_seconds = answer, max_batch, max_waiting, wait_seconds
-        self.on_batch = on_batch
-        self.queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
-        self.thread = threading.Thread(target=self.work, name="batcher", daemon=True)
+        self.answer, self.max_batch, self.max_waiting, self.on_batch = answer, max_batch, max_waiting, on_batch
+        self.queue: queue.SimpleQueue[PendingQuestion | None] = queue.SimpleQueue()
+        self.thread = threading.Thread(target=self.run, name="batcher", daemon=True)
         self.thread.start()
 
     @property
@@ -54,53 +49,53 @@ class Batcher(Generic[Q, A]):
         return self.queue.qsize()
 
     async def ask(self, question: Q) -> A:
-        """The answer to a question. Raises Busy where too many wait already, and what `answer` raises."""
+        """Returns the answer to a question. Raises Busy when the queue is full, and whatever `answer` raises."""
         if self.num_waiting >= self.max_waiting:
             raise Busy
         loop = asyncio.get_running_loop()
-        waiting = Waiting(question, loop.create_future(), loop)
-        self.queue.put(waiting)
-        return await waiting.answer
+        pending = PendingQuestion(question, loop.create_future(), loop)
+        self.queue.put(pending)
+        return await pending.answer
 
     def close(self) -> None:
-        """Answers what waits, and ends the thread."""
+        """Answers what is queued, then ends the thread."""
         self.queue.put(None)
         self.thread.join()
 
-    def work(self) -> None:
-        """Batch after batch, until closed."""
+    def run(self) -> None:
+        """Answers batch after batch until closed."""
         while (first := self.queue.get()) is not None:
-            batch, is_last = self.batch_from(first)
+            batch, is_last = self.collect_batch(first)
             self.on_batch(len(batch))
             try:
-                answers: list[Any] = self.answer([waiting.question for waiting in batch])
+                answers: list[Any] = self.answer([pending.question for pending in batch])
             except Exception as error:
                 answers = [error] * len(batch)
-            for waiting, answer in zip(batch, answers, strict=True):
-                # Nobody waits any more where the loop has ended.
+            for pending, answer in zip(batch, answers, strict=True):
+                # A closed loop awaits nothing any more.
                 with contextlib.suppress(RuntimeError):
-                    waiting.loop.call_soon_threadsafe(hand_over, waiting.answer, answer)
+                    pending.loop.call_soon_threadsafe(resolve, pending.answer, answer)
             if is_last:
                 return
-            # What was asked and answered is not to be kept until the next question.
-            del first, batch, answers, waiting, answer
+            # Frees questions and answers while the thread waits for the next question.
+            del first, batch, answers, pending, answer
 
-    def batch_from(self, first: Waiting) -> tuple[list[Waiting], bool]:
-        """A batch that begins with a question, and whether it is the last before the end."""
-        batch, until = [first], time.monotonic() + self.wait_seconds
+    def collect_batch(self, first: PendingQuestion) -> tuple[list[PendingQuestion], bool]:
+        """Returns a batch of a question and those queued behind it, and whether the batcher was closed after it."""
+        batch = [first]
         while len(batch) < self.max_batch:
             try:
-                found = self.queue.get(timeout=max(0.0, until - time.monotonic()))
+                pending = self.queue.get_nowait()
             except queue.Empty:
                 break
-            if found is None:
+            if pending is None:
                 return batch, True
-            batch.append(found)
+            batch.append(pending)
         return batch, False
 
 
-def hand_over(future: asyncio.Future, answer: Any) -> None:
-    """Gives an answer to who waits for it, unless they have gone."""
+def resolve(future: asyncio.Future, answer: Any) -> None:
+    """Sets the result of a future, or its exception, unless it was cancelled."""
     if future.done():
         return
     if isinstance(answer, Exception):

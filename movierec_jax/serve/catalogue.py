@@ -1,4 +1,4 @@
-"""What the service says of movies: cards, search, those alike, and a map of them all."""
+"""The movies of a run as the service describes them: cards, details, search, similar movies and a map."""
 
 from typing import Any
 
@@ -9,115 +9,115 @@ from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import PRAISE, SPREAD
 from movierec_jax.recommend.recommender import Recommender
-from movierec_jax.serve.title_search import Titles, readable
+from movierec_jax.serve.title_search import TitleIndex, article_first
 
-# Names of the features that are tags: "tag=atmospheric".
+# Prefix of features that are tags: "tag=atmospheric".
 TAG_FEATURE = "tag="
 
 
 class Catalogue:
-    """The movies of a run, in the order of their rows: those of train, then those of which content alone is known.
+    """The movies of a run by row: first those with ratings in training, then those with content only.
 
-    rows: the row of each id.
+    rows: the row of each movie id.
     """
 
     def __init__(self, recommender: Recommender, rows: dict[int | str, int]):
         run = recommender.run
         self.recommender, self.movies, self.rows = recommender, run.movies, rows
         table = run.movie_table.set_index(MOVIE_ID).reindex(run.movies.ids)
-        count = np.bincount(run.train.movie_row, minlength=len(run.movies.ids))[: len(run.movies.ids)]
-        total = np.bincount(run.train.movie_row, run.parts.train[RATING], minlength=len(count))[: len(count)]
-        ids = run.movies.ids.tolist()
-        columns = zip(ids, table[TITLE], table[YEAR], table[GENRES], strict=True)
+        num_ratings = np.bincount(run.train.movie_row, minlength=len(run.movies.ids))[: len(run.movies.ids)]
+        total = np.bincount(run.train.movie_row, run.parts.train[RATING], minlength=len(num_ratings))
+        mean = total[: len(num_ratings)] / np.maximum(num_ratings, 1)
+        columns = zip(run.movies.ids.tolist(), table[TITLE], table[YEAR], table[GENRES], strict=True)
         self.cards = [
             {
                 MOVIE_ID: movie_id,
-                TITLE: readable(title) if isinstance(title, str) else str(movie_id),
+                TITLE: article_first(title) if isinstance(title, str) else str(movie_id),
                 YEAR: int(year) if year > 0 else None,
                 GENRES: genres.split("|") if isinstance(genres, str) and genres else [],
             }
             for movie_id, title, year, genres in columns
         ]
-        self.figures = [
-            {"num_ratings": int(n), "mean_rating": round(float(mean), 3) if n else None}
-            for n, mean in zip(count, total / np.maximum(count, 1), strict=True)
+        self.stats = [
+            {"num_ratings": int(count), "mean_rating": round(float(rating), 3) if count else None}
+            for count, rating in zip(num_ratings, mean, strict=True)
         ]
-        self.by_popularity = np.argsort(-count, kind="stable")
-        self.titles = Titles([card[TITLE] for card in self.cards], count.astype(np.float32))
-        said = recommender.reviews_of(run.reviews[MOVIE_ID])
-        said = said.astype({PRAISE: np.float64, SPREAD: np.float64}).round(4).set_index(MOVIE_ID)
-        self.reviews = dict(zip(said.index.tolist(), said.to_dict("records"), strict=True))
-        self.map = positions(recommender.movie_directions)
+        self.by_popularity = np.argsort(-num_ratings, kind="stable")
+        self.titles = TitleIndex([card[TITLE] for card in self.cards], num_ratings.astype(np.float32))
+        reviews = recommender.reviews_of(run.reviews[MOVIE_ID])
+        reviews = reviews.astype({PRAISE: np.float64, SPREAD: np.float64}).round(4).set_index(MOVIE_ID)
+        self.reviews = dict(zip(reviews.index.tolist(), reviews.to_dict("records"), strict=True))
+        self.positions = map_positions(recommender.movie_directions)
 
     def row(self, movie_id: int | str) -> int:
-        """The row of a movie. Raises InputError where the data has none of this id."""
+        """Returns the row of a movie. Raises InputError for an unknown id."""
         if movie_id not in self.rows:
-            raise InputError(f"no movie has the id {movie_id!r}")
+            raise InputError(f"Movie {movie_id!r} not found")
         return self.rows[movie_id]
 
-    def card(self, row: int, *, figures: bool = False) -> dict[str, Any]:
-        """What is told of a movie wherever it stands; figures: with its number of ratings and their mean."""
-        return {**self.cards[row], **self.figures[row]} if figures else self.cards[row]
+    def card(self, row: int) -> dict[str, Any]:
+        """Returns id, title, year and genres of a movie, with its number of ratings and their mean."""
+        return {**self.cards[row], **self.stats[row]}
 
-    def card_of(self, movie_id: int | str) -> dict[str, Any]:
-        """The card of a movie by its id, also of one that the catalogue does not have."""
-        unknown: dict[str, Any] = {MOVIE_ID: movie_id, TITLE: str(movie_id), YEAR: None, GENRES: []}
-        return self.cards[self.rows[movie_id]] if movie_id in self.rows else unknown
+    def card_by_id(self, movie_id: int | str) -> dict[str, Any]:
+        """Returns id, title, year and genres of a movie; of an unknown movie the id only."""
+        if movie_id in self.rows:
+            return self.cards[self.rows[movie_id]]
+        return {MOVIE_ID: movie_id, TITLE: str(movie_id), YEAR: None, GENRES: []}
 
     def details(self, row: int) -> dict[str, Any]:
-        """All that is told of a movie."""
+        """Returns the card of a movie with its tags, most used first, and its reviews, None if it has none."""
         content = self.recommender.run.movie_content
         own = content.entries_of(row)
-        # Those that most users wrote come first.
-        order = np.argsort(-content.value[own], kind="stable")
-        names = [content.names[feature] for feature in content.feature[own][order]]
+        by_weight = np.argsort(-content.value[own], kind="stable")
+        names = [content.names[feature] for feature in content.feature[own][by_weight]]
         tags = [name.removeprefix(TAG_FEATURE) for name in names if name.startswith(TAG_FEATURE)]
-        card = self.card(row, figures=True)
+        card = self.card(row)
         return {**card, "tags": tags, "reviews": self.reviews.get(card[MOVIE_ID])}
 
     def search(self, query: str, limit: int) -> list[dict[str, Any]]:
-        """The movies whose titles match best, or without a query those with most ratings."""
+        """Returns the movies whose titles match best; for an empty query, those with most ratings."""
         rows = self.titles.search(query, limit)[0] if query.strip() else self.by_popularity[:limit]
-        return [self.card(row, figures=True) for row in rows.tolist()]
+        return [self.card(row) for row in rows.tolist()]
 
     def similar(self, row: int, k: int) -> list[dict[str, Any]]:
-        """The k movies most like one. Raises InputError for one that train has no rating of."""
+        """Returns the k movies most similar to one. Raises InputError for a movie without ratings in training."""
         if row >= len(self.movies):
-            raise InputError(f"movie {self.movies.ids[row]!r} had no rating in training: none is known to be like it")
+            raise InputError(f"Movie {self.movies.ids[row]!r} has no ratings in training: no similar movies are known")
         found = self.recommender.similar(self.movies.ids[row], min(k, len(self.movies) - 1))
         rows = self.movies.rows(found[MOVIE_ID])
         return [
-            {**self.card(row), "similarity": round(float(similarity), 4)}
+            {**self.cards[row], "similarity": round(float(similarity), 4)}
             for row, similarity in zip(rows.tolist(), found["similarity"], strict=True)
         ]
 
-    def on_map(self, limit: int) -> list[dict[str, Any]]:
-        """The movies with most ratings, each with its place on the map: `x` and `y` of 0 to 1."""
+    def map_movies(self, limit: int) -> list[dict[str, Any]]:
+        """Returns the movies with most ratings and their positions on the map, `x` and `y` from 0 to 1."""
         rows = self.by_popularity[: min(limit, len(self.movies))]
         return [
-            {**self.card(row, figures=True), "x": round(float(x), 4), "y": round(float(y), 4)}
-            for row, (x, y) in zip(rows.tolist(), self.map[rows], strict=True)
+            {**self.card(row), "x": round(float(x), 4), "y": round(float(y), 4)}
+            for row, (x, y) in zip(rows.tolist(), self.positions[rows], strict=True)
         ]
 
 
-def positions(direction: Float32[np.ndarray, "movies features"]) -> Float32[np.ndarray, "movies 2"]:
-    """Places in a square, near each other for movies that are alike: their first two principal components, by rank.
+def map_positions(direction: Float32[np.ndarray, "movies features"]) -> Float32[np.ndarray, "movies 2"]:
+    """Returns positions in the unit square, close for similar movies: the ranks of the first two principal components.
 
-    Ranks in place of values keep the dense middle readable.
+    Ranks instead of values spread out the dense middle.
     """
     centred = direction - direction.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
-    # What stands along the last axes spreads movies most; the sign of each is a convention.
+    # Eigenvalues ascend, so the last two axes have most variance; their signs are arbitrary and fixed here.
     axes = axes[:, -2:][:, ::-1]
     axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
     values = centred @ axes
     if values.shape[1] < 2:
         values = np.concatenate([values, np.zeros_like(values)], axis=1)
-    return np.stack([rank(values[:, 0]), rank(values[:, 1])], axis=1)
+    return np.stack([scaled_ranks(values[:, 0]), scaled_ranks(values[:, 1])], axis=1)
 
 
-def rank(values: Float32[np.ndarray, " n"]) -> Float32[np.ndarray, " n"]:
-    """The place of each value among all, as a number from 0 to 1."""
-    place: Int32[np.ndarray, " n"] = np.empty(len(values), np.int32)
-    place[np.argsort(values, kind="stable")] = np.arange(len(values), dtype=np.int32)
-    return (place / max(1, len(values) - 1)).astype(np.float32)
+def scaled_ranks(values: Float32[np.ndarray, " n"]) -> Float32[np.ndarray, " n"]:
+    """Returns the rank of each value, scaled from 0 for the smallest to 1 for the largest."""
+    rank: Int32[np.ndarray, " n"] = np.empty(len(values), np.int32)
+    rank[np.argsort(values, kind="stable")] = np.arange(len(values), dtype=np.int32)
+    return (rank / max(1, len(values) - 1)).astype(np.float32)

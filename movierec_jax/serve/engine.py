@@ -10,22 +10,20 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32
 
-from movierec_jax.data.arrays import csr_offsets, round_up_to_size, sizes_up_to
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import noise_of
 from movierec_jax.model.interactions import pad_links, pad_segments, rating_deviation
 from movierec_jax.model.two_tower import Encoded, encode_histories, own_vectors
 from movierec_jax.recommend.attribution import RatedMovies, RatedReason, find_reasons
-from movierec_jax.recommend.candidates import can_settle, candidate_top_k
+from movierec_jax.recommend.candidates import candidate_top_k, settles
 from movierec_jax.recommend.filters import ListFilter, filter_movies
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
 from movierec_jax.recommend.recommender import Recommender
-from movierec_jax.recommend.scoring import Scorer, predict_ratings
-from movierec_jax.recommend.top_k import ListRequest, SeenMovies, TopK, top_k_blocks
+from movierec_jax.recommend.top_k import Rated, TopK, predict_ratings, top_k_blocks
 from movierec_jax.serve.catalogue import Catalogue
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.users import History, RequestUser, Users
+from movierec_jax.serve.users import RequestUser, UserHistory, Users
 
 # There are programs for numbers of pieces, and for lengths of lists, each so many times the one before it.
 GROWTH = 4
@@ -44,12 +42,12 @@ KEPT_VECTORS = 10_000
 # Masks of filtered movies that are kept in memory.
 MAX_CACHED_MASKS = 256
 
-# Rated movies, and features, that are given as reasons for one movie.
+# Rated movies, and features, given as reasons for one movie.
 NUM_REASONS = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
+class ListRequest:
     """One list that is asked for. is_listed: whether it may hold each movie; None where it may hold all."""
 
     request_user: RequestUser
@@ -61,7 +59,7 @@ class Question:
 
 
 @dataclasses.dataclass(frozen=True)
-class Listed:
+class RankedMovies:
     """A list, best first. reasons: for each movie those for it, if asked for."""
 
     movie_row: Int32[np.ndarray, " listed"]
@@ -79,8 +77,8 @@ class Engine:
     def __init__(self, recommender: Recommender, config: ServeConfig, version: str):
         self.recommender, self.config, self.version = recommender, config, version
         self.run, self.model = recommender.run, recommender.run.model
-        self.people = Users(recommender)
-        self.catalogue = Catalogue(recommender, self.people.movie_rows)
+        self.users = Users(recommender)
+        self.catalogue = Catalogue(recommender, self.users.movie_rows)
         self.own = np.asarray(own_vectors(recommender.params, self.run.interactions, model=self.model))
         self.vectors: dict[int | str, tuple[Mapping, Encoded]] = {}
         self.spare: dict[int, list[tuple[Array, ...]]] = {}
@@ -122,7 +120,7 @@ class Engine:
             "genres": list(run.genres.columns),
             "praised": list(run.praised.columns),
             "years": [int(years.min()), int(years.max())] if len(years) else None,
-            "first_user_id": self.recommender.all_user_ids[:1].tolist()[0],
+            "first_user_id": self.recommender.everybody[:1].tolist()[0],
         }
 
     # Users.
@@ -132,7 +130,7 @@ class Engine:
         found: list[Encoded | None] = [self.known_vector(request_user) for request_user in request_users]
         missing = [place for place, vector in enumerate(found) if vector is None]
         for part in in_batches(missing, self.config.max_batch):
-            fresh = self.encode([self.people.history(request_users[place]) for place in part])
+            fresh = self.encode([self.users.history(request_users[place]) for place in part])
             for number, place in enumerate(part):
                 # A copy: what is kept would hold the whole batch.
                 vector = jax.tree.map(lambda array, number=number: array[:, number].copy(), fresh)
@@ -144,40 +142,40 @@ class Engine:
         """What is known of somebody without encoding them anew."""
         if request_user.user_id is None:
             return None
-        if not request_user.recorded:
-            return self.recommender.on_host[1][0][:, self.people.user_row(request_user.user_id)]
+        if not request_user.new_ratings:
+            return self.recommender.on_host[1][0][:, self.users.user_row(request_user.user_id)]
         recorded, vector = self.vectors.get(request_user.user_id, (None, None))
         # Who has rated more since has other ratings, not the same ones changed.
-        return vector if recorded is request_user.recorded else None
+        return vector if recorded is request_user.new_ratings else None
 
     def keep(self, request_user: RequestUser, vector: Encoded) -> None:
         """Keeps an encoded user until they rate again; the longest kept go first."""
         if request_user.user_id is not None:
             self.vectors.pop(request_user.user_id, None)
-            self.vectors[request_user.user_id] = request_user.recorded, vector
+            self.vectors[request_user.user_id] = request_user.new_ratings, vector
             if len(self.vectors) > KEPT_VECTORS:
                 del self.vectors[next(iter(self.vectors))]
 
-    def encode(self, histories: Sequence[History]) -> Encoded:
+    def encode(self, histories: Sequence[UserHistory]) -> Encoded:
         """Histories, `max_batch` of them at most, as the model sees them: `[members, max_batch, ...]`."""
         owner = np.repeat(np.arange(len(histories), dtype=np.int32), [len(one.rating) for one in histories])
         movie_row, rating, timestamp = (np.concatenate([one[field] for one in histories]) for field in (1, 2, 3))
         value = rating_deviation(self.run.movie_level, movie_row, rating)
         counts = implicit_feedback_weights(self.run, owner, timestamp)
         links = pad_links(owner, movie_row, value, counts, length=SEGMENT_LENGTH)
-        links = pad_segments(links, round_up_to_size(len(links.owner), GROWTH, FEWEST_SEGMENTS))
+        links = pad_segments(links, grown(len(links.owner), GROWTH, FEWEST_SEGMENTS))
         own = np.zeros((len(self.own), self.config.max_batch, self.own.shape[2]), np.float32)
         own[:, : len(histories)] = self.own[:, [one.user_row for one in histories]]
         return jax.device_get(encode_histories(self.recommender.params, own, links, model=self.model))
 
     # Lists.
 
-    def answer(self, questions: Sequence[Question]) -> list[Listed]:
+    def answer(self, questions: Sequence[ListRequest]) -> list[RankedMovies]:
         """The lists that are asked for."""
         with self.lock:
             return self.lists(questions)
 
-    def lists(self, questions: Sequence[Question]) -> list[Listed]:
+    def lists(self, questions: Sequence[ListRequest]) -> list[RankedMovies]:
         """The same, by one thread at a time: by a close look where that may settle a list, by all movies where not."""
         asked = list(zip(questions, self.encoded([question.request_user for question in questions]), strict=True))
         found: dict[int, tuple[TopK, int]] = {}
@@ -193,58 +191,72 @@ class Engine:
                 found |= {n: (top, place) for place, n in enumerate(batch)}
         return [self.listed(*one, *found[n]) for n, one in enumerate(asked)]
 
-    def may_settle(self, question: Question) -> bool:
+    def may_settle(self, question: ListRequest) -> bool:
         """Whether a close look may settle a list. It is for processors whose memory is the host's too."""
-        is_plain = question.diversity == 0 and can_settle(self.recommender.scorer.order, question.k)
+        is_plain = question.diversity == 0 and settles(self.recommender.order, question.k)
         return is_plain and jax.default_backend() == "cpu"
 
-    def candidate_top_k(self, asked: Sequence[tuple[Question, Encoded]]) -> tuple[TopK, Bool[np.ndarray, " asked"]]:
+    def candidate_top_k(self, asked: Sequence[tuple[ListRequest, Encoded]]) -> tuple[TopK, Bool[np.ndarray, " asked"]]:
         """The lists of a batch by a close look, and which of them are settled."""
         listed = [None if question.is_listed is None else np.flatnonzero(question.is_listed) for question, _ in asked]
         k = max(question.k for question, _ in asked)
-        return candidate_top_k(self.scorer(self.stacked(asked)), self.left_out(asked), k, listed)
+        run = self.recommender
+        return candidate_top_k(
+            self.model, run.order, run.params, self.stacked(asked), run.encoded[1], self.left_out(asked), k, listed
+        )
 
-    def scorer(self, users: Encoded) -> Scorer:
-        """Returns the run's scorer for users of a batch in place of its own."""
-        return dataclasses.replace(self.recommender.scorer, users=users)
-
-    def whole_top_k(self, asked: Sequence[tuple[Question, Encoded]], diversity: float) -> TopK:
+    def whole_top_k(self, asked: Sequence[tuple[ListRequest, Encoded]], diversity: float) -> TopK:
         """The lists of a batch by the scores of all movies."""
         users, seen = self.stacked(asked), self.left_out(asked)
         size = users.bias.shape[1]
-        k = min(round_up_to_size(max(question.k for question, _ in asked), GROWTH, SHORTEST), self.longest_list)
+        k = min(grown(max(question.k for question, _ in asked), GROWTH, SHORTEST), self.longest_list)
         is_listed = np.ones((size, self.num_movies), bool)
         for row, (question, _) in zip(is_listed, asked, strict=False):
             row[:] = True if question.is_listed is None else question.is_listed
-        rated = SeenMovies(csr_offsets(np.array([*map(len, seen), *[0] * (size - len(seen))])), np.concatenate(seen))
-        request = ListRequest(np.arange(size, dtype=np.int32), rated, k, is_listed, diversity)
+        rated = Rated(np.cumsum([0, *map(len, seen), *[0] * (size - len(seen))]), np.concatenate(seen))
+        run, rows = self.recommender, np.arange(size, dtype=np.int32)
         spare = self.spare.setdefault(size, [])
-        return next(top for _, top in top_k_blocks(self.scorer(users), request, size, spare=spare))
+        blocks = top_k_blocks(
+            self.model,
+            run.order,
+            run.params,
+            users,
+            run.encoded[1],
+            rows,
+            rated,
+            k,
+            size,
+            is_listed,
+            diversity,
+            spare=spare,
+        )
+        return next(top for _, top in blocks)
 
-    def stacked(self, asked: Sequence[tuple[Question, Encoded]]) -> Encoded:
+    def stacked(self, asked: Sequence[tuple[ListRequest, Encoded]]) -> Encoded:
         """The users of a batch side by side, filled up to a size that there are programs for."""
         vectors = [vector for _, vector in asked]
-        size = min(round_up_to_size(len(vectors), 2), self.config.max_batch)
+        size = min(grown(len(vectors), 2), self.config.max_batch)
         return jax.tree.map(lambda *rows: np.stack(rows + rows[:1] * (size - len(rows)), axis=1), *vectors)
 
-    def left_out(self, asked: Sequence[tuple[Question, Encoded]]) -> list[Int32[np.ndarray, " _seen"]]:
+    def left_out(self, asked: Sequence[tuple[ListRequest, Encoded]]) -> list[Int32[np.ndarray, " _seen"]]:
         """The rows of movies that each list of a batch may not hold."""
         nothing = np.zeros(0, np.int32)
-        return [nothing if question.include_seen else self.people.seen(question.request_user) for question, _ in asked]
+        return [
+            nothing if question.include_seen else self.users.seen_rows(question.request_user) for question, _ in asked
+        ]
 
-    def listed(self, question: Question, vector: Encoded, top: TopK, place: int) -> Listed:
+    def listed(self, question: ListRequest, vector: Encoded, top: TopK, place: int) -> RankedMovies:
         """One list of a batch, as long as it is asked for, with its reasons."""
         is_filled = top.movie_row[place, : question.k] < self.num_movies
-        tables = top.movie_row, top.score, top.predicted_rating
-        row, score, rating = (table[place, : question.k][is_filled] for table in tables)
+        row, score, stars = (table[place, : question.k][is_filled] for table in (top.movie_row, top.score, top.stars))
         reasons = self.reasons(question.request_user, vector, row) if question.explain else None
-        return Listed(row, score, np.clip(rating, *np.array(self.run.rating_scale, np.float32)), reasons)
+        return RankedMovies(row, score, np.clip(stars, *np.array(self.run.rating_scale, np.float32)), reasons)
 
     def reasons(
         self, request_user: RequestUser, vector: Encoded, movie_row: Int32[np.ndarray, " listed"]
     ) -> list[list[dict[str, Any]]]:
-        """Returns what speaks most for each movie, as the API has it: rated movies, then features of its own."""
-        history = self.people.history(request_user)
+        """Returns the reasons for each movie in the API's form: rated movies, then features of the movie itself."""
+        history = self.users.history(request_user)
         rated = RatedMovies(history.movie_row, history.rating, history.timestamp)
         params, (_, movies) = self.recommender.on_host
         return [
@@ -256,9 +268,9 @@ class Engine:
             for reasons in find_reasons(self.run, params, vector, rated, movies, movie_row, NUM_REASONS)
         ]
 
-    def movie_reason(self, history: History, reason: RatedReason) -> dict[str, Any]:
-        """Returns a movie of a history that speaks for another, with its share of what all of them add."""
-        card = self.catalogue.card(int(history.movie_row[reason.position]))
+    def movie_reason(self, history: UserHistory, reason: RatedReason) -> dict[str, Any]:
+        """Returns a rated movie as a reason, with its share of what all rated movies contribute."""
+        card = self.catalogue.cards[history.movie_row[reason.position]]
         source = "text" if history.is_text[reason.position] else "rated"
         return {"source": source, **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(reason.share, 4)}
 
@@ -289,10 +301,17 @@ class Engine:
         padded = vectors + vectors[:1] * (self.config.max_ratings - len(vectors))
         users = jax.tree.map(lambda *rows: np.stack(rows, axis=1), *padded)
         nobody, no_time = np.full_like(place, self.run.users.unknown), np.full(len(place), NO_TIMESTAMP)
-        rating, spread = predict_ratings(
-            self.scorer(users), place, movie_row, self.run.rating_scale, self.run.time_features(nobody, no_time)
+        stars, spread = predict_ratings(
+            self.model,
+            self.recommender.params,
+            users,
+            self.recommender.encoded[1],
+            place,
+            movie_row,
+            self.run.rating_scale,
+            self.run.time_features(nobody, no_time),
         )
-        return rating, None if self.noise is None else np.hypot(spread, np.float32(self.noise))
+        return stars, None if self.noise is None else np.hypot(spread, np.float32(self.noise))
 
     # Start.
 
@@ -302,17 +321,17 @@ class Engine:
             raise InputError("not all numbers of the model are finite; train it anew")
         longest = max(int(np.bincount(self.run.train.user_row).max()), self.config.max_ratings)
         nobody = RequestUser(None, {})
-        for num_segments in sizes_up_to(GROWTH * longest // SEGMENT_LENGTH, GROWTH, FEWEST_SEGMENTS):
+        for num_segments in sizes(GROWTH * longest // SEGMENT_LENGTH, GROWTH, FEWEST_SEGMENTS):
             filling = np.zeros(num_segments * SEGMENT_LENGTH, np.int32)
             ratings = (filling.astype(kind) for kind in (np.float32, np.int64, bool))
-            self.encode([History(self.run.users.unknown, filling, *ratings)])
+            self.encode([UserHistory(self.run.users.unknown, filling, *ratings)])
         vector = self.encoded([nobody])[0]
-        for size in sizes_up_to(self.config.max_batch, 2):
-            batch = [(Question(nobody, self.longest_list), vector)] * min(size, self.config.max_batch)
-            if self.may_settle(Question(nobody, 1)):
+        for size in sizes(self.config.max_batch, 2):
+            batch = [(ListRequest(nobody, self.longest_list), vector)] * min(size, self.config.max_batch)
+            if self.may_settle(ListRequest(nobody, 1)):
                 self.candidate_top_k(batch)
-            for k in sizes_up_to(self.longest_list, GROWTH, SHORTEST):
-                asked = [(Question(nobody, min(k, self.longest_list)), vector)] * len(batch)
+            for k in sizes(self.longest_list, GROWTH, SHORTEST):
+                asked = [(ListRequest(nobody, min(k, self.longest_list)), vector)] * len(batch)
                 for diversity in (0.0, 0.5) if size == 1 else (0.0,):
                     self.whole_top_k(asked, diversity)
         self.predict([nobody], np.zeros(1, np.int32), np.zeros(1, np.int32))
@@ -322,6 +341,19 @@ def rating_step(rating: Float32[np.ndarray, " ratings"]) -> float:
     """The smallest step between different ratings, at least a hundredth."""
     steps = np.diff(np.unique(rating))
     return float(max(0.01, round(float(steps.min()), 2))) if len(steps) else 1.0
+
+
+def sizes(last: int, growth: int, first: int = 1) -> list[int]:
+    """From the first on, each so many times the one before, up to one that is not below the last."""
+    found = [first]
+    while found[-1] < last:
+        found.append(found[-1] * growth)
+    return found
+
+
+def grown(wanted: int, growth: int, first: int = 1) -> int:
+    """The smallest of such sizes that is not below what is wanted."""
+    return sizes(wanted, growth, first)[-1]
 
 
 def in_batches(numbers: Sequence[int], size: int) -> list[Sequence[int]]:

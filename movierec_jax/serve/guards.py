@@ -1,4 +1,4 @@
-"""What every request passes before the application sees it: sizes, rates and tokens are looked at here."""
+"""Checks of every request before the application sees it: sizes, host, rate limit and token."""
 
 import asyncio
 import hmac
@@ -14,38 +14,38 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from movierec_jax.errors import InputError
-from movierec_jax.serve import errors as problems
+from movierec_jax.serve.errors import problem_response
 
-# Bytes of a path with its query, and of all headers, at most.
-MOST_PATH_BYTES = 8 * 1024
+# A path with its query.
+MAX_PATH_BYTES = 8 * 1024
 
-MOST_HEADER_BYTES = 32 * 1024
+# All headers together.
+MAX_HEADER_BYTES = 32 * 1024
 
-# How long a body may take to come.
-BODY_SECONDS = 20.0
+BODY_TIMEOUT_SECONDS = 20.0
 
-# What may be asked without a token: whether the service runs, and the page, which then asks for one.
-OPEN = re.compile(r"/(health|ready|page/[^/]*)?")
+# Paths that need no token: the service's health, and the page, which asks for a token itself.
+PUBLIC_PATHS = re.compile(r"/(health|ready|page/[^/]*)?")
 
-# The page comes from here alone, and no other page may show it in a frame.
-HEADERS = [
+# The page loads files from here only, and no other page may embed it.
+SECURITY_HEADERS = [
     (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
 
-# The port at the end of a host's name.
+# The port at the end of a host name.
 PORT = re.compile(r":\d*$")
 
-# What a token may be (RFC 6750), at least so long.
+# Characters of a bearer token (RFC 6750), with a minimum length.
 TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
 
 
 class Guard:
-    """An application behind limits.
+    """An application behind checks.
 
-    rate: such as "100/second", for each client; None for no limit. tokens: of which a request needs one; empty: none.
-    hosts: names by which the service may be called; empty: any.
+    rate: limit per client such as "100/second"; empty: none. tokens: a request needs one of them; empty: none needed.
+    hosts: names that the Host header may have; empty: any.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Guard:
         app: ASGIApp,
         *,
         max_body_bytes: int,
-        rate: str | None = None,
+        rate: str = "",
         tokens: Iterable[str] = (),
         hosts: Iterable[str] = (),
     ):
@@ -67,104 +67,102 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
-        async def with_headers(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS]
+                message["headers"] = [*message["headers"], *SECURITY_HEADERS]
             await send(message)
 
-        refusal = self.too_large(scope) or self.misdirected(scope) or self.too_often(scope) or self.without_token(scope)
+        refusal = self.size_error(scope) or self.host_error(scope) or self.rate_error(scope) or self.token_error(scope)
         if refusal is not None:
-            # What is left of the request is not read.
+            # The rest of the request is not read.
             refusal.headers["connection"] = "close"
-            await refusal(scope, receive, with_headers)
+            await refusal(scope, receive, send_with_headers)
             return
-        await self.app(scope, self.watched(receive), with_headers)
+        await self.app(scope, self.limit_body(receive), send_with_headers)
 
-    def too_large(self, scope: Scope) -> Response | None:
-        """The answer to a request that is too large by what it says of itself."""
-        if len(scope["raw_path"]) + len(scope["query_string"]) > MOST_PATH_BYTES:
-            return problems.response(414, f"the path and its query are longer than {MOST_PATH_BYTES:,} bytes")
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST_HEADER_BYTES:
-            return problems.response(431, f"the headers are longer than {MOST_HEADER_BYTES:,} bytes")
+    def size_error(self, scope: Scope) -> Response | None:
+        """Returns the refusal of a request whose path, headers or announced body are too long."""
+        if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_PATH_BYTES:
+            return problem_response(414, f"Path and query are longer than {MAX_PATH_BYTES:,} bytes")
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
+            return problem_response(431, f"Headers are longer than {MAX_HEADER_BYTES:,} bytes")
         length = header(scope, b"content-length")
         if length.isdigit() and int(length[:20]) > self.max_body_bytes:
-            return problems.response(413, self.too_long)
+            return problem_response(413, self.body_too_long)
         return None
 
-    def misdirected(self, scope: Scope) -> Response | None:
-        """The answer to a request for another host: a page elsewhere may have a name of its own point here."""
+    def host_error(self, scope: Scope) -> Response | None:
+        """Returns the refusal of a request for another host, which prevents DNS rebinding by other pages."""
         name = PORT.sub("", header(scope, b"host").decode("latin-1").lower())
         if not self.hosts or name in self.hosts:
             return None
-        return problems.response(421, "this service is not called by the name in the header host")
+        return problem_response(421, "The name in the Host header is not allowed")
 
-    def too_often(self, scope: Scope) -> Response | None:
-        """The answer to a client that has asked too often, by its address."""
+    def rate_error(self, scope: Scope) -> Response | None:
+        """Returns the refusal of a client, by its address, that has exceeded the rate limit."""
         if self.rate is None:
             return None
         client = (scope.get("client") or ("unknown",))[0]
         if self.limiter.hit(self.rate, client):
             return None
         wait = max(1, math.ceil(self.limiter.get_window_stats(self.rate, client).reset_time - time.time()))
-        return problems.response(429, f"more than {self.rate} requests; come again", {"Retry-After": str(wait)})
+        headers = {"Retry-After": str(wait)}
+        return problem_response(429, f"Rate limit exceeded ({self.rate}); retry later", headers)
 
-    def without_token(self, scope: Scope) -> Response | None:
-        """The answer to a request that needs a token and has none."""
-        if not self.tokens or OPEN.fullmatch(scope["path"]) or scope["method"] == "OPTIONS":
+    def token_error(self, scope: Scope) -> Response | None:
+        """Returns the refusal of a request that needs a token and has none."""
+        if not self.tokens or PUBLIC_PATHS.fullmatch(scope["path"]) or scope["method"] == "OPTIONS":
             return None
         kind, _, given = header(scope, b"authorization").partition(b" ")
-        # All are compared, each in full, so that time tells nothing of them.
-        is_known = [hmac.compare_digest(given.strip(), token) for token in self.tokens]
-        if kind.lower() == b"bearer" and any(is_known):
+        # Compares all tokens, each in constant time, so that timing reveals nothing.
+        is_equal = [hmac.compare_digest(given.strip(), token) for token in self.tokens]
+        if kind.lower() == b"bearer" and any(is_equal):
             return None
-        return problems.response(401, "a bearer token is needed", {"WWW-Authenticate": "Bearer"})
+        return problem_response(401, "A bearer token is required", {"WWW-Authenticate": "Bearer"})
 
-    def watched(self, receive: Receive) -> Receive:
-        """The same, but the body has to come in time, and to be no longer than allowed.
+    def limit_body(self, receive: Receive) -> Receive:
+        """Wraps `receive` with limits on the body: HTTPException 408 when it is too slow, 413 when it is too long."""
+        size, is_complete = 0, False
+        deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_SECONDS
 
-        Raises HTTPException 408 and 413 where it is not.
-        """
-        size, is_whole = 0, False
-        deadline = asyncio.get_running_loop().time() + BODY_SECONDS
-
-        async def part() -> Message:
-            nonlocal size, is_whole
-            if is_whole:
+        async def receive_limited() -> Message:
+            nonlocal size, is_complete
+            if is_complete:
                 return await receive()
             try:
                 async with asyncio.timeout_at(deadline):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, f"the body did not come within {BODY_SECONDS:g} seconds") from None
-            size, is_whole = size + len(message.get("body", b"")), not message.get("more_body", False)
+                raise HTTPException(408, f"Body not received within {BODY_TIMEOUT_SECONDS:g} seconds") from None
+            size, is_complete = size + len(message.get("body", b"")), not message.get("more_body", False)
             if size > self.max_body_bytes:
-                raise HTTPException(413, self.too_long)
+                raise HTTPException(413, self.body_too_long)
             return message
 
-        return part
+        return receive_limited
 
     @property
-    def too_long(self) -> str:
-        """What is said of a body that is longer than allowed."""
-        return f"the body is longer than {self.max_body_bytes:,} bytes; ask in parts"
+    def body_too_long(self) -> str:
+        """The message for a body over the limit."""
+        return f"Body is longer than {self.max_body_bytes:,} bytes; send several requests"
 
 
 def header(scope: Scope, name: bytes) -> bytes:
-    """The value of a header, the first of its name; nothing where there is none."""
+    """Returns the value of a header, the first of its name; empty if absent."""
     return next((value for found, value in scope["headers"] if found == name), b"")
 
 
 def read_tokens(path: str) -> list[str]:
-    """The tokens of a text file, one on each line. Raises InputError where a line is none, or none is there."""
+    """Reads tokens from a text file, one per line. Raises InputError for a malformed line or an empty file."""
     try:
         lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError:
-        raise InputError(f"--tokens_file={path}: not a text file; write one token on each line") from None
+        raise InputError(f"--tokens_file={path}: not a text file; write one token per line") from None
     for number, line in enumerate(lines, start=1):
         if line.strip() and not TOKEN.fullmatch(line.strip()):
-            # Not the line itself: it may be meant to stay secret.
-            raise InputError(f"{path}:{number}: no token; write 16 letters, digits or -._~+/ or more")
+            # The line itself may be a secret.
+            raise InputError(f"{path}:{number}: not a token; use 16 or more letters, digits or -._~+/")
     tokens = [line.strip() for line in lines if line.strip()]
     if not tokens:
-        raise InputError(f"--tokens_file={path}: no tokens; write one on each line")
+        raise InputError(f"--tokens_file={path}: no tokens; write one per line")
     return tokens

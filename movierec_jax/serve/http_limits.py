@@ -1,43 +1,43 @@
-"""HTTP connections end where headers are too long or do not come: there is no request yet for a guard to look at."""
+"""Limits on connections before their request is complete, when no guard can see it yet."""
 
 import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-# Bytes of a request up to the end of its headers, and seconds until these are there, at most.
-MOST_BYTES = 2**16
+# Request line and headers.
+MAX_REQUEST_HEAD_BYTES = 2**16
 
-HEADER_SECONDS = 20.0
+HEADER_TIMEOUT_SECONDS = 20.0
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with bounds on what comes before a request is known."""
+    """uvicorn's HTTP protocol, which closes connections whose headers are too long or come too slowly."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.wait_for_headers()
+        self.start_header_timeout()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.until_headers.cancel()
+        self.header_timeout.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         self.num_bytes += len(data)
         super().data_received(data)
-        if self.is_in_headers and self.num_bytes > MOST_BYTES:
+        if self.is_in_headers and self.num_bytes > MAX_REQUEST_HEAD_BYTES:
             self.transport.close()
 
     def on_message_begin(self) -> None:
-        self.until_headers.cancel()
-        self.wait_for_headers()
+        self.header_timeout.cancel()
+        self.start_header_timeout()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self.is_in_headers = False
-        self.until_headers.cancel()
+        self.header_timeout.cancel()
         super().on_headers_complete()
 
-    def wait_for_headers(self) -> None:
-        """Closes the connection unless headers are complete in time."""
+    def start_header_timeout(self) -> None:
+        """Closes the connection unless its headers are complete in time."""
         self.is_in_headers, self.num_bytes = True, 0
-        self.until_headers = self.loop.call_later(HEADER_SECONDS, self.transport.close)
+        self.header_timeout = self.loop.call_later(HEADER_TIMEOUT_SECONDS, self.transport.close)

@@ -1,53 +1,59 @@
-"""How the service goes, in numbers that Prometheus collects."""
+"""Metrics of the service for Prometheus."""
 
 import time
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+LATENCY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 
-BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
+BATCH_SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
-# Methods that are told apart: a client may make others up.
-METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
+# Other methods share one label, since clients may invent any number of them.
+HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 
-# Stands for the route of a request that no route takes.
+# The route label of requests that match no route.
 NO_ROUTE = "none"
 
 
 class ServiceMetrics:
-    """The numbers of one service, apart from those of others in the process."""
+    """Metrics of one service, in a registry of their own."""
 
     def __init__(self) -> None:
-        # When each number began is of no use, and a line for each.
+        # Creation times would add a line to every metric.
         disable_created_metrics()
         self.registry = CollectorRegistry()
         labels = ("method", "route")
         self.requests = Counter("movierec_requests", "Requests answered", (*labels, "status"), registry=self.registry)
         self.seconds = Histogram(
-            "movierec_request_seconds", "Seconds to the whole answer", labels, registry=self.registry, buckets=SECONDS
+            "movierec_request_seconds",
+            "Seconds until the end of the response",
+            labels,
+            registry=self.registry,
+            buckets=LATENCY_BUCKETS,
         )
         self.batches = Histogram(
-            "movierec_batch_lists", "Lists worked on together", registry=self.registry, buckets=BATCH_SIZES
+            "movierec_batch_lists", "Lists computed together", registry=self.registry, buckets=BATCH_SIZE_BUCKETS
         )
-        self.waiting = Gauge("movierec_waiting_lists", "Lists that wait", registry=self.registry)
-        self.recorded = Counter("movierec_recorded_ratings", "Ratings recorded or taken back", registry=self.registry)
-        self.loads = Counter("movierec_loads", "Checkpoints looked at", ("outcome",), registry=self.registry)
+        self.waiting = Gauge("movierec_waiting_lists", "Lists waiting", registry=self.registry)
+        self.rating_changes = Counter(
+            "movierec_recorded_ratings", "Ratings recorded or deleted", registry=self.registry
+        )
+        self.loads = Counter("movierec_loads", "Attempts to load a checkpoint", ("outcome",), registry=self.registry)
         self.loaded_at = Gauge(
-            "movierec_loaded_timestamp_seconds", "When the model that answers was loaded", registry=self.registry
+            "movierec_loaded_timestamp_seconds", "Time when the current model was loaded", registry=self.registry
         )
 
     def text(self) -> bytes:
-        """All numbers as Prometheus reads them."""
+        """Returns all metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
 
 
-class Measured:
-    """An application whose requests are counted and timed, by route: a path of ids would be a number each."""
+class MetricsMiddleware:
+    """Counts and times the requests of an application by route; paths with ids would be a metric each."""
 
-    def __init__(self, app: ASGIApp, measures: ServiceMetrics):
-        self.app, self.measures = app, measures
+    def __init__(self, app: ASGIApp, metrics: ServiceMetrics):
+        self.app, self.metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -55,16 +61,16 @@ class Measured:
             return
         status, start = 500, time.perf_counter()
 
-        async def note(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self.app(scope, receive, note)
+            await self.app(scope, receive, send_and_note_status)
         finally:
             route = getattr(scope.get("route"), "path", NO_ROUTE)
-            method = scope["method"] if scope["method"] in METHODS else "other"
-            self.measures.requests.labels(method, route, status).inc()
-            self.measures.seconds.labels(method, route).observe(time.perf_counter() - start)
+            method = scope["method"] if scope["method"] in HTTP_METHODS else "other"
+            self.metrics.requests.labels(method, route, status).inc()
+            self.metrics.seconds.labels(method, route).observe(time.perf_counter() - start)

@@ -1,4 +1,4 @@
-"""A newer checkpoint of the workdir is taken into service; one that cannot be read is not, and the old one stays."""
+"""Reloads the workdir when it holds a newer checkpoint; if that cannot be read, the current model stays in service."""
 
 import hashlib
 import pathlib
@@ -15,43 +15,43 @@ from movierec_jax.serve.engine import Engine
 from movierec_jax.serve.errors import printable, warn
 from movierec_jax.serve.service import Service
 
-# A file of each checkpoint that is there once the checkpoint is whole.
-WHOLE = "_CHECKPOINT_METADATA"
+# Orbax writes this file of a checkpoint last.
+CHECKPOINT_COMPLETE = "_CHECKPOINT_METADATA"
 
-# Letters of a version: enough to tell the parameters of one model from those of another.
-VERSION_LETTERS = 12
+# Characters of a version, which is a digest of the parameters.
+VERSION_CHARS = 12
 
-# What tells one state of a workdir from another.
+# Name, time and size of the files that identify a run and its checkpoints.
 Signature = tuple
 
 
-def signature(workdir: pathlib.Path) -> Signature:
-    """What changes when a workdir holds another finished run, or another checkpoint of one; nothing while it trains."""
+def workdir_signature(workdir: pathlib.Path) -> Signature:
+    """Returns a value that changes when a workdir holds another finished run or checkpoint; empty while it trains."""
     if not (workdir / "report.json").exists():
         return ()
-    paths = [workdir / "config.json", *sorted((workdir / "checkpoints").glob(f"[0-9]*/{WHOLE}"))]
+    paths = [workdir / "config.json", *sorted((workdir / "checkpoints").glob(f"[0-9]*/{CHECKPOINT_COMPLETE}"))]
     found = []
     for path in paths:
         try:
             found.append((path.parent.name, path.stat().st_mtime_ns, path.stat().st_size))
-        except OSError:  # It goes meanwhile.
+        except OSError:  # Deleted since the listing.
             continue
     return tuple(found)
 
 
-def load_for_service(workdir: pathlib.Path, config: ServeConfig, mesh: str | None) -> Engine:
-    """The run of a workdir with all its programs compiled. Raises InputError where it cannot be read."""
+def load_engine(workdir: pathlib.Path, config: ServeConfig, mesh: str | None) -> Engine:
+    """Loads the run of a workdir and compiles its programs. Raises InputError when it cannot be read."""
     recommender = load(workdir, mesh)
     digest = hashlib.sha256()
     for leaf in jax.tree.leaves(recommender.on_host[0]):
         digest.update(np.ascontiguousarray(leaf).tobytes())
-    return Engine(recommender, config, digest.hexdigest()[:VERSION_LETTERS])
+    return Engine(recommender, config, digest.hexdigest()[:VERSION_CHARS])
 
 
 class Reloader:
-    """Looks at a workdir from time to time, in a thread of its own, and has the service take what is new.
+    """Watches a workdir in its own thread and replaces the service's engine when the workdir changes.
 
-    on_load: told after each attempt whether the checkpoint was taken.
+    signature: of the workdir when the current engine was loaded. on_load: called after each attempt with its success.
     """
 
     def __init__(
@@ -59,37 +59,37 @@ class Reloader:
         workdir: pathlib.Path,
         service: Service,
         mesh: str | None,
-        seen: Signature,
-        on_load: Callable[[bool], None] = lambda is_taken: None,
+        signature: Signature,
+        on_load: Callable[[bool], None] = lambda is_loaded: None,
     ):
-        self.workdir, self.service, self.mesh, self.seen, self.on_load = workdir, service, mesh, seen, on_load
-        self.ended = threading.Event()
+        self.workdir, self.service, self.mesh, self.signature, self.on_load = workdir, service, mesh, signature, on_load
+        self.closed = threading.Event()
         self.thread = threading.Thread(target=self.watch, name="reloader", daemon=True)
         self.thread.start()
 
     def watch(self) -> None:
-        """Looks until closed."""
-        while not self.ended.wait(self.service.config.reload_seconds):
-            self.look()
+        """Checks the workdir at intervals until closed."""
+        while not self.closed.wait(self.service.config.reload_seconds):
+            self.check()
 
-    def look(self) -> None:
-        """Takes what is new, if it can be read; what could not is not tried again until it changes."""
+    def check(self) -> None:
+        """Loads what is new; a workdir that cannot be loaded is not tried again until it changes."""
         try:
-            found = signature(self.workdir)
-        except OSError:  # The disk may be there again the next time.
+            signature = workdir_signature(self.workdir)
+        except OSError:  # The disk may be back at the next check.
             return
-        if not found or found == self.seen:
+        if not signature or signature == self.signature:
             return
-        self.seen = found
+        self.signature = signature
         try:
-            self.service.take(load_for_service(self.workdir, self.service.config, self.mesh))
-            self.service.refused = None
-        except Exception as error:  # Whatever it is, the old run answers on.
-            self.service.refused = printable(first_line(error))
-            warn(f"not reloaded: {self.service.refused}")
-        self.on_load(self.service.refused is None)
+            self.service.replace_engine(load_engine(self.workdir, self.service.config, self.mesh))
+            self.service.reload_error = None
+        except Exception as error:  # Whatever fails, the current engine keeps serving.
+            self.service.reload_error = printable(first_line(error))
+            warn(f"not reloaded: {self.service.reload_error}")
+        self.on_load(self.service.reload_error is None)
 
     def close(self) -> None:
-        """Looks no more."""
-        self.ended.set()
+        """Stops watching."""
+        self.closed.set()
         self.thread.join()

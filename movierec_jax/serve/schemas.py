@@ -1,4 +1,4 @@
-"""What requests and responses hold, as the OpenAPI document has it."""
+"""Request and response bodies of the API, from which the OpenAPI document is made."""
 
 from typing import Annotated, Literal
 
@@ -6,85 +6,85 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_v
 
 from movierec_jax.config import TABLE_TOP_K
 
-# Integers that the data's tables hold.
+# The integers that tables hold.
 Int64 = Annotated[StrictInt, Field(ge=-(2**63), le=2**63 - 1)]
 
-Id = Annotated[Int64 | Annotated[StrictStr, Field(max_length=256)], Field(description="as the data writes it")]
+Id = Annotated[Int64 | Annotated[StrictStr, Field(max_length=256)], Field(description="as in the data")]
 
-Stars = Annotated[float, Field(strict=True, allow_inf_nan=False, description="within the rating scale of the model")]
+RatingValue = Annotated[float, Field(strict=True, allow_inf_nan=False, description="on the rating scale of the model")]
 
 Year = Annotated[int, Field(ge=1, le=9999)]
 
+Name = Annotated[str, Field(max_length=100)]
 
-class Strict(BaseModel):
-    """What comes in: nothing beside what is known."""
+
+class RequestModel(BaseModel):
+    """A request body, which may hold no other fields."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class ListOptions(Strict):
-    """What a list is to be like."""
+class ListOptions(RequestModel):
+    """Length and filters of a list."""
 
     k: int | None = Field(
-        None, ge=1, description=f"movies at most; without it {TABLE_TOP_K}. The limit is told by /v1/model"
+        None, ge=1, description=f"maximum number of movies; default {TABLE_TOP_K}, upper limit in /v1/model"
     )
-    genres: list[Annotated[str, Field(max_length=100)]] = Field(
-        [], max_length=50, description="movies of one of these alone; a query names each by itself"
+    genres: list[Name] = Field([], max_length=50, description="only movies of any of these; repeat the query parameter")
+    praised: list[Name] = Field(
+        [], max_length=50, description="only movies praised in reviews for any of these aspects, listed in /v1/model"
     )
-    praised: list[Annotated[str, Field(max_length=100)]] = Field(
-        [], max_length=50, description="movies whose reviews praise one of these alone, as told by /v1/model"
-    )
-    year_from: Year | None = Field(None, description="movies from this year on alone")
-    year_to: Year | None = Field(None, description="movies up to this year alone")
-    min_ratings: int = Field(0, ge=0, le=2**31, description="movies with as many ratings in training alone")
-    include_seen: bool = Field(False, description="also movies that the user has rated")
+    year_from: Year | None = Field(None, description="only movies from this year on")
+    year_to: Year | None = Field(None, description="only movies up to this year")
+    min_ratings: int = Field(0, ge=0, le=2**31, description="only movies with at least this many ratings in training")
+    include_seen: bool = Field(False, description="include movies that the user has rated")
     diversity: float = Field(
-        0.0, ge=0, le=0.9, allow_inf_nan=False, description="0: the best matches; towards 1: ever less alike"
+        0.0, ge=0, le=0.9, allow_inf_nan=False, description="0: the best matches; towards 1: less similar movies"
     )
-    explain: bool = Field(False, description="tell what speaks for each movie")
+    explain: bool = Field(False, description="include the reasons for each movie")
 
     @model_validator(mode="after")
     def require_years_in_order(self) -> "ListOptions":
-        """Refuses years of which none can be meant."""
+        """Raises ValueError for a first year after the last."""
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
             raise ValueError("year_from is after year_to")
         return self
 
 
-class GivenRating(Strict):
-    """A rating of somebody for whom nothing is kept."""
+class MovieRatingInput(RequestModel):
+    """A rating of a new user, which is not stored."""
 
     movie_id: Id
-    rating: Stars
-    timestamp: Int64 | None = Field(None, description="seconds since 1970; without it, now")
+    rating: RatingValue
+    timestamp: Int64 | None = Field(None, description="seconds since 1970; default: now")
 
 
-class Visitor(ListOptions):
-    """Somebody new, by what they have rated, and the list they want. No ratings: an average user."""
+class NewUserRequest(ListOptions):
+    """Ratings of a new user, and the list requested; without ratings, the list of an average user."""
 
-    # JSON has numbers and truth values of its own, where a query has text.
+    # A query has text only; JSON has numbers and booleans, so text is no substitute for them here.
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    ratings: list[GivenRating]
+    ratings: list[MovieRatingInput]
 
 
-class NewRating(Strict):
-    """The stars a user gives a movie."""
+class RatingInput(RequestModel):
+    """A rating to record."""
 
-    rating: Stars
+    rating: RatingValue
 
 
-class Pair(Strict):
+class UserMoviePair(RequestModel):
     """A user and a movie."""
 
     user_id: Id
     movie_id: Id
 
 
-class Pairs(Strict):
-    """Users and movies beside them."""
+class PredictionsRequest(RequestModel):
+    """Pairs of users and movies to predict."""
 
-    pairs: list[Pair] = Field(min_length=1)
+    pairs: list[UserMoviePair] = Field(min_length=1)
 
 
 class Movie(BaseModel):
@@ -96,47 +96,47 @@ class Movie(BaseModel):
     genres: list[str]
 
 
-class MovieFigures(Movie):
-    """A movie, and how it was rated in training."""
+class MovieStats(Movie):
+    """A movie with its ratings in training."""
 
     num_ratings: int
     mean_rating: float | None
 
 
 class MovieReviews(BaseModel):
-    """What reviews say of a movie."""
+    """What reviews say about a movie."""
 
-    num_texts: int = Field(ge=1, description="reviews that were read")
-    praise: float = Field(ge=0, le=1, description="the probability that a review praises the movie, the mean of all")
-    spread: float = Field(ge=0, description="the standard deviation of that probability over the reviews")
-    praised: list[str] = Field(description="aspects that reviews praise more than those of other movies, most first")
-    blamed: list[str] = Field(description="aspects that reviews blame more than those of other movies, most first")
+    num_texts: int = Field(ge=1, description="number of reviews")
+    praise: float = Field(ge=0, le=1, description="mean probability that a review is positive")
+    spread: float = Field(ge=0, description="standard deviation of that probability over the reviews")
+    praised: list[str] = Field(description="aspects praised more than in reviews of other movies, most first")
+    blamed: list[str] = Field(description="aspects blamed more than in reviews of other movies, most first")
 
 
-class MovieDetails(MovieFigures):
-    """All that is known of a movie. tags: what users have called it; reviews: null where there are none."""
+class MovieDetails(MovieStats):
+    """A movie with the tags that users gave it, and its reviews, null if there are none."""
 
     tags: list[str]
     reviews: MovieReviews | None
 
 
 class SimilarMovie(Movie):
-    """A movie that is like another: 1 the same, 0 as any."""
+    """A movie with its similarity to another: 1 identical, 0 unrelated."""
 
     similarity: float
 
 
-class PlacedMovie(MovieFigures):
-    """A movie on the map, near those that are like it: from 0 to 1 in both directions."""
+class MapMovie(MovieStats):
+    """A movie with its position on the map, from 0 to 1 in both directions; similar movies are close together."""
 
     x: float
     y: float
 
 
 class Reason(BaseModel):
-    """What speaks for a movie: one that the user has rated, or written about alone, or a feature of its own.
+    """A reason for a movie: another that the user rated or reviewed ("text"), or one of its features ("content").
 
-    share: of what all such movies add to its place in the list; stars: what the feature adds to the predicted stars.
+    share: of the total that such movies contribute to the score. stars: what the feature adds to the predicted rating.
     """
 
     source: Literal["rated", "text", "content"]
@@ -147,8 +147,8 @@ class Reason(BaseModel):
     stars: float | None = None
 
 
-class ListedMovie(Movie):
-    """A movie of a list. score: what the list falls by; predicted_rating: the stars the user would give it."""
+class RecommendedMovie(Movie):
+    """A movie of a list, which is sorted by score, and the rating predicted for the user."""
 
     rank: int
     score: float
@@ -157,38 +157,38 @@ class ListedMovie(Movie):
 
 
 class Movies(BaseModel):
-    """Movies that were asked for."""
+    """Movies found by a search."""
 
-    movies: list[MovieFigures]
+    movies: list[MovieStats]
 
 
 class SimilarMovies(BaseModel):
-    """Movies like another, the most alike first."""
+    """Movies similar to another, the most similar first."""
 
     movies: list[SimilarMovie]
 
 
-class Map(BaseModel):
-    """The movies with most ratings, and where they stand."""
+class MovieMap(BaseModel):
+    """The movies with most ratings, and their positions."""
 
-    movies: list[PlacedMovie]
+    movies: list[MapMovie]
 
 
-class RecommendedMovies(BaseModel):
-    """A list, best first. ignored_movies: those rated that training has no rating of, which tell the model nothing."""
+class Recommendations(BaseModel):
+    """A list, best first. ignored_movies: rated movies without ratings in training, which cannot inform the model."""
 
-    movies: list[ListedMovie]
+    movies: list[RecommendedMovie]
     ignored_movies: list[int | str]
 
 
-class UserMovies(RecommendedMovies):
+class UserRecommendations(Recommendations):
     """The list of a user."""
 
     user_id: int | str
 
 
 class User(BaseModel):
-    """A user. is_trained: whether training has ratings of this one."""
+    """A user. is_trained: whether the user has ratings in training."""
 
     user_id: int | str
     num_ratings: int
@@ -196,21 +196,21 @@ class User(BaseModel):
 
 
 class RatedMovie(Movie):
-    """A movie that a user has rated, and when, in seconds since 1970."""
+    """A movie with a user's rating and its time in seconds since 1970, null if unknown."""
 
     rating: float
     timestamp: int | None
 
 
 class UserRatings(BaseModel):
-    """What a user has rated, best first."""
+    """A user's ratings, best first."""
 
     user_id: int | str
     ratings: list[RatedMovie]
 
 
 class RecordedRating(BaseModel):
-    """A rating that is kept, and when it was given, in seconds since 1970."""
+    """A recorded rating and its time in seconds since 1970."""
 
     user_id: int | str
     movie_id: int | str
@@ -219,7 +219,7 @@ class RecordedRating(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The stars that a user would give a movie. spread: the standard deviation of a rating around them, if known."""
+    """The rating predicted for a user and a movie. spread: its standard deviation, null if unknown."""
 
     user_id: int | str
     movie_id: int | str
@@ -228,23 +228,23 @@ class Prediction(BaseModel):
 
 
 class Predictions(BaseModel):
-    """What was predicted, in the order of the pairs."""
+    """Predictions in the order of the pairs."""
 
     predictions: list[Prediction]
 
 
-class Limits(BaseModel):
-    """The longest list, and most ratings and pairs of a request."""
+class RequestLimits(BaseModel):
+    """Maximum length of a list, and maximum ratings and pairs per request."""
 
     k: int
     ratings: int
     pairs: int
 
 
-class Model(BaseModel):
-    """The model that answers. refused: why a newer checkpoint was not taken, if one was not.
+class ModelInfo(BaseModel):
+    """The current model. refused: why a newer checkpoint could not be loaded, null if it could.
 
-    praised: aspects that reviews of its movies praise, none where it has no reviews.
+    praised: aspects that reviews praise, empty without reviews.
     """
 
     version: str
@@ -259,27 +259,27 @@ class Model(BaseModel):
     praised: list[str]
     years: list[int] | None
     first_user_id: int | str
-    limits: Limits
+    limits: RequestLimits
 
 
 class Status(BaseModel):
-    """How the service is."""
+    """State of the service."""
 
     status: str
 
 
-class Fault(BaseModel):
-    """Where a request is wrong."""
+class FieldError(BaseModel):
+    """An invalid field of a request."""
 
     location: str
     message: str
 
 
 class ProblemDetails(BaseModel):
-    """Why a request was not answered as asked (RFC 9457)."""
+    """Why a request failed (RFC 9457)."""
 
     type: str
     title: str
     status: int
     detail: str
-    errors: list[Fault] | None = None
+    errors: list[FieldError] | None = None

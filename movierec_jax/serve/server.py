@@ -1,4 +1,4 @@
-"""The process that serves: a workdir in, requests answered until it is told to end."""
+"""The server process: serves a workdir until a signal stops it."""
 
 import contextlib
 import gc
@@ -18,37 +18,36 @@ from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.guards import read_tokens
 from movierec_jax.serve.http_limits import BoundedProtocol
 from movierec_jax.serve.metrics import ServiceMetrics
-from movierec_jax.serve.reload import Reloader, load_for_service, signature
+from movierec_jax.serve.reload import Reloader, load_engine, workdir_signature
 from movierec_jax.serve.service import Service
 
-# How long requests that are under way may take once the service is told to end.
-LAST_SECONDS = 10
+# Time for open requests to finish after a signal.
+SHUTDOWN_SECONDS = 10
 
-# How long a thread may hold up another.
-SWITCH_SECONDS = 0.0005
+# Python's default lets a thread that answers requests hold up the one that computes lists for 5 ms.
+THREAD_SWITCH_SECONDS = 0.0005
 
 
 def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
-    """Serves the run of a workdir until SIGINT or SIGTERM, which let requests under way end.
+    """Serves the run of a workdir until SIGINT or SIGTERM, then finishes open requests.
 
-    Raises InputError where it holds no run that can be read, OSError where the address cannot be listened to, and
+    Raises InputError when the workdir holds no readable run, OSError when the address cannot be listened on, and
     Interrupted at the end.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     if config.tokens_file:
-        # What is wrong there is told before the run is loaded.
+        # Fails before the run is loaded, which takes seconds.
         read_tokens(config.tokens_file)
     if is_url(workdir):
-        raise InputError(f"--workdir={workdir}: name a folder of this machine; ratings are kept there as they come")
-    with in_service(pathlib.Path(workdir), config, mesh) as (service, measures):
-        app = new_app(service, config, measures)
-        # The thread that works on lists is not to wait for one that answers requests as long as Python would have it.
-        sys.setswitchinterval(SWITCH_SECONDS)
-        # What is loaded stays, and need not be looked through for garbage again and again.
+        raise InputError(f"--workdir={workdir}: name a local folder; new ratings are written to it")
+    with running_service(pathlib.Path(workdir), config, mesh) as (service, metrics):
+        app = new_app(service, config, metrics)
+        sys.setswitchinterval(THREAD_SWITCH_SECONDS)
+        # The loaded run is permanent: excludes it from garbage collection.
         gc.collect()
         gc.freeze()
-        with listening(config.host, config.port) as listener:
+        with listening_socket(config.host, config.port) as listener:
             host, port = listener.getsockname()[:2]
             name = f"[{host}]" if ":" in host else host
             print(f"serving {workdir} ({service.engine.version}) at http://{name}:{port}", flush=True)
@@ -58,41 +57,41 @@ def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
                 lifespan="off",
                 log_level="warning",
                 access_log=False,
-                # What they say of the client could be made up.
+                # Clients can forge these headers.
                 proxy_headers=False,
                 server_header=False,
-                timeout_graceful_shutdown=LAST_SECONDS,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
             uvicorn.Server(settings).run(sockets=[listener])
 
 
 def stop(number: int, frame: object) -> None:
-    """What a signal does before requests are answered, and, as uvicorn passes it on, once the last is."""
+    """Handles a signal while the run loads; uvicorn raises the signal again after its own shutdown."""
     raise Interrupted(f"stopped by {signal.Signals(number).name}", number)
 
 
 @contextlib.contextmanager
-def in_service(
+def running_service(
     workdir: pathlib.Path, config: ServeConfig, mesh: str | None
 ) -> Iterator[tuple[Service, ServiceMetrics]]:
-    """A workdir in service, with what measures it; a newer checkpoint is taken in as it comes."""
-    seen, measures = signature(workdir), ServiceMetrics()
-    engine = load_for_service(workdir, config, mesh)
-    with contextlib.closing(Service(workdir, engine, config, on_batch=measures.batches.observe)) as service:
+    """Yields the service of a workdir and its metrics; reloads newer checkpoints meanwhile."""
+    signature, metrics = workdir_signature(workdir), ServiceMetrics()
+    engine = load_engine(workdir, config, mesh)
+    with contextlib.closing(Service(workdir, engine, config, on_batch=metrics.batches.observe)) as service:
         if not config.reload_seconds:
-            yield service, measures
+            yield service, metrics
             return
 
-        def count(is_taken: bool) -> None:
-            measures.loads.labels("taken" if is_taken else "refused").inc()
+        def count(is_loaded: bool) -> None:
+            metrics.loads.labels("taken" if is_loaded else "refused").inc()
 
-        with contextlib.closing(Reloader(workdir, service, mesh, seen, count)):
-            yield service, measures
+        with contextlib.closing(Reloader(workdir, service, mesh, signature, count)):
+            yield service, metrics
 
 
 @contextlib.contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens. Raises OSError naming the address where it cannot."""
+def listening_socket(host: str, port: int) -> Iterator[socket.socket]:
+    """Yields a listening socket. Raises OSError naming the address when it is taken or invalid."""
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)

@@ -13,14 +13,14 @@ from starlette.testclient import TestClient
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.errors import InputError
-from movierec_jax.serve import schemas as bodies
+from movierec_jax.serve import schemas
 from movierec_jax.serve.app import new_app
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.engine import Engine
 from movierec_jax.serve.metrics import ServiceMetrics
 from movierec_jax.serve.service import Service
 
-CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, batch_ms=0.0, rate_limit=None)
+CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, rate_limit="")
 LIKED = [{"movie_id": 318, "rating": 5}, {"movie_id": 296, "rating": 4.5}, {"movie_id": 2571, "rating": 2}]
 
 
@@ -32,9 +32,9 @@ def engine(films):
 @contextlib.contextmanager
 def in_service(workdir, engine, **settings):
     config = dataclasses.replace(CONFIG, **settings)
-    measures = ServiceMetrics()
-    with contextlib.closing(Service(workdir, engine, config, measures.batches.observe)) as service:
-        app = new_app(service, config, measures)
+    metrics = ServiceMetrics()
+    with contextlib.closing(Service(workdir, engine, config, metrics.batches.observe)) as service:
+        app = new_app(service, config, metrics)
         with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
             yield client
 
@@ -172,7 +172,7 @@ def test_where_no_validation_tells_the_spread_it_is_not_made_up(engine, tmp_path
 
 @pytest.mark.parametrize("pair", [{"user_id": 0, "movie_id": 318}, {"user_id": 7, "movie_id": 0}])
 def test_predictions_are_of_known_users_and_movies(client, pair):
-    assert_problem(client.post("/v1/predictions", json={"pairs": [pair]}), 422, "has the id 0")
+    assert_problem(client.post("/v1/predictions", json={"pairs": [pair]}), 422, " 0 not found")
 
 
 def test_too_many_pairs_are_refused(client):
@@ -212,11 +212,13 @@ def test_a_rating_is_in_the_very_next_list_and_can_be_taken_back(client):
     assert [one["rating"] for one in mine if one["movie_id"] == before[0]] == [0.5]
     assert client.delete(path).status_code == 204
     assert movies_of(client.get("/v1/users/10/recommendations")) == before
-    assert_problem(client.delete(path), 404, "no rating of movie")
+    assert_problem(client.delete(path), 404, "No recorded rating of movie")
 
 
 def test_a_new_user_begins_with_a_rating(client):
-    assert_problem(client.get("/v1/users/70001/recommendations"), 404, "70001", "begins with a rating")
+    assert_problem(
+        client.get("/v1/users/70001/recommendations"), 404, "User 70001 not found. Rate a film to create it."
+    )
     for one in LIKED:
         assert client.put(f"/v1/users/70001/ratings/{one['movie_id']}", json={"rating": one["rating"]}).is_success
     assert client.get("/v1/users/70001").json() == {"user_id": 70001, "num_ratings": 3, "is_trained": False}
@@ -259,7 +261,7 @@ def test_a_movies_details_are_those_of_the_data(client, films):
 def test_a_movies_details_tell_what_reviews_say(reviewed_client, client):
     found = reviewed_client.get("/v1/movies/780").json()["reviews"]
     assert found.keys() == {"num_texts", "praise", "spread", "praised", "blamed"}
-    assert bodies.MovieReviews.model_validate(found, strict=True).num_texts == 4
+    assert schemas.MovieReviews.model_validate(found, strict=True).num_texts == 4
     assert found["praise"] < 0.1
     assert (found["praised"], {*found["blamed"]}) == ([], {"acting", "pace"})
     for one in reviewed_client, client:
@@ -273,7 +275,7 @@ def test_similar_movies_are_those_of_the_run(client, films):
 def test_a_movie_that_train_has_no_rating_of_is_told_of_but_like_none(client, films):
     cold = films.run.movies.ids[len(films.run.movies)]
     assert client.get(f"/v1/movies/{cold}").json()["mean_rating"] is None
-    assert_problem(client.get(f"/v1/movies/{cold}/similar"), 422, "no rating in training")
+    assert_problem(client.get(f"/v1/movies/{cold}/similar"), 422, "has no ratings in training")
 
 
 def test_the_map_puts_movies_near_those_that_are_alike(client):
@@ -469,7 +471,7 @@ def test_a_user_id_that_cannot_be_kept_is_not_recorded(client):
 
 
 def test_a_rating_of_an_unknown_movie_is_not_recorded(client):
-    assert_problem(client.put("/v1/users/77/ratings/0", json={"rating": 3}), 404, "no movie has the id 0")
+    assert_problem(client.put("/v1/users/77/ratings/0", json={"rating": 3}), 404, "Movie 0 not found")
 
 
 def test_what_a_caller_writes_is_not_repeated_as_it_stands(client):
@@ -484,7 +486,7 @@ def test_too_many_headers_are_refused(client):
 
 
 def test_another_name_of_the_host_is_refused(client):
-    assert_problem(client.get("/v1/model", headers={"host": "evil.example"}), 421, "not called by the name")
+    assert_problem(client.get("/v1/model", headers={"host": "evil.example"}), 421, "Host header is not allowed")
     assert client.get("/v1/model", headers={"host": "127.0.0.1:8000"}).status_code == 200
 
 
@@ -503,7 +505,7 @@ def test_each_client_may_ask_so_often(engine, tmp_path):
     with in_service(tmp_path, engine, rate_limit="5/hour") as client:
         found = [client.get("/health") for _ in range(7)]
     assert [one.status_code for one in found] == [200] * 5 + [429] * 2
-    assert_problem(found[-1], 429, "5 per 1 hour")
+    assert_problem(found[-1], 429, "Rate limit exceeded (5 per 1 hour); retry later")
     # As long as the sliding window has some of them: up to two hours.
     assert 1 <= int(found[-1].headers["retry-after"]) <= 7200
 
@@ -513,7 +515,7 @@ def test_a_token_is_needed_where_there_are_tokens(engine, tmp_path):
     tokens.write_text("first-token-of-two\n\nsecond-token-of-two\n")
     with in_service(tmp_path, engine, tokens_file=str(tokens)) as client:
         assert client.get("/health").status_code == 200
-        assert_problem(client.get("/v1/model"), 401, "bearer token")
+        assert_problem(client.get("/v1/model"), 401, "bearer token is required")
         assert client.get("/v1/model").headers["www-authenticate"] == "Bearer"
         for wrong in (
             "Bearer",
@@ -543,7 +545,7 @@ def test_who_comes_when_too_many_wait_is_asked_to_come_again(engine, tmp_path):
         refused = asyncio.run(ask_many())
     assert refused
     for one in refused:
-        assert_problem(one, 503, "come again")
+        assert_problem(one, 503, "retry later")
         assert one.headers["retry-after"] == "1"
 
 

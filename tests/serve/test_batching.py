@@ -7,7 +7,7 @@ from movierec_jax.serve.batching import Batcher, Busy
 
 
 def new(answer, **settings):
-    return Batcher(answer, **({"max_batch": 4, "max_waiting": 100, "wait_seconds": 0.0} | settings))
+    return Batcher(answer, **({"max_batch": 4, "max_waiting": 100} | settings))
 
 
 def squares(numbers):

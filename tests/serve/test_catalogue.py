@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from movierec_jax.serve.catalogue import Catalogue, positions, rank
+from movierec_jax.serve.catalogue import Catalogue, map_positions, scaled_ranks
 from movierec_jax.serve.users import Users
 
 
@@ -24,12 +24,12 @@ def test_every_movie_of_the_data_has_a_card(catalogue, films):
 def test_a_movie_without_genres_or_year_has_none(catalogue, films):
     table = films.run.movie_table
     plain = int(table[(table["genres"] == "") & (table["year"] == 0)]["movie_id"].iloc[0])
-    card = catalogue.card_of(plain)
+    card = catalogue.card_by_id(plain)
     assert (card["year"], card["genres"]) == (None, [])
 
 
 def test_a_movie_that_the_data_lost_is_known_by_its_id(catalogue):
-    assert catalogue.card_of(10**9) == {"movie_id": 10**9, "title": str(10**9), "year": None, "genres": []}
+    assert catalogue.card_by_id(10**9) == {"movie_id": 10**9, "title": str(10**9), "year": None, "genres": []}
 
 
 def test_details_tell_what_reviews_say_also_of_movies_that_nobody_has_rated(reviewed):
@@ -51,18 +51,18 @@ def test_without_reviews_details_tell_of_none(catalogue):
 
 
 def test_ranks_go_from_0_to_1_whatever_the_values():
-    assert rank(np.float32([1e9, -3, 0, 7])).tolist() == pytest.approx([1, 0, 1 / 3, 2 / 3])
-    assert rank(np.float32([5])).tolist() == [0]
+    assert scaled_ranks(np.float32([1e9, -3, 0, 7])).tolist() == pytest.approx([1, 0, 1 / 3, 2 / 3])
+    assert scaled_ranks(np.float32([5])).tolist() == [0]
 
 
 def test_the_map_separates_what_is_unlike():
     generator = np.random.default_rng(0)
     one, other = (centre + 0.01 * generator.normal(size=(20, 4)) for centre in ([1, 0, 0, 0], [0, 1, 0, 0]))
-    x = positions(np.concatenate([one, other]).astype(np.float32))[:, 0]
+    x = map_positions(np.concatenate([one, other]).astype(np.float32))[:, 0]
     assert max(x[:20]) < min(x[20:]) or max(x[20:]) < min(x[:20])
 
 
 def test_the_map_is_the_same_each_time_and_stands_one_feature():
     direction = np.random.default_rng(1).normal(size=(30, 5)).astype(np.float32)
-    np.testing.assert_array_equal(positions(direction), positions(direction))
-    assert positions(direction[:, :1]).shape == (30, 2)
+    np.testing.assert_array_equal(map_positions(direction), map_positions(direction))
+    assert map_positions(direction[:, :1]).shape == (30, 2)

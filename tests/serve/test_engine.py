@@ -8,7 +8,7 @@ from movierec_jax.model.two_tower import encode_histories
 from movierec_jax.recommend.filters import ListFilter
 from movierec_jax.recommend.scoring import score_block
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.engine import Engine, Question
+from movierec_jax.serve.engine import Engine, ListRequest, grown, sizes
 from movierec_jax.serve.users import Rating, RequestUser
 
 CONFIG = ServeConfig(max_batch=4, max_k=20, max_ratings=50)
@@ -44,7 +44,7 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("num_users", [1, 3, 4, 9])
 def test_known_users_get_the_lists_of_the_run(engine, films, num_users):
     users = [1, 42, 599, 7, 414, 3, 600, 99, 610][:num_users]
-    found = lists(engine, *(Question(known(user), 10) for user in users))
+    found = lists(engine, *(ListRequest(known(user), 10) for user in users))
     expected = films.recommend(users, 10)
     for user, one in zip(users, found, strict=True):
         assert_same(one, expected[expected[USER_ID] == user])
@@ -52,17 +52,17 @@ def test_known_users_get_the_lists_of_the_run(engine, films, num_users):
 
 @pytest.mark.parametrize("ratings", [{318: 5.0}, LIKED, dict.fromkeys(range(1, 30), 3.0)])
 def test_new_users_get_the_lists_of_the_run(engine, films, ratings):
-    assert_same(lists(engine, Question(new(ratings), 10))[0], films.recommend_for(ratings, 10))
+    assert_same(lists(engine, ListRequest(new(ratings), 10))[0], films.recommend_for(ratings, 10))
 
 
 def test_what_is_asked_together_is_answered_as_if_alone(engine):
     asked = [
-        Question(known(42), 3),
-        Question(new(LIKED), 20),
-        Question(known(42), 5, include_seen=True),
-        Question(known(7), 5, diversity=0.5),
-        Question(new({}), 1),
-        Question(known(7, {318: 0.5}), 7),
+        ListRequest(known(42), 3),
+        ListRequest(new(LIKED), 20),
+        ListRequest(known(42), 5, include_seen=True),
+        ListRequest(known(7), 5, diversity=0.5),
+        ListRequest(new({}), 1),
+        ListRequest(known(7, {318: 0.5}), 7),
     ]
     for one, other in zip(lists(engine, *asked), [lists(engine, one)[0] for one in asked], strict=True):
         assert one[0] == other[0]
@@ -71,7 +71,7 @@ def test_what_is_asked_together_is_answered_as_if_alone(engine):
 
 def test_lists_hold_what_is_listed_alone(engine, films):
     is_listed = engine.filter_movies(ListFilter(genres=("Film-Noir",), years=(1940, 1949)))
-    noir, any_movie = lists(engine, Question(known(1), 20, is_listed), Question(known(1), 20))
+    noir, any_movie = lists(engine, ListRequest(known(1), 20, is_listed), ListRequest(known(1), 20))
     expected = films.recommend([1], 20, movies=films.select_movies(("Film-Noir",), (1940, 1949)))
     assert_same(noir, expected)
     assert not set(noir[0]) & set(any_movie[0])
@@ -79,32 +79,32 @@ def test_lists_hold_what_is_listed_alone(engine, films):
 
 def test_nothing_listed_is_an_empty_list(engine):
     nothing = np.zeros(engine.num_movies, bool)
-    assert lists(engine, Question(known(1), 5, nothing))[0][0] == []
+    assert lists(engine, ListRequest(known(1), 5, nothing))[0][0] == []
 
 
 def test_diverse_lists_are_those_of_the_run(engine, films):
-    assert_same(lists(engine, Question(known(5), 10, diversity=0.5))[0], films.recommend([5], 10, diversity=0.5))
+    assert_same(lists(engine, ListRequest(known(5), 10, diversity=0.5))[0], films.recommend([5], 10, diversity=0.5))
 
 
 def test_a_rating_recorded_again_as_it_was_changes_nothing(engine, films):
     mine = films.parts.train[films.parts.train[USER_ID] == 42]
     again = dict(zip(mine[MOVIE_ID].tolist()[:5], mine[RATING].tolist()[:5], strict=True))
-    assert_same(lists(engine, Question(known(42, again), 10))[0], films.recommend([42], 10))
+    assert_same(lists(engine, ListRequest(known(42, again), 10))[0], films.recommend([42], 10))
 
 
 def test_a_recorded_rating_changes_the_list_and_leaves_its_movie_out(engine):
-    before = lists(engine, Question(known(42), 10))[0]
-    after = lists(engine, Question(known(42, {before[0][0]: 0.5}), 10))[0]
+    before = lists(engine, ListRequest(known(42), 10))[0]
+    after = lists(engine, ListRequest(known(42, {before[0][0]: 0.5}), 10))[0]
     assert before[0][0] not in after[0]
     assert not np.allclose(before[1][1:], after[1][:-1], rtol=1e-4)
     # It is not the users of the run that have changed.
-    assert lists(engine, Question(known(42), 10))[0][0] == before[0]
+    assert lists(engine, ListRequest(known(42), 10))[0][0] == before[0]
 
 
 def test_somebody_new_is_the_same_with_an_id_and_without(engine):
     assert_same(
-        lists(engine, Question(known(99_999, LIKED), 10))[0],
-        pd.DataFrame(zip(*lists(engine, Question(new(LIKED), 10))[0], strict=True), columns=COLUMNS),
+        lists(engine, ListRequest(known(99_999, LIKED), 10))[0],
+        pd.DataFrame(zip(*lists(engine, ListRequest(new(LIKED), 10))[0], strict=True), columns=COLUMNS),
     )
 
 
@@ -113,9 +113,9 @@ COLUMNS = [MOVIE_ID, "score", "predicted_rating"]
 
 def test_a_rating_of_a_cold_movie_tells_nothing_and_is_named(engine):
     cold = int(engine.run.movies.ids[len(engine.run.movies)])
-    with_cold, without = lists(engine, Question(new({**LIKED, cold: 5.0}), 10), Question(new(LIKED), 10))
+    with_cold, without = lists(engine, ListRequest(new({**LIKED, cold: 5.0}), 10), ListRequest(new(LIKED), 10))
     assert with_cold[0] == without[0]
-    assert engine.people.ignored(new({**LIKED, cold: 5.0}).recorded) == [cold]
+    assert engine.users.ignored_movies(new({**LIKED, cold: 5.0}).new_ratings) == [cold]
 
 
 def test_an_encoded_user_is_kept_until_they_rate_again(engine):
@@ -127,7 +127,7 @@ def test_an_encoded_user_is_kept_until_they_rate_again(engine):
 
 
 def test_reasons_are_those_of_the_run(engine, films):
-    found = engine.answer([Question(known(42), 3, explain=True)])[0]
+    found = engine.answer([ListRequest(known(42), 3, explain=True)])[0]
     ids = engine.run.movies.ids.to_numpy()
     expected = films.explain(42, ids[found.movie_row], k=2)
     for row, reasons in zip(found.movie_row, found.reasons, strict=True):
@@ -141,7 +141,7 @@ def test_reasons_are_those_of_the_run(engine, films):
 def test_movies_that_a_user_only_wrote_about_are_told_from_rated_ones(engine, films, monkeypatch):
     monkeypatch.setattr("movierec_jax.serve.engine.NUM_REASONS", 10_000)
     user = int(films.parts.from_reviews[USER_ID].mode()[0])
-    found = engine.answer([Question(known(user), 1, explain=True)])[0]
+    found = engine.answer([ListRequest(known(user), 1, explain=True)])[0]
     expected = films.explain(user, engine.run.movies.ids[found.movie_row], k=10_000)
     assert "text" in set(expected["source"])
     named = [(reason["source"], reason.get("feature", reason.get(MOVIE_ID))) for reason in found.reasons[0]]
@@ -149,7 +149,7 @@ def test_movies_that_a_user_only_wrote_about_are_told_from_rated_ones(engine, fi
 
 
 def test_nobody_who_has_rated_nothing_gets_reasons_of_rated_movies(engine):
-    found = engine.answer([Question(new({}), 3, explain=True)])[0]
+    found = engine.answer([ListRequest(new({}), 3, explain=True)])[0]
     assert {reason["source"] for reasons in found.reasons for reason in reasons} <= {"content"}
 
 
@@ -168,10 +168,17 @@ def test_all_that_may_be_asked_is_compiled_at_the_start(engine):
     longest = {int(movie): 3.0 for movie in engine.run.movies.ids[: CONFIG.max_ratings]}
     for size in range(1, CONFIG.max_batch + 1):
         for k in (1, 10, CONFIG.max_k):
-            engine.answer([Question(new(dict(list(longest.items())[: size * k])), k)] * size)
+            engine.answer([ListRequest(new(dict(list(longest.items())[: size * k])), k)] * size)
     most_rated = int(engine.run.parts.train[USER_ID].mode()[0])
-    engine.answer([Question(known(most_rated, {318: 1.0}), 5)])
+    engine.answer([ListRequest(known(most_rated, {318: 1.0}), 5)])
     assert [program._cache_size() for program in programs] == before
+
+
+@pytest.mark.parametrize(("growth", "first"), [(2, 1), (4, 4)])
+def test_every_number_has_a_size_among_those_of_a_larger_one(growth, first):
+    for wanted in range(1, 100):
+        assert wanted <= grown(wanted, growth, first) < max(growth * wanted, first + 1)
+        assert grown(wanted, growth, first) in sizes(100, growth, first)
 
 
 @pytest.mark.parametrize("case", PARAMS)
@@ -182,13 +189,13 @@ def test_every_kind_of_run_is_served(case):
     asked = [users[0], users[1], users[-1]]
     tolerance = 0.05 if case == "bfloat16" else 1e-4
     expected = one.recommend(asked, 5)
-    answers = lists(served, *(Question(known(user), 5) for user in asked))
+    answers = lists(served, *(ListRequest(known(user), 5) for user in asked))
     for user, (found, _, stars) in zip(asked, answers, strict=True):
         mine = expected[expected[USER_ID] == user]
         assert case == "bfloat16" or found == mine[MOVIE_ID].tolist()
         np.testing.assert_allclose(stars, mine["predicted_rating"], rtol=tolerance)
     ratings = {movie: 1.0 + place % 5 for place, movie in enumerate(movies[:7])}
-    found, _, stars = lists(served, Question(new(ratings), 5))[0]
+    found, _, stars = lists(served, ListRequest(new(ratings), 5))[0]
     expected = one.recommend_for(ratings, 5)
     assert case == "bfloat16" or found == expected[MOVIE_ID].tolist()
     np.testing.assert_allclose(stars, expected["predicted_rating"], rtol=tolerance)
@@ -202,4 +209,4 @@ def test_every_kind_of_run_is_served(case):
         np.testing.assert_allclose(
             vector.implicit_feedback, expected_vector.implicit_feedback, rtol=tolerance, atol=1e-5
         )
-    assert len(served.answer([Question(known(users[1]), 2, explain=True)])[0].reasons) == 2
+    assert len(served.answer([ListRequest(known(users[1]), 2, explain=True)])[0].reasons) == 2

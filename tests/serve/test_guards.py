@@ -73,13 +73,13 @@ def test_the_host_is_one_of_the_names_allowed(host, status):
 
 
 def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(guards, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(guards, "BODY_TIMEOUT_SECONDS", 0.01)
 
     async def never():
         await asyncio.sleep(60)
 
     async def ask():
-        await Guard(answer, max_body_bytes=1).watched(never)()
+        await Guard(answer, max_body_bytes=1).limit_body(never)()
 
     with pytest.raises(HTTPException) as refused:
         asyncio.run(ask())
@@ -87,7 +87,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
 
 
 def test_what_comes_after_the_body_may_take_as_long_as_it_likes(monkeypatch):
-    monkeypatch.setattr(guards, "BODY_SECONDS", 0.01)
+    monkeypatch.setattr(guards, "BODY_TIMEOUT_SECONDS", 0.01)
     messages = [{"type": "http.request", "more_body": False}, {"type": "http.disconnect"}]
 
     async def slow():
@@ -96,7 +96,7 @@ def test_what_comes_after_the_body_may_take_as_long_as_it_likes(monkeypatch):
         return messages.pop(0)
 
     async def both():
-        receive = Guard(answer, max_body_bytes=1).watched(slow)
+        receive = Guard(answer, max_body_bytes=1).limit_body(slow)
         return [(await receive())["type"] for _ in range(2)]
 
     assert asyncio.run(both()) == ["http.request", "http.disconnect"]
@@ -112,5 +112,5 @@ def test_a_file_of_tokens_that_is_not_there_is_named(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         read_tokens(str(tmp_path / "nowhere"))
     (tmp_path / "empty").write_text("\n \n")
-    with pytest.raises(InputError, match="no tokens; write one on each line"):
+    with pytest.raises(InputError, match="no tokens; write one per line"):
         read_tokens(str(tmp_path / "empty"))

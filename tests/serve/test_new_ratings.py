@@ -18,64 +18,64 @@ def opened(path):
 
 
 def test_a_rating_is_known_and_on_the_disk_when_it_is_acknowledged(path):
-    with opened(path) as recorded:
-        time = asyncio.run(recorded.record(7, 318, 4.5))
-        assert recorded.of(7)[318] == (4.5, time)
+    with opened(path) as new_ratings:
+        time = asyncio.run(new_ratings.record(7, 318, 4.5))
+        assert new_ratings.of_user(7)[318] == (4.5, time)
         assert read_latest(path)["rating"].tolist() == [4.5]
 
 
 def test_the_last_of_many_counts_also_after_a_restart(path):
-    with opened(path) as recorded:
+    with opened(path) as new_ratings:
 
         async def record_all():
             for rating in (1.0, 2.0, None, 3.5):
-                await recorded.record("a", 1, rating)
-            await asyncio.gather(*(recorded.record("b", movie, 2.5) for movie in range(20)))
+                await new_ratings.record("a", 1, rating)
+            await asyncio.gather(*(new_ratings.record("b", movie, 2.5) for movie in range(20)))
 
         asyncio.run(record_all())
-    with opened(path) as recorded:
-        assert recorded.of("a")[1].rating == 3.5
-        assert sorted(recorded.of("b")) == list(range(20))
+    with opened(path) as new_ratings:
+        assert new_ratings.of_user("a")[1].rating == 3.5
+        assert sorted(new_ratings.of_user("b")) == list(range(20))
 
 
 def test_what_is_taken_back_is_not_known(path):
-    with opened(path) as recorded:
-        asyncio.run(recorded.record(7, 318, 4.5))
-        asyncio.run(recorded.record(7, 318, None))
-        assert recorded.of(7) == {}
-        assert recorded.by_user == {}
+    with opened(path) as new_ratings:
+        asyncio.run(new_ratings.record(7, 318, 4.5))
+        asyncio.run(new_ratings.record(7, 318, None))
+        assert new_ratings.of_user(7) == {}
+        assert new_ratings.by_user == {}
 
 
 def test_what_was_handed_out_does_not_change(path):
-    with opened(path) as recorded:
-        asyncio.run(recorded.record(7, 318, 4.5))
-        before = recorded.of(7)
-        asyncio.run(recorded.record(7, 1, 2.0))
+    with opened(path) as new_ratings:
+        asyncio.run(new_ratings.record(7, 318, 4.5))
+        before = new_ratings.of_user(7)
+        asyncio.run(new_ratings.record(7, 1, 2.0))
         assert list(before) == [318]
-        assert recorded.of(7) is not before
+        assert new_ratings.of_user(7) is not before
 
 
 def test_what_cannot_be_kept_is_refused_and_hinders_no_other(path):
-    with opened(path) as recorded:
+    with opened(path) as new_ratings:
 
         async def both():
-            bad, good = recorded.record(2**70, 1, 3.0), recorded.record(1, 1, 3.0)
+            bad, good = new_ratings.record(2**70, 1, 3.0), new_ratings.record(1, 1, 3.0)
             return await asyncio.gather(bad, good, return_exceptions=True)
 
         bad, good = asyncio.run(both())
         assert isinstance(bad, InputError)
-        assert recorded.of(2**70) == {}
+        assert new_ratings.of_user(2**70) == {}
         assert not isinstance(good, Exception)
-        assert recorded.of(1)[1].rating == 3.0
+        assert new_ratings.of_user(1)[1].rating == 3.0
 
 
 def test_nothing_is_acknowledged_once_the_log_is_gone(path):
-    with opened(path) as recorded:
-        asyncio.run(recorded.record(7, 318, 4.5))
+    with opened(path) as new_ratings:
+        asyncio.run(new_ratings.record(7, 318, 4.5))
         path.rename(path.with_name("elsewhere"))
         with pytest.raises(OSError, match="moved or removed"):
-            asyncio.run(recorded.record(7, 1, 2.0))
+            asyncio.run(new_ratings.record(7, 1, 2.0))
         path.write_bytes(b"")
         with pytest.raises(OSError, match="moved or removed"):
-            asyncio.run(recorded.record(7, 1, 2.0))
-        assert list(recorded.of(7)) == [318]
+            asyncio.run(new_ratings.record(7, 1, 2.0))
+        assert list(new_ratings.of_user(7)) == [318]

@@ -20,9 +20,7 @@ CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
-CONFIG = ServeConfig(
-    max_batch=2, max_k=20, max_ratings=30, batch_ms=0.0, rate_limit=None, allowed_hosts=("testserver",)
-)
+CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, rate_limit="", allowed_hosts=("testserver",))
 
 
 @pytest.fixture(scope="module")

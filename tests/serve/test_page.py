@@ -378,7 +378,7 @@ def test_nothing_is_wider_than_a_phone_and_targets_are_large(view, opened):
     if view != "#/map":
         page.locator("#filters summary").click()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-    # Titles stretch over their card.
+    # TitleIndex stretch over their card.
     small = page.evaluate(
         """() => [...document.querySelectorAll("button:not(.title), nav a, summary, label.chip, .rate-stars")]
             .filter(one => one.checkVisibility() && one.getBoundingClientRect().height < 40)

@@ -41,7 +41,7 @@ def test_every_acknowledged_rating_is_there_after_a_kill(workdir):
                         if number >= KILLED_AFTER:
                             process.kill()
 
-    with served(workdir, "--rate_limit=none") as (address, process):
+    with served(workdir, "--rate_limit=") as (address, process):
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             list(pool.map(rate, USERS))
         assert process.wait(END_SECONDS) == -signal.SIGKILL
@@ -111,7 +111,7 @@ def test_a_newer_run_is_taken_in_without_a_request_dropped_and_a_bad_one_is_not(
             if path.is_file():
                 path.write_bytes(path.read_bytes()[:10])
 
-    with served(workdir, "--reload_seconds=0.2", "--rate_limit=none") as (address, process):
+    with served(workdir, "--reload_seconds=0.2", "--rate_limit=") as (address, process):
         asking = threading.Thread(target=ask)
         asking.start()
         try:
@@ -174,11 +174,10 @@ def test_a_port_that_is_taken_is_named(workdir):
     ("flags", "message"),
     [
         (["--workdir=/nowhere"], "error: /nowhere: no config.json; name a folder that scripts/train.py has written"),
-        (["--workdir=s3://bucket/run"], "error: --workdir=s3://bucket/run: name a folder of this machine"),
+        (["--workdir=s3://bucket/run"], "error: --workdir=s3://bucket/run: name a local folder"),
         (["--port=70000"], "error: --port=70000: must be 0 to 65535"),
         (["--rate_limit=fast"], "error: --rate_limit=fast: must be a number per second"),
         (["--max_batch=0"], "error: --max_batch=0: must be 1 or more"),
-        (["--batch_ms=-1"], "error: --batch_ms=-1: must be 0 to 1000"),
         (["--reload_seconds=nan"], "error: --reload_seconds=nan: must be 0 or more"),
         (["--mesh=data:999"], "error: --mesh=data:999"),
     ],
@@ -192,9 +191,9 @@ def test_what_cannot_be_served_is_said_in_one_line(workdir, flags, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "no tokens; write one on each line"),
-        ("short\n", "tokens.txt:1: no token; write 16 letters"),
-        ("good-token-of-words\nwith a space in between\n", "tokens.txt:2: no token"),
+        ("", "no tokens; write one per line"),
+        ("short\n", "tokens.txt:1: not a token; use 16 or more letters"),
+        ("good-token-of-words\nwith a space in between\n", "tokens.txt:2: not a token"),
         ("\xff\xfe", "not a text file"),
     ],
 )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from movierec_jax.serve.title_search import Titles, readable, words_of
+from movierec_jax.serve.title_search import TitleIndex, article_first, split_words
 
 TITLES = [
     "The Matrix",
@@ -19,7 +19,7 @@ POPULARITY = np.float32([200, 80, 100, 110, 90, 20, 180, 3, 0])
 
 @pytest.fixture(scope="module")
 def titles():
-    return Titles(TITLES, POPULARITY)
+    return TitleIndex(TITLES, POPULARITY)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_nothing_is_found_where_there_is_nothing_to_find(titles, query):
 
 def test_of_titles_that_match_alike_the_more_popular_comes_first(titles):
     assert [TITLES[place] for place in titles.search("the matrix", 5)[0]][:2] == ["The Matrix", "The Matrix Reloaded"]
-    other = Titles(["Cats one", "Cats two"], np.float32([1, 9]))
+    other = TitleIndex(["Cats one", "Cats two"], np.float32([1, 9]))
     assert other.search("cats", 2)[0].tolist() == [1, 0]
 
 
@@ -66,11 +66,11 @@ def test_a_query_of_very_many_words_is_cut_short(titles):
 
 
 def test_there_may_be_no_titles():
-    assert len(Titles([], np.zeros(0, np.float32)).search("heat", 3)[0]) == 0
+    assert len(TitleIndex([], np.zeros(0, np.float32)).search("heat", 3)[0]) == 0
 
 
 def test_words_lose_case_accents_and_apostrophes():
-    assert words_of("L'Été: Où ça?") == ["lete", "ou", "ca"]
+    assert split_words("L'Été: Où ça?") == ["lete", "ou", "ca"]
 
 
 @pytest.mark.parametrize(
@@ -84,4 +84,4 @@ def test_words_lose_case_accents_and_apostrophes():
     ],
 )
 def test_an_article_at_the_end_is_read_first(title, expected):
-    assert readable(title) == expected
+    assert article_first(title) == expected

@@ -6,64 +6,64 @@ from movierec_jax.serve.users import Rating, RequestUser, Users, by_user
 
 
 @pytest.fixture(scope="module")
-def people(recommender):
+def users(recommender):
     return Users(recommender)
 
 
-def test_what_everybody_rated_is_that_of_all_parts(people, recommender):
+def test_what_everybody_rated_is_that_of_all_parts(users, recommender):
     for user in recommender.user_ids().tolist()[::20]:
         expected = recommender.rated_by(user)
-        found = people.rated(RequestUser(user, {}))
+        found = users.ratings(RequestUser(user, {}))
         mine = dict(zip(expected[MOVIE_ID].tolist(), expected[RATING].tolist(), strict=True))
         assert {movie: one.rating for movie, one in found.items()} == mine
 
 
-def test_what_was_recorded_stands_in_place_of_what_was_known(people, recommender):
+def test_what_was_recorded_stands_in_place_of_what_was_known(users, recommender):
     user = int(recommender.user_ids()[3])
-    movie = next(iter(people.rated(RequestUser(user, {}))))
+    movie = next(iter(users.ratings(RequestUser(user, {}))))
     request_user = RequestUser(user, {movie: Rating(1.5, 9), 900: Rating(2.0, 10)})
-    rated = people.rated(request_user)
+    rated = users.ratings(request_user)
     assert rated[movie] == Rating(1.5, 9)
     assert rated[900] == Rating(2.0, 10)
-    history = people.history(request_user)
-    row = people.movie_rows[movie]
+    history = users.history(request_user)
+    row = users.movie_rows[movie]
     assert history.rating[history.movie_row == row].tolist() == [1.5]
 
 
-def test_a_history_has_train_alone_and_what_is_seen_has_all_parts(people, recommender):
+def test_a_history_has_train_alone_and_what_is_seen_has_all_parts(users, recommender):
     run = recommender.run
     for user in recommender.user_ids().tolist()[::30]:
         request_user = RequestUser(user, {})
         mine = run.parts.train[run.parts.train[USER_ID] == user]
-        history = people.history(request_user)
+        history = users.history(request_user)
         assert sorted(history.movie_row) == sorted(run.movies.rows(mine[MOVIE_ID]))
-        assert people.num_known_users(user) == len(mine)
-        everything = {movie for movie in people.rated(request_user) if people.movie_rows[movie] < people.num_movies}
-        assert {int(run.movies.ids[row]) for row in people.seen(request_user)} == everything
+        assert users.num_train_ratings(user) == len(mine)
+        everything = {movie for movie in users.ratings(request_user) if users.movie_rows[movie] < users.num_movies}
+        assert {int(run.movies.ids[row]) for row in users.seen_rows(request_user)} == everything
 
 
 def test_texts_that_stand_for_ratings_are_marked_until_their_movie_is_rated(films):
-    people, from_reviews = Users(films), films.parts.from_reviews
+    users, from_reviews = Users(films), films.parts.from_reviews
     user = int(from_reviews[USER_ID].mode()[0])
     wrote = set(films.run.movies.rows(from_reviews[MOVIE_ID][from_reviews[USER_ID] == user]).tolist())
-    history = people.history(RequestUser(user, {}))
+    history = users.history(RequestUser(user, {}))
     assert set(history.movie_row[history.is_text].tolist()) == wrote
-    assert len(history.is_text) == people.num_known_users(user) + len(wrote)
+    assert len(history.is_text) == users.num_train_ratings(user) + len(wrote)
     row = min(wrote)
-    history = people.history(RequestUser(user, {int(films.run.movies.ids[row]): Rating(5.0, 9)}))
+    history = users.history(RequestUser(user, {int(films.run.movies.ids[row]): Rating(5.0, 9)}))
     assert set(history.movie_row[history.is_text].tolist()) == wrote - {row}
     assert history.is_text[history.movie_row == row].tolist() == [False]
 
 
-def test_somebody_new_has_no_row_and_what_they_give_alone(people, recommender):
+def test_somebody_new_has_no_row_and_what_they_give_alone(users, recommender):
     movie = int(recommender.run.movies.ids[0])
-    history = people.history(RequestUser(None, {movie: Rating(4.0, 7)}))
+    history = users.history(RequestUser(None, {movie: Rating(4.0, 7)}))
     assert history.user_row == recommender.run.users.unknown
     assert (history.movie_row.tolist(), history.rating.tolist(), history.timestamp.tolist()) == ([0], [4.0], [7])
-    assert not people.is_in_data(123_456)
-    assert people.is_in_data(5000)
+    assert not users.is_in_data(123_456)
+    assert users.is_in_data(5000)
     # Of whom the test part alone has ratings.
-    assert people.num_known_users(5000) == 0
+    assert users.num_train_ratings(5000) == 0
 
 
 def test_ratings_are_told_apart_by_user():
