@@ -79,13 +79,13 @@ def wait_for_other(page, before):
     return listed(page)
 
 
-def stars(page, place, rating, inside="#found"):
-    return page.locator(f"{inside} > li").nth(place).locator(f'input[value="{rating}"]')
+def stars(page, index, rating, inside="#found"):
+    return page.locator(f"{inside} > li").nth(index).locator(f'input[value="{rating}"]')
 
 
-def rate(page, place, rating, inside="#found"):
+def rate(page, index, rating, inside="#found"):
     before = listed(page)
-    stars(page, place, rating, inside).click()
+    stars(page, index, rating, inside).click()
     return wait_for_other(page, before)
 
 
@@ -113,8 +113,8 @@ def test_the_list_changes_with_each_of_three_ratings_and_says_why(opened):
     assert any(title in reason for title in known for reason in reasons)
     assert any(re.search(r"Because you rated .+", reason) for reason in reasons)
     assert any(re.search(r"For (its (genre|tag)|the years)", reason) for reason in reasons)
-    assert page.locator("#said").inner_text().startswith("List updated: 12 films, first")
-    assert page.locator("#list .tells-stars").first.inner_text().endswith("predicted")
+    assert page.locator("#status").inner_text().startswith("List updated: 12 films, first")
+    assert page.locator("#list .stars-text").first.inner_text().endswith("predicted")
     assert page.locator("#rated-name").inner_text() == "Your ratings (3)"
 
 
@@ -130,7 +130,7 @@ def test_ratings_stay_in_the_browser_until_removed_or_forgotten(opened):
     without = wait_for_other(page, rated)
     assert page.locator("#rated > li").count() == 1
     assert not stars(page, 3, 1).is_checked()
-    page.get_by_role("button", name="Forget my ratings").click()
+    page.get_by_role("button", name="Clear my ratings").click()
     assert wait_for_other(page, without) == first
     assert page.evaluate("localStorage.getItem('movierec ratings')") == "[]"
 
@@ -155,7 +155,7 @@ def test_a_search_forgives_typos(opened):
     listed(page)
     page.get_by_label("Find a film").fill("matrx")
     page.wait_for_function("() => document.querySelector('#found .title')?.innerText === 'The Matrix'")
-    assert page.locator("#found-name").inner_text() == "Films like “matrx”"
+    assert page.locator("#found-name").inner_text() == "Results for “matrx”"
     rate(page, 0, 5)
     assert titles(page, "#rated") == ["The Matrix"]
 
@@ -178,7 +178,7 @@ def test_filters_narrow_the_list_and_can_be_cleared(opened):
         page.get_by_label("From").fill(first)
         page.get_by_label("to", exact=True).fill(last)
         page.wait_for_selector("#list-empty:visible")
-        assert "No film passes" in page.locator("#list-empty").inner_text()
+        assert "No films match" in page.locator("#list-empty").inner_text()
         page.get_by_label("From").fill("1980")
         page.get_by_label("to", exact=True).fill("1989")
         page.wait_for_selector("#list > li")
@@ -206,8 +206,8 @@ def test_details_say_what_reviews_say_where_there_are_any(opened, reviewed_addre
     page = opened(at=reviewed_address)
     listed(page)
     for title, text, praised, blamed in [
-        ("Independence Day", "1% praise in 4 reviews", None, {"acting", "pace"}),
-        ("The Shawshank Redemption", "99% praise in 4 reviews", {"acting", "music"}, None),
+        ("Independence Day", "1% positive (4 reviews)", None, {"acting", "pace"}),
+        ("The Shawshank Redemption", "99% positive (4 reviews)", {"acting", "music"}, None),
     ]:
         page.get_by_label("Find a film").fill(title)
         page.wait_for_function(
@@ -218,7 +218,7 @@ def test_details_say_what_reviews_say_where_there_are_any(opened, reviewed_addre
         dialog = page.get_by_role("dialog")
         assert dialog.get_by_role("heading", name="Reviews").is_visible()
         assert dialog.locator(".praise").inner_text() == text
-        for name, aspects in ("Praised in reviews", praised), ("Blamed in reviews", blamed):
+        for name, aspects in ("Praised in reviews", praised), ("Criticised in reviews", blamed):
             chips = dialog.get_by_role("list", name=name)
             assert ({*chips.locator("li").all_inner_texts()} if chips.count() else None) == aspects
         page.keyboard.press("Escape")
@@ -234,7 +234,7 @@ def test_what_reviews_praise_is_a_reason_and_what_they_blame_is_none(opened):
     stars(page, 0, 5).click()
     page.wait_for_function("() => document.querySelector('#list .title').innerText === 'Praised'")
     assert (
-        page.locator("#list .reasons").inner_text() == "For its genre Drama and reviews that praise its music and pace"
+        page.locator("#list .reasons").inner_text() == "For its genre Drama and reviews praising its music and pace"
     )
 
 
@@ -281,14 +281,14 @@ def test_a_known_user_is_looked_up_and_a_rating_changes_their_list_until_taken_b
     assert titles(page, "#rated")[0] == film
     page.reload()
     assert listed(page) == changed
-    place = titles(page, "#rated").index(film)
-    page.locator("#rated > li").nth(place).get_by_role("button", name="Remove").click()
+    index = titles(page, "#rated").index(film)
+    page.locator("#rated > li").nth(index).get_by_role("button", name="Remove").click()
     assert wait_for_other(page, changed) == first
     # What the data says is not taken back.
     before = titles(page, "#rated")
     page.locator("#rated > li").first.get_by_role("button", name="Remove").click()
     page.wait_for_selector(".notice")
-    assert "This rating stays." in page.locator("#notices").inner_text()
+    assert "This rating cannot be removed." in page.locator("#notices").inner_text()
     page.wait_for_selector("#rated > li .is-rated")
     assert titles(page, "#rated") == before
     assert stars(page, 0, given[0] if given[0] % 1 else int(given[0]), "#rated").is_checked()
@@ -310,7 +310,7 @@ def test_details_open_in_a_dialog_and_escape_gives_the_focus_back(opened):
     dialog = page.get_by_role("dialog")
     page.wait_for_selector(".similar > li")
     assert dialog.get_by_role("heading", level=2).inner_text().startswith(first)
-    assert re.search(r"on average of \d+ ratings", dialog.inner_text())
+    assert re.search(r"\(\d+ ratings\)", dialog.inner_text())
     similar = dialog.locator(".similar .title").first
     name = similar.inner_text()
     similar.click()
@@ -405,14 +405,14 @@ def test_the_map_is_walked_by_keyboard_and_marks_what_is_rated(opened):
     rate(page, 0, 5)
     page.get_by_role("link", name="Map").click()
     page.wait_for_selector("#legend > li")
-    assert page.locator("#marks").inner_text().split("\n") == ["rated by you (1)", "recommended to you (12)"]
+    assert page.locator("#marks").inner_text().split("\n") == ["rated by you (1)", "recommended for you (12)"]
     canvas = page.locator("#canvas")
     canvas.focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("+")
     page.keyboard.press("ArrowLeft")
     page.wait_for_function(
-        "() => document.querySelector('#map-tip').innerText === document.querySelector('#said').innerText"
+        "() => document.querySelector('#map-tip').innerText === document.querySelector('#status').innerText"
     )
     tip = page.locator("#map-tip").inner_text()
     page.keyboard.press("Enter")
@@ -447,7 +447,7 @@ def test_the_map_is_moved_by_mouse_and_shows_a_film_that_is_looked_for(opened):
     assert page.get_by_role("dialog").count() == 0
     page.get_by_role("link", name="For you").click()
     page.get_by_role("button", name="Forrest Gump", exact=True).first.click()
-    page.get_by_role("button", name="Show it on the map").click()
+    page.get_by_role("button", name="Show on map").click()
     page.wait_for_selector("#map-tip:visible")
     assert page.locator("#map-tip").inner_text().startswith("Forrest Gump (1994)")
 
@@ -483,12 +483,12 @@ def test_a_busy_server_is_asked_again_when_it_says(opened):
     first = listed(page)
     page.route(
         "**/v1/recommendations",
-        lambda route: route.fulfill(**problem(503, "come again", **{"Retry-After": "1"})),
+        lambda route: route.fulfill(**problem(503, "retry later", **{"Retry-After": "1"})),
         times=1,
     )
     stars(page, 0, 5).click()
     page.wait_for_selector(".notice")
-    assert page.locator("#notices p").inner_text() == "The server is busy. Come again. Trying again in 1 second."
+    assert page.locator("#notices p").inner_text() == "The server is busy. Retry later. Trying again in 1 second."
     wait_for_other(page, first)
     assert page.locator(".notice").count() == 0
 
@@ -511,7 +511,7 @@ def test_a_token_is_asked_for_and_kept_for_the_session(opened):
 
     def answer(route):
         is_known = route.request.headers.get("authorization") == "Bearer secret"
-        route.continue_() if is_known else route.fulfill(**problem(401, "a bearer token is needed"))
+        route.continue_() if is_known else route.fulfill(**problem(401, "A bearer token is required"))
 
     page.route("**/v1/**", answer)
     page.reload()

@@ -1,10 +1,10 @@
-/** Requests to the server, and the problems that it answers with. */
+/** Requests to the server: JSON, tokens, and retries while it is busy. */
 
-const TOKEN = "movierec token";
-const MOST_WAITS = 5;
-const LONGEST_WAIT = 60;
+const TOKEN_KEY = "movierec token";
+const MAX_RETRIES = 5;
+const MAX_WAIT_SECONDS = 60;
 
-/** What went wrong, in words for people. status: of HTTP, 0 where the server was not reached. */
+/** A failed request with a message for the user. status: HTTP status, 0 if the server was not reached. */
 export class Problem extends Error {
   constructor(message, status) {
     super(message);
@@ -12,46 +12,46 @@ export class Problem extends Error {
   }
 }
 
-/** What the page does meanwhile: `askToken(detail)` gives a token, `waiting(detail, seconds)` and `answered()` tell. */
+/** Called during requests; notices.js sets them: `askToken(detail)` returns a token, the others show and end a wait. */
 export const hooks = { askToken: async () => "", waiting() {}, answered() {} };
 
-let token = stored(() => sessionStorage.getItem(TOKEN)) ?? "";
-let asked = null;
+let token = stored(() => sessionStorage.getItem(TOKEN_KEY)) ?? "";
+let tokenRequest = null;
 
-/** What the server answers, as JSON; null where it answers nothing. query: its lists become repeated parameters. */
+/** Returns the JSON of a response, null if it is empty. query: lists become repeated parameters. */
 export async function request(path, { method = "GET", query = {}, body, signal } = {}) {
   const url = new URL(path, document.baseURI);
   for (const [name, value] of Object.entries(query)) {
     for (const one of [value].flat()) if (one !== null && one !== undefined) url.searchParams.append(name, one);
   }
-  for (let waits = 0; ;) {
-    const sent = token;
-    const response = await reached(url, method, body, signal);
+  for (let retries = 0; ;) {
+    const tokenSent = token;
+    const response = await send(url, method, body, signal);
     if (response.ok) {
       hooks.answered();
       return response.status === 204 ? null : response.json();
     }
     const detail = await detailOf(response);
     if (response.status === 401) {
-      // Another request may have brought a new one in the meantime.
-      if (sent === token) await newToken(detail);
-    } else if ([429, 503].includes(response.status) && waits < MOST_WAITS) {
-      waits += 1;
-      const seconds = secondsOf(response.headers.get("Retry-After"), waits);
+      // Another request may have got a new token meanwhile.
+      if (tokenSent === token) await newToken(detail);
+    } else if ([429, 503].includes(response.status) && retries < MAX_RETRIES) {
+      retries += 1;
+      const seconds = waitSeconds(response.headers.get("Retry-After"), retries);
       hooks.waiting(detail, seconds);
       await pause(seconds, signal);
     } else {
       hooks.answered();
-      throw new Problem(`${leadOf(response.status)} ${detail}`.trim(), response.status);
+      throw new Problem(`${introduction(response.status)} ${detail}`.trim(), response.status);
     }
     signal?.throwIfAborted();
   }
 }
 
-/** A part of a path: ids may be any JSON value. */
+/** An id, which may be a number or text, as part of a path. */
 export const part = (id) => encodeURIComponent(String(id));
 
-async function reached(url, method, body, signal) {
+async function send(url, method, body, signal) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (token) headers.Authorization = `Bearer ${token}`;
@@ -59,44 +59,44 @@ async function reached(url, method, body, signal) {
     return await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    const reason = navigator.onLine ? "It may have been stopped." : "You seem to be offline.";
+    const reason = navigator.onLine ? "It may have stopped." : "You seem to be offline.";
     throw new Problem(`The server cannot be reached. ${reason}`, 0);
   }
 }
 
 async function newToken(detail) {
-  asked ??= hooks.askToken(detail).finally(() => (asked = null));
-  token = await asked;
-  stored(() => sessionStorage.setItem(TOKEN, token));
+  tokenRequest ??= hooks.askToken(detail).finally(() => (tokenRequest = null));
+  token = await tokenRequest;
+  stored(() => sessionStorage.setItem(TOKEN_KEY, token));
 }
 
 async function detailOf(response) {
   try {
     const { title, detail, errors = [] } = await response.json();
-    const told = errors.map(({ location, message }) => `${[location].flat().join(".")}: ${message}`).join("; ");
-    return sentence(told || detail || title || "");
+    const messages = errors.map(({ location, message }) => `${[location].flat().join(".")}: ${message}`).join("; ");
+    return sentence(messages || detail || title || "");
   } catch {
     return sentence(response.statusText);
   }
 }
 
-function leadOf(status) {
+function introduction(status) {
   if (status === 404) return "Not found.";
-  if (status === 422 || status === 400) return "The server could not use this.";
+  if (status === 422 || status === 400) return "The server rejected the request.";
   if (status === 429 || status === 503) return "The server is still busy.";
   return "Something went wrong on the server.";
 }
 
 function sentence(text) {
-  const whole = text.charAt(0).toUpperCase() + text.slice(1);
-  return !whole || /[.!?]$/.test(whole) ? whole : `${whole}.`;
+  const capitalised = text.charAt(0).toUpperCase() + text.slice(1);
+  return !capitalised || /[.!?]$/.test(capitalised) ? capitalised : `${capitalised}.`;
 }
 
-/** Retry-After is seconds or a date; without it each wait is twice the one before. */
-function secondsOf(after, waits) {
-  const seconds = after === null ? 2 ** (waits - 1) : Number(after);
-  const known = Number.isNaN(seconds) ? (Date.parse(after) - Date.now()) / 1000 : seconds;
-  return Math.min(LONGEST_WAIT, Math.max(1, Math.ceil(known || 1)));
+/** Retry-After holds seconds or a date; without it, waits double. */
+function waitSeconds(retryAfter, retries) {
+  const number = retryAfter === null ? 2 ** (retries - 1) : Number(retryAfter);
+  const seconds = Number.isNaN(number) ? (Date.parse(retryAfter) - Date.now()) / 1000 : number;
+  return Math.min(MAX_WAIT_SECONDS, Math.max(1, Math.ceil(seconds || 1)));
 }
 
 function pause(seconds, signal) {
@@ -109,7 +109,7 @@ function pause(seconds, signal) {
   });
 }
 
-/** What a browser that stores nothing throws on counts as nothing. */
+/** Returns what a call to the browser's storage returns, null where storage is blocked. */
 export function stored(call) {
   try {
     return call();

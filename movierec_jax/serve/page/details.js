@@ -1,16 +1,16 @@
-/** The dialog with all that is known of a film, and films like it. */
+/** The dialog with the details of a film and similar films. */
 
 import { part, request } from "./api.js";
 import { button, byId, el } from "./dom.js";
-import { counted, facts, poster, tellsReviews, tellsStars, titleAndYear, titleButton } from "./films.js";
+import { counted, facts, poster, reviewsSummary, starsWithText, titleAndYear, titleButton } from "./films.js";
 
 const NUM_SIMILAR = 6;
-const FIRST_TAGS = 12;
+const NUM_TAGS = 12;
 
 export class Details {
-  /** desk: whose person rates here. onMap: called with a film that is to be shown on the map. */
-  constructor(desk, onMap) {
-    this.desk = desk;
+  /** userView: its user rates films here. onMap: called with a film to show on the map. */
+  constructor(userView, onMap) {
+    this.userView = userView;
     this.onMap = onMap;
     this.path = [];
     this.dialog = byId("details");
@@ -19,7 +19,7 @@ export class Details {
     document.addEventListener("open-film", ({ detail, target }) => this.open(detail.movie, target, detail.isToRate));
   }
 
-  /** Opens a film, from the element that asked for it; inside the dialog, one after another. */
+  /** Opens a film. from: the element that opened it. Films opened inside the dialog form a path back. */
   open(movie, from, isToRate = false) {
     if (!this.dialog.open) {
       this.from = from;
@@ -34,15 +34,15 @@ export class Details {
     const before = this.path.at(-2);
     const back = before && button(`← ${titleAndYear(before)}`, () => this.back(), { class: "button quiet" });
     const close = button("×", () => this.dialog.close(), { class: "button round", "aria-label": "Close" });
-    const field = this.desk.person && this.desk.field(movie);
-    const who = this.desk.person?.isYou ? "Your rating" : `As ${this.desk.person?.name}`;
-    const more = el("div", { class: "details-more" }, el("p", { class: "hint" }, "Looking it up …"));
+    const field = this.userView.user && this.userView.field(movie);
+    const heading = this.userView.user?.isLocal ? "Your rating" : `As ${this.userView.user?.name}`;
+    const more = el("div", { class: "details-more" }, el("p", { class: "hint" }, "Loading …"));
     const name = el("h2", { id: "details-name", tabindex: "-1" }, titleAndYear(movie));
     byId("details-in").replaceChildren(
       ...[
         el("div", { class: "details-bar" }, back ?? el("span"), close),
         el("div", { class: "details-head" }, poster(movie), el("div", {}, name, facts({ ...movie, year: null }))),
-        field && el("div", { class: "details-rate" }, el("h3", {}, who), field),
+        field && el("div", { class: "details-rate" }, el("h3", {}, heading), field),
         more,
       ].filter(Boolean),
     );
@@ -55,32 +55,32 @@ export class Details {
 
   async fill(movie, more) {
     const path = `v1/movies/${part(movie.movie_id)}`;
-    const asked = [request(path), request(`${path}/similar`, { query: { k: NUM_SIMILAR } })];
-    const [whole, similar] = await Promise.allSettled(asked);
-    if (whole.status === "rejected") return more.replaceChildren(el("p", {}, whole.reason.message));
-    // None is known to be like a film that nobody has rated.
+    const requests = [request(path), request(`${path}/similar`, { query: { k: NUM_SIMILAR } })];
+    const [details, similar] = await Promise.allSettled(requests);
+    if (details.status === "rejected") return more.replaceChildren(el("p", {}, details.reason.message));
+    // A film without ratings in training has no similar films.
     const movies = similar.value?.movies ?? [];
-    const reviews = whole.value.reviews ? [tellsReviews(whole.value.reviews)] : [];
-    more.replaceChildren(...this.crowd(whole.value), ...reviews, ...this.similar(movies), this.toMap(movie));
+    const reviews = details.value.reviews ? [reviewsSummary(details.value.reviews)] : [];
+    more.replaceChildren(...this.ratingsAndTags(details.value), ...reviews, ...this.similar(movies), this.toMap(movie));
   }
 
-  crowd({ num_ratings: count, mean_rating: mean, tags = [] }) {
-    const told =
+  ratingsAndTags({ num_ratings: count, mean_rating: mean, tags = [] }) {
+    const average =
       mean === null
-        ? el("p", {}, "Nobody has rated it yet.")
-        : tellsStars(this.desk.scale, mean, `on average of ${counted(count, "rating")}`);
-    if (!tags.length) return [told];
+        ? el("p", {}, "No ratings yet.")
+        : starsWithText(this.userView.scale, mean, `(${counted(count, "rating")})`);
+    if (!tags.length) return [average];
     const items = tags.map((tag, n) =>
-      el("li", { class: "tag", tabindex: n === FIRST_TAGS ? "-1" : null, hidden: n >= FIRST_TAGS }, tag),
+      el("li", { class: "tag", tabindex: n === NUM_TAGS ? "-1" : null, hidden: n >= NUM_TAGS }, tag),
     );
     const list = el("ul", { class: "chips tags", "aria-label": "Tags" }, items);
     const showAll = ({ target }) => {
       for (const item of items) item.hidden = false;
-      items[FIRST_TAGS].focus();
+      items[NUM_TAGS].focus();
       target.remove();
     };
-    const all = tags.length > FIRST_TAGS && button(`Show all ${tags.length} tags`, showAll, { class: "button quiet" });
-    return [told, list, all].filter(Boolean);
+    const all = tags.length > NUM_TAGS && button(`Show all ${tags.length} tags`, showAll, { class: "button quiet" });
+    return [average, list, all].filter(Boolean);
   }
 
   similar(movies) {
@@ -93,11 +93,11 @@ export class Details {
         el("div", { class: "film-text" }, titleButton(movie), facts(movie)),
       ),
     );
-    return [el("h3", {}, "Films like it"), el("ul", { class: "films similar" }, cards)];
+    return [el("h3", {}, "Similar films"), el("ul", { class: "films similar" }, cards)];
   }
 
   toMap(movie) {
-    return button("Show it on the map", () => {
+    return button("Show on map", () => {
       this.from = null;
       this.dialog.close();
       this.onMap(movie);
@@ -109,7 +109,7 @@ export class Details {
     this.show();
   }
 
-  /** The focus goes back to what opened the dialog or, where the list has changed since, to the same film or list. */
+  /** Returns the focus to what opened the dialog or, if it is gone, to the heading of the list. */
   closed() {
     byId("details-in").replaceChildren();
     if (!this.from) return;

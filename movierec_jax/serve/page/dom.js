@@ -1,28 +1,28 @@
-/** Building elements. Text goes in as text nodes alone, so that no title can be markup. */
+/** Builds elements. Text becomes text nodes only, so that no title is read as markup. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** A new element. properties: attributes (true for an empty one, false or null for none), and listeners as `on`. */
+/** Returns a new element. properties: attributes (true: empty, false or null: none), and listeners under `on`. */
 export function el(tag, properties = {}, ...children) {
-  return filled(document.createElement(tag), properties, children);
+  return fill(document.createElement(tag), properties, children);
 }
 
-/** The same for a part of a drawing. */
+/** Returns a new SVG element, with properties as in `el`. */
 export function svg(tag, properties = {}, ...children) {
-  return filled(document.createElementNS(SVG, tag), properties, children);
+  return fill(document.createElementNS(SVG, tag), properties, children);
 }
 
-/** A button with a label, that does something. */
+/** Returns a button with a label and a listener. */
 export function button(label, onClick, properties = {}) {
   return el("button", { type: "button", class: "button", ...properties, on: { click: onClick } }, label);
 }
 
-/** Opens the details of a film, in the dialog that listens for it; the focus returns to the element. */
+/** Opens the details of a film; the focus returns to the element afterwards. isToRate: focuses its stars. */
 export function openFilm(element, movie, isToRate = false) {
   element.dispatchEvent(new CustomEvent("open-film", { bubbles: true, detail: { movie, isToRate } }));
 }
 
-function filled(element, { on = {}, ...attributes }, children) {
+function fill(element, { on = {}, ...attributes }, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== false && value !== null && value !== undefined)
       element.setAttribute(name, value === true ? "" : value);
@@ -34,25 +34,25 @@ function filled(element, { on = {}, ...attributes }, children) {
 
 export const byId = (id) => document.getElementById(id);
 
-/** `call`, but only once nobody has asked for it for a while. */
+/** Returns a function that calls `call` once it has not been called for a while. */
 export function debounced(call, milliseconds) {
   let timer;
-  return (...given) => {
+  return (...parameters) => {
     clearTimeout(timer);
-    timer = setTimeout(() => call(...given), milliseconds);
+    timer = setTimeout(() => call(...parameters), milliseconds);
   };
 }
 
-/** Tells people who do not see the page what has changed on it. */
+/** Announces a change to users of screen readers. */
 export function say(text) {
-  byId("said").textContent = text;
+  byId("status").textContent = text;
 }
 
 export const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /**
- * Makes the children of a list those of `items`, in their order: elements whose key stays are kept, moved and brought
- * up to date, and the one with the focus keeps it.
+ * Shows `items` as the children of a list. An element whose key stays is moved and updated, so that it keeps the focus;
+ * moves are animated.
  */
 export function showList(list, items, keyOf, make, update = () => {}) {
   const focused = list.contains(document.activeElement) ? document.activeElement : null;

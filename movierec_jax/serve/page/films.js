@@ -1,11 +1,11 @@
-/** How a film looks: its name, its genres and their colours, and the reasons for it. */
+/** Shows films: titles, posters, genres and their colours, ratings, reviews and reasons. */
 
 import { button, el, openFilm } from "./dom.js";
 import { drawnStars } from "./stars.js";
 
 /**
- * Genres by how much they tell, most first: a film's main one is its first in here. Each with the hue, the chroma and
- * the shade (lightness, -1 to 1) of its colour. A genre that is not in here counts after them, with a hue of its own.
+ * Genres, the most distinctive first: the first of these that a film has is its main one. Each has the hue, chroma and
+ * shade (lightness, -1 to 1) of its colour. Other genres come after these, with a hue made from their name.
  */
 const GENRES = new Map([
   ["Animation", [345, 0.16, 0.4]],
@@ -27,48 +27,48 @@ const GENRES = new Map([
   ["Thriller", [190, 0.09, -0.5]],
   ["Drama", [250, 0.12, -0.1]],
 ]);
-const WITHOUT_GENRE = [80, 0.01, 0];
+const NO_GENRE_COLOUR = [80, 0.01, 0];
 const ARTICLE_LAST = /^(.+), (The|A|An|Le|La|Les|L'|Il|Lo|El|Los|Las|Der|Die|Das|Un|Une|Det|Den|O|Os)$/;
 
-/** How the reasons of some kinds of features begin; "its genre" and the like for others. */
-const START_OF_KIND = {
+/** Starts of reasons by kind of feature; "its genre" and so on for other kinds. */
+const REASON_STARTS = {
   year: "the years around",
-  praised: "reviews that praise its",
+  praised: "reviews praising its",
 };
 
 const SMALL_WORDS = new Set("a an and at for from in of on or the to le la les de del der die das el il".split(" "));
 
-/** Ids may be numbers or texts; 1 and "1" are not the same film. */
+/** Identifies a film by its id, where 1 and "1" differ. */
 export const keyOf = ({ movie_id: id }) => JSON.stringify(id);
 
-/** The title, without the other names that may stand after it in brackets. */
-export const titleOf = ({ title, movie_id: id }) => namesOf(title || String(id))[0];
+/** The title without alternative titles in brackets. */
+export const titleOf = ({ title, movie_id: id }) => allTitles(title || String(id))[0];
 
-/** The first name of a title, and those in brackets after it, as people say them: "Le Boucher" of "Boucher, Le". */
-function namesOf(title) {
+/** The title and its alternatives in brackets, their articles first: "Le Boucher" for "Boucher, Le". */
+function allTitles(title) {
   const [, first = title, others] = title.match(/^(.+?) \((.+)\)$/) ?? [];
-  const spoken = (others?.split(") (") ?? []).map((name) => name.replace(ARTICLE_LAST, "$2 $1").replace("' ", "'"));
-  return [first, ...spoken];
+  const alternatives = (others?.split(") (") ?? []).map((name) => name.replace(ARTICLE_LAST, "$2 $1").replace("' ", "'"));
+  return [first, ...alternatives];
 }
 
 export const titleAndYear = (movie) => (movie.year ? `${titleOf(movie)} (${movie.year})` : titleOf(movie));
 
-/** The genres, those first that tell most. */
-export function tellingGenres({ genres = [] }) {
+/** The genres, the most distinctive first. */
+export function sortedGenres({ genres = [] }) {
   const order = [...GENRES.keys()];
-  const place = (genre) => (GENRES.has(genre) ? order.indexOf(genre) : order.length);
-  return [...genres].sort((one, other) => place(one) - place(other));
+  const position = (genre) => (GENRES.has(genre) ? order.indexOf(genre) : order.length);
+  return [...genres].sort((one, other) => position(one) - position(other));
 }
 
 /** Hue, chroma and shade of a genre's colour. */
 export function colourOf(genre) {
   if (GENRES.has(genre)) return GENRES.get(genre);
-  if (!genre) return WITHOUT_GENRE;
-  const number = [...genre].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
-  return [number, 0.12, 0];
+  if (!genre) return NO_GENRE_COLOUR;
+  const hue = [...genre].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
+  return [hue, 0.12, 0];
 }
 
-/** An element with a genre's colour at hand for the style sheet. */
+/** Sets a genre's colour on an element for the style sheet, and returns it. */
 export function painted(element, genre, suffix = "") {
   const [hue, chroma, shade] = colourOf(genre);
   element.style.setProperty(`--hue${suffix}`, hue);
@@ -77,12 +77,12 @@ export function painted(element, genre, suffix = "") {
   return element;
 }
 
-/** In place of a poster: the title's initials on the colours of its genres. */
+/** A poster with the initials of the title on the colours of its genres. */
 export function poster(movie) {
-  const [main, second = main] = tellingGenres(movie);
+  const [main, second = main] = sortedGenres(movie);
   const all = titleOf(movie).match(/[\p{L}\p{N}]+/gu) ?? ["?"];
-  const telling = all.filter((word) => !SMALL_WORDS.has(word.toLowerCase()));
-  const words = telling.length ? telling : all;
+  const mainWords = all.filter((word) => !SMALL_WORDS.has(word.toLowerCase()));
+  const words = mainWords.length ? mainWords : all;
   const isNumber = /^\d{2,4}$/.test(words[0]);
   const initials = isNumber
     ? words[0]
@@ -95,9 +95,9 @@ export function poster(movie) {
   return painted(painted(cover, main), second, "-2");
 }
 
-/** The title, as a button that opens the film's details. */
+/** A button with the title that opens the film's details. */
 export function titleButton(movie) {
-  const others = namesOf(movie.title || "")
+  const others = allTitles(movie.title || "")
     .slice(1)
     .flatMap((name) => [" ", el("span", { class: "other-name" }, name)]);
   const open = ({ target }) => openFilm(target, movie);
@@ -108,40 +108,40 @@ export function genreChip(genre) {
   return painted(el("span", { class: "genre" }, genre), genre);
 }
 
-/** Year and genres, in a line. */
+/** A line with year and genres. */
 export function facts(movie, ...more) {
   const year = movie.year ? el("span", { class: "year" }, String(movie.year)) : null;
-  return el("p", { class: "facts" }, year, tellingGenres(movie).map(genreChip), more);
+  return el("p", { class: "facts" }, year, sortedGenres(movie).map(genreChip), more);
 }
 
-export const number = (count) => count.toLocaleString("en");
+export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
-export const counted = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
+export const averageText = (mean, numRatings) => `${mean.toFixed(1)} (${counted(numRatings, "rating")})`;
 
-/** Stars drawn, and the same as text. */
-export function tellsStars(scale, rating, text) {
+/** A drawing of stars with their number and a text. */
+export function starsWithText(scale, rating, text) {
   return el(
     "p",
-    { class: "tells-stars" },
+    { class: "stars-text" },
     drawnStars(scale, rating),
     el("span", {}, el("b", {}, rating.toFixed(1)), el("span", { class: "hidden" }, " stars"), ` ${text}`),
   );
 }
 
-/** What reviews say: how many praise, drawn and as text, and which aspects they praise and blame. */
-export function tellsReviews({ num_texts: count, praise, praised, blamed }) {
+/** The share of positive reviews, as a bar and text, and the aspects they praise and blame. */
+export function reviewsSummary({ num_texts: count, praise, praised, blamed }) {
   const percent = `${Math.round(100 * praise)}%`;
   const bar = el("span", { class: "praise-bar", "aria-hidden": "true" });
   bar.style.setProperty("--praise", percent);
   const named = [
     ["Praised", praised],
-    ["Blamed", blamed],
+    ["Criticised", blamed],
   ].filter(([, aspects]) => aspects.length);
   return el(
     "div",
     { class: "reviews" },
     el("h3", {}, "Reviews"),
-    el("p", { class: "praise" }, bar, el("span", {}, el("b", {}, percent), ` praise in ${counted(count, "review")}`)),
+    el("p", { class: "praise" }, bar, el("span", {}, el("b", {}, percent), ` positive (${counted(count, "review")})`)),
     named.map(([name, aspects]) => {
       const chips = aspects.map((aspect) => el("li", { class: "tag" }, aspect));
       const list = el("ul", { class: "chips tags", "aria-label": `${name} in reviews` }, chips);
@@ -150,9 +150,9 @@ export function tellsReviews({ num_texts: count, praise, praised, blamed }) {
   );
 }
 
-/** The reasons of a list for a film, as sentences; who: "you" or "they". */
-export function reasonLines(reasons = [], who = "you") {
-  const [rated, written] = ["rated", "text"].map((kind) => {
+/** The reasons for a film as sentences. pronoun: "you" or "they". */
+export function reasonLines(reasons = [], pronoun = "you") {
+  const [rated, reviewed] = ["rated", "text"].map((kind) => {
     return reasons.filter(({ source }) => source === kind).map((reason) => el("b", {}, titleOf(reason)));
   });
   const kinds = new Map();
@@ -161,25 +161,22 @@ export function reasonLines(reasons = [], who = "you") {
     if (kind) kinds.set(kind, [...(kinds.get(kind) ?? []), el(kind === "tag" ? "q" : "b", {}, value)]);
   }
   const phrases = [...kinds].map(([kind, values]) => {
-    return [`${START_OF_KIND[kind] ?? `its ${kind}${values.length > 1 ? "s" : ""}`} `, ...listed(values)];
+    return [`${REASON_STARTS[kind] ?? `its ${kind}${values.length > 1 ? "s" : ""}`} `, ...joined(values)];
   });
   const lines = [];
-  if (rated.length) lines.push(["Because ", who, " rated ", ...listed(rated)]);
-  if (written.length) lines.push(["Because ", who, " wrote about ", ...listed(written)]);
-  if (phrases.length) lines.push(["For ", ...listed(phrases).flat()]);
+  if (rated.length) lines.push(["Because ", pronoun, " rated ", ...joined(rated)]);
+  if (reviewed.length) lines.push(["Because ", pronoun, " wrote about ", ...joined(reviewed)]);
+  if (phrases.length) lines.push(["For ", ...joined(phrases).flat()]);
   return lines.map((words) => el("li", {}, words));
 }
 
-/**
- * What kind a feature is that the model names, and its value, as words; nothing for one that is only a number, or blame,
- * which is no reason in people's eyes.
- */
+/** The kind and value of a feature in words; null for numbers, and for blame, which is no reason to watch a film. */
 function featureOf(feature) {
   const [, label, sign, value] = feature.match(/^(.*?)([=~])(.*)$/s) ?? [];
   if (label === "year") return [label, value];
   return sign === "=" && label !== "blamed" ? [label.split(":").at(-1).replaceAll("_", " "), value] : null;
 }
 
-function listed(words) {
+function joined(words) {
   return words.flatMap((word, n) => (n === 0 ? [word] : [n === words.length - 1 ? " and " : ", ", word]));
 }

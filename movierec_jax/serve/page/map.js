@@ -1,29 +1,29 @@
-/** The map of the films, drawn on a canvas; it is moved by mouse, fingers and keys. */
+/** The map of films on a canvas, controlled by mouse, touch and keyboard. */
 
 import { request } from "./api.js";
 import { button, byId, el, openFilm, say, svg } from "./dom.js";
-import { colourOf, keyOf, painted, tellingGenres, titleAndYear, titleOf } from "./films.js";
+import { colourOf, keyOf, painted, sortedGenres, titleAndYear, titleOf } from "./films.js";
 import { attempt } from "./notices.js";
 import { STAR } from "./stars.js";
 
 const NUM_FILMS = 1000;
 const MARGIN = 28;
-const MOST_ZOOM = 40;
+const MAX_ZOOM = 40;
 const ZOOM_STEP = 1.5;
-const CLOSE_UP = 5;
-const DRAGGED = 5;
-const NEAR = { mouse: 12, touch: 24, pen: 16 };
+const FILM_ZOOM = 5;
+const MIN_DRAG_PX = 5;
+const MAX_DISTANCE_PX = { mouse: 12, touch: 24, pen: 16 };
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 export class FilmMap {
-  /** marks: gives whose ratings and recommendations are marked: `{ name, rated, listed }`, the films by key. */
+  /** marks: returns the films to mark, `{ name, rated, listed }`: the name of the user, and keys of films. */
   constructor(marks) {
     this.marks = marks;
     this.canvas = byId("canvas");
     this.context = this.canvas.getContext("2d");
     this.films = null;
     this.view = { zoom: 1, x: 0, y: 0 };
-    this.at = null;
+    this.current = null;
     this.genre = null;
     this.pointers = new Map();
     new ResizeObserver(() => this.resize()).observe(this.canvas);
@@ -37,11 +37,11 @@ export class FilmMap {
       "map",
       async () => {
         const { movies } = await request("v1/map", { query: { limit: NUM_FILMS } });
-        const most = Math.max(1, ...movies.map(({ num_ratings }) => num_ratings));
+        const maxRatings = Math.max(1, ...movies.map(({ num_ratings }) => num_ratings));
         this.films = movies
           .map((movie) => {
-            const [genre = ""] = tellingGenres(movie);
-            return { movie, genre, key: keyOf(movie), size: Math.sqrt(movie.num_ratings / most) };
+            const [genre = ""] = sortedGenres(movie);
+            return { movie, genre, key: keyOf(movie), size: Math.sqrt(movie.num_ratings / maxRatings) };
           })
           .sort((one, other) => other.size - one.size);
         this.showLegend();
@@ -51,35 +51,35 @@ export class FilmMap {
     );
   }
 
-  /** Moves to a film and marks it; false where the map does not have it. */
+  /** Moves to a film and highlights it, if it is on the map. */
   async find(movie) {
     await this.show();
     const film = this.films?.find(({ key }) => key === keyOf(movie));
     this.canvas.focus({ preventScroll: true });
     if (!film) return say(`${titleOf(movie)} is not on the map: it has too few ratings.`);
-    const { x, y } = this.base(film);
-    const zoom = Math.max(this.view.zoom, CLOSE_UP);
+    const { x, y } = this.mapPosition(film);
+    const zoom = Math.max(this.view.zoom, FILM_ZOOM);
     this.view = { zoom, x: this.width / 2 - x * zoom, y: this.height / 2 - y * zoom };
-    this.point(film);
+    this.highlight(film);
   }
 
-  // Places: of the whole map unmoved, and as it lies now.
+  // Positions: on the whole map, and in the current view.
 
-  base({ movie }) {
+  mapPosition({ movie }) {
     return { x: MARGIN + movie.x * (this.width - 2 * MARGIN), y: MARGIN + movie.y * (this.height - 2 * MARGIN) };
   }
 
-  place(film) {
-    const { x, y } = this.base(film);
+  position(film) {
+    const { x, y } = this.mapPosition(film);
     return { x: x * this.view.zoom + this.view.x, y: y * this.view.zoom + this.view.y };
   }
 
   radius(film) {
-    const room = Math.min(1, Math.max(0.65, this.width / 900));
-    return room * (2.2 + 5.5 * film.size) * Math.min(3, this.view.zoom ** 0.4);
+    const scale = Math.min(1, Math.max(0.65, this.width / 900));
+    return scale * (2.2 + 5.5 * film.size) * Math.min(3, this.view.zoom ** 0.4);
   }
 
-  isSeen({ x, y }, margin = 0) {
+  isVisible({ x, y }, margin = 0) {
     return x >= margin && y >= margin && x <= this.width - margin && y <= this.height - margin;
   }
 
@@ -98,82 +98,82 @@ export class FilmMap {
   }
 
   zoom(by, x = this.width / 2, y = this.height / 2) {
-    const zoom = Math.min(MOST_ZOOM, Math.max(1, this.view.zoom * by));
-    const real = zoom / this.view.zoom;
-    this.view = { zoom, x: x - (x - this.view.x) * real, y: y - (y - this.view.y) * real };
-    this.hold();
+    const zoom = Math.min(MAX_ZOOM, Math.max(1, this.view.zoom * by));
+    const ratio = zoom / this.view.zoom;
+    this.view = { zoom, x: x - (x - this.view.x) * ratio, y: y - (y - this.view.y) * ratio };
+    this.clamp();
   }
 
   pan(x, y) {
     this.view.x += x;
     this.view.y += y;
-    this.hold();
+    this.clamp();
   }
 
-  /** Keeps the map in its frame. */
-  hold() {
-    const most = this.view.zoom - 1;
-    this.view.x = Math.min(0, Math.max(-most * this.width, this.view.x));
-    this.view.y = Math.min(0, Math.max(-most * this.height, this.view.y));
+  /** Keeps the map within its frame. */
+  clamp() {
+    const overflow = this.view.zoom - 1;
+    this.view.x = Math.min(0, Math.max(-overflow * this.width, this.view.x));
+    this.view.y = Math.min(0, Math.max(-overflow * this.height, this.view.y));
     this.draw();
   }
 
-  whole() {
+  showAll() {
     this.view = { zoom: 1, x: 0, y: 0 };
     this.draw();
   }
 
-  // Films: pointed at, and from one to the next.
+  // The current film.
 
-  nearest(x, y, within) {
+  nearest(x, y, maxDistance) {
     let best = null;
-    let least = within;
+    let least = maxDistance;
     for (const film of this.films ?? []) {
-      const place = this.place(film);
-      const distance = Math.hypot(place.x - x, place.y - y) - this.radius(film) / 2;
+      const position = this.position(film);
+      const distance = Math.hypot(position.x - x, position.y - y) - this.radius(film) / 2;
       if (distance < least) [best, least] = [film, distance];
     }
     return best;
   }
 
-  point(film, isSaid = true) {
-    if (film === this.at) return this.draw();
-    this.at = film;
+  highlight(film, isAnnounced = true) {
+    if (film === this.current) return this.draw();
+    this.current = film;
     this.draw();
-    if (film && isSaid) say(this.described(film));
+    if (film && isAnnounced) say(this.description(film));
   }
 
-  described({ movie, genre, key }) {
+  description({ movie, genre, key }) {
     const { rated, listed } = this.marks();
     const marks = [rated.has(key) ? "rated" : null, listed.has(key) ? "recommended" : null];
     return [titleAndYear(movie), genre, ...marks].filter(Boolean).join(", ");
   }
 
   step([right, down]) {
-    const from = this.at ?? this.nearest(this.width / 2, this.height / 2, Infinity);
-    if (!from || !this.at) return this.point(from);
-    const here = this.place(from);
+    const from = this.current ?? this.nearest(this.width / 2, this.height / 2, Infinity);
+    if (!from || !this.current) return this.highlight(from);
+    const here = this.position(from);
     let best = null;
     let least = Infinity;
     for (const film of this.films) {
-      const place = this.place(film);
-      const [x, y] = [place.x - here.x, place.y - here.y];
+      const position = this.position(film);
+      const [x, y] = [position.x - here.x, position.y - here.y];
       const ahead = x * right + y * down;
       const aside = Math.abs(x * down) + Math.abs(y * right);
       if (film === from || ahead <= 0.5 || aside > 1.2 * ahead || ahead + 2 * aside >= least) continue;
       [best, least] = [film, ahead + 2 * aside];
     }
     if (!best) return;
-    const place = this.place(best);
-    if (!this.isSeen(place, MARGIN)) this.pan(this.width / 2 - place.x, this.height / 2 - place.y);
-    this.point(best);
+    const position = this.position(best);
+    if (!this.isVisible(position, MARGIN)) this.pan(this.width / 2 - position.x, this.height / 2 - position.y);
+    this.highlight(best);
   }
 
   open(film) {
     openFilm(this.canvas, film.movie);
   }
 
-  // What people do.
+  // Events.
 
   listen() {
     const { canvas } = this;
@@ -192,35 +192,35 @@ export class FilmMap {
     });
     canvas.addEventListener("pointermove", (event) => this.move(event));
     canvas.addEventListener("pointerup", (event) => {
-      const isClick = this.pointers.size === 1 && this.moved < DRAGGED;
+      const isClick = this.pointers.size === 1 && this.moved < MIN_DRAG_PX;
       this.pointers.delete(event.pointerId);
-      const film = isClick && this.nearest(event.offsetX, event.offsetY, NEAR[event.pointerType] ?? NEAR.mouse);
+      const film = isClick && this.nearest(event.offsetX, event.offsetY, MAX_DISTANCE_PX[event.pointerType] ?? MAX_DISTANCE_PX.mouse);
       if (!film) return;
-      this.point(film, false);
+      this.highlight(film, false);
       this.open(film);
     });
     canvas.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
-    canvas.addEventListener("pointerleave", () => document.activeElement !== canvas && this.point(null));
+    canvas.addEventListener("pointerleave", () => document.activeElement !== canvas && this.highlight(null));
     canvas.addEventListener("keydown", (event) => this.press(event));
-    canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && !this.at && this.step([0, 0]));
-    canvas.addEventListener("blur", () => !byId("details").open && this.point(null));
+    canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && !this.current && this.step([0, 0]));
+    canvas.addEventListener("blur", () => !byId("details").open && this.highlight(null));
     byId("zoom-in").addEventListener("click", () => this.zoom(ZOOM_STEP));
     byId("zoom-out").addEventListener("click", () => this.zoom(1 / ZOOM_STEP));
-    byId("zoom-all").addEventListener("click", () => this.whole());
+    byId("zoom-all").addEventListener("click", () => this.showAll());
   }
 
   move(event) {
     const here = { x: event.offsetX, y: event.offsetY };
     const last = this.pointers.get(event.pointerId);
     if (!last) {
-      this.point(this.nearest(here.x, here.y, NEAR.mouse), false);
+      this.highlight(this.nearest(here.x, here.y, MAX_DISTANCE_PX.mouse), false);
       return;
     }
     this.pointers.set(event.pointerId, here);
     this.moved += Math.hypot(here.x - last.x, here.y - last.y);
     const others = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
     if (!others.length) {
-      if (this.moved >= DRAGGED) this.pan(here.x - last.x, here.y - last.y);
+      if (this.moved >= MIN_DRAG_PX) this.pan(here.x - last.x, here.y - last.y);
       return;
     }
     const [other] = others;
@@ -236,24 +236,24 @@ export class FilmMap {
     else if (arrow) this.step(arrow);
     else if (event.key === "+" || event.key === "=") this.zoomAtFilm(ZOOM_STEP);
     else if (event.key === "-") this.zoomAtFilm(1 / ZOOM_STEP);
-    else if (event.key === "0") this.whole();
-    else if ((event.key === "Enter" || event.key === " ") && this.at) this.open(this.at);
+    else if (event.key === "0") this.showAll();
+    else if ((event.key === "Enter" || event.key === " ") && this.current) this.open(this.current);
     else return;
     event.preventDefault();
   }
 
   zoomAtFilm(by) {
-    const { x, y } = this.at ? this.place(this.at) : { x: this.width / 2, y: this.height / 2 };
+    const { x, y } = this.current ? this.position(this.current) : { x: this.width / 2, y: this.height / 2 };
     this.zoom(by, x, y);
   }
 
   // Drawing.
 
   draw() {
-    if (this.isDrawn || !this.films || !this.width) return;
-    this.isDrawn = true;
+    if (this.isScheduled || !this.films || !this.width) return;
+    this.isScheduled = true;
     requestAnimationFrame(() => {
-      this.isDrawn = false;
+      this.isScheduled = false;
       this.paint();
     });
   }
@@ -272,8 +272,8 @@ export class FilmMap {
     const { rated, listed } = this.marks();
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
-    const seen = this.films.map((film) => ({ film, ...this.place(film) })).filter((place) => this.isSeen(place, -20));
-    for (const { film, x, y } of seen) {
+    const visible = this.films.map((film) => ({ film, ...this.position(film) })).filter((position) => this.isVisible(position, -20));
+    for (const { film, x, y } of visible) {
       const [hue, chroma, shade] = colourOf(film.genre);
       context.globalAlpha = this.genre === null || this.genre === film.genre ? 0.82 : 0.1;
       context.fillStyle = `oklch(${tone + step * shade} ${chroma} ${hue})`;
@@ -281,7 +281,7 @@ export class FilmMap {
       context.fill();
     }
     context.globalAlpha = 1;
-    const marked = seen.filter(({ film }) => listed.has(film.key) || rated.has(film.key));
+    const marked = visible.filter(({ film }) => listed.has(film.key) || rated.has(film.key));
     for (const { film, x, y } of marked) {
       if (rated.has(film.key)) {
         star(context, x, y, this.radius(film) + 5);
@@ -292,14 +292,14 @@ export class FilmMap {
         context.stroke();
       } else ring(context, x, y, this.radius(film) + 3, colours.strong, colours.ground);
     }
-    this.label(seen, marked, colours);
+    this.label(visible, marked, colours);
     this.tip(colours);
   }
 
-  /** The titles that find room: of films with a mark first, then of the most rated. */
-  label(seen, marked, colours) {
+  /** Draws the titles that fit: of marked films first, then of those with most ratings. */
+  label(visible, marked, colours) {
     const { context } = this;
-    const most = Math.min(60, (this.width / 70) * Math.sqrt(this.view.zoom));
+    const maxTitles = Math.min(60, (this.width / 70) * Math.sqrt(this.view.zoom));
     const taken = [];
     const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = document.querySelector(".map-tools");
     const tools = {
@@ -311,10 +311,10 @@ export class FilmMap {
     context.font = `500 12px ${getComputedStyle(this.canvas).fontFamily}`;
     context.textBaseline = "middle";
     context.lineJoin = "round";
-    for (const { film, x, y } of [...marked, ...seen]) {
-      if (taken.length >= most) break;
+    for (const { film, x, y } of [...marked, ...visible]) {
+      if (taken.length >= maxTitles) break;
       if (
-        film === this.at ||
+        film === this.current ||
         (this.genre !== null && film.genre !== this.genre) ||
         taken.some((box) => box.film === film)
       )
@@ -337,19 +337,19 @@ export class FilmMap {
 
   tip(colours) {
     const tip = byId("map-tip");
-    const place = this.at && this.place(this.at);
-    tip.hidden = !place || !this.isSeen(place);
+    const position = this.current && this.position(this.current);
+    tip.hidden = !position || !this.isVisible(position);
     if (tip.hidden) return;
-    ring(this.context, place.x, place.y, this.radius(this.at) + 5, colours.text, colours.ground);
-    tip.textContent = this.described(this.at);
-    const below = place.y < 60;
-    const left = Math.min(this.width - tip.offsetWidth / 2 - 6, Math.max(tip.offsetWidth / 2 + 6, place.x));
+    ring(this.context, position.x, position.y, this.radius(this.current) + 5, colours.text, colours.ground);
+    tip.textContent = this.description(this.current);
+    const below = position.y < 60;
+    const left = Math.min(this.width - tip.offsetWidth / 2 - 6, Math.max(tip.offsetWidth / 2 + 6, position.x));
     tip.style.left = `${left}px`;
-    tip.style.top = `${place.y + (below ? 1 : -1) * (this.radius(this.at) + 12)}px`;
+    tip.style.top = `${position.y + (below ? 1 : -1) * (this.radius(this.current) + 12)}px`;
     tip.classList.toggle("is-below", below);
   }
 
-  /** What is marked, in words; the map is drawn anew with it. */
+  /** Shows the legend of the marks, and draws the map again. */
   showMarks() {
     const { name, rated, listed } = this.marks();
     const mark = (name, shape) => svg("svg", { viewBox: "0 0 24 24", class: name, "aria-hidden": "true" }, shape);
@@ -357,7 +357,7 @@ export class FilmMap {
     const circle = mark("mark-ring", svg("circle", { cx: 12, cy: 12, r: 8 }));
     byId("marks").replaceChildren(
       el("span", {}, gold, `rated by ${name} (${rated.size})`),
-      el("span", {}, circle, `recommended to ${name} (${listed.size})`),
+      el("span", {}, circle, `recommended for ${name} (${listed.size})`),
     );
     this.draw();
   }

@@ -1,9 +1,9 @@
-/** Messages above the page: what went wrong, what it waits for, and the field for a token. */
+/** Messages at the top of the page: errors, waits, and the form for a token. */
 
 import { hooks } from "./api.js";
 import { button, byId, el } from "./dom.js";
 
-/** Shows a problem under a name, instead of an earlier one of that name; without a problem takes it away. */
+/** Shows a problem under a name, in place of an earlier one of that name; without a problem, removes it. */
 export function notice(name, problem = null, retry = null) {
   if (problem?.name === "AbortError") return;
   byId("notices").querySelector(`[data-name="${name}"]`)?.remove();
@@ -18,7 +18,7 @@ export function notice(name, problem = null, retry = null) {
   byId("notices").append(el("div", { class: "notice", "data-name": name }, el("p", {}, problem.message), again, close));
 }
 
-/** Does something and shows what goes wrong in it, with a button to try again; gives whether it went well. */
+/** Calls a function, shows its problem with a button to try again, and returns whether it succeeded. */
 export async function attempt(name, call, retry = null) {
   try {
     await call();
@@ -26,7 +26,7 @@ export async function attempt(name, call, retry = null) {
     return true;
   } catch (error) {
     if (!(error.name === "AbortError" || "status" in error)) throw error;
-    // What the server will not have, it will not have again.
+    // A request that the server rejects would be rejected again.
     notice(name, error, error.status === 0 || error.status >= 429 ? retry : null);
     return false;
   }
@@ -45,10 +45,10 @@ hooks.askToken = (detail) =>
     const form = el(
       "form",
       { class: "notice", "data-name": "token" },
-      el("p", {}, `This server asks for a token. ${detail}`),
+      el("p", {}, `This server requires a token. ${detail}`),
       el("label", { for: "token" }, "Token"),
       input,
-      el("button", { class: "button strong", type: "submit" }, "Use it"),
+      el("button", { class: "button strong", type: "submit" }, "Submit"),
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -1,29 +1,29 @@
-/** Stars: drawn, and as a field to rate with. */
+/** Draws stars, and has the field of stars to rate a film with. */
 
 import { button, el, svg } from "./dom.js";
 
 export const STAR = "m12 2.6 2.9 6 6.6.9-4.8 4.6 1.2 6.5L12 17.5l-5.9 3.1 1.2-6.5L2.5 9.5l6.6-.9z";
-const MOST_STEPS = 20;
-const MOST_STARS = 10;
+const MAX_STEPS = 20;
+const MAX_STARS = 10;
 
-/** The stars that ratings may be, from the server's lowest and highest and the step between them. */
+/** The rating scale of the server as stars, with all values a rating can have. */
 export class Scale {
   constructor({ rating_scale: [lowest, highest], rating_step: step }) {
     this.lowest = lowest;
     this.highest = highest;
-    const number = Math.min(MOST_STEPS, Math.max(1, Math.round((highest - lowest) / (step || 0.5))));
-    this.values = Array.from({ length: number + 1 }, (_, n) => rounded(lowest + (n * (highest - lowest)) / number));
-    const isCounted = lowest >= 0 && Number.isInteger(highest) && highest <= MOST_STARS;
-    this.stars = isCounted ? highest : 5;
+    const numSteps = Math.min(MAX_STEPS, Math.max(1, Math.round((highest - lowest) / (step || 0.5))));
+    this.values = Array.from({ length: numSteps + 1 }, (_, n) => rounded(lowest + (n * (highest - lowest)) / numSteps));
+    const isWholeStars = lowest >= 0 && Number.isInteger(highest) && highest <= MAX_STARS;
+    this.stars = isWholeStars ? highest : 5;
     this.zero = lowest >= 0 ? 0 : lowest;
   }
 
-  /** How much of all stars a rating fills, 0 to 1. */
+  /** The fraction of all stars that a rating fills, from 0 to 1. */
   share(rating) {
     return Math.min(1, Math.max(0, (rating - this.zero) / (this.highest - this.zero)));
   }
 
-  /** Which star, from 0, the end of a rating lies in. */
+  /** The index of the last star that a rating fills, even in part. */
   star(rating) {
     return Math.max(0, Math.ceil(this.share(rating) * this.stars - 1e-6) - 1);
   }
@@ -33,7 +33,7 @@ const rounded = (number) => Math.round(number * 100) / 100;
 
 export const starsText = (rating) => `${rating} ${rating === 1 ? "star" : "stars"}`;
 
-/** A row of stars, filled to a share; for eyes alone, so a text must tell the same. */
+/** Draws a row of stars filled for a rating. It is hidden from screen readers, which need a text beside it. */
 export function drawnStars(scale, rating) {
   const width = 24 * scale.stars;
   const row = (name) =>
@@ -57,9 +57,9 @@ export function drawnStars(scale, rating) {
 let fields = 0;
 
 /**
- * A field of stars: radio buttons over the drawn stars, so arrow keys and screen readers work as anywhere. Number keys
- * give whole stars, Delete takes the rating away. A finger, too wide for half a star, taps a star again for less of it.
- * onChange: told the new rating, null for none. `show(rating)` sets it from outside.
+ * Returns a field of stars to rate with: radio buttons over drawn stars, so that arrow keys and screen readers work.
+ * Number keys give whole stars, Delete removes the rating. A second tap on a star gives half of it, since fingers are
+ * too wide for half a star. onChange: called with the new rating, null for none. `show(rating)` sets the field.
  */
 export function starsField(scale, title, rating, onChange) {
   const name = `stars-${(fields += 1)}`;
@@ -72,7 +72,7 @@ export function starsField(scale, title, rating, onChange) {
     radio.style.width = `${(scale.share(value) - from) * 100}%`;
     return radio;
   });
-  const remove = button(cross(), () => takeAway(), { class: "remove", "aria-label": `Remove the rating of ${title}` });
+  const remove = button(cross(), () => removeRating(), { class: "remove", "aria-label": `Remove the rating of ${title}` });
   const group = el(
     "div",
     { class: "rate-stars", role: "radiogroup", "aria-label": `Rating of ${title}` },
@@ -95,23 +95,23 @@ export function starsField(scale, title, rating, onChange) {
     show(value);
     onChange(value);
   }
-  function takeAway() {
-    const isFocused = field.contains(document.activeElement);
+  function removeRating() {
+    const hasFocus = field.contains(document.activeElement);
     change(null);
-    if (isFocused) radios[0].focus();
+    if (hasFocus) radios[0].focus();
   }
-  /** The most of the star that was tapped; if it has the rating already, the next less of it. */
-  function tapped(value) {
+  /** The highest rating within the tapped star; if given already, the next lower one. */
+  function valueAfterTap(value) {
     const choices = scale.values.filter((one) => scale.star(one) === scale.star(value)).reverse();
     return choices[(choices.indexOf(rating) + 1) % choices.length];
   }
 
   for (const radio of radios) {
     radio.addEventListener("click", (event) => {
-      const value = event.pointerType === "touch" ? tapped(valueOf(radio)) : valueOf(radio);
+      const value = event.pointerType === "touch" ? valueAfterTap(valueOf(radio)) : valueOf(radio);
       change(value);
     });
-    // A tap may have checked another one than was hit.
+    // A tap may check another radio button than the one that was hit.
     radio.addEventListener("change", () => change(valueOf(radios.find((one) => one.checked))));
     radio.addEventListener("pointerenter", (event) => {
       if (event.pointerType === "mouse") drawing.fill(scale.share(valueOf(radio)));
@@ -120,7 +120,7 @@ export function starsField(scale, title, rating, onChange) {
   group.addEventListener("pointerleave", () => drawing.fill(rating === null ? 0 : scale.share(rating)));
   group.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
-    if (event.key === "Delete" || event.key === "Backspace") takeAway();
+    if (event.key === "Delete" || event.key === "Backspace") removeRating();
     else if (scale.values.includes(Number(event.key)) && event.key !== " ") {
       change(Number(event.key));
       radios.find((radio) => radio.checked).focus();
