@@ -7,9 +7,10 @@ from movierec_jax.settings import AT_LEAST_0, AT_LEAST_1, Limits, Settings, sett
 
 PORT = Limits("0 to 65535", lambda port: 0 <= port < 2**16)
 
+# An empty rate is no limit.
 RATE_PATTERN = re.compile(r"|[1-9][0-9]{0,8}/(second|minute|hour|day)")
 RATE = Limits(
-    "a number per second, minute, hour or day, or empty", lambda rate: RATE_PATTERN.fullmatch(rate) is not None
+    "a number per second, minute, hour or day, such as 5000/minute", lambda rate: bool(RATE_PATTERN.fullmatch(rate))
 )
 
 
@@ -23,12 +24,8 @@ class ServeConfig(Settings):
     max_ratings: int = setting(1000, "maximum ratings, or pairs to predict, per request", AT_LEAST_1)
     max_body_bytes: int = setting(2**20, "maximum size of a request body in bytes", AT_LEAST_1)
     max_batch: int = setting(16, "maximum lists computed together", AT_LEAST_1)
-    max_waiting: int = setting(
-        256, "maximum lists waiting; further requests are refused with 503 and Retry-After", AT_LEAST_1
-    )
-    rate_limit: str = setting(
-        "100/second", "requests per client, such as 100/second or 5000/minute; empty: no limit", RATE
-    )
+    max_waiting: int = setting(256, "maximum lists waiting; further requests get 503 and Retry-After", AT_LEAST_1)
+    rate_limit: str = setting("100/second", "requests per client; empty: no limit", RATE)
     tokens_file: str | None = setting(None, "file of bearer tokens, one per line; unset: no authentication")
     cors_origins: tuple[str, ...] = setting(
         (), "other origins whose pages may send requests, such as https://example.org; empty: none"

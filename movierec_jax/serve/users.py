@@ -116,7 +116,7 @@ class Users:
         ]
 
     def history(self, request_user: RequestUser) -> UserHistory:
-        """Returns a user's ratings in training, ratings read from their reviews, and new ratings, which replace both."""
+        """Returns a user's ratings in training and from reviews, and their new ratings, which replace both."""
         new_ratings = self.by_movie_row(request_user.new_ratings)
         new_rows = np.array(list(new_ratings), np.int32)
         in_train, *_, in_reviews = self.positions_of(request_user.user_id)

@@ -233,9 +233,7 @@ def test_what_reviews_praise_is_a_reason_and_what_they_blame_is_none(opened):
     page.route("**/v1/recommendations", lambda route: route.fulfill(json={"movies": [movie]}))
     stars(page, 0, 5).click()
     page.wait_for_function("() => document.querySelector('#list .title').innerText === 'Praised'")
-    assert (
-        page.locator("#list .reasons").inner_text() == "For its genre Drama and reviews praising its music and pace"
-    )
+    assert page.locator("#list .reasons").inner_text() == "For its genre Drama and reviews praising its music and pace"
 
 
 def test_without_reviews_nothing_is_said_of_them(opened):
