@@ -8,7 +8,7 @@
 - `app` has the routes, `schemas` the bodies of requests and responses, `errors` the problem details.
 - `service` answers each route with the newest engine and the ratings recorded since training (`new_ratings`).
 - `batching` puts lists that are requested at the same time into one batch.
-- `engine` holds the model in memory and makes the lists, from what `users` have rated.
+- `engine` holds the model in memory and makes the lists, from what `users` have rated, encoded by `user_encoder`.
 - `catalogue` and `title_search` describe and find movies.
 - `reload` replaces the engine when the workdir holds a newer run; `metrics` counts; `server` is the process.
 """

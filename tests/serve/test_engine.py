@@ -8,7 +8,7 @@ from movierec_jax.model.two_tower import encode_histories
 from movierec_jax.recommend.filters import ListFilter
 from movierec_jax.recommend.scoring import score_block
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.engine import Engine, ListRequest, grown, sizes
+from movierec_jax.serve.engine import Engine, ListRequest
 from movierec_jax.serve.users import Rating, RequestUser
 
 CONFIG = ServeConfig(max_batch=4, max_k=20, max_ratings=50)
@@ -120,9 +120,9 @@ def test_a_rating_of_a_cold_movie_tells_nothing_and_is_named(engine):
 
 def test_an_encoded_user_is_kept_until_they_rate_again(engine):
     request_user = known(11, {318: 4.0})
-    first = engine.encoded([request_user])[0]
-    assert engine.encoded([request_user])[0] is first
-    other = engine.encoded([known(11, {318: 4.5})])[0]
+    first = engine.encoder.encode_users([request_user])[0]
+    assert engine.encoder.encode_users([request_user])[0] is first
+    other = engine.encoder.encode_users([known(11, {318: 4.5})])[0]
     assert not np.allclose(other.factors, first.factors)
 
 
@@ -174,13 +174,6 @@ def test_all_that_may_be_asked_is_compiled_at_the_start(engine):
     assert [program._cache_size() for program in programs] == before
 
 
-@pytest.mark.parametrize(("growth", "first"), [(2, 1), (4, 4)])
-def test_every_number_has_a_size_among_those_of_a_larger_one(growth, first):
-    for wanted in range(1, 100):
-        assert wanted <= grown(wanted, growth, first) < max(growth * wanted, first + 1)
-        assert grown(wanted, growth, first) in sizes(100, growth, first)
-
-
 @pytest.mark.parametrize("case", PARAMS)
 def test_every_kind_of_run_is_served(case):
     one = random_recommender(case)
@@ -204,7 +197,7 @@ def test_every_kind_of_run_is_served(case):
     again = dict(zip(mine[MOVIE_ID].tolist(), mine[RATING].tolist(), strict=True))
     timed = RequestUser(users[1], {movie: Rating(stars, 10**9) for movie, stars in again.items()})
     if case != "the next movies":
-        vector, expected_vector = served.encoded([timed, known(users[1])])
+        vector, expected_vector = served.encoder.encode_users([timed, known(users[1])])
         np.testing.assert_allclose(vector.factors, expected_vector.factors, rtol=tolerance, atol=1e-5)
         np.testing.assert_allclose(
             vector.implicit_feedback, expected_vector.implicit_feedback, rtol=tolerance, atol=1e-5
