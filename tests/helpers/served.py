@@ -1,4 +1,4 @@
-"""The service as a process of its own, for tests."""
+"""Runs the server as a process for tests."""
 
 import contextlib
 import pathlib
@@ -13,7 +13,7 @@ END_SECONDS = 60
 
 @contextlib.contextmanager
 def served(workdir, *flags):
-    """Starts scripts/serve.py on a workdir, and gives its address and process. Whatever is left of it is killed."""
+    """Starts scripts/serve.py on a workdir and yields its address and process, which is killed at the end."""
     command = [sys.executable, "-u", str(ROOT / "scripts" / "serve.py"), f"--workdir={workdir}", "--port=0", *flags]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -26,7 +26,7 @@ def served(workdir, *flags):
 
 
 def stopped(process, number=signal.SIGTERM):
-    """Its exit status and what it wrote to standard error after a signal."""
+    """Sends a signal to a process and returns its exit status and standard error."""
     process.send_signal(number)
     _, errors = process.communicate(timeout=END_SECONDS)
     return process.returncode, errors

@@ -1,4 +1,4 @@
-"""The routes, asked as clients ask them, with real requests over ASGI."""
+"""Tests of the routes, with real requests over ASGI."""
 
 import asyncio
 import contextlib
@@ -57,7 +57,7 @@ def movies_of(response):
 
 
 def assert_problem(response, status, *words):
-    """Problem details of RFC 9457, with these words in them."""
+    """Asserts that a response has problem details (RFC 9457) with these words."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
@@ -70,24 +70,24 @@ def assert_problem(response, status, *words):
 # Lists.
 
 
-def test_a_users_list_is_that_of_the_run(client, films):
+def test_a_users_list_equals_the_recommenders(client, films):
     found = client.get("/v1/users/42/recommendations?k=5")
     assert movies_of(found) == films.recommend([42], 5)[MOVIE_ID].tolist()
     first = found.json()["movies"][0]
     assert first.keys() == {"movie_id", "title", "year", "genres", "rank", "score", "predicted_rating"}
 
 
-def test_a_visitors_list_is_that_of_the_run(client, films):
+def test_a_new_users_list_equals_the_recommenders(client, films):
     found = client.post("/v1/recommendations", json={"ratings": LIKED, "k": 5})
     expected = films.recommend_for({one["movie_id"]: one["rating"] for one in LIKED}, 5)
     assert movies_of(found) == expected[MOVIE_ID].tolist()
 
 
-def test_a_visitor_without_ratings_gets_the_list_of_an_average_user(client):
+def test_a_new_user_without_ratings_gets_a_list(client):
     assert len(movies_of(client.post("/v1/recommendations", json={"ratings": []}))) == 10
 
 
-def test_lists_keep_to_what_is_asked_for(client, films):
+def test_filters_select_the_same_movies_as_the_recommender(client, films):
     query = "k=20&genres=Film-Noir&genres=War&year_from=1940&year_to=1949&min_ratings=3"
     found = client.get(f"/v1/users/42/recommendations?{query}").json()["movies"]
     expected = films.recommend([42], 20, movies=films.select_movies(["Film-Noir", "War"], (1940, 1949), 3))
@@ -95,12 +95,12 @@ def test_lists_keep_to_what_is_asked_for(client, films):
     assert all(1940 <= movie["year"] <= 1949 and {"Film-Noir", "War"} & {*movie["genres"]} for movie in found)
 
 
-def test_a_list_may_hold_what_was_seen(client, films):
+def test_include_seen_lists_rated_movies_too(client, films):
     found = movies_of(client.get("/v1/users/42/recommendations?k=20&include_seen=true"))
     assert found == films.recommend([42], 20, include_seen=True)[MOVIE_ID].tolist()
 
 
-def test_reasons_are_told_where_asked_for(client):
+def test_explain_adds_rated_movies_as_reasons(client):
     movies = client.post("/v1/recommendations", json={"ratings": LIKED, "explain": True}).json()["movies"]
     for movie in movies:
         rated = [reason for reason in movie["reasons"] if reason["source"] == "rated"]
@@ -108,11 +108,11 @@ def test_reasons_are_told_where_asked_for(client):
     assert any(reason["source"] == "rated" for movie in movies for reason in movie["reasons"])
 
 
-def test_what_no_movie_is_left_of_is_an_empty_list(client):
+def test_a_filter_that_no_movie_passes_gives_an_empty_list(client):
     assert movies_of(client.get("/v1/users/42/recommendations?year_from=1903&year_to=1904")) == []
 
 
-def test_lists_hold_what_reviews_praise_alone_where_asked_for(reviewed_client):
+def test_praised_selects_movies_whose_reviews_praise_an_aspect(reviewed_client):
     path = "/v1/users/7/recommendations?include_seen=true"
     everything = movies_of(reviewed_client.get(path))
     assert len(everything) == 10
@@ -127,7 +127,7 @@ def test_lists_hold_what_reviews_praise_alone_where_asked_for(reviewed_client):
 
 
 @pytest.mark.parametrize("aspect", ["love", "", "Music", "music,pace", "Comedy", "\x1b[31m", "é" * 100])
-def test_what_no_reviews_praise_is_refused_with_the_names_that_there_are(reviewed_client, aspect):
+def test_an_unknown_aspect_is_refused_with_the_valid_names(reviewed_client, aspect):
     path = "/v1/users/7/recommendations"
     names = "name one of acting, music, pace"
     assert_problem(reviewed_client.get(path, params={"praised": ["music", aspect]}), 422, "praised=", names)
@@ -135,7 +135,7 @@ def test_what_no_reviews_praise_is_refused_with_the_names_that_there_are(reviewe
     assert_problem(reviewed_client.post("/v1/recommendations", json=asked), 422, "praised=", names)
 
 
-def test_where_nobody_wrote_praise_is_refused(client):
+def test_praised_is_refused_without_reviews(client):
     words = "praised=music: this run has no reviews"
     assert_problem(client.get("/v1/users/7/recommendations?praised=music"), 422, words)
     assert_problem(client.post("/v1/recommendations", json={"ratings": [], "praised": ["music"]}), 422, words)
@@ -150,7 +150,7 @@ def test_predictions_come_in_the_order_of_the_pairs(client, films):
     assert all(one["spread"] > 0 for one in found)
 
 
-def test_a_list_is_as_long_as_it_can_be_where_no_length_is_asked_for(engine, tmp_path):
+def test_the_default_length_is_at_most_max_k(engine, tmp_path):
     engine.config, before = dataclasses.replace(CONFIG, max_k=4), engine.config
     try:
         with in_service(tmp_path, engine) as client:
@@ -160,7 +160,7 @@ def test_a_list_is_as_long_as_it_can_be_where_no_length_is_asked_for(engine, tmp
         engine.config = before
 
 
-def test_where_no_validation_tells_the_spread_it_is_not_made_up(engine, tmp_path):
+def test_spread_is_null_without_a_validation_part(engine, tmp_path):
     engine.noise, before = None, engine.noise
     try:
         with in_service(tmp_path, engine) as client:
@@ -171,7 +171,7 @@ def test_where_no_validation_tells_the_spread_it_is_not_made_up(engine, tmp_path
 
 
 @pytest.mark.parametrize("pair", [{"user_id": 0, "movie_id": 318}, {"user_id": 7, "movie_id": 0}])
-def test_predictions_are_of_known_users_and_movies(client, pair):
+def test_predictions_of_unknown_users_or_movies_are_refused(client, pair):
     assert_problem(client.post("/v1/predictions", json={"pairs": [pair]}), 422, " 0 not found")
 
 
@@ -180,7 +180,7 @@ def test_too_many_pairs_are_refused(client):
     assert_problem(client.post("/v1/predictions", json={"pairs": pairs}), 422, "31; must be 30 at most")
 
 
-def test_what_tells_nothing_is_named(client, films):
+def test_rated_movies_without_ratings_in_training_are_reported_as_ignored(client, films):
     cold = int(films.run.movies.ids[len(films.run.movies)])
     ratings = [*LIKED, {"movie_id": cold, "rating": 5}]
     assert client.post("/v1/recommendations", json={"ratings": ratings}).json()["ignored_movies"] == [cold]
@@ -189,7 +189,7 @@ def test_what_tells_nothing_is_named(client, films):
 # Ratings.
 
 
-def test_a_rating_of_the_data_counts_again_when_the_one_over_it_is_taken_back(client, films):
+def test_deleting_a_recorded_rating_restores_the_rating_of_the_data(client, films):
     movie, rating = films.rated_by(42).iloc[0][["movie_id", "rating"]]
     path = f"/v1/users/42/ratings/{int(movie)}"
     before = client.get("/v1/users/42/recommendations").json()
@@ -201,7 +201,7 @@ def test_a_rating_of_the_data_counts_again_when_the_one_over_it_is_taken_back(cl
     assert client.get("/v1/users/42/recommendations").json() == before
 
 
-def test_a_rating_is_in_the_very_next_list_and_can_be_taken_back(client):
+def test_a_recorded_rating_changes_the_next_list_until_deleted(client):
     before = movies_of(client.get("/v1/users/10/recommendations"))
     path = f"/v1/users/10/ratings/{before[0]}"
     recorded = client.put(path, json={"rating": 0.5})
@@ -215,20 +215,20 @@ def test_a_rating_is_in_the_very_next_list_and_can_be_taken_back(client):
     assert_problem(client.delete(path), 404, "No recorded rating of movie")
 
 
-def test_a_new_user_begins_with_a_rating(client):
+def test_a_first_rating_creates_a_user(client):
     assert_problem(
         client.get("/v1/users/70001/recommendations"), 404, "User 70001 not found. Rate a film to create it."
     )
     for one in LIKED:
         assert client.put(f"/v1/users/70001/ratings/{one['movie_id']}", json={"rating": one["rating"]}).is_success
     assert client.get("/v1/users/70001").json() == {"user_id": 70001, "num_ratings": 3, "is_trained": False}
-    of_visitor = movies_of(client.post("/v1/recommendations", json={"ratings": LIKED}))
-    assert movies_of(client.get("/v1/users/70001/recommendations")) == of_visitor
+    of_new_user = movies_of(client.post("/v1/recommendations", json={"ratings": LIKED}))
+    assert movies_of(client.get("/v1/users/70001/recommendations")) == of_new_user
     predicted = client.post("/v1/predictions", json={"pairs": [{"user_id": 70001, "movie_id": 318}]})
     assert predicted.json()["predictions"][0]["predicted_rating"] > 3
 
 
-def test_what_a_user_rated_comes_best_first(client, films):
+def test_a_users_ratings_come_best_first(client, films):
     found = client.get("/v1/users/42/ratings?limit=7").json()["ratings"]
     assert [one["rating"] for one in found] == films.rated_by(42)["rating"].tolist()[:7]
     count = len(films.rated_by(42))
@@ -238,18 +238,18 @@ def test_what_a_user_rated_comes_best_first(client, films):
 # Movies.
 
 
-def test_movies_are_found_by_misspelt_titles(client):
+def test_search_finds_misspelt_titles(client):
     assert movies_of(client.get("/v1/movies", params={"query": "schindlers lst"}))[0] == 527
 
 
-def test_without_a_query_the_most_rated_come_first(client):
+def test_search_without_a_query_lists_the_most_rated_movies_first(client):
     found = client.get("/v1/movies?limit=3").json()["movies"]
     counts = [movie["num_ratings"] for movie in found]
     assert counts == sorted(counts, reverse=True)
     assert len(counts) == 3
 
 
-def test_a_movies_details_are_those_of_the_data(client, films):
+def test_details_have_the_title_ratings_and_tags_of_the_data(client, films):
     mine = films.parts.train[films.parts.train[MOVIE_ID] == 318]
     found = client.get("/v1/movies/318").json()
     assert found["title"] == "The Shawshank Redemption"
@@ -258,7 +258,7 @@ def test_a_movies_details_are_those_of_the_data(client, films):
     assert "prison" in found["tags"]
 
 
-def test_a_movies_details_tell_what_reviews_say(reviewed_client, client):
+def test_details_have_reviews_where_a_movie_has_some(reviewed_client, client):
     found = reviewed_client.get("/v1/movies/780").json()["reviews"]
     assert found.keys() == {"num_texts", "praise", "spread", "praised", "blamed"}
     assert schemas.MovieReviews.model_validate(found, strict=True).num_texts == 4
@@ -268,31 +268,31 @@ def test_a_movies_details_tell_what_reviews_say(reviewed_client, client):
         assert one.get("/v1/movies/1").json()["reviews"] is None
 
 
-def test_similar_movies_are_those_of_the_run(client, films):
+def test_similar_movies_equal_the_recommenders(client, films):
     assert movies_of(client.get("/v1/movies/318/similar?k=4")) == films.similar(318, 4)[MOVIE_ID].tolist()
 
 
-def test_a_movie_that_train_has_no_rating_of_is_told_of_but_like_none(client, films):
+def test_a_movie_without_ratings_in_training_has_details_but_no_similar_movies(client, films):
     cold = films.run.movies.ids[len(films.run.movies)]
     assert client.get(f"/v1/movies/{cold}").json()["mean_rating"] is None
     assert_problem(client.get(f"/v1/movies/{cold}/similar"), 422, "has no ratings in training")
 
 
-def test_the_map_puts_movies_near_those_that_are_alike(client):
+def test_the_map_puts_similar_movies_close_together(client):
     movies = client.get("/v1/map?limit=300").json()["movies"]
-    place = {movie["movie_id"]: np.array([movie["x"], movie["y"]]) for movie in movies}
-    assert all(((one >= 0) & (one <= 1)).all() for one in place.values())
+    position = {movie["movie_id"]: np.array([movie["x"], movie["y"]]) for movie in movies}
+    assert all(((one >= 0) & (one <= 1)).all() for one in position.values())
     # The Star Wars trilogy is closer together than films are on average.
-    trilogy = [place[movie] for movie in (260, 1196, 1210)]
+    trilogy = [position[movie] for movie in (260, 1196, 1210)]
     near = np.mean([np.linalg.norm(one - other) for one in trilogy for other in trilogy])
-    far = np.mean([np.linalg.norm(one - other) for one in trilogy for other in place.values()])
+    far = np.mean([np.linalg.norm(one - other) for one in trilogy for other in position.values()])
     assert near < far / 2
 
 
 # State.
 
 
-def test_the_model_tells_what_can_be_asked(client, films):
+def test_model_info_has_counts_scale_and_limits(client, films):
     found = client.get("/v1/model").json()
     assert found["num_movies"] == len(films.run.movies)
     assert found["rating_scale"] == [0.5, 5.0]
@@ -303,16 +303,16 @@ def test_the_model_tells_what_can_be_asked(client, films):
     assert found["refused"] is None
 
 
-def test_the_model_tells_what_its_reviews_praise(reviewed_client):
+def test_model_info_lists_the_praised_aspects(reviewed_client):
     assert reviewed_client.get("/v1/model").json()["praised"] == ["acting", "music", "pace"]
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready"])
-def test_the_service_says_that_it_is_well(client, path):
+def test_health_and_ready_answer_200(client, path):
     assert client.get(path).status_code == 200
 
 
-def test_requests_are_counted_by_route_and_not_by_id(client):
+def test_requests_are_counted_by_route_not_by_id(client):
     client.get("/v1/movies/318")
     client.get("/v1/movies/296")
     client.get("/nowhere/at/all")
@@ -323,7 +323,7 @@ def test_requests_are_counted_by_route_and_not_by_id(client):
     assert "movierec_batch_lists_count" in text
 
 
-def test_every_route_is_documented_with_what_it_answers(client):
+def test_every_route_documents_its_responses(client):
     document = client.get("/openapi.json").json()
     assert document["openapi"].startswith("3.1")
     for path, methods in document["paths"].items():
@@ -338,7 +338,7 @@ def test_every_route_is_documented_with_what_it_answers(client):
                 }
 
 
-def test_the_page_and_its_headers(client):
+def test_responses_have_security_headers(client):
     headers = client.get("/v1/model").headers
     assert "default-src 'self'" in headers["content-security-policy"]
     assert headers["x-content-type-options"] == "nosniff"
@@ -360,11 +360,11 @@ BAD_BODIES = {
     "null": ("null", 422),
     "nothing": ("", 422),
     "no ratings": ("{}", 422),
-    "more than is known": ('{"ratings": [], "admin": true}', 422),
+    "an unknown field": ('{"ratings": [], "admin": true}', 422),
     "NaN": ('{"ratings": [{"movie_id": 318, "rating": NaN}]}', 422),
     "infinity": ('{"ratings": [{"movie_id": 318, "rating": 1e999}]}', 422),
     "off the scale": ('{"ratings": [{"movie_id": 318, "rating": 6}]}', 422),
-    "text for stars": ('{"ratings": [{"movie_id": 318, "rating": "five"}]}', 422),
+    "text for a rating": ('{"ratings": [{"movie_id": 318, "rating": "five"}]}', 422),
     "an unknown movie": ('{"ratings": [{"movie_id": 0, "rating": 3}]}', 422),
     "text for an id": ('{"ratings": [{"movie_id": "318", "rating": 3}]}', 422),
     "true for an id": ('{"ratings": [{"movie_id": true, "rating": 3}]}', 422),
@@ -394,17 +394,17 @@ BAD_BODIES = {
 
 
 @pytest.mark.parametrize("name", BAD_BODIES)
-def test_a_bad_body_is_the_callers_mistake(client, name):
+def test_a_bad_body_is_refused(client, name):
     text, status = BAD_BODIES[name]
     assert_problem(client.post("/v1/recommendations", **body(text)), status)
 
 
-def test_a_body_of_another_kind_is_refused(client):
+def test_a_body_that_is_not_json_is_refused(client):
     text = json.dumps({"ratings": []})
     assert_problem(client.post("/v1/recommendations", content=text, headers={"content-type": "text/plain"}), 422)
 
 
-def test_a_long_body_in_parts_is_refused(client):
+def test_a_long_chunked_body_is_refused(client):
     def parts():
         for _ in range(3_000):
             yield b"x" * 1024
@@ -445,7 +445,7 @@ def test_a_long_body_in_parts_is_refused(client):
         ("GET", "/.env", 404),
     ],
 )
-def test_a_bad_path_is_the_callers_mistake(client, method, path, status):
+def test_a_bad_path_is_refused(client, method, path, status):
     assert_problem(client.request(method, path), status)
 
 
@@ -466,7 +466,7 @@ def test_a_bad_rating_is_not_recorded(client, text):
     assert_problem(client.delete("/v1/users/77/ratings/318"), 404)
 
 
-def test_a_user_id_that_cannot_be_kept_is_not_recorded(client):
+def test_a_rating_by_a_user_id_beyond_64_bits_is_not_recorded(client):
     assert_problem(client.put(f"/v1/users/{10**30}/ratings/318", json={"rating": 3}), 422, "64 bits")
 
 
@@ -474,7 +474,7 @@ def test_a_rating_of_an_unknown_movie_is_not_recorded(client):
     assert_problem(client.put("/v1/users/77/ratings/0", json={"rating": 3}), 404, "Movie 0 not found")
 
 
-def test_what_a_caller_writes_is_not_repeated_as_it_stands(client):
+def test_control_characters_of_a_request_are_replaced_in_its_error(client):
     found = client.get("/v1/users/%1B%5B31mred%0A")
     assert_problem(found, 404)
     assert "\x1b" not in found.json()["detail"]
@@ -485,12 +485,12 @@ def test_too_many_headers_are_refused(client):
     assert_problem(client.get("/health", headers={"x-long": "a" * 40_000}), 431)
 
 
-def test_another_name_of_the_host_is_refused(client):
+def test_an_unknown_host_header_is_refused(client):
     assert_problem(client.get("/v1/model", headers={"host": "evil.example"}), 421, "Host header is not allowed")
     assert client.get("/v1/model", headers={"host": "127.0.0.1:8000"}).status_code == 200
 
 
-def test_pages_of_other_origins_may_not_ask_unless_allowed(client, engine, tmp_path):
+def test_pages_of_other_origins_are_refused_unless_allowed(client, engine, tmp_path):
     origin = {"origin": "https://example.org"}
     assert "access-control-allow-origin" not in client.get("/v1/model", headers=origin).headers
     with in_service(tmp_path, engine, cors_origins=("https://example.org",), rate_limit="3/hour") as other:
@@ -501,7 +501,7 @@ def test_pages_of_other_origins_may_not_ask_unless_allowed(client, engine, tmp_p
         assert other.get("/v1/model", headers=origin).headers["access-control-allow-origin"] == "https://example.org"
 
 
-def test_each_client_may_ask_so_often(engine, tmp_path):
+def test_requests_over_the_rate_limit_are_refused(engine, tmp_path):
     with in_service(tmp_path, engine, rate_limit="5/hour") as client:
         found = [client.get("/health") for _ in range(7)]
     assert [one.status_code for one in found] == [200] * 5 + [429] * 2
@@ -510,7 +510,7 @@ def test_each_client_may_ask_so_often(engine, tmp_path):
     assert 1 <= int(found[-1].headers["retry-after"]) <= 7200
 
 
-def test_a_token_is_needed_where_there_are_tokens(engine, tmp_path):
+def test_requests_need_a_token_once_a_tokens_file_is_given(engine, tmp_path):
     tokens = tmp_path / "tokens.txt"
     tokens.write_text("first-token-of-two\n\nsecond-token-of-two\n")
     with in_service(tmp_path, engine, tokens_file=str(tokens)) as client:
@@ -530,7 +530,7 @@ def test_a_token_is_needed_where_there_are_tokens(engine, tmp_path):
             assert client.get("/v1/model", headers={"authorization": right}).status_code == 200
 
 
-def test_who_comes_when_too_many_wait_is_asked_to_come_again(engine, tmp_path):
+def test_requests_are_refused_with_retry_after_while_the_queue_is_full(engine, tmp_path):
     with in_service(tmp_path, engine, max_waiting=1) as client, engine.lock:
 
         async def ask_many():
@@ -549,7 +549,7 @@ def test_who_comes_when_too_many_wait_is_asked_to_come_again(engine, tmp_path):
         assert one.headers["retry-after"] == "1"
 
 
-def test_an_error_of_ours_tells_nothing_of_the_inside(engine, tmp_path):
+def test_an_internal_error_reveals_no_details(engine, tmp_path):
     broken = dataclasses.replace(engine.recommender, params={})
     with in_service(tmp_path, engine) as client:
         inside, engine.recommender = engine.recommender, broken
@@ -564,7 +564,7 @@ def test_an_error_of_ours_tells_nothing_of_the_inside(engine, tmp_path):
 # Restarts.
 
 
-def test_ratings_are_there_after_a_restart(engine, tmp_path):
+def test_recorded_ratings_survive_a_restart(engine, tmp_path):
     with in_service(tmp_path, engine) as client:
         client.put("/v1/users/42/ratings/318", json={"rating": 1})
         changed = client.get("/v1/users/42/recommendations").json()
@@ -572,7 +572,7 @@ def test_ratings_are_there_after_a_restart(engine, tmp_path):
         assert client.get("/v1/users/42/recommendations").json() == changed
 
 
-def test_a_log_of_other_data_is_refused(engine, tmp_path):
+def test_a_log_with_ids_of_another_type_is_refused(engine, tmp_path):
     with contextlib.closing(RatingsLog(tmp_path / FILE_NAME)) as log:
         log.append([Entry("alice", 318, 4.0, 1)])
     with pytest.raises(InputError, match="user ids such as 'alice' are strings"):

@@ -24,7 +24,7 @@ def test_every_question_gets_its_own_answer():
     batcher.close()
 
 
-def test_questions_that_come_while_others_are_answered_are_a_batch():
+def test_questions_that_arrive_during_a_batch_form_the_next():
     sizes, started, go_on = [], threading.Event(), threading.Event()
 
     def answer(numbers):
@@ -47,7 +47,7 @@ def test_questions_that_come_while_others_are_answered_are_a_batch():
     batcher.close()
 
 
-def test_no_more_wait_than_may():
+def test_a_full_queue_raises_busy():
     started, go_on = threading.Event(), threading.Event()
 
     def answer(numbers):
@@ -71,7 +71,7 @@ def test_no_more_wait_than_may():
     batcher.close()
 
 
-def test_an_error_is_the_answer_to_its_batch_alone():
+def test_an_error_reaches_only_its_own_batch():
     def answer(numbers):
         if 3 in numbers:
             raise ArithmeticError("three")
@@ -88,7 +88,7 @@ def test_an_error_is_the_answer_to_its_batch_alone():
     batcher.close()
 
 
-def test_who_does_not_wait_for_the_answer_hinders_nobody():
+def test_a_cancelled_question_does_not_affect_others():
     started, go_on = threading.Event(), threading.Event()
 
     def answer(numbers):
@@ -111,7 +111,7 @@ def test_who_does_not_wait_for_the_answer_hinders_nobody():
     batcher.close()
 
 
-def test_what_waits_is_answered_before_the_end():
+def test_close_answers_what_is_queued():
     batcher = new(squares)
 
     async def ask_all():

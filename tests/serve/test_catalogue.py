@@ -28,11 +28,11 @@ def test_a_movie_without_genres_or_year_has_none(catalogue, films):
     assert (card["year"], card["genres"]) == (None, [])
 
 
-def test_a_movie_that_the_data_lost_is_known_by_its_id(catalogue):
+def test_the_card_of_an_unknown_movie_has_its_id_only(catalogue):
     assert catalogue.card_by_id(10**9) == {"movie_id": 10**9, "title": str(10**9), "year": None, "genres": []}
 
 
-def test_details_tell_what_reviews_say_also_of_movies_that_nobody_has_rated(reviewed):
+def test_details_have_reviews_of_movies_without_ratings(reviewed):
     catalogue = Catalogue(reviewed, Users(reviewed).movie_rows)
     found = catalogue.details(catalogue.row(1076))
     assert found["num_ratings"] == 0
@@ -46,23 +46,27 @@ def test_details_tell_what_reviews_say_also_of_movies_that_nobody_has_rated(revi
     assert catalogue.details(catalogue.row(1))["reviews"] is None
 
 
-def test_without_reviews_details_tell_of_none(catalogue):
+def test_details_without_reviews_have_none(catalogue):
     assert catalogue.details(catalogue.row(318))["reviews"] is None
 
 
-def test_ranks_go_from_0_to_1_whatever_the_values():
+def test_scaled_ranks_go_from_0_to_1():
     assert scaled_ranks(np.float32([1e9, -3, 0, 7])).tolist() == pytest.approx([1, 0, 1 / 3, 2 / 3])
     assert scaled_ranks(np.float32([5])).tolist() == [0]
 
 
-def test_the_map_separates_what_is_unlike():
+def test_the_map_separates_dissimilar_movies():
     generator = np.random.default_rng(0)
     one, other = (centre + 0.01 * generator.normal(size=(20, 4)) for centre in ([1, 0, 0, 0], [0, 1, 0, 0]))
     x = map_positions(np.concatenate([one, other]).astype(np.float32))[:, 0]
     assert max(x[:20]) < min(x[20:]) or max(x[20:]) < min(x[:20])
 
 
-def test_the_map_is_the_same_each_time_and_stands_one_feature():
+def test_the_map_is_deterministic():
     direction = np.random.default_rng(1).normal(size=(30, 5)).astype(np.float32)
     np.testing.assert_array_equal(map_positions(direction), map_positions(direction))
-    assert map_positions(direction[:, :1]).shape == (30, 2)
+
+
+def test_movies_of_one_feature_have_positions():
+    direction = np.random.default_rng(1).normal(size=(30, 1)).astype(np.float32)
+    assert map_positions(direction).shape == (30, 2)

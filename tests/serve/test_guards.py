@@ -14,7 +14,7 @@ async def answer(scope, receive, send):
 
 
 def status_of(guard, path="/v1/model", headers=(), client="10.0.0.1"):
-    """What an application behind a guard answers with, and its headers."""
+    """Returns the status and headers of a response through a guard."""
     scope = {
         "type": "http",
         "method": "GET",
@@ -36,30 +36,30 @@ def status_of(guard, path="/v1/model", headers=(), client="10.0.0.1"):
     return sent[0]["status"], dict(sent[0]["headers"])
 
 
-def test_every_answer_says_what_the_page_may_load():
+def test_every_response_has_a_content_security_policy():
     for path in ("/", "/nothing" + "a" * 9000):
         assert b"content-security-policy" in status_of(Guard(answer, max_body_bytes=1), path)[1]
 
 
-def test_one_client_does_not_use_up_what_another_may_ask():
+def test_the_rate_limit_counts_each_client_separately():
     guard = Guard(answer, max_body_bytes=1, rate="2/hour")
     assert [status_of(guard, client=client)[0] for client in "aaabba"] == [200, 200, 429, 200, 200, 429]
 
 
 @pytest.mark.parametrize(("length", "status"), [(b"10", 200), (b"11", 413), (b"9" * 5000, 413), (b"-1", 200)])
-def test_a_body_is_refused_by_what_it_says_of_its_length(length, status):
+def test_a_body_is_refused_by_its_content_length(length, status):
     assert status_of(Guard(answer, max_body_bytes=10), headers=[(b"content-length", length)])[0] == status
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/ready", "/page/app.js"])
-def test_the_page_and_the_state_need_no_token(path):
+def test_the_page_and_the_health_routes_need_no_token(path):
     assert status_of(Guard(answer, max_body_bytes=1, tokens=["a" * 16]), path)[0] == 200
 
 
 @pytest.mark.parametrize(
     "path", ["/v1/model", "/metrics", "/openapi.json", "/page/../v1/model", "/health/", "//health"]
 )
-def test_all_else_needs_one(path):
+def test_all_other_paths_need_a_token(path):
     assert status_of(Guard(answer, max_body_bytes=1, tokens=["a" * 16]), path)[0] == 401
 
 
@@ -67,12 +67,12 @@ def test_all_else_needs_one(path):
     ("host", "status"),
     [(b"localhost", 200), (b"LOCALHOST:8000", 200), (b"[::1]:80", 200), (b"localhost.evil.org", 421)],
 )
-def test_the_host_is_one_of_the_names_allowed(host, status):
+def test_the_host_header_must_be_an_allowed_name(host, status):
     guard = Guard(answer, max_body_bytes=1, hosts=["Localhost", "[::1]"])
     assert status_of(guard, headers=[(b"host", host)])[0] == status
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
+def test_a_slow_body_times_out(monkeypatch):
     monkeypatch.setattr(guards, "BODY_TIMEOUT_SECONDS", 0.01)
 
     async def never():
@@ -86,7 +86,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
     assert refused.value.status_code == 408
 
 
-def test_what_comes_after_the_body_may_take_as_long_as_it_likes(monkeypatch):
+def test_messages_after_the_body_have_no_timeout(monkeypatch):
     monkeypatch.setattr(guards, "BODY_TIMEOUT_SECONDS", 0.01)
     messages = [{"type": "http.request", "more_body": False}, {"type": "http.disconnect"}]
 
@@ -108,7 +108,7 @@ def test_tokens_are_read_line_by_line(tmp_path):
     assert read_tokens(str(path)) == ["first-token-of-two", "second.token~of+two=="]
 
 
-def test_a_file_of_tokens_that_is_not_there_is_named(tmp_path):
+def test_a_missing_or_empty_tokens_file_is_refused(tmp_path):
     with pytest.raises(OSError, match="nowhere"):
         read_tokens(str(tmp_path / "nowhere"))
     (tmp_path / "empty").write_text("\n \n")

@@ -17,14 +17,14 @@ def opened(path):
     return contextlib.closing(NewRatings(RatingsLog(path)))
 
 
-def test_a_rating_is_known_and_on_the_disk_when_it_is_acknowledged(path):
+def test_an_acknowledged_rating_is_in_memory_and_on_disk(path):
     with opened(path) as new_ratings:
         time = asyncio.run(new_ratings.record(7, 318, 4.5))
         assert new_ratings.of_user(7)[318] == (4.5, time)
         assert read_latest(path)["rating"].tolist() == [4.5]
 
 
-def test_the_last_of_many_counts_also_after_a_restart(path):
+def test_the_last_of_many_ratings_counts_after_a_restart(path):
     with opened(path) as new_ratings:
 
         async def record_all():
@@ -38,7 +38,7 @@ def test_the_last_of_many_counts_also_after_a_restart(path):
         assert sorted(new_ratings.of_user("b")) == list(range(20))
 
 
-def test_what_is_taken_back_is_not_known(path):
+def test_a_deleted_rating_leaves_nothing_in_memory(path):
     with opened(path) as new_ratings:
         asyncio.run(new_ratings.record(7, 318, 4.5))
         asyncio.run(new_ratings.record(7, 318, None))
@@ -46,7 +46,7 @@ def test_what_is_taken_back_is_not_known(path):
         assert new_ratings.by_user == {}
 
 
-def test_what_was_handed_out_does_not_change(path):
+def test_a_returned_mapping_does_not_change(path):
     with opened(path) as new_ratings:
         asyncio.run(new_ratings.record(7, 318, 4.5))
         before = new_ratings.of_user(7)
@@ -55,7 +55,7 @@ def test_what_was_handed_out_does_not_change(path):
         assert new_ratings.of_user(7) is not before
 
 
-def test_what_cannot_be_kept_is_refused_and_hinders_no_other(path):
+def test_a_refused_rating_does_not_affect_others(path):
     with opened(path) as new_ratings:
 
         async def both():
@@ -69,7 +69,7 @@ def test_what_cannot_be_kept_is_refused_and_hinders_no_other(path):
         assert new_ratings.of_user(1)[1].rating == 3.0
 
 
-def test_nothing_is_acknowledged_once_the_log_is_gone(path):
+def test_no_rating_is_acknowledged_once_the_log_is_gone(path):
     with opened(path) as new_ratings:
         asyncio.run(new_ratings.record(7, 318, 4.5))
         path.rename(path.with_name("elsewhere"))

@@ -1,4 +1,4 @@
-"""The page in a browser, served by scripts/serve.py with a small run on the bundled ratings."""
+"""Tests of the page in a browser, served by scripts/serve.py with a small run on the bundled ratings."""
 
 import contextlib
 import json
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not instal
 
 @pytest.fixture(scope="module")
 def address(films_workdir, tmp_path_factory):
-    """Where the page of a small run is served."""
+    """Serves a small run and yields its address."""
     with served(shutil.copytree(films_workdir, tmp_path_factory.mktemp("page") / "run")) as (address, _):
         yield address
 
 
 @pytest.fixture(scope="module")
 def reviewed_address(reviewed_workdir, tmp_path_factory):
-    """The same for a run with reviews of a few films."""
+    """Serves a run with reviews of a few films and yields its address."""
     with served(shutil.copytree(reviewed_workdir, tmp_path_factory.mktemp("page") / "run")) as (address, _):
         yield address
 
@@ -42,7 +42,7 @@ def browser():
 
 @pytest.fixture
 def opened(browser, address):
-    """Opens a view of the page in a new browser context; whatever the browser complains about fails the test."""
+    """Yields a function that opens a view in a new browser context. Any warning of the browser fails the test."""
     with contextlib.ExitStack() as contexts:
         complaints = []
 
@@ -65,13 +65,13 @@ def opened(browser, address):
 
 
 def listed(page):
-    """The titles recommended, once the list is up to date."""
+    """Returns the recommended titles once the list is up to date."""
     page.wait_for_selector("#list:not([aria-busy]) > li")
     return page.locator("#list .title").all_inner_texts()
 
 
 def wait_for_other(page, before):
-    """The titles recommended, once they are others than before."""
+    """Returns the recommended titles once they have changed."""
     has_changed = (
         "before => [...document.querySelectorAll('#list .title')].map(t => t.innerText).join() !== before.join()"
     )
@@ -94,7 +94,7 @@ def titles(page, inside):
     return page.locator(f"{inside} .title").all_inner_texts()
 
 
-def test_without_ratings_the_most_rated_films_can_be_rated_and_a_list_is_there(opened):
+def test_without_ratings_the_page_shows_popular_films_and_a_list(opened):
     page = opened()
     assert len(listed(page)) == 12
     assert "Forrest Gump" in titles(page, "#found")
@@ -102,15 +102,15 @@ def test_without_ratings_the_most_rated_films_can_be_rated_and_a_list_is_there(o
     assert page.locator("h1:visible").inner_text() == "Films for you"
 
 
-def test_the_list_changes_with_each_of_three_ratings_and_says_why(opened):
+def test_each_rating_changes_the_list_and_its_reasons(opened):
     page = opened()
     first = listed(page)
-    known = titles(page, "#found")[:3]
+    rated = titles(page, "#found")[:3]
     lists = [first, rate(page, 0, 5), rate(page, 1, 4.5), rate(page, 2, 0.5)]
     assert len({tuple(titles) for titles in lists}) == 4
-    assert not set(known) & set(lists[-1])
+    assert not set(rated) & set(lists[-1])
     reasons = page.locator("#list .reasons").all_inner_texts()
-    assert any(title in reason for title in known for reason in reasons)
+    assert any(title in reason for title in rated for reason in reasons)
     assert any(re.search(r"Because you rated .+", reason) for reason in reasons)
     assert any(re.search(r"For (its (genre|tag)|the years)", reason) for reason in reasons)
     assert page.locator("#status").inner_text().startswith("List updated: 12 films, first")
@@ -118,7 +118,7 @@ def test_the_list_changes_with_each_of_three_ratings_and_says_why(opened):
     assert page.locator("#rated-name").inner_text() == "Your ratings (3)"
 
 
-def test_ratings_stay_in_the_browser_until_removed_or_forgotten(opened):
+def test_ratings_stay_in_the_browser_until_removed_or_cleared(opened):
     page = opened()
     first = listed(page)
     rate(page, 0, 5)
@@ -135,7 +135,7 @@ def test_ratings_stay_in_the_browser_until_removed_or_forgotten(opened):
     assert page.evaluate("localStorage.getItem('movierec ratings')") == "[]"
 
 
-def test_films_that_the_server_has_lost_are_forgotten(opened):
+def test_rated_films_unknown_to_the_server_are_removed(opened):
     page = opened(expected="Failed to load resource")
     listed(page)
     lost = {"movie_id": 10**9, "title": "Lost", "year": None, "genres": []}
@@ -150,7 +150,7 @@ def test_films_that_the_server_has_lost_are_forgotten(opened):
     assert len(json.loads(page.evaluate("localStorage.getItem('movierec ratings')"))) == 1
 
 
-def test_a_search_forgives_typos(opened):
+def test_search_tolerates_typos(opened):
     page = opened()
     listed(page)
     page.get_by_label("Find a film").fill("matrx")
@@ -187,7 +187,7 @@ def test_filters_narrow_the_list_and_can_be_cleared(opened):
     assert wait_for_other(page, narrow) == everything
 
 
-def test_a_list_is_narrowed_to_what_reviews_praise(opened, reviewed_address):
+def test_the_praised_filter_narrows_the_list(opened, reviewed_address):
     page = opened(at=reviewed_address)
     everything = listed(page)
     page.locator("#filters summary").click()
@@ -202,7 +202,7 @@ def test_a_list_is_narrowed_to_what_reviews_praise(opened, reviewed_address):
     assert wait_for_other(page, both) == everything
 
 
-def test_details_say_what_reviews_say_where_there_are_any(opened, reviewed_address):
+def test_details_show_reviews(opened, reviewed_address):
     page = opened(at=reviewed_address)
     listed(page)
     for title, text, praised, blamed in [
@@ -224,7 +224,7 @@ def test_details_say_what_reviews_say_where_there_are_any(opened, reviewed_addre
         page.keyboard.press("Escape")
 
 
-def test_what_reviews_praise_is_a_reason_and_what_they_blame_is_none(opened):
+def test_praise_is_a_reason_and_blame_is_not(opened):
     page = opened()
     listed(page)
     names = ["genre=Drama", "praised=music", "praised=pace", "blamed=acting", "praise in texts", "review~12"]
@@ -236,7 +236,7 @@ def test_what_reviews_praise_is_a_reason_and_what_they_blame_is_none(opened):
     assert page.locator("#list .reasons").inner_text() == "For its genre Drama and reviews praising its music and pace"
 
 
-def test_without_reviews_nothing_is_said_of_them(opened):
+def test_without_reviews_the_page_does_not_mention_them(opened):
     page = opened()
     listed(page)
     page.locator("#filters summary").click()
@@ -247,7 +247,7 @@ def test_without_reviews_nothing_is_said_of_them(opened):
     assert page.locator(".reviews").count() == 0
 
 
-def test_reasons_tell_films_rated_from_those_written_about(opened):
+def test_reasons_distinguish_rated_from_reviewed_films(opened):
     reasons = [{"source": source, "title": title} for source, title in (("text", "Heat"), ("rated", "Alien"))]
     lines = opened().evaluate(
         """async (reasons) => {
@@ -259,7 +259,7 @@ def test_reasons_tell_films_rated_from_those_written_about(opened):
     assert lines == ["Because they rated Alien", "Because they wrote about Heat"]
 
 
-def test_a_known_user_is_looked_up_and_a_rating_changes_their_list_until_taken_back(opened):
+def test_a_rating_as_another_user_changes_their_list_until_removed(opened):
     page = opened("#/user", expected="404")
     assert page.locator("#columns").is_hidden()
     page.get_by_label("User id").fill("7")
@@ -270,7 +270,7 @@ def test_a_known_user_is_looked_up_and_a_rating_changes_their_list_until_taken_b
     given = [json.loads(text) for text in page.locator("#rated .rate-text").all_inner_texts()]
     assert given == sorted(given, reverse=True)
     assert "Because they rated" in page.locator("#list").inner_text()
-    # The rating of a film that was not theirs.
+    # A rating of a film that they have not rated.
     film = first[0]
     page.get_by_label("Find a film").fill(film)
     page.wait_for_function("film => document.querySelector('#found .title')?.innerText === film", arg=film)
@@ -282,7 +282,7 @@ def test_a_known_user_is_looked_up_and_a_rating_changes_their_list_until_taken_b
     index = titles(page, "#rated").index(film)
     page.locator("#rated > li").nth(index).get_by_role("button", name="Remove").click()
     assert wait_for_other(page, changed) == first
-    # What the data says is not taken back.
+    # Ratings of the data cannot be removed.
     before = titles(page, "#rated")
     page.locator("#rated > li").first.get_by_role("button", name="Remove").click()
     page.wait_for_selector(".notice")
@@ -292,14 +292,14 @@ def test_a_known_user_is_looked_up_and_a_rating_changes_their_list_until_taken_b
     assert stars(page, 0, given[0] if given[0] % 1 else int(given[0]), "#rated").is_checked()
 
 
-def test_a_user_whom_nobody_knows_is_told_of(opened):
+def test_an_unknown_user_shows_a_notice(opened):
     page = opened("#/user/987654", expected="404")
     page.wait_for_selector(".notice")
     assert "987654" in page.locator("#notices").inner_text()
     assert page.locator("#columns").is_hidden()
 
 
-def test_details_open_in_a_dialog_and_escape_gives_the_focus_back(opened):
+def test_closing_the_details_returns_the_focus(opened):
     page = opened()
     first = listed(page)[0]
     title = page.locator("#list .title").first
@@ -320,7 +320,7 @@ def test_details_open_in_a_dialog_and_escape_gives_the_focus_back(opened):
     assert title.evaluate("title => title === document.activeElement")
 
 
-def test_a_film_rated_in_the_dialog_leaves_the_list_and_the_focus_goes_to_its_heading(opened):
+def test_a_film_rated_in_the_dialog_leaves_the_list(opened):
     page = opened()
     first = listed(page)
     page.get_by_role("button", name=f"Seen it? Rate {first[0]}").click()
@@ -331,7 +331,7 @@ def test_a_film_rated_in_the_dialog_leaves_the_list_and_the_focus_goes_to_its_he
     assert page.evaluate("document.activeElement.id") == "list-name"
 
 
-def test_films_are_rated_by_keyboard_alone(opened):
+def test_films_can_be_rated_by_keyboard(opened):
     page = opened()
     first = listed(page)
     page.keyboard.press("Tab")
@@ -356,7 +356,7 @@ def test_films_are_rated_by_keyboard_alone(opened):
     page.wait_for_function("() => document.querySelector('#rated-part').hidden")
 
 
-def test_a_finger_taps_a_star_and_again_for_half_of_it(opened):
+def test_a_second_tap_gives_half_a_star(opened):
     page = opened(viewport=PHONE, has_touch=True, is_mobile=True)
     listed(page)
     for half in (3.5, 4):
@@ -370,7 +370,7 @@ def test_a_finger_taps_a_star_and_again_for_half_of_it(opened):
 
 
 @pytest.mark.parametrize("view", ["#/", "#/user/1", "#/map"])
-def test_nothing_is_wider_than_a_phone_and_targets_are_large(view, opened):
+def test_views_fit_a_phone_with_large_touch_targets(view, opened):
     page = opened(view, viewport=PHONE, has_touch=True, is_mobile=True)
     page.wait_for_selector("#legend > li" if view == "#/map" else "#list > li")
     if view != "#/map":
@@ -398,7 +398,7 @@ def test_reviews_fit_a_phone(opened, reviewed_address):
     assert page.locator("#details").evaluate("dialog => dialog.scrollWidth - dialog.clientWidth") == 0
 
 
-def test_the_map_is_walked_by_keyboard_and_marks_what_is_rated(opened):
+def test_the_map_works_by_keyboard_and_marks_rated_films(opened):
     page = opened()
     rate(page, 0, 5)
     page.get_by_role("link", name="Map").click()
@@ -421,12 +421,12 @@ def test_the_map_is_walked_by_keyboard_and_marks_what_is_rated(opened):
 
 
 def drawn(page, before=""):
-    """What is drawn on the map, once it is something else than before."""
+    """Returns the drawing of the map once it has changed."""
     page.wait_for_function("before => document.querySelector('#canvas').toDataURL() !== before", arg=before)
     return page.locator("#canvas").evaluate("canvas => canvas.toDataURL()")
 
 
-def test_the_map_is_moved_by_mouse_and_shows_a_film_that_is_looked_for(opened):
+def test_the_map_moves_by_mouse_and_finds_a_film(opened):
     page = opened("#/map")
     page.wait_for_selector("#legend > li")
     blank = "canvas => Object.assign(document.createElement('canvas'), { width: canvas.width, height: canvas.height })"
@@ -451,12 +451,12 @@ def test_the_map_is_moved_by_mouse_and_shows_a_film_that_is_looked_for(opened):
 
 
 def lightness(page, selector, name):
-    """How light a colour of an element is, by its oklch."""
+    """Returns the lightness of an element's colour, given in oklch."""
     value = page.locator(selector).first.evaluate(f"element => getComputedStyle(element).{name}")
     return float(re.match(r"oklch\(([\d.]+)", value)[1])
 
 
-def test_light_and_dark_follow_what_the_visitor_prefers(opened):
+def test_colours_follow_the_preferred_scheme(opened):
     light, dark = opened(color_scheme="light"), opened(color_scheme="dark")
     for page in (light, dark):
         listed(page)
@@ -464,19 +464,19 @@ def test_light_and_dark_follow_what_the_visitor_prefers(opened):
     assert lightness(dark, "body", "backgroundColor") < 0.3 < 0.9 < lightness(dark, "body", "color")
 
 
-def test_little_moves_where_less_motion_is_wished(opened):
+def test_reduced_motion_stops_animations(opened):
     page = opened(reduced_motion="reduce")
     rate(page, 0, 5)
     assert page.evaluate("document.getAnimations().length") == 0
 
 
 def problem(status, detail, **headers):
-    """An answer as the server gives it where it does not answer as asked."""
+    """Returns a response with problem details as the server sends them."""
     body = json.dumps({"type": "about:blank", "title": "", "status": status, "detail": detail})
     return {"status": status, "content_type": "application/problem+json", "body": body, "headers": headers}
 
 
-def test_a_busy_server_is_asked_again_when_it_says(opened):
+def test_a_busy_server_is_tried_again_after_its_wait(opened):
     page = opened(expected="503")
     first = listed(page)
     page.route(
@@ -491,7 +491,7 @@ def test_a_busy_server_is_asked_again_when_it_says(opened):
     assert page.locator(".notice").count() == 0
 
 
-def test_a_server_out_of_reach_is_told_of_and_can_be_tried_again(opened):
+def test_an_unreachable_server_shows_a_notice_until_reachable(opened):
     page = opened(expected="ERR_")
     first = listed(page)
     page.context.set_offline(True)
@@ -503,13 +503,13 @@ def test_a_server_out_of_reach_is_told_of_and_can_be_tried_again(opened):
     page.wait_for_function("() => !document.querySelector('.notice')")
 
 
-def test_a_token_is_asked_for_and_kept_for_the_session(opened):
+def test_a_token_is_requested_once_per_session(opened):
     page = opened(expected="401")
     listed(page)
 
     def answer(route):
-        is_known = route.request.headers.get("authorization") == "Bearer secret"
-        route.continue_() if is_known else route.fulfill(**problem(401, "A bearer token is required"))
+        is_right = route.request.headers.get("authorization") == "Bearer secret"
+        route.continue_() if is_right else route.fulfill(**problem(401, "A bearer token is required"))
 
     page.route("**/v1/**", answer)
     page.reload()
@@ -524,7 +524,7 @@ def test_a_token_is_asked_for_and_kept_for_the_session(opened):
     assert page.locator(".notice").count() == 0
 
 
-def test_an_answer_to_an_earlier_question_is_not_shown(opened):
+def test_a_late_response_to_an_earlier_request_is_ignored(opened):
     page = opened()
     first = listed(page)
     held = []
@@ -543,7 +543,7 @@ def test_an_answer_to_an_earlier_question_is_not_shown(opened):
     assert listed(page) == newest
 
 
-def test_titles_are_text_whatever_they_hold(opened):
+def test_titles_are_never_markup(opened):
     page = opened()
     listed(page)
     movie = {

@@ -1,4 +1,4 @@
-"""The whole service as a process: started, killed, stopped, and given a newer run while it answers."""
+"""Tests of the server process: killed, stopped, and given a newer run while it answers."""
 
 import concurrent.futures
 import contextlib
@@ -23,21 +23,21 @@ WAIT_SECONDS = 120
 
 @pytest.fixture
 def workdir(films_workdir, tmp_path):
-    """A copy of the run that may be changed."""
+    """Returns a copy of the run, which tests may change."""
     return shutil.copytree(films_workdir, tmp_path / "run")
 
 
 @pytest.mark.slow
-def test_every_acknowledged_rating_is_there_after_a_kill(workdir):
+def test_acknowledged_ratings_survive_a_kill(workdir):
     acknowledged, lock = {}, threading.Lock()
 
     def rate(user):
         with contextlib.suppress(httpx2.HTTPError), httpx2.Client(base_url=address) as client:
             for number, movie in enumerate(MOVIES * 1000):
-                stars = 0.5 + (number // len(MOVIES) + user) % 10 / 2
-                if client.put(f"/v1/users/{user}/ratings/{movie}", json={"rating": stars}).status_code == 200:
+                rating = 0.5 + (number // len(MOVIES) + user) % 10 / 2
+                if client.put(f"/v1/users/{user}/ratings/{movie}", json={"rating": rating}).status_code == 200:
                     with lock:
-                        acknowledged[user, movie] = stars
+                        acknowledged[user, movie] = rating
                         if number >= KILLED_AFTER:
                             process.kill()
 
@@ -48,15 +48,15 @@ def test_every_acknowledged_rating_is_there_after_a_kill(workdir):
     assert len(acknowledged) >= len(MOVIES)
     columns = ("user_id", "movie_id", "rating")
     latest = read_latest(workdir / FILE_NAME)
-    kept = {(user, movie): stars for user, movie, stars in zip(*map(latest.get, columns), strict=True)}
-    # One that was on its way when the process was killed may be the next of its user and movie.
-    late = {pair for pair, stars in acknowledged.items() if kept[pair] != stars}
+    kept = {(user, movie): rating for user, movie, rating in zip(*map(latest.get, columns), strict=True)}
+    # A rating in flight at the kill may have been written without being acknowledged.
+    late = {pair for pair, rating in acknowledged.items() if kept[pair] != rating}
     assert len(late) <= len(USERS)
     with served(workdir) as (address, process):
         for user in USERS:
             found = httpx2.get(f"{address}/v1/users/{user}/ratings", params={"limit": 10_000}).json()["ratings"]
-            stars = {one["movie_id"]: one["rating"] for one in found}
-            assert {movie: stars[movie] for movie in MOVIES} == {movie: kept[user, movie] for movie in MOVIES}
+            rating = {one["movie_id"]: one["rating"] for one in found}
+            assert {movie: rating[movie] for movie in MOVIES} == {movie: kept[user, movie] for movie in MOVIES}
 
 
 MOVIES = (318, 296, 2571, 356, 593)
@@ -64,7 +64,7 @@ USERS = (42, 7, 70_001, 70_002)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_service_with_what_was_asked_answered(workdir, number, status):
+def test_a_signal_stops_the_service_with_its_exit_status(workdir, number, status):
     with served(workdir) as (address, process):
         assert httpx2.get(f"{address}/v1/users/42/recommendations").status_code == 200
         found, errors = stopped(process, number)
@@ -72,7 +72,7 @@ def test_a_signal_ends_the_service_with_what_was_asked_answered(workdir, number,
 
 
 @pytest.mark.slow
-def test_a_newer_run_is_taken_in_without_a_request_dropped_and_a_bad_one_is_not(workdir, tmp_path):
+def test_a_newer_run_is_loaded_without_a_failed_request_and_a_damaged_one_is_not(workdir, tmp_path):
     newer = shutil.copytree(workdir, tmp_path / "newer")
     train = [sys.executable, str(ROOT / "scripts" / "train.py"), f"--workdir={newer}", "--overwrite"]
     train += ["--embedding_dim=8", "--hidden_dims=8", "--implicit_feedback_dim=0", "--epochs=1", "--seed=1"]
@@ -86,7 +86,7 @@ def test_a_newer_run_is_taken_in_without_a_request_dropped_and_a_bad_one_is_not(
                 time.sleep(0.02)
 
     def version_after(change):
-        """The model once it tells something else than before the change."""
+        """Returns the model info before a change, and once it differs after it."""
         before = httpx2.get(f"{address}/v1/model").json()
         change()
         for _ in range(10 * WAIT_SECONDS):
@@ -94,10 +94,10 @@ def test_a_newer_run_is_taken_in_without_a_request_dropped_and_a_bad_one_is_not(
             if (now["version"], now["refused"]) != (before["version"], before["refused"]):
                 return before, now
             time.sleep(0.1)
-        raise AssertionError("nothing has changed")
+        raise AssertionError("the model info has not changed")
 
     def exchange():
-        """As train.py does it: the report goes first and comes last."""
+        """Replaces the run as train.py does: the report is deleted first and written last."""
         (workdir / "report.json").unlink()
         shutil.rmtree(workdir / "checkpoints")
         for name in ("config.json", "vocab", "features", "ratings", "movies.parquet"):
@@ -133,7 +133,7 @@ def test_a_newer_run_is_taken_in_without_a_request_dropped_and_a_bad_one_is_not(
 
 
 @pytest.mark.slow
-def test_headers_without_an_end_are_cut_off(workdir):
+def test_endless_headers_close_the_connection(workdir):
     with served(workdir) as (address, _):
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=30) as client:
@@ -145,8 +145,8 @@ def test_headers_without_an_end_are_cut_off(workdir):
                 assert client.recv(1) == b""
         assert httpx2.get(f"{address}/health", headers={"x": "a" * 30_000}).status_code == 200
         with httpx2.Client(base_url=address) as client:
-            bodies = [client.post("/v1/recommendations", json={"ratings": [], "k": k}) for k in range(1, 5)]
-        assert [one.status_code for one in bodies] == [200] * 4
+            responses = [client.post("/v1/recommendations", json={"ratings": [], "k": k}) for k in range(1, 5)]
+        assert [one.status_code for one in responses] == [200] * 4
 
 
 def put(source, target):
@@ -164,7 +164,7 @@ def failed(*flags):
     return ended.stderr
 
 
-def test_a_port_that_is_taken_is_named(workdir):
+def test_a_port_in_use_is_named(workdir):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert failed(f"--workdir={workdir}", f"--port={port}") == f"error: 127.0.0.1:{port}: Address already in use\n"
@@ -182,7 +182,7 @@ def test_a_port_that_is_taken_is_named(workdir):
         (["--mesh=data:999"], "error: --mesh=data:999"),
     ],
 )
-def test_what_cannot_be_served_is_said_in_one_line(workdir, flags, message):
+def test_bad_flags_end_with_one_line(workdir, flags, message):
     found = failed(*([] if any("workdir" in flag for flag in flags) else [f"--workdir={workdir}"]), *flags)
     assert found.startswith(message)
     assert found.count("\n") == 1
@@ -197,7 +197,7 @@ def test_what_cannot_be_served_is_said_in_one_line(workdir, flags, message):
         ("\xff\xfe", "not a text file"),
     ],
 )
-def test_a_file_of_tokens_that_is_none_is_refused_and_no_line_of_it_shown(workdir, tmp_path, text, message):
+def test_an_invalid_tokens_file_is_refused_without_showing_its_lines(workdir, tmp_path, text, message):
     path = tmp_path / "tokens.txt"
     path.write_bytes(text.encode("latin-1"))
     found = failed(f"--workdir={workdir}", f"--tokens_file={path}")

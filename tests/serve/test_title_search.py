@@ -39,33 +39,33 @@ def titles():
         ("七人の侍", "七人の侍"),
     ],
 )
-def test_a_title_is_found_by_its_words_as_people_write_them(titles, query, first):
-    places, match = titles.search(query, 5)
-    assert TITLES[places[0]] == first
+def test_a_title_is_found_despite_typos_case_and_accents(titles, query, first):
+    rows, match = titles.search(query, 5)
+    assert TITLES[rows[0]] == first
     assert ((match > 0) & (match <= 100)).all()
 
 
 @pytest.mark.parametrize("query", ["", "   ", "!?", "zzzzzz", "\u0301", "🎬", "the part seven heat missing"])
-def test_nothing_is_found_where_there_is_nothing_to_find(titles, query):
-    places, match = titles.search(query, 5)
-    assert len(places) == len(match) == 0
+def test_queries_without_a_matching_title_find_nothing(titles, query):
+    rows, match = titles.search(query, 5)
+    assert len(rows) == len(match) == 0
 
 
-def test_of_titles_that_match_alike_the_more_popular_comes_first(titles):
-    assert [TITLES[place] for place in titles.search("the matrix", 5)[0]][:2] == ["The Matrix", "The Matrix Reloaded"]
+def test_the_more_popular_of_equal_matches_comes_first(titles):
+    assert [TITLES[row] for row in titles.search("the matrix", 5)[0]][:2] == ["The Matrix", "The Matrix Reloaded"]
     other = TitleIndex(["Cats one", "Cats two"], np.float32([1, 9]))
     assert other.search("cats", 2)[0].tolist() == [1, 0]
 
 
-def test_the_limit_holds(titles):
+def test_search_returns_at_most_limit_titles(titles):
     assert len(titles.search("the", 1)[0]) == 1
 
 
-def test_a_query_of_very_many_words_is_cut_short(titles):
+def test_further_words_of_a_long_query_are_ignored(titles):
     assert titles.search("matrix " * 50, 1)[0].tolist() == [0]
 
 
-def test_there_may_be_no_titles():
+def test_an_empty_index_finds_nothing():
     assert len(TitleIndex([], np.zeros(0, np.float32)).search("heat", 3)[0]) == 0
 
 
@@ -83,5 +83,5 @@ def test_words_lose_case_accents_and_apostrophes():
         ("Me, Myself & Irene", "Me, Myself & Irene"),
     ],
 )
-def test_an_article_at_the_end_is_read_first(title, expected):
+def test_a_trailing_article_moves_to_the_front(title, expected):
     assert article_first(title) == expected

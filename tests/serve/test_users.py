@@ -10,7 +10,7 @@ def users(recommender):
     return Users(recommender)
 
 
-def test_what_everybody_rated_is_that_of_all_parts(users, recommender):
+def test_ratings_come_from_all_parts(users, recommender):
     for user in recommender.user_ids().tolist()[::20]:
         expected = recommender.rated_by(user)
         found = users.ratings(RequestUser(user, {}))
@@ -18,7 +18,7 @@ def test_what_everybody_rated_is_that_of_all_parts(users, recommender):
         assert {movie: one.rating for movie, one in found.items()} == mine
 
 
-def test_what_was_recorded_stands_in_place_of_what_was_known(users, recommender):
+def test_a_new_rating_replaces_the_rating_of_the_data(users, recommender):
     user = int(recommender.user_ids()[3])
     movie = next(iter(users.ratings(RequestUser(user, {}))))
     request_user = RequestUser(user, {movie: Rating(1.5, 9), 900: Rating(2.0, 10)})
@@ -30,7 +30,7 @@ def test_what_was_recorded_stands_in_place_of_what_was_known(users, recommender)
     assert history.rating[history.movie_row == row].tolist() == [1.5]
 
 
-def test_a_history_has_train_alone_and_what_is_seen_has_all_parts(users, recommender):
+def test_a_history_has_train_only_and_seen_rows_have_all_parts(users, recommender):
     run = recommender.run
     for user in recommender.user_ids().tolist()[::30]:
         request_user = RequestUser(user, {})
@@ -42,7 +42,7 @@ def test_a_history_has_train_alone_and_what_is_seen_has_all_parts(users, recomme
         assert {int(run.movies.ids[row]) for row in users.seen_rows(request_user)} == everything
 
 
-def test_texts_that_stand_for_ratings_are_marked_until_their_movie_is_rated(films):
+def test_ratings_read_from_reviews_are_marked_until_replaced_by_a_new_rating(films):
     users, from_reviews = Users(films), films.parts.from_reviews
     user = int(from_reviews[USER_ID].mode()[0])
     wrote = set(films.run.movies.rows(from_reviews[MOVIE_ID][from_reviews[USER_ID] == user]).tolist())
@@ -55,17 +55,17 @@ def test_texts_that_stand_for_ratings_are_marked_until_their_movie_is_rated(film
     assert history.is_text[history.movie_row == row].tolist() == [False]
 
 
-def test_somebody_new_has_no_row_and_what_they_give_alone(users, recommender):
+def test_a_new_user_has_the_unknown_row_and_new_ratings_only(users, recommender):
     movie = int(recommender.run.movies.ids[0])
     history = users.history(RequestUser(None, {movie: Rating(4.0, 7)}))
     assert history.user_row == recommender.run.users.unknown
     assert (history.movie_row.tolist(), history.rating.tolist(), history.timestamp.tolist()) == ([0], [4.0], [7])
     assert not users.is_in_data(123_456)
     assert users.is_in_data(5000)
-    # Of whom the test part alone has ratings.
+    # Has ratings in the test part only.
     assert users.num_train_ratings(5000) == 0
 
 
-def test_ratings_are_told_apart_by_user():
+def test_by_user_groups_ratings():
     order, start = by_user(np.array([2, 0, 2, 2]), 4)
     assert [order[start[user] : start[user + 1]].tolist() for user in range(4)] == [[1], [], [0, 2, 3], []]
