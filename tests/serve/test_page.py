@@ -376,7 +376,7 @@ def test_views_fit_a_phone_with_large_touch_targets(view, opened):
     if view != "#/map":
         page.locator("#filters summary").click()
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-    # TitleIndex stretch over their card.
+    # Title buttons stretch over their card.
     small = page.evaluate(
         """() => [...document.querySelectorAll("button:not(.title), nav a, summary, label.chip, .rate-stars")]
             .filter(one => one.checkVisibility() && one.getBoundingClientRect().height < 40)
