@@ -6,7 +6,7 @@ import pytest
 from movierec_jax.serve.batching import Batcher, Busy
 
 
-def new(answer, **settings):
+def new_batcher(answer, **settings):
     return Batcher(answer, **({"max_batch": 4, "max_waiting": 100} | settings))
 
 
@@ -14,8 +14,20 @@ def squares(numbers):
     return [number**2 for number in numbers]
 
 
+class HeldSquares:
+    """Answers with squares once released."""
+
+    def __init__(self):
+        self.started, self.released = threading.Event(), threading.Event()
+
+    def __call__(self, numbers):
+        self.started.set()
+        self.released.wait(10)
+        return squares(numbers)
+
+
 def test_every_question_gets_its_own_answer():
-    batcher = new(squares, max_batch=3)
+    batcher = new_batcher(squares, max_batch=3)
 
     async def ask_all():
         return await asyncio.gather(*(batcher.ask(number) for number in range(20)))
@@ -25,21 +37,15 @@ def test_every_question_gets_its_own_answer():
 
 
 def test_questions_that_arrive_during_a_batch_form_the_next():
-    sizes, started, go_on = [], threading.Event(), threading.Event()
-
-    def answer(numbers):
-        started.set()
-        go_on.wait(10)
-        return squares(numbers)
-
-    batcher = new(answer, on_batch=sizes.append)
+    sizes, answer = [], HeldSquares()
+    batcher = new_batcher(answer, on_batch=sizes.append)
 
     async def ask_all():
         first = asyncio.create_task(batcher.ask(0))
-        await asyncio.to_thread(started.wait, 10)
+        await asyncio.to_thread(answer.started.wait, 10)
         others = [asyncio.create_task(batcher.ask(number)) for number in range(1, 7)]
         await asyncio.sleep(0)
-        go_on.set()
+        answer.released.set()
         return await asyncio.gather(first, *others)
 
     assert asyncio.run(ask_all()) == squares(range(7))
@@ -48,23 +54,17 @@ def test_questions_that_arrive_during_a_batch_form_the_next():
 
 
 def test_a_full_queue_raises_busy():
-    started, go_on = threading.Event(), threading.Event()
-
-    def answer(numbers):
-        started.set()
-        go_on.wait(10)
-        return squares(numbers)
-
-    batcher = new(answer, max_batch=1, max_waiting=2)
+    answer = HeldSquares()
+    batcher = new_batcher(answer, max_batch=1, max_waiting=2)
 
     async def ask_all():
         tasks = [asyncio.create_task(batcher.ask(0))]
-        await asyncio.to_thread(started.wait, 10)
+        await asyncio.to_thread(answer.started.wait, 10)
         tasks += [asyncio.create_task(batcher.ask(number)) for number in (1, 2)]
         await asyncio.sleep(0)
         with pytest.raises(Busy):
             await batcher.ask(3)
-        go_on.set()
+        answer.released.set()
         return await asyncio.gather(*tasks)
 
     assert asyncio.run(ask_all()) == [0, 1, 4]
@@ -77,7 +77,7 @@ def test_an_error_reaches_only_its_own_batch():
             raise ArithmeticError("three")
         return squares(numbers)
 
-    batcher = new(answer)
+    batcher = new_batcher(answer)
 
     async def ask_all():
         with pytest.raises(ArithmeticError, match="three"):
@@ -89,22 +89,16 @@ def test_an_error_reaches_only_its_own_batch():
 
 
 def test_a_cancelled_question_does_not_affect_others():
-    started, go_on = threading.Event(), threading.Event()
-
-    def answer(numbers):
-        started.set()
-        go_on.wait(10)
-        return squares(numbers)
-
-    batcher = new(answer)
+    answer = HeldSquares()
+    batcher = new_batcher(answer)
 
     async def ask_all():
         gone = asyncio.create_task(batcher.ask(1))
-        await asyncio.to_thread(started.wait, 10)
+        await asyncio.to_thread(answer.started.wait, 10)
         gone.cancel()
         other = asyncio.create_task(batcher.ask(2))
         await asyncio.sleep(0)
-        go_on.set()
+        answer.released.set()
         return await other
 
     assert asyncio.run(ask_all()) == 4
@@ -112,7 +106,7 @@ def test_a_cancelled_question_does_not_affect_others():
 
 
 def test_close_answers_what_is_queued():
-    batcher = new(squares)
+    batcher = new_batcher(squares)
 
     async def ask_all():
         tasks = [asyncio.create_task(batcher.ask(number)) for number in range(3)]

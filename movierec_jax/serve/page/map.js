@@ -4,6 +4,7 @@ import { request } from "./api.js";
 import { button, byId, el, openFilm, say, svg } from "./dom.js";
 import { colourOf, keyOf, painted, sortedGenres, titleAndYear, titleOf } from "./films.js";
 import { attempt } from "./notices.js";
+import { disc, overlap, ring, shortened, star } from "./shapes.js";
 import { STAR } from "./stars.js";
 
 const NUM_FILMS = 1000;
@@ -379,33 +380,3 @@ export class FilmMap {
     byId("legend").replaceChildren(...chips.map((chip) => el("li", {}, chip)));
   }
 }
-
-function disc(context, x, y, radius) {
-  context.beginPath();
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-}
-
-function ring(context, x, y, radius, colour, ground) {
-  disc(context, x, y, radius);
-  context.strokeStyle = ground;
-  context.lineWidth = 5;
-  context.stroke();
-  context.strokeStyle = colour;
-  context.lineWidth = 2.5;
-  context.stroke();
-}
-
-function star(context, x, y, radius) {
-  context.beginPath();
-  for (let n = 0; n < 10; n += 1) {
-    const length = n % 2 ? radius * 0.45 : radius;
-    const angle = (n * Math.PI) / 5 - Math.PI / 2;
-    context.lineTo(x + length * Math.cos(angle), y + length * Math.sin(angle));
-  }
-  context.closePath();
-}
-
-const overlap = (one, other) =>
-  one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
-
-const shortened = (title) => (title.length > 28 ? `${title.slice(0, 26).trimEnd()}…` : title);
