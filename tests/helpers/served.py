@@ -1,4 +1,4 @@
-"""Runs the server as a process for tests."""
+"""Serves runs for tests: in this process with API_CONFIG, or as a process of its own."""
 
 import contextlib
 import pathlib
@@ -7,8 +7,13 @@ import signal
 import subprocess
 import sys
 
+from movierec_jax.serve.config import ServeConfig
+
 ROOT = pathlib.Path(__file__).parents[2]
 END_SECONDS = 60
+
+# Small limits, so that tests exceed them.
+API_CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, rate_limit="")
 
 
 @contextlib.contextmanager

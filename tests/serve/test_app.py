@@ -8,6 +8,7 @@ import json
 import httpx2
 import numpy as np
 import pytest
+from helpers.served import API_CONFIG
 from starlette.testclient import TestClient
 
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
@@ -15,23 +16,16 @@ from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.errors import InputError
 from movierec_jax.serve import schemas
 from movierec_jax.serve.app import new_app
-from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.engine import Engine
 from movierec_jax.serve.metrics import ServiceMetrics
 from movierec_jax.serve.service import Service
 
-CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, rate_limit="")
 LIKED = [{"movie_id": 318, "rating": 5}, {"movie_id": 296, "rating": 4.5}, {"movie_id": 2571, "rating": 2}]
-
-
-@pytest.fixture(scope="module")
-def engine(films):
-    return Engine(films, CONFIG, "one")
 
 
 @contextlib.contextmanager
 def in_service(workdir, engine, **settings):
-    config = dataclasses.replace(CONFIG, **settings)
+    config = dataclasses.replace(API_CONFIG, **settings)
     metrics = ServiceMetrics()
     with contextlib.closing(Service(workdir, engine, config, metrics.batches.observe)) as service:
         app = new_app(service, config, metrics)
@@ -47,7 +41,7 @@ def client(engine, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def reviewed_client(reviewed, tmp_path_factory):
-    with in_service(tmp_path_factory.mktemp("service"), Engine(reviewed, CONFIG, "two")) as client:
+    with in_service(tmp_path_factory.mktemp("service"), Engine(reviewed, API_CONFIG, "two")) as client:
         yield client
 
 
@@ -151,7 +145,7 @@ def test_predictions_come_in_the_order_of_the_pairs(client, films):
 
 
 def test_the_default_length_is_at_most_max_k(engine, tmp_path):
-    engine.config, before = dataclasses.replace(CONFIG, max_k=4), engine.config
+    engine.config, before = dataclasses.replace(API_CONFIG, max_k=4), engine.config
     try:
         with in_service(tmp_path, engine) as client:
             assert len(movies_of(client.post("/v1/recommendations", json={"ratings": LIKED}))) == 4
@@ -576,4 +570,4 @@ def test_a_log_with_ids_of_another_type_is_refused(engine, tmp_path):
     with contextlib.closing(RatingsLog(tmp_path / FILE_NAME)) as log:
         log.append([Entry("alice", 318, 4.0, 1)])
     with pytest.raises(InputError, match="user ids such as 'alice' are strings"):
-        Service(tmp_path, engine, CONFIG)
+        Service(tmp_path, engine, API_CONFIG)

@@ -1,15 +1,15 @@
 """Tests with generated requests: no response is a server error, and all match the OpenAPI document."""
 
 import contextlib
+import dataclasses
 
 import hypothesis
 import pytest
 import schemathesis
+from helpers.served import API_CONFIG
 from schemathesis import checks
 
 from movierec_jax.serve.app import new_app
-from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.engine import Engine
 from movierec_jax.serve.metrics import ServiceMetrics
 from movierec_jax.serve.service import Service
 
@@ -20,13 +20,13 @@ CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
-CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, rate_limit="", allowed_hosts=("testserver",))
+CONFIG = dataclasses.replace(API_CONFIG, allowed_hosts=("testserver",))
 
 
 @pytest.fixture(scope="module")
-def document(films, tmp_path_factory):
+def document(engine, tmp_path_factory):
     folder = tmp_path_factory.mktemp("openapi")
-    with contextlib.closing(Service(folder, Engine(films, CONFIG, "one"), CONFIG)) as service:
+    with contextlib.closing(Service(folder, engine, CONFIG)) as service:
         yield schemathesis.openapi.from_asgi("/openapi.json", new_app(service, CONFIG, ServiceMetrics()))
 
 
