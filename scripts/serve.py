@@ -1,12 +1,12 @@
-"""Serves a trained run over HTTP: recommendations for known and new users, ratings as they come, and a web page.
+"""Serves a trained run over HTTP: lists for known and new users, ratings as they come, and a web page.
 
     python scripts/serve.py --workdir=runs/default
     curl http://127.0.0.1:8000/v1/users/42/recommendations?k=5
 
-Needs the extra `serve`: pip install -e '.[serve]'. The page is at /, the description of the API at /openapi.json.
-Recorded ratings are stored in the workdir, in ratings_log.sqlite; `train.py --extra_ratings` trains on them. When the
-workdir is trained again, the service loads the new run once it is finished. Ctrl-C and SIGTERM stop it after open
-requests. It starts in about 15 seconds on 2 cores, mostly compilation, and in 6 when started again.
+Starts in about 15 seconds on 2 cores, most of them compilation, and in 6 the next time. Needs
+`pip install -e '.[serve]'`. /openapi.json describes all requests; the page is at /. New ratings are kept in
+ratings_log.sqlite of the workdir, and `train.py --extra_ratings` learns from them. When the workdir is trained anew,
+the service loads the new run once it is finished. Ctrl-C and SIGTERM let requests under way finish.
 """
 
 from absl import flags
@@ -16,7 +16,7 @@ from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig
 from movierec_jax.packages import import_extra
 from movierec_jax.serve.config import ServeConfig
 
-WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder that scripts/train.py has written")
+WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder of a trained run")
 
 
 def main() -> None:
