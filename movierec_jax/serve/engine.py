@@ -10,16 +10,17 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32
 
-from movierec_jax.data.arrays import bucket_size, bucket_sizes
+from movierec_jax.data.arrays import bucket_size, bucket_sizes, csr_offsets
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import noise_of
 from movierec_jax.model.two_tower import Encoded
 from movierec_jax.recommend.attribution import RatedMovies, RatedReason, find_reasons
-from movierec_jax.recommend.candidates import candidate_top_k, settles
+from movierec_jax.recommend.candidates import can_settle, candidate_top_k
 from movierec_jax.recommend.filters import ListFilter, filter_movies
 from movierec_jax.recommend.recommender import Recommender
-from movierec_jax.recommend.top_k import Rated, TopK, predict_ratings, top_k_blocks
+from movierec_jax.recommend.scoring import Scorer, predict_ratings
+from movierec_jax.recommend.top_k import ListRequest, SeenMovies, TopK, top_k_blocks
 from movierec_jax.serve.catalogue import Catalogue
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.user_encoder import UserEncoder, split_batches
@@ -38,7 +39,7 @@ NUM_REASONS = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class ListRequest:
+class ListQuery:
     """A list to make. is_listed: mask of the movies that it may hold; None: all."""
 
     request_user: RequestUser
@@ -110,91 +111,79 @@ class Engine:
             "genres": list(run.genres.columns),
             "praised": list(run.praised.columns),
             "years": [int(years.min()), int(years.max())] if len(years) else None,
-            "first_user_id": self.recommender.everybody[:1].tolist()[0],
+            "first_user_id": self.recommender.all_user_ids[:1].tolist()[0],
         }
 
     # Lists.
 
-    def answer(self, requests: Sequence[ListRequest]) -> list[RankedMovies]:
+    def answer(self, queries: Sequence[ListQuery]) -> list[RankedMovies]:
         """Returns the lists requested, in order."""
         with self.lock:
-            return self.make_lists(requests)
+            return self.make_lists(queries)
 
-    def make_lists(self, requests: Sequence[ListRequest]) -> list[RankedMovies]:
+    def make_lists(self, queries: Sequence[ListQuery]) -> list[RankedMovies]:
         """Makes lists: from a few candidates where these provably hold the best, else by scoring all movies."""
-        users = self.encoder.encode_users([request.request_user for request in requests])
-        items = list(zip(requests, users, strict=True))
+        users = self.encoder.encode_users([query.request_user for query in queries])
+        items = list(zip(queries, users, strict=True))
         found: dict[int, tuple[TopK, int]] = {}
-        prunable = [n for n, request in enumerate(requests) if self.may_prune(request)]
+        prunable = [n for n, query in enumerate(queries) if self.may_prune(query)]
         for batch in split_batches(prunable, self.config.max_batch):
             top, is_exact = self.candidate_top_k([items[n] for n in batch])
             found |= {n: (top, row) for row, n in enumerate(batch) if is_exact[row]}
         rest = [n for n in range(len(items)) if n not in found]
-        for diversity in {requests[n].diversity for n in rest}:
-            same = [n for n in rest if requests[n].diversity == diversity]
+        for diversity in {queries[n].diversity for n in rest}:
+            same = [n for n in rest if queries[n].diversity == diversity]
             for batch in split_batches(same, 1 if diversity else self.config.max_batch):
                 top = self.full_top_k([items[n] for n in batch], diversity)
                 found |= {n: (top, row) for row, n in enumerate(batch)}
         return [self.ranked_movies(*item, *found[n]) for n, item in enumerate(items)]
 
-    def may_prune(self, request: ListRequest) -> bool:
+    def may_prune(self, query: ListQuery) -> bool:
         """Whether to try candidates first, which is faster on a CPU only."""
-        is_plain = request.diversity == 0 and settles(self.recommender.order, request.k)
+        is_plain = query.diversity == 0 and can_settle(self.recommender.scorer.order, query.k)
         return is_plain and jax.default_backend() == "cpu"
 
-    def candidate_top_k(self, items: Sequence[tuple[ListRequest, Encoded]]) -> tuple[TopK, Bool[np.ndarray, " users"]]:
+    def candidate_top_k(self, items: Sequence[tuple[ListQuery, Encoded]]) -> tuple[TopK, Bool[np.ndarray, " users"]]:
         """Returns the lists of a batch from a few candidates, and whether each is exact."""
-        listed = [None if request.is_listed is None else np.flatnonzero(request.is_listed) for request, _ in items]
-        k = max(request.k for request, _ in items)
-        run = self.recommender
-        return candidate_top_k(
-            self.model, run.order, run.params, self.stack_users(items), run.encoded[1], self.excluded(items), k, listed
-        )
+        listed = [None if query.is_listed is None else np.flatnonzero(query.is_listed) for query, _ in items]
+        k = max(query.k for query, _ in items)
+        return candidate_top_k(self.scorer(self.stack_users(items)), self.excluded(items), k, listed)
 
-    def full_top_k(self, items: Sequence[tuple[ListRequest, Encoded]], diversity: float) -> TopK:
+    def full_top_k(self, items: Sequence[tuple[ListQuery, Encoded]], diversity: float) -> TopK:
         """Returns the lists of a batch by scoring all movies."""
         users, excluded = self.stack_users(items), self.excluded(items)
         size = users.bias.shape[1]
-        k = min(bucket_size(max(request.k for request, _ in items), K_GROWTH, MIN_K), self.longest_list)
+        k = min(bucket_size(max(query.k for query, _ in items), K_GROWTH, MIN_K), self.longest_list)
         is_listed = np.ones((size, self.num_movies), bool)
-        for row, (request, _) in zip(is_listed, items, strict=False):
-            row[:] = True if request.is_listed is None else request.is_listed
+        for row, (query, _) in zip(is_listed, items, strict=False):
+            row[:] = True if query.is_listed is None else query.is_listed
         padding = [0] * (size - len(excluded))
-        rated = Rated(np.cumsum([0, *map(len, excluded), *padding]), np.concatenate(excluded))
-        run, rows = self.recommender, np.arange(size, dtype=np.int32)
-        blocks = top_k_blocks(
-            self.model,
-            run.order,
-            run.params,
-            users,
-            run.encoded[1],
-            rows,
-            rated,
-            k,
-            size,
-            is_listed,
-            diversity,
-            spare=self.spare.setdefault(size, []),
-        )
-        return next(top for _, top in blocks)
+        seen = SeenMovies(csr_offsets(np.array([*map(len, excluded), *padding])), np.concatenate(excluded))
+        request = ListRequest(np.arange(size, dtype=np.int32), seen, k, is_listed, diversity)
+        spare = self.spare.setdefault(size, [])
+        return next(top for _, top in top_k_blocks(self.scorer(users), request, size, spare=spare))
 
-    def stack_users(self, items: Sequence[tuple[ListRequest, Encoded]]) -> Encoded:
+    def scorer(self, users: Encoded) -> Scorer:
+        """Returns the run's scorer with the users of a batch in place of its own."""
+        return dataclasses.replace(self.recommender.scorer, users=users)
+
+    def stack_users(self, items: Sequence[tuple[ListQuery, Encoded]]) -> Encoded:
         """Stacks the users of a batch, padded with the first to a bucket size."""
         users = [user for _, user in items]
         size = min(bucket_size(len(users), 2), self.config.max_batch)
         return jax.tree.map(lambda *rows: np.stack(rows + rows[:1] * (size - len(rows)), axis=1), *users)
 
-    def excluded(self, items: Sequence[tuple[ListRequest, Encoded]]) -> list[Int32[np.ndarray, " _seen"]]:
+    def excluded(self, items: Sequence[tuple[ListQuery, Encoded]]) -> list[Int32[np.ndarray, " _seen"]]:
         """Returns the rows of the seen movies that each list of a batch excludes."""
         nothing = np.zeros(0, np.int32)
-        return [nothing if request.include_seen else self.users.seen_rows(request.request_user) for request, _ in items]
+        return [nothing if query.include_seen else self.users.seen_rows(query.request_user) for query, _ in items]
 
-    def ranked_movies(self, request: ListRequest, user: Encoded, top: TopK, row: int) -> RankedMovies:
+    def ranked_movies(self, query: ListQuery, user: Encoded, top: TopK, row: int) -> RankedMovies:
         """Returns one list of a batch, cut to its length, with reasons if requested."""
-        is_filled = top.movie_row[row, : request.k] < self.num_movies
-        columns = (top.movie_row, top.score, top.stars)
-        movie_row, score, rating = (column[row, : request.k][is_filled] for column in columns)
-        reasons = self.reasons(request.request_user, user, movie_row) if request.explain else None
+        is_filled = top.movie_row[row, : query.k] < self.num_movies
+        columns = (top.movie_row, top.score, top.predicted_rating)
+        movie_row, score, rating = (column[row, : query.k][is_filled] for column in columns)
+        reasons = self.reasons(query.request_user, user, movie_row) if query.explain else None
         return RankedMovies(movie_row, score, np.clip(rating, *np.array(self.run.rating_scale, np.float32)), reasons)
 
     def reasons(
@@ -245,16 +234,9 @@ class Engine:
         padded = encoded + encoded[:1] * (self.config.max_ratings - len(encoded))
         users = jax.tree.map(lambda *rows: np.stack(rows, axis=1), *padded)
         no_user, no_time = np.full_like(user, self.run.users.unknown), np.full(len(user), NO_TIMESTAMP)
-        predicted, spread = predict_ratings(
-            self.model,
-            self.recommender.params,
-            users,
-            self.recommender.encoded[1],
-            user,
-            movie_row,
-            self.run.rating_scale,
-            self.run.time_features(no_user, no_time),
-        )
+        time_features = self.run.time_features(no_user, no_time)
+        scorer = self.scorer(users)
+        predicted, spread = predict_ratings(scorer, user, movie_row, self.run.rating_scale, time_features)
         return predicted, None if self.noise is None else np.hypot(spread, np.float32(self.noise))
 
     # Start.
@@ -268,10 +250,10 @@ class Engine:
         user = self.encoder.encode_users([new_user])[0]
         for size in bucket_sizes(self.config.max_batch, 2):
             size = min(size, self.config.max_batch)
-            if self.may_prune(ListRequest(new_user, 1)):
-                self.candidate_top_k([(ListRequest(new_user, self.longest_list), user)] * size)
+            if self.may_prune(ListQuery(new_user, 1)):
+                self.candidate_top_k([(ListQuery(new_user, self.longest_list), user)] * size)
             for k in bucket_sizes(self.longest_list, K_GROWTH, MIN_K):
-                items = [(ListRequest(new_user, min(k, self.longest_list)), user)] * size
+                items = [(ListQuery(new_user, min(k, self.longest_list)), user)] * size
                 for diversity in (0.0, 0.5) if size == 1 else (0.0,):
                     self.full_top_k(items, diversity)
         self.predict([new_user], np.zeros(1, np.int32), np.zeros(1, np.int32))

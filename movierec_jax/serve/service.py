@@ -17,7 +17,7 @@ from movierec_jax.recommend.filters import ListFilter
 from movierec_jax.recommend.fold_in import require_on_scale
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.engine import Engine, ListRequest, RankedMovies
+from movierec_jax.serve.engine import Engine, ListQuery, RankedMovies
 from movierec_jax.serve.errors import Problem
 from movierec_jax.serve.new_ratings import NewRatings
 from movierec_jax.serve.schemas import ListOptions, MovieRatingInput
@@ -41,7 +41,7 @@ class Service:
         self.reload_error: str | None = None
         self.new_ratings = NewRatings(RatingsLog(workdir / FILE_NAME))
         self.replace_engine(engine)
-        self.lists: Batcher[tuple[Engine, ListRequest], RankedMovies] = Batcher(
+        self.lists: Batcher[tuple[Engine, ListQuery], RankedMovies] = Batcher(
             answer_batch, max_batch=config.max_batch, max_waiting=config.max_waiting, on_batch=on_batch
         )
         self.predictions: Batcher[Sequence[tuple[int | str, int | str]], dict[str, Any]] = Batcher(
@@ -181,8 +181,8 @@ class Service:
             raise InputError(f"k: {k:,}; must be 1 to {engine.longest_list:,}")
         wanted = filter_of(options)
         is_listed = None if wanted == ListFilter() else engine.filter_movies(wanted)
-        request = ListRequest(request_user, k, is_listed, options.include_seen, options.diversity, options.explain)
-        ranked = await self.lists.ask((engine, request))
+        query = ListQuery(request_user, k, is_listed, options.include_seen, options.diversity, options.explain)
+        ranked = await self.lists.ask((engine, query))
         columns = ranked.movie_row.tolist(), ranked.score.tolist(), ranked.predicted_rating.tolist()
         movies = [
             {
@@ -247,7 +247,7 @@ def filter_of(options: ListOptions) -> ListFilter:
     return ListFilter(genres, () if years == (None, None) else bounds, options.min_ratings, praised)
 
 
-def answer_batch(batch: list[tuple[Engine, ListRequest]]) -> list[RankedMovies]:
+def answer_batch(batch: list[tuple[Engine, ListQuery]]) -> list[RankedMovies]:
     """Returns the lists of a batch; after a reload, a batch may hold requests for two engines."""
     answers: dict[int, RankedMovies] = {}
     for engine in {id(engine): engine for engine, _ in batch}.values():

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float32, Int, Int32, Int64
 
+from movierec_jax.data.arrays import csr_offsets
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from movierec_jax.data.vocab import index_of_ids
 from movierec_jax.recommend.recommender import Recommender
@@ -53,13 +54,13 @@ class Users:
     """
 
     def __init__(self, recommender: Recommender):
-        self.run, self.rated_rows = recommender.run, recommender.rated
+        self.run, self.rated_rows = recommender.run, recommender.seen
         self.user_rows, self.movie_rows = (
             {found: row for row, found in enumerate(vocab.ids.tolist())} for vocab in (self.run.users, self.run.movies)
         )
-        self.user_index = {user_id: index for index, user_id in enumerate(recommender.everybody.tolist())}
+        self.user_index = {user_id: index for index, user_id in enumerate(recommender.all_user_ids.tolist())}
         self.ratings_by_part = [
-            by_user(index_of_ids(recommender.everybody, pd.Index(part[USER_ID])), len(self.user_index))
+            by_user(index_of_ids(recommender.all_user_ids, pd.Index(part[USER_ID])), len(self.user_index))
             for part in self.run.parts.seen()
         ]
 
@@ -143,4 +144,4 @@ def by_user(
     user: Int[np.ndarray, " ratings"], num_users: int
 ) -> tuple[Int64[np.ndarray, " ratings"], Int64[np.ndarray, " users_and_one"]]:
     """Returns the order of ratings by user, and the offset of each user's ratings in it."""
-    return np.argsort(user, kind="stable"), np.concatenate([[0], np.cumsum(np.bincount(user, minlength=num_users))])
+    return np.argsort(user, kind="stable"), csr_offsets(np.bincount(user, minlength=num_users))
