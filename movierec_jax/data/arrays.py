@@ -1,6 +1,7 @@
 """NumPy helpers that order, group and pad many rows in little memory: an int64 array of 25 million takes 200 MB."""
 
 import concurrent.futures
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -91,17 +92,20 @@ def pad_rows(column: Shaped[np.ndarray, "n *columns"], length: int) -> Shaped[np
     return np.concatenate([column, np.zeros((length - len(column), *column.shape[1:]), column.dtype)])
 
 
-def bucket_sizes(last: int, growth: int, first: int = 1) -> list[int]:
-    """Returns sizes from `first` on, each `growth` times the one before, up to the first that is at least `last`."""
-    sizes = [first]
-    while sizes[-1] < last:
-        sizes.append(sizes[-1] * growth)
+def sizes_up_to(largest: int, growth: int | float, smallest: int = 1) -> list[int]:
+    """Returns rising sizes, each `growth` times the one before, up to the first that is at least `largest`.
+
+    A program is compiled for each shape of its arguments, so arrays whose length varies are padded to one of few sizes.
+    """
+    sizes = [smallest]
+    while sizes[-1] < largest:
+        sizes.append(math.ceil(sizes[-1] * growth))
     return sizes
 
 
-def bucket_size(size: int, growth: int, first: int = 1) -> int:
-    """Returns the smallest of `bucket_sizes` that is at least `size`, so that few shapes are compiled."""
-    return bucket_sizes(size, growth, first)[-1]
+def round_up_to_size(length: int, growth: int | float, smallest: int = 1) -> int:
+    """Returns the smallest of `sizes_up_to` that is at least `length`."""
+    return sizes_up_to(length, growth, smallest)[-1]
 
 
 def prefetch(items: Iterator[Any]) -> Iterator[Any]:

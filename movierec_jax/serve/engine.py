@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32
 
-from movierec_jax.data.arrays import bucket_size, bucket_sizes, csr_offsets
+from movierec_jax.data.arrays import csr_offsets, round_up_to_size, sizes_up_to
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import noise_of
@@ -153,7 +153,7 @@ class Engine:
         """Returns the lists of a batch by scoring all movies."""
         users, excluded = self.stack_users(items), self.excluded(items)
         size = users.bias.shape[1]
-        k = min(bucket_size(max(query.k for query, _ in items), K_GROWTH, MIN_K), self.longest_list)
+        k = min(round_up_to_size(max(query.k for query, _ in items), K_GROWTH, MIN_K), self.longest_list)
         is_listed = np.ones((size, self.num_movies), bool)
         for row, (query, _) in zip(is_listed, items, strict=False):
             row[:] = True if query.is_listed is None else query.is_listed
@@ -170,7 +170,7 @@ class Engine:
     def stack_users(self, items: Sequence[tuple[ListQuery, Encoded]]) -> Encoded:
         """Stacks the users of a batch, padded with the first to a bucket size."""
         users = [user for _, user in items]
-        size = min(bucket_size(len(users), 2), self.config.max_batch)
+        size = min(round_up_to_size(len(users), 2), self.config.max_batch)
         return jax.tree.map(lambda *rows: np.stack(rows + rows[:1] * (size - len(rows)), axis=1), *users)
 
     def excluded(self, items: Sequence[tuple[ListQuery, Encoded]]) -> list[Int32[np.ndarray, " _seen"]]:
@@ -248,11 +248,11 @@ class Engine:
         self.encoder.compile(self.config.max_ratings)
         new_user = RequestUser(None, {})
         user = self.encoder.encode_users([new_user])[0]
-        for size in bucket_sizes(self.config.max_batch, 2):
+        for size in sizes_up_to(self.config.max_batch, 2):
             size = min(size, self.config.max_batch)
             if self.may_prune(ListQuery(new_user, 1)):
                 self.candidate_top_k([(ListQuery(new_user, self.longest_list), user)] * size)
-            for k in bucket_sizes(self.longest_list, K_GROWTH, MIN_K):
+            for k in sizes_up_to(self.longest_list, K_GROWTH, MIN_K):
                 items = [(ListQuery(new_user, min(k, self.longest_list)), user)] * size
                 for diversity in (0.0, 0.5) if size == 1 else (0.0,):
                     self.full_top_k(items, diversity)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from movierec_jax.data.arrays import bucket_size, bucket_sizes
+from movierec_jax.data.arrays import round_up_to_size, sizes_up_to
 from movierec_jax.model.interactions import pad_links, pad_segments, rating_deviation
 from movierec_jax.model.two_tower import Encoded, encode_histories, own_vectors
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
@@ -71,7 +71,7 @@ class UserEncoder:
         timestamp = np.concatenate([one.timestamp for one in histories])
         weight = implicit_feedback_weights(self.run, owner, timestamp)
         links = pad_links(owner, movie_row, value, weight, length=SEGMENT_LENGTH)
-        links = pad_segments(links, bucket_size(len(links.owner), SEGMENT_GROWTH, MIN_SEGMENTS))
+        links = pad_segments(links, round_up_to_size(len(links.owner), SEGMENT_GROWTH, MIN_SEGMENTS))
         own = np.zeros((len(self.own), self.max_batch, self.own.shape[2]), np.float32)
         own[:, : len(histories)] = self.own[:, [one.user_row for one in histories]]
         return jax.device_get(encode_histories(self.recommender.params, own, links, model=self.run.model))
@@ -79,7 +79,7 @@ class UserEncoder:
     def compile(self, max_ratings: int) -> None:
         """Compiles the programs for every bucket, up to a history of `max_ratings` or a batch of shorter ones."""
         longest = max(int(np.bincount(self.run.train.user_row).max()), max_ratings)
-        for num_segments in bucket_sizes(SEGMENT_GROWTH * longest // SEGMENT_LENGTH, SEGMENT_GROWTH, MIN_SEGMENTS):
+        for num_segments in sizes_up_to(SEGMENT_GROWTH * longest // SEGMENT_LENGTH, SEGMENT_GROWTH, MIN_SEGMENTS):
             zeros = np.zeros(num_segments * SEGMENT_LENGTH, np.int32)
             rating, timestamp, is_text = (zeros.astype(dtype) for dtype in (np.float32, np.int64, bool))
             self.encode([UserHistory(self.run.users.unknown, zeros, rating, timestamp, is_text)])

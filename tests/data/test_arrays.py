@@ -6,12 +6,14 @@ import pytest
 from hypothesis import strategies as st
 
 from movierec_jax.data.arrays import (
-    bucket_size,
-    bucket_sizes,
+    csr_offsets,
+    damped_group_mean,
     history_positions,
     positions_in_groups,
+    round_up_to_size,
     row_positions,
     shuffled_positions,
+    sizes_up_to,
     stable_argsort,
 )
 
@@ -50,9 +52,18 @@ def test_history_positions_sort_ratings_by_time_and_equal_times_by_row(rows):
         assert sorted(position[mine]) == list(range(len(mine)))
 
 
-@pytest.mark.parametrize(("growth", "first"), [(2, 1), (4, 4)])
-def test_a_bucket_is_at_least_as_large_as_its_size_and_among_those_of_larger_sizes(growth, first):
-    for size in range(1, 100):
-        bucket = bucket_size(size, growth, first)
-        assert size <= bucket < max(growth * size, first + 1)
-        assert bucket in bucket_sizes(100, growth, first)
+@pytest.mark.parametrize(("damping", "mean"), [(0.0, (2 + 4) / 2), (1.0, (2 + 4) / (2 + 1)), (4.0, (2 + 4) / (2 + 4))])
+def test_damping_counts_as_so_many_ratings_of_0(damping, mean):
+    rows, values = np.array([1, 1], np.int32), np.array([2.0, 4.0])
+    assert damped_group_mean(rows, values, num_rows=2, damping=damping).tolist() == [0, mean, 0]
+
+
+def test_csr_offsets_are_where_each_group_begins_and_the_end():
+    assert csr_offsets(np.array([2, 0, 1])).tolist() == [0, 2, 2, 3]
+
+
+@pytest.mark.parametrize(("growth", "smallest"), [(2, 1), (4, 4), (1.25, 64)])
+def test_every_length_is_rounded_up_to_one_of_few_sizes_and_wastes_little(growth, smallest):
+    for length in range(1, 1_000):
+        assert length <= round_up_to_size(length, growth, smallest) < max(growth * length + 1, smallest + 1)
+        assert round_up_to_size(length, growth, smallest) in sizes_up_to(1_000, growth, smallest)
