@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from helpers.damage import mutated_files
+from helpers.damage import many_files, mutated_files
 from helpers.input_files import parquet_bytes, refusal_by, write_file
 from hypothesis import strategies as st
 
@@ -197,12 +197,7 @@ VALID = [
 ]
 
 
-@hypothesis.settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
-)
+@many_files
 @hypothesis.given(content=mutated_files(VALID), name=st.sampled_from(["a.csv", "a.csv.gz", "a.parquet", "a"]))
 def test_any_damage_to_a_good_file_is_read_or_refused_with_the_name_of_the_file(tmp_path, content, name):
     path = write_file(tmp_path, content, name)

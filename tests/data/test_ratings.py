@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from helpers.damage import mutated_files
+from helpers.damage import many_files, mutated_files
 from helpers.input_files import refusal_by, rows, write_file, write_folder, write_zip
 from helpers.movielens import EDITIONS, ML_1M, ML_CSV
 from hypothesis import strategies as st
@@ -135,13 +135,6 @@ def assert_read_or_refused(path: pathlib.Path) -> None:
         assert str(data.ratings[column].dtype) in ("int64", "Int64", "str")
         data.ratings[column].tolist()  # undecodable text shows only when it is looked at
 
-
-many_files = hypothesis.settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
-)
 
 NAMES = st.sampled_from(["a.csv", "a.csv.gz", "a.parquet", "a.zip", "a", "u.item", "movies.dat"])
 

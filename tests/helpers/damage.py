@@ -1,6 +1,14 @@
 """Valid files with damage done to them."""
 
+import hypothesis
 from hypothesis import strategies as st
+
+many_files = hypothesis.settings(
+    max_examples=150,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
 
 
 @st.composite

@@ -5,7 +5,7 @@ To accept another name for a column, add it to `SPELLINGS`.
 
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,6 +88,15 @@ def missing_column(
         f"{where}: no {column} column among {', '.join(map(repr, names))[:400]}; accepted names: "
         f"{', '.join(spellings)}{note}"
     )
+
+
+@contextlib.contextmanager
+def translate_type_errors(path: object, name: str, column: str) -> Iterator[None]:
+    """Turns Arrow's errors into an InputError: the file's column `name` has a type that `column` cannot have."""
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise InputError(f"{path}: column {name!r} cannot be the {column}: {error}") from error
 
 
 def typed_text(text: pa.ChunkedArray, column: str) -> pa.ChunkedArray:

@@ -7,11 +7,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from movierec_jax.data.readers.columns import SPELLINGS, matching_names, text_series, to_pandas, typed_parquet
+from movierec_jax.data.readers.columns import (
+    SPELLINGS,
+    matching_names,
+    text_series,
+    to_pandas,
+    translate_type_errors,
+    typed_parquet,
+)
 from movierec_jax.data.readers.source_file import local_file
 from movierec_jax.data.readers.table_file import Header, read_columns, read_header
 from movierec_jax.data.schema import FeatureTable
-from movierec_jax.errors import InputError
 
 MICROSECONDS_OF_DAY = 24 * 60 * 60 * 10**6
 
@@ -30,16 +36,16 @@ def read_features(path: str | os.PathLike[str], id_column: str) -> FeatureTable:
         found = read_columns(header, [name for name in header.names if name not in left_out])
         columns: dict[str, Any] = {}
         for name, values in found.by_name.items():
-            try:
-                if header.layout:
-                    columns[name] = to_pandas(values)
-                else:
-                    is_id = name == id_name
-                    columns[name] = to_pandas(typed_parquet(values, id_column)) if is_id else feature_column(values)
-            except pa.ArrowException as error:
-                if name == id_name:
-                    raise InputError(f"{file}: column {name!r} cannot be the {id_column}: {error}") from error
-                left_out[name] = f"of type {values.type}"
+            if header.layout:
+                columns[name] = to_pandas(values)
+            elif name == id_name:
+                with translate_type_errors(file, name, id_column):
+                    columns[name] = to_pandas(typed_parquet(values, id_column))
+            else:
+                try:
+                    columns[name] = feature_column(values)
+                except pa.ArrowException:
+                    left_out[name] = f"of type {values.type}"
     return FeatureTable(
         path=str(path),
         id_column=id_column,

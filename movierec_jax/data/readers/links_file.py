@@ -6,7 +6,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from movierec_jax.data.readers.columns import SPELLINGS, text_series, to_pandas, typed_parquet, typed_text
+from movierec_jax.data.readers.columns import (
+    SPELLINGS,
+    text_series,
+    to_pandas,
+    translate_type_errors,
+    typed_parquet,
+    typed_text,
+)
 from movierec_jax.data.readers.source_file import AnyPath, local_file
 from movierec_jax.data.readers.table_file import Columns, read_columns, read_header
 from movierec_jax.data.schema import IMDB_ID, MOVIE_ID
@@ -61,10 +68,8 @@ def id_series(found: Columns, name: str, column: str) -> pd.Series:
             pd.api.types.is_integer_dtype(ids) and pc.any(pc.match_substring_regex(values, r"^\s*-?0\d")).as_py()
         )
         return text_series(values) if has_zeros else ids
-    try:
+    with translate_type_errors(found.path, name, column):
         ids = typed_parquet(values, MOVIE_ID)
-    except pa.ArrowException as error:
-        raise InputError(f"{found.path}: column {name!r} cannot be the {column}: {error}") from error
     return text_series(ids) if pa.types.is_string(ids.type) else to_pandas(ids)
 
 

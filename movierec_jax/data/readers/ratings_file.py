@@ -15,6 +15,7 @@ from movierec_jax.data.readers.columns import (
     require_one_name,
     to_own_pandas,
     to_pandas,
+    translate_type_errors,
     typed_parquet,
 )
 from movierec_jax.data.readers.delimited import SEPARATORS, TextLayout, find_layout, read_typed
@@ -91,10 +92,8 @@ def read_parquet(path: AnyPath) -> pd.DataFrame:
     columns = {column: table.column(name) for column, name in named.items()}
     del table  # so that to_frame can free each column
     for column, name in named.items():
-        try:
+        with translate_type_errors(path, name, column):
             columns[column] = typed_parquet(columns[column], column)
-        except pa.ArrowException as error:
-            raise InputError(f"{path}: column {name!r} cannot be the {column}: {error}") from error
     return to_frame(columns, path)
 
 

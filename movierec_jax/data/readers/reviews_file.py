@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 import pyarrow as pa
 
-from movierec_jax.data.readers.columns import SPELLINGS, text_series, to_pandas, typed_parquet
+from movierec_jax.data.readers.columns import SPELLINGS, text_series, to_pandas, translate_type_errors, typed_parquet
 from movierec_jax.data.readers.links_file import IMDB_NAMES, MOVIE_NAMES, id_series
 from movierec_jax.data.readers.source_file import local_file
 from movierec_jax.data.readers.table_file import Columns, Header, read_columns, read_header
@@ -21,7 +21,6 @@ from movierec_jax.data.schema import (
     USER_ID,
     RawReviews,
 )
-from movierec_jax.errors import InputError
 
 ID_NAMES = (*MOVIE_NAMES, *IMDB_NAMES)
 
@@ -83,14 +82,12 @@ def take_column(found: Columns, name: str, column: str) -> pd.Series:
     values = found.by_name.pop(name)
     if found.unit == "line":
         return to_pandas(values)
-    try:
+    with translate_type_errors(found.path, name, column):
         if column not in (STARS, TIMESTAMP):
             if pa.types.is_dictionary(values.type):
                 values = values.cast(values.type.value_type)
             return text_series(values)
         values = typed_parquet(values, column)
-    except pa.ArrowException as error:
-        raise InputError(f"{found.path}: column {name!r} cannot be the {column}: {error}") from error
     return text_series(values) if pa.types.is_string(values.type) else to_pandas(values)
 
 
