@@ -5,7 +5,6 @@ the user is encoded by are left out, since they could be found from themselves. 
 sampling has to be corrected.
 """
 
-import typing
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +15,7 @@ from jaxtyping import Array, Float, Float32, Int32
 
 from movierec_jax.features.rating_time import recency_weight
 from movierec_jax.model.embedding_bag import map_cells, weigh_both_ways
-from movierec_jax.model.inputs import PaddedLinks, UserBatches
+from movierec_jax.model.inputs import UserBatches
 from movierec_jax.model.sharding import grid_of, user_batch_cells
 from movierec_jax.training.losses import catalogue_error, summed_catalogue_error
 from movierec_jax.training.state import TrainingSetup
@@ -87,7 +86,9 @@ def mask_next(user_batch: UserBatches, key: Array, setup: TrainingSetup) -> tupl
     Ratings before it count by how recent they are; those after the masked ones count nothing.
     """
     cut = jax.random.uniform(key, (setup.users_per_step + 1,))[user_batch.user]
-    position, num_ratings = (typing.cast(Array, column) for column in (user_batch.position, user_batch.num_ratings))
+    position, num_ratings = user_batch.position, user_batch.num_ratings
+    assert position is not None, "user batches must have positions"
+    assert num_ratings is not None, "user batches must have positions"
     num_before = jnp.floor(cut * num_ratings)
     num_masked = jnp.maximum(1, setup.config.masked_fraction * num_ratings)
     is_before = position < num_before
@@ -104,13 +105,15 @@ def catalogue_error_of(params: Any, targets: MaskedTargets, setup: TrainingSetup
         )
         return catalogue_error(score, targets.label, targets.weight)
     user_batch, history, is_masked = targets
-    links, cells = typing.cast(tuple[PaddedLinks, PaddedLinks], user_batch.links), user_batch_cells(model.mesh)
-    rated = weigh_both_ways(links, history, cells)
+    assert user_batch.links is not None, "user batches must have links"
+    cells = user_batch_cells(model.mesh)
+    rated = weigh_both_ways(user_batch.links, history, cells)
     users = model.apply(
         variables, rated, method=lambda bound, rated: bound.implicit_feedback.users(rated, setup.users_per_step)
     )
     movies = model.apply(variables, method=lambda bound: bound.implicit_feedback.movies(model.table_rows[1]))
-    return summed_catalogue_error(users, movies, user_batch, links, is_masked, setup.config.unobserved_weight, cells)
+    weight = setup.config.unobserved_weight
+    return summed_catalogue_error(users, movies, user_batch, user_batch.links, is_masked, weight, cells)
 
 
 # A float32 in [1, 2) has these bits before the 23 of its fraction.

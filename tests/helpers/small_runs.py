@@ -28,7 +28,7 @@ NOTHING = np.zeros(1, np.int32)
 
 
 def run_of(model=DROPOUT, **train):
-    """A run on the checkerboard, and its train and validation part by row."""
+    """Returns a run on the checkerboard, and its train and validation part by row."""
     settings = TrainConfig(**{"epochs": 4, "batch_size": BATCH_SIZE, "learning_rate": 0.05, **train})
     run = new_run(Config(model=model, train=settings), checkerboard.clean_data(PARTS), PARTS)
     return run, *(ratings_by_row(part, run.users, run.movies) for part in (PARTS.train, PARTS.valid))
@@ -39,7 +39,7 @@ def first(ratings: Ratings, count: int) -> Ratings:
 
 
 def interactions_of(run, train: Ratings) -> Interactions:
-    """What the towers of a run see where these are all ratings."""
+    """Returns what the towers of a run see when these are all ratings."""
     return build_interactions(train, run.users.unknown, run.movies.unknown, run.user_content, run.movie_content)
 
 
@@ -50,7 +50,7 @@ def input_of(run, train: Ratings):
 
 
 def one_epoch(run, train: Ratings, interactions=None):
-    """The state after the first epoch, and its errors."""
+    """Returns the state after the first epoch, and its errors."""
     epoch, user_batches = input_of(run, train)
     return train_steps(
         new_state(run.setup), epoch, interactions or jax.device_put(run.interactions), user_batches, setup=run.setup
@@ -58,7 +58,7 @@ def one_epoch(run, train: Ratings, interactions=None):
 
 
 def one_step(state, epoch, index, interactions, setup):
-    """The state after one step of the epoch and its errors, as an epoch of this step alone."""
+    """Returns the state after one step of the epoch and its errors, as an epoch of this step alone."""
     whole, user_batches = epoch
     batch, user_batch = jax.tree.map(lambda column: column[index : index + 1], (whole.batches, whole.user_batch))
     # This step is the first one now, and the others are later ones.
@@ -76,12 +76,12 @@ def one_of_epoch(batch, step_of_rating, user_batch=NOTHING) -> EpochSteps:
 
 
 def kept(tree):
-    """A copy that outlives the state it was taken from."""
+    """Copies a state, so that the copy outlives it."""
     return jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), tree)
 
 
 def epochs_of(run, train, valid, state=None):
-    """States and records after each epoch."""
+    """Returns states and records after each epoch."""
     state = new_state(run.setup) if state is None else state
     return [
         (kept(state), record) for state, record in train_epochs(state, train, valid, run.interactions, setup=run.setup)
