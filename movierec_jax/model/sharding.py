@@ -140,13 +140,16 @@ class LinkCells(NamedTuple):
 
 
 def link_cells(mesh: Mesh | None) -> LinkCells:
-    """Spreads links over a mesh: ratings by the cells of the grid, content with the rows that have it."""
-    if mesh is None:
-        return LinkCells()
+    """Returns how links are spread over a mesh; all None without one."""
+    return LinkCells() if mesh is None else LinkCells(*mesh_cells(mesh))
+
+
+def mesh_cells(mesh: Mesh) -> list[Cells]:
+    """Spreads links over a mesh, in the order of `LinkCells`: ratings by cells of the grid, content with its rows."""
     users, movies = (USERS, MOVIES), (MOVIES, USERS)
     ratings = (users[:1], movies[:1]), (movies[:1], users[:1])
     content = (users, ()), ((), users), (movies, ()), ((), movies)
-    return LinkCells(*(Cells(mesh, owner, other) for owner, other in ratings + content))
+    return [Cells(mesh, owner, other) for owner, other in ratings + content]
 
 
 def user_batch_cells(mesh: Mesh | None) -> tuple[Cells | None, Cells | None]:
@@ -174,7 +177,7 @@ def constrain_state(state: Any, mesh: Mesh | None) -> Any:
 
 def interactions_shardings(interactions: Interactions, mesh: Mesh) -> Interactions:
     """Returns the sharding of each array of the interactions."""
-    cells: Any = link_cells(mesh)
+    cells = mesh_cells(mesh)
     specs: list[Any] = [cell.specs(part) for cell, part in zip(cells, interactions[: len(cells)], strict=True)]
     specs += [rows_over(USERS), rows_over(MOVIES), P(), P(), P()]
     return jax.tree.map(functools.partial(NamedSharding, mesh), Interactions(*specs))
@@ -182,8 +185,8 @@ def interactions_shardings(interactions: Interactions, mesh: Mesh) -> Interactio
 
 def user_batches_shardings(user_batches: UserBatches, mesh: Mesh) -> UserBatches:
     """Returns the sharding of each array of the user batches."""
-    cells: Any = user_batch_cells(mesh)[0]
-    return jax.tree.map(functools.partial(NamedSharding, mesh), cells.specs(user_batches))
+    *_, by_movie_feature = mesh_cells(mesh)
+    return jax.tree.map(functools.partial(NamedSharding, mesh), by_movie_feature.specs(user_batches))
 
 
 def steps_shardings(steps: Any, mesh: Mesh) -> Any:

@@ -15,7 +15,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int32
 
-from movierec_jax.model.sharding import AXES, MOVIES, USERS, concat_columns, link_cells, on_each_device
+from movierec_jax.model.sharding import AXES, MOVIES, USERS, concat_columns, mesh_cells, on_each_device
 
 # Trees of arrays: parameters; tables of equally many rows; columns of equally many pairs.
 Params = Any
@@ -62,20 +62,20 @@ def sum_with_gradients(loss, size, mesh, params, tables, rows, columns, key):
     if mesh is None:
         return sum_on_device(loss, size, params, tables, rows, columns, key)
 
-    cells: Any = link_cells(mesh)
+    by_user, by_movie, *_ = mesh_cells(mesh)
     (users, split_users), (movies, split_movies) = map(concat_columns, tables)
 
     def sum_of_cell(params, tables, *pairs):
         tables = split_users(tables[0]), split_movies(tables[1])
         sums, (of_params, (of_users, of_movies)) = sum_on_device(loss, size, params, tables, *pairs)
-        of_tables = cells.by_user.reduce_scatter(of_users), cells.by_movie.reduce_scatter(of_movies)
+        of_tables = by_user.reduce_scatter(of_users), by_movie.reduce_scatter(of_movies)
         return *jax.lax.psum((sums, of_params), AXES), *of_tables
 
     sums, of_params, *of_tables = on_each_device(
         sum_of_cell,
         mesh=mesh,
         in_specs=(P(), (P(USERS), P(MOVIES)), P(AXES), P(AXES), P()),
-        out_specs=(P(), P(), cells.by_user.owner_rows, cells.by_movie.owner_rows),
+        out_specs=(P(), P(), by_user.owner_rows, by_movie.owner_rows),
     )(params, (users, movies), rows, columns, key)
     return sums, (of_params, tuple(of_tables))
 
