@@ -58,7 +58,7 @@ def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> Cl
     require_variety(table, raw.source, dropped)
     return CleanData(
         table,
-        movie_table(raw.movies, table[MOVIE_ID]),
+        clean_movies(raw.movies, table[MOVIE_ID]),
         scale,
         raw.source,
         dropped,
@@ -240,7 +240,7 @@ def describe_dropped(dropped: dict[str, int]) -> str:
     return ", ".join(f"{count:,} row{'s' * (count != 1)} ({reason})" for reason, count in dropped.items())
 
 
-def movie_table(movies: pd.DataFrame, rated: pd.Series) -> pd.DataFrame:
+def clean_movies(movies: pd.DataFrame, rated: pd.Series) -> pd.DataFrame:
     """Returns one row per movie of the table or the ratings, by id; a movie without a title gets its id as title."""
     movies = movies.assign(**{MOVIE_ID: same_kind(movies[MOVIE_ID], rated)})
     movies = movies.dropna(subset=MOVIE_ID).drop_duplicates(MOVIE_ID).astype({MOVIE_ID: rated.dtype})

@@ -12,7 +12,7 @@ import pytest
 
 from movierec_jax.data.readers import table_cache
 from movierec_jax.data.readers.ratings import read_ratings
-from movierec_jax.data.readers.table_cache import BLOCK_BYTES, CACHED_FROM_BYTES, digest, through_cache
+from movierec_jax.data.readers.table_cache import BLOCK_BYTES, CACHED_FROM_BYTES, file_digest, through_cache
 from movierec_jax.errors import InputError
 
 TABLE = pa.table({"user_id": pa.array([7, None, 9]), "movie_id": ["a", None, "é"], "rating": pa.array([4.5, 2, None])})
@@ -207,9 +207,9 @@ def test_every_byte_of_a_file_of_several_blocks_counts_and_so_does_their_order(s
         if position is not None:
             changed[position] ^= 1
         source.write_bytes(changed)
-        digests.add(digest(source))
+        digests.add(file_digest(source))
     source.write_bytes(content[BLOCK_BYTES : 2 * BLOCK_BYTES] + content[:BLOCK_BYTES] + b"c")
-    assert len(digests | {digest(source)}) == 6
+    assert len(digests | {file_digest(source)}) == 6
 
 
 def test_ratings_of_a_large_file_are_the_same_from_the_cache(large_file, folder):

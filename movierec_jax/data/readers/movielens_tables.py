@@ -189,7 +189,7 @@ def movie_table(path: AnyPath, rows: Iterable[MovieRow], ratings: pd.DataFrame) 
     movies: dict[int | str, tuple[str, str]] = {}
     for line, movie_id, title, genres in rows:
         listed = [genre for genre in genres.split("|") if genre not in ("(no genres listed)", "unknown")]
-        key = parse_id(movie_id, "movie", f"{path}:{line}") if has_integer_ids else movie_id
+        key = integer_id(movie_id, "movie", f"{path}:{line}") if has_integer_ids else movie_id
         movies.setdefault(key, (title, "|".join(listed)))
     return pd.DataFrame(
         {
@@ -207,7 +207,7 @@ def user_table(path: AnyPath, rows: Iterable[UserRow], ratings: pd.DataFrame) ->
     for line, user_id, age, gender, occupation in rows:
         if not re.fullmatch(r"\s*[0-9]{1,3}\s*", age):
             raise InputError(f"{path}:{line}: age {age[:80]!r}; expected a whole number of years")
-        key = parse_id(user_id, "user", f"{path}:{line}") if has_integer_ids else user_id
+        key = integer_id(user_id, "user", f"{path}:{line}") if has_integer_ids else user_id
         users.setdefault(key, (int(age), gender, occupation))
     columns = zip(*users.values(), strict=True) if users else [()] * 3
     types = {AGE: "int64", GENDER: "str", OCCUPATION: "str"}
@@ -225,7 +225,7 @@ def tag_table(path: AnyPath, tags: pd.DataFrame, ratings: pd.DataFrame) -> pd.Da
         types[column] = "int64" if pd.api.types.is_integer_dtype(ratings[column]) else "str"
         if types[column] == "int64" and not pd.api.types.is_integer_dtype(tags[column]):
             for number, text in zip(tags.index + 1, tags[column], strict=True):
-                parse_id(text, name, f"{path}: tag {number}")
+                integer_id(text, name, f"{path}: tag {number}")
     return tags.astype(types).reset_index(drop=True)
 
 
@@ -234,11 +234,11 @@ def link_table(path: AnyPath, links: pd.DataFrame, ratings: pd.DataFrame) -> pd.
     has_integer_ids = pd.api.types.is_integer_dtype(ratings[MOVIE_ID])
     if has_integer_ids and not pd.api.types.is_integer_dtype(links[MOVIE_ID]):
         for line, text in links[MOVIE_ID].items():
-            parse_id(text, "movie", f"{path}:{line}")
+            integer_id(text, "movie", f"{path}:{line}")
     return links.astype({MOVIE_ID: "int64" if has_integer_ids else "str"}).reset_index(drop=True)
 
 
-def parse_id(text: str, name: str, where: str) -> int:
+def integer_id(text: str, name: str, where: str) -> int:
     """Returns the id as an integer. Raises InputError, beginning with `where`, where it is none."""
     # 18 digits always fit int64.
     if not re.fullmatch(r"\s*-?[0-9]{1,18}\s*", text):

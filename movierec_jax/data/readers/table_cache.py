@@ -43,21 +43,21 @@ def through_cache(
     Raises what `read` raises, and OSError where the source cannot be read.
     """
     key = cache_key(source, how)
-    table = load(folder, key)
+    table = load_entry(folder, key)
     if table is None:
         table = read()
         # A file that changed while it was read may give a table of neither content.
         if cache_key(source, how) == key:
-            store(folder, key, table, limit)
+            store_entry(folder, key, table, limit)
     return table
 
 
 def cache_key(source: pathlib.Path, how: str) -> str:
     """Returns a digest of all that a table depends on: the file's content, how it is read, and Arrow's version."""
-    return hashlib.sha256(repr((FORMAT, pa.__version__, digest(source), how)).encode()).hexdigest()
+    return hashlib.sha256(repr((FORMAT, pa.__version__, file_digest(source), how)).encode()).hexdigest()
 
 
-def digest(path: pathlib.Path) -> str:
+def file_digest(path: pathlib.Path) -> str:
     """Returns the sha256 of the sha256 digests of a file's blocks, which threads hash side by side."""
     starts = range(0, path.stat().st_size, BLOCK_BYTES)
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -72,7 +72,7 @@ def block_digest(path: pathlib.Path, start: int) -> bytes:
         return hashlib.sha256(stream.read(BLOCK_BYTES)).digest()
 
 
-def load(folder: pathlib.Path, key: str) -> pa.Table | None:
+def load_entry(folder: pathlib.Path, key: str) -> pa.Table | None:
     """Returns the table of a key, memory-mapped; None without an intact entry. Removes damaged ones."""
     for path in entries(folder, f"{key}-*{ENDING}"):
         with contextlib.suppress(OSError, pa.ArrowInvalid):
@@ -86,7 +86,7 @@ def load(folder: pathlib.Path, key: str) -> pa.Table | None:
     return None
 
 
-def store(folder: pathlib.Path, key: str, table: pa.Table, limit: int) -> None:
+def store_entry(folder: pathlib.Path, key: str, table: pa.Table, limit: int) -> None:
     """Writes the table under the key, if the folder can be written, and removes the oldest entries beyond the limit.
 
     The entry appears once it is complete. It is not synchronised to disk: its digest shows damage by a loss of power.
@@ -109,4 +109,4 @@ def store(folder: pathlib.Path, key: str, table: pa.Table, limit: int) -> None:
 
 def entry_name(key: str, path: pathlib.Path) -> str:
     """Returns the name of an entry with the content of the file."""
-    return f"{key}-{digest(path)}{ENDING}"
+    return f"{key}-{file_digest(path)}{ENDING}"
