@@ -22,7 +22,7 @@ from movierec_jax.features.bags import join_bags
 from movierec_jax.features.content import movie_content, user_content
 from movierec_jax.features.feature_tables import require_different_files
 from movierec_jax.features.review_cleaning import clean_reviews
-from movierec_jax.features.reviews import IS_TAG, Reviews, known_texts, no_reviews, reviews_of
+from movierec_jax.features.reviews import IS_TAG, Reviews, fit_reviews, no_reviews, train_texts
 from movierec_jax.features.sentiment.saved import DEFAULT_SENTIMENT, load_sentiment
 from movierec_jax.runs import distributed
 from movierec_jax.runs.run import Run, has_times
@@ -45,7 +45,7 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
     movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])
     settings = config.data
     tags = data.tags[data.tags[MOVIE_ID].isin(data.movies[MOVIE_ID])].rename(columns={TAG: TEXT})
-    tags = known_texts(tags, parts, settings.split)
+    tags = train_texts(tags, parts, settings.split)
     content = movie_content(
         data.movies,
         tags.rename(columns={TEXT: TAG}),
@@ -105,7 +105,7 @@ def read_all_reviews(
     opinions = {folder: load_sentiment(folder).opinions for folder in dict.fromkeys(folders)}
     folder_of_table = folders if len(folders) == len(texts) else folders * len(texts)
     tables = [(table, opinions[folder]) for table, folder in zip(texts, folder_of_table, strict=True) if len(table)]
-    reviews = reviews_of(tables, parts, movies.ids, len(movies), data.rating_scale)
+    reviews = fit_reviews(tables, parts, movies.ids, len(movies), data.rating_scale)
     if len(reviews.ratings):
         print(f"texts on {len(reviews.ratings):,} pairs of user and movie without a rating stand for one in histories")
     return reviews
@@ -114,7 +114,7 @@ def read_all_reviews(
 def read_train_reviews(path: str, data: CleanData, parts: Split, rule: str) -> pd.DataFrame:
     """Reads the reviews of a file that a model of the train part may use, and prints their number."""
     found, dropped = clean_reviews(read_reviews(path), data)
-    usable = known_texts(found, parts, rule)
+    usable = train_texts(found, parts, rule)
     if len(usable) < len(found):
         dropped["text of a rating that is held out, or written after train"] = len(found) - len(usable)
     writers, users = found[USER_ID].dropna(), pd.concat([part[USER_ID] for part in parts.all()]).unique()
