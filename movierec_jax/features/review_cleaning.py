@@ -1,6 +1,6 @@
-"""What people wrote about movies, as its file has it -> texts of movies of the data, with a count of the rows dropped.
+"""Cleans reviews as read from a file: keeps texts about movies of the data, and counts the rows dropped by reason.
 
-Reasons are judged in the order of `clean_reviews`; a row is counted under the first that holds.
+Reasons are checked in the order of `clean_reviews`; a row is counted under the first that holds.
 """
 
 from collections.abc import Callable
@@ -24,15 +24,15 @@ from movierec_jax.errors import InputError
 
 
 def clean_reviews(
-    raw: RawReviews, data: CleanData, tell: Callable[[str], None] = print
+    raw: RawReviews, data: CleanData, log: Callable[[str], None] = print
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """What people wrote about movies that the data has, in the order of the file, with the count of rows dropped.
+    """Returns the reviews of movies that the data has, in the order of the file, and the counts of rows dropped.
 
     The table has `movie_id` (as in the ratings), `user_id` (Int64 or str, as in the ratings; missing where there is
     none, and perhaps of users without ratings), `text`, `stars` (float32 on the scale of the ratings, NaN where there
     are none) and `timestamp` (as in the ratings); index 0..n-1.
 
-    tell: takes a line on stars and users that are left out though the text is kept, and on stars of another scale.
+    log: takes a line on stars and users that are left out while the text is kept, and on stars of another scale.
 
     Raises InputError where no row is left, and where movies have IMDb ids alone and the data has no links to them.
     """
@@ -44,18 +44,18 @@ def clean_reviews(
         )
     dropped: dict[str, int] = {}
     text = raw.table[TEXT]
-    # Texts may be large, and stay where they are until it is known which are kept.
+    # Texts may be large: they are only copied once the rows to keep have been chosen.
     rows = raw.table.drop(columns=TEXT).assign(is_said=says_something(text), length=text.str.len())
     rows = keep(rows, rows[id_column].notna(), "no movie id", dropped)
     rows = keep(rows, rows["is_said"], "no text", dropped)
     if id_column == IMDB_ID:
-        rows = rows.assign(**{MOVIE_ID: linked_movies(rows[IMDB_ID], data)})
+        rows = rows.assign(**{MOVIE_ID: movies_of_imdb_ids(rows[IMDB_ID], data)})
         rows = keep(rows, rows[MOVIE_ID].notna(), "IMDb id without a link to a movie", dropped)
     rows = rows.assign(**{MOVIE_ID: same_kind(rows[MOVIE_ID], data.ratings[MOVIE_ID])})
     rows = keep(rows, rows[MOVIE_ID].isin(data.movies[MOVIE_ID]), "movie that the data does not have", dropped)
     rows = keep(rows, ~is_repeated(rows, text), "same text of the same movie and user again", dropped)
     if rows.empty:
-        theirs, ours = (", ".join(map(repr, ids.dropna().head(3).tolist())) for ids in found_and_known(raw, data))
+        theirs, ours = (", ".join(map(repr, ids.dropna().head(3).tolist())) for ids in ids_of_both_sides(raw, data))
         raise InputError(
             f"{raw.path}: no text can be used, after dropping {describe_dropped(dropped)}; its {id_column}s are such "
             f"as {theirs}, those of the data such as {ours}"
@@ -63,17 +63,17 @@ def clean_reviews(
     table = pd.DataFrame(
         {
             MOVIE_ID: rows[MOVIE_ID].astype(data.ratings[MOVIE_ID].dtype),
-            USER_ID: users_of(rows, data.ratings, raw.path, tell),
+            USER_ID: clean_user_ids(rows, data.ratings, raw.path, log),
             TEXT: text.loc[rows.index],
-            STARS: stars_of(rows, data.rating_scale, raw.path, tell),
+            STARS: rescale_stars(rows, data.rating_scale, raw.path, log),
             TIMESTAMP: to_seconds(rows),
         }
     )
     return table.reset_index(drop=True), dropped
 
 
-def linked_movies(ids: pd.Series, data: CleanData) -> pd.Series:
-    """The movies that IMDb's ids stand for, missing where no link says; of several the first that the data has."""
+def movies_of_imdb_ids(ids: pd.Series, data: CleanData) -> pd.Series:
+    """Returns the movies of IMDb ids, missing where there is no link; of several movies the first that the data has."""
     links = data.links.assign(is_other=~data.links[MOVIE_ID].isin(data.movies[MOVIE_ID]))
     links = links.sort_values("is_other", kind="stable").drop_duplicates(IMDB_ID).set_index(IMDB_ID)
     # Nullable, so that integers stay what they are beside missing ones.
@@ -82,39 +82,39 @@ def linked_movies(ids: pd.Series, data: CleanData) -> pd.Series:
 
 
 def is_repeated(rows: pd.DataFrame, text: pd.Series) -> np.ndarray:
-    """Whether movie, user and text of a row are those of one before it. Few texts are compared: those of one length."""
+    """Returns whether a row repeats movie, user and text of an earlier one; only texts of equal length are compared."""
     about = [column for column in (MOVIE_ID, USER_ID) if column in rows]
     alike = rows[rows.duplicated([*about, "length"], keep=False)][about]
     repeated = alike.assign(**{TEXT: text.loc[alike.index]}).duplicated()
     return rows.index.isin(alike.index[repeated])
 
 
-def found_and_known(raw: RawReviews, data: CleanData) -> tuple[pd.Series, pd.Series]:
-    """The ids by which a file names movies, and those of the same kind that the data has."""
+def ids_of_both_sides(raw: RawReviews, data: CleanData) -> tuple[pd.Series, pd.Series]:
+    """Returns the ids by which a file names movies, and the data's ids of the same kind."""
     if MOVIE_ID in raw.table:
         return raw.table[MOVIE_ID], data.movies[MOVIE_ID]
     return raw.table[IMDB_ID], data.links[IMDB_ID][data.links[MOVIE_ID].isin(data.movies[MOVIE_ID])]
 
 
-def users_of(rows: pd.DataFrame, ratings: pd.DataFrame, path: str, tell: Callable[[str], None]) -> pd.Series:
-    """The users of rows, Int64 or str as in the ratings, missing where there is none or their id is of another kind."""
+def clean_user_ids(rows: pd.DataFrame, ratings: pd.DataFrame, path: str, log: Callable[[str], None]) -> pd.Series:
+    """Returns user ids, Int64 or str as in the ratings, missing where there is none or it is of another kind."""
     kind = pd.Int64Dtype() if is_integer(ratings[USER_ID]) else pd.StringDtype(na_value=np.nan)
     if USER_ID not in rows:
         return pd.Series(None, index=rows.index, dtype=kind)
     users = pd.Series(same_kind(rows[USER_ID], ratings[USER_ID]), dtype=kind)
     lost = rows[USER_ID][users.isna() & rows[USER_ID].notna()]
     if len(lost):
-        tell(
+        log(
             f"{path}: the users of {len(lost):,} texts, such as {lost.iloc[0]!r}, have no integer for an id, as those "
             "of the data have; their texts count as nobody's"
         )
     return users
 
 
-def stars_of(
-    rows: pd.DataFrame, rating_scale: tuple[float, float], path: str, tell: Callable[[str], None]
+def rescale_stars(
+    rows: pd.DataFrame, rating_scale: tuple[float, float], path: str, log: Callable[[str], None]
 ) -> np.ndarray:
-    """The stars of rows on the scale of the ratings, float32, NaN where there are none that can be used."""
+    """Returns stars rescaled to the scale of the ratings, float32, NaN where there are none that can be used."""
     if STARS not in rows:
         return np.full(len(rows), np.nan, np.float32)
     stars = pd.to_numeric(rows[STARS], errors="coerce").to_numpy(np.float64)
@@ -122,26 +122,26 @@ def stars_of(
     if not is_number.any():
         lowest, highest = rating_scale
     else:
-        lowest, highest = scale_of_stars(stars[is_number], rating_scale)
+        lowest, highest = infer_star_scale(stars[is_number], rating_scale)
     is_inside = is_number & (stars >= lowest) & (stars <= highest)
     not_numbers, outside = int((~is_number & rows[STARS].notna()).sum()), int((is_number & ~is_inside).sum())
     if not_numbers or outside:
-        tell(
+        log(
             f"{path}: stars left out of {not_numbers + outside:,} texts: {not_numbers:,} are no number, {outside:,} "
             f"lie outside {lowest:g} to {highest:g}"
         )
     low, high = rating_scale
     if (lowest, highest) != (low, high):
-        tell(f"{path}: stars of {lowest:g} to {highest:g} (inferred) count as {low:g} to {high:g}")
+        log(f"{path}: stars of {lowest:g} to {highest:g} (inferred) count as {low:g} to {high:g}")
     share = (np.where(is_inside, stars, np.nan) - lowest) / (highest - lowest)
     return np.clip(low + share * (high - low), low, high).astype(np.float32)
 
 
-def scale_of_stars(stars: np.ndarray, rating_scale: tuple[float, float]) -> tuple[float, float]:
-    """The scale of a file's stars: that of the ratings where nothing speaks against it, else the usual one they show.
+def infer_star_scale(stars: np.ndarray, rating_scale: tuple[float, float]) -> tuple[float, float]:
+    """Returns the scale of a file's stars: that of the ratings unless the stars contradict it, else the inferred one.
 
-    A usual scale that ends where that of the ratings ends is the same: half stars need not occur. Nor do stars that
-    are all the same, or ratings on a scale of their own, speak for another that would hold them.
+    An inferred scale with the same upper end counts as that of the ratings: half stars need not occur. Where all stars
+    are the same, or the ratings have a scale of their own, the stars only contradict it by lying outside.
     """
     lowest, highest = rating_scale
     inferred = infer_scale(stars)

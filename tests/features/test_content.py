@@ -60,7 +60,7 @@ def test_a_user_has_an_age_a_gender_and_an_occupation(age, name):
     assert_rows(bags, [features, {}])
 
 
-def test_only_the_groups_asked_for_are_there():
+def test_only_the_chosen_groups_are_there():
     movies, tags = movies_of((10, 1995, "War")), tags_of(*((1, movie, "war") for movie in (10, 20, 30)))
     kinds = [
         {name[:4] for name in movie_content(movies, tags, [], IDS, NUM_TRAIN, groups=groups).names}
@@ -69,7 +69,7 @@ def test_only_the_groups_asked_for_are_there():
     assert kinds == [{"genr"}, {"year"}, {"tag="}, set()]
 
 
-def test_nothing_known_is_no_features():
+def test_without_tables_there_are_no_features():
     bags = movie_content(movies_of(), no_tags(), [], IDS, NUM_TRAIN)
     assert (len(bags.row), len(bags.feature), len(bags.value), bags.names) == (0, 0, 0, ())
 
@@ -153,7 +153,7 @@ def test_the_order_of_input_rows_does_not_matter(case, seed):
 
 @many
 @hypothesis.given(case=cases())
-def test_what_cold_ids_have_changes_nothing_for_those_of_train(case):
+def test_cold_ids_change_nothing_for_those_of_train(case):
     movies, tags, extra, ids, num_train = case
     # A table that has none of the ids is an error, not a case of this.
     hypothesis.assume(num_train > 0)

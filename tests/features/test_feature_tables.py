@@ -125,7 +125,7 @@ def test_a_column_that_tells_movies_apart_has_small_values(num_rows, num_feature
         np.testing.assert_allclose(squares, expected, rtol=1e-5)
 
 
-def test_each_table_and_column_is_told_of():
+def test_a_line_is_logged_for_each_table_and_column():
     lines: list[str] = []
     table = table_of([99, 10, 98, 20], minutes=["1", "2", "3", "4"], text=["a", "b", "c", "d"])
     extra_of(table, log=lines.append)
@@ -136,7 +136,7 @@ def test_each_table_and_column_is_told_of():
     ]
 
 
-def test_columns_that_cannot_be_features_are_told_of(tmp_path):
+def test_columns_that_cannot_be_features_are_logged(tmp_path):
     (tmp_path / "a.csv").write_text("movieId,imdbId,x\n10,1,2\n20,2,3\n")
     lines: list[str] = []
     extra_of(read_features(tmp_path / "a.csv", MOVIE_ID), log=lines.append)
@@ -161,7 +161,7 @@ def test_text_stands_for_the_integer_it_spells_where_the_ids_are_integers(ids):
     assert extra_of(table_of(ids, minutes=["1", "2", "3"])).row.tolist() == [0, 2]
 
 
-def test_strangers_may_come_twice_where_they_are_no_integers():
+def test_unknown_ids_of_text_may_be_repeated():
     assert extra_of(table_of(["10", "x", "30", "x"], minutes=["1", "2", "3", "4"])).row.tolist() == [0, 2]
 
 

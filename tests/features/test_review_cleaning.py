@@ -52,10 +52,10 @@ def raw(**columns) -> RawReviews:
 
 
 def cleaned(ids=int, scale=(0.5, 5.0), **columns) -> tuple[pd.DataFrame, dict[str, int], list[str]]:
-    """The table, the counts, and what is told."""
-    told: list[str] = []
-    table, dropped = clean_reviews(raw(**columns), data(ids, scale), told.append)
-    return table, dropped, told
+    """The clean table, the counts of dropped rows, and the lines logged."""
+    lines: list[str] = []
+    table, dropped = clean_reviews(raw(**columns), data(ids, scale), lines.append)
+    return table, dropped, lines
 
 
 def listed(column: pd.Series) -> list:
@@ -63,7 +63,7 @@ def listed(column: pd.Series) -> list:
 
 
 def test_what_is_left_has_the_columns_and_types_of_the_data():
-    table, dropped, told = cleaned(movie_id=["10", "30"], text=["a", "b"])
+    table, dropped, lines = cleaned(movie_id=["10", "30"], text=["a", "b"])
     assert {name: str(dtype) for name, dtype in table.dtypes.items()} == {
         MOVIE_ID: "int64",
         USER_ID: "Int64",
@@ -73,7 +73,7 @@ def test_what_is_left_has_the_columns_and_types_of_the_data():
     }
     assert (listed(table[MOVIE_ID]), listed(table[USER_ID]), listed(table[TEXT])) == ([10, 30], [None] * 2, ["a", "b"])
     assert (listed(table[STARS]), listed(table[TIMESTAMP])) == ([None, None], [NO_TIMESTAMP] * 2)
-    assert (dropped, told) == ({}, [])
+    assert (dropped, lines) == ({}, [])
 
 
 def test_data_with_ids_of_text_has_reviews_with_ids_of_text():
@@ -93,7 +93,7 @@ def test_ids_of_imdb_find_their_movies_however_they_are_written(ids, kind):
     assert (listed(table[MOVIE_ID]), dropped) == ([kind(10), kind(20)], {})
 
 
-def test_of_movies_with_one_id_of_imdb_the_one_that_the_data_has_is_meant():
+def test_an_imdb_id_of_several_movies_stands_for_the_one_that_the_data_has():
     linked = data(links=[(77, 5), (20, 5), (10, 5)])
     table, _ = clean_reviews(raw(imdb_id=["5"], text=["a"]), linked)
     assert listed(table[MOVIE_ID]) == [20]
@@ -129,7 +129,7 @@ def test_a_text_of_another_movie_or_user_is_no_repetition(row):
     assert (len(table), dropped) == (2, {})
 
 
-def test_where_no_user_is_known_a_text_counts_once_for_each_movie():
+def test_without_users_a_text_counts_once_for_each_movie():
     table, dropped, _ = cleaned(movie_id=[10, 20, 10, 10], text=["good", "good", "good", "evil"])
     assert listed(table[MOVIE_ID]) == [10, 20, 10]
     assert listed(table[TEXT]) == ["good", "good", "evil"]
@@ -171,18 +171,18 @@ def test_spaces_and_markup_say_nothing(text):
         ([4.0, math.inf], (1.0, 5.0), [4, None]),
     ],
 )
-def test_stars_are_those_of_the_datas_scale(stars, scale, expected):
+def test_stars_are_rescaled_to_the_scale_of_the_ratings(stars, scale, expected):
     table, dropped, _ = cleaned(scale=scale, movie_id=[10] * len(stars), text=list("abc")[: len(stars)], stars=stars)
     assert (listed(table[STARS]), table[STARS].dtype, dropped) == (expected, np.float32, {})
 
 
-def test_stars_of_another_scale_and_those_left_out_are_told():
+def test_stars_of_another_scale_and_those_left_out_are_logged():
     stars = ["1", "10", "good", "99", None] + ["1", "10"] * 100
     texts = [str(number) for number in range(len(stars))]
-    table, dropped, told = cleaned(movie_id=[10] * len(stars), text=texts, stars=stars)
+    table, dropped, lines = cleaned(movie_id=[10] * len(stars), text=texts, stars=stars)
     assert listed(table[STARS])[:5] == [0.5, 5, None, None, None]
     assert dropped == {}
-    assert told == [
+    assert lines == [
         "reviews.csv: stars left out of 2 texts: 1 are no number, 1 lie outside 1 to 10",
         "reviews.csv: stars of 1 to 10 (inferred) count as 0.5 to 5",
     ]
@@ -192,14 +192,14 @@ def test_stars_of_another_scale_and_those_left_out_are_told():
 
 
 def test_users_need_not_have_rated_and_may_be_missing():
-    table, _, told = cleaned(movie_id=[10] * 3, user_id=["1", "77.0", None], text=["a", "b", "c"])
-    assert (listed(table[USER_ID]), told) == ([1, 77, None], [])
+    table, _, lines = cleaned(movie_id=[10] * 3, user_id=["1", "77.0", None], text=["a", "b", "c"])
+    assert (listed(table[USER_ID]), lines) == ([1, 77, None], [])
 
 
-def test_users_of_another_kind_count_as_nobody_but_keep_texts_apart_and_are_told():
-    table, dropped, told = cleaned(movie_id=[10] * 3, user_id=["1", "ann", "bob"], text=["a"] * 3)
+def test_users_with_ids_of_another_kind_are_logged_and_count_as_nobody():
+    table, dropped, lines = cleaned(movie_id=[10] * 3, user_id=["1", "ann", "bob"], text=["a"] * 3)
     assert (listed(table[USER_ID]), dropped) == ([1, None, None], {})
-    assert told == [
+    assert lines == [
         "reviews.csv: the users of 2 texts, such as 'ann', have no integer for an id, as those of the data have; their "
         "texts count as nobody's"
     ]
@@ -256,7 +256,7 @@ rows = st.tuples(
 def test_every_row_is_either_kept_in_its_order_or_counted_under_one_reason(drawn):
     drawn = [("114709", "1", "first", "3"), *drawn]
     columns = dict(zip([IMDB_ID, USER_ID, TEXT, STARS], map(list, zip(*drawn, strict=True)), strict=True))
-    table, dropped = clean_reviews(raw(**columns, timestamp=range(len(drawn))), data(), lambda told: None)
+    table, dropped = clean_reviews(raw(**columns, timestamp=range(len(drawn))), data(), lambda line: None)
     assert len(table) + sum(dropped.values()) == len(drawn)
     number = table[TIMESTAMP].tolist()
     assert number == sorted(set(number))
@@ -266,7 +266,7 @@ def test_every_row_is_either_kept_in_its_order_or_counted_under_one_reason(drawn
     assert table.index.tolist() == list(range(len(table)))
 
 
-def test_what_the_ratings_are_need_not_be_there_any_more():
+def test_ratings_may_be_empty():
     whole = data()
     table, _ = clean_reviews(raw(movie_id=[30], text=["a"]), dataclasses.replace(whole, ratings=whole.ratings.head(0)))
     assert listed(table[MOVIE_ID]) == [30]

@@ -1,4 +1,4 @@
-"""Reviews of a few films, for runs that are to have some. What each praises and blames is plain."""
+"""Reviews of a few films that plainly praise and blame aspects."""
 
 # By movie id. The bundled data has no rating of 1076.
 REVIEWS = {

@@ -1,4 +1,4 @@
-"""Labelled texts whose words tell their label, as a writer of reviews would put them."""
+"""Labelled texts of neutral words and a few that give the label away."""
 
 import random
 
@@ -8,13 +8,13 @@ NEUTRAL = ["the", "film", "was", "about", "a", "man", "who", "lived", "in", "thi
 
 
 def written(num_texts: int, seed: int = 0, num_words: int = 30) -> tuple[list[str], list[bool]]:
-    """Texts of neutral words among which three of praise or three of blame stand, and which of them praise."""
+    """Returns texts of neutral words with three words of praise or of blame among them, and which texts praise."""
     rng = random.Random(seed)
     texts, is_praise = [], []
-    for number in range(num_texts):
+    for index in range(num_texts):
         words = rng.choices(NEUTRAL, k=num_words)
         for _ in range(3):
-            words.insert(rng.randrange(len(words)), rng.choice(PRAISE if number % 2 else BLAME))
+            words.insert(rng.randrange(len(words)), rng.choice(PRAISE if index % 2 else BLAME))
         texts.append(" ".join(words))
-        is_praise.append(bool(number % 2))
+        is_praise.append(bool(index % 2))
     return texts, is_praise
