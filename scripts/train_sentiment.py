@@ -1,11 +1,11 @@
-"""Learns from labelled texts to tell whether a text praises, and how many stars its writer would give.
+"""Trains a sentiment model on labelled texts: does a text praise a movie, and what rating would its writer give?
 
     python scripts/train_sentiment.py --texts=reviews.parquet --output=runs/sentiment
     python scripts/train.py --reviews=reviews.csv --sentiment=runs/sentiment
 
-The file (CSV, TSV or Parquet, also .gz) has a column of texts and one of labels (pos and neg, 1 and 0, ...) or stars;
-with a column of movies those of one movie are held out together, and with a column `split` of train and test the latter
-are measured and not learnt from. 25,000 reviews of some 230 words take about half a minute on 2 cores.
+The file (CSV, TSV or Parquet, also .gz) has a column of texts and one of labels (pos and neg, 1 and 0, ...) or stars.
+With a column of movies, texts of one movie are held out together. With a column `split` of train and test, the test
+texts are only measured. 25,000 reviews of some 230 words take about half a minute on 2 cores.
 """
 
 from absl import flags
@@ -15,7 +15,7 @@ from movierec_jax.features.sentiment.config import SentimentConfig
 
 TEXTS = flags.DEFINE_string("texts", None, "file or URL of labelled texts", required=True)
 OUTPUT = flags.DEFINE_string("output", "runs/sentiment", "folder to write")
-OVERWRITE = flags.DEFINE_bool("overwrite", False, "write the folder anew where it is there already")
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace the folder if it exists")
 
 
 def main() -> None:
