@@ -1,5 +1,5 @@
-"""What is known of movies and users besides their ids, as weighted sparse features.
+"""Makes weighted sparse features of movies and users, besides their ids.
 
-`content` makes features of the data's own tables and of feature files, `reviews` of what people wrote, whose movies
-`review_cleaning` finds and whose praise `sentiment` tells; `rating_time` of when a rating was given.
+`content` uses the data's own tables, `feature_tables` files that a user adds; both build `bags` of features. `reviews`
+uses texts, which `review_cleaning` matches to movies and `sentiment` judges. `rating_time` uses the time of a rating.
 """

@@ -197,19 +197,19 @@ def test_features_do_not_depend_on_the_order_of_texts():
 # Ratings that texts stand for.
 
 
-def told(texts, parts=PARTS):
+def ratings_of_texts(texts, parts=PARTS):
     return fit_reviews([(texts, judge)], parts, IDS, NUM_TRAIN, SCALE).ratings.set_index([USER_ID, MOVIE_ID])[RATING]
 
 
 def test_texts_stand_for_ratings_where_there_are_none():
-    found = told(
+    found = ratings_of_texts(
         texts_of((3, 30, "good", 7), (1, 10, "rated in train", 7), (9, 10, "no user of train", 7), (3, 40, "cold", 7))
     )
     assert found.index.tolist() == [(3, 30)]
 
 
 def test_praise_stands_for_more_stars_than_blame_and_stays_on_the_scale():
-    found = told(texts_of((3, 30, "good " * 9, 0), (2, 20, "bad " * 9, 0), (1, 30, "ok", 0)))
+    found = ratings_of_texts(texts_of((3, 30, "good " * 9, 0), (2, 20, "bad " * 9, 0), (1, 30, "ok", 0)))
     assert found[3, 30] > found[1, 30]
     assert found.between(*SCALE).all()
 
@@ -217,7 +217,7 @@ def test_praise_stands_for_more_stars_than_blame_and_stays_on_the_scale():
 def test_a_text_with_stars_stands_for_these():
     texts = texts_of((3, 30, "bad", 0), (2, 20, "good", 0))
     texts[STARS] = np.array([4.5, np.nan], np.float32)
-    assert told(texts)[3, 30] == 4.5
+    assert ratings_of_texts(texts)[3, 30] == 4.5
 
 
 def test_the_weight_of_praise_is_learnt_from_texts_beside_ratings():

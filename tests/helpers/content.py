@@ -1,4 +1,4 @@
-"""Tables of movies, tags and extra columns in a few letters, and bags of features as dicts."""
+"""Builds tables of movies, tags and extra columns, and reads bags of features as dicts."""
 
 import numpy as np
 import pandas as pd
