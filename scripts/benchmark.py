@@ -36,7 +36,7 @@ def main() -> None:
 
     suites = {
         "rating": rating.run_suite,
-        "ablation": functools.partial(rating.run_suite, ours=rating.ABLATION),
+        "ablation": functools.partial(rating.run_suite, our_entrants=rating.ABLATION),
         "cold": cold.run_suite,
         "ranking": functools.partial(ranking.run_suite, new_case=ranking.trained_users),
         "ranking_new_users": functools.partial(ranking.run_suite, new_case=ranking.new_users),

@@ -93,7 +93,7 @@ class RatingRow:
 
 
 def run_suite(
-    config: Config, benchmark: BenchmarkConfig, command: str, ours: Sequence[Entrant] = OUR_ENTRANTS
+    config: Config, benchmark: BenchmarkConfig, command: str, our_entrants: Sequence[Entrant] = OUR_ENTRANTS
 ) -> dict[str, Any]:
     """Fits our model and the baselines, and publishes the table.
 
@@ -103,7 +103,7 @@ def run_suite(
     seeds = benchmark.seeds or (config.train.seed,)
     folds = read_folds(config)
     baselines = [Entrant(find_baseline("rating", name).label, name) for name in benchmark.baseline_names()]
-    entrants = [*without_missing_times(ours, folds), *baselines]
+    entrants = [*without_missing_times(our_entrants, folds), *baselines]
     output = output_folder(benchmark.output)
     users = pd.Index(np.concatenate([fold.test[USER_ID].unique() for fold in folds])).unique()
     results, failures = measure_in_turn(turns(entrants, folds, users, seeds))
@@ -121,13 +121,13 @@ def run_suite(
     return figures
 
 
-def without_missing_times(ours: Sequence[Entrant], folds: list[Fold]) -> list[Entrant]:
+def without_missing_times(our_entrants: Sequence[Entrant], folds: list[Fold]) -> list[Entrant]:
     """Leaves out rows of our model that need times of ratings, if the ratings have none."""
     has_times = all((fold.train[TIMESTAMP] != NO_TIMESTAMP).any() for fold in folds)
-    left_out = [entrant for entrant in ours if entrant.settings.get("rating_time") and not has_times]
+    left_out = [entrant for entrant in our_entrants if entrant.settings.get("rating_time") and not has_times]
     for entrant in left_out:
         print(f"left out, because the ratings have no times: {entrant.label}")
-    return [entrant for entrant in ours if entrant not in left_out]
+    return [entrant for entrant in our_entrants if entrant not in left_out]
 
 
 # Fits.

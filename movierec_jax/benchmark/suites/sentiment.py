@@ -145,7 +145,7 @@ def time_classifying(classify: Classify, texts: Sequence[str]) -> tuple[Float[np
 def differences_to_best(results: Sequence[SentimentResult], group: Int[np.ndarray, " texts"]) -> dict[str, Difference]:
     """Returns the difference of each accuracy to the best baseline's, by label; empty if there is no baseline.
 
-    results: ours first. Movies are resampled, each with all its test texts. group: the movie of each test text.
+    results: our own first. Movies are resampled, each with all its test texts. group: the movie of each test text.
     """
     baselines = results[1:]
     if not baselines:
