@@ -389,7 +389,7 @@ EXPORTING = [
         "an export onto a run",
         {},
         "export --workdir=run --output=run",
-        "--output=run: holds checkpoints, which is",
+        "--output=run: holds checkpoints, which no export has",
     ),
     ("an export onto a file", {}, f"{EXPORT} --output=good.csv", "--output=good.csv: is a file; name a folder"),
     ("an export without a folder", {}, f"{EXPORT} --output=no/new", "--output=no/new: the folder no does not exist"),
