@@ -1,6 +1,6 @@
 """Columns of input files: the names they may have, the types they may have, and their values in pandas.
 
-To accept another name for a column, add it to `SPELLINGS`.
+To accept another name for a column, add it to `SPELLINGS`, in lower case without spaces, "_" and "-".
 """
 
 import contextlib
