@@ -29,7 +29,7 @@ from movierec_jax.runs.workdir import open_workdir
 from movierec_jax.training.loop import initial_state, train_from
 from movierec_jax.training.progress import EpochRecord, Progress, best_record, is_finished
 
-# Longest time between checkpoints without a validation RMSE, and so the work that a kill may cost.
+# After so long the next state is saved even without a validation RMSE; a kill costs little more work than that.
 SAVE_SECONDS = 10.0
 
 ALL_DEVICES = DeviceConfig()
@@ -41,7 +41,7 @@ def train_run(
     """Trains the run of a workdir, or resumes it, and returns the content of report.json.
 
     Of several processes, process 0 writes and returns the report; the others return an empty one.
-    devices: used from here on; the run may have begun on others.
+    devices: those to train on; a run may resume on other devices than it began on.
     Raises InputError for bad input, leaving the workdir as it was, and Interrupted after SIGTERM or SIGINT.
     """
     if is_url(workdir) and distributed.is_multi_process():

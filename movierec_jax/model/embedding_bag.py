@@ -67,7 +67,7 @@ def weigh_both_ways(
     weight: Float[Array, " links"],
     cells: tuple[Cells | None, Cells | None] = NO_CELLS,
 ) -> BothWays:
-    """Gives links, laid out by owner and by other, one weight each; weights are in the order that `link` numbers.
+    """Gives each link, in both layouts, its weight: `weight[n]` for the links that `link` numbers n.
 
     cells: how the links, and their weights, are spread over a mesh.
     """

@@ -97,5 +97,5 @@ def as_cold_start(
 
 
 def keep_links(links: WeightedLinks, is_kept: Bool[Array, "length segments"]) -> WeightedLinks:
-    """Has only those links count that counted before and are kept."""
+    """Stops counting the links that are not kept."""
     return dataclasses.replace(links, counts=is_kept if links.counts is None else links.counts & is_kept)

@@ -6,7 +6,7 @@ trains the rows that a batch holds. `two_tower` and `implicit_feedback` make the
 
 USER_TOWER, MOVIE_TOWER = TOWERS = ("user_tower", "movie_tower")
 
-# Initial values are a function of the scope's name, so the module keeps the first name it had.
+# Flax derives initial values from the scope's name: another name would train to other parameters.
 IMPLICIT_FEEDBACK = "exposure"
 
 # A tower's tables with a row for each of its own users or movies.

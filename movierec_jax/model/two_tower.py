@@ -78,11 +78,11 @@ class Encoded:
 class Tower(nn.Module):
     """Encodes users or movies ("owners") as the sum of an embedding, a history and content.
 
-    Rows from `num_rows` on have no embedding: train has no rating of those owners. An owner of whom nothing is known is
-    the zero vector, to which decay pulls all rows: an average one.
+    Rows from `num_rows` on have no embedding: train has no rating of those owners. An owner of whom nothing is known has
+    the zero vector. Decay pulls all rows to it, so it stands for an average owner.
 
-    num_rows, num_others: owners, and users or movies of the other side, with ratings in train. table_rows: rows of the
-    tables of either; on a mesh more, filled up with zeros.
+    num_rows, num_others: owners, and users or movies of the other side, with ratings in train. table_rows: the same for
+    the tables, which on a mesh have further rows of zeros.
     """
 
     num_rows: int
@@ -177,8 +177,8 @@ class TwoTowers(nn.Module):
     num_users, num_movies: with ratings in train.
     num_user_features, num_movie_features: of their content.
     rating_mean: mean rating of the train part in stars, from which training starts.
-    num_time_features, num_shared_time_features: features of a rating's time, and how many of them, the first ones, are
-        of no single user; those move the movie's vector too.
+    num_time_features, num_shared_time_features: number of rating-time features, and how many of them, the first ones,
+        all users share; only these move the movie's vector too.
     mesh: the devices that arrays are spread over; None for one device.
     num_rows: rows of users and of movies on a mesh, filled up as `Grid.padded` says; None on one device.
     """

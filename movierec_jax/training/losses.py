@@ -45,9 +45,9 @@ def catalogue_error(
     label: Float[Array, "users movies"],
     weight: Float[Array, "users movies"],
 ) -> Float[Array, ""]:
-    """Returns a user's weighted squared error over all movies, in the mean over the users of whom any movie counts.
+    """Returns the weighted squared error summed over all movies, as a mean over the users who have any weight.
 
-    0 where no movie counts. Raises ValueError for unequal shapes.
+    0 where nobody has. Raises ValueError for unequal shapes.
     """
     if not implicit_score.shape == label.shape == weight.shape:
         raise ValueError(

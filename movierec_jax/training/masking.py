@@ -97,7 +97,7 @@ def mask_next(user_batch: UserBatches, key: Array, setup: TrainingSetup) -> tupl
 
 
 def catalogue_error_of(params: Any, targets: MaskedTargets, setup: TrainingSetup) -> Float[Array, ""]:
-    """Returns a user's squared error over the whole catalogue, in the mean, by tables or by sums."""
+    """Returns the mean of the users' squared errors over the whole catalogue, by tables or by sums."""
     model, variables = setup.model, {"params": params}
     if isinstance(targets, TargetTables):
         score = model.apply(

@@ -31,7 +31,7 @@ from movierec_jax.training.state import TrainingSetup, TrainState, empty_tower_i
 # Keep the random numbers of cold starts and of masking apart from each other and from all others of a seed.
 COLD_START_STREAM, MASKING_STREAM = 0x5EED, 0xE5ED
 
-# Mean number of ratings by which a step sees the users whom it treats as cold-start.
+# Mean number of ratings that a step still sees of a user whom it treats as cold-start.
 COLD_START_RATINGS = 10.0
 
 
@@ -75,8 +75,8 @@ def train_step(
     Each member of the ensemble, whose parameters are `[members, ...]`, minimises its own `objective`; errors are means
     over the members.
 
-    users, movies: what the towers see, without the ratings of the batch. targets: which masked ratings the
-    implicit-feedback score has to find. batch_counts: as `decay` takes them.
+    users, movies: what the towers see, without the ratings of the batch. targets: the masked ratings that the
+    implicit-feedback score has to find; None without that score. batch_counts: as in `decay`.
     """
     loss = functools.partial(
         objective,
@@ -122,7 +122,8 @@ def objective(
     encoded = model.apply({"params": params}, users, movies, method="towers")
     if has_hidden:
         encoded = model.apply({"params": params}, *encoded, method="add_hidden")
-    # The tables of rating times lie within the towers: their gradients are too large to be added up often.
+    # Rating-time tables belong to the towers' parameters, whose gradients are too large to be added up per microbatch.
+    # So with rating times the whole batch is one microbatch.
     size = len(batch.weight) if model.num_time_features else microbatch_size(setup.platform)
     shared = {name: params[name] for name in params if model.num_time_features or name not in TABLE_SCOPES}
     sides = tuple(zip(encoded, (interactions.user_count, interactions.movie_count), strict=True))
