@@ -245,7 +245,7 @@ class Recommender:
     def predict(
         self, user_ids: Iterable, movie_ids: Iterable, timestamps: Iterable | None = None
     ) -> Float32[np.ndarray, " pairs"]:
-        """Returns the rating that each user would give the movie beside them. An unknown id counts as an average one.
+        """Returns the predicted rating of each pair of user and movie. An unknown id counts as an average one.
 
         timestamps: seconds since 1970 at which each would be given; only a run with --rating_time looks at them.
         """
@@ -257,7 +257,7 @@ class Recommender:
         return self.predict_rows(*self.rows_of_pairs(user_ids, movie_ids))[1]
 
     def rows_of_pairs(self, user_ids: Iterable, movie_ids: Iterable):
-        """Returns the rows of users and of the movies beside them. Raises InputError for unequal numbers of them."""
+        """Returns the rows of the users and of the movies of pairs. Raises InputError for unequal numbers of them."""
         user_row, movie_row = self.users.rows(user_ids), self.run.movies.rows(movie_ids)
         if len(user_row) != len(movie_row):
             raise InputError(f"{len(user_row)} users and {len(movie_row)} movies: give one movie for each user")

@@ -24,8 +24,8 @@ from movierec_jax.recommend.similarity import directions, diversify
 # Scores of a block that the host sorts, 64 MiB as float32.
 HOST_ELEMENTS = 2**24
 
-# Movies that a diverse list is chosen from, or more where it is longer: the same whatever its length, so that a shorter
-# list begins a longer one.
+# Movies that a diverse list is chosen from, or the length of a longer list. A constant, so that a shorter list is the
+# beginning of a longer one.
 DIVERSE_CANDIDATES = 500
 
 
@@ -83,7 +83,7 @@ class ListRequest:
 
     user_row: rows of the scorer's users. seen: what each of them has rated, which lists leave out.
     k: movies in a list, at most as many as there are.
-    is_listed: whether the list of each user, or of all of them, may hold each movie; None where it may.
+    is_listed: whether each user's list may hold each movie; one row stands for all users, None for all movies.
     diversity: 0 to below 1, how much similarity to movies above it counts against a movie.
     """
 
@@ -101,7 +101,7 @@ class ListRequest:
         return is_left_out
 
     def listed_rows(self, users: slice) -> list[Int[np.ndarray, " _listed"]] | None:
-        """Returns the rows of the movies that each list of a range of users may hold; None where all."""
+        """Returns the rows of the movies that each list of a range of users may hold; None for all movies."""
         if self.is_listed is None:
             return None
         if self.is_for_all:
@@ -220,7 +220,7 @@ def top_k_on_host(
             yield users, top
     finally:
         if length > tile:
-            # Worth keeping for the next few lists alone.
+            # Only buffers of a single tile are kept, for requests of a few lists; others would hold much memory.
             spare.clear()
 
 
@@ -240,7 +240,7 @@ def rank_on_host(
 
 
 def score_buffers(scorer: Scorer, length: int, spare: list[tuple[Array, ...]]) -> tuple[Array, ...]:
-    """Returns arrays for `score_block` to write to: spare ones of the right shape, which no other thread then has."""
+    """Returns arrays for `score_block` to overwrite: out of `spare`, so no other thread has them, or new ones."""
     shape = length, scorer.num_movies
     num_tables = 1 if scorer.order.by == "predicted_rating" else 2
     try:
@@ -253,7 +253,7 @@ def score_buffers(scorer: Scorer, length: int, spare: list[tuple[Array, ...]]) -
 
 
 def block_length(model: TwoTowers, tile: int, num_users: int) -> int:
-    """Returns the users of a block: at least so many, as whole tiles for each device."""
+    """Returns the number of users in a block: `num_users` or more, in whole tiles on every device."""
     step = tile * (1 if model.mesh is None else model.mesh.size)
     return -(-max(1, num_users) // step) * step
 
@@ -265,7 +265,7 @@ def ranges(num_users: int, length: int) -> Iterator[slice]:
 
 
 def one_ahead(jobs: Iterable) -> Iterator:
-    """Yields the same jobs, each once the next has been started."""
+    """Yields the jobs in order, each after the next one has been started."""
     waiting = []
     for job in jobs:
         waiting.append(job)
