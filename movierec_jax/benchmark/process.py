@@ -1,7 +1,7 @@
 """Runs a fit in a process of its own, so that its time, memory and crashes affect no other fit.
 
-Such a module is started as `python -m MODULE DATA FOLDER`: DATA has what all fits of a fold share, FOLDER has job.json,
-and the process leaves its results in FOLDER.
+A module that fits is started as `python -m MODULE DATA FOLDER`: DATA has what all fits of a fold share, FOLDER has
+job.json, and the process leaves its results in FOLDER.
 """
 
 import json

@@ -22,7 +22,7 @@ class Table:
 
 
 def as_text(table: Table) -> str:
-    """Returns the table in align_columns columns, its title above and its notes below."""
+    """Returns the table in aligned columns, its title above and its notes below."""
     cells = [["", *table.columns[1:]], *map(list, table.rows)]
     return "\n".join([table.title, "", align_columns(cells), "", *table.notes])
 
