@@ -78,8 +78,8 @@ class Encoded:
 class Tower(nn.Module):
     """Encodes users or movies ("owners") as the sum of an embedding, a history and content.
 
-    Rows from `num_rows` on have no embedding: train has no rating of those owners. An owner of whom nothing is known has
-    the zero vector. Decay pulls all rows to it, so it stands for an average owner.
+    Rows from `num_rows` on have no embedding: train has no rating of those owners. An owner of whom nothing is known
+    has the zero vector. Decay pulls all rows to it, so it stands for an average owner.
 
     num_rows, num_others: owners, and users or movies of the other side, with ratings in train. table_rows: the same for
     the tables, which on a mesh have further rows of zeros.
