@@ -1,1 +1,5 @@
-"""Figures of a run: metrics with those of simple baselines, as a report, a table and plots."""
+"""Figures of a run, and of simple baselines beside it.
+
+    held-out ratings ─evaluate (metrics, baselines)─> Evaluation ──report──> report.json, closing table
+                                                          └────────plots──> pictures
+"""
