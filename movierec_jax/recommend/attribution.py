@@ -1,8 +1,8 @@
 """Why a movie is recommended: what each rated movie and each of its own features adds to its score, exactly.
 
 The implicit-feedback score is linear in the user's history, and so is the predicted rating up to the dense layers,
-which are left out. So the parts are terms of the model's own sums and no approximation. All arrays are NumPy's: few
-numbers of ever new shapes would have JAX compile more than it computes.
+which are left out. So the parts are terms of the model's own sums and no approximation. All arrays are NumPy's: they
+are small and of ever new shapes, for which JAX would compile longer than it computes.
 """
 
 from typing import NamedTuple

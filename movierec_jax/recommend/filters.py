@@ -54,6 +54,7 @@ def filter_movies(run: Run, wanted: ListFilter, prefix: str = "--") -> Bool[np.n
 
 def require_filter(run: Run, wanted: ListFilter, prefix: str) -> None:
     """Raises InputError unless the data of a run has all that a filter names."""
+    # Checks these values as it does those of flags.
     ScoreConfig(years=wanted.years, min_ratings=wanted.min_ratings)
     require_names(f"{prefix}genres", wanted.genres, run.genres.columns, "not a genre of the data")
     if wanted.praised and run.reviews.empty:

@@ -19,7 +19,8 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
 
     A folder or archive holds one of the MovieLens `EDITIONS`, in any folder of the archive. One file is Parquet or
     text, plain or .gz, and its movies, users, tags and links come from MovieLens tables in the same folder; or it is a
-    ratings log, read as it stands. A URL of object storage is downloaded first; for a file there, that file alone.
+    ratings log, read as it stands. A URL of object storage is downloaded first; one file there comes without the tables
+    beside it.
 
     cache: folder that keeps the parsed ratings of large text files for the next time; made if missing, and not used
       where that is impossible. Ratings of such a file cannot be changed in place.
