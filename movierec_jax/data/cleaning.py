@@ -1,7 +1,9 @@
 """Turns a raw table into a clean one, and counts the rows dropped for each reason.
 
-Reasons are checked in the order of `clean_rows`, then `clean`; a row counts under the first that applies. All that is
-inferred about a rating scale is in `infer_scale`.
+Reasons are checked in the order of `clean_rows`, then `clean`; a row counts under the first that applies.
+
+The rating scale is the one that `--rating_scale` or the format states (`EDITIONS` of `readers.movielens`), else the one
+that `infer_scale` finds in the ratings.
 """
 
 import re
