@@ -50,7 +50,7 @@ class Evaluation:
 
 
 def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConfig) -> Evaluation:
-    """Measures a model on held-out ratings in original ids, against the train and validation part of its run.
+    """Measures a model, and baselines fitted on train, on held-out ratings in original ids.
 
     Lists rank every movie of the catalogue that the user has not rated in train or validation. Raises InputError for
     predictions that are not finite.

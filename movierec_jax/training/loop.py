@@ -30,7 +30,7 @@ from movierec_jax.training.step import EpochSteps, StepErrors, batch_squared_err
 def initial_state(train: Ratings, interactions: Interactions, *, setup: TrainingSetup) -> TrainState:
     """Makes the state before the first step while another thread compiles the steps that `train_from` will take.
 
-    Either takes seconds, most of them in XLA, which lets other threads run.
+    Each of the two takes seconds, most of them in XLA, which lets other threads run.
     """
     user_batches = setup.user_batches(train)
     steps = next(epoch_steps(train, user_batches, 0, setup))
@@ -114,7 +114,7 @@ def epoch_steps(
     setup: TrainingSetup,
     first_step: int = 0,
 ) -> Iterator[EpochSteps]:
-    """Yields the steps of an epoch, counted from 0, some at a time, from `first_step` on: a function of the seed.
+    """Yields the steps of an epoch from `first_step` on, counted from 0, some at a time: a function of seed and epoch.
 
     All have the same shapes (`batches.max_rows_in_batch` says how surely), and as few steps as hold `ratings_at_once`,
     so that memory does not grow with the ratings.
