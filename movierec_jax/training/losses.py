@@ -29,7 +29,7 @@ TYPICAL_COUNT = 200.0
 # Ratings whose implicit-feedback scores are computed at a time.
 ENTRIES_AT_ONCE = 2**14
 
-# Ratings that every user and movie is taken to have beside its own when the variance of its factors is estimated.
+# Ratings added to those of every user and movie when the variance of its factors is estimated, so that it stays finite.
 SHRINKAGE_DAMPING = 5.0
 
 
@@ -151,8 +151,8 @@ def decay(
     With `decay_power` 1 a row weighs by its share of the ratings: the usual penalty of matrix factorisation (Koren,
     Bell, Volinsky 2009, "Matrix factorization techniques for recommender systems", equation 5).
 
-    batch_counts: rows of users and of movies then weigh by their ratings in the batch in place of all ratings, which is
-        the same in the mean over batches; rows that the batch does not hold do not decay.
+    batch_counts: given these, rows of users and movies weigh by their ratings in the batch instead of in train, so rows
+        that the batch does not hold do not decay. The mean over batches is the same.
     """
     strength_of_table = {
         "embedding": config.embedding_decay,
