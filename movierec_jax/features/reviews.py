@@ -218,8 +218,8 @@ def praise_features(texts: pd.DataFrame, ids: pd.Index, num_train: int) -> list[
 def ratings_from_reviews(texts: pd.DataFrame, parts: Split, rating_scale: tuple[float, float]) -> pd.DataFrame:
     """Returns ratings that stand for texts of train users on train movies that they have not rated.
 
-    A text with stars stands for these. Any other stands for the movie's level plus weight x how much more it praises
-    than the mean text. The weight is a ridge regression of ratings on the texts beside them, towards the prior. So
+    A text with stars counts as that rating. Any other counts as the movie's level plus weight x how much more than the
+    mean text it praises. The weight is a ridge regression of ratings on the texts beside them, towards the prior. So
     texts that say nothing about ratings, as most tags, only stand for having seen the movie.
     """
     users, movies = (Vocab.of(parts.train[column], column) for column in (USER_ID, MOVIE_ID))

@@ -13,7 +13,7 @@ value x row over the features; and the history, which is the sum over the n rati
     (deviation of the rating x explicit row of the other side + implicit row of the other side) / sqrt(n)
 
 This is SVD++ (Koren 2008, "Factorization meets the neighborhood") on both sides (Rendle, Zhang, Koren 2019, "On the
-difficulty of evaluating baselines", have the flipped one too), with how a movie was rated beside that it was rated. The
+difficulty of evaluating baselines", have the flipped one too), with the rating itself beside the fact of it. The
 history's bias has BIAS_GAIN / (n + BIAS_DAMPING) in place of 1 / sqrt(n). Where rating times count, rows of the date
 and the like are added to both vectors.
 
@@ -138,7 +138,7 @@ class Tower(nn.Module):
 
 
 def history_scale(num_ratings: Float[Array, " n"], width: int) -> Float[Array, "n width"]:
-    """Returns the scale of each owner's sum over its n ratings: 1 / sqrt(n); in the last column that of the bias."""
+    """Returns the scale of each owner's sum over its n ratings: 1 / sqrt(n). The last column scales the bias."""
     factors = jax.lax.rsqrt(jnp.maximum(num_ratings, 1))[:, None]
     bias = (BIAS_GAIN / (num_ratings + BIAS_DAMPING))[:, None]
     return jnp.where(jnp.arange(width)[None, :] == width - 1, bias, factors)

@@ -55,7 +55,7 @@ class Order:
         if self.by == "predicted_rating":
             return predicted_rating
         chance = jax.nn.sigmoid((predicted_rating - self.relevant_rating) / self.width)
-        # A score below 0 is worse than none; a chance below 1 would raise it.
+        # A negative score stays as it is: times a chance it would rise.
         return jnp.where(implicit_score > 0, implicit_score * chance, implicit_score)
 
 

@@ -45,7 +45,7 @@ class TopK:
 
 @dataclasses.dataclass(frozen=True)
 class SeenMovies:
-    """The movies that each of some users has rated: those of user n are `movie_row[start[n]:start[n + 1]]` (CSR)."""
+    """Movies rated by each of a set of users, as CSR: user n rated `movie_row[start[n]:start[n + 1]]`."""
 
     start: Int64[np.ndarray, " users_and_one"]
     movie_row: Int32[np.ndarray, " ratings"]
@@ -132,7 +132,7 @@ def top_k_blocks(
 ) -> Iterator[tuple[slice, TopK]]:
     """Yields the lists of one block of users after another, with the block's range in the request.
 
-    on_host: whether the host sorts, which it cannot for diverse lists; by default where it is the device too.
+    on_host: whether the host sorts, which it cannot for diverse lists; by default on a CPU.
     spare: memory for scores on the host, kept for the next call.
     Yields one block at least, an empty one for no users.
     """

@@ -114,8 +114,6 @@ class Engine:
             "first_user_id": self.recommender.all_user_ids[:1].tolist()[0],
         }
 
-    # Lists.
-
     def answer(self, queries: Sequence[ListQuery]) -> list[RankedMovies]:
         """Returns the lists requested, in order."""
         with self.lock:
@@ -216,8 +214,6 @@ class Engine:
             self.masks[wanted] = filter_movies(self.run, wanted, prefix="")
         return self.masks[wanted]
 
-    # Predictions.
-
     def predict(
         self,
         request_users: Sequence[RequestUser],
@@ -238,8 +234,6 @@ class Engine:
         scorer = self.scorer(users)
         predicted, spread = predict_ratings(scorer, user, movie_row, self.run.rating_scale, time_features)
         return predicted, None if self.noise is None else np.hypot(spread, np.float32(self.noise))
-
-    # Start.
 
     def compile(self) -> None:
         """Compiles every program that requests may need. Raises InputError if the model has NaN or infinite values."""

@@ -77,8 +77,6 @@ class Service:
             "limits": {"k": engine.longest_list, "ratings": self.config.max_ratings, "pairs": self.config.max_ratings},
         }
 
-    # Movies.
-
     def search(self, query: str, limit: int) -> dict[str, Any]:
         """Returns the movies whose titles match best."""
         return {"movies": self.engine.catalogue.search(query, limit)}
@@ -96,8 +94,6 @@ class Service:
     def movie_map(self, limit: int) -> dict[str, Any]:
         """Returns the movies with most ratings and their positions on the map."""
         return {"movies": self.engine.catalogue.map_movies(limit)}
-
-    # Users.
 
     def request_user(self, engine: Engine, user: str) -> RequestUser:
         """Returns a user by the id in a path. Raises Problem 404 for a user without any ratings."""
@@ -152,8 +148,6 @@ class Service:
             raise Problem(404, f"No recorded rating of movie {movie_id!r} by user {user_id!r}")
         await self.new_ratings.record(user_id, movie_id, None)
 
-    # Lists.
-
     async def recommend(self, user: str, options: ListOptions) -> dict[str, Any]:
         """Returns the list of a user."""
         engine = self.engine
@@ -196,8 +190,6 @@ class Service:
         for movie, reasons in zip(movies, ranked.reasons or [], strict=False):
             movie["reasons"] = reasons
         return {"movies": movies, "ignored_movies": engine.users.ignored_movies(request_user.new_ratings)}
-
-    # Predictions.
 
     def predict(self, pairs: Sequence[tuple[int | str, int | str]]) -> dict[str, Any]:
         """Predicts the ratings of pairs of user and movie. Raises InputError for unknown ids."""

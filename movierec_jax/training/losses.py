@@ -2,7 +2,8 @@
 
     mean (r - p)^2 + shrinkage x mean factor_variance(u, m) + decay(rows)
 
-and for the implicit-feedback score s, over each user of a user batch and every movie that the user is not encoded by:
+and for the implicit-feedback score s, over each user of a user batch and every movie outside the history that makes
+the user's vector:
 
     mean over users (sum over masked movies (s - 1)^2 + unobserved_weight x sum over unrated movies s^2) + decay(rows)
 
@@ -189,8 +190,8 @@ def row_weights(
 ) -> Float[Array, " rows"]:
     """Returns each row's share of all ratings x (its number of ratings / TYPICAL_COUNT)^(power - 1).
 
-    With a power below 1, decay is a smaller part of the error of a row with more ratings, as a prior of fixed strength
-    would be. in_batch: ratings per row in a batch, whose shares take the place of those in all ratings.
+    With a power below 1, decay weighs less for rows with many ratings, as a prior of fixed strength does.
+    in_batch: ratings per row in a batch, whose shares take the place of those in all ratings.
     """
     shares = count if in_batch is None else in_batch
     return shares / jnp.sum(shares) * (jnp.maximum(count, 1) / TYPICAL_COUNT) ** (power - 1)

@@ -28,7 +28,7 @@ from movierec_jax.training.masking import MaskedTargets, catalogue_error_of, mas
 from movierec_jax.training.microbatch import microbatch_size, sum_over_microbatches
 from movierec_jax.training.state import TrainingSetup, TrainState, empty_tower_inputs, member_keys
 
-# Keep the random numbers of cold starts and of masking apart from each other and from all others of a seed.
+# Separate random streams for cold starts and for masking.
 COLD_START_STREAM, MASKING_STREAM = 0x5EED, 0xE5ED
 
 # Mean number of ratings that a step still sees of a user whom it treats as cold-start.
@@ -192,7 +192,7 @@ def train_steps(
     *,
     setup: TrainingSetup,
 ) -> tuple[TrainState, StepErrors]:
-    """Takes some steps of an epoch; returns the state after them, and the errors `[steps]`, 0 where no step was taken.
+    """Takes some steps of an epoch; returns the state after them, and the errors `[steps]`, 0 after `num_steps`.
 
     The step that predicts a rating leaves it out of all histories. In each step `cold_start_fraction` of the users and,
     where there is content, of the movies are seen as new ones will be: movies by their content alone, users also by a

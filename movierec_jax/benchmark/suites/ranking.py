@@ -89,9 +89,6 @@ class RankingResult:
         return metrics.mean_over_users(self.by_user[name]) if name in BY_USER else self.figures[name]
 
 
-# Cases.
-
-
 def trained_users(fold: Fold, seed: int) -> RankingCase:
     """Returns a case of users with train ratings: those with a relevant rating in the test part of the fold."""
     relevant = fold.config.evaluation.relevant_from(fold.rating_scale)
@@ -214,9 +211,6 @@ def measure_lists(case: RankingCase, movie_row: Int[np.ndarray, "users k"]) -> R
     return RankingResult({name: figure(is_hit, num_relevant) for name, figure in BY_USER.items()}, of_lists)
 
 
-# Figures.
-
-
 def differences_to_best(
     results: dict[str, list[RankingResult]], references: Sequence[str], cases: Sequence[RankingCase]
 ) -> Differences:
@@ -254,9 +248,6 @@ def row_figures(entrant: Entrant, fits: Sequence[RankingResult], differences: Di
         "differences": {name: found.as_json() for name, found in differences[entrant.label].items()},
         "fits": [{**{name: fit.mean(name) for name in names}, **fit.details} for fit in fits],
     }
-
-
-# Table.
 
 
 def build_table(

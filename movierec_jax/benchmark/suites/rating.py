@@ -130,9 +130,6 @@ def without_missing_times(our_entrants: Sequence[Entrant], folds: list[Fold]) ->
     return [entrant for entrant in our_entrants if entrant not in left_out]
 
 
-# Fits.
-
-
 def turns(
     entrants: Sequence[Entrant], folds: list[Fold], users: pd.Index, seeds: Sequence[int]
 ) -> Iterator[tuple[Entrant, str, Callable[[], RatingResult]]]:
@@ -165,9 +162,6 @@ def measure(fold: int, job: RatingJob, test: pd.DataFrame, users: pd.Index, data
     user = users.get_indexer(pd.Index(test[USER_ID]))
     squared_error = np.bincount(user, (fit.rating - rating) ** 2, minlength=len(users))
     return RatingResult(fold, job.seed, figures, squared_error, fit.details)
-
-
-# Figures.
 
 
 def summarise(
@@ -251,9 +245,6 @@ def row_figures(rows: list[RatingRow]) -> dict[str, Any]:
             for row in rows
         ],
     }
-
-
-# Table.
 
 
 def build_table(

@@ -135,9 +135,6 @@ def measure_all(config: Config, judged: JudgedReviews, data: CleanData, seeds: S
     return results
 
 
-# Cases.
-
-
 def new_variants(config: Config, judged: JudgedReviews, *, has_tags: bool) -> dict[str, Config]:
     """Returns the config of each variant, the one without texts first."""
     plain = tuple(group for group in config.data.content if group != "reviews")
@@ -169,9 +166,6 @@ def kinds_of_movies(case: ReviewsCase, reviewed: set) -> dict[str, Bool[np.ndarr
             name: is_reviewed & (count >= lowest) & (count <= highest) for name, (lowest, highest) in BY_COUNT.items()
         }
     return {name: is_of_kind for name, is_of_kind in kinds.items() if is_of_kind.any()}
-
-
-# Measuring.
 
 
 def measure(
@@ -224,9 +218,6 @@ def measure_kinds(
                 ndcg[has_any] if can_be_listed else np.full(has_any.sum(), np.nan),
             ),
         )
-
-
-# Figures.
 
 
 @dataclasses.dataclass(frozen=True)
