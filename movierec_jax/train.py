@@ -63,7 +63,7 @@ def train_in_folder(
 ) -> dict:
     """Does the work of `train_run` in a local folder; `name` is the workdir in messages, `upload` copies it there."""
     start = time.perf_counter()
-    advice = f"The same command{', without --overwrite,' if overwrite else ''} goes on: --workdir={name}"
+    advice = f"To resume, repeat the command{' without --overwrite' if overwrite else ''}: --workdir={name}"
     with interruptible(advice) as stop, distributed.lost_process_named(advice):
         run = prepare(config, cache_folder(folder), new_mesh(devices.mesh))
         data_seconds = time.perf_counter() - start
@@ -74,7 +74,7 @@ def train_in_folder(
             return read_json(folder / "report.json")
         upload()
         with contextlib.closing(Checkpoints(folder, on_saved=upload)) as checkpoints:
-            records = train(run, folder, checkpoints, stop)
+            records = train_and_save(run, folder, checkpoints, stop)
     train_seconds = time.perf_counter() - start - data_seconds
     report: dict[str, Any] = {}
     with distributed.lost_process_named(advice):
@@ -86,7 +86,9 @@ def train_in_folder(
     return report
 
 
-def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: StopRequest) -> tuple[EpochRecord, ...]:
+def train_and_save(
+    run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: StopRequest
+) -> tuple[EpochRecord, ...]:
     """Trains from the newest checkpoint to the end, and returns the records of all epochs.
 
     Saves the last step, every epoch with a validation RMSE (it may be the best), and otherwise every SAVE_SECONDS.
@@ -97,7 +99,7 @@ def train(run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: StopR
         Progress(),
     )
     if progress.step:
-        print(f"going on after {describe_progress(progress)} of {config.epochs}")
+        print(f"resuming after {describe_progress(progress)} of {config.epochs}")
     with contextlib.ExitStack() as stack:
         log = None
         if distributed.is_primary():

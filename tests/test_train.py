@@ -176,7 +176,9 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits_as_an_unbroken_one(
     folder, handlers = tmp_path / "run", [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", SignalAt(printed, number))
-        with pytest.raises(Interrupted, match=rf"stopped by {number.name}; .* goes on: --workdir={folder}$") as stop:
+        with pytest.raises(
+            Interrupted, match=rf"stopped by {number.name}; .* To resume, repeat the command: --workdir={folder}$"
+        ) as stop:
             train_run(board_config, folder)
     assert stop.value.signal_number == number
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == handlers
@@ -185,7 +187,7 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits_as_an_unbroken_one(
         with (folder / "metrics.jsonl").open("a") as lines:
             lines.write('{"epoch": 9, "of a killed r')
     report = train_run(board_config, folder)
-    assert (f"going on after epoch {done} of 8" in capsys.readouterr().out) == (done > 0)
+    assert (f"resuming after epoch {done} of 8" in capsys.readouterr().out) == (done > 0)
     require_equal(last_state(folder), last_state(workdir))
     assert without_seconds(report) == without_seconds(report_in(workdir))
     assert [epoch["epoch"] for epoch in epochs_in(folder)] == list(range(1, EPOCHS + 1))

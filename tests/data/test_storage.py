@@ -231,7 +231,7 @@ def test_a_run_in_an_emulated_s3_is_trained_killed_resumed_and_scored(s3, tmp_pa
     assert not s3.exists("bucket/runs/one/report.json")
     ended = subprocess.run(there, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
-    assert "going on after epoch" in ended.stdout
+    assert "resuming after epoch" in ended.stdout
     here = script("train", f"--ratings={tmp_path / 'ml'}", f"--workdir={tmp_path / 'run'}", *SMALL)
     subprocess.run(here, capture_output=True, check=True)
     report = json.loads(s3.cat_file("bucket/runs/one/report.json"))

@@ -193,7 +193,7 @@ def drill(name: str, folder: pathlib.Path, num_breaks: int, seed: int = 0) -> di
     printed += form.processes[num_breaks % len(form.processes)].finish(broken, epochs)
     require_same_end(broken, whole, is_exact=len(form.processes) == 1)
     return {
-        "resumed within an epoch": printed.count("going on after step"),
+        "resumed within an epoch": printed.count("resuming after step"),
         "checkpoints skipped": printed.count("cannot be read"),
     }
 

@@ -10,7 +10,7 @@ def test_signal_handlers_are_not_set_outside_the_main_thread(tmp_path):
 
     def work():
         try:
-            with interruptible("the same command goes on") as stop:
+            with interruptible("repeat the command") as stop:
                 stop.raise_if_received()
         except Exception as error:
             failures.append(error)
