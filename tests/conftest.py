@@ -26,12 +26,20 @@ MANY_MAPS = 30_000
 # Processes that share the whole suite. Each takes 2 GB.
 NUM_PROCESSES = 2
 
+# Tests that take longest.
+LONG_FIRST = ("tests/training", "tests/runs", "tests/model", "tests/scripts", "tests/test_train", "tests/serve")
+
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
 def pytest_xdist_auto_num_workers(config):
     """Runs the whole suite in several processes, and files that are named in this one."""
     return 0 if config.option.file_or_dir else NUM_PROCESSES
+
+
+def pytest_collection_modifyitems(items):
+    """Runs files that take long first, so that the processes of a session end together."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG_FIRST))
 
 
 @pytest.fixture(scope="session")

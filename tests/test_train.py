@@ -129,6 +129,7 @@ def test_overwriting_trains_anew_and_gives_the_same_bits(workdir, board_config, 
     assert (copy / "notes.txt").exists()
 
 
+@pytest.mark.slow
 def test_an_undefined_figure_is_null(board_config, tmp_path):
     nothing_is_relevant = dataclasses.replace(board_config, evaluation=EvalConfig(eval_k=(1,), relevant_rating=6.0))
     train_run(nothing_is_relevant, tmp_path / "run")
@@ -163,10 +164,10 @@ def test_an_ensemble_with_a_feature_file_is_trained_evaluated_and_loaded(board_c
 @pytest.mark.parametrize(
     ("printed", "number", "done"),
     [
-        ("ratings of 1 to 5 stars", signal.SIGTERM, 0),
-        ("epoch   1 of 8", signal.SIGTERM, 1),
+        pytest.param("ratings of 1 to 5 stars", signal.SIGTERM, 0, marks=pytest.mark.slow),
+        pytest.param("epoch   1 of 8", signal.SIGTERM, 1, marks=pytest.mark.slow),
         ("epoch   3 of 8", signal.SIGINT, 3),
-        ("epoch   8 of 8", signal.SIGTERM, 8),
+        pytest.param("epoch   8 of 8", signal.SIGTERM, 8, marks=pytest.mark.slow),
     ],
     ids=["while reading", "first epoch", "third epoch", "last epoch"],
 )
@@ -215,6 +216,7 @@ def test_without_validation_a_quick_run_saves_only_at_its_end(without_validation
     require_equal(last_state(tmp_path / "stopped"), last_state(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_without_validation_a_slow_run_saves_at_intervals(without_validation, tmp_path, monkeypatch):
     monkeypatch.setattr("movierec_jax.train.SAVE_SECONDS", 0.0)
     train_run(without_validation, tmp_path)
@@ -245,6 +247,7 @@ def test_training_stops_early_and_keeps_the_earliest_of_equally_good_epochs(boar
     assert "best epoch 1: validation RMSE" in out
 
 
+@pytest.mark.slow
 def test_without_a_validation_part_all_ratings_are_trained_on_to_the_last_epoch(board_config, tmp_path):
     whole = DataConfig(ratings=board_config.data.ratings, test_fraction=0.25, valid_fraction=0.0)
     two_epochs = TrainConfig(epochs=2, batch_size=128)

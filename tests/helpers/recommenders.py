@@ -33,9 +33,8 @@ CASES = {
     "bfloat16": (ModelConfig(hidden_dims=(6, 5), precision="bfloat16"), TrainConfig(), DataConfig()),
 }
 
-# Each case as a parameter of a test: two that differ in every part run always, the others with the slow tests.
-ALWAYS = ("the default's parts", "no implicit feedback, movies' history, times")
-PARAMS = [case if case in ALWAYS else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+# Each case as a parameter of a test: the first runs always, the others with the slow tests.
+PARAMS = [case if case == "the default's parts" else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
 
 
 def random_recommender(name: str) -> Recommender:

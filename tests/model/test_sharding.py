@@ -70,7 +70,8 @@ def test_two_processes_of_four_devices_train_as_one_device_does():
     assert found["shares"] == [1 / 8]
 
 
-@pytest.mark.parametrize("mesh", ["data:4,model:2", pytest.param("model:8", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mesh", ["data:4,model:2", "model:8"])
 def test_sums_within_and_across_two_processes_are_exact(mesh):
     # As those of `psum_scatter` are not at this size.
     assert not any(on_two_processes(mesh, "sums")["wrong"])

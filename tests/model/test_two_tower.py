@@ -35,7 +35,7 @@ COLD_USER, COLD_MOVIE, UNKNOWN_USER, UNKNOWN_MOVIE = 5, 7, 6, 8
 USER_ROWS, MOVIE_ROWS = UNKNOWN_USER + 1, UNKNOWN_MOVIE + 1
 MEAN = 3.5
 CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6, 3), implicit_feedback_dim=5, dropout=0.5)
-each_depth = pytest.mark.parametrize("hidden_dims", [(), (6,), (6, 3)])
+each_depth = pytest.mark.parametrize("hidden_dims", [(), pytest.param((6,), marks=pytest.mark.slow), (6, 3)])
 
 PAIRS = [(user, movie) for user in range(4) for movie in range(6) if (2 * user + movie) % 3] + [(4, 2), (0, 6)]
 

@@ -165,7 +165,7 @@ def test_lists_can_be_filtered_diversified_and_explained(workdir):
     for shown, reason in zip(lines[::2], lines[1::2], strict=True):
         assert "Film-Noir" in shown or "Western" in shown
         assert 1930 <= int(re.search(r"\((\d{4})\)", shown)[1]) <= 1969
-        assert re.match(r"^ +for .+ \+0\.\d{3} exposure; ", reason)
+        assert re.match(r"^ +for .+ \+0\.\d{3} watch; ", reason)
 
 
 @pytest.mark.slow

@@ -118,6 +118,7 @@ def test_each_rating_changes_the_list_and_its_reasons(opened):
     assert page.locator("#rated-name").inner_text() == "Your ratings (3)"
 
 
+@pytest.mark.slow
 def test_ratings_stay_in_the_browser_until_removed_or_cleared(opened):
     page = opened()
     first = listed(page)
@@ -135,6 +136,7 @@ def test_ratings_stay_in_the_browser_until_removed_or_cleared(opened):
     assert page.evaluate("localStorage.getItem('movierec ratings')") == "[]"
 
 
+@pytest.mark.slow
 def test_rated_films_unknown_to_the_server_are_removed(opened):
     page = opened(expected="Failed to load resource")
     listed(page)
@@ -160,6 +162,7 @@ def test_search_tolerates_typos(opened):
     assert titles(page, "#rated") == ["The Matrix"]
 
 
+@pytest.mark.slow
 def test_filters_narrow_the_list_and_can_be_cleared(opened):
     page = opened(expected="422")
     everything = listed(page)
@@ -187,6 +190,7 @@ def test_filters_narrow_the_list_and_can_be_cleared(opened):
     assert wait_for_other(page, narrow) == everything
 
 
+@pytest.mark.slow
 def test_the_praised_filter_narrows_the_list(opened, reviewed_address):
     page = opened(at=reviewed_address)
     everything = listed(page)
@@ -202,6 +206,7 @@ def test_the_praised_filter_narrows_the_list(opened, reviewed_address):
     assert wait_for_other(page, both) == everything
 
 
+@pytest.mark.slow
 def test_details_show_reviews(opened, reviewed_address):
     page = opened(at=reviewed_address)
     listed(page)
@@ -224,6 +229,7 @@ def test_details_show_reviews(opened, reviewed_address):
         page.keyboard.press("Escape")
 
 
+@pytest.mark.slow
 def test_praise_is_a_reason_and_blame_is_not(opened):
     page = opened()
     listed(page)
@@ -236,6 +242,7 @@ def test_praise_is_a_reason_and_blame_is_not(opened):
     assert page.locator("#list .reasons").inner_text() == "For its genre Drama and reviews praising its music and pace"
 
 
+@pytest.mark.slow
 def test_without_reviews_the_page_does_not_mention_them(opened):
     page = opened()
     listed(page)
@@ -247,6 +254,7 @@ def test_without_reviews_the_page_does_not_mention_them(opened):
     assert page.locator(".reviews").count() == 0
 
 
+@pytest.mark.slow
 def test_reasons_distinguish_rated_from_reviewed_films(opened):
     reasons = [{"source": source, "title": title} for source, title in (("text", "Heat"), ("rated", "Alien"))]
     lines = opened().evaluate(
@@ -259,6 +267,7 @@ def test_reasons_distinguish_rated_from_reviewed_films(opened):
     assert lines == ["Because they rated Alien", "Because they wrote about Heat"]
 
 
+@pytest.mark.slow
 def test_a_rating_as_another_user_changes_their_list_until_removed(opened):
     page = opened("#/user", expected="404")
     assert page.locator("#columns").is_hidden()
@@ -292,6 +301,7 @@ def test_a_rating_as_another_user_changes_their_list_until_removed(opened):
     assert stars(page, 0, given[0] if given[0] % 1 else int(given[0]), "#rated").is_checked()
 
 
+@pytest.mark.slow
 def test_an_unknown_user_shows_a_notice(opened):
     page = opened("#/user/987654", expected="404")
     page.wait_for_selector(".notice")
@@ -299,6 +309,7 @@ def test_an_unknown_user_shows_a_notice(opened):
     assert page.locator("#columns").is_hidden()
 
 
+@pytest.mark.slow
 def test_closing_the_details_returns_the_focus(opened):
     page = opened()
     first = listed(page)[0]
@@ -320,6 +331,7 @@ def test_closing_the_details_returns_the_focus(opened):
     assert title.evaluate("title => title === document.activeElement")
 
 
+@pytest.mark.slow
 def test_a_film_rated_in_the_dialog_leaves_the_list(opened):
     page = opened()
     first = listed(page)
@@ -331,6 +343,7 @@ def test_a_film_rated_in_the_dialog_leaves_the_list(opened):
     assert page.evaluate("document.activeElement.id") == "list-name"
 
 
+@pytest.mark.slow
 def test_films_can_be_rated_by_keyboard(opened):
     page = opened()
     first = listed(page)
@@ -356,6 +369,7 @@ def test_films_can_be_rated_by_keyboard(opened):
     page.wait_for_function("() => document.querySelector('#rated-part').hidden")
 
 
+@pytest.mark.slow
 def test_a_second_tap_gives_half_a_star(opened):
     page = opened(viewport=PHONE, has_touch=True, is_mobile=True)
     listed(page)
@@ -369,6 +383,7 @@ def test_a_second_tap_gives_half_a_star(opened):
         page.locator("#found > li").first.get_by_role("button", name="Remove the rating").tap()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["#/", "#/user/1", "#/map"])
 def test_views_fit_a_phone_with_large_touch_targets(view, opened):
     page = opened(view, viewport=PHONE, has_touch=True, is_mobile=True)
@@ -385,6 +400,7 @@ def test_views_fit_a_phone_with_large_touch_targets(view, opened):
     assert small == []
 
 
+@pytest.mark.slow
 def test_reviews_fit_a_phone(opened, reviewed_address):
     page = opened(at=reviewed_address, viewport=PHONE, has_touch=True, is_mobile=True)
     listed(page)
@@ -398,6 +414,7 @@ def test_reviews_fit_a_phone(opened, reviewed_address):
     assert page.locator("#details").evaluate("dialog => dialog.scrollWidth - dialog.clientWidth") == 0
 
 
+@pytest.mark.slow
 def test_the_map_works_by_keyboard_and_marks_rated_films(opened):
     page = opened()
     rate(page, 0, 5)
@@ -426,6 +443,7 @@ def drawn(page, before=""):
     return page.locator("#canvas").evaluate("canvas => canvas.toDataURL()")
 
 
+@pytest.mark.slow
 def test_the_map_moves_by_mouse_and_finds_a_film(opened):
     page = opened("#/map")
     page.wait_for_selector("#legend > li")
@@ -456,6 +474,7 @@ def lightness(page, selector, name):
     return float(re.match(r"oklch\(([\d.]+)", value)[1])
 
 
+@pytest.mark.slow
 def test_colours_follow_the_preferred_scheme(opened):
     light, dark = opened(color_scheme="light"), opened(color_scheme="dark")
     for page in (light, dark):
@@ -464,6 +483,7 @@ def test_colours_follow_the_preferred_scheme(opened):
     assert lightness(dark, "body", "backgroundColor") < 0.3 < 0.9 < lightness(dark, "body", "color")
 
 
+@pytest.mark.slow
 def test_reduced_motion_stops_animations(opened):
     page = opened(reduced_motion="reduce")
     rate(page, 0, 5)
@@ -476,6 +496,7 @@ def problem(status, detail, **headers):
     return {"status": status, "content_type": "application/problem+json", "body": body, "headers": headers}
 
 
+@pytest.mark.slow
 def test_a_busy_server_is_tried_again_after_its_wait(opened):
     page = opened(expected="503")
     first = listed(page)
@@ -491,6 +512,7 @@ def test_a_busy_server_is_tried_again_after_its_wait(opened):
     assert page.locator(".notice").count() == 0
 
 
+@pytest.mark.slow
 def test_an_unreachable_server_shows_a_notice_until_reachable(opened):
     page = opened(expected="ERR_")
     first = listed(page)
@@ -503,6 +525,7 @@ def test_an_unreachable_server_shows_a_notice_until_reachable(opened):
     page.wait_for_function("() => !document.querySelector('.notice')")
 
 
+@pytest.mark.slow
 def test_a_token_is_requested_once_per_session(opened):
     page = opened(expected="401")
     listed(page)
@@ -524,6 +547,7 @@ def test_a_token_is_requested_once_per_session(opened):
     assert page.locator(".notice").count() == 0
 
 
+@pytest.mark.slow
 def test_a_late_response_to_an_earlier_request_is_ignored(opened):
     page = opened()
     first = listed(page)

@@ -63,7 +63,9 @@ MOVIES = (318, 296, 2571, 356, 593)
 USERS = (42, 7, 70_001, 70_002)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)]
+)
 def test_a_signal_stops_the_service_with_its_exit_status(workdir, number, status):
     with served(workdir) as (address, process):
         assert httpx2.get(f"{address}/v1/users/42/recommendations").status_code == 200
@@ -164,6 +166,7 @@ def failed(*flags):
     return ended.stderr
 
 
+@pytest.mark.slow
 def test_a_port_in_use_is_named(workdir):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -174,12 +177,16 @@ def test_a_port_in_use_is_named(workdir):
     ("flags", "message"),
     [
         (["--workdir=/nowhere"], "error: /nowhere: no config.json; name a folder that scripts/train.py has written"),
-        (["--workdir=s3://bucket/run"], "error: --workdir=s3://bucket/run: name a local folder"),
+        pytest.param(
+            ["--workdir=s3://bucket/run"],
+            "error: --workdir=s3://bucket/run: name a local folder",
+            marks=pytest.mark.slow,
+        ),
         (["--port=70000"], "error: --port=70000: must be 0 to 65535"),
         (["--rate_limit=fast"], "error: --rate_limit=fast: must be a number per second"),
         (["--max_batch=0"], "error: --max_batch=0: must be 1 or more"),
         (["--reload_seconds=nan"], "error: --reload_seconds=nan: must be 0 or more"),
-        (["--mesh=data:999"], "error: --mesh=data:999"),
+        pytest.param(["--mesh=data:999"], "error: --mesh=data:999", marks=pytest.mark.slow),
     ],
 )
 def test_bad_flags_end_with_one_line(workdir, flags, message):
@@ -192,9 +199,11 @@ def test_bad_flags_end_with_one_line(workdir, flags, message):
     ("text", "message"),
     [
         ("", "no tokens; write one per line"),
-        ("short\n", "tokens.txt:1: not a token; use 16 or more letters"),
-        ("good-token-of-words\nwith a space in between\n", "tokens.txt:2: not a token"),
-        ("\xff\xfe", "not a text file"),
+        pytest.param("short\n", "tokens.txt:1: not a token; use 16 or more letters", marks=pytest.mark.slow),
+        pytest.param(
+            "good-token-of-words\nwith a space in between\n", "tokens.txt:2: not a token", marks=pytest.mark.slow
+        ),
+        pytest.param("\xff\xfe", "not a text file", marks=pytest.mark.slow),
     ],
 )
 def test_an_invalid_tokens_file_is_refused_without_showing_its_lines(workdir, tmp_path, text, message):

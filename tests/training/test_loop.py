@@ -33,7 +33,7 @@ from movierec_jax.training.step import batch_squared_errors, train_steps
 COMPILED = (new_state, train_steps, batch_squared_errors)
 
 
-@pytest.mark.parametrize("ensemble_size", [1, 2])
+@pytest.mark.parametrize("ensemble_size", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_several_epochs_compile_one_program_and_a_second_run_of_the_same_settings_none(ensemble_size):
     before = [function._cache_size() for function in COMPILED]
     for _ in range(2):
@@ -42,7 +42,10 @@ def test_several_epochs_compile_one_program_and_a_second_run_of_the_same_setting
         assert [function._cache_size() - size for function, size in zip(COMPILED, before, strict=True)] == [1, 1, 1]
 
 
-@pytest.mark.parametrize("ratings_at_once", [1, pytest.param(2 * BATCH_SIZE, marks=pytest.mark.slow), 3 * BATCH_SIZE])
+@pytest.mark.parametrize(
+    "ratings_at_once",
+    [pytest.param(1, marks=pytest.mark.slow), pytest.param(2 * BATCH_SIZE, marks=pytest.mark.slow), 3 * BATCH_SIZE],
+)
 def test_an_epoch_whose_steps_come_some_at_a_time_equals_one_of_all_steps(unbroken, ratings_at_once):
     run, train, valid, epochs = unbroken
     setup = some_at_once(run.setup, ratings_at_once)
@@ -85,6 +88,7 @@ def without_seconds(progress: Progress) -> list:
     return [dataclasses.replace(record, seconds=0.0) for record in progress.records]
 
 
+@pytest.mark.slow
 def test_the_initial_state_is_the_new_state_and_leaves_the_steps_compiled(caplog):
     # A model of its own, that no other test has compiled.
     run, train, valid = run_of(ModelConfig(embedding_dim=5, hidden_dims=(), implicit_feedback_dim=2))
@@ -162,7 +166,9 @@ def test_the_checkerboard_is_learnt(without_dropout):
         # The first step's error is of the initial values; the step throws them beyond what a square can hold.
         (100, 4, r"the error at step 1 is (inf|nan); lower --learning_rate"),
         # One step for each epoch: what the last one did shows in validation alone.
-        (1000, 1, r"the validation RMSE after epoch 1 is (inf|nan); lower --learning_rate"),
+        pytest.param(
+            1000, 1, r"the validation RMSE after epoch 1 is (inf|nan); lower --learning_rate", marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_run_that_diverges_stops_and_says_where(batch_size, epochs, message):

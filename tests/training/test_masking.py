@@ -92,6 +92,7 @@ def series(num_users: int = 60, num_movies: int = 20, length: int = 8) -> Split:
     return Split.of(train=train, valid=train[:0], test=train[:0])
 
 
+@pytest.mark.slow
 def test_the_next_film_of_a_series_is_predicted_from_the_one_before_it():
     config = Config(
         model=ModelConfig(embedding_dim=2, hidden_dims=(), implicit_feedback_dim=16, history=()),

@@ -48,7 +48,14 @@ def both_ways(monkeypatch, **settings):
     return ends
 
 
-@pytest.mark.parametrize("settings", [{}, {"ensemble_size": 2}, {"hidden_dims": (), "batch_size": 7}])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"ensemble_size": 2}, marks=pytest.mark.slow),
+        {"hidden_dims": (), "batch_size": 7},
+    ],
+)
 def test_without_decay_an_epoch_by_rows_ends_where_dense_adam_ends(monkeypatch, settings):
     # With decay as well the two agree in the mean alone. No dropout: other pairs would be dropped.
     one, other = both_ways(monkeypatch, dropout=0.0, weight_decay=0.0, **NO_DECAY, **settings)
@@ -113,7 +120,9 @@ def steps_of_adam(num_steps, gradients, rate=0.01):
     return AdamRows(param, *(optax.tree_utils.tree_get(state, name) for name in ("mu", "nu")))
 
 
-@pytest.mark.parametrize("num_steps", [0, 1, 100])
+@pytest.mark.parametrize(
+    "num_steps", [pytest.param(0, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.slow), 100]
+)
 def test_steps_without_gradient_at_once_are_steps_of_adam_one_after_another(num_steps):
     # Late enough that the means need no more correction.
     gradients = np.sin(np.arange(3000))

@@ -62,6 +62,7 @@ def test_no_held_out_movie_is_in_train_and_the_same_seed_holds_out_the_same():
     assert is_cold.equals(cold.draw_held_out(ids, seed=1))
 
 
+@pytest.mark.slow
 def test_the_suite_leaves_table_and_figures(config, tmp_path):
     figures = cold.run_suite(config, BenchmarkConfig(suite="cold", output=str(tmp_path / "out")), "the command")
     assert json.loads((tmp_path / "out" / "cold.json").read_text())["rmse"] == figures["rmse"]

@@ -123,6 +123,7 @@ def judged_by(judged):
         yield pd.read_parquet(path), float(load_sentiment(folder).opinions(["some lovely film"]).praise[0])
 
 
+@pytest.mark.slow
 def test_each_part_of_a_labelled_file_is_judged_by_a_sentiment_learnt_from_the_other(config, folder, tmp_path):
     # In the part test words mean the opposite.
     movie, is_test = np.repeat(np.arange(1, NUM_MOVIES + 1), 2), np.arange(2 * NUM_MOVIES) % 2 == 1
