@@ -119,6 +119,7 @@ def test_repeating_the_command_on_a_finished_workdir_returns_its_report(workdir,
     assert "epoch" not in out
 
 
+@pytest.mark.slow
 def test_overwriting_trains_anew_and_gives_the_same_bits(workdir, board_config, tmp_path):
     copy = shutil.copytree(workdir, tmp_path / "copy")
     (copy / "notes.txt").write_text("mine")

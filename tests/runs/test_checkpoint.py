@@ -91,7 +91,11 @@ def test_the_best_and_the_latest_two_are_kept_and_the_best_is_found(tmp_path, va
 # Saving and restoring.
 
 
-@pytest.mark.parametrize("stop_after", [2, 5, None], ids=["within an epoch", "within another", "at the end"])
+@pytest.mark.parametrize(
+    "stop_after",
+    [2, pytest.param(5, marks=pytest.mark.slow), pytest.param(None, marks=pytest.mark.slow)],
+    ids=["within an epoch", "within another", "at the end"],
+)
 def test_a_trained_state_is_restored_bit_for_bit_with_its_progress(tmp_path, stop_after):
     train, valid = (ratings_by_row(part, RUN.users, RUN.movies) for part in (PARTS.train, PARTS.valid))
     config = dataclasses.replace(RUN.setup.config, ratings_at_once=2 * 32)

@@ -153,6 +153,7 @@ def test_links_from_reviews_are_left_out_in_no_step():
     assert min(step[0, [3, 4]].tolist()) >= batches.num_steps(3, 2)
 
 
+@pytest.mark.slow
 def test_ratings_from_reviews_reach_the_gradient():
     run, train, _ = run_of(SMALLEST)
     from_reviews = first(dataclasses.replace(train, rating=5 - train.rating), 7)

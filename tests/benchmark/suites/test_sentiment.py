@@ -35,6 +35,7 @@ def write_texts(path, num_texts=120, **columns):
     return str(path)
 
 
+@pytest.mark.slow
 def test_our_sentiment_learns_the_deciding_word_and_table_and_figures_are_written(tmp_path):
     benchmark = BenchmarkConfig(
         suite="sentiment",

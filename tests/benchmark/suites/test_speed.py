@@ -25,6 +25,7 @@ def test_rows_say_who_is_best_and_what_is_a_part_of_the_work():
     assert [row[5] for row in rows][:3] == ["-", "2.00 (1.50 to 3.00)", "0.50 (0.50 to 1.00) best baseline"]
 
 
+@pytest.mark.slow
 def test_the_suite_writes_its_table_and_all_figures(tmp_path):
     benchmark = BenchmarkConfig(
         suite="speed", measures=("hardware_limits", "reading"), repeats=1, num_ratings=2_000, output=str(tmp_path)
