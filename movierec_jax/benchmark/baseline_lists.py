@@ -31,7 +31,7 @@ def baseline_lists(baseline: RankingBaseline, task: RankingTask, k: int, seed: i
     start = time.perf_counter()
     parts = train[is_liked & ~is_masked], train[~is_masked], train[is_liked & is_masked]
     tables = [sparse_table(part, users, task.movies) for part in parts]
-    settings, ndcg_by_settings = tune(baseline, *tables, seed=seed)
+    settings, ndcg_by_settings = choose_settings(baseline, *tables, seed=seed)
     tuned = time.perf_counter()
     likes, rated = (sparse_table(part, users, task.movies) for part in (train[is_liked], train))
     score = fit_with_popularity(baseline, likes, settings, seed)
@@ -62,7 +62,7 @@ def sparse_table(ratings: pd.DataFrame, users: Vocab, movies: Vocab) -> Likes:
     return scipy.sparse.csr_matrix((np.ones(len(pairs[0])), pairs), shape=(len(users), len(movies)))
 
 
-def tune(
+def choose_settings(
     baseline: RankingBaseline, likes: Likes, rated: Likes, masked: Likes, seed: int
 ) -> tuple[FitSettings, dict[str, float]]:
     """Returns the settings of the grid with the highest NDCG@10 on masked likes, and the NDCG@10 of each settings.

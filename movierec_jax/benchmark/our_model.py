@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from jaxtyping import Int
 
-from movierec_jax.benchmark.baselines.records import Prediction
+from movierec_jax.benchmark.baselines.records import RatingPrediction
 from movierec_jax.benchmark.ranking_task import RankedLists, RankingTask
 from movierec_jax.config import Config
 from movierec_jax.data.schema import MOVIE_ID, TIMESTAMP, USER_ID, CleanData
@@ -26,7 +26,7 @@ from movierec_jax.training.loop import train_epochs
 from movierec_jax.training.state import new_state
 
 
-def fit_predict(config: Config, train: pathlib.Path, test: pathlib.Path, workdir: pathlib.Path) -> Prediction:
+def fit_predict(config: Config, train: pathlib.Path, test: pathlib.Path, workdir: pathlib.Path) -> RatingPrediction:
     """Trains on the ratings of the config and predicts the ratings of a Parquet file.
 
     The run reads the ratings again from their files, because the tables of movies and users are beside them, and takes
@@ -39,7 +39,7 @@ def fit_predict(config: Config, train: pathlib.Path, test: pathlib.Path, workdir
     start = time.perf_counter()
     pairs = pd.read_parquet(test, columns=[USER_ID, MOVIE_ID, TIMESTAMP])
     rating = load(workdir).predict(pairs[USER_ID], pairs[MOVIE_ID], pairs[TIMESTAMP])
-    return Prediction(rating, fit_seconds(report), time.perf_counter() - start, fit_details(report))
+    return RatingPrediction(rating, fit_seconds(report), time.perf_counter() - start, fit_details(report))
 
 
 def fit_lists(config: Config, task: RankingTask, k: int, workdir: pathlib.Path) -> RankedLists:

@@ -40,10 +40,10 @@ def machine() -> dict[str, str | int | float]:
     """Returns the system, the processor, the cores that this process may use, and the memory in GB."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return {"system": platform.system(), "processor": processor(), "cores": cores, "memory_gb": round(memory, 1)}
+    return {"system": platform.system(), "processor": processor_name(), "cores": cores, "memory_gb": round(memory, 1)}
 
 
-def processor() -> str:
+def processor_name() -> str:
     """Returns the processor's name where Linux shows it, else its architecture."""
     cpuinfo = pathlib.Path("/proc/cpuinfo")
     found = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(), re.MULTILINE) if cpuinfo.exists() else None

@@ -16,7 +16,7 @@ from jaxtyping import Float64
 
 from movierec_jax.benchmark import process
 from movierec_jax.benchmark.baselines import find_baseline
-from movierec_jax.benchmark.baselines.records import Prediction
+from movierec_jax.benchmark.baselines.records import RatingPrediction
 from movierec_jax.benchmark.entrants import OUR_MODEL
 from movierec_jax.config import Config
 from movierec_jax.errors import InputError
@@ -72,7 +72,7 @@ def run_job(values: dict[str, Any], data: pathlib.Path, folder: pathlib.Path) ->
     return {name: getattr(prediction, name) for name in ("fit_seconds", "predict_seconds", "details")}
 
 
-def predict(job: RatingJob, data: pathlib.Path, folder: pathlib.Path) -> Prediction:
+def predict(job: RatingJob, data: pathlib.Path, folder: pathlib.Path) -> RatingPrediction:
     """Fits the job's model to the train ratings and predicts the test ratings."""
     parts = data / "train.parquet", data / "test.parquet"
     if job.model == OUR_MODEL:

@@ -124,7 +124,7 @@ def column_features(
     """Returns what a column is taken for and its features, none where it says nothing; `row` rises."""
     kind = column_kind(values[row < num_train].dropna())
     if kind in (NUMBERS, DATES):
-        part = number_feature(label, row, parse_numbers(values) if kind == NUMBERS else parse_days(values), num_train)
+        part = number_feature(label, row, numbers_of_text(values) if kind == NUMBERS else parse_days(values), num_train)
     elif kind == CATEGORIES:
         part = category_features(label, row, values, num_train)
     elif kind == SETS:
@@ -153,7 +153,7 @@ def column_kind(values: pd.Series) -> str:
         return CATEGORIES
     if values.dtype == object:
         return SETS
-    if parse_numbers(values).notna().all():
+    if numbers_of_text(values).notna().all():
         return NUMBERS
     if parse_days(values).notna().all():
         return DATES
@@ -162,7 +162,7 @@ def column_kind(values: pd.Series) -> str:
     return CATEGORIES if 3 * values.nunique() <= 2 * len(values) else WORDS
 
 
-def parse_numbers(values: pd.Series) -> pd.Series:
+def numbers_of_text(values: pd.Series) -> pd.Series:
     """Returns numbers, or those that texts spell, missing where they spell none."""
     return pd.to_numeric(values, errors="coerce").astype(np.float64)
 

@@ -73,7 +73,7 @@ class ListEntry(NamedTuple):
     predicted_rating: float
 
 
-class UserHistory(NamedTuple):
+class ExportedHistory(NamedTuple):
     """A user's own vector and what they have rated; ratings of weight 0 do not count."""
 
     own: np.ndarray
@@ -122,15 +122,17 @@ class ExportedLists:
                 raise ValueError(f"rating={rating:g}: must be {lowest:g} to {highest:g} stars")
         movie_row = np.array([find_row(self.movie_row, id, "movie") for id in ratings], np.int32)
         rating = np.array(list(ratings.values()), np.float32)
-        history = UserHistory(np.zeros_like(self.users["own"][0]), movie_row, rating, np.ones_like(rating))
+        history = ExportedHistory(np.zeros_like(self.users["own"][0]), movie_row, rating, np.ones_like(rating))
         return self.lists_of([history], k)[0]
 
-    def history(self, row: int) -> UserHistory:
+    def history(self, row: int) -> ExportedHistory:
         """Returns the history of a user of the export."""
         rated = slice(*self.users["start"][row : row + 2])
-        return UserHistory(self.users["own"][row], *(self.users[name][rated] for name in UserHistory._fields[1:]))
+        return ExportedHistory(
+            self.users["own"][row], *(self.users[name][rated] for name in ExportedHistory._fields[1:])
+        )
 
-    def lists_of(self, histories: Sequence[UserHistory], k: int) -> list[list[ListEntry]]:
+    def lists_of(self, histories: Sequence[ExportedHistory], k: int) -> list[list[ListEntry]]:
         """Returns the list of each user. Users with similarly many ratings share a call, which saves padding."""
         if not 1 <= k <= self.about["top_k"]:
             raise ValueError(f"k={k}: must be 1 to {self.about['top_k']}, the length of the lists that were exported")
@@ -141,7 +143,7 @@ class ExportedLists:
             lists.update(zip(block, self.lists_of_block([histories[user] for user in block], k), strict=True))
         return [lists[user] for user in range(len(histories))]
 
-    def lists_of_block(self, histories: Sequence[UserHistory], k: int) -> list[list[ListEntry]]:
+    def lists_of_block(self, histories: Sequence[ExportedHistory], k: int) -> list[list[ListEntry]]:
         """Returns the list of each user of one call."""
         num_users = padded_size(len(histories), *USER_SIZES)
         num_ratings = padded_size(max(len(history.rating) for history in histories), *RATING_SIZES)

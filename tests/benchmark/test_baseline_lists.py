@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from movierec_jax.benchmark.baseline_lists import best_unseen, fit_with_popularity, tune
+from movierec_jax.benchmark.baseline_lists import best_unseen, choose_settings, fit_with_popularity
 from movierec_jax.benchmark.baselines.records import RankingBaseline
 
 
@@ -29,7 +29,7 @@ def test_tuning_picks_the_settings_that_find_most_masked_likes():
     baseline = RankingBaseline("one way or the other", fit, ({"sign": 1}, {"sign": -1}))
     likes = scipy.sparse.csr_matrix([[0, 0, 0, 1], [0, 0, 0, 1.0]])
     masked = scipy.sparse.csr_matrix([[1, 0, 0, 0], [0, 0, 0, 0.0]])
-    settings, tried = tune(baseline, likes, likes, masked, 0)
+    settings, tried = choose_settings(baseline, likes, likes, masked, 0)
     assert settings == {"sign": -1}
     # Found at the third and at the first rank.
     assert list(tried.values()) == pytest.approx([1 / np.log2(4), 1])

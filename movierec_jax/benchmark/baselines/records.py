@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 
 @dataclasses.dataclass(frozen=True)
-class Prediction:
+class RatingPrediction:
     """Predicted ratings of the test part, and what they cost.
 
     fit_seconds: from ratings in memory to the fitted model, with compilation. predict_seconds: from the fitted model to
@@ -25,7 +25,7 @@ class Prediction:
 
 # (train, test, rating_scale, seed) -> predictions for test. Both are tables of `user_id`, `movie_id` and `rating`; the
 # test ratings must not be read, and users and movies may be absent from train. The caller clips to the rating scale.
-FitPredict = Callable[[pd.DataFrame, pd.DataFrame, tuple[float, float], int], Prediction]
+FitPredict = Callable[[pd.DataFrame, pd.DataFrame, tuple[float, float], int], RatingPrediction]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -37,7 +37,7 @@ def torch_ways(
         else:
             parameters = [*tables.parameters(), *dense.parameters()]
             optimizers = [torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=is_fused)]
-        error_of_batch = squared_error(torch, tables[0], tables[1], dense)
+        error_of_batch = mean_squared_error(torch, tables[0], tables[1], dense)
         if is_compiled:
             error_of_batch = torch.compile(error_of_batch)
 
@@ -64,7 +64,7 @@ def torch_ways(
     return ways
 
 
-def squared_error(torch: types.ModuleType, user_table: Any, movie_table: Any, dense: Any) -> Callable[..., Any]:
+def mean_squared_error(torch: types.ModuleType, user_table: Any, movie_table: Any, dense: Any) -> Callable[..., Any]:
     """Returns a function (user, movie, rating) -> mean squared error. The last column of the tables holds biases."""
 
     def of_batch(user: Any, movie: Any, rating: Any) -> Any:

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from movierec_jax.benchmark.suites.sentiment import read_parts
 from movierec_jax.config import Config
 from movierec_jax.data.readers.labelled_file import require_both_labels, test_part
-from movierec_jax.data.readers.reviews_file import KNOWN_NAMES, find_columns, read_reviews, take_columns
+from movierec_jax.data.readers.reviews_file import REVIEW_SPELLINGS, find_columns, read_reviews, take_columns
 from movierec_jax.data.readers.source_file import local_file
 from movierec_jax.data.readers.table_file import read_columns, read_header
 from movierec_jax.data.schema import LABEL, SPLIT, STARS
@@ -57,7 +57,7 @@ def judge_apart(config: Config, settings: SentimentConfig, folder: pathlib.Path)
 def labelled_test_part(path: str) -> Bool[np.ndarray, " rows"] | None:
     """Returns whether each row of a file is of the split test; None without labels and stars, or without a split."""
     with local_file(path) as file:
-        header = read_header(file, KNOWN_NAMES, "columns of a movie_id or imdb_id, and of text")
+        header = read_header(file, REVIEW_SPELLINGS, "columns of a movie_id or imdb_id, and of text")
         names = find_columns(header, (LABEL, STARS, SPLIT))
         if SPLIT not in names or len(names) == 1:
             return None

@@ -9,7 +9,7 @@ from movierec_jax.data.cleaning import describe_dropped, infer_scale
 from movierec_jax.data.readers.columns import SPELLINGS
 from movierec_jax.data.readers.links_file import imdb_numbers
 from movierec_jax.data.readers.reviews_file import (
-    KNOWN_NAMES,
+    REVIEW_SPELLINGS,
     find_columns,
     find_movie_column,
     says_something,
@@ -41,7 +41,7 @@ def read_labelled(path: str | os.PathLike[str]) -> LabelledTexts:
         message names the file, and the line where there is one.
     """
     with local_file(path) as file:
-        header = read_header(file, KNOWN_NAMES, "columns of text, and of a label or stars")
+        header = read_header(file, REVIEW_SPELLINGS, "columns of text, and of a label or stars")
         names = find_columns(header, (TEXT, LABEL, STARS, SPLIT))
         if TEXT not in names:
             raise header.missing(TEXT)

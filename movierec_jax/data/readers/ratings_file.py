@@ -24,12 +24,12 @@ from movierec_jax.data.readers.table_cache import CACHED_FROM_BYTES, through_cac
 from movierec_jax.data.schema import RATING, RATING_COLUMNS, TIMESTAMP
 from movierec_jax.errors import InputError
 
-KNOWN_NAMES = {name for column in RATING_COLUMNS for name in SPELLINGS[column]}
+RATING_SPELLINGS = {name for column in RATING_COLUMNS for name in SPELLINGS[column]}
 
 
 def find_ratings_layout(path: AnyPath) -> TextLayout:
     """Returns the layout of any text file of ratings, with or without a header, from its first line."""
-    layout = find_layout(path, KNOWN_NAMES, "ratings", encoding="utf-8-sig")
+    layout = find_layout(path, RATING_SPELLINGS, "ratings", encoding="utf-8-sig")
     where, fields, separator = f"{path}:{layout.skip_lines}", layout.names, layout.separator
     if len(fields) == 1:
         separators = " ".join(map(repr, SEPARATORS))

@@ -25,7 +25,7 @@ from movierec_jax.data.schema import (
 ID_NAMES = (*MOVIE_NAMES, *IMDB_NAMES)
 
 # Names that tell the separator of a file of texts.
-KNOWN_NAMES = {
+REVIEW_SPELLINGS = {
     *ID_NAMES,
     *(name for column in (TEXT, STARS, TIMESTAMP, USER_ID, LABEL, SPLIT) for name in SPELLINGS[column]),
 }
@@ -43,7 +43,7 @@ def read_reviews(path: str | os.PathLike[str]) -> RawReviews:
       InputError: the file cannot be read as such; the message names the file, and the line where there is one.
     """
     with local_file(path) as file:
-        header = read_header(file, KNOWN_NAMES, "columns of a movie_id or imdb_id, and of text")
+        header = read_header(file, REVIEW_SPELLINGS, "columns of a movie_id or imdb_id, and of text")
         movie = find_movie_column(header)
         if not movie:
             raise header.missing(f"{MOVIE_ID} or {IMDB_ID}", ID_NAMES)

@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.sparse
 from jaxtyping import Int32
 
-from movierec_jax.benchmark.baselines.records import Prediction, RatingBaseline
+from movierec_jax.benchmark.baselines.records import RatingBaseline, RatingPrediction
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.packages import import_extra
@@ -37,7 +37,7 @@ def myfm_baseline(label: str, new_features: NewFeatures) -> RatingBaseline:
 
     def fit_predict(
         train: pd.DataFrame, test: pd.DataFrame, rating_scale: tuple[float, float], seed: int
-    ) -> Prediction:
+    ) -> RatingPrediction:
         myfm = import_extra(LIBRARY, "bench")
         start = time.perf_counter()
         users, movies = Vocab.of(train[USER_ID], "user"), Vocab.of(train[MOVIE_ID], "movie")
@@ -51,7 +51,7 @@ def myfm_baseline(label: str, new_features: NewFeatures) -> RatingBaseline:
         fitted = time.perf_counter()
         predicted = model.predict(*features(users.rows(test[USER_ID]), movies.rows(test[MOVIE_ID])))
         details = {"rank": rank, "iterations": iterations}
-        return Prediction(predicted, fitted - start, time.perf_counter() - fitted, details)
+        return RatingPrediction(predicted, fitted - start, time.perf_counter() - fitted, details)
 
     return RatingBaseline(label, fit_predict, LIBRARY)
 

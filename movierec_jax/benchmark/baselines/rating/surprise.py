@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from movierec_jax.benchmark.baselines.records import Prediction, RatingBaseline
+from movierec_jax.benchmark.baselines.records import RatingBaseline, RatingPrediction
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID
 from movierec_jax.packages import import_extra
 
@@ -21,7 +21,7 @@ def surprise_baseline(label: str, new_algorithm: Callable[[Any, int], Any]) -> R
 
     def fit_predict(
         train: pd.DataFrame, test: pd.DataFrame, rating_scale: tuple[float, float], seed: int
-    ) -> Prediction:
+    ) -> RatingPrediction:
         surprise = import_extra(LIBRARY, "bench")
         start = time.perf_counter()
         reader = surprise.Reader(rating_scale=rating_scale)
@@ -30,7 +30,7 @@ def surprise_baseline(label: str, new_algorithm: Callable[[Any, int], Any]) -> R
         fitted = time.perf_counter()
         pairs = zip(test[USER_ID].tolist(), test[MOVIE_ID].tolist(), strict=True)
         rating = np.array([algorithm.predict(user, movie).est for user, movie in pairs])
-        return Prediction(rating, fitted - start, time.perf_counter() - fitted)
+        return RatingPrediction(rating, fitted - start, time.perf_counter() - fitted)
 
     return RatingBaseline(label, fit_predict, LIBRARY)
 
