@@ -101,6 +101,6 @@ def our_way(train: Ratings, batch_size: int, num_users: int, num_movies: int) ->
 
     def run() -> float:
         state[0], errors = train_steps(state[0], epoch, interactions, None, setup=setup)
-        return float(errors.stars[-1])
+        return float(errors.rating[-1])
 
     return run

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.entrants import OUR_LABEL
 from movierec_jax.benchmark.speed.timing import Timing
