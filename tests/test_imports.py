@@ -125,10 +125,12 @@ def test_a_stage_imports_only_from_stages_before_it(stage):
 
 
 def test_no_modules_import_each_other_in_a_circle():
+    circle: list[str] = []
     try:
         graphlib.TopologicalSorter(GRAPH).prepare()
     except graphlib.CycleError as error:
-        pytest.fail(" imports ".join(reversed(error.args[1])))
+        circle = error.args[1][::-1]
+    assert " imports ".join(circle) == ""
 
 
 @pytest.mark.parametrize("module", HOST)

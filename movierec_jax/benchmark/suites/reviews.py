@@ -19,7 +19,7 @@ import pandas as pd
 from jaxtyping import Bool, Float64, Int
 
 from movierec_jax.benchmark import our_model
-from movierec_jax.benchmark.bootstrap import Difference, bootstrap_mean, bootstrap_rmse, differences_to
+from movierec_jax.benchmark.bootstrap import Difference, bootstrap_mean, bootstrap_rmse, differences_to, interval
 from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.provenance import bootstrap_note, fits_provenance, machine_note, provenance, seeds_note
 from movierec_jax.benchmark.suites.cold import HELD_OUT, draw_held_out
@@ -283,8 +283,10 @@ def ndcg_difference(fits: Sequence[ReviewsResult], without: Sequence[ReviewsResu
     ).dropna()
     by_user = pairs.groupby(USER_ID)
     total = by_user[[WITHOUT, REVIEWS]].sum().to_numpy().T
-    mean = {name: float(pairs[name].mean()) for name in (WITHOUT, REVIEWS)}
-    return differences_to(WITHOUT, mean, bootstrap_mean(total, by_user.size().to_numpy()))[REVIEWS]
+    resampled = bootstrap_mean(total, by_user.size().to_numpy())
+    # The mean of differences, exact where all users differ alike.
+    value = float((pairs[REVIEWS] - pairs[WITHOUT]).mean())
+    return Difference(WITHOUT, value, interval(resampled[:, 1] - resampled[:, 0]))
 
 
 def build_table(title: str, rows: Sequence[ReviewsRow], seeds: Sequence[int]) -> Table:
