@@ -217,22 +217,22 @@ class TrainConfig(Settings):
         AT_LEAST_1,
     )
     embedding_decay: float = setting(
-        0.235, "L2 penalty on user and movie embeddings", AT_LEAST_0, heading="Regularisation"
-    )
-    bias_decay: float = setting(0.1, "L2 penalty on user and movie biases", AT_LEAST_0)
-    history_explicit_decay: float = setting(0.43, "L2 penalty on history rows weighted by the rating", AT_LEAST_0)
-    history_implicit_decay: float = setting(
-        0.014, "L2 penalty on history rows that count a rating whatever its value", AT_LEAST_0
-    )
-    feature_decay: float = setting(0.1, "L2 penalty on rows of movie and user features", AT_LEAST_0)
-    rating_time_decay: float = setting(0.9, "L2 penalty on rows of rating-time features", AT_LEAST_0)
-    weight_decay: float = setting(0.005, "L2 penalty on the kernels of the dense layers", AT_LEAST_0)
-    decay_power: float = setting(
-        0.5,
-        "penalty of a row grows with this power of its number of ratings; 0: the same for all rows, 1: in proportion",
+        40.0,
+        "L2 penalty on user and movie embeddings, in ratings: a prior as strong as so many of them",
         AT_LEAST_0,
+        heading="Regularisation",
     )
-    shrinkage: float = setting(1.2, "strength of shrinkage towards 0 for users and movies with few ratings", AT_LEAST_0)
+    bias_decay: float = setting(10.0, "L2 penalty on user and movie biases, in ratings", AT_LEAST_0)
+    history_explicit_decay: float = setting(
+        40.0, "L2 penalty on history rows weighted by the rating, in ratings", AT_LEAST_0
+    )
+    history_implicit_decay: float = setting(
+        5.0, "L2 penalty on history rows that count a rating whatever its value, in ratings", AT_LEAST_0
+    )
+    feature_decay: float = setting(60.0, "L2 penalty on rows of movie and user features, in ratings", AT_LEAST_0)
+    rating_time_decay: float = setting(500.0, "L2 penalty on rows of rating-time features, in ratings", AT_LEAST_0)
+    weight_decay: float = setting(0.005, "L2 penalty on the kernels of the dense layers", AT_LEAST_0)
+    shrinkage: float = setting(0.4, "strength of shrinkage towards 0 for users and movies with few ratings", AT_LEAST_0)
     implicit_feedback_target: str | None = setting(
         None,
         "which ratings of a user a step masks and learns to predict from the others: any, or next (those after a "
@@ -268,6 +268,7 @@ class TrainConfig(Settings):
         growth = max(1.0, num_ratings / SMALL_DATA) ** EPOCHS_POWER
         target = self.implicit_feedback_target or ("next" if is_by_time else "any")
         resolved = {
+            "num_ratings": num_ratings,
             "epochs": self.epochs or round(SMALL_DATA_EPOCHS * growth),
             "batch_size": self.batch_size or -(-num_ratings // STEPS_PER_EPOCH),
             "implicit_feedback_target": target,
@@ -278,8 +279,9 @@ class TrainConfig(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class ResolvedTrainConfig(TrainConfig):
-    """A TrainConfig in which nothing that depends on the train ratings is unset."""
+    """A TrainConfig for `num_ratings` train ratings, in which nothing that depends on them is unset."""
 
+    num_ratings: int = dataclasses.field(kw_only=True)
     epochs: int = dataclasses.field(kw_only=True)
     batch_size: int = dataclasses.field(kw_only=True)
     implicit_feedback_target: str = dataclasses.field(kw_only=True)

@@ -17,8 +17,9 @@ from movierec_jax.data.schema import MOVIE_ID, TIMESTAMP, USER_ID, CleanData
 from movierec_jax.data.splits import Split, without_pairs
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
+from movierec_jax.recommend.lists import ListRequest, SeenMovies
 from movierec_jax.recommend.recommender import Recommender, load
-from movierec_jax.recommend.top_k import ListRequest, SeenMovies, top_k_lists
+from movierec_jax.recommend.top_k import top_k_lists
 from movierec_jax.runs.prepare import new_run, read_clean
 from movierec_jax.runs.run import user_index_and_movie_row
 from movierec_jax.train import train_run

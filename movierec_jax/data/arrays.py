@@ -85,6 +85,13 @@ def damped_means(
     return mean + damped_group_mean(row, rating - mean, num_rows, OFFSET_DAMPING)
 
 
+def mean_and_spread(rating: Float64[np.ndarray, " ratings"]) -> tuple[float, float]:
+    """Returns mean and standard deviation of ratings, in stars; a deviation of 1 where all ratings are equal."""
+    mean = float(rating.mean())
+    # The mean of equal numbers can differ from them in the last bit.
+    return mean, 1.0 if rating.min() == rating.max() else float(rating.std())
+
+
 def pad_rows(column: Shaped[np.ndarray, "n *columns"], length: int) -> Shaped[np.ndarray, "length *columns"]:
     """Returns a column followed by zeros up to `length` rows; the column itself where it has as many."""
     if len(column) == length:

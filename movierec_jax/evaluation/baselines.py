@@ -10,8 +10,8 @@ from jaxtyping import Float64, Int, Int32
 
 from movierec_jax.data.arrays import damped_group_mean
 from movierec_jax.data.schema import Ratings
+from movierec_jax.recommend.lists import SeenMovies
 from movierec_jax.recommend.partial_sort import top_k_of_scores
-from movierec_jax.recommend.top_k import SeenMovies
 
 # Ratings at the overall mean that every movie and user is given beside its own; Koren (2010), "Factor in the
 # neighbors", section 2.1, uses 25 and 10 on Netflix data.

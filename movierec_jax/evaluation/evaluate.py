@@ -17,8 +17,9 @@ from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
 from movierec_jax.evaluation.baselines import popular_lists, rating_baselines
 from movierec_jax.model.two_tower import Members, encode
+from movierec_jax.recommend.lists import ListRequest, SeenMovies
 from movierec_jax.recommend.scoring import Scorer, predict_ratings
-from movierec_jax.recommend.top_k import ListRequest, SeenMovies, top_k_lists
+from movierec_jax.recommend.top_k import top_k_lists
 from movierec_jax.runs.run import Run, user_index_and_movie_row
 
 # Percentages of ratings that intervals around predictions should cover.

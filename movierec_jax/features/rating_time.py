@@ -66,10 +66,6 @@ class RatingTimeFeatures:
         ids = np.stack([date, tenure, self.num_shared + day], axis=1)
         return np.where(np.stack(is_in_train, axis=1), ids, len(self)).astype(np.int32)
 
-    def count_ratings(self, ratings: Ratings) -> Float32[np.ndarray, " time_features"]:
-        """Counts the ratings that have each feature."""
-        return np.bincount(ratings.time_features.ravel(), minlength=len(self) + 1)[: len(self)].astype(np.float32)
-
 
 def fit_rating_time(train: Ratings, num_users: int) -> RatingTimeFeatures:
     """Fits the features on train ratings, at least one of which has a time; `num_users` users and the unknown one."""

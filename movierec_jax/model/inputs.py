@@ -70,8 +70,6 @@ class Interactions(NamedTuple):
     user_features, movie_features, by_user_feature, by_movie_feature: the content, by row and by feature, with the value
         of the feature.
     user_count, movie_count: ratings of each row, the unknown row last.
-    user_feature_count, movie_feature_count: ratings of the users or movies that have a feature.
-    time_feature_count: ratings that have each feature of their times.
     """
 
     by_user: PaddedLinks
@@ -82,6 +80,3 @@ class Interactions(NamedTuple):
     by_movie_feature: PaddedLinks
     user_count: Float32[Any, " user_rows"]
     movie_count: Float32[Any, " movie_rows"]
-    user_feature_count: Float32[Any, " features"]
-    movie_feature_count: Float32[Any, " features"]
-    time_feature_count: Float32[Any, " time_features"]

@@ -25,9 +25,6 @@ SLOTS_PER_SUM = 9
 # JAX takes host memory that begins at a multiple of so many bytes as it stands, without a copy.
 ALIGNMENT = 64
 
-# For `time_feature_count` where rating times do not count.
-NO_TIME_FEATURES = np.zeros(0, np.float32)
-
 
 def build_interactions(
     train: Ratings,
@@ -35,7 +32,6 @@ def build_interactions(
     num_movies: int,
     user_content: FeatureBags,
     movie_content: FeatureBags,
-    time_feature_count: Float32[np.ndarray, " time_features"] = NO_TIME_FEATURES,
     *,
     from_reviews: Ratings | None = None,
     has_ratings: bool = True,
@@ -70,9 +66,6 @@ def build_interactions(
         *content_links(movie_content, movie_rows, grid.num_cells),
         user_count=user_count,
         movie_count=movie_count,
-        user_feature_count=feature_count(user_content, user_count),
-        movie_feature_count=feature_count(movie_content, movie_count),
-        time_feature_count=time_feature_count,
     )
 
 
@@ -145,11 +138,6 @@ def rating_deviation(
 ) -> Float32[np.ndarray, " ratings"]:
     """Returns by how many stars each rating lies above the movie's level in train: its value for the user's tower."""
     return (rating - level[movie_row]).astype(np.float32)
-
-
-def feature_count(content: FeatureBags, count: Float32[np.ndarray, " rows"]) -> Float32[np.ndarray, " features"]:
-    """Counts the ratings of the rows that have each feature."""
-    return np.bincount(content.feature, count[content.row], minlength=len(content.names)).astype(np.float32)
 
 
 def pad_links(

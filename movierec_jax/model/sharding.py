@@ -179,7 +179,7 @@ def interactions_shardings(interactions: Interactions, mesh: Mesh) -> Interactio
     """Returns the sharding of each array of the interactions."""
     cells = mesh_cells(mesh)
     specs: list[Any] = [cell.specs(part) for cell, part in zip(cells, interactions[: len(cells)], strict=True)]
-    specs += [rows_over(USERS), rows_over(MOVIES), P(), P(), P()]
+    specs += [rows_over(USERS), rows_over(MOVIES)]
     return jax.tree.map(functools.partial(NamedSharding, mesh), Interactions(*specs))
 
 

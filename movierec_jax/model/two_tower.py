@@ -4,13 +4,16 @@
                                                                             ├─ head -> predicted rating
     movie row, users who rated and how, features -> movie tower -> Encoded ─┘
 
-    predicted rating = mean + user bias + movie bias + <user factors, movie factors> + dense(user, movie)
+    z = offset + user bias + movie bias + <user factors, movie factors> + dense(user, movie)
+    predicted rating = mean + spread x z
     implicit-feedback score = <user vector, movie vector> + movie bias        (`implicit_feedback.py`)
 
-A tower sums three parts, each of factors and a bias: the embedding of the row; the content, which is the sum of
-value x row over the features; and the history, which is the sum over the n ratings of
+All parameters are about standardised ratings: mean and spread (standard deviation) are those of the train ratings, so
+ratings of 10 to 100 train the same model as ratings of 1 to 10. A tower sums three parts, each of factors and a bias:
+the embedding of the row; the content, which is the sum of value x row over the features; and the history, which is the
+sum over the n ratings of
 
-    (deviation of the rating x explicit row of the other side + implicit row of the other side) / sqrt(n)
+    (deviation of the rating / spread x explicit row of the other side + implicit row of the other side) / sqrt(n)
 
 This is SVD++ (Koren 2008, "Factorization meets the neighborhood") on both sides (Rendle, Zhang, Koren 2019, "On the
 difficulty of evaluating baselines", have the flipped one too), with the rating itself beside the fact of it. The
@@ -51,7 +54,7 @@ BIAS_GAIN = 15.0
 
 BIAS_DAMPING = 10.0
 
-# Standard deviation of the products of initial embeddings, in stars.
+# Standard deviation of the products of initial embeddings, in spreads of the ratings.
 INITIAL_SPREAD = 0.001
 
 
@@ -82,7 +85,7 @@ class Tower(nn.Module):
     has the zero vector. Decay pulls all rows to it, so it stands for an average owner.
 
     num_rows, num_others: owners, and users or movies of the other side, with ratings in train. table_rows: the same for
-    the tables, which on a mesh have further rows of zeros.
+    the tables, which on a mesh have further rows of zeros. rating_spread: as in `TwoTowers`.
     """
 
     num_rows: int
@@ -91,6 +94,7 @@ class Tower(nn.Module):
     num_features: int
     num_time_features: int
     has_history: bool
+    rating_spread: float
     config: ModelConfig
 
     def setup(self) -> None:
@@ -112,7 +116,7 @@ class Tower(nn.Module):
         """Encodes all owners in the order of rows; given `own` (see `own_vector`), any owners with these vectors."""
         vector = self.own_vector(inputs) if own is None else own
         if self.has_history:
-            history = embedding_bag((self.explicit, self.implicit), inputs.ratings, len(vector))
+            history = embedding_bag((self.explicit / self.rating_spread, self.implicit), inputs.ratings, len(vector))
             vector = vector + history * history_scale(inputs.num_ratings, history.shape[1])
         factors, empty = vector[:, :-1], vector[:, :0]
         return Encoded(bias=vector[:, -1], factors=factors, hidden=empty, implicit_feedback=empty)
@@ -148,27 +152,28 @@ class Head(nn.Module):
     """Predicts ratings of encoded users and movies, of shapes that broadcast, in stars, not clipped to the scale."""
 
     rating_mean: float
+    rating_spread: float
     config: ModelConfig
 
     @nn.compact
     def __call__(self, user: Encoded, movie: Encoded, *, is_training: bool = False) -> Float[Array, "*pairs"]:
         config = self.config
         dropout = nn.Dropout(config.dropout, deterministic=not is_training)
-        mean = self.param("mean", nn.initializers.constant(self.rating_mean), ())
+        offset = self.param("offset", nn.initializers.zeros, ())
         product = jnp.einsum(
             "...d,...d->...",
             user.factors.astype(config.precision),
             movie.factors.astype(config.precision),
             preferred_element_type=jnp.float32,
         )
-        rating = mean + user.bias + movie.bias + product
+        deviation = offset + user.bias + movie.bias + product
         if not config.hidden_dims:
-            return rating
+            return self.rating_mean + self.rating_spread * deviation
         hidden = dropout(nn.relu(user.hidden + movie.hidden))
         for width in config.hidden_dims[1:]:
             hidden = dropout(nn.relu(nn.Dense(width, dtype=config.precision)(hidden)))
         residual = nn.Dense(1, dtype=jnp.float32, kernel_init=nn.initializers.zeros, name="residual")(hidden)
-        return rating + residual[..., 0]
+        return self.rating_mean + self.rating_spread * (deviation + residual[..., 0])
 
 
 class TwoTowers(nn.Module):
@@ -176,7 +181,8 @@ class TwoTowers(nn.Module):
 
     num_users, num_movies: with ratings in train.
     num_user_features, num_movie_features: of their content.
-    rating_mean: mean rating of the train part in stars, from which training starts.
+    rating_mean, rating_spread: mean and standard deviation of the train ratings, in stars. All parameters are about
+        standardised ratings.
     num_time_features, num_shared_time_features: number of rating-time features, and how many of them, the first ones,
         all users share; only these move the movie's vector too.
     mesh: the devices that arrays are spread over; None for one device.
@@ -189,6 +195,7 @@ class TwoTowers(nn.Module):
     num_movie_features: int
     config: ModelConfig
     rating_mean: float = 0.0
+    rating_spread: float = 1.0
     num_time_features: int = 0
     num_shared_time_features: int = 0
     mesh: Mesh | None = None
@@ -202,7 +209,14 @@ class TwoTowers(nn.Module):
     def setup(self) -> None:
         config, users, movies, rows = self.config, self.num_users, self.num_movies, self.table_rows
         self.user_tower = Tower(
-            users, movies, rows, self.num_user_features, self.num_time_features, "user" in config.history, config
+            users,
+            movies,
+            rows,
+            self.num_user_features,
+            self.num_time_features,
+            "user" in config.history,
+            self.rating_spread,
+            config,
         )
         self.movie_tower = Tower(
             movies,
@@ -211,6 +225,7 @@ class TwoTowers(nn.Module):
             self.num_movie_features,
             self.num_shared_time_features,
             "movie" in config.history,
+            self.rating_spread,
             config,
         )
         self.user_layer = self.movie_layer = None
@@ -218,7 +233,7 @@ class TwoTowers(nn.Module):
             self.user_layer, self.movie_layer = (
                 nn.Dense(config.hidden_dims[0], dtype=config.precision) for _ in range(2)
             )
-        self.head = Head(self.rating_mean, config)
+        self.head = Head(self.rating_mean, self.rating_spread, config)
         self.implicit_feedback = ImplicitFeedback(movies, rows[1], config.implicit_feedback_dim, name=IMPLICIT_FEEDBACK)
 
     def __call__(

@@ -72,9 +72,11 @@ def find_reasons(
     Rated movies are compared by what they add to the implicit-feedback score, or to the predicted rating where the
     model has no such score. What adds nothing, or takes away, is no reason.
     """
-    value = rating_deviation(run.movie_level, rated.movie_row, rated.rating)
+    spread = np.float32(run.model.rating_spread)
+    value = rating_deviation(run.movie_level, rated.movie_row, rated.rating) / spread
     weights = implicit_feedback_weights(run, np.zeros(len(rated.rating), np.int32), rated.timestamp)
     implicit_score, predicted_rating = history_parts(params, rated.movie_row, value, weights, movies[:, movie_row])
+    predicted_rating = predicted_rating * spread
     compared = implicit_score if implicit_score.any() else predicted_rating
     found = []
     for position, row in enumerate(movie_row.tolist()):
@@ -93,7 +95,7 @@ def feature_reasons(run: Run, params: Members, user: Encoded, movie_row: int, k:
     if own.start == own.stop:
         return []
     feature = content.feature[own]
-    parts = content_parts(params, feature, content.value[own], user)
+    parts = content_parts(params, feature, content.value[own], user) * np.float32(run.model.rating_spread)
     return [FeatureReason(content.names[feature[n]], float(parts[n])) for n in largest(parts, k)]
 
 
@@ -104,9 +106,10 @@ def history_parts(
     weights: Float32[np.ndarray, " rated"],
     movies: Encoded,
 ) -> tuple[Float32[np.ndarray, "movies rated"], Float32[np.ndarray, "movies rated"]]:
-    """Returns what each rated movie adds to the implicit-feedback score and to the predicted rating of each movie.
+    """Returns what each rated movie adds to the implicit-feedback score and to the standardised predicted rating.
 
-    value: what each rating says to the user tower; weights: how much it counts in the implicit-feedback score.
+    One row for each movie, one column for each rated movie.
+    value: what each rating says to the user tower, standardised; weights: how much it counts in the implicit-feedback score.
     Means over the members; 0 where the model has no such part.
     """
     implicit_score = predicted_rating = np.zeros((movies.bias.shape[1], len(rated_row)), np.float32)
@@ -131,7 +134,7 @@ def mean_product(
 def content_parts(
     params: Members, feature: Int32[np.ndarray, " features"], value: Float32[np.ndarray, " features"], user: Encoded
 ) -> Float32[np.ndarray, " features"]:
-    """Returns what each feature of a movie, with its value, adds to the rating predicted for a user."""
+    """Returns what each feature of a movie, with its value, adds to a user's standardised predicted rating."""
     rows = value[:, None] * params[MOVIE_TOWER]["features"][:, feature]
     return (rows[..., :-1] @ user.factors[..., None] + rows[..., -1:])[..., 0].mean(axis=0)
 

@@ -33,7 +33,7 @@ def fold_in(run: Run, params: Members, ratings: pd.DataFrame) -> tuple[Vocab, Sp
     train = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
     weights = implicit_feedback_weights(run, user_row, train[TIMESTAMP].to_numpy(np.int64))
     links = new_user_links(run.movie_level, user_row, movie_row, ratings[RATING].to_numpy(np.float32), weights)
-    num_members = len(params["head"]["mean"])
+    num_members = len(params["head"]["offset"])
     no_rows = np.zeros((num_members, len(users) + 1, run.config.model.embedding_dim + 1), np.float32)
     encoded = encode_histories(params, no_rows, links, model=run.model)
     return users, Split.of(train=train, valid=train[:0], test=train[:0]), encoded

@@ -25,9 +25,10 @@ from movierec_jax.model.two_tower import Encoded, Members, encode
 from movierec_jax.recommend.attribution import RatedMovies, find_reasons
 from movierec_jax.recommend.filters import ListFilter, filter_movies
 from movierec_jax.recommend.fold_in import fold_in
+from movierec_jax.recommend.lists import ListRequest, SeenMovies
 from movierec_jax.recommend.scoring import Scorer, predict_ratings
 from movierec_jax.recommend.similarity import directions, most_similar
-from movierec_jax.recommend.top_k import ListRequest, SeenMovies, top_k_blocks
+from movierec_jax.recommend.top_k import top_k_blocks
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.run import Run, user_index_and_movie_row
 from movierec_jax.runs.workdir import load_run

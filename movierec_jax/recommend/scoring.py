@@ -136,13 +136,7 @@ def over_tiles(
     if scorer.order.by == "predicted_rating":
         implicit_score = jnp.zeros((len(user_row), 1))
     else:
-        # The last tile is filled up, so that all have one shape.
-        filled = jnp.pad(user_row, (0, -len(user_row) % IMPLICIT_SCORE_TILE)).reshape(-1, IMPLICIT_SCORE_TILE)
-        # The unknown movie is multiplied too: slicing it off first would copy the others.
-        implicit_score = jax.lax.map(
-            lambda rows: mean_implicit_score(scorer.users[:, rows], scorer.movies)[:, :num_movies], filled
-        )
-        implicit_score = implicit_score.reshape(-1, num_movies)[: len(user_row)]
+        implicit_score = implicit_score_rows(scorer, user_row)
 
     def apply_to_tile(args):
         rows, implicit_score, *own = args
@@ -152,6 +146,17 @@ def over_tiles(
 
     tiled = (table.reshape(-1, tile, table.shape[1]) for table in (implicit_score, *tables))
     return jax.lax.map(apply_to_tile, (user_row.reshape(-1, tile), *tiled))
+
+
+def implicit_score_rows(scorer: Scorer, user_row: Int32[Array, " users"]) -> Float[Array, "users movies"]:
+    """Returns the implicit-feedback score of these rows of users for every movie, a tile of users at a time."""
+    # The last tile is filled up, so that all have one shape.
+    filled = jnp.pad(user_row, (0, -len(user_row) % IMPLICIT_SCORE_TILE)).reshape(-1, IMPLICIT_SCORE_TILE)
+    # The unknown movie is multiplied too: slicing it off first would copy the others.
+    score = jax.lax.map(
+        lambda rows: mean_implicit_score(scorer.users[:, rows], scorer.movies)[:, : scorer.num_movies], filled
+    )
+    return score.reshape(-1, scorer.num_movies)[: len(user_row)]
 
 
 def tile_users(model: TwoTowers, num_members: int, num_users: int | None = None) -> int:

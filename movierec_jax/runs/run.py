@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float64, Int, Int32, Int64
 
 from movierec_jax.config import Config
-from movierec_jax.data.arrays import damped_means
+from movierec_jax.data.arrays import damped_means, mean_and_spread
 from movierec_jax.data.schema import (
     GENRES,
     MOVIE_ID,
@@ -26,7 +26,7 @@ from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
 from movierec_jax.features.rating_time import RatingTimeFeatures, fit_rating_time
 from movierec_jax.features.reviews import PRAISED
 from movierec_jax.model.inputs import Interactions
-from movierec_jax.model.interactions import NO_TIME_FEATURES, build_interactions
+from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.sharding import grid_of
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training.state import TrainingSetup, training_setup
@@ -56,7 +56,7 @@ class Run:
 
     @functools.cached_property
     def model(self) -> TwoTowers:
-        rating_mean = float(self.parts.train[RATING].mean())
+        rating_mean, rating_spread = mean_and_spread(self.parts.train[RATING].to_numpy(np.float64))
         grid, rows = grid_of(self.mesh), (self.users.unknown + 1, self.movies.unknown + 1)
         return TwoTowers(
             num_users=len(self.users),
@@ -65,6 +65,7 @@ class Run:
             num_movie_features=len(self.movie_content.names),
             config=self.config.model,
             rating_mean=rating_mean,
+            rating_spread=rating_spread,
             num_time_features=len(self.rating_time) if self.rating_time else 0,
             num_shared_time_features=self.rating_time.num_shared if self.rating_time else 0,
             mesh=self.mesh,
@@ -150,7 +151,6 @@ class Run:
             self.movies.unknown,
             self.user_content,
             self.movie_content,
-            self.rating_time.count_ratings(self.train) if self.rating_time else NO_TIME_FEATURES,
             from_reviews=self.from_reviews,
             has_ratings=self.config.model.looks_at_ratings,
             is_recent_most=self.setup.predicts_next,

@@ -18,9 +18,10 @@ from movierec_jax.model.two_tower import Encoded
 from movierec_jax.recommend.attribution import RatedMovies, RatedReason, find_reasons
 from movierec_jax.recommend.candidates import can_settle, candidate_top_k
 from movierec_jax.recommend.filters import ListFilter, filter_movies
+from movierec_jax.recommend.lists import ListRequest, SeenMovies, TopK
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.scoring import Scorer, predict_ratings
-from movierec_jax.recommend.top_k import ListRequest, SeenMovies, TopK, top_k_blocks
+from movierec_jax.recommend.top_k import top_k_blocks
 from movierec_jax.serve.catalogue import Catalogue
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.user_encoder import UserEncoder, split_batches

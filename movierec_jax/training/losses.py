@@ -1,6 +1,6 @@
 """What training minimises. For a batch of ratings r of users u and movies m, with predictions p, per member:
 
-    mean (r - p)^2 + shrinkage x mean factor_variance(u, m) + decay(rows)
+    mean ((r - p) / spread)^2 + shrinkage x mean factor_variance(u, m) + decay(rows)
 
 and for the implicit-feedback score s, over each user of a user batch and every movie outside the history that makes
 the user's vector:
@@ -23,9 +23,6 @@ from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, UserBatc
 from movierec_jax.model.sharding import Cells, on_each_device
 from movierec_jax.model.tables import ROWS_OF_TABLE, TOWERS
 from movierec_jax.model.two_tower import Encoded
-
-# Number of ratings at which a row's decay does not depend on `decay_power`.
-TYPICAL_COUNT = 200.0
 
 # Ratings whose implicit-feedback scores are computed at a time.
 ENTRIES_AT_ONCE = 2**14
@@ -147,13 +144,14 @@ def decay(
     config: TrainConfig,
     batch_counts: BatchCounts | None = None,
 ) -> Float[Array, ""]:
-    """Sums, over the towers' tables, strength of the table x weight of the row x squared row.
+    """Sums the squared rows of the towers' tables x the strength of the table, per rating.
 
-    With `decay_power` 1 a row weighs by its share of the ratings: the usual penalty of matrix factorisation (Koren,
-    Bell, Volinsky 2009, "Matrix factorization techniques for recommender systems", equation 5).
+    The strength is that of a normal prior around 0, in ratings: a bias of strength s that n ratings ask for is the sum
+    of their deviations / (n + s). It stands for (variance of ratings around the model) / (variance of rows), and is the
+    same for rows with few and with many ratings (Salakhutdinov, Mnih 2008, "Probabilistic matrix factorization").
 
-    batch_counts: given these, rows of users and movies weigh by their ratings in the batch instead of in train, so rows
-        that the batch does not hold do not decay. The mean over batches is the same.
+    batch_counts: given these, rows of users and movies weigh by the share of their ratings that is in the batch, so
+        rows that the batch does not hold do not decay. The mean over batches is the same.
     """
     strength_of_table = {
         "embedding": config.embedding_decay,
@@ -163,38 +161,21 @@ def decay(
         "features": config.feature_decay,
         "time_features": config.rating_time_decay,
     }
-    num_ratings = {
-        "users": interactions.user_count,
-        "movies": interactions.movie_count,
-        "user_features": interactions.user_feature_count,
-        "movie_features": interactions.movie_feature_count,
-        "time_features": interactions.time_feature_count,
-    }
-    in_batch = {} if batch_counts is None else {"users": batch_counts.user, "movies": batch_counts.movie}
+    weight_of_kind: dict[str, Array] = {}
+    num_ratings = jnp.sum(interactions.user_count)
+    if batch_counts is not None:
+        num_ratings = jnp.sum(batch_counts.user)
+        weight_of_kind["users"] = batch_counts.user / jnp.maximum(interactions.user_count, 1)
+        weight_of_kind["movies"] = batch_counts.movie / jnp.maximum(interactions.movie_count, 1)
     total = jnp.zeros(())
     for (scope, name), kind in ROWS_OF_TABLE.items():
         if scope in TOWERS and name in params[scope]:
             rows = params[scope][name]
-            weight = row_weights(num_ratings[kind], config.decay_power, in_batch.get(kind))
-            total += strength_of_table[name] * weighted_size(rows, weight[: len(rows)])
-    return total
-
-
-def weighted_size(rows: Float[Array, "rows features"], weight: Float[Array, " rows"]) -> Float[Array, ""]:
-    """Sums squares with a weight for each row."""
-    return jnp.sum(jnp.square(rows) * weight[:, None])
-
-
-def row_weights(
-    count: Float[Array, " rows"], power: float, in_batch: Float[Array, " rows"] | None = None
-) -> Float[Array, " rows"]:
-    """Returns each row's share of all ratings x (its number of ratings / TYPICAL_COUNT)^(power - 1).
-
-    With a power below 1, decay weighs less for rows with many ratings, as a prior of fixed strength does.
-    in_batch: ratings per row in a batch, whose shares take the place of those in all ratings.
-    """
-    shares = count if in_batch is None else in_batch
-    return shares / jnp.sum(shares) * (jnp.maximum(count, 1) / TYPICAL_COUNT) ** (power - 1)
+            sizes = jnp.sum(jnp.square(rows), axis=1)
+            if kind in weight_of_kind:
+                sizes *= weight_of_kind[kind][: len(rows)]
+            total += strength_of_table[name] * jnp.sum(sizes)
+    return total / num_ratings
 
 
 def factor_variance(

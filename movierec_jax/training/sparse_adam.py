@@ -55,9 +55,7 @@ def restrict_to_rows(
         jnp.append(count.at[row].get(mode="fill", fill_value=0), 0)
         for count, row in zip((interactions.user_count, interactions.movie_count), rows, strict=True)
     )
-    interactions = empty_interactions(model)._replace(
-        user_count=user_count, movie_count=movie_count, time_feature_count=interactions.time_feature_count
-    )
+    interactions = empty_interactions(model)._replace(user_count=user_count, movie_count=movie_count)
     return dataclasses.replace(setup, model=model), interactions
 
 

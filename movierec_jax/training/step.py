@@ -113,7 +113,7 @@ def objective(
 ) -> tuple[Float[Array, ""], StepErrors]:
     """Returns what a member minimises in a step, and its errors, for `params` without a members axis:
 
-    mean squared error of the batch + shrinkage x mean factor variance + decay of the towers' rows
+    mean squared error of the batch / spread^2 + shrinkage x mean factor variance + decay of the towers' rows
     + squared error over the catalogue + decay of the implicit-feedback rows        (where the model has that score)
     """
     config, model = setup.config, setup.model
@@ -163,7 +163,7 @@ def sum_pair_errors(
     setup: TrainingSetup,
     has_hidden: bool,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Sums the squared errors of some pairs: with `shrinkage` times the variance of their factors, and without.
+    """Sums the squared errors of some pairs: standardised, with `shrinkage` x the variance of factors, and in stars.
 
     Which units dropout drops is a function of the key and of the pair's number.
     """
@@ -180,7 +180,7 @@ def sum_pair_errors(
     predicted, user, movie = jax.vmap(predict_pair)(user, movie, pairs.time_features, pairs.number)
     error = jnp.sum(pairs.weight * squared_error(predicted, pairs.rating))
     variance = jnp.sum(pairs.weight * factor_variance(user, movie, user_count, movie_count))
-    return error + setup.config.shrinkage * variance, error
+    return error / setup.model.rating_spread**2 + setup.config.shrinkage * variance, error
 
 
 @functools.partial(jax.jit, static_argnames="setup", donate_argnames="state")

@@ -5,7 +5,7 @@ import pytest
 
 from movierec_jax.data.schema import Ratings
 from movierec_jax.evaluation.baselines import MOVIE_DAMPING, USER_DAMPING, popular_lists, rating_baselines
-from movierec_jax.recommend.top_k import SeenMovies
+from movierec_jax.recommend.lists import SeenMovies
 
 # Row 2 is that of unknown users and unknown movies; nobody rated movie 2 or is user 2.
 UNKNOWN = 2

@@ -40,7 +40,7 @@ def params_of(mean, movie_bias, user_factor, movie_factor):
         return jnp.float32(values)[None, :, None]
 
     return {
-        "head": {"mean": jnp.float32([mean])},
+        "head": {"offset": jnp.float32([mean])},
         "user_tower": {"bias": jnp.zeros((1, len(user_factor), 1)), "embedding": column(user_factor)},
         "movie_tower": {"bias": column(movie_bias), "embedding": column(movie_factor)},
     }

@@ -177,7 +177,7 @@ def stars_by_hand(params, user_row: int, movie_row: int) -> float:
     users_of_movie = [(one, value) for (one, other), value in zip(PAIRS, to_movie, strict=True) if other == movie_row]
     *of_user, user_bias = vector_by_hand(user, user_row, movies_of_user, content_by_hand(USER_CONTENT, user_row))
     *of_movie, movie_bias = vector_by_hand(movie, movie_row, users_of_movie, content_by_hand(MOVIE_CONTENT, movie_row))
-    stars = head["mean"] + user_bias + movie_bias + np.dot(of_user, of_movie)
+    stars = head["offset"] + user_bias + movie_bias + np.dot(of_user, of_movie)
     if "user_layer" not in params:
         return stars
     layers = params["user_layer"], params["movie_layer"]
@@ -388,7 +388,7 @@ def test_a_rating_time_moves_users_by_all_its_rows_and_movies_by_the_shared_ones
         moved(users, "user_tower", user_row),
         moved(movies, "movie_tower", movie_row),
     )
-    expected = params["head"]["mean"] + user_bias + movie_bias + np.sum(of_user * of_movie, axis=1)
+    expected = params["head"]["offset"] + user_bias + movie_bias + np.sum(of_user * of_movie, axis=1)
     stars = apply(model, params, *whole(), user_row, movie_row, jnp.asarray(time_features))[0]
     np.testing.assert_allclose(stars, expected, rtol=1e-4, atol=1e-3)
 
@@ -451,7 +451,7 @@ def test_before_training_products_of_embeddings_have_a_known_spread(width):
 
 def test_without_hidden_layers_there_are_no_dense_parameters_and_nothing_hidden_to_carry():
     model, params = as_if_trained(without_hidden_dims())
-    assert sorted(params["head"]) == ["mean"]
+    assert sorted(params["head"]) == ["offset"]
     assert not {"user_layer", "movie_layer"} & set(params)
     assert encoded(model, params)[0].hidden.shape == (USER_ROWS, 0)
 

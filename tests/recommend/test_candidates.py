@@ -8,8 +8,9 @@ from helpers.recommenders import random_recommender
 from movierec_jax.recommend import candidates
 from movierec_jax.recommend.candidates import can_settle, candidate_top_k
 from movierec_jax.recommend.filters import ListFilter, filter_movies
+from movierec_jax.recommend.lists import ListRequest
 from movierec_jax.recommend.scoring import Order
-from movierec_jax.recommend.top_k import ListRequest, top_k_blocks
+from movierec_jax.recommend.top_k import top_k_blocks
 
 INDICES = np.arange(0, 600, 25)
 

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from movierec_jax.config import ScoreConfig
+from movierec_jax.recommend.lists import ListRequest, SeenMovies, one_ahead
 from movierec_jax.recommend.scoring import score_block
-from movierec_jax.recommend.top_k import ListRequest, SeenMovies, one_ahead, top_k_block, top_k_blocks
+from movierec_jax.recommend.top_k import top_k_block, top_k_blocks
 
 NOTHING_SEEN = [set() for _ in range(NUM_USERS)]
 ALL_BUT_TWO, ALL = 3, 4

@@ -112,7 +112,7 @@ def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stand
             # It has no table for the days of single users.
             "time_features": floats([3]),
         },
-        "head": {"mean": jnp.float32(7)},
+        "head": {"offset": jnp.float32(7)},
     }
     # The last count is of the unknown row; the third user has content alone.
     interactions = interactions_with([3, 1, 0, 0], [2, 1, 1, 0], user_feature_count=[3, 1], time_feature_count=[4, 1])

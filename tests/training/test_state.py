@@ -11,7 +11,7 @@ from movierec_jax.training.state import adam, learning_rate
 
 PARAMS = {
     "tower": {"embedding": jnp.float32([[3.0]]), "bias": jnp.float32([-2.0]), "hidden": {"kernel": jnp.float32([5.0])}},
-    "head": {"mean": jnp.float32(4.0), "residual": {"kernel": jnp.float32([-7.0]), "bias": jnp.float32([1.0])}},
+    "head": {"offset": jnp.float32(4.0), "residual": {"kernel": jnp.float32([-7.0]), "bias": jnp.float32([1.0])}},
 }
 
 
@@ -59,7 +59,7 @@ def test_with_a_gradient_of_zero_only_kernels_shrink():
     moved = jax.tree.map(lambda update: float(np.sign(update).item()), updates)
     assert moved == {
         "tower": {"embedding": 0.0, "bias": 0.0, "hidden": {"kernel": -1.0}},
-        "head": {"mean": 0.0, "residual": {"kernel": 1.0, "bias": 0.0}},
+        "head": {"offset": 0.0, "residual": {"kernel": 1.0, "bias": 0.0}},
     }
 
 

@@ -234,7 +234,7 @@ def test_sums_of_squared_errors_clip_predictions_to_the_scale_and_leave_filling_
     run, train, _, _ = unbroken
     params = jax.tree.map(jnp.zeros_like, new_state(run.setup).params)
     # Stars are 9 everywhere, which the scale of 1 to 5 holds to 5.
-    params["head"]["mean"] = jnp.full(2, jnp.float32(9))
+    params["head"]["offset"] = jnp.full(2, jnp.float32(9))
     ratings = dataclasses.replace(first(train, 3), rating=np.float32([5, 4, 2]))
     stacked = batches.stack_batches(ratings, np.arange(3), 2)
     sums = batch_squared_errors(params, stacked, run.interactions, setup=run.setup)
@@ -244,7 +244,7 @@ def test_sums_of_squared_errors_clip_predictions_to_the_scale_and_leave_filling_
 def test_the_mean_of_the_members_is_clipped_to_the_scale_and_not_each_member(unbroken):
     run, train, _, _ = unbroken
     params = jax.tree.map(jnp.zeros_like, new_state(run.setup).params)
-    params["head"]["mean"] = jnp.float32([1, 9])
+    params["head"]["offset"] = jnp.float32([1, 9])
     ratings = dataclasses.replace(first(train, 1), rating=np.float32([2]))
     stacked = batches.stack_batches(ratings, np.arange(1), 1)
     # Held to 5, the second would make the mean 3.

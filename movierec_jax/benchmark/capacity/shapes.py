@@ -79,9 +79,6 @@ def interactions_shapes(size: DataSize, setup: TrainingSetup) -> Interactions:
         by_movie_feature=links_shape(0.0, 0, cells, num_values=1),
         user_count=Array(rows[:1], np.float32),
         movie_count=Array(rows[1:], np.float32),
-        user_feature_count=Array((0,), np.float32),
-        movie_feature_count=Array((0,), np.float32),
-        time_feature_count=Array((0,), np.float32),
     )
 
 
