@@ -65,7 +65,8 @@ def settled_lists(
     """Returns the lists of a range of users, from as many candidates as it takes."""
     num_users = users.stop - users.start
     seen = [request.seen.of_user(user) for user in range(users.start, users.stop)]
-    listed: list[Int[np.ndarray, " _listed"] | None] = [*(request.listed_rows(users) or [None] * num_users)]
+    every: list[Int[np.ndarray, " _listed"] | None] = [None] * num_users
+    listed = request.listed_rows(users) or every
     rate = functools.partial(rate_in_chunks, scorer, request.user_row[users])
     lists = TopK(*(np.empty((num_users, request.k), dtype) for dtype in (np.int32, np.float32, np.float32)))
     waiting, num_candidates = np.arange(num_users), NUM_CANDIDATES

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
-from movierec_jax.config import ResolvedTrainConfig, TrainConfig
+from movierec_jax.config import ResolvedTrainConfig
 from movierec_jax.model.embedding_bag import NO_CELLS, WeightedLinks, embedding_bag, num_links, weigh_both_ways
 from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, UserBatches
 from movierec_jax.model.sharding import Cells, on_each_device
@@ -141,7 +141,7 @@ def ratings_of_rows(batch: Batch, interactions: Interactions) -> BatchCounts:
 def decay(
     params: Mapping[str, Mapping[str, Any]],
     interactions: Interactions,
-    config: TrainConfig,
+    config: ResolvedTrainConfig,
     batch_counts: BatchCounts | None = None,
 ) -> Float[Array, ""]:
     """Sums the squared rows of the towers' tables x the strength of the table, per rating.
@@ -162,11 +162,12 @@ def decay(
         "time_features": config.rating_time_decay,
     }
     weight_of_kind: dict[str, Array] = {}
-    num_ratings = jnp.sum(interactions.user_count)
     if batch_counts is not None:
-        num_ratings = jnp.sum(batch_counts.user)
-        weight_of_kind["users"] = batch_counts.user / jnp.maximum(interactions.user_count, 1)
-        weight_of_kind["movies"] = batch_counts.movie / jnp.maximum(interactions.movie_count, 1)
+        counts = {"users": interactions.user_count, "movies": interactions.movie_count}
+        weight_of_kind = {
+            kind: config.num_ratings / jnp.sum(in_batch) * in_batch / jnp.maximum(count, 1)
+            for (kind, count), in_batch in zip(counts.items(), batch_counts, strict=True)
+        }
     total = jnp.zeros(())
     for (scope, name), kind in ROWS_OF_TABLE.items():
         if scope in TOWERS and name in params[scope]:
@@ -175,7 +176,7 @@ def decay(
             if kind in weight_of_kind:
                 sizes *= weight_of_kind[kind][: len(rows)]
             total += strength_of_table[name] * jnp.sum(sizes)
-    return total / num_ratings
+    return total / config.num_ratings
 
 
 def factor_variance(

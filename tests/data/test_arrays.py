@@ -9,6 +9,7 @@ from movierec_jax.data.arrays import (
     csr_offsets,
     damped_group_mean,
     history_positions,
+    mean_and_spread,
     positions_in_groups,
     round_up_to_size,
     row_positions,
@@ -67,3 +68,8 @@ def test_every_length_is_rounded_up_to_one_of_few_sizes_and_wastes_little(growth
     for length in range(1, 1_000):
         assert length <= round_up_to_size(length, growth, smallest) < max(growth * length + 1, smallest + 1)
         assert round_up_to_size(length, growth, smallest) in sizes_up_to(1_000, growth, smallest)
+
+
+def test_the_spread_of_ratings_is_their_standard_deviation_and_1_where_all_are_equal():
+    assert mean_and_spread(np.array([1.0, 5.0, 5.0, 1.0])) == (3.0, 2.0)
+    assert mean_and_spread(np.full(3, 0.1)) == (pytest.approx(0.1), 1.0)

@@ -19,7 +19,8 @@ from movierec_jax.runs.prepare import new_run
 from movierec_jax.runs.run import Run
 
 # Train has users 1, 2, 4 and movies 10, 20, 30, 40; it lacks user 3 and movie 99.
-TRAIN = table([1, 2, 2, 2, 4, 4], [10, 20, 30, 40, 20, 30], [4, 2, 3, 3, 1, 5])
+TRAIN = table([1, 2, 2, 2, 4, 4], [10, 20, 30, 40, 20, 30], [5, 1, 5, 1, 1, 5])
+MEAN, SPREAD = 3.0, 2.0
 VALID = table([4], [10], [3])
 TEST = table([1, 1, 2, 3, 1], [30, 20, 10, 40, 99], [5, 2, 4, 5, 3])
 EVAL_K = (1, 2)
@@ -33,16 +34,22 @@ def run_of(train=TRAIN, valid=VALID, test=TEST, rating_scale=(1.0, 5.0)) -> Run:
     return new_run(config, checkerboard.clean_data(parts, rating_scale), parts)
 
 
-def params_of(mean, movie_bias, user_factor, movie_factor):
-    """Parameters of a single member of stars = mean + movie bias + user factor * movie factor."""
+def params_of(mean, movie_bias, user_factor, movie_factor, rating_mean=MEAN, rating_spread=SPREAD):
+    """Parameters of a single member of stars = mean + movie bias + user factor * movie factor.
+
+    rating_mean, rating_spread: of the train ratings.
+    """
 
     def column(values):
         return jnp.float32(values)[None, :, None]
 
     return {
-        "head": {"offset": jnp.float32([mean])},
-        "user_tower": {"bias": jnp.zeros((1, len(user_factor), 1)), "embedding": column(user_factor)},
-        "movie_tower": {"bias": column(movie_bias), "embedding": column(movie_factor)},
+        "head": {"offset": jnp.float32([(mean - rating_mean) / rating_spread])},
+        "user_tower": {
+            "bias": jnp.zeros((1, len(user_factor), 1)),
+            "embedding": column(user_factor) / rating_spread,
+        },
+        "movie_tower": {"bias": column(movie_bias) / rating_spread, "embedding": column(movie_factor)},
     }
 
 
@@ -69,7 +76,7 @@ def test_rating_figures_are_over_all_warm_and_cold_rows(evaluation):
 
 def test_baselines_stand_beside_the_model_on_the_same_rows(evaluation):
     assert list(evaluation.rating) == ["model", "constant", "user mean", "movie mean", "biases"]
-    errors = np.float64([5, 2, 4, 5, 3]) - (4 + 2 + 3 + 3 + 1 + 5) / 6
+    errors = np.float64([5, 2, 4, 5, 3]) - MEAN
     assert evaluation.rating["constant"]["all"]["rmse"] == pytest.approx(math.sqrt(np.mean(errors**2)))
 
 
@@ -168,12 +175,12 @@ def test_a_model_that_predicts_no_numbers_is_refused():
 
 
 def test_predictions_are_held_to_the_scale():
-    run = run_of(TRAIN.assign(rating=np.float32([2, 2, 3, 3, 1, 3])), VALID, TEST, rating_scale=(1.0, 3.0))
-    assert evaluate(run, BIASES, TEST, EvalConfig(eval_k=EVAL_K)).predicted.tolist() == [3, 3, 3, 2, 3]
+    params = params_of(3, [2.5, 0.5, 0, -2.5], user_factor=[0, 0, 0], movie_factor=[0, 0, 0, 0])
+    assert evaluate(run_of(), params, TEST, EvalConfig(eval_k=EVAL_K)).predicted.tolist() == [3, 3.5, 5, 1, 3]
 
 
 def test_baselines_are_held_to_the_scale():
-    # The mean of movie 20 is (2 + 1) / 2, below a scale that starts at 2.
+    # The mean of movie 20 is 1, below a scale that starts at 2.
     rating = evaluate(run_of(rating_scale=(2.0, 5.0)), BIASES, table([1], [20], [2]), EvalConfig(eval_k=EVAL_K)).rating
     assert rating["movie mean"]["all"]["mae"] == 0
 
@@ -189,9 +196,10 @@ def test_intervals_are_as_wide_as_the_validation_part_says():
 
 
 def test_what_members_are_apart_is_not_noise_and_widens_intervals_where_it_is():
-    # The members give movie 10 3 and 5 stars, and everything else what BIASES says.
+    # The members give movie 10 3 and 5 stars, which are 0 and 1 spreads above the mean, and everything else what BIASES
+    # says.
     apart = jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf]), BIASES)
-    apart["movie_tower"]["bias"] = apart["movie_tower"]["bias"].at[:, 0, 0].set(jnp.float32([0, 2]))
+    apart["movie_tower"]["bias"] = apart["movie_tower"]["bias"].at[:, 0, 0].set(jnp.float32([0, 1]))
     evaluation = evaluate(run_of(), apart, TEST.assign(rating=np.float32([3, 3.5, 5, 2, 4])), EvalConfig(eval_k=EVAL_K))
     assert evaluation.predicted.tolist() == [3, 3.5, 4, 2, 3]
     # The squared error of the validation rating, 1, is the variance of the members. Of the test ratings the third is
@@ -227,13 +235,14 @@ PARTS = checkerboard.parts(num_users=ScoreConfig.block_users + 10, num_movies=18
 def knows_the_board(run):
     """Parameters that give 3 + 2 stars for equal parities and 3 - 2 for others."""
     user, movie = ((-1.0) ** vocab.ids.to_numpy() for vocab in (run.users, run.movies))
-    return params_of(checkerboard.MEAN, 0 * movie, user_factor=2 * user, movie_factor=movie)
+    train = run.model.rating_mean, run.model.rating_spread
+    return params_of(checkerboard.MEAN, 0 * movie, 2 * user, movie, *train)
 
 
 def test_a_model_that_knows_the_checkerboard_beats_popularity():
     run = run_of(PARTS.train, PARTS.valid, PARTS.test)
     evaluation = evaluate(run, knows_the_board(run), PARTS.test, EvalConfig(eval_k=(3,)))
-    assert evaluation.figures()["rmse"] == 0
+    assert evaluation.figures()["rmse"] == pytest.approx(0, abs=1e-6)
     assert evaluation.rating["biases"]["all"]["rmse"] > 1.9
     model, popularity = (evaluation.ranking[name]["ndcg@3"] for name in ("model", "popularity"))
     assert model > 1.5 * popularity

@@ -99,18 +99,6 @@ def test_times_that_train_does_not_have_are_unknown(row, is_in_train):
     assert max(ids_of(features, row)[0]) <= len(features)
 
 
-def test_each_feature_counts_its_ratings():
-    rows = [(0, 100), (0, 200), (1, 100 + SECONDS_PER_DAY), (1, NO_TIMESTAMP)]
-    features, train = features_at(*rows), ratings_at(*rows)
-    time_features = features.feature_ids(train.user_row, train.timestamp)
-    count = features.count_ratings(Ratings(**{**vars(train), "time_features": time_features}))
-    assert len(count) == len(features)
-    assert count[features.num_shared :].tolist() == [2, 1]
-    assert (
-        count[: len(features.date_end) + 1].sum() == count[len(features.date_end) + 1 : features.num_shared].sum() == 3
-    )
-
-
 def test_the_last_rating_weighs_1_and_those_before_it_less():
     assert [recency_weight(position, 4) for position in range(4)] == [(1 / 4) ** 2, (2 / 4) ** 2, (3 / 4) ** 2, 1]
 

@@ -21,7 +21,7 @@ BY_HITS = Order("expected_hits", relevant_rating=0.5, width=0.7)
 def random_scorer(order: Order = BY_RATING) -> Scorer:
     """Returns a scorer of two members; users and movies have one more row each, for unknown ones."""
     users, movies = random_encoded(NUM_USERS, seed=10), random_encoded(NUM_MOVIES, seed=20)
-    head = jax.eval_shape(Head(0.0, CONFIG).init, jax.random.key(0), users[0, 0], movies[0, 0])["params"]
+    head = jax.eval_shape(Head(0.0, 1.0, CONFIG).init, jax.random.key(0), users[0, 0], movies[0, 0])["params"]
     params = {"head": jax.tree.map(lambda leaf: normal(leaf.shape, seed=0), head)}
     return Scorer(params, users, movies, model=MODEL, order=order)
 

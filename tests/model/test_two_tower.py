@@ -33,7 +33,7 @@ from movierec_jax.model.two_tower import (
 NUM_USERS, NUM_MOVIES = 5, 7
 COLD_USER, COLD_MOVIE, UNKNOWN_USER, UNKNOWN_MOVIE = 5, 7, 6, 8
 USER_ROWS, MOVIE_ROWS = UNKNOWN_USER + 1, UNKNOWN_MOVIE + 1
-MEAN = 3.5
+MEAN, SPREAD = 3.5, 1.25
 CONFIG = ModelConfig(embedding_dim=4, hidden_dims=(6, 3), implicit_feedback_dim=5, dropout=0.5)
 each_depth = pytest.mark.parametrize("hidden_dims", [(), pytest.param((6,), marks=pytest.mark.slow), (6, 3)])
 
@@ -67,7 +67,7 @@ RATED = BothWays(
 
 
 def model_of(config=CONFIG, num_user_features=3, num_movie_features=4, **time_sizes) -> TwoTowers:
-    return TwoTowers(NUM_USERS, NUM_MOVIES, num_user_features, num_movie_features, config, MEAN, **time_sizes)
+    return TwoTowers(NUM_USERS, NUM_MOVIES, num_user_features, num_movie_features, config, MEAN, SPREAD, **time_sizes)
 
 
 def whole(interactions=INTERACTIONS):
@@ -148,7 +148,7 @@ def vector_by_hand(tower, row: int, history, content) -> np.ndarray:
     if row < len(tower["embedding"]):
         vector += np.concatenate([tower["embedding"][row], tower["bias"][row]])
     if "explicit" in tower and history:
-        total = sum(value * tower["explicit"][other] + tower["implicit"][other] for other, value in history)
+        total = sum(value / SPREAD * tower["explicit"][other] + tower["implicit"][other] for other, value in history)
         vector[:-1] += total[:-1] / np.sqrt(len(history))
         vector[-1] += total[-1] * BIAS_GAIN / (len(history) + BIAS_DAMPING)
     return vector + sum(value * tower["features"][feature] for feature, value in content)
@@ -177,15 +177,16 @@ def stars_by_hand(params, user_row: int, movie_row: int) -> float:
     users_of_movie = [(one, value) for (one, other), value in zip(PAIRS, to_movie, strict=True) if other == movie_row]
     *of_user, user_bias = vector_by_hand(user, user_row, movies_of_user, content_by_hand(USER_CONTENT, user_row))
     *of_movie, movie_bias = vector_by_hand(movie, movie_row, users_of_movie, content_by_hand(MOVIE_CONTENT, movie_row))
-    stars = head["offset"] + user_bias + movie_bias + np.dot(of_user, of_movie)
+    deviation = head["offset"] + user_bias + movie_bias + np.dot(of_user, of_movie)
     if "user_layer" not in params:
-        return stars
+        return MEAN + SPREAD * deviation
     layers = params["user_layer"], params["movie_layer"]
     kernel = np.concatenate([layer["kernel"] for layer in layers])
     hidden = relu(np.concatenate([of_user, of_movie]) @ kernel + sum(layer["bias"] for layer in layers))
     for name in sorted(name for name in head if name.startswith("Dense")):
         hidden = relu(hidden @ head[name]["kernel"] + head[name]["bias"])
-    return stars + (hidden @ head["residual"]["kernel"] + head["residual"]["bias"])[0]
+    deviation += (hidden @ head["residual"]["kernel"] + head["residual"]["bias"])[0]
+    return MEAN + SPREAD * deviation
 
 
 @pytest.mark.parametrize(
@@ -388,9 +389,9 @@ def test_a_rating_time_moves_users_by_all_its_rows_and_movies_by_the_shared_ones
         moved(users, "user_tower", user_row),
         moved(movies, "movie_tower", movie_row),
     )
-    expected = params["head"]["offset"] + user_bias + movie_bias + np.sum(of_user * of_movie, axis=1)
+    deviation = params["head"]["offset"] + user_bias + movie_bias + np.sum(of_user * of_movie, axis=1)
     stars = apply(model, params, *whole(), user_row, movie_row, jnp.asarray(time_features))[0]
-    np.testing.assert_allclose(stars, expected, rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(stars, MEAN + SPREAD * deviation, rtol=1e-4, atol=1e-3)
 
 
 def test_an_unknown_rating_time_moves_nothing():
@@ -439,8 +440,8 @@ def test_an_unknown_pair_gets_the_mean_before_training():
 def test_before_training_the_dense_layers_add_nothing():
     model, params = untrained()
     users, movies = encoded(model, params)
-    expected = MEAN + users.bias[:, None] + movies.bias[None] + users.factors @ movies.factors.T
-    np.testing.assert_allclose(stars_of(model, params, *all_pairs()), np.ravel(expected), rtol=1e-6)
+    deviation = users.bias[:, None] + movies.bias[None] + users.factors @ movies.factors.T
+    np.testing.assert_allclose(stars_of(model, params, *all_pairs()), np.ravel(MEAN + SPREAD * deviation), rtol=1e-6)
 
 
 @pytest.mark.parametrize("width", [1, 64])

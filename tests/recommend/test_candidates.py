@@ -8,7 +8,7 @@ from helpers.recommenders import random_recommender
 from movierec_jax.recommend import candidates
 from movierec_jax.recommend.candidates import can_settle, candidate_top_k
 from movierec_jax.recommend.filters import ListFilter, filter_movies
-from movierec_jax.recommend.lists import ListRequest
+from movierec_jax.recommend.lists import ListRequest, TopK
 from movierec_jax.recommend.scoring import Order
 from movierec_jax.recommend.top_k import top_k_blocks
 
@@ -84,6 +84,38 @@ def test_equal_scores_stand_by_row(films):
     scorer = dataclasses.replace(films.scorer, users=nobody, movies=flat)
     top, _ = candidate_top_k(scorer, [np.int32([0, 2])], 4, [None])
     assert top.movie_row.tolist() == [[1, 3, 4, 5]]
+
+
+@pytest.mark.parametrize("is_filtered", [False, True])
+def test_lists_of_many_users_are_settled_by_more_candidates_where_few_do_not(films, monkeypatch, is_filtered):
+    indices = np.arange(0, 600, 12)
+    seen, rows = films.seen.of_users(indices), films.users.rows(films.user_ids()[indices])
+    is_listed = filter_movies(films.run, ListFilter(genres=("Film-Noir",)))[None] if is_filtered else None
+    request = ListRequest(rows, seen, 6, is_listed)
+    whole = [top for _, top in top_k_blocks(films.scorer, request, on_host=True)]
+    monkeypatch.setattr(candidates, "NUM_CANDIDATES", 12)
+    found = [top for _, top in candidates.top_k_from_candidates(films.scorer, request, 32)]
+    every = np.ones(len(indices), bool)
+    assert_same(join_lists(found), every, [join_lists(whole)])
+
+
+def join_lists(blocks) -> TopK:
+    return TopK(*(np.concatenate([getattr(top, name) for top in blocks]) for name in vars(blocks[0])))
+
+
+def test_a_users_list_is_the_same_to_the_last_bit_whoever_else_is_asked_for(films):
+    rows = films.users.rows(films.user_ids()[:70])
+    every = join_lists([top for _, top in top_k_blocks(films.scorer, request_of(films, np.arange(70), rows), 64)])
+    few = np.array([3, 40, 69])
+    for block_users in (1, 256):
+        blocks = top_k_blocks(films.scorer, request_of(films, few, rows[few]), block_users)
+        alone = join_lists([top for _, top in blocks])
+        for name, table in vars(alone).items():
+            np.testing.assert_array_equal(table, getattr(every, name)[few])
+
+
+def request_of(recommender, indices, rows) -> ListRequest:
+    return ListRequest(rows, recommender.seen.of_users(indices), 100)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_the_first_trial_is_the_config_and_a_study_resumes(config, tmp_path, cap
     from movierec_jax.runs.tuning import tune
 
     settings = TuneConfig(tune=("learning_rate", "shrinkage"), trials=1, study=str(tmp_path / "new" / "tune.db"))
-    assert tune(config, settings) == {"learning_rate": config.train.learning_rate, "shrinkage": 1.2}
+    assert tune(config, settings) == {"learning_rate": config.train.learning_rate, "shrinkage": config.train.shrinkage}
     best = tune(config, settings)
     assert best.keys() == {"learning_rate", "shrinkage"}
     assert "best of 2: mean validation RMSE" in capsys.readouterr().out

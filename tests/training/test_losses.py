@@ -8,30 +8,18 @@ import numpy as np
 import pytest
 
 from movierec_jax.config import TrainConfig
-from movierec_jax.model.inputs import Interactions, UserBatches
+from movierec_jax.model.inputs import Batch, Interactions, UserBatches
 from movierec_jax.model.interactions import pad_links
 from movierec_jax.model.two_tower import Encoded
 from movierec_jax.training.losses import (
     SHRINKAGE_DAMPING,
-    TYPICAL_COUNT,
     catalogue_error,
     decay,
     factor_variance,
     implicit_feedback_decay,
-    row_weights,
+    ratings_of_rows,
     squared_error,
     summed_catalogue_error,
-    weighted_size,
-)
-
-# Settings that make decay 0.
-NO_DECAY = TrainConfig(
-    embedding_decay=0.0,
-    bias_decay=0.0,
-    history_explicit_decay=0.0,
-    history_implicit_decay=0.0,
-    feature_decay=0.0,
-    decay_power=1.0,
 )
 
 
@@ -57,43 +45,12 @@ def test_squared_error_is_the_square_of_the_difference():
 # The size of rows.
 
 
-def interactions_with(
-    user_count, movie_count, user_feature_count=(), movie_feature_count=(), time_feature_count=()
-) -> Interactions:
+def interactions_with(user_count, movie_count) -> Interactions:
     """Interactions with these counts, which are all that decay reads."""
-    counts = user_count, movie_count, user_feature_count, movie_feature_count, time_feature_count
-    return Interactions(*[None] * 6, *map(floats_of, counts))
+    return Interactions(*[None] * 6, floats(*user_count), floats(*movie_count))
 
 
-def floats_of(values):
-    return jnp.array(values, jnp.float32)
-
-
-def test_power_1_weighs_a_row_by_its_share_of_the_ratings():
-    np.testing.assert_allclose(row_weights(floats(1, 3, 0, 6), 1.0), [1 / 10, 3 / 10, 0, 6 / 10], rtol=1e-6)
-
-
-def test_power_0_weighs_all_rated_rows_alike_and_others_not_at_all():
-    weight = TYPICAL_COUNT / (1 + 3 + 6)
-    np.testing.assert_allclose(row_weights(floats(1, 3, 0, 6), 0.0), [weight, weight, 0, weight], rtol=1e-6)
-
-
-@pytest.mark.parametrize("power", [0.0, 0.67, 1.0, 2.0])
-def test_no_power_changes_the_weight_of_a_row_with_a_typical_number_of_ratings(power):
-    share = TYPICAL_COUNT / (TYPICAL_COUNT + 10)
-    assert row_weights(floats(TYPICAL_COUNT, 10), power)[0] == pytest.approx(share)
-
-
-def test_a_power_between_weighs_as_that_power_of_the_number_of_ratings():
-    weights = row_weights(floats(1, 4, 16), 0.5)
-    np.testing.assert_allclose(weights / weights[0], [1, 4**0.5, 16**0.5], rtol=1e-6)
-
-
-def test_the_size_of_rows_is_the_sum_of_squares_with_a_weight_for_each_row():
-    assert weighted_size(floats([1, 2], [3, 0]), floats(1, 0.5)) == (1**2 + 2**2) * 1 + 3**2 * 0.5
-
-
-def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stands_for():
+def test_each_kind_of_row_decays_by_its_setting_per_rating():
     params = {
         "user_tower": {
             "embedding": floats([1], [2]),
@@ -106,7 +63,7 @@ def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stand
             "hidden": {"kernel": floats([9])},
         },
         "movie_tower": {
-            "embedding": floats([1], [1], [2]),
+            "embedding": floats([1, 1], [1, 0], [2, 0]),
             "bias": floats([0], [0], [1]),
             "explicit": floats([5], [1]),
             # It has no table for the days of single users.
@@ -115,7 +72,7 @@ def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stand
         "head": {"offset": jnp.float32(7)},
     }
     # The last count is of the unknown row; the third user has content alone.
-    interactions = interactions_with([3, 1, 0, 0], [2, 1, 1, 0], user_feature_count=[3, 1], time_feature_count=[4, 1])
+    interactions = interactions_with([3, 1, 0, 0], [2, 1, 1, 0])
     config = TrainConfig(
         embedding_decay=2.0,
         bias_decay=3.0,
@@ -123,42 +80,65 @@ def test_each_kind_of_row_decays_by_its_setting_and_the_ratings_of_what_it_stand
         history_implicit_decay=7.0,
         feature_decay=11.0,
         rating_time_decay=13.0,
-        decay_power=1.0,
-    )
+    ).for_ratings(3 + 1, is_by_time=False)
     of_users = (
-        2 * (1**2 * 3 / 4 + 2**2 * 1 / 4)
-        + 3 * (3**2 * 3 / 4 + 1**2 * 1 / 4)
-        + 5 * (1**2 * 2 / 4 + 2**2 * 1 / 4 + 3**2 * 1 / 4)
-        + 7 * (2**2 * 2 / 4 + 0 + 1**2 * 1 / 4)
-        + 11 * (4**2 * 3 / 4 + 1**2 * 1 / 4)
-        + 13 * (1**2 * 4 / 5 + 2**2 * 1 / 5)
+        2 * (1**2 + 2**2)
+        + 3 * (3**2 + 1**2)
+        + 5 * (1**2 + 2**2 + 3**2)
+        + 7 * (2**2 + 0 + 1**2)
+        + 11 * (4**2 + 1**2)
+        + 13 * (1**2 + 2**2)
     )
-    of_movies = (
-        2 * (1**2 * 2 / 4 + 1**2 * 1 / 4 + 2**2 * 1 / 4)
-        + 3 * (1**2 * 1 / 4)
-        + 5 * (5**2 * 3 / 4 + 1**2 * 1 / 4)
-        + 13 * (3**2 * 4 / 5)
-    )
-    assert decay(params, interactions, config) == pytest.approx(of_users + of_movies)
+    of_movies = 2 * (1**2 + 1**2 + 1**2 + 2**2) + 3 * 1**2 + 5 * (5**2 + 1**2) + 13 * 3**2
+    assert decay(params, interactions, config) == pytest.approx((of_users + of_movies) / (3 + 1))
 
 
-@pytest.mark.parametrize(("setting", "size"), [("embedding_decay", 1**2 + 2**2), ("bias_decay", 3**2 + 4**2)])
-def test_each_decay_is_of_its_own_parameters_alone(setting, size):
-    params = {
-        "user_tower": {"embedding": floats([1]), "bias": floats([3])},
-        "movie_tower": {"embedding": floats([2]), "bias": floats([4])},
-    }
-    interactions, config = interactions_with([4, 0], [4, 0]), TrainConfig(**{**vars(NO_DECAY), setting: 1.0})
-    assert decay(params, interactions, config) == size
-    assert decay(params, interactions, NO_DECAY) == 0
+def test_a_decay_is_as_strong_as_so_many_ratings_at_the_mean():
+    deviations, strength = floats(2, 1, 1.5), 4.0
+
+    def objective(bias):
+        params = {"user_tower": {"bias": bias[None, None]}, "movie_tower": {}}
+        config = TrainConfig(bias_decay=strength).for_ratings(3, is_by_time=False)
+        return jnp.mean(jnp.square(deviations - bias)) + decay(params, interactions_with([3, 0], [3, 0]), config)
+
+    assert jax.grad(objective)((2 + 1 + 1.5) / (3 + strength)) == pytest.approx(0, abs=1e-6)
 
 
-def test_with_power_1_decay_is_the_mean_over_ratings_of_the_size_of_their_user_and_movie():
-    user, movie, pairs = floats([1, 2], [3, 4]), floats([2, 0], [0, 1]), [(0, 0), (0, 1), (1, 1)]
-    params = {"user_tower": {"embedding": user}, "movie_tower": {"embedding": movie}}
-    config = TrainConfig(**{**vars(NO_DECAY), "embedding_decay": 1.0})
-    sizes = [np.sum(user[one] ** 2) + np.sum(movie[other] ** 2) for one, other in pairs]
-    assert decay(params, interactions_with([2, 1, 0], [1, 2, 0]), config) == pytest.approx(np.mean(sizes))
+# Of three batches of two ratings each: the rows of the users and movies who gave and have them.
+USER_ROWS, MOVIE_ROWS = np.int32([[0, 1], [0, 0], [2, 1]]), np.int32([[0, 1], [2, 1], [1, 0]])
+OF_BATCHES = interactions_with([3, 2, 1, 0], [2, 3, 1, 0])
+DEFAULTS = TrainConfig().for_ratings(6, is_by_time=False)
+
+
+def batch_decay(params, number: int) -> float:
+    """The decay of the parameters in one of the batches, whose last slot is filling."""
+    rows = (np.append(rows[number], 0) for rows in (USER_ROWS, MOVIE_ROWS))
+    nothing = np.zeros(3, np.int32)
+    batch = Batch(*rows, nothing[:, None], nothing.astype(np.float32), np.float32([1, 1, 0]), nothing)
+    return float(decay(params, OF_BATCHES, DEFAULTS, ratings_of_rows(jax.device_put(batch), OF_BATCHES)))
+
+
+def test_a_row_decays_in_a_batch_by_the_share_of_its_ratings_there_and_not_at_all_without_any():
+    params = {"user_tower": {"bias": floats([1], [2], [3])}, "movie_tower": {}}
+    strength = TrainConfig.bias_decay
+    assert batch_decay(params, 1) == pytest.approx(strength * (1**2 * 2 / 3) / 2)
+    assert batch_decay(params, 2) == pytest.approx(strength * (2**2 * 1 / 2 + 3**2 * 1 / 1) / 2)
+
+
+@pytest.mark.parametrize(
+    ("tower", "name"),
+    [
+        ("user_tower", "bias"),
+        ("movie_tower", "embedding"),
+        ("user_tower", "explicit"),
+        ("movie_tower", "implicit"),
+        ("user_tower", "time_features"),
+    ],
+)
+def test_the_decay_of_batches_is_in_the_mean_that_of_all_ratings(tower, name):
+    params = {"user_tower": {}, "movie_tower": {}, tower: {name: floats([1, 2], [0, 3], [2, 1])}}
+    in_batches = [batch_decay(params, number) for number in range(3)]
+    assert np.mean(in_batches) == pytest.approx(float(decay(params, OF_BATCHES, DEFAULTS)))
 
 
 # Uncertainty.
@@ -167,7 +147,7 @@ def test_with_power_1_decay_is_the_mean_over_ratings_of_the_size_of_their_user_a
 def encoded(factors) -> Encoded:
     return Encoded(
         bias=9 * jnp.ones(len(factors)),
-        factors=floats_of(factors),
+        factors=floats(*factors),
         hidden=9 * jnp.ones((len(factors), 2)),
         implicit_feedback=9 * jnp.ones((len(factors), 3)),
     )

@@ -67,7 +67,7 @@ def test_without_decay_an_epoch_by_rows_ends_where_dense_adam_ends(monkeypatch, 
 
 @pytest.mark.slow
 def test_with_decay_it_learns_as_well_as_dense_adam(monkeypatch):
-    settings = {"epochs": 40, "learning_rate": 0.02, "dropout": 0.0}
+    settings = {"epochs": 40, "learning_rate": 0.02, "dropout": 0.0, "embedding_decay": 1.0}
     one, other = (record.valid_rmse for _, record in both_ways(monkeypatch, **settings))
     assert one < other + 0.05
     assert one < 1

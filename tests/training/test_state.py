@@ -1,4 +1,4 @@
-"""The learning rate at given steps, and which parameters decay how much."""
+"""Tables or sums by their cost, the learning rate at given steps, and which parameters decay how much."""
 
 import jax
 import jax.numpy as jnp
@@ -6,8 +6,9 @@ import numpy as np
 import optax
 import pytest
 
-from movierec_jax.config import TrainConfig
-from movierec_jax.training.state import adam, learning_rate
+from movierec_jax.config import ModelConfig, TrainConfig
+from movierec_jax.model.two_tower import TwoTowers
+from movierec_jax.training.state import TABLE_NUMBERS, TrainingSetup, adam, learning_rate
 
 PARAMS = {
     "tower": {"embedding": jnp.float32([[3.0]]), "bias": jnp.float32([-2.0]), "hidden": {"kernel": jnp.float32([5.0])}},
@@ -17,6 +18,30 @@ PARAMS = {
 
 def config_of(**settings) -> TrainConfig:
     return TrainConfig(**{"learning_rate": 0.5, "warmup_fraction": 0.1, **settings})
+
+
+@pytest.mark.parametrize(
+    ("num_users", "num_movies", "ratings_per_user", "platform", "has_tables"),
+    [
+        # A few users' tables cost less than the square of the movies' vectors.
+        (6, 20_000, 100, "cpu", True),
+        # Sums cost by the ratings, tables whatever is in them.
+        (6_000, 2_000, 20, "cpu", False),
+        (6_000, 2_000, 200, "cpu", True),
+        (6_000, 2_000, 20, "gpu", True),
+        # No table is larger than memory allows.
+        (2**10, TABLE_NUMBERS // 2**10, 20_000, "cpu", True),
+        (2**10, TABLE_NUMBERS // 2**10 + 1, 20_000, "cpu", False),
+        (2**10, TABLE_NUMBERS // 2**10, 20, "gpu", True),
+        (2**10, TABLE_NUMBERS // 2**10 + 1, 20, "gpu", False),
+    ],
+)
+def test_a_step_makes_tables_where_they_fit_memory_and_on_a_cpu_cost_less(
+    num_users, num_movies, ratings_per_user, platform, has_tables
+):
+    model = TwoTowers(10 * num_users, num_movies, 0, 0, ModelConfig(implicit_feedback_dim=64))
+    config = TrainConfig(users_per_step=num_users).for_ratings(10 * num_users * ratings_per_user, is_by_time=False)
+    assert TrainingSetup(model, config, 1, (1.0, 5.0), 4.0, platform).has_tables == has_tables
 
 
 @pytest.mark.parametrize(

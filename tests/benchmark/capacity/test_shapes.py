@@ -38,7 +38,7 @@ def mesh_of(*lengths: int) -> Mesh | None:
 
 
 @pytest.mark.parametrize("lengths", [(1, 1), (4, 1), (2, 2)])
-@pytest.mark.parametrize("table_numbers", [0, 2**25])
+@pytest.mark.parametrize("cost_of_sums", [0, 10**9])
 @pytest.mark.parametrize(
     "config",
     [
@@ -50,8 +50,8 @@ def mesh_of(*lengths: int) -> Mesh | None:
         Config(data=NO_CONTENT, model=IDS_ALONE, train=TrainConfig(batch_size=1000)),
     ],
 )
-def test_shapes_are_close_to_those_of_real_data(config, table_numbers, lengths, monkeypatch):
-    monkeypatch.setattr("movierec_jax.training.state.TABLE_NUMBERS", table_numbers)
+def test_shapes_are_close_to_those_of_real_data(config, cost_of_sums, lengths, monkeypatch):
+    monkeypatch.setattr("movierec_jax.training.state.SUMMED_NUMBER_COST", cost_of_sums)
     mesh = mesh_of(*lengths)
     real, sized = inputs_of_run(new_run_of_size(config, mesh)), inputs_of_size(SIZE, config, mesh)
     assert jax.tree.structure(real[1:]) == jax.tree.structure(sized[1:])
