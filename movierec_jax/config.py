@@ -229,8 +229,8 @@ class TrainConfig(Settings):
     history_implicit_decay: float = setting(
         5.0, "L2 penalty on history rows that count a rating whatever its value, in ratings", AT_LEAST_0
     )
-    feature_decay: float = setting(60.0, "L2 penalty on rows of movie and user features, in ratings", AT_LEAST_0)
-    rating_time_decay: float = setting(500.0, "L2 penalty on rows of rating-time features, in ratings", AT_LEAST_0)
+    feature_decay: float = setting(40.0, "L2 penalty on rows of movie and user features, in ratings", AT_LEAST_0)
+    rating_time_decay: float = setting(50.0, "L2 penalty on rows of rating-time features, in ratings", AT_LEAST_0)
     weight_decay: float = setting(0.005, "L2 penalty on the kernels of the dense layers", AT_LEAST_0)
     shrinkage: float = setting(0.4, "strength of shrinkage towards 0 for users and movies with few ratings", AT_LEAST_0)
     implicit_feedback_target: str | None = setting(

@@ -2,6 +2,7 @@
 
     python scripts/benchmark.py --baselines=biases
     python scripts/benchmark.py --suite=ablation --baselines= --seeds=0,1,2
+    python scripts/benchmark.py --suite=data_sets --ratings=folder_of_pairs --seeds=0,1,2
     python scripts/benchmark.py --suite=cold
     python scripts/benchmark.py --suite=ranking --baselines=popularity,ease
     python scripts/benchmark.py --suite=ranking_new_users
@@ -32,10 +33,11 @@ from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
 def main() -> None:
     config, benchmark = cli.config_from_flags(), cli.section_from_flags(BenchmarkConfig())
 
-    from movierec_jax.benchmark.suites import cold, first_ratings, ranking, rating, reviews, sentiment, speed
+    from movierec_jax.benchmark.suites import cold, data_sets, first_ratings, ranking, rating, reviews, sentiment, speed
 
     suites = {
         "rating": rating.run_suite,
+        "data_sets": data_sets.run_suite,
         "ablation": functools.partial(rating.run_suite, our_entrants=rating.ABLATION),
         "cold": cold.run_suite,
         "ranking": functools.partial(ranking.run_suite, new_case=ranking.trained_users),

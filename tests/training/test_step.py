@@ -26,7 +26,7 @@ from movierec_jax.model.interactions import build_interactions
 from movierec_jax.training import batches
 from movierec_jax.training.loop import epoch_steps
 from movierec_jax.training.state import member_keys, new_state
-from movierec_jax.training.step import batch_squared_errors, step_of_links, train_steps
+from movierec_jax.training.step import batch_squared_errors, objective, step_of_links, train_steps
 
 
 def test_the_first_state_is_a_function_of_the_seed():
@@ -179,6 +179,30 @@ def test_the_error_of_a_step_is_the_one_before_it(unbroken):
     assert errors[0] == pytest.approx(2**2, rel=0.01)
 
 
+def test_the_objective_is_of_standardised_errors_and_the_errors_of_a_step_are_in_stars():
+    run, train, _ = run_of(SMALLEST)
+    setup = dataclasses.replace(run.setup, model=run.model.clone(rating_mean=1.0, rating_spread=4.0))
+    params = jax.tree.map(lambda leaf: jnp.zeros_like(leaf[0]), new_state(setup).params)
+    params["head"]["offset"] = jnp.float32(0.5)
+    interactions = jax.device_put(run.interactions)
+    users, movies = tower_inputs(interactions, interactions.by_user.link >= 0, interactions.by_movie.link >= 0)
+    batch = batches.stack_batches(dataclasses.replace(first(train, 3), rating=np.float32([5, 4, 2])), np.arange(3), 3)
+    loss, errors = objective(
+        params,
+        jax.random.key(0),
+        batch=jax.tree.map(lambda column: jnp.asarray(column[0]), batch),
+        users=users,
+        movies=movies,
+        targets=None,
+        interactions=interactions,
+        setup=setup,
+        batch_counts=None,
+    )
+    # Every prediction is 1 + 4 * 0.5 = 3 stars.
+    assert errors.rating == (2**2 + 1**2 + 1**2) / 3
+    assert loss == errors.rating / 4**2
+
+
 def test_what_is_dropped_is_a_function_of_the_step_and_differs_from_step_to_step(unbroken):
     run, train, _, epochs = unbroken
     state, _ = epochs[-1]
@@ -233,8 +257,8 @@ def test_a_member_learns_what_it_would_alone():
 def test_sums_of_squared_errors_clip_predictions_to_the_scale_and_leave_filling_out(unbroken):
     run, train, _, _ = unbroken
     params = jax.tree.map(jnp.zeros_like, new_state(run.setup).params)
-    # Stars are 9 everywhere, which the scale of 1 to 5 holds to 5.
-    params["head"]["offset"] = jnp.full(2, jnp.float32(9))
+    # Stars are 9 everywhere, 3 spreads of 2 above a mean of 3, which the scale of 1 to 5 holds to 5.
+    params["head"]["offset"] = jnp.full(2, jnp.float32(3))
     ratings = dataclasses.replace(first(train, 3), rating=np.float32([5, 4, 2]))
     stacked = batches.stack_batches(ratings, np.arange(3), 2)
     sums = batch_squared_errors(params, stacked, run.interactions, setup=run.setup)
@@ -244,7 +268,8 @@ def test_sums_of_squared_errors_clip_predictions_to_the_scale_and_leave_filling_
 def test_the_mean_of_the_members_is_clipped_to_the_scale_and_not_each_member(unbroken):
     run, train, _, _ = unbroken
     params = jax.tree.map(jnp.zeros_like, new_state(run.setup).params)
-    params["head"]["offset"] = jnp.float32([1, 9])
+    # A star, and 11.
+    params["head"]["offset"] = jnp.float32([-1, 4])
     ratings = dataclasses.replace(first(train, 1), rating=np.float32([2]))
     stacked = batches.stack_batches(ratings, np.arange(1), 1)
     # Held to 5, the second would make the mean 3.

@@ -1,0 +1,90 @@
+"""How well our model predicts by default: every data set of a folder, with one row for each in one table.
+
+The folder of --ratings holds a pair of files for each data set, NAME.train.EXT and NAME.test.EXT. Our model has the
+settings of the flags, the same for all.
+"""
+
+import pathlib
+from typing import Any
+
+import pandas as pd
+
+from movierec_jax.benchmark.baselines import find_baseline
+from movierec_jax.benchmark.config import BenchmarkConfig
+from movierec_jax.benchmark.entrants import OUR_LABEL, Entrant, measure_in_turn, require_no_failures
+from movierec_jax.benchmark.folds import Fold, read_fold
+from movierec_jax.benchmark.provenance import bootstrap_note, fits_provenance, machine_note, provenance, seeds_note
+from movierec_jax.benchmark.suites.rating import RatingRow, best_baseline, row_figures, summarise, turns
+from movierec_jax.benchmark.table import Table, output_folder, publish, with_spread
+from movierec_jax.config import Config
+from movierec_jax.data.schema import MOVIE_ID, USER_ID
+from movierec_jax.errors import InputError
+
+TRAIN, TEST = ".train.", ".test."
+
+
+def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[str, Any]:
+    """Fits our model and the baselines on each data set, and publishes the table.
+
+    Raises InputError for a folder without pairs of files, and at the end, with all written, if a fit failed.
+    """
+    seeds = benchmark.seeds or (config.train.seed,)
+    baselines = [Entrant(find_baseline("rating", name).label, name) for name in benchmark.baseline_names()]
+    entrants = [Entrant(OUR_LABEL), *baselines]
+    pairs, output = pairs_of_folder(config.data.ratings), output_folder(benchmark.output)
+    cells, figures, failures = [], {}, {}
+    for name, (train, test) in pairs.items():
+        print(name)
+        fold = read_fold(config.replace(ratings=str(train), test_ratings=str(test)))
+        users = pd.Index(fold.test[USER_ID].unique())
+        results, failed = measure_in_turn(turns(entrants, [fold], users, seeds))
+        rows = summarise([entrant for entrant in entrants if entrant.label not in failed], results, [fold], users)
+        cells.append(data_set_cells(name, fold, entrants, rows))
+        figures[name] = row_figures(rows) | {"failures": failed}
+        failures |= {f"{label} on {name}": why for label, why in failed.items()}
+    notes = [
+        f"test RMSE of each model, cold rows included; {seeds_note(seeds)}",
+        "fit s: of our model, from ratings to fitted model, with compilation; fit / myFM: the same over myFM's",
+        f"difference: our RMSE less the best baseline's; {bootstrap_note()}",
+        machine_note(),
+    ]
+    columns = ("data", "ratings", "users", "movies", *(entrant.label for entrant in entrants))
+    table = Table(
+        f"{benchmark.suite}: {config.data.ratings}",
+        (*columns, "fit s", "fit / myFM", "difference"),
+        tuple(cells),
+        (*notes, *(f"{label} failed ({why})" for label, why in failures.items())),
+    )
+    about = {**provenance(benchmark.suite, command), **fits_provenance(seeds, config)}
+    publish(output, benchmark.suite, table, about | {"data_sets": figures})
+    require_no_failures(failures)
+    return figures
+
+
+def pairs_of_folder(folder: str) -> dict[str, tuple[pathlib.Path, pathlib.Path]]:
+    """Returns train and test file of each data set of a folder, by name. Raises InputError where there is no pair."""
+    train = sorted(pathlib.Path(folder).glob(f"*{TRAIN}*"))
+    if not train:
+        raise InputError(
+            f"--ratings={folder}: holds no NAME.train.EXT; give a folder with pairs of train and test files"
+        )
+    pairs = {}
+    for path in train:
+        test = path.with_name(path.name.replace(TRAIN, TEST))
+        if not test.is_file():
+            raise InputError(f"--ratings={folder}: {path.name} has no {test.name} beside it")
+        pairs[path.name.split(TRAIN)[0]] = path, test
+    return pairs
+
+
+def data_set_cells(name: str, fold: Fold, entrants: list[Entrant], rows: list[RatingRow]) -> tuple[str, ...]:
+    """Returns the cells of a data set; a dash for a model that failed, and where there is nothing to compare with."""
+    by_label = {row.entrant.label: row for row in rows}
+    ours, best = by_label.get(OUR_LABEL), best_baseline(rows)
+    sizes = (len(fold.train), fold.train[USER_ID].nunique(), fold.train[MOVIE_ID].nunique())
+    rmse = (with_spread(by_label[one.label].by_seed["rmse"], 4) if one.label in by_label else "-" for one in entrants)
+    seconds = "-" if ours is None else with_spread(ours.by_seed["fit_seconds"], 1)
+    ratio = "-" if ours is None or ours.fit_ratio is None else f"{ours.fit_ratio:.2f}"
+    is_compared = ours is not None and ours.difference is not None and best is not None
+    difference = f"{ours.difference.in_words()} to {best.entrant.label}" if is_compared else "-"
+    return (name, *(f"{size:,}" for size in sizes), *rmse, seconds, ratio, difference)
