@@ -109,7 +109,8 @@ def history_parts(
     """Returns what each rated movie adds to the implicit-feedback score and to the standardised predicted rating.
 
     One row for each movie, one column for each rated movie.
-    value: what each rating says to the user tower, standardised; weights: how much it counts in the implicit-feedback score.
+    value: what each rating says to the user tower, standardised; weights: how much it counts in the
+        implicit-feedback score.
     Means over the members; 0 where the model has no such part.
     """
     implicit_score = predicted_rating = np.zeros((movies.bias.shape[1], len(rated_row)), np.float32)

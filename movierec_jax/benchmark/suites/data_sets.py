@@ -32,7 +32,8 @@ def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[
     baselines = [Entrant(find_baseline("rating", name).label, name) for name in benchmark.baseline_names()]
     entrants = [Entrant(OUR_LABEL), *baselines]
     pairs, output = pairs_of_folder(config.data.ratings), output_folder(benchmark.output)
-    cells, figures, failures = [], {}, {}
+    cells, figures = [], {}
+    failures: dict[str, str] = {}
     for name, (train, test) in pairs.items():
         print(name)
         fold = read_fold(config.replace(ratings=str(train), test_ratings=str(test)))
@@ -65,9 +66,7 @@ def pairs_of_folder(folder: str) -> dict[str, tuple[pathlib.Path, pathlib.Path]]
     """Returns train and test file of each data set of a folder, by name. Raises InputError where there is no pair."""
     train = sorted(pathlib.Path(folder).glob(f"*{TRAIN}*"))
     if not train:
-        raise InputError(
-            f"--ratings={folder}: holds no NAME.train.EXT; give a folder with pairs of train and test files"
-        )
+        raise InputError(f"--ratings={folder}: holds no NAME.train.EXT; give a folder of train and test files")
     pairs = {}
     for path in train:
         test = path.with_name(path.name.replace(TRAIN, TEST))
@@ -85,6 +84,7 @@ def data_set_cells(name: str, fold: Fold, entrants: list[Entrant], rows: list[Ra
     rmse = (with_spread(by_label[one.label].by_seed["rmse"], 4) if one.label in by_label else "-" for one in entrants)
     seconds = "-" if ours is None else with_spread(ours.by_seed["fit_seconds"], 1)
     ratio = "-" if ours is None or ours.fit_ratio is None else f"{ours.fit_ratio:.2f}"
-    is_compared = ours is not None and ours.difference is not None and best is not None
-    difference = f"{ours.difference.in_words()} to {best.entrant.label}" if is_compared else "-"
+    difference = "-"
+    if ours is not None and ours.difference is not None and best is not None:
+        difference = f"{ours.difference.in_words()} to {best.entrant.label}"
     return (name, *(f"{size:,}" for size in sizes), *rmse, seconds, ratio, difference)
