@@ -34,8 +34,8 @@ class BenchmarkConfig(Settings):
         "rating",
         "what to measure: rating (error of predicted ratings), data_sets (the same for each pair of files "
         "NAME.train.EXT and NAME.test.EXT in the folder of --ratings), ablation (the same for each part of our model), "
-        "cold (the same for movies and users without train ratings), ranking (quality of lists), ranking_new_users (the "
-        "same for users without train ratings), first_ratings (the same after 3, 10 and 30 ratings), sentiment "
+        "cold (the same for movies and users without train ratings), ranking (quality of lists), ranking_new_users "
+        "(the same for users without train ratings), first_ratings (the same after 3, 10 and 30 ratings), sentiment "
         "(accuracy of review sentiment), reviews (what review texts add to ratings and lists) or speed",
         choices=tuple(SUITES),
         is_common=True,
