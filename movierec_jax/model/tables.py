@@ -1,6 +1,6 @@
 """The model's tables, by the names that Flax gives them, and what has a row in each: said once, for all who ask.
 
-`sharding` spreads a table along the axis of its rows, `losses` weighs a row by its number of ratings, and `sparse_adam`
+`sharding` spreads a table along the axis of its rows, `losses` gives each a decay of its own, and `sparse_adam`
 trains the rows that a batch holds. `two_tower` and `implicit_feedback` make the parameters; a test holds them to this.
 """
 

@@ -56,18 +56,21 @@ def top_k_from_candidates(scorer: Scorer, request: ListRequest, block_users: int
         return users, implicit_score_block(scorer, pad_rows(request.user_row[users], length))
 
     for users, implicit_score in one_ahead(map(start, ranges(num_users, length))):
-        yield users, settled_lists(scorer, request, users, np.asarray(implicit_score)[: users.stop - users.start])
+        yield users, settled_lists(scorer, request, users, np.asarray(implicit_score))
 
 
 def settled_lists(
-    scorer: Scorer, request: ListRequest, users: slice, implicit_score: Float32[np.ndarray, "users movies"]
+    scorer: Scorer, request: ListRequest, users: slice, implicit_score: Float32[np.ndarray, "block movies"]
 ) -> TopK:
-    """Returns the lists of a range of users, from as many candidates as it takes."""
+    """Returns the lists of a range of users, from as many candidates as it takes.
+
+    implicit_score: of the users, and of filling up to the length of a block.
+    """
     num_users = users.stop - users.start
     seen = [request.seen.of_user(user) for user in range(users.start, users.stop)]
     every: list[Int[np.ndarray, " _listed"] | None] = [None] * num_users
     listed = request.listed_rows(users) or every
-    rate = functools.partial(rate_in_chunks, scorer, request.user_row[users])
+    rate = functools.partial(rate_in_chunks, scorer, request.user_row[users], len(implicit_score))
     lists = TopK(*(np.empty((num_users, request.k), dtype) for dtype in (np.int32, np.float32, np.float32)))
     waiting, num_candidates = np.arange(num_users), NUM_CANDIDATES
     while len(waiting):
@@ -134,21 +137,22 @@ def rank_candidates(
 
 def rate_in_chunks(
     scorer: Scorer,
-    user_row: Int32[np.ndarray, " block"],
+    user_row: Int32[np.ndarray, " of_block"],
+    rows_at_once: int,
     user: Int[np.ndarray, " users"],
     movie_row: Int32[np.ndarray, "users n"],
     implicit_score: Float32[np.ndarray, "users n"],
 ) -> tuple[Float32[np.ndarray, "users n"], Float32[np.ndarray, "users n"]]:
     """Returns scores and predicted ratings of any number of candidates, by one program of one shape.
 
-    user_row: rows of the scorer's users, of which `user` are indices.
+    user_row: rows of the scorer's users, of which `user` are indices. rows_at_once: that the program takes.
     """
     num_users, num_candidates = movie_row.shape
     num_chunks = -(-num_candidates // NUM_CANDIDATES)
     filled = [(0, 0), (0, num_chunks * NUM_CANDIDATES - num_candidates)]
     rows = np.repeat(user_row[user], num_chunks)
     chunks = [np.pad(table, filled).reshape(-1, NUM_CANDIDATES) for table in (movie_row, implicit_score)]
-    length = block_length(scorer.model, RATED_USERS, len(user_row))
+    length = block_length(scorer.model, RATED_USERS, rows_at_once)
     found = []
     for first in range(0, len(rows), length):
         block = [pad_rows(table[first : first + length], length) for table in (rows, *chunks)]
