@@ -87,8 +87,7 @@ def as_cold_start(
     is_cold = jax.random.bernoulli(which_key, fraction, inputs.has_row.shape)
     left = num_left * jax.random.exponential(left_key, inputs.has_row.shape)
     kept_share = jnp.where(is_cold, left / jnp.maximum(inputs.num_ratings, 1), 1.0)
-    shift = jax.random.uniform(shift_key)
-    uniform_forward, uniform_backward = (numbers + shift - jnp.floor(numbers + shift) for numbers in uniform)
+    uniform_forward, uniform_backward = ((numbers + jax.random.uniform(shift_key)) % 1 for numbers in uniform)
     forward, backward = inputs.ratings
     forward = keep_links(forward, uniform_forward < link_values(kept_share, forward, of_others=False))
     backward = keep_links(backward, uniform_backward < link_values(kept_share, backward, of_others=True))

@@ -7,17 +7,20 @@ settings of the flags, the same for all.
 import pathlib
 from typing import Any
 
-import pandas as pd
-
-from movierec_jax.benchmark.baselines import find_baseline
 from movierec_jax.benchmark.config import BenchmarkConfig
-from movierec_jax.benchmark.entrants import OUR_LABEL, Entrant, measure_in_turn, require_no_failures
-from movierec_jax.benchmark.folds import Fold, read_fold
+from movierec_jax.benchmark.entrants import OUR_LABEL, Entrant, require_no_failures
+from movierec_jax.benchmark.folds import Fold, count_ratings, read_fold
 from movierec_jax.benchmark.provenance import bootstrap_note, fits_provenance, machine_note, provenance, seeds_note
-from movierec_jax.benchmark.suites.rating import RatingRow, best_baseline, row_figures, summarise, turns
+from movierec_jax.benchmark.suites.rating import (
+    RatingRow,
+    baseline_entrants,
+    best_baseline,
+    fit_rows,
+    ratio_cell,
+    row_figures,
+)
 from movierec_jax.benchmark.table import Table, output_folder, publish, with_spread
 from movierec_jax.config import Config
-from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.errors import InputError
 
 TRAIN, TEST = ".train.", ".test."
@@ -29,17 +32,14 @@ def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[
     Raises InputError for a folder without pairs of files, and at the end, with all written, if a fit failed.
     """
     seeds = benchmark.seeds or (config.train.seed,)
-    baselines = [Entrant(find_baseline("rating", name).label, name) for name in benchmark.baseline_names()]
-    entrants = [Entrant(OUR_LABEL), *baselines]
+    entrants = [Entrant(OUR_LABEL), *baseline_entrants(benchmark)]
     pairs, output = pairs_of_folder(config.data.ratings), output_folder(benchmark.output)
     cells, figures = [], {}
     failures: dict[str, str] = {}
     for name, (train, test) in pairs.items():
         print(name)
         fold = read_fold(config.replace(ratings=str(train), test_ratings=str(test)))
-        users = pd.Index(fold.test[USER_ID].unique())
-        results, failed = measure_in_turn(turns(entrants, [fold], users, seeds))
-        rows = summarise([entrant for entrant in entrants if entrant.label not in failed], results, [fold], users)
+        rows, failed = fit_rows(entrants, [fold], seeds)
         cells.append(data_set_cells(name, fold, entrants, rows))
         figures[name] = row_figures(rows) | {"failures": failed}
         failures |= {f"{label} on {name}": why for label, why in failed.items()}
@@ -80,11 +80,12 @@ def data_set_cells(name: str, fold: Fold, entrants: list[Entrant], rows: list[Ra
     """Returns the cells of a data set; a dash for a model that failed, and where there is nothing to compare with."""
     by_label = {row.entrant.label: row for row in rows}
     ours, best = by_label.get(OUR_LABEL), best_baseline(rows)
-    sizes = (len(fold.train), fold.train[USER_ID].nunique(), fold.train[MOVIE_ID].nunique())
+    count = count_ratings(fold)
+    sizes = (f"{count[what]:,}" for what in ("train", "users", "movies"))
     rmse = (with_spread(by_label[one.label].by_seed["rmse"], 4) if one.label in by_label else "-" for one in entrants)
     seconds = "-" if ours is None else with_spread(ours.by_seed["fit_seconds"], 1)
-    ratio = "-" if ours is None or ours.fit_ratio is None else f"{ours.fit_ratio:.2f}"
+    ratio = "-" if ours is None else ratio_cell(ours)
     difference = "-"
     if ours is not None and ours.difference is not None and best is not None:
         difference = f"{ours.difference.in_words()} to {best.entrant.label}"
-    return (name, *(f"{size:,}" for size in sizes), *rmse, seconds, ratio, difference)
+    return (name, *sizes, *rmse, seconds, ratio, difference)

@@ -102,12 +102,9 @@ def run_suite(
     """
     seeds = benchmark.seeds or (config.train.seed,)
     folds = read_folds(config)
-    baselines = [Entrant(find_baseline("rating", name).label, name) for name in benchmark.baseline_names()]
-    entrants = [*without_missing_times(our_entrants, folds), *baselines]
+    entrants = [*without_missing_times(our_entrants, folds), *baseline_entrants(benchmark)]
     output = output_folder(benchmark.output)
-    users = pd.Index(np.concatenate([fold.test[USER_ID].unique() for fold in folds])).unique()
-    results, failures = measure_in_turn(turns(entrants, folds, users, seeds))
-    rows = summarise([entrant for entrant in entrants if entrant.label not in failures], results, folds, users)
+    rows, failures = fit_rows(entrants, folds, seeds)
     figures = {
         **provenance(benchmark.suite, command),
         **fits_provenance(seeds, config),
@@ -119,6 +116,21 @@ def run_suite(
     publish(output, benchmark.suite, table, figures)
     require_no_failures(failures)
     return figures
+
+
+def baseline_entrants(benchmark: BenchmarkConfig) -> list[Entrant]:
+    """Returns the baselines of the flags."""
+    return [Entrant(find_baseline("rating", name).label, name) for name in benchmark.baseline_names()]
+
+
+def fit_rows(
+    entrants: Sequence[Entrant], folds: list[Fold], seeds: Sequence[int]
+) -> tuple[list[RatingRow], dict[str, str]]:
+    """Fits all entrants; returns a row for each that did not fail, and the reasons of failures by label."""
+    users = pd.Index(np.concatenate([fold.test[USER_ID].unique() for fold in folds])).unique()
+    results, failures = measure_in_turn(turns(entrants, folds, users, seeds))
+    fitted = [entrant for entrant in entrants if entrant.label not in failures]
+    return summarise(fitted, results, folds, users), failures
 
 
 def without_missing_times(our_entrants: Sequence[Entrant], folds: list[Fold]) -> list[Entrant]:
@@ -283,8 +295,13 @@ def row_cells(row: RatingRow, best: RatingRow | None) -> tuple[str, ...]:
         with_spread(row.by_seed["rmse"], 4),
         with_spread(row.by_seed["mae"], 4),
         with_spread(row.by_seed["fit_seconds"], 1),
-        "-" if row.fit_ratio is None else f"{row.fit_ratio:.2f}",
+        ratio_cell(row),
         f"{row.mean('predict_seconds'):.1f}",
         f"{max(row.by_seed['peak_memory_mb']):,.0f}",
         row.difference.in_words() if row.difference else "best baseline" if is_best else "-",
     )
+
+
+def ratio_cell(row: RatingRow) -> str:
+    """Returns a row's fit seconds over those of the time reference; a dash without one."""
+    return "-" if row.fit_ratio is None else f"{row.fit_ratio:.2f}"
