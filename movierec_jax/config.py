@@ -223,11 +223,15 @@ class TrainConfig(Settings):
         heading="Regularisation",
     )
     bias_decay: float = setting(10.0, "L2 penalty on user and movie biases, in ratings", AT_LEAST_0)
-    history_explicit_decay: float = setting(
-        40.0, "L2 penalty on history rows weighted by the rating, in ratings", AT_LEAST_0
-    )
+    history_explicit_decay: float = setting(40.0, "L2 penalty on history rows times the rating, in ratings", AT_LEAST_0)
     history_implicit_decay: float = setting(
-        5.0, "L2 penalty on history rows that count a rating whatever its value, in ratings", AT_LEAST_0
+        10.0, "L2 penalty on history rows that count a rating whatever its value, in ratings", AT_LEAST_0
+    )
+    held_out_fraction: float = setting(
+        0.02,
+        "fraction of the train ratings, 65,536 at most, that the first epochs hold out to learn from them how strong "
+        "the penalties on embeddings and history rows are to be; 0: as the flags say",
+        BELOW_1,
     )
     feature_decay: float = setting(40.0, "L2 penalty on rows of movie and user features, in ratings", AT_LEAST_0)
     rating_time_decay: float = setting(50.0, "L2 penalty on rows of rating-time features, in ratings", AT_LEAST_0)

@@ -28,6 +28,7 @@ from movierec_jax.runs.run import Run
 from movierec_jax.runs.workdir import open_workdir
 from movierec_jax.training.loop import initial_state, train_from
 from movierec_jax.training.progress import EpochRecord, Progress, best_record, is_finished
+from movierec_jax.training.strengths import decays_in_use
 
 # After so long the next state is saved even without a validation RMSE; a kill costs little more work than that.
 SAVE_SECONDS = 10.0
@@ -74,12 +75,12 @@ def train_in_folder(
             return read_json(folder / "report.json")
         upload()
         with contextlib.closing(Checkpoints(folder, on_saved=upload)) as checkpoints:
-            records = train_and_save(run, folder, checkpoints, stop)
+            records, decays = train_and_save(run, folder, checkpoints, stop)
     train_seconds = time.perf_counter() - start - data_seconds
     report: dict[str, Any] = {}
     with distributed.lost_process_named(advice):
         if distributed.is_primary():
-            report = write_report(folder, run, records, data_seconds, train_seconds)
+            report = write_report(folder, run, records, decays, data_seconds, train_seconds)
             seconds = report["seconds"]["total"]
             print(f"{seconds:.1f} s (imports apart); report, plots and checkpoints in {name}")
         distributed.barrier("report written")
@@ -88,8 +89,8 @@ def train_in_folder(
 
 def train_and_save(
     run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: StopRequest
-) -> tuple[EpochRecord, ...]:
-    """Trains from the newest checkpoint to the end, and returns the records of all epochs.
+) -> tuple[tuple[EpochRecord, ...], dict[str, float]]:
+    """Trains from the newest checkpoint to the end; returns the records of all epochs, and the decays by flag.
 
     Saves the last step, every epoch with a validation RMSE (it may be the best), and otherwise every SAVE_SECONDS.
     """
@@ -121,7 +122,10 @@ def train_and_save(
     checkpoints.wait()
     stop.raise_if_received()
     print_best(progress.records, config.epochs, config.patience)
-    return progress.records
+    decays = decays_in_use(state, setup)
+    if len(setup.held_out):
+        print("decays learnt: " + ", ".join(f"{flag} {value:.1f}" for flag, value in decays.items()))
+    return progress.records, decays
 
 
 def describe_progress(progress: Progress) -> str:
@@ -139,7 +143,12 @@ def print_best(records: Sequence[EpochRecord], epochs: int, patience: int) -> No
 
 
 def write_report(
-    workdir: pathlib.Path, run: Run, records: Sequence[EpochRecord], data_seconds: float, train_seconds: float
+    workdir: pathlib.Path,
+    run: Run,
+    records: Sequence[EpochRecord],
+    decays: dict[str, float],
+    data_seconds: float,
+    train_seconds: float,
 ) -> dict[str, Any]:
     """Evaluates the best epoch on the test part, writes report and plots, and returns the report."""
     if distributed.is_multi_process():
@@ -156,6 +165,6 @@ def write_report(
     seconds = {"data": data_seconds, "train": train_seconds, "evaluate": time.perf_counter() - start}
     seconds["total"] = sum(seconds.values())
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
-    report = build_report(run, records, evaluation, seconds, num_parameters)
+    report = build_report(run, records, decays, evaluation, seconds, num_parameters)
     write_json(workdir / "report.json", report)
     return report

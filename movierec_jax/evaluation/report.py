@@ -29,9 +29,17 @@ def held_out_figures(evaluation: Evaluation) -> dict:
 
 
 def build_report(
-    run: Run, records: Sequence[EpochRecord], evaluation: Evaluation, seconds: dict[str, float], num_parameters: int
+    run: Run,
+    records: Sequence[EpochRecord],
+    decays: dict[str, float],
+    evaluation: Evaluation,
+    seconds: dict[str, float],
+    num_parameters: int,
 ) -> dict:
-    """Returns all figures of a finished run as plain values, None in place of NaN."""
+    """Returns all figures of a finished run as plain values, None in place of NaN.
+
+    decays: those that the last epochs had, by flag.
+    """
     best = best_record(records)
     return without_nan(
         {
@@ -40,6 +48,7 @@ def build_report(
             "train": {"rmse": best.train_rmse},
             "best_epoch": best.epoch,
             "epochs": records[-1].epoch,
+            "decays": decays,
             "counts": {
                 "users": len(run.users),
                 "movies": len(run.movies),

@@ -1,4 +1,4 @@
-"""What the towers see of users and movies besides their rows, and what a training step withholds of it."""
+"""What the towers see of users and movies besides their rows, what a step withholds of it, and how histories scale."""
 
 import dataclasses
 from typing import NamedTuple
@@ -11,6 +11,11 @@ from jaxtyping import Array, Bool, Float
 from movierec_jax.model.embedding_bag import BothWays, WeightedLinks, link_values, num_links
 from movierec_jax.model.inputs import Interactions, PaddedLinks
 from movierec_jax.model.sharding import Cells, link_cells
+
+# A history of n ratings scales its bias by BIAS_GAIN / (n + BIAS_DAMPING): a mean, pulled to 0 where ratings are few.
+BIAS_GAIN = 15.0
+
+BIAS_DAMPING = 10.0
 
 
 class TowerInputs(NamedTuple):
@@ -99,3 +104,19 @@ def as_cold_start(
 def keep_links(links: WeightedLinks, is_kept: Bool[Array, "length segments"]) -> WeightedLinks:
     """Stops counting the links that are not kept."""
     return dataclasses.replace(links, counts=is_kept if links.counts is None else links.counts & is_kept)
+
+
+def history_scale(num_ratings: Float[Array, " n"], width: int) -> Float[Array, "n width"]:
+    """Returns the scale of each owner's sum over its n ratings: 1 / sqrt(n). The last column scales the bias."""
+    factors = jax.lax.rsqrt(jnp.maximum(num_ratings, 1))[:, None]
+    bias = (BIAS_GAIN / (num_ratings + BIAS_DAMPING))[:, None]
+    return jnp.where(jnp.arange(width)[None, :] == width - 1, bias, factors)
+
+
+def explicit_rows(table: Float[Array, "*members others features"]) -> Float[Array, "*members others features"]:
+    """Returns the rows that count with the rating, from the learnt table, in whose last column 0 stands for "as it is".
+
+    So the bias of a history of n ratings begins as the damped mean sum of deviations / (n + BIAS_DAMPING), and what is
+    learnt of each row is how much more or less its ratings tell.
+    """
+    return table.at[..., -1].add(1 / BIAS_GAIN)

@@ -12,6 +12,9 @@ IMPLICIT_FEEDBACK = "exposure"
 # A tower's tables with a row for each of its own users or movies.
 OWN_TABLES = ("embedding", "bias")
 
+# Tables, of both towers, whose decays are as strong as ratings held out of training ask for.
+LEARNT_TABLES = ("embedding", "explicit", "implicit")
+
 # (scope, name) of each table -> what it has a row for.
 ROWS_OF_TABLE = {
     (USER_TOWER, "embedding"): "users",

@@ -17,8 +17,8 @@ sum over the n ratings of
 
 This is SVD++ (Koren 2008, "Factorization meets the neighborhood") on both sides (Rendle, Zhang, Koren 2019, "On the
 difficulty of evaluating baselines", have the flipped one too), with the rating itself beside the fact of it. The
-history's bias has BIAS_GAIN / (n + BIAS_DAMPING) in place of 1 / sqrt(n). Where rating times count, rows of the date
-and the like are added to both vectors.
+history's bias begins as the damped mean of the deviations and learns from there (`model/history.py`). Where rating
+times count, rows of the date and the like are added to both vectors.
 
 The dense layers add what a product cannot express (He et al. 2017, "Neural collaborative filtering"), as a residual
 that starts from zero. Their first layer, on both vectors side by side, is the sum of a user part and a movie part: each
@@ -40,7 +40,7 @@ from jaxtyping import Array, Float, Int32
 
 from movierec_jax.config import ModelConfig
 from movierec_jax.model.embedding_bag import BothWays, WeightedLinks, embedding_bag, num_links
-from movierec_jax.model.history import TowerInputs, tower_inputs
+from movierec_jax.model.history import TowerInputs, explicit_rows, history_scale, tower_inputs
 from movierec_jax.model.implicit_feedback import ImplicitFeedback
 from movierec_jax.model.inputs import Interactions, PaddedLinks
 from movierec_jax.model.sharding import constrain, zero_pad_init
@@ -48,11 +48,6 @@ from movierec_jax.model.tables import IMPLICIT_FEEDBACK
 
 # The parameters of all members of an ensemble, stacked along a first axis.
 Members = Any
-
-# A history of n ratings scales its bias by BIAS_GAIN / (n + BIAS_DAMPING): a mean, pulled to 0 where ratings are few.
-BIAS_GAIN = 15.0
-
-BIAS_DAMPING = 10.0
 
 # Standard deviation of the products of initial embeddings, in spreads of the ratings.
 INITIAL_SPREAD = 0.001
@@ -116,7 +111,8 @@ class Tower(nn.Module):
         """Encodes all owners in the order of rows; given `own` (see `own_vector`), any owners with these vectors."""
         vector = self.own_vector(inputs) if own is None else own
         if self.has_history:
-            history = embedding_bag((self.explicit / self.rating_spread, self.implicit), inputs.ratings, len(vector))
+            tables = explicit_rows(self.explicit) / self.rating_spread, self.implicit
+            history = embedding_bag(tables, inputs.ratings, len(vector))
             vector = vector + history * history_scale(inputs.num_ratings, history.shape[1])
         factors, empty = vector[:, :-1], vector[:, :0]
         return Encoded(bias=vector[:, -1], factors=factors, hidden=empty, implicit_feedback=empty)
@@ -139,13 +135,6 @@ class Tower(nn.Module):
         return dataclasses.replace(
             encoded, bias=encoded.bias + shift[..., -1], factors=encoded.factors + shift[..., :-1]
         )
-
-
-def history_scale(num_ratings: Float[Array, " n"], width: int) -> Float[Array, "n width"]:
-    """Returns the scale of each owner's sum over its n ratings: 1 / sqrt(n). The last column scales the bias."""
-    factors = jax.lax.rsqrt(jnp.maximum(num_ratings, 1))[:, None]
-    bias = (BIAS_GAIN / (num_ratings + BIAS_DAMPING))[:, None]
-    return jnp.where(jnp.arange(width)[None, :] == width - 1, bias, factors)
 
 
 class Head(nn.Module):

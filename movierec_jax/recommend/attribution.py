@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
 
+from movierec_jax.model.history import explicit_rows, history_scale
 from movierec_jax.model.interactions import rating_deviation
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, MOVIE_TOWER, USER_TOWER
-from movierec_jax.model.two_tower import Encoded, Members, history_scale
+from movierec_jax.model.two_tower import Encoded, Members
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
 from movierec_jax.runs.run import Run
 
@@ -119,7 +120,8 @@ def history_parts(
         implicit_score = mean_product(np.asarray(movies.implicit_feedback)[..., :-1], rows / np.linalg.norm(weights))
     tower = params[USER_TOWER]
     if "explicit" in tower:
-        rows = value[:, None] * tower["explicit"][:, rated_row] + tower["implicit"][:, rated_row]
+        explicit = np.asarray(explicit_rows(jnp.asarray(tower["explicit"][:, rated_row])))
+        rows = value[:, None] * explicit + tower["implicit"][:, rated_row]
         rows = rows * np.asarray(history_scale(jnp.array([len(rated_row)], jnp.float32), rows.shape[-1]))
         predicted_rating = mean_product(np.asarray(movies.factors), rows[..., :-1]) + rows[..., -1].mean(axis=0)
     return implicit_score, predicted_rating

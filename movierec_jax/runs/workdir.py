@@ -58,7 +58,7 @@ OWN_FILES = (
 IN_TRAIN = "in_train"
 
 # Raised with each change after which workdirs written before can no longer be read.
-FORMAT = 9
+FORMAT = 10
 
 
 def fingerprint(parts: Split, *content: FeatureBags) -> str:

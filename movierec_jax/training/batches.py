@@ -31,6 +31,11 @@ def epoch_order(num_ratings: int, seed: int, epoch: int) -> Int[np.ndarray, " ra
     return shuffled_positions(num_ratings, [seed, epoch])
 
 
+def held_out_ratings(num_ratings: int, number: int, seed: int) -> Int[np.ndarray, " held_out"]:
+    """Draws `number` of the ratings; the same ones for all epochs."""
+    return np.sort(shuffled_positions(num_ratings, [seed, num_ratings, number])[:number])
+
+
 def step_of_ratings(order: Int[np.ndarray, " ratings"], batch_size: int) -> Int[np.ndarray, " ratings"]:
     """Returns the step that predicts each rating, in the smallest dtype that also holds a step after all others."""
     steps = num_steps(len(order), batch_size)
@@ -39,14 +44,18 @@ def step_of_ratings(order: Int[np.ndarray, " ratings"], batch_size: int) -> Int[
     return step
 
 
-def stack_batches(ratings: Ratings, order: np.ndarray, batch_size: int) -> Batch:
+def stack_batches(
+    ratings: Ratings, order: np.ndarray, batch_size: int, held_out: Int[np.ndarray, " held_out"] | tuple = ()
+) -> Batch:
     """Stacks ratings in the given order as `[steps, batch]`, with filling of weight 0 after the last.
 
-    Filling repeats the first rating of the order, so that its rows are valid ones.
+    Filling repeats the first rating of the order, so that its rows are valid ones. held_out: ratings of weight 0.
     """
     shape = (num_steps(len(order), batch_size), batch_size)
     filled = np.concatenate([order, np.full(shape[0] * shape[1] - len(order), order[0])]).reshape(shape)
     weight = (np.arange(filled.size) < len(order)).astype(np.float32).reshape(shape)
+    if len(held_out):
+        weight *= ~np.isin(filled, held_out)
     return Batch(
         user_row=ratings.user_row[filled],
         movie_row=ratings.movie_row[filled],

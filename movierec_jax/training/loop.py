@@ -25,6 +25,7 @@ from movierec_jax.training import batches
 from movierec_jax.training.progress import EpochRecord, ErrorTotals, Progress, add_seconds, record_of, require_finite
 from movierec_jax.training.state import TrainingSetup, TrainState, new_state, state_shapes
 from movierec_jax.training.step import EpochSteps, StepErrors, batch_squared_errors, train_steps
+from movierec_jax.training.strengths import held_out_inputs, learn_strengths
 
 
 def initial_state(train: Ratings, interactions: Interactions, *, setup: TrainingSetup) -> TrainState:
@@ -74,6 +75,7 @@ def train_from(
     num_steps = batches.num_steps(len(train), setup.config.batch_size)
     user_batches = setup.user_batches(train)
     valid_batches = batches.stack_batches(valid, np.arange(len(valid)), setup.config.batch_size) if len(valid) else None
+    held_out = held_out_inputs(train, setup) if len(setup.held_out) else None
     step = int(state.step)
     upcoming = prefetch(steps_on_devices(step, train, user_batches, setup))
     interactions, user_batches = put_data(interactions, user_batches, setup.model.mesh)
@@ -86,6 +88,8 @@ def train_from(
             progress = Progress(progress.records, add_seconds(totals, start))
         else:
             epoch, valid_rmse = step // num_steps, None
+            if held_out is not None and epoch <= setup.held_out_epochs:
+                state = learn_strengths(state, *held_out, interactions, setup=setup)
             if valid_batches is not None:
                 valid_rmse = validation_rmse(state.params, valid_batches, interactions, setup)
                 require_finite(np.array([valid_rmse]), "validation RMSE after epoch", first=epoch)
@@ -124,12 +128,15 @@ def epoch_steps(
     num_steps = batches.num_steps(len(train), batch_size)
     at_once = batches.steps_at_once(len(train), batch_size, config.ratings_at_once)
     step_of_rating = batches.step_of_ratings(order, batch_size) if setup.model.config.history else None
+    held_out = setup.held_out if epoch < setup.held_out_epochs else setup.held_out[:0]
+    if step_of_rating is not None:
+        step_of_rating[held_out] = -1
     num_user_batches = 1 if user_batches is None else len(user_batches.user)
     user_batch = batches.user_batch_of_steps(num_user_batches, config.seed, epoch * num_steps, num_steps)
     arrange = batch_arranger(train, setup)
     for first in range(first_step, num_steps, at_once):
         ratings = order[first * batch_size : (first + at_once) * batch_size]
-        stacked, batch_rows = arrange(batches.stack_batches(train, ratings, batch_size))
+        stacked, batch_rows = arrange(batches.stack_batches(train, ratings, batch_size, held_out))
         num_here = len(stacked.weight)
         index = np.arange(first, first + num_here, dtype=np.int32)
         columns = index, stacked, user_batch[index], batch_rows

@@ -21,7 +21,7 @@ from movierec_jax.config import ResolvedTrainConfig
 from movierec_jax.model.embedding_bag import NO_CELLS, WeightedLinks, embedding_bag, num_links, weigh_both_ways
 from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, UserBatches
 from movierec_jax.model.sharding import Cells, on_each_device
-from movierec_jax.model.tables import ROWS_OF_TABLE, TOWERS
+from movierec_jax.model.tables import LEARNT_TABLES, ROWS_OF_TABLE, TOWERS
 from movierec_jax.model.two_tower import Encoded
 
 # Ratings whose implicit-feedback scores are computed at a time.
@@ -125,6 +125,17 @@ def implicit_feedback_decay(
     return config.implicit_feedback_decay * config.masked_fraction * size / jnp.sum(interactions.user_count > 0)
 
 
+# A tower's tables, by name, and the settings of their decays.
+DECAY_OF_TABLE = {
+    "embedding": "embedding_decay",
+    "bias": "bias_decay",
+    "explicit": "history_explicit_decay",
+    "implicit": "history_implicit_decay",
+    "features": "feature_decay",
+    "time_features": "rating_time_decay",
+}
+
+
 class BatchCounts(NamedTuple):
     """How many ratings of each user and of each movie a batch holds."""
 
@@ -142,6 +153,7 @@ def decay(
     params: Mapping[str, Mapping[str, Any]],
     interactions: Interactions,
     config: ResolvedTrainConfig,
+    log_strength: Float[Array, " learnt_tables"],
     batch_counts: BatchCounts | None = None,
 ) -> Float[Array, ""]:
     """Sums the squared rows of the towers' tables x the strength of the table, per rating.
@@ -150,17 +162,12 @@ def decay(
     of their deviations / (n + s). It stands for (variance of ratings around the model) / (variance of rows), and is the
     same for rows with few and with many ratings (Salakhutdinov, Mnih 2008, "Probabilistic matrix factorization").
 
+    log_strength: by what the strengths of `LEARNT_TABLES` are multiplied (`training/strengths.py`).
     batch_counts: given these, rows of users and movies weigh by the share of their ratings that is in the batch, so
         rows that the batch does not hold do not decay. The mean over batches is the same.
     """
-    strength_of_table = {
-        "embedding": config.embedding_decay,
-        "bias": config.bias_decay,
-        "explicit": config.history_explicit_decay,
-        "implicit": config.history_implicit_decay,
-        "features": config.feature_decay,
-        "time_features": config.rating_time_decay,
-    }
+    factor = dict(zip(LEARNT_TABLES, jnp.exp(log_strength), strict=True))
+    strength_of_table = {name: getattr(config, flag) * factor.get(name, 1) for name, flag in DECAY_OF_TABLE.items()}
     weight_of_kind: dict[str, Array] = {}
     if batch_counts is not None:
         counts = {"users": interactions.user_count, "movies": interactions.movie_count}

@@ -6,14 +6,16 @@ import typing
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jaxtyping import Array, Int32
+from jaxtyping import Array, Float, Int, Int32
 
 from movierec_jax.config import USER_BATCHES, Config, ResolvedTrainConfig, TrainConfig
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.history import TowerInputs, tower_inputs
 from movierec_jax.model.inputs import Interactions, PaddedLinks, UserBatches
 from movierec_jax.model.sharding import constrain_state, grid_of, state_shardings
+from movierec_jax.model.tables import LEARNT_TABLES
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training import batches
 
@@ -24,6 +26,10 @@ TABLE_NUMBERS = 2**25
 # number of a table, and for each number of the vectors that a rating adds to sums. Measured on five data sets of 30,000
 # to 270,000 ratings with vectors of 64 and 256.
 TABLE_NUMBER_COST, SUMMED_NUMBER_COST = 150, 80
+
+# The share of the epochs, the first ones, that hold ratings out to learn the strengths of decays from, and the most
+# ratings that are held out: these tell a strength as well as more would.
+HELD_OUT_EPOCHS, MOST_HELD_OUT = 0.65, 2**16
 
 # Largest batch, in ratings per user and movie of train, for which a step gathers only the rows that it uses.
 RATINGS_PER_ROW = 0.5
@@ -47,6 +53,19 @@ class TrainingSetup:
     @functools.cached_property
     def optimizer(self) -> optax.GradientTransformation:
         return adam(self.config, self.total_steps)
+
+    @functools.cached_property
+    def held_out(self) -> Int[np.ndarray, " held_out"]:
+        """Which train ratings the first epochs hold out (`training/strengths.py`): none without towers of histories."""
+        number = min(int(self.config.held_out_fraction * self.config.num_ratings), MOST_HELD_OUT)
+        if not self.model.config.history or not self.held_out_epochs:
+            number = 0
+        return batches.held_out_ratings(self.config.num_ratings, number, self.config.seed)
+
+    @property
+    def held_out_epochs(self) -> int:
+        """How many epochs hold ratings out."""
+        return int(HELD_OUT_EPOCHS * self.config.epochs)
 
     @property
     def predicts_next(self) -> bool:
@@ -113,9 +132,13 @@ def training_setup(
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class TrainState:
-    """All that a step changes: the number of steps taken, the members' parameters and Adam's means of each."""
+    """All that training changes: the number of steps taken, the members' parameters and Adam's means of each.
+
+    log_strength: natural logarithms of what the decays of `LEARNT_TABLES` are multiplied by, for each member.
+    """
 
     step: Int32[Array, ""]
+    log_strength: Float[Array, "members learnt_tables"]
     params: optax.Params
     opt_state: optax.OptState
 
@@ -130,7 +153,9 @@ def new_state(setup: TrainingSetup) -> TrainState:
         return params, setup.optimizer.init(params)
 
     params, opt_state = jax.lax.map(new_member, member_keys(setup.config))
-    return constrain_state(TrainState(step=jnp.int32(0), params=params, opt_state=opt_state), setup.model.mesh)
+    log_strength = jnp.zeros((setup.config.ensemble_size, len(LEARNT_TABLES)))
+    state = TrainState(step=jnp.int32(0), log_strength=log_strength, params=params, opt_state=opt_state)
+    return constrain_state(state, setup.model.mesh)
 
 
 def state_shapes(setup: TrainingSetup) -> TrainState:

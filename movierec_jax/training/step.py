@@ -1,5 +1,6 @@
 """One training step, and many of them as one compiled program."""
 
+import dataclasses
 import functools
 from typing import Any, NamedTuple
 
@@ -89,19 +90,22 @@ def train_step(
         batch_counts=batch_counts,
     )
 
-    def member_step(params, opt_state, key):
-        gradient, errors = jax.grad(loss, has_aux=True)(params, jax.random.fold_in(key, state.step))
+    def member_step(params, log_strength, opt_state, key):
+        gradient, errors = jax.grad(loss, has_aux=True)(params, jax.random.fold_in(key, state.step), log_strength)
         updates, opt_state = setup.optimizer.update(gradient, opt_state, params)
         return optax.apply_updates(params, updates), opt_state, errors
 
-    params, opt_state, errors = jax.vmap(member_step)(state.params, state.opt_state, member_keys(setup.config))
-    new = TrainState(step=state.step + 1, params=params, opt_state=opt_state)
+    params, opt_state, errors = jax.vmap(member_step)(
+        state.params, state.log_strength, state.opt_state, member_keys(setup.config)
+    )
+    new = dataclasses.replace(state, step=state.step + 1, params=params, opt_state=opt_state)
     return constrain_state(new, setup.model.mesh), jax.tree.map(jnp.mean, errors)
 
 
 def objective(
     params: optax.Params,
     key: Array,
+    log_strength: Float[Array, " learnt_tables"],
     *,
     batch: Batch,
     users: TowerInputs,
@@ -131,8 +135,9 @@ def objective(
     pairs = PairColumns(batch.time_features, batch.rating, batch.weight, batch.number)
     sum_errors = functools.partial(sum_pair_errors, setup=setup, has_hidden=has_hidden)
     sums = sum_over_microbatches(sum_errors, size, model.mesh, shared, sides, rows, pairs, key)
-    with_variance, rating_error = (total / jnp.sum(batch.weight) for total in sums)
-    loss = with_variance + decay(params, interactions, config, batch_counts)
+    # All ratings of a small batch may be held out.
+    with_variance, rating_error = (total / jnp.maximum(jnp.sum(batch.weight), 1) for total in sums)
+    loss = with_variance + decay(params, interactions, config, log_strength, batch_counts)
     if targets is None:
         return loss, StepErrors(rating_error, jnp.zeros(()))
     catalogue_error = catalogue_error_of(params, targets, setup)
@@ -194,7 +199,8 @@ def train_steps(
 ) -> tuple[TrainState, StepErrors]:
     """Takes some steps of an epoch; returns the state after them, and the errors `[steps]`, 0 after `num_steps`.
 
-    The step that predicts a rating leaves it out of all histories. In each step `cold_start_fraction` of the users and,
+    The step that predicts a rating leaves it out of all histories, and an epoch that holds a rating out never sees it.
+    In each step `cold_start_fraction` of the users and,
     where there is content, of the movies are seen as new ones will be: movies by their content alone, users also by a
     few of their ratings (Volkovs, Yu, Poutanen 2017, "DropoutNet: addressing cold start in recommender systems").
     """
@@ -253,7 +259,10 @@ def inputs_of_step(
 def step_of_links(
     step_of_rating: Int[Array, " ratings"], link: Int32[Array, "length segments"]
 ) -> Int[Array, "length segments"]:
-    """Returns the step that predicts each link: -1 for filling, and a step that never comes for links from reviews."""
+    """Returns the step that predicts each link; a step that never comes for links from reviews.
+
+    -1 stands for filling and for ratings that are held out.
+    """
     never = jnp.iinfo(step_of_rating.dtype).max
     return jnp.where(link < 0, -1, step_of_rating.at[link].get(mode="fill", fill_value=never))
 

@@ -12,12 +12,10 @@ from movierec_jax.config import ModelConfig
 from movierec_jax.data.arrays import damped_means
 from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.model.embedding_bag import BothWays, WeightedLinks
-from movierec_jax.model.history import as_cold_start, tower_inputs
+from movierec_jax.model.history import BIAS_DAMPING, BIAS_GAIN, as_cold_start, tower_inputs
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions, new_user_links, pad_links
 from movierec_jax.model.two_tower import (
-    BIAS_DAMPING,
-    BIAS_GAIN,
     INITIAL_SPREAD,
     TwoTowers,
     encode,
@@ -150,7 +148,8 @@ def vector_by_hand(tower, row: int, history, content) -> np.ndarray:
     if "explicit" in tower and history:
         total = sum(value / SPREAD * tower["explicit"][other] + tower["implicit"][other] for other, value in history)
         vector[:-1] += total[:-1] / np.sqrt(len(history))
-        vector[-1] += total[-1] * BIAS_GAIN / (len(history) + BIAS_DAMPING)
+        mean = sum(value / SPREAD for _, value in history) / (len(history) + BIAS_DAMPING)
+        vector[-1] += mean + total[-1] * BIAS_GAIN / (len(history) + BIAS_DAMPING)
     return vector + sum(value * tower["features"][feature] for feature, value in content)
 
 

@@ -10,6 +10,7 @@ import pytest
 from movierec_jax.config import TrainConfig
 from movierec_jax.model.inputs import Batch, Interactions, UserBatches
 from movierec_jax.model.interactions import pad_links
+from movierec_jax.model.tables import LEARNT_TABLES
 from movierec_jax.model.two_tower import Encoded
 from movierec_jax.training.losses import (
     SHRINKAGE_DAMPING,
@@ -21,6 +22,9 @@ from movierec_jax.training.losses import (
     squared_error,
     summed_catalogue_error,
 )
+
+# What the strengths of learnt tables begin with.
+UNCHANGED = jnp.zeros(len(LEARNT_TABLES))
 
 
 def floats(*values):
@@ -90,7 +94,7 @@ def test_each_kind_of_row_decays_by_its_setting_per_rating():
         + 13 * (1**2 + 2**2)
     )
     of_movies = 2 * (1**2 + 1**2 + 1**2 + 2**2) + 3 * 1**2 + 5 * (5**2 + 1**2) + 13 * 3**2
-    assert decay(params, interactions, config) == pytest.approx((of_users + of_movies) / (3 + 1))
+    assert decay(params, interactions, config, UNCHANGED) == pytest.approx((of_users + of_movies) / (3 + 1))
 
 
 def test_a_decay_is_as_strong_as_so_many_ratings_at_the_mean():
@@ -99,7 +103,9 @@ def test_a_decay_is_as_strong_as_so_many_ratings_at_the_mean():
     def objective(bias):
         params = {"user_tower": {"bias": bias[None, None]}, "movie_tower": {}}
         config = TrainConfig(bias_decay=strength).for_ratings(3, is_by_time=False)
-        return jnp.mean(jnp.square(deviations - bias)) + decay(params, interactions_with([3, 0], [3, 0]), config)
+        return jnp.mean(jnp.square(deviations - bias)) + decay(
+            params, interactions_with([3, 0], [3, 0]), config, UNCHANGED
+        )
 
     assert jax.grad(objective)((2 + 1 + 1.5) / (3 + strength)) == pytest.approx(0, abs=1e-6)
 
@@ -115,7 +121,7 @@ def batch_decay(params, number: int) -> float:
     rows = (np.append(rows[number], 0) for rows in (USER_ROWS, MOVIE_ROWS))
     nothing = np.zeros(3, np.int32)
     batch = Batch(*rows, nothing[:, None], nothing.astype(np.float32), np.float32([1, 1, 0]), nothing)
-    return float(decay(params, OF_BATCHES, DEFAULTS, ratings_of_rows(jax.device_put(batch), OF_BATCHES)))
+    return float(decay(params, OF_BATCHES, DEFAULTS, UNCHANGED, ratings_of_rows(jax.device_put(batch), OF_BATCHES)))
 
 
 def test_a_row_decays_in_a_batch_by_the_share_of_its_ratings_there_and_not_at_all_without_any():
@@ -138,7 +144,7 @@ def test_a_row_decays_in_a_batch_by_the_share_of_its_ratings_there_and_not_at_al
 def test_the_decay_of_batches_is_in_the_mean_that_of_all_ratings(tower, name):
     params = {"user_tower": {}, "movie_tower": {}, tower: {name: floats([1, 2], [0, 3], [2, 1])}}
     in_batches = [batch_decay(params, number) for number in range(3)]
-    assert np.mean(in_batches) == pytest.approx(float(decay(params, OF_BATCHES, DEFAULTS)))
+    assert np.mean(in_batches) == pytest.approx(float(decay(params, OF_BATCHES, DEFAULTS, UNCHANGED)))
 
 
 # Uncertainty.

@@ -23,6 +23,7 @@ from movierec_jax.config import TrainConfig
 from movierec_jax.model.history import tower_inputs
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions
+from movierec_jax.model.tables import LEARNT_TABLES
 from movierec_jax.training import batches
 from movierec_jax.training.loop import epoch_steps
 from movierec_jax.training.state import member_keys, new_state
@@ -190,6 +191,7 @@ def test_the_objective_is_of_standardised_errors_and_the_errors_of_a_step_are_in
     loss, errors = objective(
         params,
         jax.random.key(0),
+        jnp.zeros(len(LEARNT_TABLES)),
         batch=jax.tree.map(lambda column: jnp.asarray(column[0]), batch),
         users=users,
         movies=movies,
