@@ -27,9 +27,11 @@ TABLE_NUMBERS = 2**25
 # to 270,000 ratings with vectors of 64 and 256.
 TABLE_NUMBER_COST, SUMMED_NUMBER_COST = 150, 80
 
-# The share of the epochs, the first ones, that hold ratings out to learn the strengths of decays from, and the most
-# ratings that are held out: these tell a strength as well as more would.
-HELD_OUT_EPOCHS, MOST_HELD_OUT = 0.65, 2**16
+# The share of the epochs, the first ones, that hold ratings out to learn the strengths of decays from.
+HELD_OUT_EPOCHS = 0.65
+
+# Fewer held-out ratings tell nothing, and these tell as much as more would.
+FEWEST_HELD_OUT, MOST_HELD_OUT = 100, 2**16
 
 # Largest batch, in ratings per user and movie of train, for which a step gathers only the rows that it uses.
 RATINGS_PER_ROW = 0.5
@@ -58,7 +60,7 @@ class TrainingSetup:
     def held_out(self) -> Int[np.ndarray, " held_out"]:
         """Which train ratings the first epochs hold out (`training/strengths.py`): none without towers of histories."""
         number = min(int(self.config.held_out_fraction * self.config.num_ratings), MOST_HELD_OUT)
-        if not self.model.config.history or not self.held_out_epochs:
+        if number < FEWEST_HELD_OUT or not self.model.config.history or not self.held_out_epochs:
             number = 0
         return batches.held_out_ratings(self.config.num_ratings, number, self.config.seed)
 

@@ -7,6 +7,8 @@ settings of the flags, the same for all.
 import pathlib
 from typing import Any
 
+import numpy as np
+
 from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.entrants import OUR_LABEL, Entrant, require_no_failures
 from movierec_jax.benchmark.folds import Fold, count_ratings, read_fold
@@ -34,13 +36,14 @@ def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[
     seeds = benchmark.seeds or (config.train.seed,)
     entrants = [Entrant(OUR_LABEL), *baseline_entrants(benchmark)]
     pairs, output = pairs_of_folder(config.data.ratings), output_folder(benchmark.output)
-    cells, figures = [], {}
+    cells, count_cells, figures = [], [], {}
     failures: dict[str, str] = {}
     for name, (train, test) in pairs.items():
         print(name)
         fold = read_fold(config.replace(ratings=str(train), test_ratings=str(test)))
         rows, failed = fit_rows(entrants, [fold], seeds)
         cells.append(data_set_cells(name, fold, entrants, rows))
+        count_cells += by_count_cells(name, entrants, rows)
         figures[name] = row_figures(rows) | {"failures": failed}
         failures |= {f"{label} on {name}": why for label, why in failed.items()}
     notes = [
@@ -49,7 +52,8 @@ def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[
         f"difference: our RMSE less the best baseline's; {bootstrap_note()}",
         machine_note(),
     ]
-    columns = ("data", "ratings", "users", "movies", *(entrant.label for entrant in entrants))
+    labels = tuple(entrant.label for entrant in entrants)
+    columns = ("data", "ratings", "users", "movies", *labels)
     table = Table(
         f"{benchmark.suite}: {config.data.ratings}",
         (*columns, "fit s", "fit / myFM", "difference"),
@@ -58,6 +62,13 @@ def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[
     )
     about = {**provenance(benchmark.suite, command), **fits_provenance(seeds, config)}
     publish(output, benchmark.suite, table, about | {"data_sets": figures})
+    by_count = Table(
+        f"{benchmark.suite}: {config.data.ratings}, by number of ratings in train",
+        ("data", "of", "ratings in train", "test ratings", *labels),
+        tuple(count_cells),
+        (f"test RMSE of each model; {seeds_note(seeds)}",),
+    )
+    publish(output, f"{benchmark.suite}_by_count", by_count, about)
     require_no_failures(failures)
     return figures
 
@@ -89,3 +100,19 @@ def data_set_cells(name: str, fold: Fold, entrants: list[Entrant], rows: list[Ra
     if ours is not None and ours.difference is not None and best is not None:
         difference = f"{ours.difference.in_words()} to {best.entrant.label}"
     return (name, *sizes, *rmse, seconds, ratio, difference)
+
+
+def by_count_cells(name: str, entrants: list[Entrant], rows: list[RatingRow]) -> list[tuple[str, ...]]:
+    """Returns a row of cells for each group of test ratings by the number of ratings in train, if any."""
+    by_label = {row.entrant.label: [fit.by_count for fit in row.fits] for row in rows}
+    cells = []
+    for number, group in enumerate(rows[0].fits[0].by_count if rows else ()):
+        if not group.num_ratings:
+            continue
+        rmse = []
+        for entrant in entrants:
+            fits = [groups[number] for groups in by_label.get(entrant.label, ())]
+            mean = [np.sqrt(fit.squared_error / fit.num_ratings) for fit in fits]
+            rmse.append(f"{np.mean(mean):.4f}" if mean else "-")
+        cells.append((name, group.side, group.ratings_in_train, f"{group.num_ratings:,}", *rmse))
+    return cells

@@ -26,7 +26,7 @@ from movierec_jax.benchmark.provenance import bootstrap_note, fits_provenance, m
 from movierec_jax.benchmark.rating_job import RatingJob, predict_apart, save_parts
 from movierec_jax.benchmark.table import Table, output_folder, publish, with_spread
 from movierec_jax.config import Config
-from movierec_jax.data.schema import NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
+from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.evaluation import metrics
 
 # The baseline whose fit time the others are compared with: the first of these that is measured.
@@ -57,6 +57,22 @@ ABLATION = (
 )
 
 
+# The first number of ratings in train of each group of users or of movies, and the groups' names.
+FIRST_COUNTS = (0, 1, 2, 6, 21)
+
+COUNT_GROUPS = ("0", "1", "2 to 5", "6 to 20", "more")
+
+
+@dataclasses.dataclass(frozen=True)
+class CountGroup:
+    """The test ratings of users, or of movies, with so many ratings in train: summed squared errors, and number."""
+
+    side: str
+    ratings_in_train: str
+    squared_error: float
+    num_ratings: int
+
+
 @dataclasses.dataclass(frozen=True)
 class RatingResult:
     """One fit, measured on its fold's test part.
@@ -68,6 +84,7 @@ class RatingResult:
     seed: int
     figures: dict[str, float]
     squared_error: Float64[np.ndarray, " users"]
+    by_count: list[CountGroup]
     details: dict[str, Any]
 
     def in_words(self) -> str:
@@ -156,14 +173,14 @@ def turns(
                     yield (
                         entrant,
                         f"fold {index + 1}, seed {seed}",
-                        functools.partial(measure, index, job, fold.test, users, data),
+                        functools.partial(measure, index, job, fold, users, data),
                     )
 
 
-def measure(fold: int, job: RatingJob, test: pd.DataFrame, users: pd.Index, data: pathlib.Path) -> RatingResult:
-    """Fits an entrant and measures it. Raises FitError."""
+def measure(index: int, job: RatingJob, fold: Fold, users: pd.Index, data: pathlib.Path) -> RatingResult:
+    """Fits an entrant and measures it on the fold of this index. Raises FitError."""
     fit = predict_apart(job, data)
-    rating = test[RATING].to_numpy(np.float64)
+    rating = fold.test[RATING].to_numpy(np.float64)
     figures = {
         "rmse": metrics.rmse(fit.rating, rating),
         "mae": metrics.mae(fit.rating, rating),
@@ -171,9 +188,21 @@ def measure(fold: int, job: RatingJob, test: pd.DataFrame, users: pd.Index, data
         "predict_seconds": fit.predict_seconds,
         "peak_memory_mb": fit.peak_memory_mb,
     }
-    user = users.get_indexer(pd.Index(test[USER_ID]))
-    squared_error = np.bincount(user, (fit.rating - rating) ** 2, minlength=len(users))
-    return RatingResult(fold, job.seed, figures, squared_error, fit.details)
+    user = users.get_indexer(pd.Index(fold.test[USER_ID]))
+    squared_error = (fit.rating - rating) ** 2
+    of_users = np.bincount(user, squared_error, minlength=len(users))
+    return RatingResult(index, job.seed, figures, of_users, count_groups(fold, squared_error), fit.details)
+
+
+def count_groups(fold: Fold, squared_error: Float64[np.ndarray, " ratings"]) -> list[CountGroup]:
+    """Groups the test ratings by how many ratings train has of their users, and of their movies."""
+    groups = []
+    for side, column in (("users", USER_ID), ("movies", MOVIE_ID)):
+        count = fold.test[column].map(fold.train[column].value_counts()).fillna(0).to_numpy(np.int64)
+        group = np.digitize(count, FIRST_COUNTS) - 1
+        total, number = (np.bincount(group, weight, len(COUNT_GROUPS)) for weight in (squared_error, None))
+        groups += [CountGroup(side, *one) for one in zip(COUNT_GROUPS, total.tolist(), number.tolist(), strict=True)]
+    return groups
 
 
 def summarise(
@@ -251,12 +280,24 @@ def row_figures(rows: list[RatingRow]) -> dict[str, Any]:
                 "fit_ratio": row.fit_ratio,
                 "differences": {"rmse": row.difference.as_json()} if row.difference else {},
                 "fits": [
-                    {"fold": one.fold, "seed": one.seed, **one.figures, "details": one.details} for one in row.fits
+                    {
+                        "fold": one.fold,
+                        "seed": one.seed,
+                        **one.figures,
+                        "by_count": as_json(one),
+                        "details": one.details,
+                    }
+                    for one in row.fits
                 ],
             }
             for row in rows
         ],
     }
+
+
+def as_json(fit: RatingResult) -> list[dict[str, Any]]:
+    """Returns the groups of a fit as plain values."""
+    return [dataclasses.asdict(group) for group in fit.by_count]
 
 
 def build_table(

@@ -37,7 +37,7 @@ def new_result(fold, seed, error, seconds=1.0, memory=100.0):
         "predict_seconds": 0.5,
         "peak_memory_mb": memory,
     }
-    return RatingResult(fold, seed, figures, np.full(2, error**2), {})
+    return RatingResult(fold, seed, figures, np.full(2, error**2), [], {})
 
 
 def test_figures_are_means_over_folds_for_each_seed_and_memory_is_the_most():
