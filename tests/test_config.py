@@ -52,6 +52,7 @@ OTHER = Config(
         learning_rate=1e-9,
         warmup_fraction=0.0,
         **dict.fromkeys([*DECAYS, "shrinkage"], 0.0),
+        held_out_fraction=0.1,
         cold_start_fraction=0.0,
         unobserved_weight=1.0,
         implicit_feedback_target="next",

@@ -8,13 +8,17 @@ from helpers.recommenders import own_train_ratings
 
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID
 from movierec_jax.errors import InputError
+from movierec_jax.model.history import explicit_rows
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.scoring import predict_ratings
 
 
 def without(recommender, tower: str, *names: str) -> Recommender:
-    """The same with zeros in some tables of a tower."""
+    """The same with tables of a tower that add nothing."""
     tables = {name: jnp.zeros_like(recommender.params[tower][name]) for name in names}
+    if "explicit" in tables:
+        # Of zeros there is a damped mean left.
+        tables["explicit"] -= explicit_rows(tables["explicit"])
     params = {**recommender.params, tower: {**recommender.params[tower], **tables}}
     return Recommender.of(recommender.run, params)
 

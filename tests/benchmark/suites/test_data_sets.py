@@ -47,4 +47,7 @@ def test_each_data_set_is_a_row_beside_the_baselines(tmp_path):
         assert ours < biases
     lines = (output / "data_sets.md").read_text().splitlines()
     assert [line.split("|")[1].strip() for line in lines if line.startswith("| ")] == ["data", "one", "two"]
+    by_count = [line.split("|")[1:6] for line in (output / "data_sets_by_count.md").read_text().splitlines()]
+    sizes = {(name.strip(), side.strip()): 0 for name, side, *_ in by_count if "ratings" not in side}
+    assert set(sizes) >= {("one", "users"), ("one", "movies"), ("two", "users"), ("two", "movies")}
     assert set(json.loads((output / "data_sets.json").read_text())["data_sets"]) == {"one", "two"}
