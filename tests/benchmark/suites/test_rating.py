@@ -16,7 +16,7 @@ from movierec_jax.benchmark.folds import Fold
 from movierec_jax.benchmark.process import FitError
 from movierec_jax.benchmark.rating_job import RatingFit
 from movierec_jax.benchmark.suites import rating as suite
-from movierec_jax.benchmark.suites.rating import RatingResult, means_over_folds, summarise
+from movierec_jax.benchmark.suites.rating import RatingResult, count_groups, means_over_folds, summarise
 from movierec_jax.config import Config
 from movierec_jax.data.schema import RATING
 from movierec_jax.errors import InputError
@@ -51,6 +51,23 @@ def test_figures_are_means_over_folds_for_each_seed_and_memory_is_the_most():
     assert by_seed["rmse"] == [(1.0 + 3.0) / 2, (2.0 + 4.0) / 2]
     assert by_seed["fit_seconds"] == [(2.0 + 6.0) / 2, (4.0 + 8.0) / 2]
     assert by_seed["peak_memory_mb"] == [90.0, 100.0]
+
+
+def test_test_ratings_are_grouped_by_the_train_ratings_of_their_users_and_movies():
+    # User 1 has one rating in train, user 2 two, user 3 none; movie 7 has two, movie 8 one, movie 9 none.
+    train = checkerboard.table([1, 2, 2], [7, 7, 8], [1.0, 2.0, 3.0])
+    test = checkerboard.table([1, 2, 3, 3], [9, 9, 7, 8], [1.0, 2.0, 3.0, 4.0])
+    fold = Fold(Config(), train, test, (1.0, 5.0))
+    groups = count_groups(fold, np.array([1.0, 2.0, 4.0, 8.0]))
+    found = {(group.side, group.ratings_in_train): (group.squared_error, group.num_ratings) for group in groups}
+    assert {key: value for key, value in found.items() if value[1]} == {
+        ("users", "0"): (12, 2),
+        ("users", "1"): (1, 1),
+        ("users", "2 to 5"): (2, 1),
+        ("movies", "0"): (3, 2),
+        ("movies", "1"): (8, 1),
+        ("movies", "2 to 5"): (4, 1),
+    }
 
 
 def rows_of(**error_by_label):
