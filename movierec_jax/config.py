@@ -25,29 +25,28 @@ from movierec_jax.settings import (
 DEFAULT_WORKDIR = "runs/default"
 
 # Movies per user unless --top_k is given: in a file, and in a printed table.
-FILE_TOP_K = 100
-TABLE_TOP_K = 10
+FILE_TOP_K, TABLE_TOP_K = 100, 10
 
 # What the model can learn about movies and users from the data's own tables.
 MOVIE_CONTENT = ("genres", "year", "tags", "reviews")
 USER_CONTENT = ("age", "gender", "occupation")
+
+# Default of --valid_fraction for each --split: of each user's few ratings a fiftieth would be none.
+VALID_FRACTIONS = {"random": 0.02, "user_time": 0.05, "time": 0.02}
 
 # Steps per epoch unless --batch_size is given. Each step reads all histories, so only a fixed number of steps keeps the
 # cost of an epoch proportional to the number of ratings.
 STEPS_PER_EPOCH = 20
 
 # Epochs unless --epochs is given: SMALL_DATA_EPOCHS up to SMALL_DATA ratings, growing with this power of more ratings.
-SMALL_DATA = 100_000
-SMALL_DATA_EPOCHS = 12
-EPOCHS_POWER = 0.22
+SMALL_DATA, SMALL_DATA_EPOCHS, EPOCHS_POWER = 100_000, 12, 0.22
 
 # Steps in which the implicit-feedback error covers every user once, unless --users_per_step is given.
 USER_BATCHES = 10
 
-# Default of --masked_fraction for each --implicit_feedback_target.
+# Default of --masked_fraction for each --implicit_feedback_target, and of --relevant_rating as a fraction of the way up
+# the rating scale: 4 of 1 to 5 stars.
 MASKED_FRACTIONS = {"any": 0.5, "next": 0.2}
-
-# Default of --relevant_rating, as a fraction of the way up the rating scale: 4 of 1 to 5 stars.
 RELEVANT_FRACTION = 0.75
 
 PAIR_OF_RATINGS = Limits(
@@ -92,9 +91,10 @@ class DataConfig(Settings):
         is_common=True,
     )
     test_fraction: float = setting(0.1, "fraction of all ratings in the test part", BETWEEN_0_AND_1)
-    valid_fraction: float = setting(
-        0.05,
-        "fraction of the train ratings in the validation part; with 0 all of them are trained on, to the last epoch",
+    valid_fraction: float | None = setting(
+        None,
+        "fraction of the train ratings in the validation part; with 0 all of them are trained on, to the last epoch. "
+        "Unset: " + ", ".join(f"{fraction:g} with --split={split}" for split, fraction in VALID_FRACTIONS.items()),
         BELOW_1,
     )
     split_seed: int = setting(0, "seed of the random split", AT_LEAST_0)

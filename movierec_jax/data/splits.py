@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from movierec_jax.config import DataConfig
+from movierec_jax.config import VALID_FRACTIONS, DataConfig
 from movierec_jax.data.arrays import history_positions, row_positions, shuffled_positions
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID
 from movierec_jax.errors import InputError
@@ -59,14 +59,20 @@ def split(
         positions, last = hold_out(table, positions, config, config.test_fraction, [config.split_seed])
         require_rows(positions, last, "test", "test_fraction", config.test_fraction)
         test = select_rows(table, last)
-    if valid is None and config.valid_fraction > 0:
-        positions, last = hold_out(table, positions, config, config.valid_fraction, [config.split_seed, 1])
-        require_rows(positions, last, "validation", "valid_fraction", config.valid_fraction)
+    fraction = valid_fraction(config)
+    if valid is None and fraction > 0:
+        positions, last = hold_out(table, positions, config, fraction, [config.split_seed, 1])
+        require_rows(positions, last, "validation", "valid_fraction", fraction)
         valid = select_rows(table, last)
     elif valid is None:
         # A copy: a view would keep the whole table in memory.
         valid = select_rows(table, positions[:0])
     return Split.of(train=select_rows(table, positions), valid=valid, test=test)
+
+
+def valid_fraction(config: DataConfig) -> float:
+    """Returns the fraction of the train ratings in the validation part."""
+    return VALID_FRACTIONS[config.split] if config.valid_fraction is None else config.valid_fraction
 
 
 def hold_out(
@@ -77,7 +83,7 @@ def hold_out(
         # A seed of one number gives the generator of that plain number, so that the rows of
         # `default_rng(0).permutation(n)[:n // 10]` elsewhere are the test rows here.
         order = shuffled_positions(len(positions), seed if len(seed) > 1 else seed[0])
-        return partition(positions, first_of_order(order, int(fraction * len(positions))))
+        return partition(positions, first_of_order(order, max(1, int(fraction * len(positions)))))
     timestamp = table[TIMESTAMP].to_numpy()[positions]
     missing = int(np.sum(timestamp == NO_TIMESTAMP))
     if missing:

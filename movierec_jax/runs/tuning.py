@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from movierec_jax.config import Config
+from movierec_jax.data.splits import valid_fraction
 from movierec_jax.errors import InputError
 from movierec_jax.packages import import_extra
 from movierec_jax.runs.config import TuneConfig
@@ -47,7 +48,7 @@ def tune(config: Config, settings: TuneConfig) -> dict[str, Any]:
     optuna = import_extra("optuna", "tune")
     for name in settings.tune:
         choose("tune", name, tuple(RANGES))
-    if not config.data.valid_fraction and not config.data.valid_ratings:
+    if not valid_fraction(config.data) and not config.data.valid_ratings:
         raise InputError(
             "--valid_fraction=0: settings are compared on the validation part; give it a fraction of train"
         )

@@ -108,12 +108,11 @@ def test_time_splits_refuse_ratings_without_a_time(rule):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (DataConfig(split="random"), "--test_fraction=0.1 of 4 ratings leaves none for the test part"),
         (DataConfig(split="user_time"), "--test_fraction=0.1 of 4 ratings leaves none for the test part"),
         (DataConfig(split="time"), "--test_fraction=0.1 of 4 ratings leaves none for the train part"),
         (
-            DataConfig(split="random", test_fraction=0.5),
-            "--valid_fraction=0.05 of 2 ratings leaves none for the validation part",
+            DataConfig(split="random", test_fraction=0.8),
+            "--valid_fraction=0.02 of 1 ratings leaves none for the train part",
         ),
     ],
     ids=lambda value: value.split if isinstance(value, DataConfig) else "",
@@ -216,7 +215,7 @@ def test_with_both_parts_given_all_of_the_table_is_train():
 
 
 def test_a_validation_fraction_that_takes_everything_is_named_beside_a_given_test_part():
-    with pytest.raises(InputError, match=r"^--valid_fraction=0\.05 of 3 ratings leaves none for the train part"):
+    with pytest.raises(InputError, match=r"^--valid_fraction=0\.02 of 3 ratings leaves none for the train part"):
         split(one_user([7, 7, 7]), DataConfig(split="time"), test=one_user([1]))
 
 

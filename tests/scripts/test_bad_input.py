@@ -184,7 +184,7 @@ RATINGS = [
     ("one user", {"bad.csv": csv([row for row in GOOD if row[0] == 1])}, BAD, "at least 2 users are needed"),
     ("one movie", {"bad.csv": csv([row for row in GOOD if row[1] == 11])}, BAD, "at least 2 movies are needed"),
     ("one rating", {"bad.csv": csv(GOOD[:1])}, BAD, "bad.csv: at least 2 users are needed, 1 found"),
-    ("two ratings", {"bad.csv": csv([(1, 1, 1), (2, 2, 5)])}, BAD, "--test_fraction=0.1 of 2 ratings leaves none"),
+    ("two ratings", {"bad.csv": csv([(1, 1, 1), (2, 2, 5)])}, BAD, "--valid_fraction=0.02 of 1 ratings leaves none"),
     ("no timestamps", {}, "train --ratings=good.csv --split=time", "48 of 48 have none"),
     (
         "rating_time without timestamps",
