@@ -49,7 +49,6 @@ def one_device(task: str) -> dict:
 @pytest.mark.parametrize(
     ("num_devices", "mesh", "task"),
     [
-        pytest.param(2, "data:2", "all", marks=pytest.mark.slow),
         pytest.param(4, "model:4", "all", marks=pytest.mark.slow),
         pytest.param(8, "data:4,model:2", "all", marks=pytest.mark.slow),
         pytest.param(8, "data:8", "next", marks=pytest.mark.slow),
@@ -78,8 +77,8 @@ def test_sums_within_and_across_two_processes_are_exact(mesh):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("first", "then"), [((1, "data:1"), (8, "data:8")), ((4, "data:2,model:2"), (1, "data:1"))])
-def test_a_run_goes_on_and_scores_on_other_devices_than_it_began_on(first, then, tmp_path):
+def test_a_run_goes_on_and_scores_on_other_devices_than_it_began_on(tmp_path):
+    first, then = (4, "data:2,model:2"), (1, "data:1")
     expected = on_devices(*first, "trained", tmp_path)
     one, other = (on_devices(*devices, "lists", tmp_path) for devices in (first, then))
     assert one["movies"] == other["movies"]
