@@ -1,7 +1,7 @@
 """Fills in what the documentation takes from the code: tables of flags, and a page of the API for each stage.
 
-MkDocs calls the two functions named `on_...` while it builds. A line `{{ flags config.DataConfig }}` becomes the table
-of that section's flags, `{{ flags scripts/train.py }}` that of the flags which the script alone has, and
+MkDocs calls the two functions named `on_...` while it builds. A line `{{ flags data_config.DataConfig }}` becomes the
+table of that section's flags, `{{ flags scripts/train.py }}` that of the flags which the script alone has, and
 `{{ public names }}` the reference of all that the package exports.
 """
 

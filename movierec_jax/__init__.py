@@ -25,7 +25,7 @@ __version__ = "0.1.0"
 # Loaded at first use, so that `import movierec_jax` and the scripts' --help do not load JAX.
 PUBLIC = {
     "Config": "config",
-    "DataConfig": "config",
+    "DataConfig": "data_config",
     "DeviceConfig": "config",
     "EvalConfig": "config",
     "InputError": "errors",

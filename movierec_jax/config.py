@@ -7,6 +7,7 @@ import dataclasses
 import math
 from typing import Any
 
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.settings import (
     ABOVE_0,
@@ -18,7 +19,6 @@ from movierec_jax.settings import (
     Limits,
     Settings,
     as_flag,
-    require,
     setting,
 )
 
@@ -26,13 +26,6 @@ DEFAULT_WORKDIR = "runs/default"
 
 # Movies per user unless --top_k is given: in a file, and in a printed table.
 FILE_TOP_K, TABLE_TOP_K = 100, 10
-
-# What the model can learn about movies and users from the data's own tables.
-MOVIE_CONTENT = ("genres", "year", "tags", "reviews")
-USER_CONTENT = ("age", "gender", "occupation")
-
-# Default of --valid_fraction for each --split: of each user's few ratings a fiftieth would be none.
-VALID_FRACTIONS = {"random": 0.02, "user_time": 0.05, "time": 0.02}
 
 # Steps per epoch unless --batch_size is given. Each step reads all histories, so only a fixed number of steps keeps the
 # cost of an epoch proportional to the number of ratings.
@@ -49,100 +42,11 @@ USER_BATCHES = 10
 MASKED_FRACTIONS = {"any": 0.5, "next": 0.2}
 RELEVANT_FRACTION = 0.75
 
-PAIR_OF_RATINGS = Limits(
-    "two numbers, the lower first, such as 0.5,5",
-    lambda scale: len(scale) == 2 and -math.inf < scale[0] < scale[1] < math.inf,
-)
+
 PAIR_OF_YEARS = Limits(
     "two years, the earlier first, such as 1990,1999",
     lambda years: not years or (len(years) == 2 and years[0] <= years[1]),
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class DataConfig(Settings):
-    """Where ratings and other data come from, and how ratings are split."""
-
-    ratings: str = setting(
-        "data/ml-latest-small",
-        "a MovieLens folder or zip of any edition, or a CSV, TSV or Parquet file (also .gz) with columns of "
-        "user, movie, rating and optionally timestamp",
-        heading="Ratings",
-        is_common=True,
-    )
-    extra_ratings: tuple[str, ...] = setting(
-        (),
-        "more ratings, also of new users and movies: the ratings_log.sqlite of a workdir, or any format of --ratings. "
-        "The latest rating of a user and movie counts; at equal times, the one read last",
-    )
-    rating_scale: tuple[float, ...] | None = setting(
-        None,
-        "lowest and highest rating in stars. Unset: stated by the format, or inferred from the ratings",
-        PAIR_OF_RATINGS,
-    )
-    min_user_ratings: int = setting(1, "drop users with fewer ratings, counted before movies are dropped", AT_LEAST_1)
-    min_movie_ratings: int = setting(1, "drop movies with fewer ratings", AT_LEAST_1)
-    split: str = setting(
-        "random",
-        "how test ratings are chosen: random (any ratings), user_time (the last ratings of each user) or time (all "
-        "ratings after one date)",
-        choices=("random", "user_time", "time"),
-        heading="Split into train, validation and test",
-        is_common=True,
-    )
-    test_fraction: float = setting(0.1, "fraction of all ratings in the test part", BETWEEN_0_AND_1)
-    valid_fraction: float | None = setting(
-        None,
-        "fraction of the train ratings in the validation part; with 0 all of them are trained on, to the last epoch. "
-        "Unset: " + ", ".join(f"{fraction:g} with --split={split}" for split, fraction in VALID_FRACTIONS.items()),
-        BELOW_1,
-    )
-    split_seed: int = setting(0, "seed of the random split", AT_LEAST_0)
-    test_ratings: str | None = setting(None, "file with the test ratings. Unset: chosen by --split")
-    valid_ratings: str | None = setting(
-        None, "file with the validation ratings. Unset: --valid_fraction of the train ratings"
-    )
-    content: tuple[str, ...] = setting(
-        MOVIE_CONTENT + USER_CONTENT,
-        "what the model learns about movies and users from the data's own tables: any of "
-        f"{', '.join(MOVIE_CONTENT + USER_CONTENT)}; reviews: tags, read as short reviews. Empty: nothing",
-        choices=MOVIE_CONTENT + USER_CONTENT,
-        heading="Data about movies and users",
-        is_common=True,
-    )
-    movie_features: tuple[str, ...] = setting(
-        (),
-        "CSV, TSV or Parquet files (also .gz) of movie features: a column of movie ids, and columns of numbers, "
-        'categories, lists joined by "|", or text',
-    )
-    user_features: tuple[str, ...] = setting((), "files of user features: as --movie_features, with user ids")
-    rating_time: bool = setting(
-        False,
-        "also learn from the time of a rating: its date, the time since the user's first rating, and the user's day. "
-        "Predictions for test ratings use their times; lists of recommendations use none",
-    )
-    reviews: tuple[str, ...] = setting(
-        (),
-        "CSV, TSV or Parquet files (also .gz) of reviews: a column of movie ids or IMDb ids, one of text, and "
-        "optionally columns of user, stars and timestamp",
-        is_common=True,
-    )
-    links: str | None = setting(
-        None,
-        "file with columns movieId and imdbId, such as links.csv of MovieLens, that maps IMDb ids of reviews to "
-        "movies. Unset: links.csv beside the ratings",
-    )
-    sentiment: tuple[str, ...] = setting(
-        (),
-        "sentiment model that reads texts: a folder written by scripts/train_sentiment.py for all texts, or one folder "
-        "per file of --reviews and one for tags. Empty: the included model, for English film reviews",
-    )
-
-    def __post_init__(self):
-        super().__post_init__()
-        is_one_each = len(self.sentiment) == len(self.reviews) + 1
-        expected = f"one folder, or {len(self.reviews) + 1}: one for each file of --reviews and one for tags"
-        require(len(self.sentiment) < 2 or is_one_each, "sentiment", self.sentiment, expected)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -367,7 +271,7 @@ class DeviceConfig(Settings):
 class Config:
     """All settings that decide the result of a training run on given data."""
 
-    data: DataConfig = DataConfig()
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluation: EvalConfig = EvalConfig()

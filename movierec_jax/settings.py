@@ -30,6 +30,7 @@ AT_LEAST_1 = Limits("1 or more", lambda value: 1 <= value < math.inf)
 ABOVE_0 = Limits("above 0", lambda value: 0 < value < math.inf)
 BELOW_1 = Limits("0 or more and below 1", lambda value: 0 <= value < 1)
 BETWEEN_0_AND_1 = Limits("above 0 and below 1", lambda value: 0 < value < 1)
+UP_TO_1 = Limits("above 0, up to 1", lambda value: 0 < value <= 1)
 UINT32 = Limits("0 to 4294967295", lambda value: 0 <= value < 2**32)
 
 

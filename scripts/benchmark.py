@@ -27,7 +27,8 @@ import sys
 
 from movierec_jax import cli
 from movierec_jax.benchmark.config import BenchmarkConfig
-from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.config import EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.data_config import DataConfig
 
 
 def main() -> None:

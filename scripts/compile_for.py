@@ -18,7 +18,8 @@ from absl import flags
 
 from movierec_jax import cli
 from movierec_jax.benchmark.capacity.hardware_specs import parse_target, prepare_environment
-from movierec_jax.config import DataConfig, DeviceConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.config import DeviceConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 
 TARGET = flags.DEFINE_string(

@@ -14,7 +14,8 @@ Several processes train together when all are given one address and a workdir th
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import DEFAULT_WORKDIR, DataConfig, DeviceConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.data_config import DataConfig
 from movierec_jax.runs.config import ProcessConfig
 
 WORKDIR = flags.DEFINE_string(

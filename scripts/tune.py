@@ -9,7 +9,8 @@ may share one. The other flags are those of train.py.
 """
 
 from movierec_jax import cli
-from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.config import EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.data_config import DataConfig
 from movierec_jax.runs.config import TuneConfig
 
 

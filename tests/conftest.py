@@ -12,8 +12,9 @@ from helpers import checkerboard
 from helpers.film_reviews import REVIEWS
 
 from movierec_jax.compile_cache import FOLDER_VARIABLE, KEEP_ALL
-from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.config import Config, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.data.splits import Split
+from movierec_jax.data_config import DataConfig
 from movierec_jax.recommend.recommender import load
 from movierec_jax.train import train_run
 

@@ -6,7 +6,8 @@ import pytest
 from absl import flags
 
 from movierec_jax import cli
-from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.config import Config, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError, Interrupted
 from movierec_jax.settings import as_flag
 

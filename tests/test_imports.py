@@ -19,6 +19,7 @@ STAGES = [
     "errors",
     "packages",
     "settings",
+    "data_config",
     "config",
     "data",
     "features",

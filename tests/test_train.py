@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from helpers import checkerboard
 
-from movierec_jax.config import DataConfig, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.config import EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError, Interrupted
 from movierec_jax.recommend.recommender import load
 from movierec_jax.runs.checkpoint import Checkpoints

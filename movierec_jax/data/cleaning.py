@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from movierec_jax.config import DataConfig
 from movierec_jax.data.schema import (
     GENRES,
     MOVIE_ID,
@@ -25,6 +24,7 @@ from movierec_jax.data.schema import (
     CleanData,
     RawData,
 )
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 
 # Scales in use, narrow before wide; the first that holds nearly all ratings is taken.

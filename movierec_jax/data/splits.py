@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from movierec_jax.config import VALID_FRACTIONS, DataConfig
 from movierec_jax.data.arrays import history_positions, row_positions, shuffled_positions
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID
+from movierec_jax.data_config import VALID_FRACTIONS, DataConfig
 from movierec_jax.errors import InputError
 
 PAIR = [USER_ID, MOVIE_ID]

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int32, Int64
 
-from movierec_jax.config import MOVIE_CONTENT, USER_CONTENT
 from movierec_jax.data.schema import (
     AGE,
     GENDER,
@@ -22,6 +21,7 @@ from movierec_jax.data.schema import (
     FeatureBags,
     FeatureTable,
 )
+from movierec_jax.data_config import MOVIE_CONTENT, USER_CONTENT
 from movierec_jax.features.bags import build_bags, category_features, fit_bags, join_bags, set_features
 from movierec_jax.features.feature_tables import table_features
 

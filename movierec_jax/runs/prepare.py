@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from jax.sharding import Mesh
 
-from movierec_jax.config import Config, DataConfig
+from movierec_jax.config import Config
 from movierec_jax.data.cleaning import clean, clean_held_out, describe_dropped
 from movierec_jax.data.readers.features_file import read_features
 from movierec_jax.data.readers.links_file import read_links
@@ -17,6 +17,7 @@ from movierec_jax.data.readers.reviews_file import read_reviews
 from movierec_jax.data.schema import MOVIE_ID, STARS, TAG, TEXT, USER_ID, CleanData
 from movierec_jax.data.splits import Split, split, without_pairs
 from movierec_jax.data.vocab import Vocab
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.features.bags import join_bags
 from movierec_jax.features.content import movie_content, user_content

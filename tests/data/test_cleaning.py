@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.config import DataConfig
 from movierec_jax.data.cleaning import clean, clean_held_out, describe_dropped
 from movierec_jax.data.schema import (
     GENRES,
@@ -24,6 +23,7 @@ from movierec_jax.data.schema import (
     YEAR,
     RawData,
 )
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 
 COLUMNS = [USER_ID, MOVIE_ID, RATING, TIMESTAMP]

@@ -14,11 +14,11 @@ from helpers.damage import many_files, mutated_files
 from helpers.input_files import parquet_bytes, refusal_by, write_file
 from hypothesis import strategies as st
 
-from movierec_jax.config import DataConfig
 from movierec_jax.data.cleaning import clean
 from movierec_jax.data.readers.labelled_file import read_labelled
 from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.data.readers.reviews_file import read_reviews
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.features.review_cleaning import clean_reviews
 

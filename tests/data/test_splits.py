@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.config import DataConfig
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.data.splits import split, without_pairs
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 
 RULES = ("random", "user_time", "time")

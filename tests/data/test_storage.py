@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 from helpers import checkerboard
 
-from movierec_jax.config import Config, DataConfig
+from movierec_jax.config import Config
 from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.data.storage import Mirror, downloaded, is_url, list_names, replace_path_in_errors, synced_folder
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.recommend.recommender import load
 from movierec_jax.train import train_run

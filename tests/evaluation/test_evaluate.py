@@ -9,9 +9,10 @@ import pytest
 from helpers import checkerboard
 from helpers.checkerboard import table
 
-from movierec_jax.config import Config, DataConfig, EvalConfig, ModelConfig, ScoreConfig
+from movierec_jax.config import Config, EvalConfig, ModelConfig, ScoreConfig
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.data.splits import Split
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import evaluate
 from movierec_jax.recommend import scoring

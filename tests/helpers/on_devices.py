@@ -20,7 +20,8 @@ import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 
 from movierec_jax import load, train_run  # noqa: E402
-from movierec_jax.config import Config, DataConfig, DeviceConfig, ModelConfig, TrainConfig  # noqa: E402
+from movierec_jax.config import Config, DeviceConfig, ModelConfig, TrainConfig  # noqa: E402
+from movierec_jax.data_config import DataConfig  # noqa: E402
 from movierec_jax.model.sharding import Cells, new_mesh, on_each_device  # noqa: E402
 from movierec_jax.runs import distributed  # noqa: E402
 from movierec_jax.runs.config import ProcessConfig  # noqa: E402

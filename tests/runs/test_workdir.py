@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 from helpers import checkerboard
 
-from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+from movierec_jax.config import Config, ModelConfig, TrainConfig
 from movierec_jax.data.readers.ratings_log import FILE_NAME
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, FeatureBags
 from movierec_jax.data.splits import Split
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.runs.workdir import (

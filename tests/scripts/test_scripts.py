@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from movierec_jax.benchmark.config import BenchmarkConfig
-from movierec_jax.config import DataConfig, DeviceConfig, EvalConfig, ModelConfig, ScoreConfig, TrainConfig
+from movierec_jax.config import DeviceConfig, EvalConfig, ModelConfig, ScoreConfig, TrainConfig
+from movierec_jax.data_config import DataConfig
 from movierec_jax.runs.config import ProcessConfig
 from movierec_jax.settings import as_flag
 

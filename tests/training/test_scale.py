@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from helpers import checkerboard
 
-from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+from movierec_jax.config import Config, ModelConfig, TrainConfig
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, CleanData
 from movierec_jax.data.splits import Split
+from movierec_jax.data_config import DataConfig
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.scoring import predict_ratings
 from movierec_jax.runs.prepare import new_run

@@ -9,9 +9,10 @@ import pytest
 from helpers import checkerboard
 from helpers.small_runs import SMALLEST, input_of, one_epoch, require_equal, run_of
 
-from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+from movierec_jax.config import Config, ModelConfig, TrainConfig
 from movierec_jax.data.schema import CleanData
 from movierec_jax.data.splits import Split
+from movierec_jax.data_config import DataConfig
 from movierec_jax.model.tables import LEARNT_TABLES
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.loop import epoch_steps, train_epochs

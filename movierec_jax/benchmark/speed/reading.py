@@ -10,9 +10,9 @@ from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.entrants import OUR_LABEL
 from movierec_jax.benchmark.speed.synthetic_data import TABLES, synthetic_ratings
 from movierec_jax.benchmark.speed.timing import Timing, time_in_turn
-from movierec_jax.config import DataConfig
 from movierec_jax.data.cleaning import clean
 from movierec_jax.data.readers.ratings import read_ratings
+from movierec_jax.data_config import DataConfig
 from movierec_jax.packages import import_extra
 
 COLUMNS = ["userId", "movieId", "rating", "timestamp"]

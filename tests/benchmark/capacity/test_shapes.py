@@ -10,8 +10,9 @@ from jax.sharding import Mesh
 
 from movierec_jax.benchmark.capacity.ahead_of_time import inputs_of_run, inputs_of_size
 from movierec_jax.benchmark.capacity.shapes import DataSize
-from movierec_jax.config import Config, DataConfig, ModelConfig, TrainConfig
+from movierec_jax.config import Config, ModelConfig, TrainConfig
 from movierec_jax.data.splits import Split
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.model.sharding import AXES
 from movierec_jax.runs.prepare import new_run
