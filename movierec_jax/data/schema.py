@@ -81,6 +81,7 @@ class RawData:
     tags: columns `user_id`, `movie_id` (int64 or str), `tag` (str) and `timestamp` (as in `ratings`), a row for each
         time a user wrote a tag. Empty without tags.
     links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty without links.
+    notes: what the reader inferred and what it could not read, a sentence each, to be printed.
     """
 
     ratings: pd.DataFrame
@@ -90,6 +91,7 @@ class RawData:
     users: pd.DataFrame = dataclasses.field(default_factory=no_users)
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
     links: pd.DataFrame = dataclasses.field(default_factory=no_links)
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -52,6 +52,7 @@ class TextLayout:
     skip_lines: int = 0
     is_quoted: bool = True
     encoding: str = "utf-8-sig"
+    notes: tuple[str, ...] = ()
 
 
 def find_layout(path: AnyPath, known_names: Collection[str], expected: str, encoding: str) -> TextLayout:

@@ -19,7 +19,7 @@ from movierec_jax.data.readers.columns import (
     typed_parquet,
 )
 from movierec_jax.data.readers.delimited import SEPARATORS, TextLayout, find_layout, read_typed
-from movierec_jax.data.readers.source_file import AnyPath, is_gzip, open_parquet
+from movierec_jax.data.readers.source_file import AnyPath, open_parquet
 from movierec_jax.data.readers.table_cache import CACHED_FROM_BYTES, through_cache
 from movierec_jax.data.schema import RATING, RATING_COLUMNS, TIMESTAMP
 from movierec_jax.errors import InputError
@@ -77,7 +77,7 @@ def read_text(path: AnyPath, layout: TextLayout, cache: pathlib.Path | None = No
     source, member = (pathlib.Path(str(path.root.filename)), path.at) if isinstance(path, zipfile.Path) else (path, "")
     if cache is None or source.stat().st_size < CACHED_FROM_BYTES:
         return to_frame(read_typed(path, layout), path)
-    how = repr((member, is_gzip(path), layout, COLUMN_TYPES))
+    how = repr((member, layout, COLUMN_TYPES))
     # One chunk per column, so that pandas can take the column as it lies in the mapped file.
     table = through_cache(cache, source, how, lambda: pa.table(read_typed(path, layout)).combine_chunks())
     return to_frame(dict(zip(table.column_names, table.columns, strict=True)), path, is_mapped=True)
