@@ -81,7 +81,7 @@ def read_folder(root: AnyPath, source: str, cache: pathlib.Path | None) -> RawDa
             return read_named([found for found in on_level if found.folder == folders[0]], named[0], source, cache)
         holding = with_ratings(on_level, source)
         if len(holding) > 1:
-            listed = ", ".join(candidate.label for candidate in holding)[:600]
+            listed = ", ".join(candidate.label or "its parts together" for candidate in holding)[:600]
             raise InputError(f"{source}: several files could hold the ratings: {listed}; {advice}")
         if holding:
             return read_candidate(holding[0], source, cache)

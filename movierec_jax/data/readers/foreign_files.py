@@ -9,6 +9,8 @@ from movierec_jax.errors import InputError
 
 AS_CSV = "save its table as CSV, and name that file"
 
+WORKBOOKS = (".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")
+
 SAVE_AS = "save it as CSV (in Excel: Save As, CSV UTF-8)"
 
 UNPACK = "unpack it, and name the file or folder with the ratings"
@@ -30,7 +32,7 @@ MAGICS = (
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", UNPACK),
     (b"\x1f\x9d", "a file packed by compress (.Z)", UNPACK),
-    (b"PK\x03\x04", "a zip archive", UNPACK),
+    (b"PK\x03\x04", "a zip archive, or a workbook such as Excel's .xlsx", f"{UNPACK}, or {SAVE_AS}"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file", "write the table as CSV or Parquet"),
     (b"\x93NUMPY", "a NumPy array", "write it as CSV, with columns of user, movie and rating"),
     (b"ARROW1", "an Arrow (Feather) file", "write the table as Parquet or CSV"),
@@ -43,8 +45,6 @@ MAGICS = (
     (b"MATLAB", "a MATLAB file", "write the table with writetable"),
     (b"$FL2", "an SPSS file", AS_CSV),
     (b"<stata_dta>", "a Stata file", AS_CSV),
-    (b"\x7fELF", "a program", "name a file of ratings"),
-    (b"MZ\x90", "a program", "name a file of ratings"),
 )
 
 # Beginnings of pickles of protocol 2 and later; those of protocol 0 look like text.
@@ -69,11 +69,8 @@ def refuse_foreign(path: AnyPath, head: bytes) -> None:
     if PICKLED.match(head) or pathlib.PurePath(path.name).suffix.lower() in (".pkl", ".pickle", ".joblib"):
         raise InputError(f"{path}: {PICKLE}; {NO_PICKLES}")
     if WEB_PAGE.match(head):
-        advice = (
-            "a download that needs a login often leaves one, and some programs write one for Excel; fetch the file "
-        )
-        raise InputError(f"{path}: a web page; {advice}again, or save its table as CSV")
-    if not head.strip() and path.name.lower().endswith((".xlsx", ".xlsm", ".xlsb", ".xls", ".ods")):
+        raise InputError(f"{path}: a web page, as a download without its login leaves; fetch it again, or {AS_CSV}")
+    if not head.strip() and path.name.lower().endswith(WORKBOOKS):
         raise InputError(f"{path}: an empty file with the name of a workbook; {SAVE_AS}")
     if XML.match(head):
         raise InputError(f"{path}: an XML file; {AS_CSV}")

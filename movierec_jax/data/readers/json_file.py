@@ -1,11 +1,12 @@
 """Reads ratings of JSON: one object a line, an array of objects, or objects after each other, in bounded memory."""
 
+import contextlib
 import io
 import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.json
@@ -51,8 +52,8 @@ def is_json(head: bytes) -> bool:
 
 def find_json_columns(path: AnyPath) -> tuple[str | None, ...]:
     """Returns what the names of the first objects hold. Raises InputError for a file without ratings."""
-    with open_bytes(path) as stream:
-        return name_objects(path, list(itertools.islice(read_objects(path, stream), NAMING_OBJECTS)))[1]
+    with open_objects(path) as objects:
+        return name_objects(path, list(itertools.islice(objects, NAMING_OBJECTS)))[1]
 
 
 def read_json(path: AnyPath) -> FileContent:
@@ -60,8 +61,8 @@ def read_json(path: AnyPath) -> FileContent:
 
     Raises InputError with the line of an object that cannot be read.
     """
-    with open_bytes(path) as stream:
-        first = list(itertools.islice(read_objects(path, stream), NAMING_OBJECTS))
+    with open_objects(path) as objects:
+        first = list(itertools.islice(objects, NAMING_OBJECTS))
     names, held = name_objects(path, first)
     named = {column: name for column, name in zip(held, names, strict=True) if column}
     columns = parse_lines(path, first, named) or parse_objects(path, named)
@@ -101,8 +102,7 @@ def arrow_type(kinds: set[type], *, is_rating: bool) -> pa.DataType | None:
 def parse_objects(path: AnyPath, named: dict[str, str]) -> dict[str, pa.ChunkedArray]:
     """Returns the columns of objects in any arrangement, with values of any kind."""
     chunks: dict[str, list[pa.Array]] = {column: [] for column in named}
-    with open_bytes(path) as stream:
-        objects = read_objects(path, stream)
+    with open_objects(path) as objects:
         while block := list(itertools.islice(objects, OBJECTS_AT_ONCE)):
             for column, name in named.items():
                 chunks[column].append(column_values(path, block, name, column))
@@ -130,9 +130,15 @@ def column_values(path: AnyPath, block: Sequence[Found], name: str, column: str)
         raise
 
 
-def read_objects(path: AnyPath, stream: IO[bytes]) -> Iterator[Found]:
-    """Yields the objects of a stream. Raises InputError with the line of anything else."""
-    text = io.TextIOWrapper(stream, "utf-8-sig")
+@contextlib.contextmanager
+def open_objects(path: AnyPath) -> Iterator[Iterator[Found]]:
+    """Opens a file for reading object by object."""
+    with open_bytes(path) as stream, io.TextIOWrapper(stream, "utf-8-sig") as text:
+        yield read_objects(path, text)
+
+
+def read_objects(path: AnyPath, text: io.TextIOWrapper) -> Iterator[Found]:
+    """Yields the objects of a text. Raises InputError with the line of anything else."""
     buffer, position, line, depth = "", 0, 1, 0
     while True:
         start = cast(re.Match, BETWEEN.match(buffer, position)).end()
@@ -148,19 +154,27 @@ def read_objects(path: AnyPath, stream: IO[bytes]) -> Iterator[Found]:
             line += buffer.count("\n", start, position)
         elif more := text.read(max(BLOCK_LETTERS, len(buffer) - start)):
             buffer, position = buffer[start:] + more, 0
-        elif start < len(buffer) or depth > 0:
-            raise InputError(f"{path}:{line}: ends amid {'an object' if start < len(buffer) else 'the array'} of JSON")
+        elif start < len(buffer):
+            decode(path, line, buffer, start, is_last=True)
+        elif depth > 0:
+            raise InputError(f"{path}:{line}: the file ends amid the array of JSON")
         else:
             return
 
 
-def decode(path: AnyPath, line: int, buffer: str, start: int) -> tuple[Any, int] | None:
-    """Returns the value at a position and where it ends; None where the buffer may end amid it."""
+def decode(path: AnyPath, line: int, buffer: str, start: int, *, is_last: bool = False) -> tuple[Any, int] | None:
+    """Returns the value at a position and where it ends; None where the buffer may end amid it, unless it is the last.
+
+    line: of the position.
+    """
     try:
         return DECODER.raw_decode(buffer, start)
     except json.JSONDecodeError as error:
-        if error.pos > len(buffer) - LONGEST_WORD or error.msg.startswith("Unterminated string"):
+        may_go_on = error.pos > len(buffer) - LONGEST_WORD or error.msg.startswith("Unterminated string")
+        if may_go_on and not is_last:
             return None
         where = line + buffer.count("\n", start, error.pos)
-        shown = buffer[error.pos : error.pos + 40].partition("\n")[0]
-        raise InputError(f"{path}:{where}: no JSON: {error.msg}, found {shown!r}") from error
+        found = (
+            repr(buffer[error.pos : error.pos + 40].partition("\n")[0]) if buffer[error.pos :].strip() else "the end"
+        )
+        raise InputError(f"{path}:{where}: no JSON: {error.msg}, found {found}") from error

@@ -198,7 +198,7 @@ def row_series(path: AnyPath, ids: pa.ChunkedArray, layout: MatrixLayout) -> pd.
     series = to_own_pandas(typed_text(ids, USER_ID))
     is_repeated = series.duplicated()
     if is_repeated.any():
-        raise InputError(f"{path}: two rows of {series[is_repeated].iloc[0]!r} in a table of users by movies")
+        raise InputError(f"{path}: two rows of {series[is_repeated].iloc[0]} in a table of users by movies")
     return series
 
 

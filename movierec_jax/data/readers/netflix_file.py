@@ -20,7 +20,7 @@ TITLES_FILE = "movie_titles.csv"
 # Names of files that hold a part of the ratings each, in one folder.
 PART_NAME = re.compile(r"(?:combined_data_|mv_)\d+\.txt")
 
-BEGINNING = re.compile(rb"\d+:\r?\n\d+,")
+BEGINNING = re.compile(rb"(?:\d+:\r?\n)+\d+,[-+.\d]*,")
 
 RATING_LINE = re.compile(rb"\s*\d+,[-+.\d]+,\d{4}-\d\d-\d\d\s*|\d+:|\s*")
 

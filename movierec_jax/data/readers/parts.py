@@ -53,9 +53,8 @@ def read_parts(paths: Sequence[AnyPath], where: str, cache: pathlib.Path | None)
     movies = next((content.movies for content in found if content.movies is not None), None)
     ratings = join_frames([content.ratings for content in found])
     names = " to ".join(dict.fromkeys((paths[0].name, paths[-1].name)))
-    return FileContent(
-        ratings, (f"{len(paths):,} part{'s' * (len(paths) > 1)}, in this order: {names}", *notes), movies
-    )
+    parts = f"{len(paths):,} parts" if len(paths) > 1 else "1 part"
+    return FileContent(ratings, (f"{parts}, {names}", *notes), movies)
 
 
 def read_part(

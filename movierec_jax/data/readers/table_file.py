@@ -18,7 +18,8 @@ from movierec_jax.data.readers.columns import (
     require_one_name,
 )
 from movierec_jax.data.readers.delimited import TextLayout, find_encoding, find_layout, read_records
-from movierec_jax.data.readers.source_file import AnyPath, is_parquet, open_parquet
+from movierec_jax.data.readers.foreign_files import refuse_foreign
+from movierec_jax.data.readers.source_file import AnyPath, is_parquet, open_parquet, read_head
 from movierec_jax.errors import InputError
 
 # Rows of a text file that are Python objects at the same time.
@@ -84,6 +85,7 @@ def read_header(path: AnyPath, known_names: Collection[str], expected: str) -> H
         with open_parquet(path) as file:
             header = Header(path, file.schema_arrow.names)
     else:
+        refuse_foreign(path, read_head(path))
         layout = find_layout(path, known_names, expected, find_encoding(path))
         header = Header(path, list(layout.names), layout)
     repeated = sorted({name for name in header.names if header.names.count(name) > 1})
