@@ -97,13 +97,13 @@ def read_archive(path: AnyPath, source: str, cache: pathlib.Path | None) -> RawD
     """Reads the ratings in a zip or tar archive; arguments and errors as of `read_folder`."""
     with on_disk(path) as file, open_archive(file) as folder:
         data = read_folder(folder, source, cache)
-        return renamed(data, folder, str(path))
+    return renamed(data, str(folder).rstrip("/"), str(path))
 
 
-def renamed(data: RawData, copy: object, path: str) -> RawData:
+def renamed(data: RawData, copy: str, path: str) -> RawData:
     """Returns data whose source and notes name the given path instead of a copy of it."""
-    notes = tuple(note.replace(str(copy), path) for note in data.notes)
-    return dataclasses.replace(data, source=data.source.replace(str(copy), path), notes=notes)
+    notes = tuple(note.replace(copy, path) for note in data.notes)
+    return dataclasses.replace(data, source=data.source.replace(copy, path), notes=notes)
 
 
 def find_candidates(root: AnyPath, source: str) -> list[Candidate]:

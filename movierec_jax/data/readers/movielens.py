@@ -194,7 +194,8 @@ def is_movietweetings(path: AnyPath, ratings: pd.DataFrame) -> bool:
     """Returns whether ratings laid out as MovieLens 1M are of MovieTweetings: IMDb's ids, and ratings up to 10."""
     fields = read_head(path).split(b"\n", 1)[0].split(b"::")
     highest = pd.to_numeric(ratings[RATING], errors="coerce").max()
-    return len(fields) == len(RATING_COLUMNS) and len(fields[1].strip()) >= IMDB_DIGITS and 5 < highest <= 10
+    has_imdb_ids = len(fields) == len(RATING_COLUMNS) and len(fields[1].strip()) >= IMDB_DIGITS
+    return has_imdb_ids and bool(5 < highest <= 10)
 
 
 def links_of_imdb_ids(ratings: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from movierec_jax.data.readers.source_file import AnyPath, is_parquet, open_parq
 from movierec_jax.errors import InputError
 
 # "part-00000-5d2b.snappy.parquet" of Spark, "0.part" and "part.0.parquet" of Dask, "ratings-000000000000.csv".
-PART_NAME = re.compile(rf"part[-._]?\d.*|\d+\.part|.*\d{{12}}(?:\.\w+)*|{netflix_file.PART_NAME.pattern}")
+PART_NAME = re.compile(rf"part[-._]?(?:[mr]-)?\d.*|\d+\.part|.*\d{{12}}(?:\.\w+)*|{netflix_file.PART_NAME.pattern}")
 
 
 def is_part(name: str) -> bool:

@@ -32,7 +32,7 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
     if is_url(path):
         with downloaded(str(path)) as copy:
             data = read_ratings(copy)
-        return renamed(data, copy, str(path))
+        return renamed(data, str(copy), str(path))
     path, cache = pathlib.Path(path), pathlib.Path(cache) if cache is not None else None
     with translate_read_errors(path):
         if not path.exists():
