@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from movierec_jax.data.readers.delimited import TextLayout
+from movierec_jax.data.readers.layout import TextLayout
 from movierec_jax.data.readers.movielens_tables import (
     link_table,
     movie_table,
@@ -133,13 +133,13 @@ def read_edition(folder: AnyPath, source: str, cache: pathlib.Path | None) -> Ra
         raise InputError(f"{folder}: no MovieLens ratings; found {shown}; expected {expected} (or name one file)")
     ratings_path = folder / edition.ratings_file
     layout = find_ratings_layout(ratings_path) if edition.layout.names else edition.layout
-    ratings = read_text(ratings_path, layout, cache)
+    ratings, notes = read_text(ratings_path, layout, cache)
     if edition is MOVIELENS_1M and has_half_stars(ratings):
         edition = MOVIELENS_10M  # a copy without its other files
     present = [(file, folder / file.name) for file in edition.tables if file.name in found]
     tables = {file.field: file.table(path, file.read(path), ratings) for file, path in present}
     scale = edition.rating_scale if layout.names == edition.layout.names else None
-    return raw_data(ratings, tables, folder, f"{edition.name} in {source}", scale)
+    return dataclasses.replace(raw_data(ratings, tables, folder, f"{edition.name} in {source}", scale), notes=notes)
 
 
 def has_half_stars(ratings: pd.DataFrame) -> bool:

@@ -42,8 +42,8 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
         if is_zip(path):
             with zipfile.ZipFile(path) as archive:
                 return read_edition(edition_folder(archive, path), str(path), cache)
-        ratings = read_parquet(path) if is_parquet(path) else read_text(path, find_ratings_layout(path), cache)
-        return raw_data(ratings, tables_beside(path, ratings), path, source=str(path))
+        ratings, notes = read_parquet(path) if is_parquet(path) else read_text(path, find_ratings_layout(path), cache)
+        return dataclasses.replace(raw_data(ratings, tables_beside(path, ratings), path, source=str(path)), notes=notes)
 
 
 def read_log(path: pathlib.Path) -> RawData:
