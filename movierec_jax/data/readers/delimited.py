@@ -317,11 +317,7 @@ def without_repeated_header(
     if not count:
         return columns, []
     is_row = pyarrow.compute.invert(is_header)
-    note = (
-        f"{count} lines repeat the header, and are skipped"
-        if count > 1
-        else "a line repeats the header, and is skipped"
-    )
+    what = f"{count} lines repeat the header, and are" if count > 1 else "a line repeats the header, and is"
     return {column: values.filter(is_row) for column, values in columns.items()}, [f"{what} skipped"]
 
 
