@@ -70,8 +70,13 @@ def read_records(path: AnyPath, layout: TextLayout) -> Generator[tuple[int, list
         list(itertools.islice(text, layout.skip_lines))
         rows = None
         if layout.is_quoted:
-            quoting = {"quotechar": layout.quote, "skipinitialspace": layout.skips_blanks, "strict": True}
-            rows = csv.reader(text, delimiter=layout.separator, **quoting)
+            rows = csv.reader(
+                text,
+                delimiter=layout.separator,
+                quotechar=layout.quote,
+                skipinitialspace=layout.skips_blanks,
+                strict=True,
+            )
         records = rows or (layout.split(line) if line.strip() else [] for line in text)
         line = layout.skip_lines
         try:

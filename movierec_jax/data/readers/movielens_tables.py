@@ -77,7 +77,7 @@ TAG_COLUMNS = (USER_ID, MOVIE_ID, TAG, TIMESTAMP)
 TAGS_DAT_LAYOUT = TextLayout("::", TAG_COLUMNS, "tags.dat", is_quoted=False)
 
 # Columns by the names that the CSV editions give them.
-MOVIES_CSV_NAMES = {"movieId": MOVIE_ID, "title": TITLE, "genres": GENRES}
+MOVIES_CSV_NAMES = {"movieId": MOVIE_ID, "title": TITLE}
 
 TAGS_CSV_NAMES = {"userId": USER_ID, "movieId": MOVIE_ID, "tag": TAG, "timestamp": TIMESTAMP}
 
@@ -106,11 +106,12 @@ def read_movies_dat(path: AnyPath) -> Iterator[MovieRow]:
 
 
 def read_movies_csv(path: AnyPath) -> Iterator[MovieRow]:
-    """Reads movies of movies.csv (20M and later): columns movieId, title and genres, in any order and among others."""
+    """Reads movies of movies.csv (20M and later): columns movieId, title and perhaps genres, in any order."""
     layout = find_named_layout(path, MOVIES_CSV_NAMES, find_encoding(path))
-    movie_id, title, genres = map(layout.columns.index, (MOVIE_ID, TITLE, GENRES))
+    movie_id, title = map(layout.columns.index, (MOVIE_ID, TITLE))
+    genres = next((index for index, name in enumerate(layout.names) if normalized_name(name) == GENRES), None)
     for line, fields in read_records(path, layout):
-        yield line, fields[movie_id], fields[title], fields[genres]
+        yield line, fields[movie_id], fields[title], "" if genres is None else fields[genres]
 
 
 def read_user_file(path: AnyPath) -> Iterator[UserRow]:

@@ -23,8 +23,9 @@ from movierec_jax.data.readers.columns import (
     typed_parquet,
 )
 from movierec_jax.data.readers.delimited import notes_of, read_typed
+from movierec_jax.data.readers.file_content import FileContent
 from movierec_jax.data.readers.layout import SEPARATORS, TextLayout, find_layout, sample_lines, split_line
-from movierec_jax.data.readers.source_file import AnyPath, is_gzip, open_parquet
+from movierec_jax.data.readers.source_file import AnyPath, open_parquet
 from movierec_jax.data.readers.table_cache import CACHED_FROM_BYTES, through_cache
 from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, TIMESTAMP, USER_ID, WEIGHT
 from movierec_jax.errors import InputError
@@ -112,7 +113,7 @@ def layout_without_header(layout: TextLayout, rows: Sequence[Sequence[str]], whe
             f"{where}: {count} columns, split by {layout.separator!r}, and none has a known name; a file without a "
             "header has 3 or 4: user, movie, rating and perhaps timestamp; state others by --columns=user,item,rating"
         )
-    columns = list(RATING_COLUMNS[:count])
+    columns: list[str | None] = list(RATING_COLUMNS[:count])
     values = [set(column) for column in zip(*(row[:3] for row in rows if len(row) >= 3), strict=True)]
     if all(map(PRODUCT.fullmatch, values[0])) and not all(map(PRODUCT.fullmatch, values[1])):
         columns[:2] = MOVIE_ID, USER_ID
@@ -122,7 +123,7 @@ def layout_without_header(layout: TextLayout, rows: Sequence[Sequence[str]], whe
             f"{where}: no header, and the first column has few values ({shown}) like ratings, the third many; state "
             f"the order, such as --columns=rating,user,item{',timestamp' * (count == 4)}"
         )
-    note = f"no header: the columns are taken as {', '.join(columns)} (--columns states others)"
+    note = f"no header: the columns are taken as {', '.join(map(str, columns))} (--columns states others)"
     columns += [None] * (len(layout.columns) - count)
     return dataclasses.replace(layout, columns=tuple(columns), notes=(*layout.notes, note))
 
@@ -217,12 +218,8 @@ def note_without_ratings(names: Sequence[str], columns: Sequence[str | None], wh
     return "no column of ratings: every row counts as watched, and lists come without stars"
 
 
-def read_text(
-    path: AnyPath, layout: TextLayout, cache: pathlib.Path | None = None
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def read_text(path: AnyPath, layout: TextLayout, cache: pathlib.Path | None = None) -> FileContent:
     """Reads the ratings of a text file, each column in the first of its `COLUMN_TYPES` that holds every value.
-
-    Returns also what was noticed, a sentence each.
 
     cache: folder of a `table_cache` for the content of large files; columns from there cannot be changed in place.
     """
@@ -230,22 +227,20 @@ def read_text(
     if cache is None or source.stat().st_size < CACHED_FROM_BYTES:
         table, is_mapped = read_typed(path, layout), False
     else:
-        how = repr((member, is_gzip(path), layout, COLUMN_TYPES))
+        how = repr((member, layout, COLUMN_TYPES))
         # One chunk per column, so that pandas can take the column as it lies in the mapped file.
         table = through_cache(cache, source, how, lambda: read_typed(path, layout).combine_chunks())
         is_mapped = True
     notes = (*layout.notes, *notes_of(table))
     columns = dict(zip(table.column_names, table.columns, strict=True))
     del table  # so that to_frame can free each column
-    return to_frame(columns, path, is_mapped=is_mapped), notes
+    return FileContent(to_frame(columns, path, is_mapped=is_mapped), notes)
 
 
-def read_parquet(
-    path: AnyPath, columns: Sequence[str] = (), weight: str | None = None
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def read_parquet(path: AnyPath, columns: Sequence[str] = (), weight: str | None = None) -> FileContent:
     """Reads the ratings of a Parquet file, each column in the first of its `COLUMN_TYPES` that holds every value.
 
-    Returns also what was noticed. columns, weight: as for `find_ratings_layout`.
+    columns, weight: as for `find_ratings_layout`.
     """
     with open_parquet(path) as file:
         names = tuple(file.schema_arrow.names)
@@ -263,7 +258,7 @@ def read_parquet(
     for column, name in named.items():
         with translate_type_errors(path, name, column):
             found[column] = typed_parquet(found[column], column)
-    return to_frame(found, path), tuple(notes)
+    return FileContent(to_frame(found, path), notes=tuple(notes))
 
 
 def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath, *, is_mapped: bool = False) -> pd.DataFrame:

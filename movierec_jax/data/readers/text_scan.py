@@ -13,8 +13,6 @@ from movierec_jax.data.readers.layout import BLANKS, TextLayout
 # Bytes looked at together: few enough to stay in the processor's cache.
 BLOCK_BYTES = 1 << 20
 
-ByteStream = io.BufferedIOBase | pa.NativeFile
-
 LINE_FEED, CARRIAGE_RETURN, BLANK, ZERO, NINE = b"\n\r 09"
 
 
@@ -36,7 +34,7 @@ class TextScan:
     has_leading_zeros: bool = False
 
 
-def scan_text(stream: ByteStream, layout: TextLayout) -> TextScan:
+def scan_text(stream: io.BufferedIOBase | pa.NativeFile, layout: TextLayout) -> TextScan:
     """Returns what the bytes of a file of UTF-8 text show, below the lines that the layout skips."""
     scan = TextScan()
     for text, line_end in whole_lines(stream, layout.skip_lines):
@@ -49,7 +47,9 @@ def scan_text(stream: ByteStream, layout: TextLayout) -> TextScan:
     return scan
 
 
-def whole_lines(stream: ByteStream, num_skipped: int) -> Iterator[tuple[UInt8[np.ndarray, " bytes"], int]]:
+def whole_lines(
+    stream: io.BufferedIOBase | pa.NativeFile, num_skipped: int
+) -> Iterator[tuple[UInt8[np.ndarray, " bytes"], int]]:
     """Yields blocks of whole lines and the byte that ends each line, after the first lines."""
     rest, line_end = b"", 0
     while True:
