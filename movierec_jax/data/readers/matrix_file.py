@@ -19,8 +19,8 @@ import pyarrow.csv
 from jaxtyping import Float32
 
 from movierec_jax.data.readers.columns import SPELLINGS, normalized_name, to_own_pandas, typed_text
-from movierec_jax.data.readers.delimited import find_encoding
 from movierec_jax.data.readers.file_content import FileContent
+from movierec_jax.data.readers.layout import find_encoding
 from movierec_jax.data.readers.source_file import AnyPath, open_bytes
 from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, USER_ID
 from movierec_jax.errors import InputError

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from movierec_jax.data.readers.columns import normalized_name
-from movierec_jax.data.readers.delimited import TextLayout
+from movierec_jax.data.readers.layout import TextLayout
 from movierec_jax.data.readers.links_file import imdb_numbers
 from movierec_jax.data.readers.movielens_tables import (
     link_table,
@@ -162,7 +162,8 @@ def read_edition(edition: Edition, files: Mapping[str, AnyPath], source: str, ca
     """
     path = files[edition.ratings_file]
     layout = find_ratings_layout(path) if edition.layout.names else edition.layout
-    ratings = read_text(path, layout, cache)
+    content = read_text(path, layout, cache)
+    ratings = content.ratings
     if edition is MOVIELENS_1M and has_half_stars(ratings):
         edition = MOVIELENS_10M  # a copy without its other files
     if edition.layout.separator == "::" and is_movietweetings(path, ratings):
@@ -173,7 +174,7 @@ def read_edition(edition: Edition, files: Mapping[str, AnyPath], source: str, ca
         tables["links"] = links_of_imdb_ids(ratings)
     refusal = refuse_scale(ratings, edition)
     scale = None if refusal else edition.rating_scale
-    return raw_data(ratings, tables, path, f"{edition.name} in {source}", scale, (*layout.notes, *refusal))
+    return raw_data(ratings, tables, path, f"{edition.name} in {source}", scale, (*content.notes, *refusal))
 
 
 def refuse_scale(ratings: pd.DataFrame, edition: Edition) -> tuple[str, ...]:

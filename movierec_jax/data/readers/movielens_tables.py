@@ -12,14 +12,8 @@ from typing import cast
 import pandas as pd
 
 from movierec_jax.data.readers.columns import normalized_name, to_own_pandas
-from movierec_jax.data.readers.delimited import (
-    TextLayout,
-    find_encoding,
-    find_layout,
-    read_lines,
-    read_records,
-    read_typed,
-)
+from movierec_jax.data.readers.delimited import read_lines, read_records, read_typed
+from movierec_jax.data.readers.layout import TextLayout, find_encoding, find_layout
 from movierec_jax.data.readers.links_file import read_links_file
 from movierec_jax.data.readers.source_file import AnyPath, open_bytes
 from movierec_jax.data.schema import (
@@ -149,7 +143,7 @@ def read_tags_dat(path: AnyPath) -> pd.DataFrame:
 
 def read_tags_csv(path: AnyPath) -> pd.DataFrame:
     """Reads tags of tags.csv (20M and later): userId, movieId, tag and timestamp, in any order and among others."""
-    return read_tags(path, find_named_layout(path, TAGS_CSV_NAMES, "utf-8-sig"))
+    return read_tags(path, find_named_layout(path, TAGS_CSV_NAMES, find_encoding(path)))
 
 
 def find_named_layout(path: AnyPath, names: dict[str, str], encoding: str) -> TextLayout:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from movierec_jax.data.readers import netflix_file
-from movierec_jax.data.readers.delimited import TextLayout
 from movierec_jax.data.readers.file_content import FileContent
+from movierec_jax.data.readers.layout import TextLayout
 from movierec_jax.data.readers.movielens_tables import has_records
 from movierec_jax.data.readers.rating_formats import format_of, read_ratings_file, read_text_file
 from movierec_jax.data.readers.ratings_file import find_ratings_layout, read_text
@@ -75,7 +75,7 @@ def read_part(
     layout = find_part_layout(path, header)
     if not has_records(path, layout.skip_lines):
         return None, header
-    content = FileContent(read_text(path, layout, cache), layout.notes)
+    content = read_text(path, layout, cache)
     return content, header or (layout if layout.names else None)
 
 

@@ -54,8 +54,7 @@ def format_of(path: AnyPath) -> Format:
 
 def read_text_file(path: AnyPath, cache: pathlib.Path | None) -> FileContent:
     """Reads ratings of delimited text."""
-    layout = find_ratings_layout(path)
-    return FileContent(read_text(path, layout, cache), layout.notes)
+    return read_text(path, find_ratings_layout(path), cache)
 
 
 def find_parquet_columns(path: AnyPath) -> HeldColumns:
@@ -91,7 +90,7 @@ FORMATS = (
     Format(
         lambda path, head: is_parquet(path),
         find_parquet_columns,
-        lambda path, cache: FileContent(read_parquet(path)),
+        lambda path, cache: read_parquet(path),
     ),
     Format(
         lambda path, head: is_sqlite(head),
