@@ -26,6 +26,7 @@ from movierec_jax.data.schema import (
     CleanData,
     RawData,
 )
+from movierec_jax.data.times import parse_times
 from movierec_jax.data.weights import (
     all_watched,
     is_watched,
@@ -43,9 +44,6 @@ USUAL_SCALES = ((0.0, 1.0), (1.0, 5.0), (0.5, 5.0), (0.0, 5.0), (1.0, 10.0), (0.
 
 # Fraction of ratings that may lie outside the scale that is taken.
 OUTLIER_SHARE = 0.01
-
-# Larger timestamps are milliseconds: as seconds they would lie after the year 5100.
-SMALLEST_MILLISECONDS = 100_000_000_000
 
 # "Heat (1995)", "Babylon 5 (1994-1998)", "Nocturnal (2016) ": the year at the end of a title.
 TITLE_WITH_YEAR = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
@@ -190,30 +188,10 @@ def infer_scale(rating: np.ndarray) -> tuple[float, float]:
 
 
 def to_seconds(table: pd.DataFrame) -> np.ndarray:
-    """Returns timestamps in seconds since 1970, int64, from numbers, dates, or either as text.
-
-    NO_TIMESTAMP for a timestamp that is missing or cannot be read.
-    """
+    """Returns timestamps in seconds since 1970, int64, NO_TIMESTAMP for one that is missing or cannot be read."""
     if TIMESTAMP not in table:
         return np.full(len(table), NO_TIMESTAMP)
-    column = table[TIMESTAMP]
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return dates_to_seconds(column)
-    if column.dtype == np.int64 and column.max() < SMALLEST_MILLISECONDS:
-        return column.to_numpy()
-    number = pd.to_numeric(column, errors="coerce").astype(np.float64).to_numpy()
-    if not np.isfinite(number).any():
-        return dates_to_seconds(pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601"))
-    has_time = np.isfinite(number) & (np.abs(number) < 2.0**62)
-    is_milliseconds = has_time.any() and np.median(number[has_time]) >= SMALLEST_MILLISECONDS
-    seconds = np.where(has_time, number / 1000 if is_milliseconds else number, 0).astype(np.int64)
-    return np.where(has_time, seconds, NO_TIMESTAMP)
-
-
-def dates_to_seconds(dates: pd.Series) -> np.ndarray:
-    """Returns dates in seconds since 1970, NO_TIMESTAMP for missing dates."""
-    seconds = dates.to_numpy("datetime64[s]").astype(np.int64)
-    return np.where(dates.isna(), NO_TIMESTAMP, seconds)
+    return parse_times(table[TIMESTAMP]).seconds
 
 
 def is_last_of_pair(table: pd.DataFrame) -> np.ndarray:

@@ -45,6 +45,8 @@ LABEL = "label"
 
 SPLIT = "split"
 
+WEIGHT = "weight"
+
 RATING_COLUMNS = (USER_ID, MOVIE_ID, RATING, TIMESTAMP)
 
 # The timestamp of a rating whose time the data does not have.
@@ -84,6 +86,7 @@ class RawData:
     tags: columns `user_id`, `movie_id` (int64 or str), `tag` (str) and `timestamp` (as in `ratings`), a row for each
         time a user wrote a tag. Empty without tags.
     links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty without links.
+    notes: what was inferred while reading that a user may want to know, a sentence each.
     """
 
     ratings: pd.DataFrame
@@ -93,6 +96,7 @@ class RawData:
     users: pd.DataFrame = dataclasses.field(default_factory=no_users)
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
     links: pd.DataFrame = dataclasses.field(default_factory=no_links)
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
