@@ -110,6 +110,7 @@ class CleanData:
         `year` (int32, 0 where unknown), `genres` (str, joined by "|", may be empty).
     dropped: the number of rows left out, by reason; only reasons that occurred.
     users, tags, links: as in RawData, with ids and `timestamp` of the same types as in `ratings`.
+    notes: what was inferred, and what was left out in number, a sentence each.
     """
 
     ratings: pd.DataFrame
@@ -120,6 +121,7 @@ class CleanData:
     users: pd.DataFrame = dataclasses.field(default_factory=no_users)
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
     links: pd.DataFrame = dataclasses.field(default_factory=no_links)
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
