@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from movierec_jax.data import scale as scales
 from movierec_jax.data.schema import (
     GENRES,
     MOVIE_ID,
@@ -27,12 +28,6 @@ from movierec_jax.data.schema import (
 from movierec_jax.data.times import parse_times
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
-
-# Scales in use, narrow before wide; the first that holds nearly all ratings is taken.
-USUAL_SCALES = ((0.0, 1.0), (1.0, 5.0), (0.5, 5.0), (0.0, 5.0), (1.0, 10.0), (0.0, 10.0), (-10.0, 10.0), (0.0, 100.0))
-
-# Fraction of ratings that may lie outside the scale that is taken.
-OUTLIER_SHARE = 0.01
 
 # "Heat (1995)", "Babylon 5 (1994-1998)", "Nocturnal (2016) ": the year at the end of a title.
 TITLE_WITH_YEAR = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
@@ -137,18 +132,9 @@ def keep(table: pd.DataFrame, mask, reason: str, dropped: dict[str, int]) -> pd.
 
 
 def infer_scale(rating: np.ndarray) -> tuple[float, float]:
-    """Returns the first usual scale that holds nearly all ratings, or else the lowest and the highest rating.
-
-    Ratings below that scale widen it to a usual scale with the same top, if one holds them: a few half stars are
-    ratings, while a few 99 on a scale to 5 are errors.
-    """
-    if not len(rating):
-        return USUAL_SCALES[0]
-    for lowest, highest in USUAL_SCALES:
-        if np.mean((rating < lowest) | (rating > highest)) <= OUTLIER_SHARE:
-            bottoms = [low for low, high in USUAL_SCALES if high == highest and low <= lowest]
-            return max(bottoms, key=lambda low: np.count_nonzero((rating >= low) & (rating <= highest))), highest
-    return float(rating.min()), float(rating.max())
+    """Returns the lowest and the highest rating of the scale that ratings are on."""
+    inferred = scales.infer_scale(rating)
+    return inferred.lowest, inferred.highest
 
 
 def to_seconds(table: pd.DataFrame) -> np.ndarray:

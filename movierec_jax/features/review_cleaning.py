@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from movierec_jax.data.cleaning import (
-    USUAL_SCALES,
     describe_dropped,
     infer_scale,
     is_integer,
@@ -19,6 +18,7 @@ from movierec_jax.data.cleaning import (
 )
 from movierec_jax.data.readers.links_file import imdb_numbers
 from movierec_jax.data.readers.reviews_file import says_something
+from movierec_jax.data.scale import USUAL_SCALES
 from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, STARS, TEXT, TIMESTAMP, USER_ID, CleanData, RawReviews
 from movierec_jax.errors import InputError
 
