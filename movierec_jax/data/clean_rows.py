@@ -165,9 +165,7 @@ def read_seconds(
         raise InputError(f"{source}: {error}") from None
     notes = [times.note] if times.note else []
     if times.num_unreadable:
-        what = (
-            f"{times.num_unreadable:,} of {len(table):,} times cannot be read, such as {times.unreadable_example!r}"
-        )
+        what = f"{times.num_unreadable:,} of {len(table):,} times cannot be read, such as {times.unreadable_example!r}"
         if times.num_unreadable > limit * len(table):
             raise InputError(
                 f"{source}: {what}; state how they are written by --time_format, or leave the column out by --columns"
