@@ -132,8 +132,9 @@ def training_setup(
     is_by_time: bool,
     rating_weight: float | None = None,
 ) -> TrainingSetup:
-    """Resolves a config for so many train ratings; relevant_rating: stars from which one is relevant; is_by_time: whether time splits them off from later ones.
+    """Resolves a config for so many train ratings.
 
+    relevant_rating: stars from which one is relevant. is_by_time: whether time splits them off from later ones.
     rating_weight: the sum of their weights; None: each counts 1.
     """
     settings = config.train.for_ratings(num_ratings, is_by_time, rating_weight)
