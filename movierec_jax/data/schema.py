@@ -5,7 +5,7 @@ Axis words used in every shape of the project: `users`, `movies`, `ratings`, `ba
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,23 @@ RATING_COLUMNS = (USER_ID, MOVIE_ID, RATING, TIMESTAMP)
 NO_TIMESTAMP = np.iinfo(np.int64).min
 
 
+def in_one_line(record: Any) -> str:
+    """Returns a record's class and fields as one line, with tables and arrays by their size alone."""
+    fields = ((field.name, getattr(record, field.name)) for field in dataclasses.fields(record))
+    return f"{type(record).__name__}({', '.join(f'{name}={size_of(value)}' for name, value in fields)})"
+
+
+def size_of(value: Any) -> str:
+    """Returns a value for a line of text: of a table its rows, of an array its type and shape."""
+    if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
+        return f"<{len(value):,} rows>"
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"<{value.dtype}{list(value.shape)}>"
+    if isinstance(value, tuple | list | dict) and len(value) > 4:
+        return f"<{len(value):,} values>"
+    return " ".join(repr(value).split())[:200]
+
+
 def no_users() -> pd.DataFrame:
     """Returns an empty table with the columns of `RawData.users`."""
     types = {USER_ID: "int64", AGE: "int64", GENDER: "str", OCCUPATION: "str"}
@@ -83,6 +100,8 @@ class RawData:
     links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty without links.
     """
 
+    __repr__ = in_one_line
+
     ratings: pd.DataFrame
     movies: pd.DataFrame
     source: str
@@ -103,6 +122,8 @@ class CleanData:
     dropped: the number of rows left out, by reason; only reasons that occurred.
     users, tags, links: as in RawData, with ids and `timestamp` of the same types as in `ratings`.
     """
+
+    __repr__ = in_one_line
 
     ratings: pd.DataFrame
     movies: pd.DataFrame
@@ -127,6 +148,8 @@ class FeatureTable:
     left_out: columns that cannot be features, with the reason.
     """
 
+    __repr__ = in_one_line
+
     path: str
     id_column: str
     ids: pd.Series
@@ -146,6 +169,8 @@ class RawReviews:
     line, unit: as in FeatureTable.
     """
 
+    __repr__ = in_one_line
+
     path: str
     table: pd.DataFrame
     line: Int64[np.ndarray, " rows"]
@@ -163,6 +188,8 @@ class LabelledTexts:
     is_test: whether a text is in the test part that the file sets aside; None where it sets none aside.
     dropped: the number of rows left out, by reason; only reasons that occurred.
     """
+
+    __repr__ = in_one_line
 
     path: str
     text: pd.Series
@@ -199,6 +226,8 @@ class FeatureBags:
     names: the name of each feature: "genre=Comedy", "year~1995", "tag=atmospheric", "age=25-34", "overview~1234".
     """
 
+    __repr__ = in_one_line
+
     row: Int32[np.ndarray, " entries"]
     feature: Int32[np.ndarray, " entries"]
     value: Float32[np.ndarray, " entries"]
@@ -217,6 +246,8 @@ class Ratings:
 
     time_features: rating-time features of each rating; no columns unless the model uses times.
     """
+
+    __repr__ = in_one_line
 
     user_row: Int32[np.ndarray, " ratings"]
     movie_row: Int32[np.ndarray, " ratings"]
