@@ -111,14 +111,6 @@ def as_integer(value: Any) -> int | None:
     return None
 
 
-def whole_number(name: str, number: Any) -> int:
-    """Returns a count given by a program as an int. Raises InputError where it is no whole number."""
-    whole = None if isinstance(number, str) else as_integer(number)
-    if whole is None:
-        raise InputError(f"{name}={shown(number)}: must be a whole number")
-    return whole
-
-
 def has_leading_zeros(value: Any) -> bool:
     """Returns whether a value is an integer's text with zeros before it."""
     return isinstance(value, str) and re.fullmatch(r"-?0+[0-9]+", value.strip(), re.ASCII) is not None

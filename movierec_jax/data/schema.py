@@ -52,18 +52,22 @@ NO_TIMESTAMP = np.iinfo(np.int64).min
 def in_one_line(record: Any) -> str:
     """Returns a record's class and fields as one line, with tables and arrays by their size alone."""
     fields = ((field.name, getattr(record, field.name)) for field in dataclasses.fields(record))
-    return f"{type(record).__name__}({', '.join(f'{name}={size_of(value)}' for name, value in fields)})"
+    return f"{type(record).__name__}({', '.join(f'{name}={brief(value)}' for name, value in fields)})"
 
 
-def size_of(value: Any) -> str:
+def brief(value: Any) -> str:
     """Returns a value for a line of text: of a table its rows, of an array its type and shape."""
     if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
         return f"<{len(value):,} rows>"
     if hasattr(value, "shape") and hasattr(value, "dtype"):
         return f"<{value.dtype}{list(value.shape)}>"
-    if isinstance(value, tuple | list | dict) and len(value) > 4:
+    if isinstance(value, str | int | float | None):
+        return repr(value)
+    if isinstance(value, tuple) and len(value) <= 4 and all(isinstance(item, str | int | float) for item in value):
+        return repr(value)
+    if isinstance(value, tuple | list | dict):
         return f"<{len(value):,} values>"
-    return " ".join(repr(value).split())[:200]
+    return repr(value) if type(value).__repr__ is in_one_line else f"<{type(value).__name__}>"
 
 
 def no_users() -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 from jaxtyping import Array, Float32, Int32
 
 from movierec_jax.config import ScoreConfig
-from movierec_jax.data.given_ids import as_id, as_ids, whole_number
+from movierec_jax.data.given_ids import as_id, as_ids
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.data.splits import Split
 from movierec_jax.data.storage import is_url, synced_folder
@@ -155,7 +155,7 @@ class Recommender(Copied):
     ) -> Iterator[pd.DataFrame]:
         """Yields the lists of `recommend` as a table for each block of users, for more than fit in memory at once."""
         require_not_forked()
-        users, k = self.as_users(users), whole_number("k", k)
+        users = self.as_users(users)
         self.require_users(users)
         self.require_top_k(k)
         ScoreConfig(diversity=diversity, block_users=block_users)
@@ -228,7 +228,7 @@ class Recommender(Copied):
         the data does not have, and k below 1.
         """
         require_not_forked()
-        user_id, movie_ids, k = self.as_user(user_id), self.as_movies(movie_ids).tolist(), whole_number("k", k)
+        user_id, movie_ids = self.as_user(user_id), self.as_movies(movie_ids).tolist()
         self.require_users(pd.Index([user_id]))
         if k < 1:
             raise InputError(f"k={k}: must be 1 or more")

@@ -168,12 +168,6 @@ def test_integers_stand_for_text_ids_that_the_data_has_alone():
         recommender.predict("a", 7)
 
 
-@pytest.mark.parametrize("k", [1.5, "ten", None, True])
-def test_a_length_that_is_no_whole_number_is_refused(recommender, k):
-    with pytest.raises(InputError, match=r"k=.*: must be a whole number"):
-        recommender.recommend([1000], k)
-
-
 # Ratings of pairs.
 
 
@@ -377,7 +371,7 @@ def test_a_recommender_and_its_records_are_printed_as_one_line(recommender, work
     assert repr(new) == f"Recommender('{workdir}', 1 new users, 24 movies, 1 to 5 stars)"
     for record in (recommender.run, recommender.parts, recommender.users, recommender.run.train, recommender.scorer):
         assert "\n" not in repr(record)
-        assert len(repr(record)) < 1500
+        assert len(repr(record)) < 800
 
 
 def test_a_users_own_ratings_come_from_all_parts_best_first(recommender):
