@@ -322,10 +322,8 @@ class Recommender(Copied):
         for k outside 1 to the number of other movies.
         """
         require_not_forked()
-        k, row = (
-            whole_number("k", k),
-            int(self.run.movies.require_rows_in_train([as_id(movie_id, self.run.movies.ids, "movie")])[0]),
-        )
+        movie_id = as_id(movie_id, self.run.movies.ids, "movie")
+        row = int(self.run.movies.require_rows_in_train([movie_id])[0])
         num_movies = len(self.run.movies)
         if not 1 <= k < num_movies:
             raise InputError(f"k={k}: must be 1 to {num_movies - 1:,}, the number of other movies")
