@@ -21,6 +21,7 @@ from movierec_jax.data.schema import (
     USER_ID,
     FeatureBags,
     Ratings,
+    in_one_line,
 )
 from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
@@ -44,6 +45,8 @@ class Run:
     reviews: what texts say about movies, as `Reviews.movies`.
     mesh: the devices to use; not saved in the workdir.
     """
+
+    __repr__ = in_one_line
 
     config: Config
     rating_scale: tuple[float, float]
