@@ -146,7 +146,7 @@ def new_user_ids(ids: pd.Series) -> pd.Series:
 def stars_of(
     ratings: pd.Series, rating_scale: tuple[float, float], is_watched: Bool[np.ndarray, " ratings"]
 ) -> Float32[np.ndarray, " ratings"]:
-    """Returns ratings as numbers, NaN for movies only watched. Raises InputError for one that is none, or off the scale."""
+    """Returns ratings, NaN for movies only watched. Raises InputError for one that is no number, or off the scale."""
     written = ratings[~is_watched].tolist()
     # True and False would count as 1 and 0.
     ratings = ratings.mask(ratings.map(lambda rating: isinstance(rating, bool | np.bool_)) | is_watched)
