@@ -23,6 +23,7 @@ from movierec_jax.data.schema import (
     TAG,
     TEXT,
     TIMESTAMP,
+    TMDB_ID,
     USER_ID,
 )
 from movierec_jax.errors import InputError
@@ -30,13 +31,14 @@ from movierec_jax.errors import InputError
 RATING_NAMES = "rating ratings stars starrating score overall value"
 
 # What columns may be called, as `normalized_name` writes names. Of several names for an id, the first listed is taken.
-# IMDb's own exports say "tconst" and "Const".
+# A name of an id says which space it is of; see `id_spaces`. IMDb's own exports say "tconst" and "Const".
 SPELLINGS = {
     column: tuple(names.split())
     for column, names in {
         USER_ID: "user userid uid customer customerid custid reviewer reviewerid member memberid profile profileid",
-        MOVIE_ID: "movie movieid mid item itemid iid film filmid titleid asin product productid imdb imdbid",
-        IMDB_ID: "imdb imdbid tconst const imdbtitleid",
+        MOVIE_ID: "movie movieid mid item itemid iid film filmid titleid asin product productid",
+        IMDB_ID: "imdbid imdbtitleid tconst const imdbtt ttid imdb",
+        TMDB_ID: "tmdbid tmdbmovieid themoviedbid tmdb",
         RATING: RATING_NAMES,
         STARS: RATING_NAMES,
         TIMESTAMP: "timestamp time ts unixreviewtime date datetime ratedat ratingdate ratingtime ratingtimestamp "
@@ -57,8 +59,8 @@ COLUMN_TYPES = {
     TAG: (pa.string(),),
 }
 
-# What stands for a missing value in a column of text, in lower case.
-MISSING = ("", "na", "n/a", "nan", "null", "<na>")
+# What stands for a missing value in a column of text, in lower case; IMDb's files write \N.
+MISSING = ("", "na", "n/a", "nan", "null", "<na>", "\\n")
 
 
 def normalized_name(name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from movierec_jax.data.id_spaces import space_of_name
 from movierec_jax.data.readers.delimited import TextLayout
 from movierec_jax.data.readers.movielens_tables import (
     link_table,
@@ -25,9 +26,9 @@ from movierec_jax.data.readers.movielens_tables import (
     tag_table,
     user_table,
 )
-from movierec_jax.data.readers.ratings_file import find_ratings_layout, read_text
+from movierec_jax.data.readers.ratings_file import find_ratings_layout, movie_column_name, read_text
 from movierec_jax.data.readers.source_file import AnyPath
-from movierec_jax.data.schema import RATING, RATING_COLUMNS, RawData, no_links, no_tags
+from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, RawData, no_links, no_tags
 from movierec_jax.errors import InputError
 
 
@@ -139,7 +140,8 @@ def read_edition(folder: AnyPath, source: str, cache: pathlib.Path | None) -> Ra
     present = [(file, folder / file.name) for file in edition.tables if file.name in found]
     tables = {file.field: file.table(path, file.read(path), ratings) for file, path in present}
     scale = edition.rating_scale if layout.names == edition.layout.names else None
-    return raw_data(ratings, tables, folder, f"{edition.name} in {source}", scale)
+    movie_name = movie_column_name(ratings_path, layout)
+    return raw_data(ratings, tables, folder, f"{edition.name} in {source}", scale, movie_name)
 
 
 def has_half_stars(ratings: pd.DataFrame) -> bool:
@@ -167,8 +169,12 @@ def raw_data(
     path: AnyPath,
     source: str,
     rating_scale: tuple[float, float] | None = None,
+    movie_name: str = "",
 ) -> RawData:
-    """Returns ratings with tables by field of RawData, empty for other fields; `path` is for messages."""
+    """Returns ratings with tables by field of RawData, empty for other fields; `path` is for messages.
+
+    movie_name: the file's name for the column of movie ids, which states their space.
+    """
     return RawData(
         ratings,
         tables.get("movies", movie_table(path, (), ratings)),
@@ -177,4 +183,6 @@ def raw_data(
         tables.get("users", user_table(path, (), ratings)),
         tables.get("tags", tag_table(path, no_tags(), ratings)),
         tables.get("links", link_table(path, no_links(), ratings)),
+        movie_id_space=space_of_name(movie_name),
+        movie_id_name=movie_name or MOVIE_ID,
     )

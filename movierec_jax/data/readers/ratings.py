@@ -1,13 +1,22 @@
 """Reads ratings of any kind: a MovieLens edition, one file, or a ratings log, on this machine or at a URL."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
 import zipfile
 
 from movierec_jax.data.readers import ratings_log
+from movierec_jax.data.readers.links_file import has_links, read_links_file
 from movierec_jax.data.readers.movielens import edition_folder, raw_data, read_edition, tables_beside
-from movierec_jax.data.readers.ratings_file import find_ratings_layout, read_parquet, read_text
+from movierec_jax.data.readers.movielens_tables import link_table
+from movierec_jax.data.readers.ratings_file import (
+    column_names,
+    find_ratings_layout,
+    movie_column_name,
+    read_parquet,
+    read_text,
+)
 from movierec_jax.data.readers.source_file import is_parquet, translate_read_errors
 from movierec_jax.data.schema import MOVIE_ID, USER_ID, RawData
 from movierec_jax.data.storage import downloaded, is_url
@@ -42,8 +51,15 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
         if is_zip(path):
             with zipfile.ZipFile(path) as archive:
                 return read_edition(edition_folder(archive, path), str(path), cache)
-        ratings = read_parquet(path) if is_parquet(path) else read_text(path, find_ratings_layout(path), cache)
-        return raw_data(ratings, tables_beside(path, ratings), path, source=str(path))
+        layout = None if is_parquet(path) else find_ratings_layout(path)
+        ratings = read_text(path, layout, cache) if layout else read_parquet(path)
+        movie_name = movie_column_name(path, layout)
+        tables = tables_beside(path, ratings)
+        if "links" not in tables and has_links(column_names(path, layout)):
+            # Only links are lost where these cannot be read.
+            with contextlib.suppress(InputError):
+                tables["links"] = link_table(path, read_links_file(path).drop_duplicates(), ratings)
+        return raw_data(ratings, tables, path, source=str(path), movie_name=movie_name)
 
 
 def read_log(path: pathlib.Path) -> RawData:

@@ -7,6 +7,7 @@ import zipfile
 import pandas as pd
 import pyarrow as pa
 
+from movierec_jax.data.id_spaces import ALL_SPELLINGS, movie_spellings
 from movierec_jax.data.readers.columns import (
     COLUMN_TYPES,
     SPELLINGS,
@@ -21,10 +22,10 @@ from movierec_jax.data.readers.columns import (
 from movierec_jax.data.readers.delimited import SEPARATORS, TextLayout, find_layout, read_typed
 from movierec_jax.data.readers.source_file import AnyPath, is_gzip, open_parquet
 from movierec_jax.data.readers.table_cache import CACHED_FROM_BYTES, through_cache
-from movierec_jax.data.schema import RATING, RATING_COLUMNS, TIMESTAMP
+from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, TIMESTAMP
 from movierec_jax.errors import InputError
 
-RATING_SPELLINGS = {name for column in RATING_COLUMNS for name in SPELLINGS[column]}
+RATING_SPELLINGS = {name for column in RATING_COLUMNS for name in SPELLINGS[column]} | set(ALL_SPELLINGS)
 
 
 def find_ratings_layout(path: AnyPath) -> TextLayout:
@@ -59,14 +60,31 @@ def name_columns(names: tuple[str, ...], where: str) -> tuple[str | None, ...]:
     """Returns what each named column of a file holds, None for columns that are not used; `where` is for messages."""
     columns: list[str | None] = [None] * len(names)
     for column in RATING_COLUMNS:
-        found = [index for index, name in enumerate(names) if normalized_name(name) in SPELLINGS[column]]
+        spellings = movie_spellings(names) if column == MOVIE_ID else SPELLINGS[column]
+        found = [index for index, name in enumerate(names) if normalized_name(name) in spellings]
         require_one_name([names[index] for index in found], column, where)
         if found:
             columns[found[0]] = column
         elif column != TIMESTAMP:
             note = " (or no header, and numbers in the order user, movie, rating, timestamp)"
-            raise missing_column(names, column, SPELLINGS[column], where, note)
+            raise missing_column(names, column, spellings, where, note)
     return tuple(columns)
+
+
+def column_names(path: AnyPath, layout: TextLayout | None) -> tuple[str, ...]:
+    """Returns the names of all columns of a ratings file, none without a header; layout: None for Parquet."""
+    if layout is not None:
+        return layout.names
+    with open_parquet(path) as file:
+        return tuple(file.schema_arrow.names)
+
+
+def movie_column_name(path: AnyPath, layout: TextLayout | None) -> str:
+    """Returns a ratings file's own name for the column of movie ids, "" without a header; layout: None for Parquet."""
+    if layout is not None:
+        return layout.names[layout.columns.index(MOVIE_ID)] if layout.names else ""
+    names = column_names(path, layout)
+    return names[name_columns(names, str(path)).index(MOVIE_ID)]
 
 
 def read_text(path: AnyPath, layout: TextLayout, cache: pathlib.Path | None = None) -> pd.DataFrame:
