@@ -132,7 +132,7 @@ class JoinedIds:
         lost = self.unlinked(ids)
         if lost.empty:
             return None
-        article = "an" if self.space == IMDB else "a"
+        article = "a" if self.space == TMDB else "an"
         verb = "has" if len(lost) == 1 else "have"
         return f"{len(lost):,} of {len(ids):,} rows {verb} {article} {self.reason(lost)}: left out"
 
@@ -213,18 +213,13 @@ def external_ids(movies: KnownMovies, ids: pd.Index) -> pd.DataFrame:
 
     Has a row, in the order of `ids`, for each movie of which either is known.
     """
-    own = pd.Series(ids)
-    columns = {}
-    for space in (IMDB_ID, TMDB_ID):
-        target = COLUMNS[movies.space]
-        if target == space:
-            columns[space] = id_numbers(own, movies.space)
-            continue
-        links = movies.links.dropna(subset=[target, space]).drop_duplicates(target).set_index(target)[space]
-        keys = own if movies.space == OWN else id_numbers(own, movies.space)
-        columns[space] = look_up(keys, links)
-    table = pd.DataFrame({MOVIE_ID: own, **{name: column.to_numpy() for name, column in columns.items()}})
-    table = table.astype({IMDB_ID: "Int64", TMDB_ID: "Int64"})
+    space = IMDB if movies.links.empty and has_imdb_digits(ids) else movies.space
+    keys = keys_of(pd.Series(ids), space, movies.links)
+    table = pd.DataFrame({MOVIE_ID: ids})
+    for column in (IMDB_ID, TMDB_ID):
+        links = movies.links.dropna(subset=[COLUMNS[space], column]).drop_duplicates(COLUMNS[space])
+        numbers = links[column].set_axis(pd.Index(links[COLUMNS[space]]))
+        table[column] = keys if column == COLUMNS[space] else look_up(keys, numbers).astype("Int64")
     return table.dropna(subset=[IMDB_ID, TMDB_ID], how="all").reset_index(drop=True)
 
 

@@ -15,8 +15,17 @@ IMDB, TMDB = "imdb", "tmdb"
 # The column of `RawData.links` with the ids of a space; in a file with ids of several, the first listed counts.
 COLUMNS = {OWN: MOVIE_ID, IMDB: IMDB_ID, TMDB: TMDB_ID}
 
-# Every name that a column of movie ids may have.
+# Every name that a column of movies may have.
 ALL_SPELLINGS = tuple(name for column in COLUMNS.values() for name in SPELLINGS[column])
+
+# Names that end so are of titles, which name movies only where a file has no ids.
+TITLE_ENDINGS = ("title", "name", "nameen")
+
+# The names of ids proper, by space.
+ID_SPELLINGS = {
+    space: tuple(name for name in SPELLINGS[column] if not name.endswith(TITLE_ENDINGS))
+    for space, column in COLUMNS.items()
+}
 
 # Ids that are looked at to tell their space: a column is of one kind, so its first values show it.
 NUM_LOOKED_AT = 1000
@@ -31,10 +40,11 @@ def space_of_name(name: str) -> str:
 def find_space(names: Iterable[str], spaces: Iterable[str] = tuple(COLUMNS)) -> str | None:
     """Returns the space by whose ids a file with such columns names movies: the first of `spaces` that it has.
 
-    None where no column is one of movie ids.
+    The data's own where it has titles alone; None where no column is one of movies.
     """
     normal = {normalized_name(name) for name in names}
-    return next((space for space in spaces if normal & set(SPELLINGS[COLUMNS[space]])), None)
+    by_title = OWN if normal & set(SPELLINGS[MOVIE_ID]) else None
+    return next((space for space in spaces if normal & set(ID_SPELLINGS[space])), by_title)
 
 
 def movie_spellings(names: Iterable[str]) -> tuple[str, ...]:
@@ -44,8 +54,9 @@ def movie_spellings(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def space_of_values(ids: pd.Series | pd.Index, stated: str) -> str:
-    """Returns the space of ids: IMDb's where they are written with "tt", else the stated one."""
-    return IMDB if all_match(ids, r"(?i)tt\d+") else stated
+    """Returns the space of ids: IMDb's where some are written with "tt", and the others in digits; else the stated."""
+    is_imdb = all_match(ids, r"(?i)(?:tt)?\d+") and first_texts(ids).str.match("(?i)tt").any()
+    return IMDB if is_imdb else stated
 
 
 def has_imdb_digits(ids: pd.Series | pd.Index) -> bool:

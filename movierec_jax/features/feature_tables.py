@@ -108,7 +108,7 @@ def join_ids(
     that names nothing. Raises InputError where links are needed and there are none.
     """
     notes = []
-    if len(missing := np.flatnonzero(table.ids.isna())):
+    if missing := np.flatnonzero(table.ids.isna()).tolist():
         where = location(table, missing[0])
         notes.append(f"left out {count_noun(len(missing), table.unit)} without a {table.id_column}, such as {where}")
     if table.id_column != MOVIE_ID:

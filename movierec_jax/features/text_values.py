@@ -15,7 +15,7 @@ import pandas as pd
 # What may stand before or after a number: signs and names of money, shares, and lengths of films.
 UNIT = r"(?:[$€£¥₹₽₩]|us\$|usd|eur|gbp|inr|jpy|cad|aud|%|percent|mins?\.?|minutes)"
 
-NUMBER = rf"(?i)^\s*([+-]?)\s*(?:{UNIT})?\s*([+-]?)(\d[\d.,'’\s]*|[.,]\d+)\s*(?:{UNIT})?\s*$"
+NUMBER = rf"(?i)^\s*(?:([+-])\s*(?:{UNIT})?|(?:{UNIT})?\s*([+-])?)\s*(\d[\d.,'’\s]*|[.,]\d+)\s*(?:{UNIT})?\s*$"
 
 # Marks between thousands that are no decimal point.
 SPACES = re.compile(r"(?<=\d)['’\s](?=\d{3}(?!\d))")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from movierec_jax.data.id_spaces import ALL_SPELLINGS, COLUMNS, find_space
+from movierec_jax.data.id_spaces import ALL_SPELLINGS, COLUMNS, ID_SPELLINGS, find_space
 from movierec_jax.data.readers.columns import (
     SPELLINGS,
     matching_names,
@@ -76,10 +76,11 @@ def find_ids(header: Header, id_column: str, space: str) -> tuple[str, dict[str,
     spellings = SPELLINGS[id_column]
     others: Sequence[str] = spellings
     if id_column == MOVIE_ID:
-        spellings, others = SPELLINGS[COLUMNS[space]], (*ALL_SPELLINGS, OTHER_ID)
+        spellings = SPELLINGS[COLUMNS[space]]
+        others = (*(name for names in ID_SPELLINGS.values() for name in names), OTHER_ID)
     id_name = header.find_id(id_column, spellings)
     if id_name is None:
-        raise header.missing(id_column, others[: len(ALL_SPELLINGS)])
+        raise header.missing(id_column, ALL_SPELLINGS if id_column == MOVIE_ID else spellings)
     left_out = dict.fromkeys((name for name in matching_names(header.names, others) if name != id_name), "another id")
     for name in header.names:
         if not name:

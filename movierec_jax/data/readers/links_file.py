@@ -7,10 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from movierec_jax.data.id_spaces import ALL_SPELLINGS, IMDB, TMDB, id_numbers
+from movierec_jax.data.id_spaces import ALL_SPELLINGS, COLUMNS, ID_SPELLINGS, IMDB, TMDB, id_numbers
 from movierec_jax.data.readers.columns import (
     SPELLINGS,
-    matching_names,
+    normalized_name,
     text_series,
     to_pandas,
     translate_type_errors,
@@ -19,7 +19,7 @@ from movierec_jax.data.readers.columns import (
 )
 from movierec_jax.data.readers.source_file import AnyPath, local_file
 from movierec_jax.data.readers.table_file import Columns, read_columns, read_header
-from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, TMDB_ID
+from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, OWN, TMDB_ID
 from movierec_jax.errors import InputError
 
 # The columns of linked ids: the space, what messages call an id of it, and examples.
@@ -42,10 +42,10 @@ def read_links_file(path: AnyPath) -> pd.DataFrame:
     The latter two are Int64, missing where unknown; movies without either are left out.
     """
     header = read_header(path, ALL_SPELLINGS, "columns of a movie_id and an imdb_id or tmdb_id")
-    columns = {column: header.find_id(column) for column in (MOVIE_ID, IMDB_ID, TMDB_ID)}
+    columns = {column: header.find_id(column, ID_SPELLINGS[space]) for space, column in COLUMNS.items()}
     names = {column: name for column, name in columns.items() if name is not None}
     if MOVIE_ID not in names:
-        raise header.missing(MOVIE_ID)
+        raise header.missing(MOVIE_ID, ID_SPELLINGS[OWN])
     if len(names) == 1:
         raise header.missing(f"{IMDB_ID} or {TMDB_ID}", (*SPELLINGS[IMDB_ID], *SPELLINGS[TMDB_ID]))
     found = read_columns(header, list(names.values()))
@@ -62,10 +62,9 @@ def read_links_file(path: AnyPath) -> pd.DataFrame:
 
 def has_links(names: Iterable[str]) -> bool:
     """Returns whether a file with such columns has links: the data's own movie ids beside IMDb's or TMDb's."""
-    names = list(names)
-    return bool(matching_names(names, SPELLINGS[MOVIE_ID])) and any(
-        matching_names(names, SPELLINGS[column]) for column in LINKED
-    )
+    normal = {normalized_name(name) for name in names}
+    has_own, *has_others = (bool(normal & set(ID_SPELLINGS[space])) for space in (OWN, IMDB, TMDB))
+    return has_own and any(has_others)
 
 
 def linked_numbers(found: Columns, name: str, column: str) -> pd.Series:
