@@ -13,7 +13,7 @@ import pandas as pd
 
 from movierec_jax.data.cleaning import same_kind
 from movierec_jax.data.id_spaces import COLUMNS, IMDB, TMDB, has_imdb_digits, id_numbers, space_of_values
-from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, OWN, TMDB_ID, CleanData, RawData, no_links
+from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, OF_RUN, OWN, TMDB_ID, CleanData, RawData, no_links
 from movierec_jax.errors import InputError
 
 # Digits that IMDb fills its ids up to.
@@ -227,7 +227,8 @@ def known_movies(data: RawData | CleanData) -> KnownMovies:
     """Returns the movies of data; those of clean data do not need its ratings."""
     if isinstance(data, CleanData):
         return KnownMovies(NamedIds(data.movies[MOVIE_ID], data.movie_id_space, data.source), data.links)
-    named = NamedIds(data.ratings[MOVIE_ID], data.movie_id_space, data.source, data.movie_id_name)
+    space = OWN if data.movie_id_space == OF_RUN else data.movie_id_space
+    named = NamedIds(data.ratings[MOVIE_ID], space, data.source, data.movie_id_name)
     return KnownMovies(named, data.links)
 
 
@@ -238,6 +239,8 @@ def join_ratings(raw: RawData, movies: KnownMovies, log: Callable[[str], None] =
 
     Raises InputError where the spaces differ and no links join them.
     """
+    if raw.movie_id_space == OF_RUN:
+        return raw
     ids = raw.ratings[MOVIE_ID]
     joined = join_movies(NamedIds(ids, raw.movie_id_space, raw.source, raw.movie_id_name), movies)
     if joined.note:

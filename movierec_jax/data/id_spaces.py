@@ -48,9 +48,16 @@ def find_space(names: Iterable[str], spaces: Iterable[str] = tuple(COLUMNS)) -> 
 
 
 def movie_spellings(names: Iterable[str]) -> tuple[str, ...]:
-    """Returns the spellings of the column that names movies in a file; all that there are where it has none."""
-    space = find_space(names)
-    return SPELLINGS[COLUMNS[space]] if space else ALL_SPELLINGS
+    """Returns all spellings of a column of movies, first those of the space by whose ids a file names them."""
+    space = find_space(names) or OWN
+    return (*SPELLINGS[COLUMNS[space]], *(name for name in ALL_SPELLINGS if name not in SPELLINGS[COLUMNS[space]]))
+
+
+def has_links(names: Iterable[str]) -> bool:
+    """Returns whether a file with such columns has links: the data's own movie ids beside IMDb's or TMDb's."""
+    normal = {normalized_name(name) for name in names}
+    has_own, *has_others = (bool(normal & set(ID_SPELLINGS[space])) for space in (OWN, IMDB, TMDB))
+    return has_own and any(has_others)
 
 
 def space_of_values(ids: pd.Series | pd.Index, stated: str) -> str:

@@ -33,6 +33,7 @@ from movierec_jax.data.schema import (
     TITLE,
     TMDB_ID,
     USER_ID,
+    WEIGHT,
     YEAR,
     FeatureBags,
     no_links,
@@ -83,8 +84,9 @@ def fingerprint(parts: Split, *content: FeatureBags) -> str:
     """Returns the sha256 of all ratings and their split, of reviews read as ratings, and of features."""
     digest = hashlib.sha256()
     for part in parts.seen():
-        for column in (USER_ID, MOVIE_ID, RATING, TIMESTAMP):
-            digest.update(hash_values(part[column]).tobytes())
+        for column in (USER_ID, MOVIE_ID, RATING, TIMESTAMP, WEIGHT):
+            if column in part:
+                digest.update(hash_values(part[column]).tobytes())
     for bags in content:
         for array in (bags.row, bags.feature, bags.value):
             digest.update(array.tobytes())
@@ -137,6 +139,7 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
     """
     config, rating_scale, _ = read_config(workdir)
     links, movie_id_space = load_links(workdir)
+    columns = [USER_ID, MOVIE_ID, RATING, TIMESTAMP]
     return Run(
         config=config,
         rating_scale=rating_scale,
@@ -148,7 +151,7 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
         reviews=read_table(workdir / "reviews.parquet", [MOVIE_ID, *REVIEW_COLUMNS]),
         parts=Split(
             **{
-                name: read_table(workdir / "ratings" / f"{name}.parquet", [USER_ID, MOVIE_ID, RATING, TIMESTAMP])
+                name: read_table(workdir / "ratings" / f"{name}.parquet", columns, optional=[WEIGHT])
                 for name in (field.name for field in dataclasses.fields(Split))
             }
         ),

@@ -1,7 +1,6 @@
 """Reads a file that links movies to IMDb and TMDb, such as MovieLens' links.csv: the ids of each, side by side."""
 
 import os
-from collections.abc import Iterable
 
 import pandas as pd
 import pyarrow as pa
@@ -10,7 +9,6 @@ import pyarrow.compute as pc
 from movierec_jax.data.id_spaces import ALL_SPELLINGS, COLUMNS, ID_SPELLINGS, IMDB, TMDB, id_numbers
 from movierec_jax.data.readers.columns import (
     SPELLINGS,
-    normalized_name,
     text_series,
     to_pandas,
     translate_type_errors,
@@ -58,13 +56,6 @@ def read_links_file(path: AnyPath) -> pd.DataFrame:
         )
     links = links.set_axis(found.line).dropna(subset=MOVIE_ID).dropna(subset=[IMDB_ID, TMDB_ID], how="all")
     return links.astype({MOVIE_ID: "int64"} if links[MOVIE_ID].dtype == "Int64" else {})
-
-
-def has_links(names: Iterable[str]) -> bool:
-    """Returns whether a file with such columns has links: the data's own movie ids beside IMDb's or TMDb's."""
-    normal = {normalized_name(name) for name in names}
-    has_own, *has_others = (bool(normal & set(ID_SPELLINGS[space])) for space in (OWN, IMDB, TMDB))
-    return has_own and any(has_others)
 
 
 def linked_numbers(found: Columns, name: str, column: str) -> pd.Series:
