@@ -37,6 +37,14 @@ TAG = "tag"
 
 IMDB_ID = "imdb_id"
 
+TMDB_ID = "tmdb_id"
+
+# The space of movie ids that the data has of its own; see `id_spaces` for the others.
+OWN = "own"
+
+# Stands for the space of a run in what that run has recorded.
+OF_RUN = "of the run"
+
 TEXT = "text"
 
 STARS = "stars"
@@ -88,7 +96,8 @@ def no_tags() -> pd.DataFrame:
 
 def no_links() -> pd.DataFrame:
     """Returns an empty table with the columns of `RawData.links`."""
-    return pd.DataFrame({column: pd.Series(dtype="int64") for column in (MOVIE_ID, IMDB_ID)})
+    types = {MOVIE_ID: "int64", IMDB_ID: "Int64", TMDB_ID: "Int64"}
+    return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in types.items()})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +115,11 @@ class RawData:
         `occupation` (str). Empty without a table of users.
     tags: columns `user_id`, `movie_id` (int64 or str), `tag` (str) and `timestamp` (as in `ratings`), a row for each
         time a user wrote a tag. Empty without tags.
-    links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty without links.
+    links: columns `movie_id` (int64 or str, the data's own), `imdb_id` and `tmdb_id` (Int64, the numbers of these ids,
+        missing where unknown). Empty without links.
+    movie_id_space: the space that the file states for the movie ids of `ratings`: "own", "imdb", "tmdb", or
+        `OF_RUN`.
+    movie_id_name: the file's name for that column, for messages.
     notes: what was inferred while reading that a user may want to know, a sentence each.
     """
 
@@ -120,6 +133,8 @@ class RawData:
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
     links: pd.DataFrame = dataclasses.field(default_factory=no_links)
     notes: tuple[str, ...] = ()
+    movie_id_space: str = OWN
+    movie_id_name: str = MOVIE_ID
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +149,7 @@ class CleanData:
     dropped: the number of rows left out, by reason; only reasons that occurred.
     users, tags, links: as in RawData, with ids and `timestamp` of the same types as in `ratings`.
     notes: what was inferred, and what was left out in number, a sentence each.
+    movie_id_space: the space of the movie ids: as stated for RawData, or as their values show.
     """
 
     __repr__ = in_one_line
@@ -147,6 +163,7 @@ class CleanData:
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
     links: pd.DataFrame = dataclasses.field(default_factory=no_links)
     notes: tuple[str, ...] = ()
+    movie_id_space: str = OWN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,6 +177,8 @@ class FeatureTable:
     columns: the other columns, as float64 (numbers, and dates as days since 1970), category, str, or object (lists of
         str), missing values as pandas has them.
     left_out: columns that cannot be features, with the reason.
+    id_space: the space that the file states for movie ids, as in RawData.
+    id_name: the file's name for the column of ids, for messages.
     """
 
     __repr__ = in_one_line
@@ -171,16 +190,19 @@ class FeatureTable:
     unit: str
     columns: pd.DataFrame
     left_out: dict[str, str]
+    id_space: str = OWN
+    id_name: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
 class RawReviews:
     """What people wrote about movies, as its file has it, before any row is judged.
 
-    table: columns `movie_id` or else `imdb_id` (int64, Int64 or str), `text` (str) and, where the file has them,
-        `user_id` (int64, Int64 or str), `stars` (float32, or str where a value is no number) and `timestamp`
+    table: columns `movie_id`, `imdb_id` or `tmdb_id` (int64, Int64 or str), `text` (str) and, where the file has
+        them, `user_id` (int64, Int64 or str), `stars` (float32, or str where a value is no number) and `timestamp`
         (integer, float, datetime or str), missing values as pandas has them; index 0..n-1.
     line, unit: as in FeatureTable.
+    movie_id_name: the file's name for the column of movies, for messages.
     """
 
     __repr__ = in_one_line
@@ -189,6 +211,7 @@ class RawReviews:
     table: pd.DataFrame
     line: Int64[np.ndarray, " rows"]
     unit: str
+    movie_id_name: str = MOVIE_ID
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,17 +11,20 @@ from jaxtyping import Float64, Int, Int32, Int64
 
 from movierec_jax.config import Config, EvalConfig
 from movierec_jax.data.arrays import damped_means, mean_and_spread
+from movierec_jax.data.id_join import KnownMovies, NamedIds
 from movierec_jax.data.scale import relevant_from
 from movierec_jax.data.schema import (
     GENRES,
     MOVIE_ID,
     NO_TIMESTAMP,
+    OWN,
     RATING,
     TIMESTAMP,
     USER_ID,
     FeatureBags,
     Ratings,
     in_one_line,
+    no_links,
 )
 from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
@@ -43,6 +46,8 @@ class Run:
     parts: the clean ratings in original ids.
     user_content, movie_content: features by row of the vocabularies.
     reviews: what texts say about movies, as `Reviews.movies`.
+    links: IMDb and TMDb ids of movies, in the columns of `RawData.links` by the run's `movie_id`.
+    movie_id_space: the space of the run's movie ids, as in CleanData.
     mesh: the devices to use; not saved in the workdir.
     """
 
@@ -58,6 +63,8 @@ class Run:
     movie_content: FeatureBags
     reviews: pd.DataFrame
     mesh: Mesh | None = None
+    links: pd.DataFrame = dataclasses.field(default_factory=no_links)
+    movie_id_space: str = OWN
 
     @functools.cached_property
     def model(self) -> TwoTowers:
@@ -194,3 +201,13 @@ def user_index_and_movie_row(
 def has_times(ratings: pd.DataFrame) -> bool:
     """Whether any of the ratings has a time."""
     return bool((ratings[TIMESTAMP] != NO_TIMESTAMP).any())
+
+
+def known_movies_of_run(run: Run) -> KnownMovies:
+    """Returns the movies of a run for files that name them by ids of any space.
+
+    The links of a run by IMDb's or TMDb's ids say nothing of the data's own ids, and so join none.
+    """
+    named = NamedIds(pd.Series(run.movies.ids), run.movie_id_space, "the trained data")
+    links = run.links if run.movie_id_space == OWN else run.links.drop(columns=MOVIE_ID).assign(movie_id=None)
+    return KnownMovies(named, links)
