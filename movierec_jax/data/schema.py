@@ -35,6 +35,8 @@ TAG = "tag"
 
 IMDB_ID = "imdb_id"
 
+TMDB_ID = "tmdb_id"
+
 TEXT = "text"
 
 STARS = "stars"

@@ -6,10 +6,11 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, YEAR
+from movierec_jax.data.titles import article_first
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import PRAISE, SPREAD
 from movierec_jax.recommend.recommender import Recommender
-from movierec_jax.serve.title_search import TitleIndex, article_first
+from movierec_jax.serve.title_search import TitleIndex
 
 # Prefix of features that are tags: "tag=atmospheric".
 TAG_FEATURE = "tag="
