@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,7 +13,8 @@ from movierec_jax.data.readers.personal_kinds import ORIGINAL_TITLE
 from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, TITLE, TMDB_ID, YEAR
 from movierec_jax.data.titles import title_key, title_names, title_parts
 
-BY_MOVIE_ID, BY_IMDB_ID, BY_TMDB_ID, BY_TITLE = "movie id", "IMDb id", "TMDb id", "title and year"
+# What a movie can be found by, in the order of trying.
+WAYS = BY_MOVIE_ID, BY_IMDB_ID, BY_TMDB_ID, BY_TITLE = "movie id", "IMDb id", "TMDb id", "title and year"
 
 # Years by which two files may date one movie apart: a festival, and its release.
 YEARS_APART = 1
@@ -40,11 +40,6 @@ class MatchedMovies:
     index: Int32[np.ndarray, " rows"]
     by: tuple[str, ...]
     is_ambiguous: Bool[np.ndarray, " rows"]
-
-    def counts(self) -> dict[str, int]:
-        """Returns how many rows were found by what."""
-        found = Counter(filter(None, self.by))
-        return {by: found[by] for by in (BY_MOVIE_ID, BY_IMDB_ID, BY_TMDB_ID, BY_TITLE) if found[by]}
 
 
 class MovieIndex:

@@ -7,7 +7,7 @@ import pandas as pd
 from jaxtyping import Float, Float64
 
 from movierec_jax.data.cleaning import USUAL_SCALES, describe_dropped, infer_scale
-from movierec_jax.data.match_movies import MatchedMovies, MovieIndex
+from movierec_jax.data.match_movies import WAYS, MatchedMovies, MovieIndex
 from movierec_jax.data.readers.personal_file import PersonalFile
 from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, TIMESTAMP, TITLE, TMDB_ID, YEAR
 
@@ -22,14 +22,13 @@ class OwnRatings:
     """One person's ratings and watched movies in the ids of the data.
 
     kind, path: of the file, as in `PersonalFile`.
-    num_rows: movies that the file told of, after those left out.
+    num_films: different movies that the file tells of, found or not.
     ratings: columns `movie_id`, `rating` (float32, on the scale of the data), `timestamp` and `matched_by`, a row for
         each movie, in the order of the file.
     watched: columns `movie_id`, `timestamp` and `matched_by`, movies without a rating.
     not_found: columns `title` (an id where the file has none), `year` (0 where unknown) and `is_ambiguous` (several
-        movies have the title), of rows without a movie.
-    counts: how many rows were found by what.
-    num_repeated: rows of a movie that a later row rates again.
+        movies have the title), of movies that the data does not have.
+    num_repeated: rows of a movie that a later row names again.
     file_scale, rating_scale: lowest and highest rating of the file and of the data.
     is_inferred: whether the file's scale is inferred from its ratings.
     left_out: as in `PersonalFile`, with ratings outside an inferred scale.
@@ -37,22 +36,29 @@ class OwnRatings:
 
     path: str
     kind: str
-    num_rows: int
+    num_films: int
     ratings: pd.DataFrame
     watched: pd.DataFrame
     not_found: pd.DataFrame
-    counts: dict[str, int]
     num_repeated: int
     file_scale: tuple[float, float]
     rating_scale: tuple[float, float]
     is_inferred: bool
     left_out: dict[str, int]
 
-    def lines(self) -> list[str]:
-        """Returns what was read, found and left out, as lines of text."""
-        how = ", ".join(f"{count:,} by {by}" for by, count in self.counts.items())
-        num_found = sum(self.counts.values())
-        first = f"read {counted(self.num_rows, 'film')} of {self.kind}; {num_found:,} matched"
+    def counts(self) -> dict[str, int]:
+        """Returns how many movies were found by what."""
+        by = [*self.ratings[MATCHED_BY], *self.watched[MATCHED_BY]]
+        return {name: by.count(name) for name in WAYS if name in by}
+
+    def lines(self, watched: str = "left out of lists") -> list[str]:
+        """Returns what was read, found and left out, as lines of text.
+
+        watched: what becomes of movies without a rating.
+        """
+        how = ", ".join(f"{count:,} by {by}" for by, count in self.counts().items())
+        num_found = len(self.ratings) + len(self.watched)
+        first = f"read {counted(self.num_films, 'film')} of {self.kind}; {num_found:,} matched"
         first += f" ({how})" * bool(how)
         if len(self.not_found):
             first += f"; not found: {named(self.not_found)}"
@@ -62,7 +68,7 @@ class OwnRatings:
             note = " (inferred from its ratings)" * self.is_inferred
             lines.append(f"  its ratings of {low:g} to {high:g}{note} count as {to_low:g} to {to_high:g}")
         if len(self.watched):
-            lines.append(f"  {counted(len(self.watched), 'film')} watched without a rating: left out of lists")
+            lines.append(f"  {counted(len(self.watched), 'film')} watched without a rating: {watched}")
         if self.num_repeated:
             lines.append(
                 f"  {counted(self.num_repeated, 'row')} of a film that a later one names again: the latest counts"
@@ -96,15 +102,15 @@ def match_ratings(
     in_order = table.assign(is_rated=table[RATING].notna()).sort_values(["is_rated", TIMESTAMP], kind="stable")
     latest = table.loc[in_order.drop_duplicates(MOVIE_ID, keep="last").index.sort_values()]
     is_rated = latest[RATING].notna()
+    not_found = rows_not_found(file, matched)
     outside = {f"rating outside {scale[0]:g} to {scale[1]:g}": int(is_outside.sum())} if is_outside.any() else {}
     return OwnRatings(
         path=file.path,
         kind=file.kind,
-        num_rows=len(file),
+        num_films=len(latest) + len(not_found),
         ratings=latest[is_rated].reset_index(drop=True),
         watched=latest.loc[~is_rated, [MOVIE_ID, TIMESTAMP, MATCHED_BY]].reset_index(drop=True),
-        not_found=rows_not_found(file, matched),
-        counts=matched.counts(),
+        not_found=not_found,
         num_repeated=len(table) - len(latest),
         file_scale=scale,
         rating_scale=rating_scale,
@@ -120,7 +126,7 @@ def rows_not_found(file: PersonalFile, matched: MatchedMovies) -> pd.DataFrame:
     for column in (MOVIE_ID, IMDB_ID, TMDB_ID):
         title = title.fillna(rows[column].astype("str").radd("" if column == MOVIE_ID else f"{column} "))
     table = pd.DataFrame({TITLE: title, YEAR: rows[YEAR], "is_ambiguous": matched.is_ambiguous})
-    return table[matched.index < 0].reset_index(drop=True)
+    return table[matched.index < 0].drop_duplicates([TITLE, YEAR], ignore_index=True)
 
 
 def named(not_found: pd.DataFrame) -> str:

@@ -83,7 +83,7 @@ def with_own_ratings(recommender: Recommender, own: OwnRatings) -> Recommender:
     known = known_ratings(own, recommender.run)
     if known.empty:
         raise InputError(
-            f"{own.path}: none of its {own.num_rows:,} films has a rating in train, so nothing can be told"
+            f"{own.path}: none of its {own.num_films:,} films has a rating in train, so nothing can be told"
         )
     return recommender.with_new_users(known.assign(**{USER_ID: ME}))
 

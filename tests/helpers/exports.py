@@ -76,31 +76,25 @@ def letterboxd_diary(table: pd.DataFrame) -> str:
 def imdb(table: pd.DataFrame) -> str:
     """Ratings of the films, and of an episode and a series that are none."""
     header = "Const,Your Rating,Date Rated,Title,Original Title,URL,Title Type,IMDb Rating,Runtime (mins),Year,Genres"
-    about = "https://www.imdb.com", "Movie", 7.9, 120
+    films = [(f"tt{one.imdbId}", ten(one.rating), one.title, "Movie", one.year) for one in table.itertuples()]
+    others = [("tt2301451", 9, "Ozymandias", "TV Episode", 2013), ("tt0903747", 10, "Breaking Bad", "tvSeries", 2008)]
     rows = [
-        (f"tt{one.imdbId}", ten(one.rating), "2024-03-01", one.title, one.title, *about, one.year, "Drama, Comedy")
-        for one in table.itertuples()
-    ]
-    others = [
         (
             const,
-            9,
+            rating,
             "2024-03-01",
             title,
             title,
-            "https://www.imdb.com",
+            f"https://www.imdb.com/title/{const}",
             kind,
-            9.9,
-            47,
-            2013,
-            "Drama",
-            9,
-            "2013-09-15",
-            "",
+            7.9,
+            120,
+            year,
+            "Drama, War",
         )
-        for const, title, kind in (("tt2301451", "Ozymandias", "TV Episode"), ("tt0903747", "Breaking Bad", "tvSeries"))
+        for const, rating, title, kind, year in films + others
     ]
-    return csv_text(header, rows + others)
+    return csv_text(header, rows)
 
 
 def trakt(table: pd.DataFrame) -> str:

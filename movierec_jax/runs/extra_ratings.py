@@ -1,0 +1,83 @@
+"""Reads the files of --extra_ratings: those with a column of users, and one person's, whom --extra_user names."""
+
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from movierec_jax.data.cleaning import clean_movies, infer_scale, with_ids_of
+from movierec_jax.data.match_movies import MovieIndex
+from movierec_jax.data.own_ratings import OwnRatings, match_ratings
+from movierec_jax.data.readers.personal_file import is_personal, read_personal
+from movierec_jax.data.readers.ratings import read_ratings
+from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, RawData
+from movierec_jax.data_config import DataConfig
+from movierec_jax.errors import InputError
+
+
+def read_extra_ratings(
+    raw: RawData, config: DataConfig, cache: pathlib.Path | None = None, log: Callable[[str], None] = print
+) -> list[RawData]:
+    """Reads the files of --extra_ratings; log takes what was found of one person's.
+
+    raw: the data whose movies such a file is matched to. cache: folder as for `read_ratings`. Raises InputError where a
+    file of one person comes without --extra_user, or the reverse.
+    """
+    personal = {path for path in config.extra_ratings if is_personal(path)}
+    for path in personal:
+        if config.extra_user is None:
+            raise InputError(f"{path}: ratings without a column of users; --extra_user=NAME says whose they are")
+    if config.extra_user is not None and not personal:
+        raise InputError(
+            f"--extra_user={config.extra_user}: names the user of --extra_ratings without a column of users; no such file "
+            "is given"
+        )
+    movies = linked_movies(raw) if personal else None
+    extra = []
+    for path in config.extra_ratings:
+        if movies is None or path not in personal:
+            extra.append(read_ratings(path, cache))
+            continue
+        own = match_ratings(read_personal(path), movies[1], movies[0], rating_scale(raw, config))
+        for line in own.lines(watched="not used"):
+            log(f"{path}: {line}" if not line.startswith(" ") else line)
+        extra.append(as_raw_data(own, user_id(str(config.extra_user), raw)))
+    return extra
+
+
+def linked_movies(raw: RawData) -> tuple[pd.Series, MovieIndex]:
+    """Returns the ids of all movies of the data, and the movies by all that other files call them, in this order."""
+    rated = raw.ratings[[MOVIE_ID]].dropna()
+    if pd.api.types.is_integer_dtype(rated[MOVIE_ID]):
+        rated = rated.astype({MOVIE_ID: np.int64})
+    movies = clean_movies(raw.movies, rated[MOVIE_ID])
+    return movies[MOVIE_ID], MovieIndex(movies, with_ids_of(raw.links, rated, MOVIE_ID))
+
+
+def rating_scale(raw: RawData, config: DataConfig) -> tuple[float, float]:
+    """Returns lowest and highest rating as stated, else as the ratings show."""
+    stated = config.rating_scale or raw.rating_scale
+    rating = pd.to_numeric(raw.ratings[RATING], errors="coerce").to_numpy(np.float64) if stated is None else None
+    lowest, highest = stated if rating is None else infer_scale(rating[np.isfinite(rating)])
+    return float(lowest), float(highest)
+
+
+def user_id(text: str, raw: RawData) -> int | str:
+    """Returns the id of --extra_user as the data writes ids. Raises InputError where it cannot be one."""
+    if not pd.api.types.is_integer_dtype(raw.ratings[USER_ID]):
+        return text
+    if not text.strip().lstrip("-").isdecimal():
+        unused = int(raw.ratings[USER_ID].max()) + 1
+        raise InputError(f"--extra_user={text}: the user ids of the data are integers; {unused} is not in use yet")
+    return int(text)
+
+
+def as_raw_data(own: OwnRatings, user: int | str) -> RawData:
+    """Returns a person's ratings as those of a user of the data. Raises InputError where there are none."""
+    if own.ratings.empty:
+        raise InputError(f"{own.path}: no rating of a movie of the data among {own.num_films:,} films")
+    ratings = own.ratings[[MOVIE_ID, RATING, TIMESTAMP]].assign(**{USER_ID: user})
+    ratings = ratings.astype({USER_ID: np.int64 if isinstance(user, int) else "str"})
+    empty = own.ratings[:0]
+    return RawData(ratings, empty, own.path)
