@@ -28,12 +28,17 @@ def movie_links(run: Run) -> pd.DataFrame:
     return getattr(run, "links", no_links())
 
 
-def read_own_ratings(path: str | os.PathLike[str], run: Run, index: MovieIndex | None = None) -> OwnRatings:
+def read_own_ratings(
+    path: str | os.PathLike[str], run: Run, index: MovieIndex | None = None, max_rows: int | None = None
+) -> OwnRatings:
     """Reads one person's ratings of a run's movies, on its scale. index: of the run; made unless given.
 
-    Raises InputError as `read_personal`, and where no movie of the file is one of the run.
+    Raises InputError as `read_personal`, for more rows than `max_rows`, and where the run has no movie of the file.
     """
-    own = match_ratings(read_personal(path), index or movie_index(run), run.movie_table[MOVIE_ID], run.rating_scale)
+    file = read_personal(path)
+    if max_rows is not None and len(file) > max_rows:
+        raise InputError(f"{path}: {len(file):,} rows; at most {max_rows:,} are looked up")
+    own = match_ratings(file, index or movie_index(run), run.movie_table[MOVIE_ID], run.rating_scale)
     if own.ratings.empty and own.watched.empty:
         raise InputError(f"{path}: {'; '.join(line.strip() for line in own.lines())}; none of them is one of the run")
     return own

@@ -30,8 +30,8 @@ def read_extra_ratings(
             raise InputError(f"{path}: ratings without a column of users; --extra_user=NAME says whose they are")
     if config.extra_user is not None and not personal:
         raise InputError(
-            f"--extra_user={config.extra_user}: names the user of --extra_ratings without a column of users; no such file "
-            "is given"
+            f"--extra_user={config.extra_user}: names the user of --extra_ratings without a column of users; "
+            "no such file is given"
         )
     movies = linked_movies(raw) if personal else None
     extra = []

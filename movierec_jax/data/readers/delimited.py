@@ -33,6 +33,8 @@ LONGEST_FIELD = 2**31 - 1
 
 BLOCK_BYTES = 1 << 20
 
+UTF_16 = "utf-16"
+
 
 @dataclasses.dataclass(frozen=True)
 class TextLayout:
@@ -64,7 +66,7 @@ def find_layout(path: AnyPath, known_names: Collection[str], expected: str, enco
 
     Raises InputError for a binary or empty file.
     """
-    if b"\0" in read_head(path):
+    if encoding != UTF_16 and b"\0" in read_head(path):
         raise InputError(f"{path}: a binary file; expected text or Parquet")
     with open_bytes(path) as stream, long_fields():
         text = io.TextIOWrapper(stream, encoding, errors="replace")
@@ -92,7 +94,9 @@ def split_line(line: str, separator: str) -> list[str]:
 
 
 def find_encoding(path: AnyPath) -> str:
-    """Returns UTF-8, perhaps with a byte order mark, or latin-1 (older MovieLens) for text that is not UTF-8."""
+    """Returns UTF-8, perhaps with a byte order mark, UTF-16 with one, or latin-1 (older MovieLens) for other text."""
+    if read_head(path).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return UTF_16
     decoder = codecs.getincrementaldecoder("utf-8")()
     with open_bytes(path) as stream:
         try:
