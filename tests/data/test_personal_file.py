@@ -75,7 +75,9 @@ def test_ratings_that_cannot_be_used_are_left_out_and_counted(tmp_path):
     ("header", "end"), [("", ""), (",Rating", ","), (",Rating,Rewatch,Tags,Watched Date", ",,Yes,,2024-03-01")]
 )
 def test_a_movie_without_a_rating_is_watched_on_letterboxd(tmp_path, header, end):
-    found = read(tmp_path, f"Date,Name,Year,Letterboxd URI{header}\n2024-03-01,Heat,1995,https://boxd.it/1{end}\n", "my.csv")
+    found = read(
+        tmp_path, f"Date,Name,Year,Letterboxd URI{header}\n2024-03-01,Heat,1995,https://boxd.it/1{end}\n", "my.csv"
+    )
     assert found.movies["rating"].isna().tolist() == [True]
     assert found.left_out == {}
 
