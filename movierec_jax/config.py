@@ -171,12 +171,18 @@ class TrainConfig(Settings):
         heading="Cold start",
     )
 
-    def for_ratings(self, num_ratings: int, is_by_time: bool) -> "ResolvedTrainConfig":
-        """Fills in the settings left unset, from the number of train ratings and the kind of split."""
+    def for_ratings(
+        self, num_ratings: int, is_by_time: bool, rating_weight: float | None = None
+    ) -> "ResolvedTrainConfig":
+        """Fills in the settings left unset, from the number of train ratings and the kind of split.
+
+        rating_weight: the sum of the ratings' weights; None: each counts 1.
+        """
         growth = max(1.0, num_ratings / SMALL_DATA) ** EPOCHS_POWER
         target = self.implicit_feedback_target or ("next" if is_by_time else "any")
         resolved = {
             "num_ratings": num_ratings,
+            "rating_weight": float(num_ratings) if rating_weight is None else rating_weight,
             "epochs": self.epochs or round(SMALL_DATA_EPOCHS * growth),
             "batch_size": self.batch_size or -(-num_ratings // STEPS_PER_EPOCH),
             "implicit_feedback_target": target,
@@ -187,9 +193,13 @@ class TrainConfig(Settings):
 
 @dataclasses.dataclass(frozen=True)
 class ResolvedTrainConfig(TrainConfig):
-    """A TrainConfig for `num_ratings` train ratings, in which nothing that depends on them is unset."""
+    """A TrainConfig for `num_ratings` train ratings, in which nothing that depends on them is unset.
+
+    num_ratings: also counts movies watched but not rated. rating_weight: the sum of the weights, 0 without any rating.
+    """
 
     num_ratings: int = dataclasses.field(kw_only=True)
+    rating_weight: float = dataclasses.field(kw_only=True)
     epochs: int = dataclasses.field(kw_only=True)
     batch_size: int = dataclasses.field(kw_only=True)
     implicit_feedback_target: str = dataclasses.field(kw_only=True)

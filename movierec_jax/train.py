@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 
 from movierec_jax.config import Config, DeviceConfig
 from movierec_jax.data.files import read_json, write_json
@@ -159,9 +160,10 @@ def write_report(
         params = checkpoints.best_params(run.setup, warn=print)
     evaluation = evaluate(run, params, run.parts.test, config.evaluation)
     print(f"\ntest part{time_note(config)}: {closing_table(evaluation)}\n")
-    movie_row = run.movies.rows(run.parts.test[MOVIE_ID])
-    rating = run.parts.test[RATING].to_numpy()
-    save_plots(workdir / "plots", records, evaluation.predicted, rating, run.interactions.movie_count[movie_row])
+    rating, movie_row = run.parts.test[RATING].to_numpy(), run.movies.rows(run.parts.test[MOVIE_ID])
+    is_known = np.isfinite(rating) & np.isfinite(evaluation.predicted)
+    columns = evaluation.predicted, rating, run.interactions.movie_count[movie_row]
+    save_plots(workdir / "plots", records, *(column[is_known] for column in columns))
     seconds = {"data": data_seconds, "train": train_seconds, "evaluate": time.perf_counter() - start}
     seconds["total"] = sum(seconds.values())
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -58,7 +58,8 @@ def evaluate_run(workdir: pathlib.Path) -> None:
     held_out = run.parts.test
     if RATINGS.value:
         seen = pd.concat([run.parts.train, run.parts.valid, run.parts.from_reviews], ignore_index=True)
-        held_out = read_held_out(RATINGS.value, seen, run.rating_scale, cache_folder(workdir))
+        unrated_value = run.config.data.unrated_value
+        held_out = read_held_out(RATINGS.value, seen, run.rating_scale, cache_folder(workdir), unrated_value)
     config = cli.section_from_flags(run.config.evaluation)
     evaluation = evaluate(run, recommender.params, held_out, config)
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")

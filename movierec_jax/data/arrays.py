@@ -65,31 +65,49 @@ def history_positions(
     return position
 
 
+def weighted_mean(value: np.ndarray, weight: Float32[np.ndarray, " ratings"] | None = None) -> float:
+    """Returns the mean of values that count by their weights, 1 each unless given; 0 where nothing counts."""
+    if not len(value):
+        return 0.0
+    return float(value.mean(dtype=np.float64) if weight is None else np.average(value.astype(np.float64), None, weight))
+
+
 def damped_group_mean(
-    row: Int32[np.ndarray, " ratings"], value: np.ndarray, num_rows: int, damping: float
+    row: Int32[np.ndarray, " ratings"],
+    value: np.ndarray,
+    num_rows: int,
+    damping: float,
+    weight: Float32[np.ndarray, " ratings"] | None = None,
 ) -> Float64[np.ndarray, " rows"]:
     """Returns the mean value of each row's ratings, pulled to 0 by `damping` ratings of 0; 0 for a row without any.
 
-    Has `num_rows` + 1 entries, the last for the row of unknown ids.
+    Has `num_rows` + 1 entries, the last for the row of unknown ids. weight: of each rating; None: all count 1.
     """
-    total = np.bincount(row, weights=value, minlength=num_rows + 1)
-    count = np.bincount(row, minlength=num_rows + 1)
+    total = np.bincount(row, weights=value if weight is None else value * weight, minlength=num_rows + 1)
+    count = np.bincount(row, weights=weight, minlength=num_rows + 1)
     return np.divide(total, count + damping, out=np.zeros(num_rows + 1), where=count + damping > 0)
 
 
 def damped_means(
-    row: Int32[np.ndarray, " ratings"], rating: Float32[np.ndarray, " ratings"], num_rows: int
+    row: Int32[np.ndarray, " ratings"],
+    rating: Float32[np.ndarray, " ratings"],
+    num_rows: int,
+    weight: Float32[np.ndarray, " ratings"] | None = None,
 ) -> Float64[np.ndarray, " rows"]:
     """Returns the mean rating of each row, pulled to the overall mean by OFFSET_DAMPING ratings; unknown ids last."""
-    mean = rating.mean(dtype=np.float64)
-    return mean + damped_group_mean(row, rating - mean, num_rows, OFFSET_DAMPING)
+    mean = weighted_mean(rating, weight)
+    return mean + damped_group_mean(row, rating - mean, num_rows, OFFSET_DAMPING, weight)
 
 
-def mean_and_spread(rating: Float64[np.ndarray, " ratings"]) -> tuple[float, float]:
-    """Returns mean and standard deviation of ratings, in stars; a deviation of 1 where all ratings are equal."""
-    mean = float(rating.mean())
+def mean_and_spread(
+    rating: Float64[np.ndarray, " ratings"], weight: Float32[np.ndarray, " ratings"] | None = None
+) -> tuple[float, float]:
+    """Returns mean and standard deviation of ratings, in stars; a deviation of 1 where no two ratings differ."""
+    mean = weighted_mean(rating, weight)
     # The mean of equal numbers can differ from them in the last bit.
-    return mean, 1.0 if rating.min() == rating.max() else float(rating.std())
+    if not len(rating) or rating.min() == rating.max():
+        return mean, 1.0
+    return mean, float(rating.std() if weight is None else weighted_mean(np.square(rating - mean), weight) ** 0.5)
 
 
 def pad_rows(column: Shaped[np.ndarray, "n *columns"], length: int) -> Shaped[np.ndarray, "length *columns"]:

@@ -6,6 +6,7 @@ The rating scale is the one that `--rating_scale` or the format states (`EDITION
 that `infer_scale` finds in the ratings.
 """
 
+import dataclasses
 import re
 from collections.abc import Sequence
 
@@ -20,9 +21,20 @@ from movierec_jax.data.schema import (
     TIMESTAMP,
     TITLE,
     USER_ID,
+    WEIGHT,
     YEAR,
     CleanData,
     RawData,
+)
+from movierec_jax.data.times import parse_times
+from movierec_jax.data.weights import (
+    all_watched,
+    is_watched,
+    rated_rows,
+    weights_or_ones,
+    with_unrated,
+    with_weights,
+    without_equal_weights,
 )
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
@@ -33,11 +45,11 @@ USUAL_SCALES = ((0.0, 1.0), (1.0, 5.0), (0.5, 5.0), (0.0, 5.0), (1.0, 10.0), (0.
 # Fraction of ratings that may lie outside the scale that is taken.
 OUTLIER_SHARE = 0.01
 
-# Larger timestamps are milliseconds: as seconds they would lie after the year 5100.
-SMALLEST_MILLISECONDS = 100_000_000_000
-
 # "Heat (1995)", "Babylon 5 (1994-1998)", "Nocturnal (2016) ": the year at the end of a title.
 TITLE_WITH_YEAR = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
+
+# The scale of data without ratings.
+NO_RATINGS_SCALE = (0.0, 1.0)
 
 # The reason for dropping all but the latest rating of a pair.
 REPEATED = "repeated pair of user and movie"
@@ -48,20 +60,23 @@ def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> Cl
 
     extra: data with more ratings, which follow those of `raw` on the same scale; their other tables are not used.
 
-    Raises InputError where fewer than two users, two movies or two different ratings are left, and where extra ratings
-    have ids of another kind.
+    Where no two ratings differ, they tell that movies were watched and no more: none counts as a rating.
+    Raises InputError where fewer than two users or two movies are left, and where extra ratings have ids of another
+    kind.
     """
     dropped: dict[str, int] = {}
-    table, scale = clean_rows(raw, config.rating_scale or raw.rating_scale, dropped)
-    table = with_extra(table, extra, scale, dropped)
+    table, scale = clean_rows(raw, config.rating_scale or raw.rating_scale, dropped, config.unrated_value)
+    table, scale = with_extra(table, extra, scale, dropped, config.unrated_value)
     table = keep(table, is_frequent(table[USER_ID], config.min_user_ratings), "user with too few ratings", dropped)
     table = keep(table, is_frequent(table[MOVIE_ID], config.min_movie_ratings), "movie with too few ratings", dropped)
     table = table.reset_index(drop=True)
     require_variety(table, raw.source, dropped)
+    if is_constant(rated_rows(table)[RATING]):
+        table, scale = all_watched(table), None
     return CleanData(
         table,
         clean_movies(raw.movies, table[MOVIE_ID]),
-        scale,
+        scale or NO_RATINGS_SCALE,
         raw.source,
         dropped,
         users=with_ids_of(raw.users, table, USER_ID),
@@ -71,14 +86,17 @@ def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> Cl
 
 
 def clean_held_out(
-    raw: RawData, train: pd.DataFrame, rating_scale: tuple[float, float]
+    raw: RawData, train: pd.DataFrame, rating_scale: tuple[float, float], unrated_value: float | None = None
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Returns held-out ratings, cleaned by the same rules, and the number of dropped rows by reason.
 
+    Where train has no ratings, they count as watched, not as stars.
     Raises InputError where no row is left, or ids are of another kind than in train.
     """
     dropped: dict[str, int] = {}
-    table, _ = clean_rows(raw, rating_scale, dropped)
+    if len(train) and rated_rows(train).empty:
+        raw = dataclasses.replace(raw, ratings=raw.ratings.drop(columns=[RATING, WEIGHT], errors="ignore"))
+    table, _ = clean_rows(raw, rating_scale, dropped, unrated_value)
     if table.empty:
         left_out = f", after dropping {describe_dropped(dropped)}" if dropped else ""
         raise InputError(f"{raw.source}: no rating can be used{left_out}")
@@ -87,16 +105,22 @@ def clean_held_out(
 
 
 def with_extra(
-    table: pd.DataFrame, extra: Sequence[RawData], scale: tuple[float, float], dropped: dict[str, int]
-) -> pd.DataFrame:
-    """Returns a clean table followed by the clean rows of extra data; of repeated pairs the latest is kept."""
+    table: pd.DataFrame,
+    extra: Sequence[RawData],
+    scale: tuple[float, float] | None,
+    dropped: dict[str, int],
+    unrated_value: float | None,
+) -> tuple[pd.DataFrame, tuple[float, float] | None]:
+    """Returns a clean table followed by the clean rows of extra data, and the scale; see `is_last_of_pair`."""
     for raw in extra:
-        rows, _ = clean_rows(raw, scale, dropped)
+        rows, scale = clean_rows(raw, scale, dropped, unrated_value)
         if len(rows) and len(table):
             require_same_kind(rows, table, raw.source, "the other ratings have")
             table = pd.concat([table, rows], ignore_index=True)
+            if WEIGHT in table:
+                table = table.assign(**{WEIGHT: weights_or_ones(table)})
             table = keep(table, is_last_of_pair(table), REPEATED, dropped)
-    return table
+    return table, scale
 
 
 def require_same_kind(table: pd.DataFrame, other: pd.DataFrame, source: str, other_has: str) -> None:
@@ -111,22 +135,32 @@ def require_same_kind(table: pd.DataFrame, other: pd.DataFrame, source: str, oth
 
 
 def clean_rows(
-    raw: RawData, scale: tuple[float, ...] | None, dropped: dict[str, int]
-) -> tuple[pd.DataFrame, tuple[float, float]]:
-    """Returns the valid rows, in the columns and dtypes of CleanData, and the rating scale, inferred if not given."""
-    table = raw.ratings
+    raw: RawData, scale: tuple[float, ...] | None, dropped: dict[str, int], unrated_value: float | None = None
+) -> tuple[pd.DataFrame, tuple[float, float] | None]:
+    """Returns the valid rows, in the columns and dtypes of CleanData, and the rating scale, inferred if not given.
+
+    No scale is inferred where there are no ratings.
+    """
+    table = with_weights(raw.ratings)
     table = keep(table, table[USER_ID].notna() & table[MOVIE_ID].notna(), "no user or movie id", dropped)
-    table = keep(table, table[RATING].notna(), "no rating", dropped)
+    if WEIGHT in table:
+        table = keep(table, table[WEIGHT].notna(), "weight is not a number of 0 or more", dropped)
+    table = keep(table, table[RATING].notna() | is_watched(table), "no rating", dropped)
     with np.errstate(over="ignore"):  # a number too large for float32 becomes infinite, and is dropped next
         table = table.assign(**{RATING: pd.to_numeric(table[RATING], errors="coerce").astype(np.float32)})
-    table = keep(table, np.isfinite(table[RATING]), "rating is not a number", dropped)
-    lowest, highest = scale or infer_scale(table[RATING].to_numpy())
-    table = keep(table, table[RATING].between(lowest, highest), f"rating outside {lowest:g} to {highest:g}", dropped)
+    table = with_unrated(table, unrated_value)
+    table = keep(table, np.isfinite(table[RATING]) | is_watched(table), "rating is not a number", dropped)
+    rated = rated_rows(table)[RATING].to_numpy()
+    lowest, highest = scale or infer_scale(rated)
+    is_in_scale = table[RATING].between(lowest, highest) | is_watched(table)
+    table = keep(table, is_in_scale, f"rating outside {lowest:g} to {highest:g}", dropped)
     integer_ids = {column: np.int64 for column in (USER_ID, MOVIE_ID) if is_integer(table[column])}
     table = table.astype(integer_ids).assign(**{TIMESTAMP: to_seconds(table)})
     table = keep(table, is_last_of_pair(table), REPEATED, dropped)
-    table = table[[USER_ID, MOVIE_ID, RATING, TIMESTAMP]].reset_index(drop=True)
-    return table, (float(lowest), float(highest))
+    table = without_equal_weights(table)
+    columns = [name for name in (USER_ID, MOVIE_ID, RATING, TIMESTAMP, WEIGHT) if name in table]
+    table = table[columns].reset_index(drop=True)
+    return table, (float(lowest), float(highest)) if scale or len(rated) else None
 
 
 def keep(table: pd.DataFrame, mask, reason: str, dropped: dict[str, int]) -> pd.DataFrame:
@@ -154,34 +188,17 @@ def infer_scale(rating: np.ndarray) -> tuple[float, float]:
 
 
 def to_seconds(table: pd.DataFrame) -> np.ndarray:
-    """Returns timestamps in seconds since 1970, int64, from numbers, dates, or either as text.
-
-    NO_TIMESTAMP for a timestamp that is missing or cannot be read.
-    """
+    """Returns timestamps in seconds since 1970, int64, NO_TIMESTAMP for one that is missing or cannot be read."""
     if TIMESTAMP not in table:
         return np.full(len(table), NO_TIMESTAMP)
-    column = table[TIMESTAMP]
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return dates_to_seconds(column)
-    if column.dtype == np.int64 and column.max() < SMALLEST_MILLISECONDS:
-        return column.to_numpy()
-    number = pd.to_numeric(column, errors="coerce").astype(np.float64).to_numpy()
-    if not np.isfinite(number).any():
-        return dates_to_seconds(pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601"))
-    has_time = np.isfinite(number) & (np.abs(number) < 2.0**62)
-    is_milliseconds = has_time.any() and np.median(number[has_time]) >= SMALLEST_MILLISECONDS
-    seconds = np.where(has_time, number / 1000 if is_milliseconds else number, 0).astype(np.int64)
-    return np.where(has_time, seconds, NO_TIMESTAMP)
-
-
-def dates_to_seconds(dates: pd.Series) -> np.ndarray:
-    """Returns dates in seconds since 1970, NO_TIMESTAMP for missing dates."""
-    seconds = dates.to_numpy("datetime64[s]").astype(np.int64)
-    return np.where(dates.isna(), NO_TIMESTAMP, seconds)
+    return parse_times(table[TIMESTAMP]).seconds
 
 
 def is_last_of_pair(table: pd.DataFrame) -> np.ndarray:
-    """Returns a mask of one row per user and movie: the latest by timestamp; of equal times the last in the file."""
+    """Returns a mask of one row per user and movie: the latest by timestamp; of equal times the last in the file.
+
+    A rating goes before a row that only says that the movie was watched, whichever is later.
+    """
     # In place and by sorting: each column of codes takes 200 MB for 25 million rows, and a hash table far more.
     pair, _ = codes(table[USER_ID])
     movie, num_movies = codes(table[MOVIE_ID])
@@ -195,7 +212,8 @@ def is_last_of_pair(table: pd.DataFrame) -> np.ndarray:
     if not len(repeated_pairs):
         return mask
     repeated = np.flatnonzero(np.isin(pair, repeated_pairs))
-    order = np.lexsort((table[TIMESTAMP].to_numpy()[repeated], pair[repeated]))
+    is_rated = ~np.isnan(table[RATING].to_numpy()[repeated])
+    order = np.lexsort((table[TIMESTAMP].to_numpy()[repeated], is_rated, pair[repeated]))
     sorted_pair = pair[repeated][order]
     mask[repeated[order]] = np.append(sorted_pair[1:] != sorted_pair[:-1], True)
     return mask
@@ -228,13 +246,17 @@ def is_integer(ids: pd.Series) -> bool:
 
 
 def require_variety(table: pd.DataFrame, source: str, dropped: dict[str, int]) -> None:
-    """Raises InputError where there are fewer than two users, movies or different ratings."""
-    for column, name in ((USER_ID, "users"), (MOVIE_ID, "movies"), (RATING, "different ratings")):
-        found = len(table[column].head(1))
-        # Only compared with the first: counting different values would take a hash table of all.
-        if not found or (table[column] == table[column].iloc[0]).all():
-            left_out = f" after dropping {describe_dropped(dropped)}" if dropped else ""
-            raise InputError(f"{source}: at least 2 {name} are needed, {found} found{left_out}")
+    """Raises InputError where there are fewer than two users or movies."""
+    for column, name in ((USER_ID, "users"), (MOVIE_ID, "movies")):
+        if is_constant(table[column]):
+            found, left_out = len(table[column].head(1)), f" after dropping {describe_dropped(dropped)}"
+            raise InputError(f"{source}: at least 2 {name} are needed, {found} found{left_out if dropped else ''}")
+
+
+def is_constant(values: pd.Series) -> bool:
+    """Returns whether no two values differ, as of none at all."""
+    # Only compared with the first: counting different values would take a hash table of all.
+    return values.empty or bool((values == values.iloc[0]).all())
 
 
 def describe_dropped(dropped: dict[str, int]) -> str:

@@ -5,9 +5,10 @@ import json
 import os
 import pathlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
+import pyarrow.parquet
 
 from movierec_jax.errors import InputError
 
@@ -69,10 +70,14 @@ def write_table(path: pathlib.Path, table: pd.DataFrame) -> None:
         table.to_parquet(partial, index=False)
 
 
-def read_table(path: pathlib.Path, columns: list[str]) -> pd.DataFrame:
-    """Reads columns of a Parquet table of a workdir. Raises InputError where it is missing or damaged."""
+def read_table(path: pathlib.Path, columns: list[str], optional: Sequence[str] = ()) -> pd.DataFrame:
+    """Reads columns of a Parquet table of a workdir. Raises InputError where it is missing or damaged.
+
+    optional: columns to read as well if the table has them.
+    """
     try:
-        return pd.read_parquet(path, columns=columns)
+        found = pyarrow.parquet.read_schema(path).names if optional else []
+        return pd.read_parquet(path, columns=[*columns, *(name for name in optional if name in found)])
     except (OSError, ValueError) as error:
         reason = first_line(error) if path.exists() else "it is missing"
         raise InputError(

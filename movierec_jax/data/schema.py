@@ -19,6 +19,8 @@ RATING = "rating"
 
 TIMESTAMP = "timestamp"
 
+WEIGHT = "weight"
+
 TITLE = "title"
 
 YEAR = "year"
@@ -44,6 +46,8 @@ STARS = "stars"
 LABEL = "label"
 
 SPLIT = "split"
+
+WEIGHT = "weight"
 
 RATING_COLUMNS = (USER_ID, MOVIE_ID, RATING, TIMESTAMP)
 
@@ -72,8 +76,9 @@ def no_links() -> pd.DataFrame:
 class RawData:
     """What a reader returns, before any row is judged.
 
-    ratings: columns `user_id`, `movie_id` (int64, nullable Int64 or str), `rating` (a float, or str where a value is
-        no number) and, if the data has times, `timestamp` (integer, float, datetime or str).
+    ratings: columns `user_id`, `movie_id` (int64, nullable Int64 or str) and, if the data has them, `rating` (a float,
+        or str where a value is no number), `timestamp` (integer, float, datetime or str) and `weight` (as `rating`):
+        how much the rating counts. Without `rating`, every row is a movie watched but not rated.
     movies: columns `movie_id` (int64 or str), `title` (str, as the file has it) and `genres` (str, joined by "|").
         Empty without a movie table.
     source: what was read, for messages: "MovieLens 1M in ml-1m.zip".
@@ -83,6 +88,7 @@ class RawData:
     tags: columns `user_id`, `movie_id` (int64 or str), `tag` (str) and `timestamp` (as in `ratings`), a row for each
         time a user wrote a tag. Empty without tags.
     links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty without links.
+    notes: what was inferred while reading that a user may want to know, a sentence each.
     """
 
     ratings: pd.DataFrame
@@ -92,6 +98,7 @@ class RawData:
     users: pd.DataFrame = dataclasses.field(default_factory=no_users)
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
     links: pd.DataFrame = dataclasses.field(default_factory=no_links)
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +106,8 @@ class CleanData:
     """Ratings that can be used, in the order of the file, and the movies they are about.
 
     ratings: `user_id`, `movie_id` (int64 or str), `rating` (float32, within the scale), `timestamp` (int64 seconds,
-        NO_TIMESTAMP without one); no pair of user and movie twice; index 0..n-1.
+        NO_TIMESTAMP without one); no pair of user and movie twice; index 0..n-1. Where not every rating counts 1, also
+        `weight` (float32, finite, 0 or more). A movie watched but not rated has weight 0 and the rating NaN.
     movies: one row per movie that is rated or in the movie table: `movie_id`, `title` (without the year),
         `year` (int32, 0 where unknown), `genres` (str, joined by "|", may be empty).
     dropped: the number of rows left out, by reason; only reasons that occurred.
@@ -217,7 +225,10 @@ class Ratings:
 
     A user or movie that the vocabulary lacks has the row of unknown ids (`Vocab.unknown`).
 
+    rating: NaN for a movie watched but not rated.
     time_features: rating-time features of each rating; no columns unless the model uses times.
+    weight: how much each rating counts in errors and means, 0 for a movie watched but not rated; None where all are
+        ratings and count 1.
     """
 
     user_row: Int32[np.ndarray, " ratings"]
@@ -225,6 +236,18 @@ class Ratings:
     rating: Float32[np.ndarray, " ratings"]
     timestamp: Int64[np.ndarray, " ratings"]
     time_features: Int32[np.ndarray, "ratings time_features"]
+    weight: Float32[np.ndarray, " ratings"] | None = None
 
     def __len__(self) -> int:
         return len(self.rating)
+
+    def rated(self) -> "Ratings":
+        """Returns the entries that have a rating: all but movies that were only watched."""
+        if self.weight is None:
+            return self
+        is_rated = self.weight > 0
+        return Ratings(*(column[is_rated] for column in vars(self).values()))
+
+    def total_weight(self) -> float:
+        """Returns the sum of the weights: the number of ratings where each counts 1."""
+        return float(len(self) if self.weight is None else self.weight.sum(dtype=np.float64))

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int, Int32, Shaped
 from pandas.api.types import is_integer_dtype
 
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Ratings
+from movierec_jax.data.weights import weight_array
 from movierec_jax.errors import InputError
 
 # An integer as people write it; Python refuses to parse thousands of digits.
@@ -121,4 +122,5 @@ def ratings_by_row(table: pd.DataFrame, users: Vocab, movies: Vocab) -> Ratings:
         rating=table[RATING].to_numpy(np.float32),
         timestamp=table[TIMESTAMP].to_numpy(np.int64),
         time_features=np.zeros((len(table), 0), np.int32),
+        weight=weight_array(table),
     )

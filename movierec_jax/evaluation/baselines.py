@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float64, Int, Int32
 
-from movierec_jax.data.arrays import damped_group_mean
+from movierec_jax.data.arrays import damped_group_mean, weighted_mean
 from movierec_jax.data.schema import Ratings
 from movierec_jax.recommend.lists import SeenMovies
 from movierec_jax.recommend.partial_sort import top_k_of_scores
@@ -23,13 +23,19 @@ Predict = Callable[[Ratings], Float64[np.ndarray, " ratings"]]
 
 
 def rating_baselines(train: Ratings, num_users: int, num_movies: int) -> dict[str, Predict]:
-    """Returns predictors by name. A user or movie that train lacks counts as an average one."""
-    mean = float(train.rating.mean(dtype=np.float64))
+    """Returns predictors by name. A user or movie that train lacks counts as an average one.
+
+    Movies watched but not rated do not count.
+    """
+    train = train.rated()
+    weight = train.weight
+    mean = weighted_mean(train.rating, weight)
     residual = train.rating - mean
-    user_mean = damped_group_mean(train.user_row, residual, num_users, damping=0.0)
-    movie_mean = damped_group_mean(train.movie_row, residual, num_movies, damping=0.0)
-    movie_bias = damped_group_mean(train.movie_row, residual, num_movies, MOVIE_DAMPING)
-    user_bias = damped_group_mean(train.user_row, residual - movie_bias[train.movie_row], num_users, USER_DAMPING)
+    user_mean = damped_group_mean(train.user_row, residual, num_users, 0.0, weight)
+    movie_mean = damped_group_mean(train.movie_row, residual, num_movies, 0.0, weight)
+    movie_bias = damped_group_mean(train.movie_row, residual, num_movies, MOVIE_DAMPING, weight)
+    residual = residual - movie_bias[train.movie_row]
+    user_bias = damped_group_mean(train.user_row, residual, num_users, USER_DAMPING, weight)
     return {
         "constant": lambda ratings: np.full(len(ratings), mean),
         "user mean": lambda ratings: mean + user_mean[ratings.user_row],

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float32
 
 from movierec_jax.config import EvalConfig
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, Ratings
+from movierec_jax.data.weights import rated_rows
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
 from movierec_jax.evaluation.baselines import popular_lists, rating_baselines
@@ -30,13 +31,16 @@ INTERVAL_LEVELS = (50, 80, 95)
 class Evaluation:
     """Figures of a part of the ratings, and the predictions they come from.
 
+    Movies watched but not rated count in lists alone: relevant where the part has no ratings at all, seen in train and
+    validation.
+
     rating: predictor ("model" or a baseline) -> rows ("all", "warm", "cold") -> rating metrics. Cold rows are of users
         or movies without a rating in train.
     ranking: recommender ("model", "popularity") -> ranking metrics, means over users with a relevant movie.
     intervals: the fraction of ratings that each interval covers, "coverage@80" for the one that should cover 80%, and
         the deviations that intervals are made of; empty without a validation part.
-    counts: rows, warm and cold rows, cold users and movies, users with lists.
-    predicted: the model's rating for each row of the part.
+    counts: rows, how many of them are rated, warm and cold rows, cold users and movies, users with lists.
+    predicted: the model's rating for each row of the part; NaN where the model has learnt from no ratings.
     """
 
     rating: dict[str, dict[str, dict[str, float]]]
@@ -57,25 +61,32 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
     predictions that are not finite.
     """
     ratings = run.by_row(held_out)
+    is_rated = run.has_ratings & ~np.isnan(ratings.rating)
+    weight = None if ratings.weight is None else ratings.weight[is_rated]
     scorer = Scorer.of(run.setup, params, *encode(params, run.interactions, model=run.model))
 
     def predict(part: Ratings) -> tuple[np.ndarray, np.ndarray]:
         return predict_ratings(scorer, part.user_row, part.movie_row, run.rating_scale, part.time_features)
 
     predicted, spread = predict(ratings)
-    if not np.isfinite(predicted).all():
+    if run.has_ratings and not np.isfinite(predicted).all():
         raise InputError("training diverged: the model predicts values that are not finite; lower --learning_rate")
     predictions = {"model": predicted.astype(np.float64)}
+    rating = ratings.rating[is_rated]
     for name, baseline in rating_baselines(run.train, run.users.unknown, run.movies.unknown).items():
         predictions[name] = np.clip(baseline(ratings), *run.rating_scale)
     is_warm = run.users.is_in_train(ratings.user_row) & run.movies.is_in_train(ratings.movie_row)
     ranking, num_ranked = rank_held_out(run, scorer, held_out, ratings, config)
     return Evaluation(
-        rating={name: rating_figures(values, ratings.rating, is_warm) for name, values in predictions.items()},
+        rating={
+            name: rating_figures(values[is_rated], rating, is_warm[is_rated], weight)
+            for name, values in predictions.items()
+        },
         ranking=ranking,
-        intervals=interval_figures(run, predict, predicted, spread, ratings.rating),
+        intervals=interval_figures(run, predict, predicted[is_rated], spread[is_rated], rating),
         counts={
             "rows": len(ratings),
+            "rated_rows": int(is_rated.sum()),
             "warm_rows": int(is_warm.sum()),
             "cold_rows": int((~is_warm).sum()),
             "cold_users": held_out[USER_ID][~run.users.is_in_train(ratings.user_row)].nunique(),
@@ -87,11 +98,15 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
 
 
 def rating_figures(
-    predicted: np.ndarray, rating: np.ndarray, is_warm: Bool[np.ndarray, " ratings"]
+    predicted: np.ndarray, rating: np.ndarray, is_warm: Bool[np.ndarray, " ratings"], weight: np.ndarray | None
 ) -> dict[str, dict[str, float]]:
-    """Returns the rating metrics of all, warm and cold rows; NaN where there are no such rows."""
+    """Returns the rating metrics of all, warm and cold rows; NaN where there are no such rows.
+
+    weight: how much each rating counts; None: all count 1.
+    """
     rows = {"all": np.ones_like(is_warm), "warm": is_warm, "cold": ~is_warm}
-    return {name: metrics.rating_metrics(predicted[mask], rating[mask]) for name, mask in rows.items()}
+    weights = {name: None if weight is None else weight[mask] for name, mask in rows.items()}
+    return {name: metrics.rating_metrics(predicted[mask], rating[mask], weights[name]) for name, mask in rows.items()}
 
 
 def interval_figures(
@@ -101,14 +116,15 @@ def interval_figures(
     spread: Float32[np.ndarray, " ratings"],
     rating: Float32[np.ndarray, " ratings"],
 ) -> dict[str, float]:
-    """Returns how well intervals of the predictions cover the ratings, or nothing without a validation part.
+    """Returns how well intervals of the predictions cover the ratings, or nothing without validation ratings.
 
     A rating is taken to be normal around its prediction. Its variance is that of the ensemble's members plus the noise
     of ratings themselves, the same for all, as the validation part shows it.
     """
-    if run.parts.valid.empty:
+    valid = run.valid.rated()
+    if not len(valid) or not run.has_ratings:
         return {}
-    noise = noise_of(*predict(run.valid), run.valid.rating)
+    noise = noise_of(*predict(valid), valid.rating)
     deviation = np.hypot(noise, spread)
     return {
         "noise": noise,
@@ -141,10 +157,12 @@ def rank_held_out(
 ) -> tuple[dict[str, dict[str, float]], int]:
     """Returns ranking metrics of the model and, as a baseline, of popularity, and how many users they are means over.
 
-    ratings: `held_out` by row.
+    ratings: `held_out` by row. Where none of them is a rating, every movie watched is relevant.
     """
     ks, num_movies = config.eval_k, len(run.movies)
     is_relevant = held_out[RATING].to_numpy() >= config.relevant_from(run.rating_scale)
+    if rated_rows(held_out).empty:
+        is_relevant = np.ones(len(held_out), bool)
     users = pd.Index(held_out[USER_ID][is_relevant].unique())
     user = users.get_indexer(held_out[USER_ID])[is_relevant].astype(np.int64)
     rated = user_index_and_movie_row(run, users, [run.parts.train, run.parts.valid, run.parts.from_reviews])

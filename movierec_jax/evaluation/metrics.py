@@ -2,7 +2,7 @@
 
 To add a metric, write one function and add one row to a table; evaluation, report and closing table follow the tables.
 
-RATING_METRICS   (predicted, rating) -> one number, and the label of its column
+RATING_METRICS   (predicted, rating, weight) -> one number, and the label of its column; without weights all count 1
 RANKING_METRICS  (is_hit, num_relevant, k) -> one number per user, so that two models can be compared user by user;
                  `mean_over_users` makes one number of them. Sums run rank by rank, so a user's value is the same to the
                  last bit whoever else is in the array.
@@ -20,21 +20,30 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
 
+# How much each rating counts; None: all count 1.
+Weights = Float[np.ndarray, " ratings"] | None
+
 # In stars: 4.3 - 3.8 in float32 is half a star and 2.4e-7, and has to count as half a star.
 FLOAT32_ROUNDING = 1e-6
 
 
-def rmse(predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"]) -> float:
+def rmse(
+    predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"], weight: Weights = None
+) -> float:
     """Returns the root mean squared error in stars: sqrt(mean((predicted - rating)^2)). NaN without ratings."""
-    return float(np.sqrt(mean_or_nan(rating_errors(predicted, rating) ** 2)))
+    return float(np.sqrt(mean_or_nan(rating_errors(predicted, rating) ** 2, weight)))
 
 
-def mae(predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"]) -> float:
+def mae(
+    predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"], weight: Weights = None
+) -> float:
     """Returns the mean absolute error in stars: mean(|predicted - rating|). NaN without ratings."""
-    return mean_or_nan(np.abs(rating_errors(predicted, rating)))
+    return mean_or_nan(np.abs(rating_errors(predicted, rating)), weight)
 
 
-def r2(predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"]) -> float:
+def r2(
+    predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"], weight: Weights = None
+) -> float:
     """Returns the explained fraction of the variance: 1 - sum((predicted - rating)^2) / sum((rating - mean)^2).
 
     At most 1; 0 for predicting the mean, below 0 for worse. NaN without variance to explain: for no ratings, a single
@@ -44,23 +53,30 @@ def r2(predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " rat
     # A sum of squares would not tell: the mean of equal numbers can differ from them in the last bit.
     if rating.size == 0 or rating.min() == rating.max():
         return np.nan
-    deviations = rating - rating.mean(dtype=np.float64)
-    return float(1 - np.sum(errors**2) / np.sum(deviations**2))
+    deviations = rating - mean_or_nan(rating, weight)
+    counts = 1.0 if weight is None else weight
+    return float(1 - np.sum(counts * errors**2) / np.sum(counts * deviations**2))
 
 
-def within(predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"], tolerance: float) -> float:
+def within(
+    predicted: Float[np.ndarray, " ratings"],
+    rating: Float[np.ndarray, " ratings"],
+    weight: Weights = None,
+    *,
+    tolerance: float,
+) -> float:
     """Returns the fraction of predictions with |predicted - rating| <= tolerance, give or take float32 rounding.
 
     tolerance: in stars. NaN without ratings. A NaN prediction is within no tolerance.
     """
-    return mean_or_nan(np.abs(rating_errors(predicted, rating)) <= tolerance + FLOAT32_ROUNDING)
+    return mean_or_nan(np.abs(rating_errors(predicted, rating)) <= tolerance + FLOAT32_ROUNDING, weight)
 
 
 class RatingMetric(NamedTuple):
-    """A metric of predicted ratings: the label of its column, and (predicted, rating) -> number."""
+    """A metric of predicted ratings: the label of its column, and (predicted, rating, weight) -> number."""
 
     label: str
-    compute: Callable[[np.ndarray, np.ndarray], float]
+    compute: Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]
 
 
 RATING_METRICS = {
@@ -72,9 +88,11 @@ RATING_METRICS = {
 }
 
 
-def rating_metrics(predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"]) -> dict[str, float]:
+def rating_metrics(
+    predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"], weight: Weights = None
+) -> dict[str, float]:
     """Returns all metrics of RATING_METRICS by name."""
-    return {name: metric.compute(predicted, rating) for name, metric in RATING_METRICS.items()}
+    return {name: metric.compute(predicted, rating, weight) for name, metric in RATING_METRICS.items()}
 
 
 def ndcg_at_k(
@@ -283,9 +301,13 @@ def list_metrics(lists: Int[np.ndarray, "users k"], catalogue: ListedCatalogue, 
     return {f"{name}@{k}": metric(lists[:, :k], catalogue) for k in ks for name, metric in LIST_METRICS.items()}
 
 
-def mean_or_nan(values: np.ndarray) -> float:
-    """Returns the mean in float64; NaN for no values, where np.mean would warn."""
-    return float(np.mean(values, dtype=np.float64)) if values.size else np.nan
+def mean_or_nan(values: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """Returns the mean in float64; NaN for no values, where np.mean would warn. weight: how much each value counts."""
+    if not values.size:
+        return np.nan
+    if weight is None:
+        return float(np.mean(values, dtype=np.float64))
+    return float(np.average(values.astype(np.float64), weights=weight))
 
 
 def rating_errors(predicted: np.ndarray, rating: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ def save_plots(
     rating: Float[np.ndarray, " ratings"],
     num_ratings_of_movie: Real[np.ndarray, " ratings"],
 ) -> None:
-    """Writes learning_curve.png, and predicted.png and residuals.png of held-out ratings.
+    """Writes learning_curve.png, and predicted.png and residuals.png of held-out ratings if there are any.
 
     num_ratings_of_movie: how many ratings the movie of each held-out rating has in train.
     """
@@ -27,23 +27,30 @@ def save_plots(
     from matplotlib.figure import Figure
 
     folder.mkdir(exist_ok=True)
-    for name, draw in (
+    plots = [
         ("learning_curve", lambda axes: draw_learning_curve(axes, records)),
         ("predicted", lambda axes: draw_predicted(axes, predicted, rating)),
         ("residuals", lambda axes: draw_residuals(axes, predicted - rating, num_ratings_of_movie)),
-    ):
+    ]
+    for name, draw in plots if len(rating) else plots[:1]:
         figure = Figure(figsize=(7, 4.5), layout="constrained")
         draw(figure.subplots())
         figure.savefig(folder / f"{name}.png", dpi=120)
 
 
 def draw_learning_curve(axes, records: Sequence[EpochRecord]) -> None:
-    """Draws RMSE by epoch, in training (with dropout, while parameters change) and on validation."""
+    """Draws RMSE by epoch, in training (with dropout, while parameters change) and on validation.
+
+    Without ratings, draws the error over the catalogue.
+    """
     epochs = [record.epoch for record in records]
-    axes.plot(epochs, [record.train_rmse for record in records], marker=".", label="train, while learning")
+    has_ratings = records[-1].train_rmse is not None
+    errors = [record.train_rmse if has_ratings else record.catalogue_error for record in records]
+    axes.plot(epochs, errors, marker=".", label="train, while learning")
     if records[-1].valid_rmse is not None:
         axes.plot(epochs, [record.valid_rmse for record in records], marker=".", label="validation")
-    axes.set(xlabel="epoch", ylabel="RMSE (stars)", title="Learning curve")
+    label = "RMSE (stars)" if has_ratings else "squared error over the catalogue, per user"
+    axes.set(xlabel="epoch", ylabel=label, title="Learning curve")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()
 

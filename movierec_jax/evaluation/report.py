@@ -84,6 +84,25 @@ def without_nan(value):
 def closing_table(evaluation: Evaluation) -> str:
     """Returns the figures of an evaluation as text: predicted ratings, then lists."""
     counts = evaluation.counts
+    names = list(evaluation.ranking["model"])
+    ranking = [["whole catalogue", *evaluation.ranking]]
+    ranking += [[name, *(format_figure(by_name[name]) for by_name in evaluation.ranking.values())] for name in names]
+    cold = (
+        f"{counts['cold_rows']:,} of them cold ({counts['cold_users']:,} users and {counts['cold_movies']:,} movies "
+        "without a rating in train)"
+    )
+    lists = ["", f"lists for {counts['ranked_users']:,} users", align_columns(ranking)]
+    if not counts["rated_rows"]:
+        what = f"{counts['rows']:,} movies watched, {cold}"
+        return "\n".join([what, "no ratings: lists only, in which every movie watched is relevant", *lists])
+    watched = f"{counts['rows'] - counts['rated_rows']:,} of them watched but not rated, "
+    what = f"{counts['rows']:,} ratings, {watched if counts['rated_rows'] < counts['rows'] else ''}{cold}"
+    return "\n".join([what, "", *rating_lines(evaluation), *interval_lines(evaluation.intervals), *lists])
+
+
+def rating_lines(evaluation: Evaluation) -> list[str]:
+    """Returns the figures of predicted ratings as text: the model's, the baselines', and of warm and cold rows."""
+    counts = evaluation.counts
     rows = [["predicted rating", *(metric.label for metric in RATING_METRICS.values())]]
     for name, by_rows in evaluation.rating.items():
         rows.append([name, *(format_figure(by_rows["all"][metric]) for metric in RATING_METRICS)])
@@ -91,24 +110,7 @@ def closing_table(evaluation: Evaluation) -> str:
         if counts["cold_rows"] and counts["warm_rows"]:
             by_part = evaluation.rating["model"][part]
             rows.append([f"model, {part} rows", *(format_figure(by_part[metric]) for metric in RATING_METRICS)])
-    names = list(evaluation.ranking["model"])
-    ranking = [["whole catalogue", *evaluation.ranking]]
-    ranking += [[name, *(format_figure(by_name[name]) for by_name in evaluation.ranking.values())] for name in names]
-    cold = (
-        f"{counts['rows']:,} ratings, {counts['cold_rows']:,} of them cold ({counts['cold_users']:,} users and "
-        f"{counts['cold_movies']:,} movies without a rating in train)"
-    )
-    return "\n".join(
-        [
-            cold,
-            "",
-            align_columns(rows),
-            *interval_lines(evaluation.intervals),
-            "",
-            f"lists for {counts['ranked_users']:,} users",
-            align_columns(ranking),
-        ]
-    )
+    return [align_columns(rows)]
 
 
 def time_note(config: Config) -> str:

@@ -29,6 +29,7 @@ from movierec_jax.data.schema import (
 )
 from movierec_jax.data.splits import Split, without_pairs
 from movierec_jax.data.vocab import Vocab
+from movierec_jax.data.weights import rated_rows, weight_array
 from movierec_jax.features.bags import build_bags, fit_bags, join_bags, number_feature, scale_bags, word_features
 
 # Columns of texts besides those of `clean_reviews`: whether a text is a tag, and the probability that it praises.
@@ -223,14 +224,16 @@ def ratings_from_reviews(texts: pd.DataFrame, parts: Split, rating_scale: tuple[
     texts that say nothing about ratings, as most tags, only stand for having seen the movie.
     """
     users, movies = (Vocab.of(parts.train[column], column) for column in (USER_ID, MOVIE_ID))
-    level = damped_means(movies.rows(parts.train[MOVIE_ID]), parts.train[RATING].to_numpy(), len(movies) + 1)
+    rated = rated_rows(parts.train)
+    level = damped_means(movies.rows(rated[MOVIE_ID]), rated[RATING].to_numpy(), len(movies) + 1, weight_array(rated))
     texts = texts[texts[USER_ID].isin(users.ids) & texts[MOVIE_ID].isin(movies.ids)]
     texts = texts.astype({USER_ID: parts.train[USER_ID].dtype})
     by_pair = texts.groupby([USER_ID, MOVIE_ID], sort=True)
     pairs = by_pair.agg({PRAISE: "mean", STARS: "mean", TIMESTAMP: "max"}).reset_index()
     deviation = pairs[PRAISE].to_numpy(np.float64) - texts[PRAISE].mean()
     movie_level = level[movies.rows(pairs[MOVIE_ID])]
-    given = pairs[[USER_ID, MOVIE_ID]].merge(parts.train, how="left", on=[USER_ID, MOVIE_ID])[RATING].to_numpy()
+    beside = pairs[[USER_ID, MOVIE_ID]].merge(parts.train, how="left", on=[USER_ID, MOVIE_ID], indicator=True)
+    is_new, given = beside["_merge"].eq("left_only").to_numpy(), beside[RATING].to_numpy()
     is_rated = ~np.isnan(given)
     prior = PRIOR_SHARE * (rating_scale[1] - rating_scale[0])
     ridge = PRIOR_RATINGS * np.mean(deviation**2) if len(deviation) else 1.0
@@ -239,7 +242,7 @@ def ratings_from_reviews(texts: pd.DataFrame, parts: Split, rating_scale: tuple[
     stars = pairs[STARS].to_numpy(np.float64)
     rating = np.where(np.isnan(stars), movie_level + weight * deviation, stars)
     ratings = pairs.assign(**{RATING: np.clip(rating, *rating_scale).astype(np.float32)})
-    return ratings.loc[~is_rated, [USER_ID, MOVIE_ID, RATING, TIMESTAMP]].reset_index(drop=True)
+    return ratings.loc[is_new, [USER_ID, MOVIE_ID, RATING, TIMESTAMP]].reset_index(drop=True)
 
 
 # Words that name each aspect; a word names one aspect.

@@ -4,10 +4,14 @@ from typing import Any, NamedTuple
 
 from jaxtyping import Float32, Int32
 
+# In place of a link's index: a movie watched but not rated.
+WATCHED = -2
+
 
 class Batch(NamedTuple):
-    """Ratings for one training step `[batch]`, or stacked for many `[steps, batch]`; weight 0 marks filling.
+    """Ratings for one training step `[batch]`, or stacked for many `[steps, batch]`.
 
+    weight: how much each counts; 0 for filling, for movies watched but not rated, and for what is held out.
     number: numbers the ratings of a step, and stays with each when they are put in another order.
 
     NumPy arrays where batches are built, JAX arrays within a step.
@@ -52,7 +56,9 @@ class PaddedLinks(NamedTuple):
     Each column of the `[length, segments]` arrays is a segment. An owner with more links than a segment holds has
     several, side by side; one without links has none. The slots left over in an owner's last segment are filling.
 
-    owner: of each segment, rising. link: index of the link in each slot, in the order given; -1 marks filling.
+    owner: of each segment, rising.
+    link: index of the link in each slot, in the order given; -1 marks filling, and WATCHED a movie watched but not
+        rated, which only the implicit-feedback score sees.
     values: any number of values of each link; 0 in filling.
     """
 
@@ -69,7 +75,8 @@ class Interactions(NamedTuple):
         and for its movie's tower. by_user may have a third: the rating's weight in the user's implicit-feedback score.
     user_features, movie_features, by_user_feature, by_movie_feature: the content, by row and by feature, with the value
         of the feature.
-    user_count, movie_count: ratings of each row, the unknown row last.
+    user_count, movie_count: ratings of each row, the unknown row last, with movies watched but not rated.
+    user_weight, movie_weight: the sum of the weights of each row's ratings; None where each counts 1.
     """
 
     by_user: PaddedLinks
@@ -80,3 +87,13 @@ class Interactions(NamedTuple):
     by_movie_feature: PaddedLinks
     user_count: Float32[Any, " user_rows"]
     movie_count: Float32[Any, " movie_rows"]
+    user_weight: Float32[Any, " user_rows"] | None = None
+    movie_weight: Float32[Any, " movie_rows"] | None = None
+
+    @property
+    def rating_weights(self) -> tuple[Float32[Any, " user_rows"], Float32[Any, " movie_rows"]]:
+        """How many ratings each user and each movie has, each counted by its weight."""
+        return (
+            self.user_count if self.user_weight is None else self.user_weight,
+            self.movie_count if self.movie_weight is None else self.movie_weight,
+        )

@@ -14,7 +14,7 @@ from movierec_jax.data.arrays import damped_means, stable_argsort
 from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.features.rating_time import recency_weights
 from movierec_jax.model.grid import ONE_CELL, Grid
-from movierec_jax.model.inputs import Interactions, PaddedLinks
+from movierec_jax.model.inputs import WATCHED, Interactions, PaddedLinks
 
 # Longer segments waste more slots on filling, shorter ones leave more sums to add to owners. One such addition takes
 # about as long as SLOTS_PER_SUM slots.
@@ -66,7 +66,16 @@ def build_interactions(
         *content_links(movie_content, movie_rows, grid.num_cells),
         user_count=user_count,
         movie_count=movie_count,
+        user_weight=sum_of_weights(train.user_row, train.weight, user_rows),
+        movie_weight=sum_of_weights(train.movie_row, train.weight, movie_rows),
     )
+
+
+def sum_of_weights(
+    row: Int32[np.ndarray, " ratings"], weight: Float32[np.ndarray, " ratings"] | None, num_rows: int
+) -> Float32[np.ndarray, " rows"] | None:
+    """Returns the sum of the weights of each row's ratings; None where each counts 1."""
+    return None if weight is None else np.bincount(row, weight, minlength=num_rows).astype(np.float32)
 
 
 def rating_links(
@@ -79,24 +88,34 @@ def rating_links(
     grid: Grid,
 ) -> tuple[PaddedLinks, PaddedLinks]:
     """Lays out ratings from users to movies and from movies to users; ranges: rows of either in a cell of the grid."""
-    level_of_movie = damped_means(train.movie_row, train.rating, num_movies)
-    level_of_user = damped_means(train.user_row, train.rating, num_users)
+    rated = train.rated()
+    level_of_movie = damped_means(rated.movie_row, rated.rating, num_movies, rated.weight)
+    level_of_user = damped_means(rated.user_row, rated.rating, num_users, rated.weight)
     ratings = concat_ratings(train, from_reviews) if from_reviews is not None and len(from_reviews) else train
     to_user = rating_deviation(level_of_movie, ratings.movie_row, ratings.rating)
     to_movie = ratings.rating - level_of_user[ratings.user_row].astype(np.float32)
     counts = [recency_weights(ratings.user_row, ratings.timestamp)] if is_recent_most else []
     cell = grid.cell(ratings.user_row, ratings.movie_row, ranges)
     user, movie = grid.within(ratings.user_row, ratings.movie_row, ranges)
-    return (
-        pad_links_of_cells(cell, grid.num_cells, user, movie, to_user, to_movie, *counts),
-        pad_links_of_cells(cell, grid.num_cells, movie, user, to_user, to_movie),
-    )
+    by_user = pad_links_of_cells(cell, grid.num_cells, user, movie, to_user, to_movie, *counts)
+    by_movie = pad_links_of_cells(cell, grid.num_cells, movie, user, to_user, to_movie)
+    return (by_user, by_movie) if ratings.weight is None else (mark_watched(by_user), mark_watched(by_movie))
+
+
+def mark_watched(links: PaddedLinks) -> PaddedLinks:
+    """Marks the links whose first value is NaN, as that of a movie watched but not rated; their NaN become 0."""
+    link = np.where(np.isnan(links.values[0]), np.int32(WATCHED), links.link)
+    return links._replace(link=link, values=tuple(np.nan_to_num(value, copy=False) for value in links.values))
 
 
 def concat_ratings(first: Ratings, second: Ratings) -> Ratings:
     """Joins two tables of ratings."""
-    columns = {name: np.concatenate([column, vars(second)[name]]) for name, column in vars(first).items()}
-    return Ratings(**columns)
+    names = [name for name in vars(first) if name != "weight"]
+    columns = {name: np.concatenate([vars(one)[name] for one in (first, second)]) for name in names}
+    if first.weight is None and second.weight is None:
+        return Ratings(**columns)
+    weights = [np.ones(len(one), np.float32) if one.weight is None else one.weight for one in (first, second)]
+    return Ratings(**columns, weight=np.concatenate(weights))
 
 
 def content_links(content: FeatureBags, num_rows: int, num_ranges: int) -> tuple[PaddedLinks, PaddedLinks]:
@@ -125,10 +144,10 @@ def new_user_links(
 ) -> PaddedLinks:
     """Lays out the ratings of users who are not in train.
 
-    level: `damped_means` of the movies. user: numbers these users. counts: weight of each rating in the user's
-    implicit-feedback score.
+    level: `damped_means` of the movies. user: numbers these users. rating: NaN for a movie watched but not rated.
+    counts: weight of each rating in the user's implicit-feedback score.
     """
-    return pad_links(user, movie_row, rating_deviation(level, movie_row, rating), counts)
+    return mark_watched(pad_links(user, movie_row, rating_deviation(level, movie_row, rating), counts))
 
 
 def rating_deviation(

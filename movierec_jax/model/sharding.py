@@ -179,7 +179,7 @@ def interactions_shardings(interactions: Interactions, mesh: Mesh) -> Interactio
     """Returns the sharding of each array of the interactions."""
     cells = mesh_cells(mesh)
     specs: list[Any] = [cell.specs(part) for cell, part in zip(cells, interactions[: len(cells)], strict=True)]
-    specs += [rows_over(USERS), rows_over(MOVIES)]
+    specs += [None if rows is None else rows_over(axis) for rows, axis in zip(interactions[-4:], 2 * AXES, strict=True)]
     return jax.tree.map(functools.partial(NamedSharding, mesh), Interactions(*specs))
 
 

@@ -294,7 +294,9 @@ def encode(params: Members, interactions: Interactions, *, model: TwoTowers) -> 
     On a mesh every device holds the result whole.
     """
     users, movies = whole_inputs(interactions, model)
-    weighted = dataclasses.replace(users.ratings.forward, weights=interactions.by_user.values[2:] or (None,))
+    # The implicit-feedback score also sees movies that were watched but not rated.
+    is_link, weights = interactions.by_user.link != -1, interactions.by_user.values[2:] or (None,)
+    weighted = dataclasses.replace(users.ratings.forward, weights=weights, counts=is_link)
     rated = BothWays(weighted, weighted)  # No gradient is asked for.
     encoded = (
         jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params),

@@ -23,7 +23,7 @@ SMALLEST_SUM = 1e-12
 
 
 class RatedMovies(NamedTuple):
-    """What a user has rated, in one order."""
+    """What a user has rated, in one order; the rating is NaN for a movie watched but not rated."""
 
     movie_row: Int32[np.ndarray, " rated"]
     rating: Float32[np.ndarray, " rated"]
@@ -74,7 +74,7 @@ def find_reasons(
     model has no such score. What adds nothing, or takes away, is no reason.
     """
     spread = np.float32(run.model.rating_spread)
-    value = rating_deviation(run.movie_level, rated.movie_row, rated.rating) / spread
+    value = rating_deviation(run.movie_level, rated.movie_row, rated.rating) / spread  # NaN where not rated
     weights = implicit_feedback_weights(run, np.zeros(len(rated.rating), np.int32), rated.timestamp)
     implicit_score, predicted_rating = history_parts(params, rated.movie_row, value, weights, movies[:, movie_row])
     predicted_rating = predicted_rating * spread
@@ -93,7 +93,7 @@ def feature_reasons(run: Run, params: Members, user: Encoded, movie_row: int, k:
     """Returns up to k features of a movie that add most to its predicted rating."""
     content = run.movie_content
     own = content.entries_of(movie_row)
-    if own.start == own.stop:
+    if own.start == own.stop or not run.has_ratings:
         return []
     feature = content.feature[own]
     parts = content_parts(params, feature, content.value[own], user) * np.float32(run.model.rating_spread)
@@ -110,8 +110,8 @@ def history_parts(
     """Returns what each rated movie adds to the implicit-feedback score and to the standardised predicted rating.
 
     One row for each movie, one column for each rated movie.
-    value: what each rating says to the user tower, standardised; weights: how much it counts in the
-        implicit-feedback score.
+    value: what each rating says to the user tower, standardised, NaN for a movie watched but not rated; weights: how
+        much it counts in the implicit-feedback score.
     Means over the members; 0 where the model has no such part.
     """
     implicit_score = predicted_rating = np.zeros((movies.bias.shape[1], len(rated_row)), np.float32)
@@ -119,10 +119,12 @@ def history_parts(
         rows = weights[:, None] * params[IMPLICIT_FEEDBACK]["rated"][:, rated_row]
         implicit_score = mean_product(np.asarray(movies.implicit_feedback)[..., :-1], rows / np.linalg.norm(weights))
     tower = params[USER_TOWER]
-    if "explicit" in tower:
+    is_rated = ~np.isnan(value)
+    if "explicit" in tower and is_rated.any():
         explicit = np.asarray(explicit_rows(jnp.asarray(tower["explicit"][:, rated_row])))
-        rows = value[:, None] * explicit + tower["implicit"][:, rated_row]
-        rows = rows * np.asarray(history_scale(jnp.array([len(rated_row)], jnp.float32), rows.shape[-1]))
+        rows = np.nan_to_num(value)[:, None] * explicit + tower["implicit"][:, rated_row]
+        scale = history_scale(jnp.array([is_rated.sum()], jnp.float32), rows.shape[-1])
+        rows = rows * is_rated[:, None] * np.asarray(scale)
         predicted_rating = mean_product(np.asarray(movies.factors), rows[..., :-1]) + rows[..., -1].mean(axis=0)
     return implicit_score, predicted_rating
 

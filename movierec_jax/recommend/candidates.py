@@ -189,7 +189,7 @@ def score_candidates(
     def score_user(scorer, user):
         user_row, movie_row, implicit_score = user
         pairs = scorer.users[:, user_row[None]], scorer.movies[:, movie_row]
-        predicted_rating = mean_rating(head_of(scorer.params), *pairs, model=scorer.model)
+        predicted_rating = scorer.order.known(mean_rating(head_of(scorer.params), *pairs, model=scorer.model))
         return scorer.order.score(implicit_score, predicted_rating), predicted_rating
 
     def score_rows(scorer, *users):

@@ -23,7 +23,7 @@ from movierec_jax.data.files import atomic_folder, write_json
 from movierec_jax.data.schema import MOVIE_ID, RATING
 from movierec_jax.data.storage import is_url, list_names
 from movierec_jax.errors import InputError
-from movierec_jax.model.inputs import PaddedLinks
+from movierec_jax.model.inputs import WATCHED, PaddedLinks
 from movierec_jax.model.interactions import concat_ratings
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, USER_TOWER
 from movierec_jax.model.two_tower import (
@@ -103,7 +103,10 @@ def program_tables(recommender: Recommender) -> dict[str, np.ndarray]:
 
 
 def user_tables(recommender: Recommender) -> dict[str, np.ndarray]:
-    """Returns each user's own vector and all that they have rated, with weight 0 where train does not have it."""
+    """Returns each user's own vector and all that they have rated, with weight 0 where train does not have it.
+
+    The rating is NaN for a movie watched but not rated.
+    """
     run, users = recommender.run, recommender.user_ids()
     user, movie_row = user_index_and_movie_row(run, users, run.parts.seen())
     trained = concat_ratings(run.train, run.from_reviews)
@@ -209,15 +212,17 @@ def rank_histories(
 
     def rank_user(user):
         own, movie_row, rating, weight, is_left_out = user
+        is_rated = ~jnp.isnan(rating)
         # A segment for each rating, so that no sum waits for another.
         links = PaddedLinks(
             owner=jnp.zeros_like(movie_row),
             other=movie_row[None],
-            link=jnp.where(weight > 0, 0, -1)[None],
-            values=((rating - level[movie_row])[None], weight[None]),
+            link=jnp.where(weight > 0, jnp.where(is_rated, 0, WATCHED), -1)[None],
+            values=(jnp.where(is_rated, rating - level[movie_row], 0)[None], weight[None]),
         )
         encoded = encode_histories(scorer.params, own[:, None], links, model=scorer.model)
         predicted_rating = mean_rating(scorer.params, encoded, scorer.movies, model=scorer.model)
+        predicted_rating = scorer.order.known(predicted_rating)
         if scorer.order.by == "predicted_rating":
             implicit_score = jnp.zeros_like(predicted_rating)
         else:

@@ -65,7 +65,10 @@ USER_SIZES, RATING_SIZES = (1, 2), (16, 4)
 
 
 class ListEntry(NamedTuple):
-    """A movie of a list. score: what the list is ordered by; predicted_rating: in stars, within the scale."""
+    """A movie of a list. score: what the list is ordered by.
+
+    predicted_rating: in stars, within the scale; NaN where the run has no ratings, only movies watched.
+    """
 
     movie_id: Any
     title: str
@@ -117,8 +120,11 @@ class ExportedLists:
         lowest, highest = self.about["rating_scale"]
         if not ratings:
             raise ValueError("no ratings: give one or more")
+        if self.about["score"] == "implicit_score":
+            # Without ratings to learn from, any value says that the movie was watched.
+            ratings = dict.fromkeys(ratings, np.nan)
         for rating in ratings.values():
-            if not lowest <= rating <= highest:
+            if not (lowest <= rating <= highest or self.about["score"] == "implicit_score"):
                 raise ValueError(f"rating={rating:g}: must be {lowest:g} to {highest:g} stars")
         movie_row = np.array([find_row(self.movie_row, id, "movie") for id in ratings], np.int32)
         rating = np.array(list(ratings.values()), np.float32)
@@ -263,8 +269,12 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     for user, entries in tables.items():
-        print(f"recommended to {user}\n  stars   score")
-        print("\n".join(f"  {entry.predicted_rating:5.2f}  {entry.score:6.3f}  {entry.title}" for entry in entries))
+        has_stars = any(entry.predicted_rating == entry.predicted_rating for entry in entries)  # none of them NaN
+        print(f"recommended to {user}\n" + ("  stars   score" if has_stars else "   score"))
+        stars = [f"  {entry.predicted_rating:5.2f}" if has_stars else "" for entry in entries]
+        print(
+            "\n".join(f"{star}  {entry.score:6.3f}  {entry.title}" for star, entry in zip(stars, entries, strict=True))
+        )
 
 
 def typed_id(rows: Mapping[Any, int], text: str) -> Any:

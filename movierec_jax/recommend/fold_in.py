@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float32, Int32, Int64
 
-from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
+from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, WEIGHT
 from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
@@ -24,15 +24,21 @@ from movierec_jax.settings import as_flag
 def fold_in(run: Run, params: Members, ratings: pd.DataFrame) -> tuple[Vocab, Split, Encoded]:
     """Returns the vocabulary of new users, their ratings as a train part, and the users encoded, the unknown one last.
 
-    ratings: `user_id, movie_id, rating`, and `timestamp` where the order of ratings is to count.
+    ratings: `user_id, movie_id, rating`, `timestamp` where the order of ratings is to count, and perhaps `weight`, 0
+        for movies watched but not rated. Where train has no ratings, all of them are watched.
     Raises InputError as `require_ratings`, and for movies not trained on.
     """
-    require_ratings(ratings, run.rating_scale)
+    is_watched = pd.Series(not run.has_ratings, index=ratings.index)
+    if WEIGHT in ratings:
+        is_watched |= ratings[WEIGHT] == 0
+    require_ratings(ratings, run.rating_scale, is_watched)
     users = Vocab.of(ratings[USER_ID], "user")
     user_row, movie_row = users.rows(ratings[USER_ID]), run.movies.require_rows_in_train(ratings[MOVIE_ID])
-    train = ratings[[USER_ID, MOVIE_ID, RATING]].assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
+    rating = ratings[RATING].where(~is_watched).astype(np.float32)
+    train = pd.DataFrame({USER_ID: ratings[USER_ID], MOVIE_ID: ratings[MOVIE_ID], RATING: rating})
+    train = train.assign(**{TIMESTAMP: ratings.get(TIMESTAMP, NO_TIMESTAMP)})
     weights = implicit_feedback_weights(run, user_row, train[TIMESTAMP].to_numpy(np.int64))
-    links = new_user_links(run.movie_level, user_row, movie_row, ratings[RATING].to_numpy(np.float32), weights)
+    links = new_user_links(run.movie_level, user_row, movie_row, rating.to_numpy(), weights)
     num_members = len(params["head"]["offset"])
     no_rows = np.zeros((num_members, len(users) + 1, run.config.model.embedding_dim + 1), np.float32)
     encoded = encode_histories(params, no_rows, links, model=run.model)
@@ -51,16 +57,20 @@ def implicit_feedback_weights(
     return recency_weights(owner, timestamp)
 
 
-def require_ratings(ratings: pd.DataFrame, rating_scale: tuple[float, float]) -> None:
-    """Raises InputError unless a table holds ratings, each within the scale and of a user and movie of its own."""
+def require_ratings(ratings: pd.DataFrame, rating_scale: tuple[float, float], is_watched: pd.Series) -> None:
+    """Raises InputError unless a table holds ratings, each within the scale and of a user and movie of its own.
+
+    is_watched: which of them need no rating.
+    """
     missing = [column for column in (USER_ID, MOVIE_ID, RATING) if column not in ratings]
     if missing:
         found = ", ".join(map(str, ratings.columns)) or "no column"
         raise InputError(f"ratings: no column {', '.join(missing)} among {found}")
     if ratings.empty:
         raise InputError("no ratings: give one or more")
-    values = pd.to_numeric(ratings[RATING], errors="coerce").to_numpy(np.float64)
-    require_on_scale(values, rating_scale, ratings[RATING].tolist())
+    rated = ratings[RATING][~is_watched]
+    values = pd.to_numeric(rated, errors="coerce").to_numpy(np.float64)
+    require_on_scale(values, rating_scale, rated.tolist())
     if ratings[USER_ID].isna().any():
         raise InputError("a rating without a user id: give one for each")
     is_repeated = ratings.duplicated([USER_ID, MOVIE_ID])

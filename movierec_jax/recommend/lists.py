@@ -20,7 +20,7 @@ class TopK:
 
     movie_row: the number of movies marks an empty slot, where a user has fewer than k movies to choose from.
     score: what the list is ordered by, -inf in empty slots.
-    predicted_rating: not clipped to the rating scale.
+    predicted_rating: not clipped to the rating scale; NaN where the model has learnt from no ratings.
     """
 
     movie_row: Int32[np.ndarray, "users k"]

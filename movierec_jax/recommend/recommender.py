@@ -27,7 +27,7 @@ from movierec_jax.recommend.filters import ListFilter, filter_movies
 from movierec_jax.recommend.fold_in import fold_in
 from movierec_jax.recommend.lists import ListRequest, SeenMovies
 from movierec_jax.recommend.scoring import Scorer, predict_ratings
-from movierec_jax.recommend.similarity import directions, most_similar
+from movierec_jax.recommend.similarity import directions, most_similar, movie_vectors
 from movierec_jax.recommend.top_k import top_k_blocks
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.run import Run, user_index_and_movie_row
@@ -83,7 +83,7 @@ class Recommender:
     @functools.cached_property
     def movie_directions(self) -> Float32[np.ndarray, "movies features"]:
         """`similarity.directions` of the movies trained on, as a NumPy array."""
-        return np.asarray(directions(self.encoded[1]))[: len(self.run.movies)]
+        return np.asarray(directions(self.encoded[1], has_ratings=self.run.has_ratings))[: len(self.run.movies)]
 
     @functools.cached_property
     def spare(self) -> list[tuple[Array, ...]]:
@@ -108,7 +108,8 @@ class Recommender:
         """Returns each user's best k movies, best first: `user_id, movie_id, rank, score, predicted_rating`.
 
         The catalogue is every movie with a rating in train. What the user has rated in any part is left out, unless
-        `include_seen`. A user without ratings in train gets the list of an average user.
+        `include_seen`. A user without ratings in train gets the list of an average user. Where train has no ratings,
+        only movies watched, lists are ordered by the implicit-feedback score alone and predicted ratings are NaN.
 
         movies: ids that lists may hold, such as `select_movies` returns; without it all of the catalogue.
         diversity: 0 to below 1, how much similarity to movies above it counts against a movie. Lists are then ordered
@@ -227,6 +228,7 @@ class Recommender:
     def recommend_for(self, ratings: Mapping, k: int = 10, **options: Any) -> pd.DataFrame:
         """Returns the best k movies for a new user with these ratings by movie id, as `recommend` does.
 
+        Where train has no ratings, any value says that the movie was watched.
         options: keyword arguments of `recommend`. Nothing is trained. Raises InputError for no ratings, ratings off the
         scale, and movies not trained on.
         """
@@ -237,8 +239,9 @@ class Recommender:
         """Returns the same model for new users, from their ratings alone: `user_id, movie_id, rating`.
 
         Nothing is trained. Where there is a `timestamp`, as clean tables have, the latest ratings count most in what
-        these users rate next, if the model was trained for that. Raises InputError for missing columns, no ratings,
-        ratings off the scale, a movie that a user has rated twice, and movies not trained on.
+        these users rate next, if the model was trained for that. Where there is a `weight`, as clean tables may have,
+        a movie of weight 0 was watched but not rated. Raises InputError for missing columns, no ratings, ratings off
+        the scale, a movie that a user has rated twice, and movies not trained on.
         """
         users, parts, encoded = fold_in(self.run, self.params, ratings)
         return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
@@ -247,6 +250,8 @@ class Recommender:
         self, user_ids: Iterable, movie_ids: Iterable, timestamps: Iterable | None = None
     ) -> Float32[np.ndarray, " pairs"]:
         """Returns the predicted rating of each pair of user and movie. An unknown id counts as an average one.
+
+        NaN where train has no ratings, only movies watched.
 
         timestamps: seconds since 1970 at which each would be given; only a run with --rating_time looks at them.
         """
@@ -297,9 +302,9 @@ class Recommender:
         return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": similarity})
 
     def movie_factors(self) -> pd.DataFrame:
-        """Returns the factors of every movie trained on, a row each, by movie id; the members' side by side."""
-        factors = np.asarray(self.encoded[1].factors)[:, : len(self.run.movies)]
-        return pd.DataFrame(np.concatenate(factors, axis=1), index=self.run.movies.ids[: len(self.run.movies)])
+        """Returns the `similarity.movie_vectors` of every movie trained on, a row each, by movie id."""
+        vectors = np.asarray(movie_vectors(self.encoded[1], has_ratings=self.run.has_ratings))
+        return pd.DataFrame(vectors[: len(self.run.movies)], index=self.run.movies.ids[: len(self.run.movies)])
 
     def with_titles(self, table: pd.DataFrame) -> pd.DataFrame:
         """Adds `title`, `year` and `genres` to a table with movie ids; the id stands in for a missing title."""
@@ -307,7 +312,7 @@ class Recommender:
         return merged.fillna({TITLE: merged[MOVIE_ID].astype("str"), YEAR: 0, GENRES: ""}).astype({YEAR: np.int32})
 
     def rated_by(self, user_id) -> pd.DataFrame:
-        """Returns a user's ratings of all parts, best first."""
+        """Returns a user's ratings of all parts, best first; NaN, last, for movies watched but not rated."""
         ratings = pd.concat([part[part[USER_ID] == user_id] for part in self.parts.all()])
         return ratings.sort_values([RATING, MOVIE_ID], ascending=[False, True])[[MOVIE_ID, RATING]]
 

@@ -40,7 +40,8 @@ BLOCK_PAIRS = 2**14
 class Order:
     """What lists are ordered by.
 
-    by: "predicted_rating", or "expected_hits": the implicit-feedback score times the chance of a relevant rating.
+    by: "predicted_rating"; "expected_hits": the implicit-feedback score times the chance of a relevant rating; or
+        "implicit_score" alone, where the model has learnt from no ratings.
     relevant_rating: the lowest relevant rating; width: of the logistic curve of that chance. Both in stars.
     """
 
@@ -54,16 +55,23 @@ class Order:
         """Returns the number that lists are ordered by; it is never above a positive implicit-feedback score."""
         if self.by == "predicted_rating":
             return predicted_rating
+        if self.by == "implicit_score":
+            return implicit_score
         chance = jax.nn.sigmoid((predicted_rating - self.relevant_rating) / self.width)
         # A negative score stays as it is: times a chance it would rise.
         return jnp.where(implicit_score > 0, implicit_score * chance, implicit_score)
+
+    def known(self, predicted_rating: Float[Array, "*pairs"]) -> Float[Array, "*pairs"]:
+        """Returns predicted ratings as they are, NaN where the model has learnt from no ratings."""
+        return jnp.full_like(predicted_rating, jnp.nan) if self.by == "implicit_score" else predicted_rating
 
 
 def order_of(setup: TrainingSetup) -> Order:
     """Returns the order that suits what a model has learnt."""
     lowest, highest = setup.rating_scale
+    by = "expected_hits" if setup.model.config.implicit_feedback_dim else "predicted_rating"
     return Order(
-        by="expected_hits" if setup.model.config.implicit_feedback_dim else "predicted_rating",
+        by=by if setup.has_ratings else "implicit_score",
         relevant_rating=setup.relevant_rating,
         width=RELEVANCE_WIDTH * (highest - lowest),
     )
@@ -141,6 +149,7 @@ def over_tiles(
     def apply_to_tile(args):
         rows, implicit_score, *own = args
         predicted_rating = mean_rating(scorer.params, scorer.users[:, rows, None], catalogue, model=scorer.model)
+        predicted_rating = scorer.order.known(predicted_rating)
         implicit_score = jnp.broadcast_to(implicit_score, predicted_rating.shape)
         return of_tile(scorer.order.score(implicit_score, predicted_rating), predicted_rating, *own)
 
@@ -178,7 +187,7 @@ def rate_pairs(
 ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
     """Returns mean and standard deviation over members of each pair's predicted rating, not clipped to the scale."""
     pairs = scorer.users[:, user_row], scorer.movies[:, movie_row]
-    ratings = member_ratings(scorer.params, *pairs, time_features, model=scorer.model)
+    ratings = scorer.order.known(member_ratings(scorer.params, *pairs, time_features, model=scorer.model))
     return jnp.mean(ratings, axis=0), jnp.std(ratings, axis=0)
 
 
@@ -191,7 +200,8 @@ def predict_ratings(
 ) -> tuple[Float32[np.ndarray, " ratings"], Float32[np.ndarray, " ratings"]]:
     """Returns the predicted rating of each pair of rows, clipped to the scale, and its spread over the members.
 
-    The spread is a standard deviation, 0 for a single member. time_features: of each pair; without it, average ones.
+    Both are NaN where the model has learnt from no ratings. The spread is a standard deviation, 0 for a single member.
+    time_features: of each pair; without it, average ones.
     """
     if time_features is None:
         time_features = np.zeros((len(user_row), 0), np.int32)

@@ -1,4 +1,4 @@
-"""How much movies are alike: the cosine of their factors. Lists of similar movies, and lists made more diverse."""
+"""How much movies are alike: the cosine of their vectors. Lists of similar movies, and lists made more diverse."""
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +14,22 @@ SIMILAR_DAMPING = 2.0
 SMALLEST_NORM = 1e-12
 
 
-def directions(movies: Encoded) -> Float[Array, "movies features"]:
-    """Returns the factors of each movie, the members' side by side, scaled to length 1: a dot product is a cosine.
+def movie_vectors(movies: Encoded, *, has_ratings: bool) -> Float[Array, "movies features"]:
+    """Returns the factors of each movie, the members' side by side.
 
-    A movie without factors has zeros.
+    has_ratings: whether the model has learnt from ratings; if not, factors tell nothing, and the vectors of the
+        implicit-feedback score take their place.
     """
-    factors = jnp.concatenate(list(movies.factors), axis=1)
-    return factors / jnp.maximum(jnp.linalg.norm(factors, axis=1, keepdims=True), SMALLEST_NORM)
+    return jnp.concatenate(list(movies.factors if has_ratings else movies.implicit_feedback[..., :-1]), axis=1)
+
+
+def directions(movies: Encoded, *, has_ratings: bool = True) -> Float[Array, "movies features"]:
+    """Returns the vector of each movie, as `movie_vectors`, scaled to length 1: a dot product is a cosine.
+
+    A movie without a vector has zeros.
+    """
+    vectors = movie_vectors(movies, has_ratings=has_ratings)
+    return vectors / jnp.maximum(jnp.linalg.norm(vectors, axis=1, keepdims=True), SMALLEST_NORM)
 
 
 def most_similar(

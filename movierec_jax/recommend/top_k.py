@@ -106,7 +106,8 @@ def top_k_block(
         lists = over_tiles(rank_tile, scorer, user_row, is_left_out, tile=tile)
         return tuple(table.reshape(-1, k) for table in lists)
 
-    shared = dataclasses.replace(scorer, params=head_of(scorer.params)), directions(scorer.movies), diversity
+    direction = directions(scorer.movies, has_ratings=scorer.order.by != "implicit_score")
+    shared = dataclasses.replace(scorer, params=head_of(scorer.params)), direction, diversity
     return map_rows(rank_rows, scorer.model.mesh, shared, user_row, is_left_out)
 
 

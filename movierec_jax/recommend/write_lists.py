@@ -1,6 +1,7 @@
 """Lists written block by block to a file, in bounded memory, and lists as text to read."""
 
 import itertools
+import math
 import pathlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -168,12 +169,21 @@ def readable_lists(
         is_cold = not recommender.users.is_in_train(recommender.users.rows([user])).all()
         who = name or f"user {user}"
         if num_shown:
-            parts += [f"{who}: {len(rated):,} ratings, of which the best", list_lines(rated.head(num_shown), RATING)]
+            parts += [f"{who}: {rated_summary(rated)}", list_lines(rated.head(num_shown), RATING)]
         parts += [
             f"recommended to {who}" + is_cold * ", as to an average user: train has no rating of this one",
             list_lines(mine, PREDICTED_RATING, movie_notes(recommender, user, mine[MOVIE_ID]) if explain else {}),
         ]
     return "\n\n".join(parts)
+
+
+def rated_summary(rated: pd.DataFrame) -> str:
+    """Returns how many movies of a table of `Recommender.rated_by` have a rating, and how many were only watched."""
+    num_rated = int(rated[RATING].notna().sum())
+    if not num_rated:
+        return f"{len(rated):,} movies watched, such as"
+    watched = f" and {len(rated) - num_rated:,} movies watched" if num_rated < len(rated) else ""
+    return f"{num_rated:,} ratings{watched}, of which the best"
 
 
 def movie_notes(recommender: Recommender, user, movie_ids: pd.Series) -> dict[Any, list[str]]:
@@ -209,14 +219,18 @@ def reason_lines(recommender: Recommender, user, movie_ids: Iterable) -> dict[An
 
 
 def list_lines(table: pd.DataFrame, rating_column: str, notes: Mapping[Any, Sequence[str]] | None = None) -> str:
-    """Returns movies as text lines: rating, score if there is one, title, genres; notes on a movie in lines below."""
+    """Returns movies as text lines: rating, score if there is one, title, genres; notes on a movie in lines below.
+
+    A dash stands for a missing rating; where all are missing, there is no column of them.
+    """
     titles = titles_with_years(table)
     width = max(map(len, titles), default=0)
     scores = [f"  {score:6.3f}" for score in table[SCORE]] if SCORE in table else [""] * len(table)
-    lines = ["  stars   score"] if SCORE in table else []
-    for rating, score, title, genres, movie_id in zip(
-        table[rating_column], scores, titles, table[GENRES], table[MOVIE_ID], strict=True
-    ):
-        lines.append(f"  {rating:5.2f}{score}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip())
+    ratings = table[rating_column]
+    stars = ["    -" if math.isnan(rating) else f"{rating:5.2f}" for rating in ratings]
+    stars = [f"  {star}" for star in stars] if ratings.notna().any() else [""] * len(table)
+    lines = [("  stars" if any(stars) else " ") + "   score"] if SCORE in table else []
+    for star, score, title, genres, movie_id in zip(stars, scores, titles, table[GENRES], table[MOVIE_ID], strict=True):
+        lines.append(f"{star}{score}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip())
         lines += [f"         {note}" for note in (notes or {}).get(movie_id, [])]
     return "\n".join(lines)

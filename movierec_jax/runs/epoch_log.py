@@ -30,10 +30,14 @@ class EpochLog:
     def add(self, record: EpochRecord) -> None:
         """Reports one more epoch."""
         valid = "" if record.valid_rmse is None else f"  validation {record.valid_rmse:.4f}"
+        errors = (
+            f"RMSE: train {record.train_rmse:.4f}{valid}"
+            if record.train_rmse is not None
+            else (f"error over the catalogue {record.catalogue_error:.4f}")
+        )
         rate = self.num_ratings / record.seconds
         self.bar.write(
-            f"epoch {record.epoch:>3} of {self.epochs}  RMSE: train {record.train_rmse:.4f}{valid}  "
-            f"({record.seconds:.2f} s, {rate:,.0f} examples/s)"
+            f"epoch {record.epoch:>3} of {self.epochs}  {errors}  ({record.seconds:.2f} s, {rate:,.0f} examples/s)"
         )
         self.bar.update(self.num_ratings)
         self.lines.write(json_line(record))

@@ -14,9 +14,10 @@ from movierec_jax.data.readers.features_file import read_features
 from movierec_jax.data.readers.links_file import read_links
 from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.data.readers.reviews_file import read_reviews
-from movierec_jax.data.schema import MOVIE_ID, STARS, TAG, TEXT, USER_ID, CleanData
+from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, TAG, TEXT, USER_ID, CleanData, RawData
 from movierec_jax.data.splits import Split, split, without_pairs
 from movierec_jax.data.vocab import Vocab
+from movierec_jax.data.weights import num_watched, rated_rows
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.features.bags import join_bags
@@ -39,8 +40,9 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
     """Returns a run on clean, split data, with vocabularies and features fitted on the train part alone.
 
     Users and movies found only outside train have rows without an embedding: the model reads their content. Raises
-    InputError for bad feature files, and for settings that need rating times where train has none.
+    InputError for bad feature files, and for settings that need ratings or their times where train has none.
     """
+    require_something_to_learn(config, parts.train)
     require_times(config, parts.train)
     all_users = pd.concat([*(part[USER_ID].drop_duplicates() for part in parts.all()), data.users[USER_ID]])
     users = Vocab.of(parts.train[USER_ID], "user", others=all_users)
@@ -77,14 +79,23 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
     )
 
 
+def require_something_to_learn(config: Config, train: pd.DataFrame) -> None:
+    """Raises InputError for a model without an implicit-feedback score if train has no ratings."""
+    if not config.model.implicit_feedback_dim and rated_rows(train).empty:
+        raise InputError(
+            f"--implicit_feedback_dim=0: {config.data.ratings} has no ratings to learn from, only movies that were "
+            "watched, and the implicit-feedback score is what learns from these; leave the flag out"
+        )
+
+
 def require_times(config: Config, train: pd.DataFrame) -> None:
     """Raises InputError for settings that need rating times if no rating of train has one."""
     needs_times = {
-        "rating_time": config.data.rating_time,
-        "implicit_feedback_target=next": config.train.implicit_feedback_target == "next",
+        "rating_time": (config.data.rating_time, rated_rows(train)),
+        "implicit_feedback_target=next": (config.train.implicit_feedback_target == "next", train),
     }
-    for flag, is_given in needs_times.items():
-        if is_given and not has_times(train):
+    for flag, (is_given, ratings) in needs_times.items():
+        if is_given and not has_times(ratings):
             raise InputError(f"--{flag}: no rating of {config.data.ratings} has a time; leave the flag out")
 
 
@@ -145,7 +156,7 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
     data = read_clean(config.data, cache)
     ratings = data.ratings
     test, valid = (
-        read_held_out(path, ratings, data.rating_scale, cache) if path else None
+        read_held_out(path, ratings, data.rating_scale, cache, config.data.unrated_value) if path else None
         for path in (config.data.test_ratings, config.data.valid_ratings)
     )
     if test is not None and valid is not None:
@@ -179,26 +190,38 @@ def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanDa
     # Arrow keeps the memory that it parsed text in, as much again as the ratings take.
     pa.default_memory_pool().release_unused()
     data = clean(raw, config, extra)
-    lowest, highest = data.rating_scale
     is_inferred = not (config.rating_scale or raw.rating_scale)
-    print(
-        f"{data.source}: {len(data.ratings):,} ratings of {lowest:g} to {highest:g} stars"
-        + (" (inferred; --rating_scale states another)" if is_inferred else "")
-    )
+    print(f"{data.source}: {describe_ratings(data, raw, is_inferred=is_inferred)}")
     for more in extra:
         print(f"  with {len(more.ratings):,} extra ratings of {more.source}")
     print_dropped(data.dropped)
     return data
 
 
+def describe_ratings(data: CleanData, raw: RawData, *, is_inferred: bool) -> str:
+    """Returns how many ratings of which scale there are, and how many movies were watched but not rated."""
+    watched, total = num_watched(data.ratings), len(data.ratings)
+    if watched == total:
+        why = "no two ratings differ" if RATING in raw.ratings else "there is no column of ratings"
+        return f"{total:,} movies watched, none rated, as {why}: lists only, without stars"
+    lowest, highest = data.rating_scale
+    scale = f"{lowest:g} to {highest:g} stars" + " (inferred; --rating_scale states another)" * is_inferred
+    return f"{total - watched:,} ratings of {scale}" + (f"; {watched:,} movies watched, not rated" if watched else "")
+
+
 def read_held_out(
-    path: str, seen: pd.DataFrame, rating_scale: tuple[float, float], cache: pathlib.Path | None = None
+    path: str,
+    seen: pd.DataFrame,
+    rating_scale: tuple[float, float],
+    cache: pathlib.Path | None = None,
+    unrated_value: float | None = None,
 ) -> pd.DataFrame:
     """Reads and cleans held-out ratings, drops those the model has seen, and prints what was found and left out.
 
     seen: the ratings that the model learns from or that choose its best epoch. cache: folder as for `read_ratings`.
+    unrated_value: as in `DataConfig`.
     """
-    table, dropped = clean_held_out(read_ratings(path, cache), seen, rating_scale)
+    table, dropped = clean_held_out(read_ratings(path, cache), seen, rating_scale, unrated_value)
     print(f"{path}: {len(table):,} ratings")
     print_dropped(dropped)
     return without_overlap(table, seen, "what the model is trained with", path)

@@ -23,6 +23,7 @@ from movierec_jax.data.schema import (
 )
 from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
+from movierec_jax.data.weights import rated_rows, weight_array
 from movierec_jax.features.rating_time import RatingTimeFeatures, fit_rating_time
 from movierec_jax.features.reviews import PRAISED
 from movierec_jax.model.inputs import Interactions
@@ -56,7 +57,8 @@ class Run:
 
     @functools.cached_property
     def model(self) -> TwoTowers:
-        rating_mean, rating_spread = mean_and_spread(self.parts.train[RATING].to_numpy(np.float64))
+        rated = rated_rows(self.parts.train)
+        rating_mean, rating_spread = mean_and_spread(rated[RATING].to_numpy(np.float64), weight_array(rated))
         grid, rows = grid_of(self.mesh), (self.users.unknown + 1, self.movies.unknown + 1)
         return TwoTowers(
             num_users=len(self.users),
@@ -76,7 +78,20 @@ class Run:
     def setup(self) -> TrainingSetup:
         train, is_random = self.parts.train, self.config.data.split == "random"
         is_by_time = not is_random and has_times(train)
-        return training_setup(self.model, self.config, len(train), self.rating_scale, is_by_time=is_by_time)
+        weight = weight_array(train)
+        return training_setup(
+            self.model,
+            self.config,
+            len(train),
+            self.rating_scale,
+            is_by_time=is_by_time,
+            rating_weight=None if weight is None else float(weight.sum(dtype=np.float64)),
+        )
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether train has any rating; if not, it only tells which movies were watched."""
+        return self.setup.has_ratings
 
     @property
     def relevant_rating(self) -> float:
@@ -105,7 +120,7 @@ class Run:
         if not self.config.data.rating_time:
             return None
         train = ratings_by_row(self.parts.train, self.users, self.movies)
-        return fit_rating_time(train, self.users.unknown)
+        return fit_rating_time(train.rated(), self.users.unknown)
 
     @functools.cached_property
     def train(self) -> Ratings:
@@ -140,7 +155,8 @@ class Run:
     @functools.cached_property
     def movie_level(self) -> Float64[np.ndarray, " movies"]:
         """Damped mean rating of each movie in train; a user's deviation from it tells about the user."""
-        return damped_means(self.train.movie_row, self.train.rating, self.movies.unknown)
+        rated = self.train.rated()
+        return damped_means(rated.movie_row, rated.rating, self.movies.unknown, rated.weight)
 
     @functools.cached_property
     def interactions(self) -> Interactions:

@@ -22,7 +22,7 @@ from jaxtyping import UInt64
 
 from movierec_jax.config import Config, differences
 from movierec_jax.data.files import read_json, read_table, write_json, write_table
-from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER_ID, YEAR, FeatureBags
+from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER_ID, WEIGHT, YEAR, FeatureBags
 from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
@@ -65,8 +65,9 @@ def fingerprint(parts: Split, *content: FeatureBags) -> str:
     """Returns the sha256 of all ratings and their split, of reviews read as ratings, and of features."""
     digest = hashlib.sha256()
     for part in parts.seen():
-        for column in (USER_ID, MOVIE_ID, RATING, TIMESTAMP):
-            digest.update(hash_values(part[column]).tobytes())
+        for column in (USER_ID, MOVIE_ID, RATING, TIMESTAMP, WEIGHT):
+            if column in part:
+                digest.update(hash_values(part[column]).tobytes())
     for bags in content:
         for array in (bags.row, bags.feature, bags.value):
             digest.update(array.tobytes())
@@ -116,6 +117,7 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
     Raises InputError for a folder that is not a workdir, and for missing or damaged files.
     """
     config, rating_scale, _ = read_config(workdir)
+    columns = [USER_ID, MOVIE_ID, RATING, TIMESTAMP]
     return Run(
         config=config,
         rating_scale=rating_scale,
@@ -127,7 +129,7 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
         reviews=read_table(workdir / "reviews.parquet", [MOVIE_ID, *REVIEW_COLUMNS]),
         parts=Split(
             **{
-                name: read_table(workdir / "ratings" / f"{name}.parquet", [USER_ID, MOVIE_ID, RATING, TIMESTAMP])
+                name: read_table(workdir / "ratings" / f"{name}.parquet", columns, optional=[WEIGHT])
                 for name in (field.name for field in dataclasses.fields(Split))
             }
         ),

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int32
 
-from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, YEAR
+from movierec_jax.data.arrays import damped_group_mean
+from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, YEAR
 from movierec_jax.data.titles import article_first
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import PRAISE, SPREAD
@@ -27,8 +28,9 @@ class Catalogue:
         self.recommender, self.movies, self.rows = recommender, run.movies, rows
         table = run.movie_table.set_index(MOVIE_ID).reindex(run.movies.ids)
         num_ratings = np.bincount(run.train.movie_row, minlength=len(run.movies.ids))[: len(run.movies.ids)]
-        total = np.bincount(run.train.movie_row, run.parts.train[RATING], minlength=len(num_ratings))
-        mean = total[: len(num_ratings)] / np.maximum(num_ratings, 1)
+        rated = run.train.rated()
+        mean = damped_group_mean(rated.movie_row, rated.rating, len(num_ratings), 0.0, rated.weight)[:-1]
+        is_rated = np.bincount(rated.movie_row, minlength=len(num_ratings)) > 0
         columns = zip(run.movies.ids.tolist(), table[TITLE], table[YEAR], table[GENRES], strict=True)
         self.cards = [
             {
@@ -40,8 +42,8 @@ class Catalogue:
             for movie_id, title, year, genres in columns
         ]
         self.stats = [
-            {"num_ratings": int(count), "mean_rating": round(float(rating), 3) if count else None}
-            for count, rating in zip(num_ratings, mean, strict=True)
+            {"num_ratings": int(count), "mean_rating": round(float(rating), 3) if has_mean else None}
+            for count, rating, has_mean in zip(num_ratings, mean, is_rated, strict=True)
         ]
         self.by_popularity = np.argsort(-num_ratings, kind="stable")
         self.titles = TitleIndex([card[TITLE] for card in self.cards], num_ratings.astype(np.float32))

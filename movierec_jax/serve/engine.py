@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float32, Int32
 
 from movierec_jax.data.arrays import csr_offsets, round_up_to_size, sizes_up_to
 from movierec_jax.data.match_movies import MovieIndex
-from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, TITLE, YEAR
+from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TITLE, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import noise_of
 from movierec_jax.model.two_tower import Encoded
@@ -92,11 +92,11 @@ class Engine:
         return len(self.run.movies)
 
     def validation_noise(self) -> float | None:
-        """Returns the standard deviation of ratings around predictions on the validation part; None without one."""
-        if self.run.parts.valid.empty:
+        """Returns the standard deviation of validation ratings around predictions; None without such ratings."""
+        valid = self.run.valid.rated()
+        if not len(valid) or not self.run.has_ratings:
             return None
-        valid = self.run.valid
-        times = self.run.parts.valid[TIMESTAMP] if self.run.rating_time else None
+        times = valid.timestamp if self.run.rating_time else None
         predicted, spread = self.recommender.predict_rows(valid.user_row, valid.movie_row, times)
         return noise_of(predicted, spread, valid.rating)
 
@@ -110,7 +110,7 @@ class Engine:
             "num_movies": len(run.movies),
             "num_ratings": len(run.train),
             "rating_scale": list(run.rating_scale),
-            "rating_step": rating_step(run.train.rating),
+            "rating_step": rating_step(run.train.rated().rating),
             "genres": list(run.genres.columns),
             "praised": list(run.praised.columns),
             "years": [int(years.min()), int(years.max())] if len(years) else None,

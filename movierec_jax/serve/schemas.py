@@ -160,11 +160,14 @@ class Reason(BaseModel):
 
 
 class RecommendedMovie(Movie):
-    """A movie of a list, which is sorted by score, and the rating predicted for the user."""
+    """A movie of a list, which is sorted by score, and the rating predicted for the user.
+
+    predicted_rating: null where the model has learnt from no ratings, only from what was watched.
+    """
 
     rank: int
     score: float
-    predicted_rating: float
+    predicted_rating: float | None
     reasons: list[Reason] | None = None
 
 
@@ -241,9 +244,9 @@ class User(BaseModel):
 
 
 class RatedMovie(Movie):
-    """A movie with a user's rating and its time in seconds since 1970, null if unknown."""
+    """A movie with a user's rating, null if only watched, and its time in seconds since 1970, null if unknown."""
 
-    rating: float
+    rating: float | None
     timestamp: int | None
 
 
@@ -264,11 +267,14 @@ class RecordedRating(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The rating predicted for a user and a movie. spread: its standard deviation, null if unknown."""
+    """The rating predicted for a user and a movie. spread: its standard deviation, null if unknown.
+
+    predicted_rating: null where the model has learnt from no ratings.
+    """
 
     user_id: int | str
     movie_id: int | str
-    predicted_rating: float
+    predicted_rating: float | None
     spread: float | None
 
 

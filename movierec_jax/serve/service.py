@@ -1,6 +1,7 @@
 """Answers to the API's requests, from the newest engine and the ratings recorded since training."""
 
 import datetime
+import math
 import pathlib
 import time
 from collections.abc import Callable, Sequence
@@ -125,13 +126,14 @@ class Service:
         engine = self.engine
         request_user = self.request_user(engine, user)
         ratings = engine.users.ratings(request_user).items()
-        best_first = sorted(ratings, key=lambda item: (-item[1].rating, -item[1].timestamp))
+        # Movies watched but not rated come last.
+        best_first = sorted(ratings, key=lambda item: (-np.nan_to_num(item[1].rating, nan=-np.inf), -item[1].timestamp))
         return {
             USER_ID: request_user.user_id,
             "ratings": [
                 {
                     **engine.catalogue.card_by_id(movie_id),
-                    RATING: round(float(one.rating), 4),
+                    RATING: rounded(one.rating),
                     TIMESTAMP: None if one.timestamp == NO_TIMESTAMP else one.timestamp,
                 }
                 for movie_id, one in best_first[:limit]
@@ -242,7 +244,7 @@ class Service:
                 **engine.catalogue.cards[row],
                 "rank": rank,
                 "score": round(score, 6),
-                "predicted_rating": round(rating, 4),
+                "predicted_rating": rounded(rating),
             }
             for rank, (row, score, rating) in enumerate(zip(*columns, strict=True), start=1)
         ]
@@ -268,13 +270,18 @@ class Service:
         request_users = [RequestUser(user_id, self.new_ratings.of_user(user_id)) for user_id in user_index]
         user = np.array([user_index[user_id] for user_id, _ in pairs], np.int32)
         ratings, spread = engine.predict(request_users, user, movie_row)
-        spreads = [None] * len(pairs) if spread is None else [round(value, 4) for value in spread.tolist()]
+        spreads = [None] * len(pairs) if spread is None else [rounded(value) for value in spread.tolist()]
         return {
             "predictions": [
-                {USER_ID: user_id, MOVIE_ID: movie_id, "predicted_rating": round(rating, 4), "spread": value}
+                {USER_ID: user_id, MOVIE_ID: movie_id, "predicted_rating": rounded(rating), "spread": value}
                 for (user_id, movie_id), rating, value in zip(pairs, ratings.tolist(), spreads, strict=True)
             ]
         }
+
+
+def rounded(stars: float) -> float | None:
+    """Returns stars to four decimals; None for NaN, which JSON lacks."""
+    return None if math.isnan(stars) else round(float(stars), 4)
 
 
 def parse_movie_row(engine: Engine, movie: str) -> int:

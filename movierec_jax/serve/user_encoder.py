@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from movierec_jax.data.arrays import round_up_to_size, sizes_up_to
-from movierec_jax.model.interactions import pad_links, pad_segments, rating_deviation
+from movierec_jax.model.interactions import mark_watched, pad_links, pad_segments, rating_deviation
 from movierec_jax.model.two_tower import Encoded, encode_histories, own_vectors
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
 from movierec_jax.recommend.recommender import Recommender
@@ -70,7 +70,7 @@ class UserEncoder:
         value = rating_deviation(self.run.movie_level, movie_row, np.concatenate([one.rating for one in histories]))
         timestamp = np.concatenate([one.timestamp for one in histories])
         weight = implicit_feedback_weights(self.run, owner, timestamp)
-        links = pad_links(owner, movie_row, value, weight, length=SEGMENT_LENGTH)
+        links = mark_watched(pad_links(owner, movie_row, value, weight, length=SEGMENT_LENGTH))
         links = pad_segments(links, round_up_to_size(len(links.owner), SEGMENT_GROWTH, MIN_SEGMENTS))
         own = np.zeros((len(self.own), self.max_batch, self.own.shape[2]), np.float32)
         own[:, : len(histories)] = self.own[:, [one.user_row for one in histories]]

@@ -15,7 +15,10 @@ from movierec_jax.recommend.recommender import Recommender
 
 
 class Rating(NamedTuple):
-    """A rating given while the service runs. timestamp: seconds since 1970, NO_TIMESTAMP if unknown."""
+    """A rating of a movie, NaN where it was watched but not rated.
+
+    timestamp: seconds since 1970, NO_TIMESTAMP if unknown.
+    """
 
     rating: float
     timestamp: int

@@ -50,17 +50,22 @@ def stack_batches(
     """Stacks ratings in the given order as `[steps, batch]`, with filling of weight 0 after the last.
 
     Filling repeats the first rating of the order, so that its rows are valid ones. held_out: ratings of weight 0.
+    A movie watched but not rated has weight 0 and the rating 0.
     """
     shape = (num_steps(len(order), batch_size), batch_size)
     filled = np.concatenate([order, np.full(shape[0] * shape[1] - len(order), order[0])]).reshape(shape)
     weight = (np.arange(filled.size) < len(order)).astype(np.float32).reshape(shape)
+    rating = ratings.rating[filled]
+    if ratings.weight is not None:
+        weight *= ratings.weight[filled]
+        rating = np.nan_to_num(rating, copy=False)
     if len(held_out):
         weight *= ~np.isin(filled, held_out)
     return Batch(
         user_row=ratings.user_row[filled],
         movie_row=ratings.movie_row[filled],
         time_features=ratings.time_features[filled],
-        rating=ratings.rating[filled],
+        rating=rating,
         weight=weight,
         number=np.broadcast_to(np.arange(batch_size, dtype=np.int32), shape),
     )

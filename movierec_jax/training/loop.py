@@ -74,6 +74,7 @@ def train_from(
     """
     num_steps = batches.num_steps(len(train), setup.config.batch_size)
     user_batches = setup.user_batches(train)
+    valid = valid.rated()
     valid_batches = batches.stack_batches(valid, np.arange(len(valid)), setup.config.batch_size) if len(valid) else None
     held_out = held_out_inputs(train, setup) if len(setup.held_out) else None
     step = int(state.step)

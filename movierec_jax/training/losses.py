@@ -7,7 +7,8 @@ the user's vector:
 
     mean over users (sum over masked movies (s - 1)^2 + unobserved_weight x sum over unrated movies s^2) + decay(rows)
 
-Sums are weighted, so the filling of a last batch, of weight 0, changes nothing.
+Means are weighted: a rating of weight 2 counts as two, and the filling of a last batch, of weight 0, changes nothing. A
+movie watched but not rated has weight 0: no rating to predict, but one of the movies that may be masked.
 """
 
 from collections.abc import Mapping
@@ -137,7 +138,7 @@ DECAY_OF_TABLE = {
 
 
 class BatchCounts(NamedTuple):
-    """How many ratings of each user and of each movie a batch holds."""
+    """How many ratings of each user and of each movie a batch holds, each counted by its weight."""
 
     user: Float[Array, " user_rows"]
     movie: Float[Array, " movie_rows"]
@@ -145,7 +146,7 @@ class BatchCounts(NamedTuple):
 
 def ratings_of_rows(batch: Batch, interactions: Interactions) -> BatchCounts:
     """Counts ratings per user and per movie in a batch."""
-    counts = (interactions.user_count, batch.user_row), (interactions.movie_count, batch.movie_row)
+    counts = zip(interactions.rating_weights, (batch.user_row, batch.movie_row), strict=True)
     return BatchCounts(*(jnp.zeros_like(count).at[row].add(batch.weight) for count, row in counts))
 
 
@@ -170,10 +171,11 @@ def decay(
     strength_of_table = {name: getattr(config, flag) * factor.get(name, 1) for name, flag in DECAY_OF_TABLE.items()}
     weight_of_kind: dict[str, Array] = {}
     if batch_counts is not None:
-        counts = {"users": interactions.user_count, "movies": interactions.movie_count}
         weight_of_kind = {
-            kind: config.num_ratings / jnp.sum(in_batch) * in_batch / jnp.maximum(count, 1)
-            for (kind, count), in_batch in zip(counts.items(), batch_counts, strict=True)
+            kind: config.rating_weight / one_for_zero(jnp.sum(in_batch)) * in_batch / one_for_zero(count)
+            for kind, count, in_batch in zip(
+                ("users", "movies"), interactions.rating_weights, batch_counts, strict=True
+            )
         }
     total = jnp.zeros(())
     for (scope, name), kind in ROWS_OF_TABLE.items():
@@ -183,7 +185,13 @@ def decay(
             if kind in weight_of_kind:
                 sizes *= weight_of_kind[kind][: len(rows)]
             total += strength_of_table[name] * jnp.sum(sizes)
-    return total / config.num_ratings
+    # Without ratings nothing stands against the decay; any divisor will do.
+    return total / (config.rating_weight or config.num_ratings)
+
+
+def one_for_zero(weight: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Returns sums of weights that can be divided by: 1 in place of 0."""
+    return jnp.where(weight > 0, weight, 1)
 
 
 def factor_variance(

@@ -16,7 +16,7 @@ from movierec_jax.errors import InputError
 class EpochRecord:
     """The figures of an epoch, counted from 1.
 
-    train_rmse: over the epoch, with dropout, while the parameters moved.
+    train_rmse: over the epoch, with dropout, while the parameters moved; None without ratings.
     catalogue_error: over the epoch, a user's squared error over the catalogue; 0 without an implicit-feedback score.
     valid_rmse: after the epoch; None without a validation part.
     seconds: of the epoch with its validation.
@@ -24,7 +24,7 @@ class EpochRecord:
 
     epoch: int
     step: int
-    train_rmse: float
+    train_rmse: float | None
     catalogue_error: float
     valid_rmse: float | None
     seconds: float
@@ -32,7 +32,10 @@ class EpochRecord:
 
 @dataclasses.dataclass(frozen=True)
 class ErrorTotals:
-    """The errors of some steps, totalled over ratings and over steps, and the seconds they took."""
+    """The errors of some steps, totalled over ratings and over steps, and the seconds they took.
+
+    num_ratings: each counted by its weight.
+    """
 
     num_steps: int = 0
     num_ratings: float = 0.0
@@ -77,7 +80,7 @@ def record_of(errors: ErrorTotals, epoch: int, step: int, valid_rmse: float | No
     return EpochRecord(
         epoch=epoch,
         step=step,
-        train_rmse=math.sqrt(errors.squared_error / errors.num_ratings),
+        train_rmse=math.sqrt(errors.squared_error / errors.num_ratings) if errors.num_ratings else None,
         catalogue_error=errors.catalogue_error / errors.num_steps,
         valid_rmse=valid_rmse,
         seconds=errors.seconds,

@@ -53,7 +53,7 @@ def restrict_to_rows(
     model = setup.model.clone(num_users=len(rows.user), num_movies=len(rows.movie))
     user_count, movie_count = (
         jnp.append(count.at[row].get(mode="fill", fill_value=0), 0)
-        for count, row in zip((interactions.user_count, interactions.movie_count), rows, strict=True)
+        for count, row in zip(interactions.rating_weights, rows, strict=True)
     )
     interactions = empty_interactions(model)._replace(user_count=user_count, movie_count=movie_count)
     return dataclasses.replace(setup, model=model), interactions

@@ -60,9 +60,15 @@ class TrainingSetup:
     def held_out(self) -> Int[np.ndarray, " held_out"]:
         """Which train ratings the first epochs hold out (`training/strengths.py`): none without towers of histories."""
         number = min(int(self.config.held_out_fraction * self.config.num_ratings), MOST_HELD_OUT)
-        if number < FEWEST_HELD_OUT or not self.model.config.history or not self.held_out_epochs:
+        has_use = self.has_ratings and self.model.config.history and self.held_out_epochs
+        if number < FEWEST_HELD_OUT or not has_use:
             number = 0
         return batches.held_out_ratings(self.config.num_ratings, number, self.config.seed)
+
+    @property
+    def has_ratings(self) -> bool:
+        """Whether train has any rating; if not, it only tells which movies were watched."""
+        return self.config.rating_weight > 0
 
     @property
     def held_out_epochs(self) -> int:
@@ -117,10 +123,19 @@ class TrainingSetup:
 
 
 def training_setup(
-    model: TwoTowers, config: Config, num_ratings: int, rating_scale: tuple[float, float], *, is_by_time: bool
+    model: TwoTowers,
+    config: Config,
+    num_ratings: int,
+    rating_scale: tuple[float, float],
+    *,
+    is_by_time: bool,
+    rating_weight: float | None = None,
 ) -> TrainingSetup:
-    """Resolves a config for so many train ratings; is_by_time: whether time splits them off from later ones."""
-    settings = config.train.for_ratings(num_ratings, is_by_time)
+    """Resolves a config for so many train ratings; is_by_time: whether time splits them off from later ones.
+
+    rating_weight: the sum of their weights; None: each counts 1.
+    """
+    settings = config.train.for_ratings(num_ratings, is_by_time, rating_weight)
     return TrainingSetup(
         model=model,
         config=settings,

@@ -22,6 +22,7 @@ from movierec_jax.training.losses import (
     decay,
     factor_variance,
     implicit_feedback_decay,
+    one_for_zero,
     ratings_of_rows,
     squared_error,
 )
@@ -130,13 +131,13 @@ def objective(
     # So with rating times the whole batch is one microbatch.
     size = len(batch.weight) if model.num_time_features else microbatch_size(setup.platform)
     shared = {name: params[name] for name in params if model.num_time_features or name not in TABLE_SCOPES}
-    sides = tuple(zip(encoded, (interactions.user_count, interactions.movie_count), strict=True))
+    sides = tuple(zip(encoded, interactions.rating_weights, strict=True))
     rows = batch.user_row, batch.movie_row
     pairs = PairColumns(batch.time_features, batch.rating, batch.weight, batch.number)
     sum_errors = functools.partial(sum_pair_errors, setup=setup, has_hidden=has_hidden)
     sums = sum_over_microbatches(sum_errors, size, model.mesh, shared, sides, rows, pairs, key)
-    # All ratings of a small batch may be held out.
-    with_variance, rating_error = (total / jnp.maximum(jnp.sum(batch.weight), 1) for total in sums)
+    # All ratings of a small batch may be held out, and data may have no ratings.
+    with_variance, rating_error = (total / one_for_zero(jnp.sum(batch.weight)) for total in sums)
     loss = with_variance + decay(params, interactions, config, log_strength, batch_counts)
     if targets is None:
         return loss, StepErrors(rating_error, jnp.zeros(()))

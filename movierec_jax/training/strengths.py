@@ -28,7 +28,7 @@ from movierec_jax.model.inputs import Batch, Interactions
 from movierec_jax.model.sharding import constrain, put_sharded, replicated
 from movierec_jax.model.tables import LEARNT_TABLES, TOWERS
 from movierec_jax.training import batches
-from movierec_jax.training.losses import DECAY_OF_TABLE
+from movierec_jax.training.losses import DECAY_OF_TABLE, one_for_zero
 from movierec_jax.training.state import TrainingSetup, TrainState
 
 # Change of a log strength for each 1 by which the table should shrink. Chosen, as is PRIOR_FRACTION, on ratings carved
@@ -80,7 +80,7 @@ def learn_strengths(
             lambda factor: held_out_errors(enlarge(params, factor), *inputs, held_out, setup), factors
         )
         slopes = (jnp.stack(enlarged, axis=1) - errors[:, None]) / ENLARGED
-        return log_strength - RATE * wanted_growth(errors, slopes)
+        return log_strength - RATE * wanted_growth(errors, slopes, held_out.weight)
 
     return dataclasses.replace(state, log_strength=jax.vmap(learn)(state.params, state.log_strength))
 
@@ -106,12 +106,16 @@ def held_out_errors(
     return (apply(user, movie, method="predict") - held_out.rating) / setup.model.rating_spread
 
 
-def wanted_growth(errors: Float[Array, " ratings"], slopes: Float[Array, "ratings tables"]) -> Float[Array, " tables"]:
+def wanted_growth(
+    errors: Float[Array, " ratings"], slopes: Float[Array, "ratings tables"], weight: Float[Array, " ratings"]
+) -> Float[Array, " tables"]:
     """Returns by which fraction each table should grow, below 0 for shrinking; 0 where chance explains the fit.
 
-    slopes: change of each error when a table grows by its own size.
+    slopes: change of each error when a table grows by its own size. weight: how much each rating counts.
     """
-    variance = jnp.maximum(jnp.mean(jnp.square(errors)), LEAST_VARIANCE)
+    root = jnp.sqrt(weight)
+    errors, slopes = root * errors, root[:, None] * slopes
+    variance = jnp.maximum(jnp.sum(jnp.square(errors)) / one_for_zero(jnp.sum(weight)), LEAST_VARIANCE)
     precision = slopes.T @ slopes + variance / PRIOR_FRACTION**2 * jnp.eye(slopes.shape[1])
     growth = -jnp.linalg.solve(precision, slopes.T @ errors)
     explained = -growth @ (slopes.T @ errors) / variance

@@ -10,8 +10,9 @@ import pyarrow.parquet
 import pytest
 from helpers.input_files import refusal_by, write_file
 
+from movierec_jax.data.readers.delimited import ROWS_AT_ONCE
 from movierec_jax.data.readers.source_file import local_file
-from movierec_jax.data.readers.table_file import ROWS_AT_ONCE, read_columns, read_header
+from movierec_jax.data.readers.table_file import read_columns, read_header
 from movierec_jax.errors import InputError
 
 # More than the csv module takes by default.
@@ -62,7 +63,7 @@ def test_an_encoding_may_show_late(tmp_path, encoding):
 
 def test_emoji_quotes_line_ends_and_late_nul_bytes_are_text(tmp_path):
     content = f'n,text\r\n1,"a ""b""\r\nc"\r\n2,🎬 ok\r\n3,{LONG}\r\n4,a\0b\r\n'
-    assert read(write_file(tmp_path, content, "a.csv"), "text")["text"] == ['a "b"\nc', "🎬 ok", LONG.strip(), "a\0b"]
+    assert read(write_file(tmp_path, content, "a.csv"), "text")["text"] == ['a "b"\r\nc', "🎬 ok", LONG.strip(), "a\0b"]
 
 
 def test_a_quote_that_is_not_closed_is_named_at_the_start_of_its_record(tmp_path):

@@ -24,27 +24,52 @@ from movierec_jax.data.schema import (
     TEXT,
     TIMESTAMP,
     USER_ID,
+    WEIGHT,
 )
 from movierec_jax.errors import InputError
 
-RATING_NAMES = "rating ratings stars starrating score overall value"
+RATING_NAMES = (
+    "rating ratings stars starrating score overall value userrating myrating bookrating movierating ratingval "
+    "ratingvalue star myscore userscore reviewscore reviewoverall reviewrating eventvalue grade"
+)
 
-# What columns may be called, as `normalized_name` writes names. Of several names for an id, the first listed is taken.
-# IMDb's own exports say "tconst" and "Const".
+# What columns may be called, as `normalized_name` writes names. Of several names for a column, the first listed is
+# taken. IMDb's own exports say "tconst" and "Const"; the last names of a movie are titles, for data without ids.
 SPELLINGS = {
     column: tuple(names.split())
     for column, names in {
-        USER_ID: "user userid uid customer customerid custid reviewer reviewerid member memberid profile profileid",
-        MOVIE_ID: "movie movieid mid item itemid iid film filmid titleid asin product productid imdb imdbid",
+        USER_ID: "user userid uid customer customerid custid reviewer reviewerid member memberid profile profileid "
+        "username usermd5 account accountid person personid viewer viewerid author authorid critic criticid "
+        "criticname profilename reviewprofilename reviewername",
+        MOVIE_ID: "movie movieid mid item itemid iid film filmid titleid asin product productid show showid book "
+        "bookid isbn anime animeid joke jokeid business businessid artist artistid game gameid appid track trackid "
+        "song songid recipe recipeid beerbeerid beerid parentasin rottentomatoeslink imdb imdbid movietitle "
+        "moviename movienameen filmtitle filmname title",
         IMDB_ID: "imdb imdbid tconst const imdbtitleid",
         RATING: RATING_NAMES,
         STARS: RATING_NAMES,
         TIMESTAMP: "timestamp time ts unixreviewtime date datetime ratedat ratingdate ratingtime ratingtimestamp "
-        "createdat",
+        "createdat reviewtime reviewdate mylastupdated lastupdated daterated dateadded watcheddate watchedat "
+        "submissiontime submissiondate dt",
         TEXT: "text review reviewtext reviewbody reviewcontent comment comments body content tag",
         LABEL: "label sentiment polarity class",
         SPLIT: "split part subset",
     }.items()
+}
+
+# Counts of events: a file with one of these in place of ratings says who watched what, and no stars.
+COUNT_NAMES = {
+    "plays",
+    "numplays",
+    "playcount",
+    "count",
+    "counts",
+    "weight",
+    "listens",
+    "views",
+    "watches",
+    "clicks",
+    "hours",
 }
 
 # The types that a column may have, the usual one first; the first that holds every value is taken.
@@ -55,15 +80,19 @@ COLUMN_TYPES = {
     STARS: (pa.float32(), pa.string()),
     TIMESTAMP: (pa.int64(), pa.float64(), pa.string()),
     TAG: (pa.string(),),
+    WEIGHT: (pa.float32(), pa.string()),
 }
 
 # What stands for a missing value in a column of text, in lower case.
 MISSING = ("", "na", "n/a", "nan", "null", "<na>")
 
+# What stands for a missing value in a column of numbers.
+MISSING_NUMBERS = (*MISSING, "none", "\\n")
+
 
 def normalized_name(name: str) -> str:
-    """Returns a column's name in lower case, without spaces, "_" and "-"."""
-    return re.sub(r"[\s_-]", "", name).lower()
+    """Returns a column's name in lower case, without spaces, "_", "-", "." and RecBole's types ("user_id:token")."""
+    return re.sub(r"[\s_.\ufeff-]|:(?:token|float)(?:_seq)?$", "", name.strip()).lower()
 
 
 def matching_names(names: Iterable[str], spellings: Sequence[str]) -> list[str]:
@@ -100,19 +129,30 @@ def translate_type_errors(path: object, name: str, column: str) -> Iterator[None
 
 
 def typed_text(text: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
-    """Returns the values of a text column in the first of its `COLUMN_TYPES` that holds all of them."""
+    """Returns the values of a text column in the first of its `COLUMN_TYPES` that holds all of them.
+
+    Ids are integers if each is written as one is, without leading zeros; words for missing values may be among them.
+    Otherwise they are text without outer spaces, missing only where empty.
+    """
     if column not in (USER_ID, MOVIE_ID):
         return cast_to_first(text, COLUMN_TYPES[column])
+    text = pa.chunked_array([pyarrow.compute.utf8_trim_whitespace(chunk) for chunk in text.chunks], text.type)
     with contextlib.suppress(pa.ArrowInvalid):
         # Chunk by chunk: ids that are no integers show in the first, and parsing text takes long.
         return pa.chunked_array([parse_integers(chunk) for chunk in text.chunks], pa.int64())
-    return text
+    return pyarrow.compute.if_else(pyarrow.compute.equal(text, ""), None, text)
 
 
 def parse_integers(text: pa.StringArray | pa.LargeStringArray) -> pa.Int64Array:
     """Returns the integers that the text spells. Raises ArrowInvalid where a value is no integer."""
+    lower = pyarrow.compute.utf8_lower(text)
+    is_missing = pyarrow.compute.is_in(lower, pa.array(MISSING_NUMBERS, text.type))
+    text = pyarrow.compute.if_else(is_missing, None, text)
     # pandas writes "1.0" for an integer id in a column where another id is missing.
-    return pyarrow.compute.replace_substring_regex(text, r"^\s*(-?\d+)(\.0*)?\s*$", r"\1").cast(pa.int64())
+    digits = pyarrow.compute.replace_substring_regex(text, r"^(-?[1-9]\d*|0)(\.0*)?$", r"\1")
+    if pyarrow.compute.any(pyarrow.compute.match_substring_regex(digits, r"^-?0\d|^\+|^-0")).as_py():
+        raise pa.ArrowInvalid("an id begins with a zero")
+    return digits.cast(pa.int64())
 
 
 def typed_parquet(values: pa.ChunkedArray, column: str) -> pa.ChunkedArray:

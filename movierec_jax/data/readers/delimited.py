@@ -1,121 +1,53 @@
-"""Reads delimited text: one set of rules for separators, headers, quotes, encodings, empty lines and messages.
+"""Reads the rows of delimited text: one set of rules for quotes, encodings, empty lines and messages.
 
 Two readers follow the same `TextLayout`: `read_typed` parses numbers and ids with Arrow's threads, for tables of many
 rows; `read_records` yields the fields of each record as text, which may hold line ends and be of any length.
+
+No quotation mark swallows rows unseen: `text_scan` looks at every line before Arrow does, and sends a file with quotes
+that could join lines to `read_records`, which names the line of a quote that joins rows.
 """
 
-import codecs
 import contextlib
 import csv
 import dataclasses
 import io
 import itertools
+import json
 import re
-from collections.abc import Collection, Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from typing import IO
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 
-from movierec_jax.data.readers.columns import COLUMN_TYPES, normalized_name, typed_text
-from movierec_jax.data.readers.source_file import AnyPath, open_bytes, read_head
+from movierec_jax.data.readers.columns import COLUMN_TYPES, typed_text
+from movierec_jax.data.readers.layout import BLANKS, UTF8, TextLayout, find_encoding
+from movierec_jax.data.readers.source_file import AnyPath, open_bytes
+from movierec_jax.data.readers.text_scan import TextScan, scan_text
+from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.errors import InputError
 
-SEPARATORS = ("::", "\t", ",", ";", "|")
-
-# Stands for "::" while Arrow reads, since Arrow splits by single bytes: the control character for this use.
+# Stands for a separator that is no single byte while Arrow reads: the control character for this use.
 FIELD_SEPARATOR = "\x1f"
 
-# Characters of a first line that are looked at.
-LONGEST_HEADER = 1 << 24
+# Rows of a text file that are Python objects at the same time.
+ROWS_AT_ONCE = 10_000
 
-# Characters that a field may have: the most that a C long holds everywhere, where the csv module takes 131,072.
-LONGEST_FIELD = 2**31 - 1
-
-BLOCK_BYTES = 1 << 20
-
-UTF_16 = "utf-16"
-
-
-@dataclasses.dataclass(frozen=True)
-class TextLayout:
-    """How the lines of a text file make columns.
-
-    columns: what each column of the file holds (a name of schema), None for columns that are not used.
-    owner: what has that many columns, for messages: "a MovieLens 1M file".
-    names: names of the columns as the file has them; empty without a header.
-    skip_lines: lines before the first record: the header, and empty lines before it.
-    is_quoted: whether quotes around a field are no part of it.
-    """
-
-    separator: str
-    columns: tuple[str | None, ...]
-    owner: str
-    names: tuple[str, ...] = ()
-    skip_lines: int = 0
-    is_quoted: bool = True
-    encoding: str = "utf-8-sig"
-
-
-def find_layout(path: AnyPath, known_names: Collection[str], expected: str, encoding: str) -> TextLayout:
-    """Returns the layout of a text file whose first line that is not empty holds the names of its columns.
-
-    The separator is the one that splits this line into most known names, then into most fields.
-
-    known_names: spellings of columns, as `normalized_name` writes them.
-    expected: what the file should hold, for messages.
-
-    Raises InputError for a binary or empty file.
-    """
-    if encoding != UTF_16 and b"\0" in read_head(path):
-        raise InputError(f"{path}: a binary file; expected text or Parquet")
-    with open_bytes(path) as stream, long_fields():
-        text = io.TextIOWrapper(stream, encoding, errors="replace")
-        lines = enumerate(iter(lambda: text.readline(LONGEST_HEADER), ""), start=1)
-        line, first = next(((line, first) for line, first in lines if first.strip()), (0, ""))
-        if not line:
-            raise InputError(f"{path}: empty; expected {expected}")
-        splits = {separator: split_line(first, separator) for separator in SEPARATORS}
-    separator = max(
-        splits,
-        key=lambda separator: (
-            sum(normalized_name(name) in known_names for name in splits[separator]),
-            len(splits[separator]),
-        ),
-    )
-    names = tuple(splits[separator])
-    columns = (None,) * len(names)
-    return TextLayout(separator, columns, f"line {line}", names, line, separator != "::", encoding)
-
-
-def split_line(line: str, separator: str) -> list[str]:
-    """Returns the fields of a line, without quotes and outer spaces."""
-    fields = line.split(separator) if separator == "::" else next(csv.reader([line], delimiter=separator))
-    return [field.strip() for field in fields]
-
-
-def find_encoding(path: AnyPath) -> str:
-    """Returns UTF-8, perhaps with a byte order mark, UTF-16 with one, or latin-1 (older MovieLens) for other text."""
-    if read_head(path).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return UTF_16
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with open_bytes(path) as stream:
-        try:
-            while block := stream.read(BLOCK_BYTES):
-                decoder.decode(block)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return "latin-1"
-    return "utf-8-sig"
+# What may end a file without being a row: "(800 rows affected)".
+FOOTER = re.compile(r"(?=.*[A-Za-z]).*\S\s+\S.*")
+LONGEST_FOOTER = 3
 
 
 @contextlib.contextmanager
-def long_fields() -> Iterator[None]:
-    """Makes the csv module take fields of any length."""
-    limit = csv.field_size_limit(LONGEST_FIELD)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(limit)
+def open_text(path: AnyPath, encoding: str) -> Iterator[IO[bytes]]:
+    """Opens a text file as UTF-8 bytes, whatever its encoding; those of UTF-8 may begin with a byte order mark."""
+    with open_bytes(path) as stream:
+        yield (
+            stream
+            if encoding in (UTF8, "utf-8")
+            else pa.transcoding_input_stream(pa.PythonFile(stream, "r"), encoding, "utf-8")
+        )
 
 
 def read_lines(path: AnyPath, encoding: str) -> Iterator[tuple[int, str]]:
@@ -130,27 +62,66 @@ def read_lines(path: AnyPath, encoding: str) -> Iterator[tuple[int, str]]:
 def read_records(path: AnyPath, layout: TextLayout) -> Generator[tuple[int, list[str]], None, None]:
     """Yields the last line and the fields of each record; a quoted field may hold line ends.
 
-    Raises InputError with the line of a record with too many or too few fields, or of a quote that is not closed.
+    Raises InputError with the line of a record with too many or too few fields, or of a quote that is not closed, or
+    closed only after lines that are rows themselves.
     """
-    with open_bytes(path) as stream, long_fields():
-        text = io.TextIOWrapper(stream, layout.encoding)
+    with open_bytes(path) as stream:
+        text = io.TextIOWrapper(stream, layout.encoding, newline="")
         list(itertools.islice(text, layout.skip_lines))
-        rows = csv.reader(text, delimiter=layout.separator, strict=True) if layout.is_quoted else None
-        records = rows or (line.rstrip("\n").split(layout.separator) if line.strip() else [] for line in text)
+        rows = None
+        if layout.is_quoted:
+            rows = csv.reader(
+                text,
+                delimiter=layout.separator,
+                quotechar=layout.quote,
+                skipinitialspace=layout.skips_blanks,
+                strict=True,
+            )
+        records = rows or (layout.split(line) if line.strip() else [] for line in text)
         line = layout.skip_lines
         try:
-            for line, fields in enumerate(records, start=layout.skip_lines + 1):
-                if rows:
-                    line = layout.skip_lines + rows.line_num
-                if not fields:
+            for number, fields in enumerate(records, start=layout.skip_lines + 1):
+                first, line = line + 1, layout.skip_lines + rows.line_num if rows else number
+                if not any(field.strip() for field in fields) and len(fields) < 2:
                     continue
+                if first < line:
+                    require_no_rows_within(fields, f"{path}:{first}", layout)
                 if len(fields) != len(layout.columns):
                     raise wrong_number_of_columns(f"{path}:{line}", len(fields), layout)
                 yield line, fields
         except csv.Error as error:
             # Where the record begins: a quote that is not closed shows much later, if at all.
             advice = "a quote within a quoted field is written twice"
-            raise InputError(f"{path}:{line + 1}: {error}; {advice}") from error
+            raise UnclosedQuoteError(f"{path}:{line + 1}: {error}; {advice}") from error
+
+
+class UnclosedQuoteError(InputError):
+    """A quotation mark that is not closed, or closes another field than it opens."""
+
+
+def require_no_rows_within(fields: Sequence[str], where: str, layout: TextLayout) -> None:
+    """Raises UnclosedQuoteError where a field holds lines like rows: as many fields, and numbers in their places.
+
+    where: the line in which the record begins.
+    """
+    numbers = [index for index, field in enumerate(fields) if is_number(field)]
+    for field in fields:
+        for inner in re.split("\r\n|\n|\r", field)[1:]:
+            inner_fields = layout.split(inner)
+            if len(inner_fields) == len(layout.columns) and all(is_number(inner_fields[n]) for n in numbers):
+                raise UnclosedQuoteError(
+                    f"{where}: a quotation mark begins a field that runs over rows such as {inner[:80]!r}; remove it, "
+                    "or close it, and write a quote within a quoted field twice"
+                )
+
+
+def is_number(field: str) -> bool:
+    """Returns whether a field is a number."""
+    try:
+        float(field.strip("\"' "))
+    except ValueError:
+        return False
+    return True
 
 
 def wrong_number_of_columns(where: str, count: int, layout: TextLayout) -> InputError:
@@ -159,47 +130,210 @@ def wrong_number_of_columns(where: str, count: int, layout: TextLayout) -> Input
     return InputError(f"{where}: {columns}; {layout.owner} has {len(layout.columns)}, split by {layout.separator!r}")
 
 
-def read_typed(path: AnyPath, layout: TextLayout) -> dict[str, pa.ChunkedArray]:
-    """Reads the used columns of a UTF-8 file, each in the first of its `COLUMN_TYPES` that holds every value.
+def read_fields(path: AnyPath, layout: TextLayout, indices: Sequence[int]) -> tuple[list[pa.ChunkedArray], list[int]]:
+    """Returns columns of a file by index, as large strings, and the last line of each record."""
+    chunks: list[list[pa.Array]] = [[] for _ in indices]
+    lines: list[int] = []
+    with contextlib.closing(read_records(path, layout)) as records:
+        while block := list(itertools.islice(records, ROWS_AT_ONCE)):
+            lines += (line for line, _ in block)
+            for column, index in zip(chunks, indices, strict=True):
+                column.append(pa.array([fields[index] for _, fields in block], pa.large_string()))
+    return [pa.chunked_array(column, pa.large_string()) for column in chunks], lines
 
-    Raises InputError with the line of a record with too many or too few fields, or of text that is not UTF-8.
+
+def read_typed(path: AnyPath, layout: TextLayout) -> pa.Table:
+    """Reads the used columns of a file, each in the first of its `COLUMN_TYPES` that holds every value.
+
+    The table has what was noticed while reading as `notes_of` returns it.
+
+    Raises InputError with the line of a record with too many or too few fields, or of a quote that joins rows.
+    """
+    try:
+        return parse_typed(path, layout)
+    except pa.ArrowInvalid as error:
+        if "invalid UTF8" not in str(error) or layout.encoding != UTF8:
+            raise find_refusal(path, layout) from error
+    encoding = find_encoding(path)
+    layout = dataclasses.replace(layout, encoding=encoding)
+    return with_notes(parse_typed(path, layout), [f"the text is not UTF-8; it is read as {encoding}"])
+
+
+def parse_typed(path: AnyPath, layout: TextLayout) -> pa.Table:
+    """Does the work of `read_typed` in one encoding. Raises ArrowInvalid for text that is not in that encoding."""
+    with open_text(path, layout.encoding) as stream:
+        scan = scan_text(stream, layout)
+    notes: list[str] = []
+    if scan.has_odd_quotes:
+        layout, notes = layout_of_odd_quotes(path, layout, scan)
+    if (layout.is_quoted and scan.has_odd_quotes) or layout.skips_blanks:
+        columns = read_as_text(path, layout)
+    else:
+        columns, footer = parse_all(path, layout, scan)
+        notes += footer
+    columns, repeated = without_repeated_header(columns, layout)
+    notes += repeated
+    for column, values in columns.items():
+        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+            columns[column] = typed_text(values, column)
+    return with_notes(pa.table(columns), notes)
+
+
+def layout_of_odd_quotes(path: AnyPath, layout: TextLayout, scan: TextScan) -> tuple[TextLayout, list[str]]:
+    """Returns how to read a file with quotes that could join lines: as text where every line is a row without them.
+
+    Raises UnclosedQuoteError where the file has neither well-formed quotes, nor lines that are rows as they stand.
+    """
+    if not layout.is_quoted:
+        return layout, []
+    try:
+        with contextlib.closing(read_records(path, layout)) as records:
+            for _ in records:
+                pass
+    except UnclosedQuoteError as error:
+        if not scan.is_even_without_quotes:
+            raise
+        line = str(error).removeprefix(f"{path}:").split(":")[0]
+        note = f"quotation marks are read as text: that of line {line} is not closed"
+        return dataclasses.replace(layout, is_quoted=False), [note]
+    return layout, []
+
+
+def read_as_text(path: AnyPath, layout: TextLayout) -> dict[str, pa.ChunkedArray]:
+    """Reads the used columns of a file as strings, null where empty, by `read_records`."""
+    used = {column: index for index, column in enumerate(layout.columns) if column}
+    columns, lines = read_fields(path, layout, list(used.values()))
+    if not lines:
+        raise InputError(f"{path}: no ratings")
+    empty = pa.scalar("", pa.large_string())
+    return {
+        column: pyarrow.compute.if_else(pyarrow.compute.equal(values, empty), None, values).cast(pa.string())
+        for column, values in zip(used, columns, strict=True)
+    }
+
+
+def parse_all(path: AnyPath, layout: TextLayout, scan: TextScan) -> tuple[dict[str, pa.ChunkedArray], list[str]]:
+    """Parses the used columns, as strings where a value is not of the usual type; and a note on lines left out.
+
+    Raises:
+      ArrowInvalid: text that is not UTF-8.
+      InputError: a line has another number of columns, or rows are missing.
     """
     types = {column: COLUMN_TYPES[column][0] for column in layout.columns if column}
+    if scan.has_leading_zeros:
+        types |= {column: pa.string() for column in (USER_ID, MOVIE_ID) if column in types}
     while True:
+        skipped: list[str] = []
         try:
-            columns = parse_columns(path, layout, types)
+            columns = parse_columns(path, layout, types, skipped)
             break
         except pa.ArrowInvalid as error:
             column = column_of_wrong_type(error, layout)
+            if "invalid UTF8" in str(error):
+                raise
             if column is None or types[column] == pa.string():
                 raise find_refusal(path, layout) from error
             types[column] = pa.string()
-    for column, data_type in types.items():
-        if data_type != COLUMN_TYPES[column][0]:
-            columns[column] = typed_text(columns[column], column)
-    return columns
+    notes = [f"the last line is no row, and is skipped: {text.strip()[:80]!r}" for text in skipped if text.strip()]
+    num_rows = len(next(iter(columns.values())))
+    if notes and (len(notes) > LONGEST_FOOTER or not is_end(path, layout, notes, skipped)):
+        raise find_refusal(path, layout)
+    if num_rows + len(skipped) != scan.num_lines:
+        raise InputError(
+            f"{path}: {scan.num_lines:,} lines with text below line {layout.skip_lines}, but {num_rows:,} rows; look "
+            "for quotation marks that are not closed"
+        )
+    return columns, notes
+
+
+def is_end(path: AnyPath, layout: TextLayout, notes: list[str], skipped: list[str]) -> bool:
+    """Returns whether the skipped lines are the last ones of a file."""
+    with open_text(path, layout.encoding) as stream:
+        tail = b""
+        while block := stream.read(1 << 20):
+            tail = (tail + block)[-(1 << 16) :]
+    lines = [line.strip() for line in tail.decode("utf-8", "replace").splitlines() if line.strip()]
+    texts = [text.strip() for text in skipped if text.strip()]
+    return sorted(lines[-len(notes) :]) == sorted(texts)
 
 
 def parse_columns(
-    path: AnyPath, layout: TextLayout, types: dict[str, pa.DataType], *, use_threads: bool = True
+    path: AnyPath,
+    layout: TextLayout,
+    types: dict[str, pa.DataType],
+    skipped: list[str] | None = None,
+    *,
+    use_threads: bool = True,
 ) -> dict[str, pa.ChunkedArray]:
-    """Parses columns of a text file as the given types; null where Arrow sees no value: "", "NA", "nan", "null".
+    """Parses columns of a text file as the given types; null where a field is empty.
+
+    skipped: gets the lines with another number of columns than the layout; None: such a line is an error.
 
     Raises:
       ArrowInvalid: a value is not of its type, or a line has not as many columns as the layout.
     """
     names = [column or f"unused {index}" for index, column in enumerate(layout.columns)]
-    with open_bytes(path) as stream:
-        is_double = layout.separator == "::"
+
+    def skip(row: pyarrow.csv.InvalidRow) -> str:
+        is_footer = row.actual_columns == 1 and FOOTER.fullmatch(row.text.strip())
+        if skipped is None or (row.text.strip() and (not is_footer or len(skipped) > LONGEST_FOOTER)):
+            return "error"
+        skipped.append(row.text)
+        return "skip"
+
+    with open_text(path, layout.encoding) as stream:
+        is_single = len(layout.separator) == 1 and layout.separator != BLANKS
         table = pyarrow.csv.read_csv(
-            pa.BufferReader(stream.read().replace(b"::", FIELD_SEPARATOR.encode())) if is_double else stream,
+            stream if is_single else pa.BufferReader(with_single_separator(stream.read(), layout.separator)),
             pyarrow.csv.ReadOptions(use_threads=use_threads, skip_rows=layout.skip_lines, column_names=names),
             pyarrow.csv.ParseOptions(
-                delimiter=FIELD_SEPARATOR if is_double else layout.separator, quote_char=layout.is_quoted and '"'
+                delimiter=layout.separator if is_single else FIELD_SEPARATOR,
+                quote_char=layout.is_quoted and layout.quote,
+                invalid_row_handler=skip,
             ),
-            pyarrow.csv.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=True),
+            pyarrow.csv.ConvertOptions(
+                column_types=types, include_columns=list(types), strings_can_be_null=True, null_values=[""]
+            ),
         )
     return dict(zip(table.column_names, table.columns, strict=True))
+
+
+def with_single_separator(text: bytes, separator: str) -> bytes:
+    """Returns text with `FIELD_SEPARATOR` for each separator; that of blanks is any number of them."""
+    if separator != BLANKS:
+        return text.replace(separator.encode(), FIELD_SEPARATOR.encode())
+    text = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", text)
+    return re.sub(rb"[ \t]+", FIELD_SEPARATOR.encode(), text)
+
+
+def without_repeated_header(
+    columns: dict[str, pa.ChunkedArray], layout: TextLayout
+) -> tuple[dict[str, pa.ChunkedArray], list[str]]:
+    """Returns the columns without rows that repeat the header, as of files that were joined, and a note on them."""
+    names = {column: name for column, name in zip(layout.columns, layout.names, strict=False) if column}
+    text = [column for column in names if pa.types.is_string(columns[column].type)]
+    if not text:
+        return columns, []
+    is_header = pyarrow.compute.equal(columns[text[0]], names[text[0]])
+    for column in text[1:]:
+        is_header = pyarrow.compute.and_kleene(is_header, pyarrow.compute.equal(columns[column], names[column]))
+    is_header = pyarrow.compute.fill_null(is_header, False)
+    count = pyarrow.compute.sum(is_header).as_py() or 0
+    if not count:
+        return columns, []
+    is_row = pyarrow.compute.invert(is_header)
+    what = f"{count} lines repeat the header, and are" if count > 1 else "a line repeats the header, and is"
+    return {column: values.filter(is_row) for column, values in columns.items()}, [f"{what} skipped"]
+
+
+def with_notes(table: pa.Table, notes: list[str]) -> pa.Table:
+    """Returns a table that also says what was noticed, which a cache keeps."""
+    return table.replace_schema_metadata({"notes": json.dumps([*notes_of(table), *notes])})
+
+
+def notes_of(table: pa.Table) -> tuple[str, ...]:
+    """Returns what was noticed when a table was read, a sentence each."""
+    return tuple(json.loads((table.schema.metadata or {}).get(b"notes", "[]")))
 
 
 def column_of_wrong_type(error: pa.ArrowInvalid, layout: TextLayout) -> str | None:

@@ -1,16 +1,16 @@
 """Reads every published edition of MovieLens from a folder or archive; each edition is one entry of `EDITIONS`."""
 
-import contextlib
 import dataclasses
 import pathlib
-import posixpath
-import zipfile
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
-from movierec_jax.data.readers.delimited import TextLayout
+from movierec_jax.data.readers.columns import normalized_name
+from movierec_jax.data.readers.layout import TextLayout
+from movierec_jax.data.readers.links_file import imdb_numbers
 from movierec_jax.data.readers.movielens_tables import (
     link_table,
     movie_table,
@@ -26,8 +26,8 @@ from movierec_jax.data.readers.movielens_tables import (
     user_table,
 )
 from movierec_jax.data.readers.ratings_file import find_ratings_layout, read_text
-from movierec_jax.data.readers.source_file import AnyPath
-from movierec_jax.data.schema import RATING, RATING_COLUMNS, RawData, no_links, no_tags
+from movierec_jax.data.readers.source_file import AnyPath, read_head
+from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, RATING_COLUMNS, RawData, no_links, no_tags
 from movierec_jax.errors import InputError
 
 
@@ -110,36 +110,100 @@ MOVIELENS_CSV = Edition(
     ),
 )
 
-EDITIONS = (MOVIELENS_100K, MOVIELENS_10M, MOVIELENS_1M, MOVIELENS_CSV)
+# As Kaggle names the files of MovieLens 20M.
+MOVIELENS_KAGGLE = dataclasses.replace(
+    MOVIELENS_CSV,
+    ratings_file="rating.csv",
+    tables=tuple(dataclasses.replace(file, name=file.name.replace("s.csv", ".csv")) for file in MOVIELENS_CSV.tables),
+)
+
+EDITIONS = (MOVIELENS_100K, MOVIELENS_10M, MOVIELENS_1M, MOVIELENS_CSV, MOVIELENS_KAGGLE)
+
+# Its ratings.dat is laid out as that of MovieLens 1M; movies have IMDb's ids, and users.dat leads to Twitter.
+MOVIETWEETINGS = dataclasses.replace(
+    MOVIELENS_1M,
+    name="MovieTweetings",
+    rating_scale=(0.0, 10.0),
+    tables=(TableFile("movies.dat", "movies", read_movies_dat, movie_table),),
+)
+
+# Fraction of ratings that the scale of an edition must hold; with fewer, the folder only looks like the edition.
+SCALE_SHARE = 0.995
+
+# Digits of a movie id of IMDb, at least; MovieLens' have at most 6.
+IMDB_DIGITS = 7
 
 
-def edition_folder(archive: zipfile.ZipFile, path: pathlib.Path) -> zipfile.Path:
-    """Returns the folder of the archive with the ratings of a MovieLens edition; its top level without one."""
-    files = {edition.ratings_file for edition in EDITIONS}
-    folders = sorted({posixpath.dirname(name) for name in archive.namelist() if posixpath.basename(name) in files})
-    if len(folders) > 1:
-        raise InputError(f"{path}: ratings in several folders: {', '.join(folders)}; unpack it and name one of them")
-    return zipfile.Path(archive, f"{folders[0]}/" if folders and folders[0] else "")
+def find_edition(names: Collection[str]) -> Edition | None:
+    """Returns the edition of a folder with files of certain names; None for any other folder."""
+    editions = (edition for edition in EDITIONS if {edition.ratings_file, *edition.other_files} <= {*names})
+    return next(editions, None)
 
 
-def read_edition(folder: AnyPath, source: str, cache: pathlib.Path | None) -> RawData:
-    """Reads the MovieLens edition in a folder; `source` is for messages, `cache` for ratings."""
-    found = sorted(file.name for file in folder.iterdir())
-    matching = (edition for edition in EDITIONS if {edition.ratings_file, *edition.other_files} <= set(found))
-    edition = next(matching, None)
-    if edition is None:
-        expected = " or ".join(dict.fromkeys(edition.ratings_file for edition in EDITIONS))
-        shown = ", ".join(found)[:400] or "nothing"
-        raise InputError(f"{folder}: no MovieLens ratings; found {shown}; expected {expected} (or name one file)")
-    ratings_path = folder / edition.ratings_file
-    layout = find_ratings_layout(ratings_path) if edition.layout.names else edition.layout
-    ratings = read_text(ratings_path, layout, cache)
+def has_edition_layout(path: AnyPath, edition: Edition) -> bool:
+    """Returns whether the ratings in a folder are laid out as those of an edition."""
+    try:
+        layout = find_ratings_layout(path)
+    except InputError:
+        return False
+    names = tuple(map(normalized_name, layout.names))
+    is_split_so = layout.separator == edition.layout.separator or bool(names)
+    return (
+        is_split_so and layout.columns == RATING_COLUMNS and names == tuple(map(normalized_name, edition.layout.names))
+    )
+
+
+def read_edition(edition: Edition, files: Mapping[str, AnyPath], source: str, cache: pathlib.Path | None) -> RawData:
+    """Reads a MovieLens edition.
+
+    files: the files of its folder by name.
+    source: of the data, for messages.
+    cache: folder for parsed ratings; see `read_ratings`.
+    """
+    path = files[edition.ratings_file]
+    layout = find_ratings_layout(path) if edition.layout.names else edition.layout
+    content = read_text(path, layout, cache)
+    ratings = content.ratings
     if edition is MOVIELENS_1M and has_half_stars(ratings):
         edition = MOVIELENS_10M  # a copy without its other files
-    present = [(file, folder / file.name) for file in edition.tables if file.name in found]
-    tables = {file.field: file.table(path, file.read(path), ratings) for file, path in present}
-    scale = edition.rating_scale if layout.names == edition.layout.names else None
-    return raw_data(ratings, tables, folder, f"{edition.name} in {source}", scale)
+    if edition.layout.separator == "::" and is_movietweetings(path, ratings):
+        edition = MOVIETWEETINGS
+    present = [(file, files[file.name]) for file in edition.tables if file.name in files]
+    tables = {file.field: file.table(table, file.read(table), ratings) for file, table in present}
+    if edition is MOVIETWEETINGS:
+        tables["links"] = links_of_imdb_ids(ratings)
+    refusal = refuse_scale(ratings, edition)
+    scale = None if refusal else edition.rating_scale
+    return raw_data(ratings, tables, path, f"{edition.name} in {source}", scale, (*content.notes, *refusal))
+
+
+def refuse_scale(ratings: pd.DataFrame, edition: Edition) -> tuple[str, ...]:
+    """Returns why the scale of an edition is not that of the ratings, in one sentence; nothing if it is."""
+    rating = pd.to_numeric(ratings[RATING], errors="coerce")
+    rating = rating[np.isfinite(rating)]
+    lowest, highest = edition.rating_scale
+    outside = rating[~rating.between(lowest, highest)]
+    if len(outside) <= (1 - SCALE_SHARE) * len(rating):
+        return ()
+    return (
+        f"{len(outside):,} of {len(rating):,} ratings, such as {outside.iloc[0]:g}, lie outside {lowest:g} to "
+        f"{highest:g}, the scale of {edition.name}; the scale is inferred from the ratings instead",
+    )
+
+
+def is_movietweetings(path: AnyPath, ratings: pd.DataFrame) -> bool:
+    """Returns whether ratings laid out as MovieLens 1M are of MovieTweetings: IMDb's ids, and ratings up to 10."""
+    fields = read_head(path).split(b"\n", 1)[0].split(b"::")
+    highest = pd.to_numeric(ratings[RATING], errors="coerce").max()
+    has_imdb_ids = len(fields) == len(RATING_COLUMNS) and len(fields[1].strip()) >= IMDB_DIGITS
+    return has_imdb_ids and bool(5 < highest <= 10)
+
+
+def links_of_imdb_ids(ratings: pd.DataFrame) -> pd.DataFrame:
+    """Returns the links of movies whose ids are IMDb's."""
+    movies = ratings[MOVIE_ID].drop_duplicates()
+    links = pd.DataFrame({MOVIE_ID: movies, IMDB_ID: imdb_numbers(movies)}).dropna()
+    return links.astype({IMDB_ID: "int64"}).reset_index(drop=True)
 
 
 def has_half_stars(ratings: pd.DataFrame) -> bool:
@@ -147,26 +211,32 @@ def has_half_stars(ratings: pd.DataFrame) -> bool:
     return bool((pd.to_numeric(ratings[RATING], errors="coerce") % 1 == 0.5).any())
 
 
-def tables_beside(path: pathlib.Path, ratings: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Reads the MovieLens tables in the folder of a ratings file, by field of RawData.
+def tables_beside(path: AnyPath, ratings: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    """Reads the MovieLens tables in the folder of a ratings file.
 
-    A file of the same name that holds something else, or ids of another kind, belongs to other data and is skipped.
+    Returns them by field of RawData; and a sentence for each file of the same name that is not read: it may hold
+    something else, or ids of another kind, and belong to other data.
     """
     tables: dict[str, pd.DataFrame] = {}
-    for file in (file for edition in EDITIONS for file in edition.tables):
-        table = path.with_name(file.name)
+    notes = []
+    folder = cast(AnyPath, path.parent)
+    for file in dict.fromkeys(file for edition in EDITIONS for file in edition.tables):
+        table = folder / file.name
         if file.field not in tables and table.is_file():
-            with contextlib.suppress(InputError):
+            try:
                 tables[file.field] = file.table(table, file.read(table), ratings)
-    return tables
+            except InputError as error:
+                notes.append(f"{file.name} beside the ratings is not read: {error}")
+    return tables, tuple(notes)
 
 
 def raw_data(
     ratings: pd.DataFrame,
-    tables: dict[str, pd.DataFrame],
+    tables: Mapping[str, pd.DataFrame],
     path: AnyPath,
     source: str,
     rating_scale: tuple[float, float] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> RawData:
     """Returns ratings with tables by field of RawData, empty for other fields; `path` is for messages."""
     return RawData(
@@ -177,4 +247,5 @@ def raw_data(
         tables.get("users", user_table(path, (), ratings)),
         tables.get("tags", tag_table(path, no_tags(), ratings)),
         tables.get("links", link_table(path, no_links(), ratings)),
+        notes,
     )

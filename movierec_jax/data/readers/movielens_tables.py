@@ -12,14 +12,8 @@ from typing import cast
 import pandas as pd
 
 from movierec_jax.data.readers.columns import normalized_name, to_own_pandas
-from movierec_jax.data.readers.delimited import (
-    TextLayout,
-    find_encoding,
-    find_layout,
-    read_lines,
-    read_records,
-    read_typed,
-)
+from movierec_jax.data.readers.delimited import read_lines, read_records, read_typed
+from movierec_jax.data.readers.layout import TextLayout, find_encoding, find_layout
 from movierec_jax.data.readers.links_file import read_links_file
 from movierec_jax.data.readers.source_file import AnyPath, open_bytes
 from movierec_jax.data.schema import (
@@ -83,7 +77,7 @@ TAG_COLUMNS = (USER_ID, MOVIE_ID, TAG, TIMESTAMP)
 TAGS_DAT_LAYOUT = TextLayout("::", TAG_COLUMNS, "tags.dat", is_quoted=False)
 
 # Columns by the names that the CSV editions give them.
-MOVIES_CSV_NAMES = {"movieId": MOVIE_ID, "title": TITLE, "genres": GENRES}
+MOVIES_CSV_NAMES = {"movieId": MOVIE_ID, "title": TITLE}
 
 TAGS_CSV_NAMES = {"userId": USER_ID, "movieId": MOVIE_ID, "tag": TAG, "timestamp": TIMESTAMP}
 
@@ -112,11 +106,12 @@ def read_movies_dat(path: AnyPath) -> Iterator[MovieRow]:
 
 
 def read_movies_csv(path: AnyPath) -> Iterator[MovieRow]:
-    """Reads movies of movies.csv (20M and later): columns movieId, title and genres, in any order and among others."""
+    """Reads movies of movies.csv (20M and later): columns movieId, title and perhaps genres, in any order."""
     layout = find_named_layout(path, MOVIES_CSV_NAMES, find_encoding(path))
-    movie_id, title, genres = map(layout.columns.index, (MOVIE_ID, TITLE, GENRES))
+    movie_id, title = map(layout.columns.index, (MOVIE_ID, TITLE))
+    genres = next((index for index, name in enumerate(layout.names) if normalized_name(name) == GENRES), None)
     for line, fields in read_records(path, layout):
-        yield line, fields[movie_id], fields[title], fields[genres]
+        yield line, fields[movie_id], fields[title], "" if genres is None else fields[genres]
 
 
 def read_user_file(path: AnyPath) -> Iterator[UserRow]:
@@ -148,7 +143,7 @@ def read_tags_dat(path: AnyPath) -> pd.DataFrame:
 
 def read_tags_csv(path: AnyPath) -> pd.DataFrame:
     """Reads tags of tags.csv (20M and later): userId, movieId, tag and timestamp, in any order and among others."""
-    return read_tags(path, find_named_layout(path, TAGS_CSV_NAMES, "utf-8-sig"))
+    return read_tags(path, find_named_layout(path, TAGS_CSV_NAMES, find_encoding(path)))
 
 
 def find_named_layout(path: AnyPath, names: dict[str, str], encoding: str) -> TextLayout:

@@ -1,26 +1,27 @@
-"""Reads ratings of any kind: a MovieLens edition, one file, or a ratings log, on this machine or at a URL."""
+"""Reads ratings of any kind: a folder, an archive, one file, or a ratings log, on this machine or at a URL."""
 
-import dataclasses
 import os
 import pathlib
-import zipfile
 
 from movierec_jax.data.readers import ratings_log
-from movierec_jax.data.readers.movielens import edition_folder, raw_data, read_edition, tables_beside
-from movierec_jax.data.readers.ratings_file import find_ratings_layout, read_parquet, read_text
-from movierec_jax.data.readers.source_file import is_parquet, translate_read_errors
+from movierec_jax.data.readers.archives import is_archive
+from movierec_jax.data.readers.folder import read_archive, read_folder, renamed, with_tables
+from movierec_jax.data.readers.movielens import raw_data
+from movierec_jax.data.readers.rating_formats import read_ratings_file
+from movierec_jax.data.readers.source_file import translate_read_errors
+from movierec_jax.data.readers.sqlite_file import read_sqlite, split_table
 from movierec_jax.data.schema import MOVIE_ID, USER_ID, RawData
 from movierec_jax.data.storage import downloaded, is_url
 from movierec_jax.errors import InputError
 
 
 def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | None = None) -> RawData:
-    """Reads ratings, and the movies, users, tags and links beside them, from a folder, a zip archive or one file.
+    """Reads ratings, and the movies, users, tags and links beside them, from a folder, an archive or one file.
 
-    A folder or archive holds one of the MovieLens `EDITIONS`, in any folder of the archive. One file is Parquet or
-    text, plain or .gz, and its movies, users, tags and links come from MovieLens tables in the same folder; or it is a
-    ratings log, read as it stands. A URL of object storage is downloaded first; one file there comes without the tables
-    beside it.
+    A folder, or a zip or tar archive, holds one of the MovieLens `EDITIONS`, one file of ratings of any name, or the
+    parts of one. A file has one of the `FORMATS`, plain or packed; its movies, users, tags and links come from
+    MovieLens tables in the same folder. "FILE:TABLE" names a table of an SQLite database. A ratings log is read as it
+    stands. A URL of object storage is downloaded first; one file there comes without the tables beside it.
 
     cache: folder that keeps the parsed ratings of large text files for the next time; made if missing, and not used
       where that is impossible. Ratings of such a file cannot be changed in place.
@@ -30,20 +31,21 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
     """
     if is_url(path):
         with downloaded(str(path)) as copy:
-            return dataclasses.replace(read_ratings(copy), source=str(path))
+            data = read_ratings(copy)
+        return renamed(data, str(copy), str(path))
     path, cache = pathlib.Path(path), pathlib.Path(cache) if cache is not None else None
     with translate_read_errors(path):
         if not path.exists():
+            if found := split_table(str(path)):
+                return with_tables(read_sqlite(*found), found[0], source=str(path))
             raise InputError(f"{path}: no such file or folder")
         if path.is_dir():
-            return read_edition(path, str(path), cache)
+            return read_folder(path, str(path), cache)
         if ratings_log.is_log(path):
             return read_log(path)
-        if is_zip(path):
-            with zipfile.ZipFile(path) as archive:
-                return read_edition(edition_folder(archive, path), str(path), cache)
-        ratings = read_parquet(path) if is_parquet(path) else read_text(path, find_ratings_layout(path), cache)
-        return raw_data(ratings, tables_beside(path, ratings), path, source=str(path))
+        if is_archive(path):
+            return read_archive(path, str(path), cache)
+        return with_tables(read_ratings_file(path, cache), path, source=str(path))
 
 
 def read_log(path: pathlib.Path) -> RawData:
@@ -53,9 +55,3 @@ def read_log(path: pathlib.Path) -> RawData:
         if ratings[column].dtype == object:
             raise InputError(f"{path}: some {name} ids are integers and some are text; write them all the same way")
     return raw_data(ratings, {}, path, source=str(path))
-
-
-def is_zip(path: pathlib.Path) -> bool:
-    """Returns whether a file is a zip archive, by its name or its first bytes."""
-    with path.open("rb") as stream:
-        return path.suffix.lower() == ".zip" or stream.read(4) == b"PK\x03\x04"

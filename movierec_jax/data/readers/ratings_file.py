@@ -2,13 +2,17 @@
 
 import dataclasses
 import pathlib
+import re
 import zipfile
+from collections.abc import Sequence
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 
 from movierec_jax.data.readers.columns import (
     COLUMN_TYPES,
+    COUNT_NAMES,
     SPELLINGS,
     missing_column,
     normalized_name,
@@ -18,92 +22,268 @@ from movierec_jax.data.readers.columns import (
     translate_type_errors,
     typed_parquet,
 )
-from movierec_jax.data.readers.delimited import SEPARATORS, TextLayout, find_layout, read_typed
-from movierec_jax.data.readers.source_file import AnyPath, is_gzip, open_parquet
+from movierec_jax.data.readers.delimited import notes_of, read_typed
+from movierec_jax.data.readers.file_content import FileContent
+from movierec_jax.data.readers.layout import SEPARATORS, TextLayout, find_layout, sample_lines, split_line
+from movierec_jax.data.readers.source_file import AnyPath, open_parquet
 from movierec_jax.data.readers.table_cache import CACHED_FROM_BYTES, through_cache
-from movierec_jax.data.schema import RATING, RATING_COLUMNS, TIMESTAMP
+from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, TIMESTAMP, USER_ID, WEIGHT
 from movierec_jax.errors import InputError
 
 RATING_SPELLINGS = {name for column in RATING_COLUMNS for name in SPELLINGS[column]}
 
+# What a column of --columns may hold, by the words for it.
+COLUMN_WORDS = {"user": USER_ID, "item": MOVIE_ID, "movie": MOVIE_ID, "rating": RATING, "timestamp": TIMESTAMP}
+COLUMN_WORDS |= {column: column for column in RATING_COLUMNS} | {"item_id": MOVIE_ID, "weight": WEIGHT}
 
-def find_ratings_layout(path: AnyPath) -> TextLayout:
-    """Returns the layout of any text file of ratings, with or without a header, from its first line."""
-    layout = find_layout(path, RATING_SPELLINGS, "ratings", encoding="utf-8-sig")
-    where, fields, separator = f"{path}:{layout.skip_lines}", layout.names, layout.separator
+NOT_USED = "-"
+
+# Amazon's ids of products: ten letters and digits of which the first is B, or an ISBN.
+PRODUCT = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")
+
+# Columns of names, beside which a column of ids needs no mention.
+NAME = re.compile("title$|name")
+
+# A number that has lost its last digits: 7.6561198e+16.
+ROUNDED = r"^-?\d(\.\d+)?[eE]\+?\d+$"
+
+
+def find_ratings_layout(path: AnyPath, columns: Sequence[str] = (), weight: str | None = None) -> TextLayout:
+    """Returns the layout of any text file of ratings, with or without a header, from its first lines.
+
+    columns: what the columns hold, as `--columns` says; empty: told by their names or order.
+    weight: name of the column of weights.
+    """
+    layout = find_layout(path, RATING_SPELLINGS, "ratings")
+    where, fields = f"{path}:{layout.skip_lines}", layout.names
     if len(fields) == 1:
         separators = " ".join(map(repr, SEPARATORS))
         raise InputError(f"{where}: one column; expected user, movie and rating columns, split by one of {separators}")
-    # The fourth may be a date, but no header begins with three numbers.
-    if not all(map(is_number, fields[:3])):
-        return dataclasses.replace(layout, columns=name_columns(fields, where))
-    if len(fields) not in (3, 4):
-        raise InputError(
-            f"{where}: {len(fields)} columns, split by {separator!r}; a file without a header has 3 or 4: user, "
-            "movie, rating and perhaps timestamp"
-        )
-    columns = RATING_COLUMNS[: len(fields)]
-    return dataclasses.replace(layout, columns=columns, names=(), skip_lines=layout.skip_lines - 1)
+    rows = [split_line(line, layout.separator) for line in sample_lines(path, layout.encoding)[layout.skip_lines :]]
+    rows = [row for row in rows if len(row) > 1]
+    has_header = is_header(fields, columns)
+    layout = with_last_column(layout, rows)
+    if columns:
+        named = stated_columns(columns, layout.names if has_header else (), len(layout.columns), where)
+        layout = dataclasses.replace(layout, columns=named)
+    elif has_header:
+        found, notes = name_columns_with_notes(fields, where)
+        found += (None,) * (len(layout.columns) - len(found))
+        layout = dataclasses.replace(layout, columns=found, notes=(*layout.notes, *notes))
+    else:
+        layout = layout_without_header(layout, [list(fields), *rows], where)
+    if weight is not None:
+        layout = with_weight(layout, weight, where)
+    return layout if has_header else dataclasses.replace(layout, names=(), skip_lines=layout.skip_lines - 1)
+
+
+def is_header(fields: Sequence[str], columns: Sequence[str]) -> bool:
+    """Returns whether the first line holds names; columns: as `--columns` says."""
+    named = [item.partition("=")[2] for item in columns if "=" in item]
+    if any(normalized_name(field) in RATING_SPELLINGS or field in named for field in fields):
+        return True
+    # The fourth may be a date, but no header begins with three numbers; two ids of text may come before a rating.
+    return not (is_number(fields[2]) if len(fields) > 2 else all(map(is_number, fields)))
 
 
 def is_number(field: str) -> bool:
     """Returns whether a field is a number or missing."""
     try:
-        float(field or 0)
+        float(field.replace(",", ".") or 0)
     except ValueError:
         return False
     return True
 
 
-def name_columns(names: tuple[str, ...], where: str) -> tuple[str | None, ...]:
+def with_last_column(layout: TextLayout, rows: Sequence[Sequence[str]]) -> TextLayout:
+    """Returns the layout with one more column, if each row ends in a separator that the header lacks."""
+    if rows and all(len(row) == len(layout.columns) + 1 and not row[-1] for row in rows):
+        return dataclasses.replace(layout, columns=(*layout.columns, None))
+    return layout
+
+
+def layout_without_header(layout: TextLayout, rows: Sequence[Sequence[str]], where: str) -> TextLayout:
+    """Returns the layout of a file without a header, whose columns are told by their order.
+
+    Raises InputError where the first rows show another order.
+    """
+    count = len(layout.names)
+    if count not in (3, 4):
+        raise InputError(
+            f"{where}: {count} columns, split by {layout.separator!r}, and none has a known name; a file without a "
+            "header has 3 or 4: user, movie, rating and perhaps timestamp; state others by --columns=user,item,rating"
+        )
+    columns: list[str | None] = list(RATING_COLUMNS[:count])
+    values = [set(column) for column in zip(*(row[:3] for row in rows if len(row) >= 3), strict=True)]
+    if all(map(PRODUCT.fullmatch, values[0])) and not all(map(PRODUCT.fullmatch, values[1])):
+        columns[:2] = MOVIE_ID, USER_ID
+    elif len(rows) > 30 and len(values[2]) > 3 * len(values[0]) and len(values[2]) > 20 and len(values[0]) <= 11:
+        shown = ", ".join(sorted(values[0])[:5])
+        raise InputError(
+            f"{where}: no header, and the first column has few values ({shown}) like ratings, the third many; state "
+            f"the order, such as --columns=rating,user,item{',timestamp' * (count == 4)}"
+        )
+    note = f"no header: the columns are taken as {', '.join(map(str, columns))} (--columns states others)"
+    columns += [None] * (len(layout.columns) - count)
+    return dataclasses.replace(layout, columns=tuple(columns), notes=(*layout.notes, note))
+
+
+def stated_columns(columns: Sequence[str], names: Sequence[str], count: int, where: str) -> tuple[str | None, ...]:
+    """Returns what each column of a file holds as `--columns` says; names: of the header, if there is one.
+
+    Raises InputError for a word that is no column, and a name or number that the file does not have.
+    """
+    flag = f"--columns={','.join(columns)}"
+    found: list[str | None] = [None] * count
+    for position, item in enumerate(columns):
+        word, is_named, name = item.partition("=")
+        if word == NOT_USED:
+            continue
+        column = COLUMN_WORDS.get(word.strip().lower())
+        if column is None:
+            words = "user, item, rating, timestamp, weight"
+            raise InputError(f"{flag}: {word!r} is no column; write {words}, or {NOT_USED} for one that is not used")
+        if column in found:
+            raise InputError(f"{flag}: two columns of {column}; give one")
+        if not is_named:
+            index = position
+        elif name in names:
+            index = list(names).index(name)
+        else:
+            index = int(name) - 1 if name.isdecimal() else -1
+        if not 0 <= index < count:
+            shown = f"named {', '.join(map(repr, names))[:400]}" if names else f"numbered 1 to {count}"
+            raise InputError(f"{flag}: {where} has no column {name or position + 1!r}; it has {count}, {shown}")
+        found[index] = column
+    missing = [column for column in (USER_ID, MOVIE_ID) if column not in found]
+    if missing:
+        raise InputError(f"{flag}: no {missing[0]}; at least user and item are needed")
+    return tuple(found)
+
+
+def with_weight(layout: TextLayout, weight: str, where: str) -> TextLayout:
+    """Returns the layout with the column of weights. Raises InputError where the file does not have it."""
+    if weight not in layout.names:
+        raise InputError(f"--weight_column={weight}: {where} has columns {', '.join(layout.names)[:400]}")
+    columns = list(layout.columns)
+    columns[layout.names.index(weight)] = WEIGHT
+    return dataclasses.replace(layout, columns=tuple(columns))
+
+
+def name_columns(names: Sequence[str], where: str) -> tuple[str | None, ...]:
     """Returns what each named column of a file holds, None for columns that are not used; `where` is for messages."""
+    return name_columns_with_notes(names, where)[0]
+
+
+def name_columns_with_notes(names: Sequence[str], where: str) -> tuple[tuple[str | None, ...], list[str]]:
+    """Returns what each named column of a file holds, and what was chosen among several, a sentence each.
+
+    Raises InputError where a column is missing, or two could be the ratings.
+    """
     columns: list[str | None] = [None] * len(names)
+    notes = []
     for column in RATING_COLUMNS:
-        found = [index for index, name in enumerate(names) if normalized_name(name) in SPELLINGS[column]]
-        require_one_name([names[index] for index in found], column, where)
+        spellings = SPELLINGS[column]
+        found = [index for index, name in enumerate(names) if normalized_name(name) in spellings]
+        found.sort(key=lambda index: spellings.index(normalized_name(names[index])))
+        same = [index for index in found if normalized_name(names[index]) == normalized_name(names[found[0]])]
+        require_one_name([names[index] for index in (found if column == RATING else same)], column, where)
         if found:
             columns[found[0]] = column
-        elif column != TIMESTAMP:
-            note = " (or no header, and numbers in the order user, movie, rating, timestamp)"
-            raise missing_column(names, column, SPELLINGS[column], where, note)
-    return tuple(columns)
+            others = " and ".join(
+                repr(names[index]) for index in found[1:] if not NAME.search(normalized_name(names[index]))
+            )
+            if others:
+                notes.append(f"{column} is taken from the column {names[found[0]]!r}, not {others}")
+        elif column in (USER_ID, MOVIE_ID):
+            raise missing_column(names, column, spellings, where, "; or say which it is by --columns=user=NAME,...")
+    if RATING not in columns:
+        notes.append(note_without_ratings(names, columns, where))
+    return tuple(columns), notes
 
 
-def read_text(path: AnyPath, layout: TextLayout, cache: pathlib.Path | None = None) -> pd.DataFrame:
+def note_without_ratings(names: Sequence[str], columns: Sequence[str | None], where: str) -> str:
+    """Returns what a file without ratings is taken for. Raises InputError where a column may hold them by any name."""
+    others = [name for name, column in zip(names, columns, strict=True) if column is None and name]
+    if any(normalized_name(name) not in COUNT_NAMES for name in others):
+        raise missing_column(
+            names,
+            RATING,
+            SPELLINGS[RATING],
+            where,
+            f" (or no header, and numbers in the order user, movie, rating, timestamp). If one holds ratings, say "
+            f"--columns=user={names[list(columns).index(USER_ID)]},item={names[list(columns).index(MOVIE_ID)]},"
+            "rating=NAME; without a rating there, every row counts as watched",
+        )
+    return "no column of ratings: every row counts as watched, and lists come without stars"
+
+
+def read_text(path: AnyPath, layout: TextLayout, cache: pathlib.Path | None = None) -> FileContent:
     """Reads the ratings of a text file, each column in the first of its `COLUMN_TYPES` that holds every value.
 
     cache: folder of a `table_cache` for the content of large files; columns from there cannot be changed in place.
     """
     source, member = (pathlib.Path(str(path.root.filename)), path.at) if isinstance(path, zipfile.Path) else (path, "")
     if cache is None or source.stat().st_size < CACHED_FROM_BYTES:
-        return to_frame(read_typed(path, layout), path)
-    how = repr((member, is_gzip(path), layout, COLUMN_TYPES))
-    # One chunk per column, so that pandas can take the column as it lies in the mapped file.
-    table = through_cache(cache, source, how, lambda: pa.table(read_typed(path, layout)).combine_chunks())
-    return to_frame(dict(zip(table.column_names, table.columns, strict=True)), path, is_mapped=True)
+        table, is_mapped = read_typed(path, layout), False
+    else:
+        how = repr((member, layout, COLUMN_TYPES))
+        # One chunk per column, so that pandas can take the column as it lies in the mapped file.
+        table = through_cache(cache, source, how, lambda: read_typed(path, layout).combine_chunks())
+        is_mapped = True
+    notes = (*layout.notes, *notes_of(table))
+    columns = dict(zip(table.column_names, table.columns, strict=True))
+    del table  # so that to_frame can free each column
+    return FileContent(to_frame(columns, path, is_mapped=is_mapped), notes)
 
 
-def read_parquet(path: AnyPath) -> pd.DataFrame:
-    """Reads the ratings of a Parquet file, each column in the first of its `COLUMN_TYPES` that holds every value."""
+def read_parquet(path: AnyPath, columns: Sequence[str] = (), weight: str | None = None) -> FileContent:
+    """Reads the ratings of a Parquet file, each column in the first of its `COLUMN_TYPES` that holds every value.
+
+    columns, weight: as for `find_ratings_layout`.
+    """
     with open_parquet(path) as file:
         names = tuple(file.schema_arrow.names)
-        named = {column: name for column, name in zip(name_columns(names, str(path)), names, strict=True) if column}
+        notes: list[str] = []
+        if columns:
+            held = stated_columns(columns, names, len(names), str(path))
+        else:
+            held, notes = name_columns_with_notes(names, str(path))
+        if weight is not None:
+            held = with_weight(TextLayout(",", held, str(path), names), weight, str(path)).columns
+        named = {column: name for column, name in zip(held, names, strict=True) if column}
         table = file.read(columns=list(named.values()))
-    columns = {column: table.column(name) for column, name in named.items()}
+    found = {column: table.column(name) for column, name in named.items()}
     del table  # so that to_frame can free each column
     for column, name in named.items():
         with translate_type_errors(path, name, column):
-            columns[column] = typed_parquet(columns[column], column)
-    return to_frame(columns, path)
+            found[column] = typed_parquet(found[column], column)
+    return FileContent(to_frame(found, path), notes=tuple(notes))
 
 
 def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath, *, is_mapped: bool = False) -> pd.DataFrame:
     """Returns the ratings in pandas, and empties `columns` to free each one in turn.
 
     is_mapped: take columns as they lie in a mapped file, where that is possible.
+
+    Raises InputError for a file without ratings, and for ids that are rounded numbers.
     """
-    convert = to_pandas if is_mapped else to_own_pandas
-    ratings = {column: convert(columns.pop(column)) for column in list(columns)}
-    if len(ratings[RATING]) == 0:
+    if not len(columns[USER_ID]):
         raise InputError(f"{path}: no ratings")
-    return pd.DataFrame(ratings, copy=False)
+    for column in (USER_ID, MOVIE_ID):
+        require_exact(columns[column], column, path)
+    convert = to_pandas if is_mapped else to_own_pandas
+    return pd.DataFrame({column: convert(columns.pop(column)) for column in list(columns)}, copy=False)
+
+
+def require_exact(ids: pa.ChunkedArray, column: str, path: AnyPath) -> None:
+    """Raises InputError where most ids are numbers that have lost digits, so that different ids may have become one."""
+    if not pa.types.is_string(ids.type) and not pa.types.is_large_string(ids.type):
+        return
+    is_rounded = pyarrow.compute.match_substring_regex(ids, ROUNDED)
+    if (pyarrow.compute.mean(is_rounded).as_py() or 0) > 0.5:
+        example = ids.filter(is_rounded)[0].as_py()
+        raise InputError(
+            f"{path}: {column} such as {example!r} is a rounded number, and several ids may have become one; write "
+            "ids as text (in pandas: read them with dtype=str)"
+        )

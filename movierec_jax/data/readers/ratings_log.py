@@ -27,7 +27,12 @@ FILE_NAME = "ratings_log.sqlite"
 # The first bytes of an SQLite file, and the number in its header that marks a ratings log.
 MAGIC = b"SQLite format 3\0"
 
-APPLICATION_ID = int.from_bytes(b"mvrl", "big")
+APPLICATION_MARK = b"mvrl"
+
+APPLICATION_ID = int.from_bytes(APPLICATION_MARK, "big")
+
+# Where SQLite keeps that number in the header.
+MARK = slice(68, 72)
 
 # Raised when a log of one version can no longer be read by the next.
 FORMAT = 1
@@ -169,9 +174,10 @@ def read_latest(path: pathlib.Path) -> pd.DataFrame:
 
 
 def is_log(path: pathlib.Path) -> bool:
-    """Returns whether a file is to be read as a ratings log: by its name, or because it is an SQLite file."""
+    """Returns whether a file is to be read as a ratings log: by its name, or by the mark in its header."""
     with path.open("rb") as stream:
-        return path.name == FILE_NAME or stream.read(len(MAGIC)) == MAGIC
+        head = stream.read(MARK.stop)
+    return path.name == FILE_NAME or (head.startswith(MAGIC) and head[MARK] == APPLICATION_MARK)
 
 
 def file_identity(path: pathlib.Path) -> tuple[int, int] | None:

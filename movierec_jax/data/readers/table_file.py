@@ -1,8 +1,6 @@
 """Reads wanted columns of any CSV, TSV or Parquet file with named columns, as Arrow holds them."""
 
-import contextlib
 import dataclasses
-import itertools
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -17,12 +15,11 @@ from movierec_jax.data.readers.columns import (
     normalized_name,
     require_one_name,
 )
-from movierec_jax.data.readers.delimited import TextLayout, find_encoding, find_layout, read_records
-from movierec_jax.data.readers.source_file import AnyPath, is_parquet, open_parquet
+from movierec_jax.data.readers.delimited import read_fields
+from movierec_jax.data.readers.foreign_files import refuse_foreign
+from movierec_jax.data.readers.layout import TextLayout, find_encoding, find_layout
+from movierec_jax.data.readers.source_file import AnyPath, is_parquet, open_parquet, read_head
 from movierec_jax.errors import InputError
-
-# Rows of a text file that are Python objects at the same time.
-ROWS_AT_ONCE = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +81,7 @@ def read_header(path: AnyPath, known_names: Collection[str], expected: str) -> H
         with open_parquet(path) as file:
             header = Header(path, file.schema_arrow.names)
     else:
+        refuse_foreign(path, read_head(path))
         layout = find_layout(path, known_names, expected, find_encoding(path))
         header = Header(path, list(layout.names), layout)
     repeated = sorted({name for name in header.names if header.names.count(name) > 1})
@@ -109,13 +107,6 @@ def read_columns(header: Header, names: Sequence[str]) -> Columns:
 
 def read_text_columns(path: AnyPath, layout: TextLayout, names: Sequence[str]) -> Columns:
     """Reads columns of a text file."""
-    indices = [layout.names.index(name) for name in names]
-    chunks: list[list[pa.Array]] = [[] for _ in names]
-    lines = []
-    with contextlib.closing(read_records(path, layout)) as records:
-        while block := list(itertools.islice(records, ROWS_AT_ONCE)):
-            lines.append(np.array([line for line, _ in block], np.int64))
-            for column, index in zip(chunks, indices, strict=True):
-                column.append(clean_text(pa.array([fields[index] for _, fields in block], pa.large_string())))
-    by_name = {name: pa.chunked_array(column, pa.large_string()) for name, column in zip(names, chunks, strict=True)}
-    return Columns(path, by_name, np.concatenate([np.zeros(0, np.int64), *lines]), "line")
+    columns, lines = read_fields(path, layout, [layout.names.index(name) for name in names])
+    by_name = {name: clean_text(values) for name, values in zip(names, columns, strict=True)}
+    return Columns(path, by_name, np.array(lines, np.int64), "line")

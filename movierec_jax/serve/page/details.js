@@ -67,7 +67,7 @@ export class Details {
   ratingsAndTags({ num_ratings: count, mean_rating: mean, tags = [] }) {
     const average =
       mean === null
-        ? el("p", {}, "No ratings yet.")
+        ? el("p", {}, count ? `Watched by ${counted(count, "user")}.` : "No ratings yet.")
         : starsWithText(this.userView.scale, mean, `(${counted(count, "rating")})`);
     if (!tags.length) return [average];
     const items = tags.map((tag, n) =>

@@ -239,7 +239,10 @@ export class UserView {
   updateCard(card, movie) {
     const rank = this.list.indexOf(movie) + 1;
     card.querySelector(".rank").textContent = rank;
-    card.querySelector(".predicted").replaceChildren(starsWithText(this.scale, movie.predicted_rating, "predicted"));
+    // A model that has learnt from no ratings predicts none.
+    const { predicted_rating: stars } = movie;
+    const predicted = stars === null ? [] : [starsWithText(this.scale, stars, "predicted")];
+    card.querySelector(".predicted").replaceChildren(...predicted);
     const lines = reasonLines(movie.reasons, this.user.pronoun);
     card.querySelector(".reasons").replaceChildren(...lines);
     card.querySelector(".reasons").hidden = !lines.length;

@@ -1,0 +1,28 @@
+"""What a reader of one file returns."""
+
+import dataclasses
+
+import pandas as pd
+
+from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+
+# Columns by what messages call them.
+SHORT_NAMES = {USER_ID: "user", MOVIE_ID: "movie", RATING: "rating", TIMESTAMP: "timestamp"}
+
+
+@dataclasses.dataclass(frozen=True)
+class FileContent:
+    """The ratings of a file, with the movies if it has them too.
+
+    ratings, notes: as in RawData.
+    movies: as in RawData; None for a file without a table of movies.
+    """
+
+    ratings: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    movies: pd.DataFrame | None = None
+
+
+def describe_columns(named: dict[str, str]) -> str:
+    """Returns which column of a file became what: "user from 'reviewerID', movie from 'asin'"."""
+    return ", ".join(f"{SHORT_NAMES.get(column, column)} from {name!r}" for column, name in named.items())
