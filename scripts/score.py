@@ -56,14 +56,13 @@ def main() -> None:
     exclude_movies = [recommender.run.movies.parse(text) for text in config.exclude_movies]
     movies = recommender.select_movies(config.genres, config.years, config.min_ratings, exclude_movies, config.praised)
     options = {"include_seen": config.include_seen, "movies": movies, "diversity": config.diversity}
-    is_printed, table = bool(USER_ID.value), {}
+    is_printed, name = bool(USER_ID.value), None
     if MY_RATINGS.value:
         own = own_ratings.read_own_ratings(MY_RATINGS.value, recommender.run)
         print("\n".join([*own_ratings.describe(own, recommender.run), ""]))
         recommender = own_ratings.with_own_ratings(recommender, own)
         users = recommender.user_ids()
-        options["movies"] = movies if config.include_seen else own_ratings.unseen(movies, own)
-        table = {"name": "you", "num_shown": write_lists.NUM_SHOWN_RATINGS * bool(len(own.ratings))}
+        name = "you"
         is_printed = not flags.FLAGS["output"].present
     elif USER_ID.value:
         users = recommender.parse_users(USER_ID.value)
@@ -73,16 +72,16 @@ def main() -> None:
         users = recommender.user_ids()
     if is_printed:
         k = config.top_k or min(TABLE_TOP_K, num_movies)
-        print(write_lists.readable_lists(recommender, users, k, explain=config.explain, **table, **options))
+        print(write_lists.readable_lists(recommender, users, k, explain=config.explain, name=name, **options))
         return
     if config.explain:
         raise InputError("--explain prints the reasons below each movie of a list; choose users with --user_id")
     # One process writes a file beside others; several write parts into a folder.
     has_parts = num_processes > 1
-    folder, name = (OUTPUT.value, "") if has_parts else os.path.split(OUTPUT.value)
+    folder, file_name = (OUTPUT.value, "") if has_parts else os.path.split(OUTPUT.value)
     with storage.synced_folder(folder, is_downloaded=False) as (mirror, _):
         existing = storage.list_names(OUTPUT.value) if has_parts else []
-        users, path = write_lists.part_for_process(users, mirror / name, process_id, num_processes, existing)
+        users, path = write_lists.part_for_process(users, mirror / file_name, process_id, num_processes, existing)
         write_lists.score_to_file(
             recommender,
             users,

@@ -9,7 +9,7 @@ from jaxtyping import Float, Float64
 from movierec_jax.data.cleaning import USUAL_SCALES, describe_dropped, infer_scale
 from movierec_jax.data.match_movies import WAYS, MatchedMovies, MovieIndex
 from movierec_jax.data.readers.personal_file import PersonalFile
-from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, TIMESTAMP, TITLE, TMDB_ID, YEAR
+from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, TIMESTAMP, TITLE, TMDB_ID, WEIGHT, YEAR
 
 MATCHED_BY = "matched_by"
 
@@ -25,7 +25,7 @@ class OwnRatings:
     num_films: different movies that the file tells of, found or not.
     ratings: columns `movie_id`, `rating` (float32, on the scale of the data), `timestamp` and `matched_by`, a row for
         each movie, in the order of the file.
-    watched: columns `movie_id`, `timestamp` and `matched_by`, movies without a rating.
+    watched: the same columns of movies without a rating, which is NaN.
     not_found: columns `title` (an id where the file has none), `year` (0 where unknown) and `is_ambiguous` (several
         movies have the title), of movies that the data does not have.
     num_repeated: rows of a movie that a later row names again.
@@ -46,16 +46,19 @@ class OwnRatings:
     is_inferred: bool
     left_out: dict[str, int]
 
+    def weighted(self) -> pd.DataFrame:
+        """Returns all movies as `movie_id, rating, timestamp, weight`; a movie watched but not rated has weight 0."""
+        table = pd.concat([self.ratings, self.watched], ignore_index=True)
+        weight = table[RATING].notna().astype(np.float32)
+        return table[[MOVIE_ID, RATING, TIMESTAMP]].assign(**{WEIGHT: weight})
+
     def counts(self) -> dict[str, int]:
         """Returns how many movies were found by what."""
         by = [*self.ratings[MATCHED_BY], *self.watched[MATCHED_BY]]
         return {name: by.count(name) for name in WAYS if name in by}
 
-    def lines(self, watched: str = "left out of lists") -> list[str]:
-        """Returns what was read, found and left out, as lines of text.
-
-        watched: what becomes of movies without a rating.
-        """
+    def lines(self) -> list[str]:
+        """Returns what was read, found and left out, as lines of text."""
         how = ", ".join(f"{count:,} by {by}" for by, count in self.counts().items())
         num_found = len(self.ratings) + len(self.watched)
         first = f"read {counted(self.num_films, 'film')} of {self.kind}; {num_found:,} matched"
@@ -68,7 +71,8 @@ class OwnRatings:
             note = " (inferred from its ratings)" * self.is_inferred
             lines.append(f"  its ratings of {low:g} to {high:g}{note} count as {to_low:g} to {to_high:g}")
         if len(self.watched):
-            lines.append(f"  {counted(len(self.watched), 'film')} watched without a rating: {watched}")
+            found = counted(len(self.watched), "film")
+            lines.append(f"  {found} without a rating: counted as watched, not as stars")
         if self.num_repeated:
             lines.append(
                 f"  {counted(self.num_repeated, 'row')} of a film that a later one names again: the latest counts"
@@ -109,7 +113,7 @@ def match_ratings(
         kind=file.kind,
         num_films=len(latest) + len(not_found),
         ratings=latest[is_rated].reset_index(drop=True),
-        watched=latest.loc[~is_rated, [MOVIE_ID, TIMESTAMP, MATCHED_BY]].reset_index(drop=True),
+        watched=latest[~is_rated].reset_index(drop=True),
         not_found=not_found,
         num_repeated=len(table) - len(latest),
         file_scale=scale,

@@ -152,12 +152,11 @@ def readable_lists(
     diversity: float = ScoreConfig.diversity,
     explain: bool = False,
     name: str | None = None,
-    num_shown: int = NUM_SHOWN_RATINGS,
 ) -> str:
     """Returns each user's best-rated movies and their list, as text with titles and genres.
 
     explain: adds lines with the reasons for each movie, and with what reviews say of it. name: of a single user, in
-    place of the id. num_shown: ratings shown above a list; 0 leaves them out.
+    place of the id.
     """
     lists = recommender.with_titles(
         recommender.recommend(users, k, include_seen=include_seen, movies=movies, diversity=diversity)
@@ -168,9 +167,9 @@ def readable_lists(
         mine = lists[lists[USER_ID] == user]
         is_cold = not recommender.users.is_in_train(recommender.users.rows([user])).all()
         who = name or f"user {user}"
-        if num_shown:
-            parts += [f"{who}: {rated_summary(rated)}", list_lines(rated.head(num_shown), RATING)]
         parts += [
+            f"{who}: {rated_summary(rated)}",
+            list_lines(rated.head(NUM_SHOWN_RATINGS), RATING),
             f"recommended to {who}" + is_cold * ", as to an average user: train has no rating of this one",
             list_lines(mine, PREDICTED_RATING, movie_notes(recommender, user, mine[MOVIE_ID]) if explain else {}),
         ]

@@ -11,7 +11,7 @@ from movierec_jax.data.match_movies import MovieIndex
 from movierec_jax.data.own_ratings import OwnRatings, match_ratings
 from movierec_jax.data.readers.personal_file import is_personal, read_personal
 from movierec_jax.data.readers.ratings import read_ratings
-from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, RawData
+from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, WEIGHT, RawData
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 
@@ -40,7 +40,7 @@ def read_extra_ratings(
             extra.append(read_ratings(path, cache))
             continue
         own = match_ratings(read_personal(path), movies[1], movies[0], rating_scale(raw, config))
-        for line in own.lines(watched="not used"):
+        for line in own.lines():
             log(f"{path}: {line}" if not line.startswith(" ") else line)
         extra.append(as_raw_data(own, user_id(str(config.extra_user), raw)))
     return extra
@@ -58,8 +58,11 @@ def linked_movies(raw: RawData) -> tuple[pd.Series, MovieIndex]:
 def rating_scale(raw: RawData, config: DataConfig) -> tuple[float, float]:
     """Returns lowest and highest rating as stated, else as the ratings show."""
     stated = config.rating_scale or raw.rating_scale
-    rating = pd.to_numeric(raw.ratings[RATING], errors="coerce").to_numpy(np.float64) if stated is None else None
-    lowest, highest = stated if rating is None else infer_scale(rating[np.isfinite(rating)])
+    if stated is None:
+        written = raw.ratings[RATING] if RATING in raw.ratings else pd.Series(dtype=np.float64)
+        rating = pd.to_numeric(written, errors="coerce").to_numpy(np.float64)
+        stated = infer_scale(rating[np.isfinite(rating)])
+    lowest, highest = stated
     return float(lowest), float(highest)
 
 
@@ -74,10 +77,15 @@ def user_id(text: str, raw: RawData) -> int | str:
 
 
 def as_raw_data(own: OwnRatings, user: int | str) -> RawData:
-    """Returns a person's ratings as those of a user of the data. Raises InputError where there are none."""
-    if own.ratings.empty:
-        raise InputError(f"{own.path}: no rating of a movie of the data among {own.num_films:,} films")
-    ratings = own.ratings[[MOVIE_ID, RATING, TIMESTAMP]].assign(**{USER_ID: user})
-    ratings = ratings.astype({USER_ID: np.int64 if isinstance(user, int) else "str"})
-    empty = own.ratings[:0]
-    return RawData(ratings, empty, own.path)
+    """Returns what a person has rated and watched, as of a user of the data.
+
+    Raises InputError where there is nothing.
+    """
+    table = own.weighted()
+    if table.empty:
+        raise InputError(f"{own.path}: none of its {own.num_films:,} films is one of the data")
+    if own.watched.empty:
+        table = table.drop(columns=WEIGHT)
+    users = pd.Series([user] * len(table), dtype="int64" if isinstance(user, int) else "str")
+    no_movies = pd.DataFrame({column: pd.Series(dtype="str") for column in (MOVIE_ID, TITLE, GENRES)})
+    return RawData(table.assign(**{USER_ID: users}), no_movies, own.path)

@@ -2,6 +2,7 @@
 
 import datetime
 import math
+import math
 import pathlib
 import time
 from collections.abc import Callable, Sequence
@@ -18,7 +19,6 @@ from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.recommend.filters import ListFilter
 from movierec_jax.recommend.fold_in import require_on_scale
-from movierec_jax.recommend.own_ratings import usual_ratings
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.engine import Engine, ListQuery, RankedMovies
@@ -207,15 +207,12 @@ class Service:
     async def list_for_new(
         self, engine: Engine, ratings: dict[int | str, Rating], watched: Sequence[int | str], options: ListOptions
     ) -> dict[str, Any]:
-        """Returns the list of a new user, without the movies watched; without any rating, these say what is watched."""
+        """Returns the list of a new user, without the movies watched, which say what the user watches."""
         rows = np.array([engine.catalogue.rows[one] for one in watched if one in engine.catalogue.rows], np.int32)
         rows = rows[engine.run.movies.is_in_train(rows)]
-        if not ratings:
-            known = rows[: self.config.max_ratings]
-            levels = usual_ratings(engine.run, known).tolist()
-            ids = engine.run.movies.ids_of(known).tolist()
-            ratings = {movie_id: Rating(level, NO_TIMESTAMP) for movie_id, level in zip(ids, levels, strict=True)}
-        return await self.list_for(engine, RequestUser(None, ratings), options, rows)
+        known = engine.run.movies.ids_of(rows[: max(0, self.config.max_ratings - len(ratings))]).tolist()
+        seen = dict.fromkeys(known, Rating(math.nan, NO_TIMESTAMP)) | ratings
+        return await self.list_for(engine, RequestUser(None, seen), options, rows)
 
     async def list_for(
         self,

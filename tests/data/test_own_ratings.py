@@ -53,9 +53,10 @@ def test_lines_say_what_was_found_by_what_and_what_was_not(tmp_path):
     own = matched(tmp_path, f"Date,Name,Year,Letterboxd URI,Rating\n{rated}")
     assert own.lines() == [
         "read 3 films of a Letterboxd export; 2 matched (2 by title and year); not found: Nothing (2001)",
-        "  1 film watched without a rating: left out of lists",
+        "  1 film without a rating: counted as watched, not as stars",
     ]
     assert rows(own.watched[["movie_id", "matched_by"]]) == [(1, "title and year")]
+    assert rows(own.weighted()[["movie_id", "weight"]]) == [(2, 1), (1, 0)]
 
 
 def test_many_movies_that_were_not_found_are_counted(tmp_path):

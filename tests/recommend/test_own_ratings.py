@@ -7,7 +7,7 @@ from helpers import exports
 from helpers.input_files import write_file
 
 from movierec_jax.errors import InputError
-from movierec_jax.recommend.own_ratings import describe, read_own_ratings, unseen, with_own_ratings
+from movierec_jax.recommend.own_ratings import describe, read_own_ratings, with_own_ratings
 
 FILMS = exports.films()
 RATED = dict(zip(FILMS["movieId"].astype(int), FILMS["rating"], strict=True))
@@ -34,19 +34,18 @@ def test_watched_movies_are_left_out_of_lists(films, tmp_path):
     )
     own = read_own_ratings(exports.write_letterboxd_zip(path, rated, watched), films.run)
     assert sorted(own.watched["movie_id"]) == sorted(listed)
-    everything = films.select_movies()
-    found = with_own_ratings(films, own).recommend(["me"], 5, movies=unseen(everything, own))
+    found = with_own_ratings(films, own).recommend(["me"], 5)
     assert not set(found["movie_id"]) & {*listed, *plain.ratings["movie_id"]}
-    assert "  5 films watched without a rating: left out of lists" in describe(own, films.run)
+    assert "  5 films without a rating: counted as watched, not as stars" in describe(own, films.run)
 
 
 def test_a_file_without_any_stars_says_what_is_watched(films, tmp_path):
     own = read_own_ratings(write_file(tmp_path, exports.letterboxd_watched(FILMS)), films.run)
     user = with_own_ratings(films, own)
-    level = films.run.movie_level[films.run.movies.rows(own.watched["movie_id"])]
-    np.testing.assert_allclose(user.parts.train["rating"], level, rtol=1e-6)
-    assert len(user.recommend(["me"], 10, movies=unseen(films.select_movies(), own))) == 10
-    assert describe(own, films.run)[-1].startswith("  without stars: each film counts as watched")
+    assert user.parts.train["rating"].isna().all()
+    listed = user.recommend(["me"], 10)["movie_id"]
+    assert not {*listed} & {*RATED}
+    assert user.recommend(["me"], 10, include_seen=True)["movie_id"].tolist() != listed.tolist()
 
 
 def test_movies_without_ratings_in_train_are_said_to_teach_nothing(films, tmp_path):

@@ -66,5 +66,12 @@ def test_a_user_that_the_data_cannot_have_is_refused_with_one_that_it_can(data, 
 
 def test_an_export_without_a_movie_of_the_data_is_refused(data, tmp_path):
     path = write_file(tmp_path, "Const,Your Rating,Title,Year\ntt0000001,8,Carmencita,1894\n")
-    with pytest.raises(InputError, match="no rating of a movie of the data among 1 films"):
+    with pytest.raises(InputError, match="none of its 1 films is one of the data"):
         clean_with(data, path)
+
+
+def test_watched_movies_count_as_watched(data, tmp_path):
+    path = exports.write_letterboxd_zip(tmp_path / "mine.zip", FILMS.head(20), FILMS)
+    mine = clean_with(data, path).ratings.query("user_id == 7")
+    assert mine["weight"].tolist() == [1] * 20 + [0] * 10
+    assert mine["rating"].isna().tolist() == [False] * 20 + [True] * 10
