@@ -152,6 +152,7 @@ class FeatureTable:
     left_out: columns that cannot be features, with the reason.
     id_space: the space that the file states for movie ids, as in RawData.
     id_name: the file's name for the column of ids, for messages.
+    notes: what was inferred while reading, a sentence each.
     """
 
     path: str
@@ -163,6 +164,7 @@ class FeatureTable:
     left_out: dict[str, str]
     id_space: str = OWN
     id_name: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +176,7 @@ class RawReviews:
         (integer, float, datetime or str), missing values as pandas has them; index 0..n-1.
     line, unit: as in FeatureTable.
     movie_id_name: the file's name for the column of movies, for messages.
+    notes: as in FeatureTable.
     """
 
     path: str
@@ -181,6 +184,7 @@ class RawReviews:
     line: Int64[np.ndarray, " rows"]
     unit: str
     movie_id_name: str = MOVIE_ID
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
