@@ -60,8 +60,7 @@ def evaluate_run(workdir: pathlib.Path) -> None:
     if RATINGS.value:
         seen = pd.concat([run.parts.train, run.parts.valid, run.parts.from_reviews], ignore_index=True)
         cache, known = cache_folder(workdir), known_movies_of_run(run)
-        unrated_value = run.config.data.unrated_value
-        held_out = read_held_out(RATINGS.value, seen, run.rating_scale, cache, unrated_value, known)
+        held_out = read_held_out(RATINGS.value, seen, run.rating_scale, run.config.data, cache, known)
     config = cli.section_from_flags(run.config.evaluation)
     evaluation = evaluate(run, recommender.params, held_out, config)
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")

@@ -5,7 +5,7 @@ Axis words used in every shape of the project: `users`, `movies`, `ratings`, `ba
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -61,6 +61,27 @@ RATING_COLUMNS = (USER_ID, MOVIE_ID, RATING, TIMESTAMP)
 NO_TIMESTAMP = np.iinfo(np.int64).min
 
 
+def in_one_line(record: Any) -> str:
+    """Returns a record's class and fields as one line, with tables and arrays by their size alone."""
+    fields = ((field.name, getattr(record, field.name)) for field in dataclasses.fields(record))
+    return f"{type(record).__name__}({', '.join(f'{name}={brief(value)}' for name, value in fields)})"
+
+
+def brief(value: Any) -> str:
+    """Returns a value for a line of text: of a table its rows, of an array its type and shape."""
+    if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
+        return f"<{len(value):,} rows>"
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"<{value.dtype}{list(value.shape)}>"
+    if isinstance(value, str | int | float | None):
+        return repr(value)
+    if isinstance(value, tuple) and len(value) <= 4 and all(isinstance(item, str | int | float) for item in value):
+        return repr(value)
+    if isinstance(value, tuple | list | dict):
+        return f"<{len(value):,} values>"
+    return repr(value) if type(value).__repr__ is in_one_line else f"<{type(value).__name__}>"
+
+
 def no_users() -> pd.DataFrame:
     """Returns an empty table with the columns of `RawData.users`."""
     types = {USER_ID: "int64", AGE: "int64", GENDER: "str", OCCUPATION: "str"}
@@ -102,6 +123,8 @@ class RawData:
     notes: what was inferred while reading that a user may want to know, a sentence each.
     """
 
+    __repr__ = in_one_line
+
     ratings: pd.DataFrame
     movies: pd.DataFrame
     source: str
@@ -125,8 +148,11 @@ class CleanData:
         `year` (int32, 0 where unknown), `genres` (str, joined by "|", may be empty).
     dropped: the number of rows left out, by reason; only reasons that occurred.
     users, tags, links: as in RawData, with ids and `timestamp` of the same types as in `ratings`.
+    notes: what was inferred, and what was left out in number, a sentence each.
     movie_id_space: the space of the movie ids: as stated for RawData, or as their values show.
     """
+
+    __repr__ = in_one_line
 
     ratings: pd.DataFrame
     movies: pd.DataFrame
@@ -136,6 +162,7 @@ class CleanData:
     users: pd.DataFrame = dataclasses.field(default_factory=no_users)
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
     links: pd.DataFrame = dataclasses.field(default_factory=no_links)
+    notes: tuple[str, ...] = ()
     movie_id_space: str = OWN
 
 
@@ -154,6 +181,8 @@ class FeatureTable:
     id_name: the file's name for the column of ids, for messages.
     notes: what was inferred while reading, a sentence each.
     """
+
+    __repr__ = in_one_line
 
     path: str
     id_column: str
@@ -179,6 +208,8 @@ class RawReviews:
     notes: as in FeatureTable.
     """
 
+    __repr__ = in_one_line
+
     path: str
     table: pd.DataFrame
     line: Int64[np.ndarray, " rows"]
@@ -198,6 +229,8 @@ class LabelledTexts:
     is_test: whether a text is in the test part that the file sets aside; None where it sets none aside.
     dropped: the number of rows left out, by reason; only reasons that occurred.
     """
+
+    __repr__ = in_one_line
 
     path: str
     text: pd.Series
@@ -234,6 +267,8 @@ class FeatureBags:
     names: the name of each feature: "genre=Comedy", "year~1995", "tag=atmospheric", "age=25-34", "overview~1234".
     """
 
+    __repr__ = in_one_line
+
     row: Int32[np.ndarray, " entries"]
     feature: Int32[np.ndarray, " entries"]
     value: Float32[np.ndarray, " entries"]
@@ -255,6 +290,8 @@ class Ratings:
     weight: how much each rating counts in errors and means, 0 for a movie watched but not rated; None where all are
         ratings and count 1.
     """
+
+    __repr__ = in_one_line
 
     user_row: Int32[np.ndarray, " ratings"]
     movie_row: Int32[np.ndarray, " ratings"]

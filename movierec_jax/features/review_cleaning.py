@@ -8,18 +8,12 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.cleaning import (
-    USUAL_SCALES,
-    describe_dropped,
-    infer_scale,
-    is_integer,
-    keep,
-    same_kind,
-    to_seconds,
-)
+from movierec_jax.data.clean_rows import is_integer, keep, read_seconds
+from movierec_jax.data.cleaning import describe_dropped, same_kind
 from movierec_jax.data.id_join import JoinedIds, NamedIds, join_movies, known_movies
 from movierec_jax.data.id_spaces import COLUMNS
 from movierec_jax.data.readers.reviews_file import says_something
+from movierec_jax.data.scale import USUAL_SCALES, infer_scale
 from movierec_jax.data.schema import MOVIE_ID, STARS, TEXT, TIMESTAMP, USER_ID, CleanData, RawReviews
 from movierec_jax.errors import InputError
 
@@ -62,13 +56,16 @@ def clean_reviews(
             f"{raw.path}: no text can be used, after dropping {describe_dropped(dropped)}; its {raw.movie_id_name}s "
             f"are such as {theirs}, the movie_ids of the data such as {ours}"
         )
+    seconds, notes = read_seconds(rows, None, limit=1.0, source=raw.path)
+    for note in notes:
+        log(f"{raw.path}: {note}")
     table = pd.DataFrame(
         {
             MOVIE_ID: rows[MOVIE_ID].astype(data.ratings[MOVIE_ID].dtype),
             USER_ID: clean_user_ids(rows, data.ratings, raw.path, log),
             TEXT: text.loc[rows.index],
             STARS: rescale_stars(rows, data.rating_scale, raw.path, log),
-            TIMESTAMP: to_seconds(rows),
+            TIMESTAMP: seconds,
         }
     )
     return table.reset_index(drop=True), dropped
@@ -137,7 +134,8 @@ def infer_star_scale(stars: np.ndarray, rating_scale: tuple[float, float]) -> tu
     are the same, or the ratings have a scale of their own, the stars only contradict it by lying outside.
     """
     lowest, highest = rating_scale
-    inferred = infer_scale(stars)
+    found = infer_scale(stars)
+    inferred = found.lowest, found.highest
     is_held = bool(((stars >= lowest) & (stars <= highest)).all())
     says_little = np.ptp(stars) == 0 or rating_scale not in USUAL_SCALES
     return rating_scale if inferred[1] == highest or (is_held and says_little) else inferred

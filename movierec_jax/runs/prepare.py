@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from movierec_jax.data.readers.features_file import read_features
 from movierec_jax.data.readers.links_file import read_links
 from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.data.readers.reviews_file import read_reviews
+from movierec_jax.data.scale import relevant_threshold
 from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, TAG, TEXT, USER_ID, CleanData, RawData
 from movierec_jax.data.splits import Split, split, without_pairs
 from movierec_jax.data.vocab import Vocab
@@ -161,7 +163,7 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
     ratings = data.ratings
     known = known_movies(data)
     test, valid = (
-        read_held_out(path, ratings, data.rating_scale, cache, config.data.unrated_value, known) if path else None
+        read_held_out(path, ratings, data.rating_scale, config.data, cache, known) if path else None
         for path in (config.data.test_ratings, config.data.valid_ratings)
     )
     if test is not None and valid is not None:
@@ -176,6 +178,9 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
     data = dataclasses.replace(data, ratings=ratings.head(0).copy())
     del ratings
     run = new_run(config, data, parts, mesh)
+    reason = relevant_threshold(rated_rows(parts.train)[RATING].to_numpy(), run.rating_scale)[1]
+    if reason and config.evaluation.relevant_rating is None:
+        print_notes([reason])
     print(
         f"train {len(parts.train):,}, validation {len(parts.valid):,}, test {len(parts.test):,} ratings; "
         f"{len(run.users):,} users and {len(run.movies):,} movies in train"
@@ -201,6 +206,7 @@ def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanDa
     print(f"{data.source}: {describe_ratings(data, raw, is_inferred=is_inferred)}")
     for more in extra:
         print(f"  with {len(more.ratings):,} extra ratings of {more.source}")
+    print_notes(data.notes)
     print_dropped(data.dropped)
     return data
 
@@ -220,22 +226,22 @@ def read_held_out(
     path: str,
     seen: pd.DataFrame,
     rating_scale: tuple[float, float],
+    config: DataConfig,
     cache: pathlib.Path | None = None,
-    unrated_value: float | None = None,
     known: KnownMovies | None = None,
 ) -> pd.DataFrame:
     """Reads and cleans held-out ratings, drops those the model has seen, and prints what was found and left out.
 
     seen: the ratings that the model learns from or that choose its best epoch. cache: folder as for `read_ratings`.
-    unrated_value: as in `DataConfig`.
     known: the movies of the run, which the file may name by ids of any space; None: by their own ids alone.
     """
     raw = read_ratings(path, cache)
     raw = join_ratings(raw, known) if known else raw
-    table, dropped = clean_held_out(raw, seen, rating_scale, unrated_value)
-    print(f"{path}: {len(table):,} ratings")
-    print_dropped(dropped)
-    return without_overlap(table, seen, "what the model is trained with", path)
+    rows = clean_held_out(raw, seen, rating_scale, config)
+    print(f"{path}: {len(rows.table):,} ratings")
+    print_notes((*raw.notes, *rows.notes))
+    print_dropped(rows.dropped)
+    return without_overlap(rows.table, seen, "what the model is trained with", path)
 
 
 def without_overlap(part: pd.DataFrame, other: pd.DataFrame, name: str, path: str | None) -> pd.DataFrame:
@@ -248,6 +254,12 @@ def without_overlap(part: pd.DataFrame, other: pd.DataFrame, name: str, path: st
         raise InputError(f"{path}: each of its {len(part):,} pairs of user and movie is also in {name}")
     print_dropped({f"pair of user and movie also in {name}": len(part) - len(rest)} if len(rest) < len(part) else {})
     return rest
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """Prints what was inferred, a line each."""
+    for note in notes:
+        print(f"  {note}")
 
 
 def print_dropped(dropped: dict[str, int]) -> None:

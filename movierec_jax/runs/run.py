@@ -9,9 +9,10 @@ import pandas as pd
 from jax.sharding import Mesh
 from jaxtyping import Float64, Int, Int32, Int64
 
-from movierec_jax.config import Config
+from movierec_jax.config import Config, EvalConfig
 from movierec_jax.data.arrays import damped_means, mean_and_spread
 from movierec_jax.data.id_join import KnownMovies, NamedIds
+from movierec_jax.data.scale import relevant_from
 from movierec_jax.data.schema import (
     GENRES,
     MOVIE_ID,
@@ -22,6 +23,7 @@ from movierec_jax.data.schema import (
     USER_ID,
     FeatureBags,
     Ratings,
+    in_one_line,
     no_links,
 )
 from movierec_jax.data.splits import Split
@@ -48,6 +50,8 @@ class Run:
     movie_id_space: the space of the run's movie ids, as in CleanData.
     mesh: the devices to use; not saved in the workdir.
     """
+
+    __repr__ = in_one_line
 
     config: Config
     rating_scale: tuple[float, float]
@@ -91,6 +95,7 @@ class Run:
             self.config,
             len(train),
             self.rating_scale,
+            relevant_rating=self.relevant_from(self.config.evaluation),
             is_by_time=is_by_time,
             rating_weight=None if weight is None else float(weight.sum(dtype=np.float64)),
         )
@@ -99,6 +104,10 @@ class Run:
     def has_ratings(self) -> bool:
         """Whether train has any rating; if not, it only tells which movies were watched."""
         return self.setup.has_ratings
+
+    def relevant_from(self, config: EvalConfig) -> float:
+        """Returns the stars from which a rating is relevant: those of a config, or as train ratings show."""
+        return relevant_from(config, self.parts.train, self.rating_scale)
 
     @property
     def relevant_rating(self) -> float:

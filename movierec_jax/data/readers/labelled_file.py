@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.cleaning import describe_dropped, infer_scale
+from movierec_jax.data.cleaning import describe_dropped
 from movierec_jax.data.id_spaces import COLUMNS, id_numbers
 from movierec_jax.data.readers.columns import SPELLINGS
 from movierec_jax.data.readers.reviews_file import (
@@ -17,6 +17,7 @@ from movierec_jax.data.readers.reviews_file import (
 )
 from movierec_jax.data.readers.source_file import local_file
 from movierec_jax.data.readers.table_file import Columns, read_columns, read_header
+from movierec_jax.data.scale import infer_scale
 from movierec_jax.data.schema import LABEL, OWN, SPLIT, STARS, TEXT, LabelledTexts
 from movierec_jax.errors import InputError
 
@@ -94,7 +95,8 @@ def stars_on_scale(table: pd.DataFrame) -> tuple[np.ndarray, tuple[float, float]
     is_number = np.isfinite(stars)
     if not is_number.any():
         return np.full(len(table), np.nan), None
-    lowest, highest = infer_scale(stars[is_number])
+    scale = infer_scale(stars[is_number])
+    lowest, highest = scale.lowest, scale.highest
     return np.where(is_number & (stars >= lowest) & (stars <= highest), stars, np.nan), (lowest, highest)
 
 
