@@ -74,6 +74,12 @@ def test_without_ids_of_the_datas_own_a_file_names_movies_by_imdb_or_tmdb_ids(tm
     assert read_features(path, MOVIE_ID, ["tmdb", "imdb"]).id_name == "tmdb_id"
 
 
+def test_quotes_that_are_not_closed_are_text_where_every_line_is_a_row(tmp_path):
+    table = read(tmp_path, 'tconst\ttitle\ntt1\t"Heat\ntt2\t"Ran"\ntt3\t"Up" twice\n', "a.tsv")
+    assert values(table.columns["title"]) == ['"Heat', '"Ran"', '"Up" twice']
+    assert table.notes == ("quotation marks are read as text: that of line 2 is not closed",)
+
+
 def test_a_column_without_a_name_is_left_out(tmp_path):
     table = read(tmp_path, pd.DataFrame({"movie": [7], "x": [1]}).to_csv())
     assert (list(table.columns), table.left_out) == (["x"], {"": "it has no name"})
