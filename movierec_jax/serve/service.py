@@ -2,7 +2,6 @@
 
 import datetime
 import math
-import math
 import pathlib
 import time
 from collections.abc import Callable, Sequence

@@ -1,6 +1,5 @@
 """Recommendations for somebody whose ratings come in a file."""
 
-import numpy as np
 import pandas as pd
 import pytest
 from helpers import exports

@@ -20,7 +20,6 @@ from jaxtyping import Bool, Int64
 
 from movierec_jax.data.cleaning import TITLE_WITH_YEAR, to_seconds
 from movierec_jax.data.readers.columns import SPELLINGS, matching_names, text_series
-from movierec_jax.data.readers.links_file import imdb_numbers
 from movierec_jax.data.readers.personal_kinds import (
     KEYS,
     KINDS,
@@ -292,8 +291,8 @@ def typed_movies(text: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             MOVIE_ID: text[MOVIE_ID],
-            IMDB_ID: imdb_numbers(text[IMDB_ID]),
-            TMDB_ID: text[TMDB_ID].str.extract(r"^0*([1-9]\d{0,17})(?:\.0*)?$")[0].astype("Int64"),
+            IMDB_ID: id_numbers(text[IMDB_ID]),
+            TMDB_ID: id_numbers(text[TMDB_ID]),
             TITLE: parts["title"].where(text[YEAR].isna(), None).fillna(text[TITLE]),
             ORIGINAL_TITLE: text[ORIGINAL_TITLE],
             YEAR: year.fillna("0").astype(np.int32),
@@ -301,6 +300,11 @@ def typed_movies(text: pd.DataFrame) -> pd.DataFrame:
             TIMESTAMP: to_seconds(text[[TIMESTAMP]]),
         }
     )
+
+
+def id_numbers(ids: pd.Series) -> pd.Series:
+    """Returns the numbers of IMDb's or TMDb's ids as Int64: 114709 of "tt0114709"; missing for other text."""
+    return ids.str.extract(r"(?i)^(?:tt)?0*([1-9]\d{0,17})(?:\.0*)?$")[0].astype("Int64")
 
 
 def reasons_to_leave_out(
