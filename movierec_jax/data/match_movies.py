@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int32
 
-from movierec_jax.data.readers.personal_file import id_numbers
+from movierec_jax.data.id_spaces import IMDB, id_numbers
 from movierec_jax.data.readers.personal_kinds import ORIGINAL_TITLE
 from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, TITLE, TMDB_ID, YEAR
 from movierec_jax.data.titles import title_key, title_names, title_parts
@@ -56,7 +56,7 @@ class MovieIndex:
         self.by_id: dict[int | str, int] = {movie_id: row for row, movie_id in enumerate(ids.tolist())}
         self.by_imdb, self.by_tmdb = self.linked(links, IMDB_ID), self.linked(links, TMDB_ID)
         if not self.has_integer_ids and len(ids) and ids.str.fullmatch(r"(?i)tt\d+").all():
-            own = enumerate(id_numbers(ids))
+            own = enumerate(id_numbers(ids, IMDB))
             self.by_imdb = {int(number): row for row, number in own if not pd.isna(number)} | self.by_imdb
         self.year: list[int] = movies[YEAR].tolist()
         # A movie without a title has its id for one.

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float64
 
-from movierec_jax.data.cleaning import USUAL_SCALES, describe_dropped, infer_scale
+from movierec_jax.data.cleaning import describe_dropped
 from movierec_jax.data.match_movies import WAYS, MatchedMovies, MovieIndex
 from movierec_jax.data.readers.personal_file import PersonalFile
+from movierec_jax.data.scale import USUAL_SCALES, infer_scale
 from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, TIMESTAMP, TITLE, TMDB_ID, WEIGHT, YEAR
 
 MATCHED_BY = "matched_by"
@@ -168,7 +169,8 @@ def infer_star_scale(stars: Float[np.ndarray, " n"], rating_scale: tuple[float, 
     if not len(stars):
         return rating_scale
     lowest, highest = rating_scale
-    inferred = infer_scale(stars)
+    found = infer_scale(stars)
+    inferred = found.lowest, found.highest
     is_held = bool(((stars >= lowest) & (stars <= highest)).all())
     says_little = np.ptp(stars) == 0 or rating_scale not in USUAL_SCALES
     return rating_scale if inferred[1] == highest or (is_held and says_little) else inferred

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from movierec_jax.data.match_movies import MovieIndex
 from movierec_jax.data.own_ratings import OwnRatings, counted, match_ratings
 from movierec_jax.data.readers.personal_file import read_personal
-from movierec_jax.data.schema import MOVIE_ID, USER_ID, no_links
+from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.errors import InputError
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.runs.run import Run
@@ -25,7 +25,7 @@ def movie_index(run: Run) -> MovieIndex:
 
 def movie_links(run: Run) -> pd.DataFrame:
     """Returns the links of a run's movies to IMDb and TMDb; empty where its workdir has none."""
-    return getattr(run, "links", no_links())
+    return run.links
 
 
 def read_own_ratings(

@@ -18,13 +18,18 @@ from movierec_jax.data.files import PARTIAL, atomic_file
 from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import BLAMED, NUM_TEXTS, PRAISE, PRAISED
-from movierec_jax.recommend.recommender import PREDICTED_RATING, RANK, SCORE, Recommender, titles_with_years
+from movierec_jax.recommend.recommender import PREDICTED_RATING, RANK, SCORE, Recommender
+from movierec_jax.recommend.text_columns import align, cut, line_columns, single_line
+from movierec_jax.recommend.titles import titles_with_years
 
 # Rows of a Parquet row group: constant, so that the file does not depend on the blocks of users.
 GROUP_ROWS = 2**17
 
 # Ratings of a user that are shown above the list.
 NUM_SHOWN_RATINGS = 10
+
+# Columns of a movie's or a feature's name in a line of reasons.
+NOTE_COLUMNS = 60
 
 WRITERS = {".parquet": pyarrow.parquet.ParquetWriter, ".csv": pyarrow.csv.CSVWriter}
 
@@ -210,6 +215,7 @@ def reason_lines(recommender: Recommender, user, movie_ids: Iterable) -> dict[An
     texts: dict[Any, list[str]] = {}
     for movie_id, source, reason, implicit_score, rating in zip(*map(found.get, found), strict=True):
         name = reason if source == "content" else titles.get(reason, reason)
+        name = cut(single_line(str(name)), NOTE_COLUMNS)
         if implicit_score > 0:
             texts.setdefault(movie_id, []).append(f"{name} +{implicit_score:.3f} watch")
         elif implicit_score == 0 and rating > 0:
@@ -220,16 +226,18 @@ def reason_lines(recommender: Recommender, user, movie_ids: Iterable) -> dict[An
 def list_lines(table: pd.DataFrame, rating_column: str, notes: Mapping[Any, Sequence[str]] | None = None) -> str:
     """Returns movies as text lines: rating, score if there is one, title, genres; notes on a movie in lines below.
 
-    A dash stands for a missing rating; where all are missing, there is no column of them.
+    A dash stands for a missing rating; where all are missing, there is no column of them. Long titles are cut to the
+    width of the terminal.
     """
-    titles = titles_with_years(table)
-    width = max(map(len, titles), default=0)
     scores = [f"  {score:6.3f}" for score in table[SCORE]] if SCORE in table else [""] * len(table)
     ratings = table[rating_column]
     stars = ["    -" if math.isnan(rating) else f"{rating:5.2f}" for rating in ratings]
     stars = [f"  {star}" for star in stars] if ratings.notna().any() else [""] * len(table)
+    figures = [f"{star}{score}  " for star, score in zip(stars, scores, strict=True)]
+    genres = [names.replace("|", ", ") for names in table[GENRES]]
+    movies = align(titles_with_years(table), genres, line_columns() - len("".join(figures[:1])))
     lines = [("  stars" if any(stars) else " ") + "   score"] if SCORE in table else []
-    for star, score, title, genres, movie_id in zip(stars, scores, titles, table[GENRES], table[MOVIE_ID], strict=True):
-        lines.append(f"{star}{score}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip())
+    for figure, movie, movie_id in zip(figures, movies, table[MOVIE_ID], strict=True):
+        lines.append(figure + movie)
         lines += [f"         {note}" for note in (notes or {}).get(movie_id, [])]
     return "\n".join(lines)

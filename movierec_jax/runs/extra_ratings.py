@@ -6,22 +6,30 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.cleaning import clean_movies, infer_scale, with_ids_of
+from movierec_jax.data.cleaning import clean_movies, with_ids_of
+from movierec_jax.data.id_join import KnownMovies, join_ratings
 from movierec_jax.data.match_movies import MovieIndex
 from movierec_jax.data.own_ratings import OwnRatings, match_ratings
+from movierec_jax.data.rating_values import parse_rating_values
 from movierec_jax.data.readers.personal_file import is_personal, read_personal
 from movierec_jax.data.readers.ratings import read_ratings
+from movierec_jax.data.scale import infer_scale
 from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, WEIGHT, RawData
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 
 
 def read_extra_ratings(
-    raw: RawData, config: DataConfig, cache: pathlib.Path | None = None, log: Callable[[str], None] = print
+    raw: RawData,
+    known: KnownMovies,
+    config: DataConfig,
+    cache: pathlib.Path | None = None,
+    log: Callable[[str], None] = print,
 ) -> list[RawData]:
     """Reads the files of --extra_ratings; log takes what was found of one person's.
 
-    raw: the data whose movies such a file is matched to. cache: folder as for `read_ratings`. Raises InputError where a
+    raw: the data whose movies such a file is matched to. known: its movies, which other files may name by ids of any
+    space. cache: folder as for `read_ratings`. Raises InputError where a
     file of one person comes without --extra_user, or the reverse.
     """
     personal = {path for path in config.extra_ratings if is_personal(path)}
@@ -37,7 +45,7 @@ def read_extra_ratings(
     extra = []
     for path in config.extra_ratings:
         if movies is None or path not in personal:
-            extra.append(read_ratings(path, cache))
+            extra.append(join_ratings(read_ratings(path, cache), known))
             continue
         own = match_ratings(read_personal(path), movies[1], movies[0], rating_scale(raw, config))
         for line in own.lines():
@@ -60,8 +68,10 @@ def rating_scale(raw: RawData, config: DataConfig) -> tuple[float, float]:
     stated = config.rating_scale or raw.rating_scale
     if stated is None:
         written = raw.ratings[RATING] if RATING in raw.ratings else pd.Series(dtype=np.float64)
-        rating = pd.to_numeric(written, errors="coerce").to_numpy(np.float64)
-        stated = infer_scale(rating[np.isfinite(rating)])
+        values = parse_rating_values(written)
+        rating = values.rating.astype(np.float64)
+        inferred = infer_scale(rating[np.isfinite(rating)])
+        stated = inferred.lowest, inferred.highest
     lowest, highest = stated
     return float(lowest), float(highest)
 

@@ -18,7 +18,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int64
 
-from movierec_jax.data.cleaning import TITLE_WITH_YEAR, to_seconds
+from movierec_jax.data.cleaning import TITLE_WITH_YEAR
+from movierec_jax.data.id_spaces import IMDB, TMDB, id_numbers
+from movierec_jax.data.rating_values import parse_rating_values
 from movierec_jax.data.readers.columns import SPELLINGS, matching_names, text_series
 from movierec_jax.data.readers.personal_kinds import (
     KEYS,
@@ -37,6 +39,7 @@ from movierec_jax.data.readers.source_file import AnyPath, is_parquet, local_fil
 from movierec_jax.data.readers.table_file import read_columns, read_header
 from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, TIMESTAMP, TITLE, TMDB_ID, USER_ID, YEAR
 from movierec_jax.data.storage import is_url
+from movierec_jax.data.times import parse_times
 from movierec_jax.errors import InputError
 
 # More than anybody's ratings take; a larger file is not looked at, nor unpacked.
@@ -291,20 +294,15 @@ def typed_movies(text: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             MOVIE_ID: text[MOVIE_ID],
-            IMDB_ID: id_numbers(text[IMDB_ID]),
-            TMDB_ID: id_numbers(text[TMDB_ID]),
+            IMDB_ID: id_numbers(text[IMDB_ID], IMDB),
+            TMDB_ID: id_numbers(text[TMDB_ID], TMDB),
             TITLE: parts["title"].where(text[YEAR].isna(), None).fillna(text[TITLE]),
             ORIGINAL_TITLE: text[ORIGINAL_TITLE],
             YEAR: year.fillna("0").astype(np.int32),
-            RATING: pd.to_numeric(text[RATING].str.replace(",", "."), errors="coerce").astype(np.float64),
-            TIMESTAMP: to_seconds(text[[TIMESTAMP]]),
+            RATING: parse_rating_values(text[RATING]).rating.astype(np.float64),
+            TIMESTAMP: parse_times(text[TIMESTAMP]).seconds,
         }
     )
-
-
-def id_numbers(ids: pd.Series) -> pd.Series:
-    """Returns the numbers of IMDb's or TMDb's ids as Int64: 114709 of "tt0114709"; missing for other text."""
-    return ids.str.extract(r"(?i)^(?:tt)?0*([1-9]\d{0,17})(?:\.0*)?$")[0].astype("Int64")
 
 
 def reasons_to_leave_out(
