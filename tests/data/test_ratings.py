@@ -77,7 +77,7 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 def test_an_archive_without_ratings_is_refused_with_what_was_found(tmp_path):
     path = write_zip(tmp_path / "mine.zip", {"a.txt": b"", "b.txt": b"", "ml/movies.dat": b""})
-    assert "mine.zip: no ratings; found ml/movies.dat, a.txt, b.txt; expected u.data" in refusal_by(read_ratings, path)
+    assert "mine.zip: no ratings; found a.txt, b.txt, ml/movies.dat; expected u.data" in refusal_by(read_ratings, path)
 
 
 def test_an_archive_of_two_editions_is_refused(tmp_path):
