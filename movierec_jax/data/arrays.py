@@ -65,11 +65,13 @@ def history_positions(
     return position
 
 
-def weighted_mean(value: np.ndarray, weight: Float32[np.ndarray, " ratings"] | None = None) -> float:
-    """Returns the mean of values that count by their weights, 1 each unless given; 0 where nothing counts."""
+def weighted_mean(value: np.ndarray, weight: Float32[np.ndarray, " ratings"] | None = None) -> np.float64:
+    """Returns the mean of values that count by their weights, 1 each unless given; 0 of no values."""
     if not len(value):
-        return 0.0
-    return float(value.mean(dtype=np.float64) if weight is None else np.average(value.astype(np.float64), None, weight))
+        return np.float64(0)
+    if weight is None:
+        return value.mean(dtype=np.float64)
+    return np.float64(np.average(value.astype(np.float64), weights=weight))
 
 
 def damped_group_mean(
@@ -103,11 +105,11 @@ def mean_and_spread(
     rating: Float64[np.ndarray, " ratings"], weight: Float32[np.ndarray, " ratings"] | None = None
 ) -> tuple[float, float]:
     """Returns mean and standard deviation of ratings, in stars; a deviation of 1 where no two ratings differ."""
-    mean = weighted_mean(rating, weight)
+    mean = float(weighted_mean(rating, weight))
     # The mean of equal numbers can differ from them in the last bit.
     if not len(rating) or rating.min() == rating.max():
         return mean, 1.0
-    return mean, float(rating.std() if weight is None else weighted_mean(np.square(rating - mean), weight) ** 0.5)
+    return mean, float(rating.std() if weight is None else np.sqrt(weighted_mean(np.square(rating - mean), weight)))
 
 
 def pad_rows(column: Shaped[np.ndarray, "n *columns"], length: int) -> Shaped[np.ndarray, "length *columns"]:

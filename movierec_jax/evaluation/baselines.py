@@ -29,7 +29,7 @@ def rating_baselines(train: Ratings, num_users: int, num_movies: int) -> dict[st
     """
     train = train.rated()
     weight = train.weight
-    mean = weighted_mean(train.rating, weight)
+    mean = float(weighted_mean(train.rating, weight))
     residual = train.rating - mean
     user_mean = damped_group_mean(train.user_row, residual, num_users, 0.0, weight)
     movie_mean = damped_group_mean(train.movie_row, residual, num_movies, 0.0, weight)

@@ -2,7 +2,7 @@
 
 To add a metric, write one function and add one row to a table; evaluation, report and closing table follow the tables.
 
-RATING_METRICS   (predicted, rating, weight) -> one number, and the label of its column; without weights all count 1
+RATING_METRICS   (predicted, rating, weight=) -> one number, and the label of its column; without weights all count 1
 RANKING_METRICS  (is_hit, num_relevant, k) -> one number per user, so that two models can be compared user by user;
                  `mean_over_users` makes one number of them. Sums run rank by rank, so a user's value is the same to the
                  last bit whoever else is in the array.
@@ -53,7 +53,7 @@ def r2(
     # A sum of squares would not tell: the mean of equal numbers can differ from them in the last bit.
     if rating.size == 0 or rating.min() == rating.max():
         return np.nan
-    deviations = rating - mean_or_nan(rating, weight)
+    deviations = rating - np.float64(mean_or_nan(rating, weight))
     counts = 1.0 if weight is None else weight
     return float(1 - np.sum(counts * errors**2) / np.sum(counts * deviations**2))
 
@@ -61,9 +61,8 @@ def r2(
 def within(
     predicted: Float[np.ndarray, " ratings"],
     rating: Float[np.ndarray, " ratings"],
-    weight: Weights = None,
-    *,
     tolerance: float,
+    weight: Weights = None,
 ) -> float:
     """Returns the fraction of predictions with |predicted - rating| <= tolerance, give or take float32 rounding.
 
@@ -73,10 +72,10 @@ def within(
 
 
 class RatingMetric(NamedTuple):
-    """A metric of predicted ratings: the label of its column, and (predicted, rating, weight) -> number."""
+    """A metric of predicted ratings: the label of its column, and (predicted, rating, weight=) -> number."""
 
     label: str
-    compute: Callable[[np.ndarray, np.ndarray, np.ndarray | None], float]
+    compute: Callable[..., float]
 
 
 RATING_METRICS = {
@@ -92,7 +91,7 @@ def rating_metrics(
     predicted: Float[np.ndarray, " ratings"], rating: Float[np.ndarray, " ratings"], weight: Weights = None
 ) -> dict[str, float]:
     """Returns all metrics of RATING_METRICS by name."""
-    return {name: metric.compute(predicted, rating, weight) for name, metric in RATING_METRICS.items()}
+    return {name: metric.compute(predicted, rating, weight=weight) for name, metric in RATING_METRICS.items()}
 
 
 def ndcg_at_k(

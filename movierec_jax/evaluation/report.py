@@ -95,8 +95,9 @@ def closing_table(evaluation: Evaluation) -> str:
     if not counts["rated_rows"]:
         what = f"{counts['rows']:,} movies watched, {cold}"
         return "\n".join([what, "no ratings: lists only, in which every movie watched is relevant", *lists])
-    watched = f"{counts['rows'] - counts['rated_rows']:,} of them watched but not rated, "
-    what = f"{counts['rows']:,} ratings, {watched if counts['rated_rows'] < counts['rows'] else ''}{cold}"
+    num_watched = counts["rows"] - counts["rated_rows"]
+    watched = f" and {num_watched:,} movies watched but not rated" if num_watched else ""
+    what = f"{counts['rated_rows']:,} ratings{watched}, {cold}"
     return "\n".join([what, "", *rating_lines(evaluation), *interval_lines(evaluation.intervals), *lists])
 
 

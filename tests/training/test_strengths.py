@@ -35,14 +35,14 @@ def test_the_wanted_growth_is_the_ridge_solution_less_the_share_of_chance():
     explained = (ridge @ [0.1 * 400, -0.2 * 400]) / variance
     assert explained > 1
     np.testing.assert_allclose(
-        wanted_growth(jnp.array(errors), jnp.array(slopes)), ridge * (1 - 1 / explained), rtol=1e-4
+        wanted_growth(jnp.array(errors), jnp.array(slopes), jnp.ones(8)), ridge * (1 - 1 / explained), rtol=1e-4
     )
 
 
 @pytest.mark.parametrize(("error", "slope"), [(1, 0.01), (0, 1), (0, 0)], ids=["chance", "no errors", "no rows"])
 def test_what_chance_explains_changes_nothing(error, slope):
     errors, slopes = jnp.full(4, float(error)), jnp.full((4, 3), float(slope))
-    np.testing.assert_array_equal(wanted_growth(errors, slopes), 0)
+    np.testing.assert_array_equal(wanted_growth(errors, slopes, jnp.ones(4)), 0)
 
 
 def test_held_out_ratings_leave_no_trace_in_the_epochs_that_hold_them_out():

@@ -10,6 +10,7 @@ from typing import cast
 
 from movierec_jax.data.readers.archives import is_archive, open_archive
 from movierec_jax.data.readers.file_content import FileContent
+from movierec_jax.data.readers.links_file import read_links_file
 from movierec_jax.data.readers.movielens import (
     EDITIONS,
     find_edition,
@@ -18,6 +19,7 @@ from movierec_jax.data.readers.movielens import (
     read_edition,
     tables_beside,
 )
+from movierec_jax.data.readers.movielens_tables import link_table
 from movierec_jax.data.readers.netflix_file import TITLES_FILE
 from movierec_jax.data.readers.parts import is_part, part_order, read_parts
 from movierec_jax.data.readers.rating_formats import find_columns, read_ratings_file
@@ -211,4 +213,9 @@ def with_tables(content: FileContent, path: AnyPath, source: str) -> RawData:
     tables, notes = tables_beside(path, content.ratings)
     if content.movies is not None:
         tables["movies"] = content.movies
-    return raw_data(content.ratings, tables, path, source, notes=(*content.notes, *notes))
+    if content.has_links and "links" not in tables:
+        # A file of several parts is none; only links are lost where these cannot be read.
+        with contextlib.suppress(InputError):
+            tables["links"] = link_table(path, read_links_file(path).drop_duplicates(), content.ratings)
+    notes = (*content.notes, *notes)
+    return raw_data(content.ratings, tables, path, source, notes=notes, movie_name=content.movie_name)
