@@ -219,14 +219,9 @@ class EvalConfig(Settings):
     relevant_rating: float | None = setting(
         None,
         "stars from which a rating is relevant, in training and in ranking metrics. Unset: three quarters up the scale "
-        "(4 of 1 to 5)",
+        "(4 of 1 to 5), or less where hardly any rating reaches that",
         Limits("a number of stars", math.isfinite),
     )
-
-    def relevant_from(self, rating_scale: tuple[float, float]) -> float:
-        """Returns the stars from which a rating is relevant."""
-        lowest, highest = rating_scale
-        return lowest + RELEVANT_FRACTION * (highest - lowest) if self.relevant_rating is None else self.relevant_rating
 
 
 @dataclasses.dataclass(frozen=True)

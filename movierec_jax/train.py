@@ -23,6 +23,7 @@ from movierec_jax.model.sharding import new_mesh
 from movierec_jax.runs import distributed
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.epoch_log import EpochLog
+from movierec_jax.runs.forks import require_not_forked
 from movierec_jax.runs.interrupt import StopRequest, interruptible
 from movierec_jax.runs.prepare import cache_folder, prepare
 from movierec_jax.runs.run import Run
@@ -46,6 +47,7 @@ def train_run(
     devices: those to train on; a run may resume on other devices than it began on.
     Raises InputError for bad input, leaving the workdir as it was, and Interrupted after SIGTERM or SIGINT.
     """
+    require_not_forked()
     if is_url(workdir) and distributed.is_multi_process():
         raise InputError(
             f"--workdir={workdir}: many processes need one that all can reach as a folder; mount the bucket"

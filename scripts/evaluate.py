@@ -49,6 +49,7 @@ def evaluate_run(workdir: pathlib.Path) -> None:
     from movierec_jax.evaluation.plots import save_tradeoff
     from movierec_jax.evaluation.report import align_columns, closing_table, held_out_figures, time_note
     from movierec_jax.runs.prepare import cache_folder, read_held_out
+    from movierec_jax.runs.run import known_movies_of_run
 
     diversities = cli.parse_numbers("diversities", DIVERSITIES.value)
     for diversity in diversities:
@@ -58,8 +59,8 @@ def evaluate_run(workdir: pathlib.Path) -> None:
     held_out = run.parts.test
     if RATINGS.value:
         seen = pd.concat([run.parts.train, run.parts.valid, run.parts.from_reviews], ignore_index=True)
-        unrated_value = run.config.data.unrated_value
-        held_out = read_held_out(RATINGS.value, seen, run.rating_scale, cache_folder(workdir), unrated_value)
+        cache, known = cache_folder(workdir), known_movies_of_run(run)
+        held_out = read_held_out(RATINGS.value, seen, run.rating_scale, run.config.data, cache, known)
     config = cli.section_from_flags(run.config.evaluation)
     evaluation = evaluate(run, recommender.params, held_out, config)
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")

@@ -5,7 +5,7 @@ Axis words used in every shape of the project: `users`, `movies`, `ratings`, `ba
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,14 @@ TAG = "tag"
 
 IMDB_ID = "imdb_id"
 
+TMDB_ID = "tmdb_id"
+
+# The space of movie ids that the data has of its own; see `id_spaces` for the others.
+OWN = "own"
+
+# Stands for the space of a run in what that run has recorded.
+OF_RUN = "of the run"
+
 TEXT = "text"
 
 STARS = "stars"
@@ -53,6 +61,27 @@ RATING_COLUMNS = (USER_ID, MOVIE_ID, RATING, TIMESTAMP)
 NO_TIMESTAMP = np.iinfo(np.int64).min
 
 
+def in_one_line(record: Any) -> str:
+    """Returns a record's class and fields as one line, with tables and arrays by their size alone."""
+    fields = ((field.name, getattr(record, field.name)) for field in dataclasses.fields(record))
+    return f"{type(record).__name__}({', '.join(f'{name}={brief(value)}' for name, value in fields)})"
+
+
+def brief(value: Any) -> str:
+    """Returns a value for a line of text: of a table its rows, of an array its type and shape."""
+    if isinstance(value, pd.DataFrame | pd.Series | pd.Index):
+        return f"<{len(value):,} rows>"
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"<{value.dtype}{list(value.shape)}>"
+    if isinstance(value, str | int | float | None):
+        return repr(value)
+    if isinstance(value, tuple) and len(value) <= 4 and all(isinstance(item, str | int | float) for item in value):
+        return repr(value)
+    if isinstance(value, tuple | list | dict):
+        return f"<{len(value):,} values>"
+    return repr(value) if type(value).__repr__ is in_one_line else f"<{type(value).__name__}>"
+
+
 def no_users() -> pd.DataFrame:
     """Returns an empty table with the columns of `RawData.users`."""
     types = {USER_ID: "int64", AGE: "int64", GENDER: "str", OCCUPATION: "str"}
@@ -67,7 +96,8 @@ def no_tags() -> pd.DataFrame:
 
 def no_links() -> pd.DataFrame:
     """Returns an empty table with the columns of `RawData.links`."""
-    return pd.DataFrame({column: pd.Series(dtype="int64") for column in (MOVIE_ID, IMDB_ID)})
+    types = {MOVIE_ID: "int64", IMDB_ID: "Int64", TMDB_ID: "Int64"}
+    return pd.DataFrame({column: pd.Series(dtype=dtype) for column, dtype in types.items()})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +115,15 @@ class RawData:
         `occupation` (str). Empty without a table of users.
     tags: columns `user_id`, `movie_id` (int64 or str), `tag` (str) and `timestamp` (as in `ratings`), a row for each
         time a user wrote a tag. Empty without tags.
-    links: columns `movie_id` (int64 or str) and `imdb_id` (int64, the digits of IMDb's id). Empty without links.
+    links: columns `movie_id` (int64 or str, the data's own), `imdb_id` and `tmdb_id` (Int64, the numbers of these ids,
+        missing where unknown). Empty without links.
+    movie_id_space: the space that the file states for the movie ids of `ratings`: "own", "imdb", "tmdb", or
+        `OF_RUN`.
+    movie_id_name: the file's name for that column, for messages.
     notes: what was inferred while reading that a user may want to know, a sentence each.
     """
+
+    __repr__ = in_one_line
 
     ratings: pd.DataFrame
     movies: pd.DataFrame
@@ -97,6 +133,8 @@ class RawData:
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
     links: pd.DataFrame = dataclasses.field(default_factory=no_links)
     notes: tuple[str, ...] = ()
+    movie_id_space: str = OWN
+    movie_id_name: str = MOVIE_ID
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +148,11 @@ class CleanData:
         `year` (int32, 0 where unknown), `genres` (str, joined by "|", may be empty).
     dropped: the number of rows left out, by reason; only reasons that occurred.
     users, tags, links: as in RawData, with ids and `timestamp` of the same types as in `ratings`.
+    notes: what was inferred, and what was left out in number, a sentence each.
+    movie_id_space: the space of the movie ids: as stated for RawData, or as their values show.
     """
+
+    __repr__ = in_one_line
 
     ratings: pd.DataFrame
     movies: pd.DataFrame
@@ -120,6 +162,8 @@ class CleanData:
     users: pd.DataFrame = dataclasses.field(default_factory=no_users)
     tags: pd.DataFrame = dataclasses.field(default_factory=no_tags)
     links: pd.DataFrame = dataclasses.field(default_factory=no_links)
+    notes: tuple[str, ...] = ()
+    movie_id_space: str = OWN
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +177,12 @@ class FeatureTable:
     columns: the other columns, as float64 (numbers, and dates as days since 1970), category, str, or object (lists of
         str), missing values as pandas has them.
     left_out: columns that cannot be features, with the reason.
+    id_space: the space that the file states for movie ids, as in RawData.
+    id_name: the file's name for the column of ids, for messages.
+    notes: what was inferred while reading, a sentence each.
     """
+
+    __repr__ = in_one_line
 
     path: str
     id_column: str
@@ -142,22 +191,31 @@ class FeatureTable:
     unit: str
     columns: pd.DataFrame
     left_out: dict[str, str]
+    id_space: str = OWN
+    id_name: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class RawReviews:
     """What people wrote about movies, as its file has it, before any row is judged.
 
-    table: columns `movie_id` or else `imdb_id` (int64, Int64 or str), `text` (str) and, where the file has them,
-        `user_id` (int64, Int64 or str), `stars` (float32, or str where a value is no number) and `timestamp`
+    table: columns `movie_id`, `imdb_id` or `tmdb_id` (int64, Int64 or str), `text` (str) and, where the file has
+        them, `user_id` (int64, Int64 or str), `stars` (float32, or str where a value is no number) and `timestamp`
         (integer, float, datetime or str), missing values as pandas has them; index 0..n-1.
     line, unit: as in FeatureTable.
+    movie_id_name: the file's name for the column of movies, for messages.
+    notes: as in FeatureTable.
     """
+
+    __repr__ = in_one_line
 
     path: str
     table: pd.DataFrame
     line: Int64[np.ndarray, " rows"]
     unit: str
+    movie_id_name: str = MOVIE_ID
+    notes: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,6 +229,8 @@ class LabelledTexts:
     is_test: whether a text is in the test part that the file sets aside; None where it sets none aside.
     dropped: the number of rows left out, by reason; only reasons that occurred.
     """
+
+    __repr__ = in_one_line
 
     path: str
     text: pd.Series
@@ -207,6 +267,8 @@ class FeatureBags:
     names: the name of each feature: "genre=Comedy", "year~1995", "tag=atmospheric", "age=25-34", "overview~1234".
     """
 
+    __repr__ = in_one_line
+
     row: Int32[np.ndarray, " entries"]
     feature: Int32[np.ndarray, " entries"]
     value: Float32[np.ndarray, " entries"]
@@ -228,6 +290,8 @@ class Ratings:
     weight: how much each rating counts in errors and means, 0 for a movie watched but not rated; None where all are
         ratings and count 1.
     """
+
+    __repr__ = in_one_line
 
     user_row: Int32[np.ndarray, " ratings"]
     movie_row: Int32[np.ndarray, " ratings"]

@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Int
 
 from movierec_jax.data.arrays import history_positions, row_positions, shuffled_positions
-from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID
+from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID, in_one_line
 from movierec_jax.data_config import VALID_FRACTIONS, DataConfig
 from movierec_jax.errors import InputError
 
@@ -27,6 +27,8 @@ class Split:
 
     from_reviews: what users of train wrote about movies that they did not rate, read as ratings; empty without reviews.
     """
+
+    __repr__ = in_one_line
 
     train: pd.DataFrame
     valid: pd.DataFrame

@@ -6,19 +6,16 @@ a fallback (`rows`) or an error (`require_rows_in_train`).
 """
 
 import dataclasses
-import re
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int, Int32, Shaped
 from pandas.api.types import is_integer_dtype
 
-from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Ratings
+from movierec_jax.data.given_ids import INTEGER, example_of
+from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Ratings, in_one_line
 from movierec_jax.data.weights import weight_array
 from movierec_jax.errors import InputError
-
-# An integer as people write it; Python refuses to parse thousands of digits.
-INTEGER = re.compile(r"[+-]?[0-9]{1,1000}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,6 +28,8 @@ class Vocab:
     name: what the ids identify, "user" or "movie", for messages.
     num_others: the number of ids that train does not have.
     """
+
+    __repr__ = in_one_line
 
     ids: pd.Index
     name: str
@@ -61,8 +60,8 @@ class Vocab:
         ids = pd.Index(ids)
         if len(ids) and is_integer_dtype(ids) != is_integer_dtype(self.ids):
             raise InputError(
-                f"{self.name} ids such as {first_id(ids)} are {type_in_words(ids)}, but those trained on, such as "
-                f"{first_id(self.ids)}, are {type_in_words(self.ids)}: write them the same way in both files"
+                f"{self.name} ids such as {example_of(ids)} are {type_in_words(ids)}, but those trained on, such as "
+                f"{example_of(self.ids)}, are {type_in_words(self.ids)}: write them the same way in both files"
             )
         row = index_of_ids(self.ids, ids)
         return np.where(row < 0, self.unknown, row).astype(np.int32)
@@ -87,12 +86,13 @@ class Vocab:
         return self.ids.to_numpy()[rows]
 
     def parse(self, text: str):
-        """Returns an id typed by a person, as an integer where the ids are integers."""
+        """Returns an id typed by a person without outer spaces, as an integer where the ids are integers."""
+        trimmed = text.strip()
         if not is_integer_dtype(self.ids):
-            return text
-        if not INTEGER.fullmatch(text):
+            return text if text in self.ids else trimmed
+        if not INTEGER.fullmatch(trimmed):
             raise InputError(f"{self.name} id {text!r}: the ids of this data are integers, such as {self.ids[0]}")
-        return int(text)
+        return int(trimmed)
 
 
 def index_of_ids(index: pd.Index, ids: pd.Index) -> Int[np.ndarray, " n"]:
@@ -102,11 +102,6 @@ def index_of_ids(index: pd.Index, ids: pd.Index) -> Int[np.ndarray, " n"]:
     # Arrow groups equal text without a Python object for every row, so that each text is looked up once.
     code, different = pd.factorize(ids, use_na_sentinel=False)
     return index.get_indexer(different)[code]
-
-
-def first_id(ids: pd.Index) -> str:
-    """Returns the first id for messages, text in quotes."""
-    return repr(ids[:1].tolist()[0])
 
 
 def type_in_words(ids: pd.Index) -> str:

@@ -160,7 +160,7 @@ def rank_held_out(
     ratings: `held_out` by row. Where none of them is a rating, every movie watched is relevant.
     """
     ks, num_movies = config.eval_k, len(run.movies)
-    is_relevant = held_out[RATING].to_numpy() >= config.relevant_from(run.rating_scale)
+    is_relevant = held_out[RATING].to_numpy() >= run.relevant_from(config)
     if rated_rows(held_out).empty:
         is_relevant = np.ones(len(held_out), bool)
     users = pd.Index(held_out[USER_ID][is_relevant].unique())

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int32, Int64
 
+from movierec_jax.data.id_join import KnownMovies
 from movierec_jax.data.schema import (
     AGE,
     GENDER,
@@ -45,6 +46,7 @@ def movie_content(
     num_train: int,
     *,
     groups: Sequence[str] = MOVIE_CONTENT,
+    known: KnownMovies | None = None,
     log: Callable[[str], None] = print,
 ) -> FeatureBags:
     """Returns the features of movies, a row for each of `ids`; the first `num_train` ids are those of train.
@@ -52,6 +54,7 @@ def movie_content(
     movies, tags: as in CleanData; ids that are not among `ids` are skipped.
     extra: tables of `read_features` with movie ids; ids that are not among `ids` are counted and logged.
     groups: which of genres, year and tags to use (`reviews` makes the others). Extra tables are always used.
+    known: the movies that the extra tables join, which may name them by ids of any space; None: by `ids` alone.
     log: takes a line on each extra table and each of its columns.
 
     Raises InputError for an extra table that is given twice, has an id twice, or has none of the ids.
@@ -64,7 +67,7 @@ def movie_content(
         parts.append(year_features(row, movies[YEAR].to_numpy(np.int32), num_train))
     if "tags" in groups:
         parts.append(tag_features(tags, ids, num_train))
-    return join_bags([*parts, *table_features(extra, ids, num_train, parts, log)])
+    return join_bags([*parts, *table_features(extra, ids, num_train, parts, log, known)])
 
 
 def user_content(

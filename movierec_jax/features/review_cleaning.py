@@ -8,18 +8,13 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.cleaning import (
-    USUAL_SCALES,
-    describe_dropped,
-    infer_scale,
-    is_integer,
-    keep,
-    same_kind,
-    to_seconds,
-)
-from movierec_jax.data.readers.links_file import imdb_numbers
+from movierec_jax.data.clean_rows import is_integer, keep, read_seconds
+from movierec_jax.data.cleaning import describe_dropped, same_kind
+from movierec_jax.data.id_join import JoinedIds, NamedIds, join_movies, known_movies
+from movierec_jax.data.id_spaces import COLUMNS
+from movierec_jax.data.own_ratings import infer_star_scale
 from movierec_jax.data.readers.reviews_file import says_something
-from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, STARS, TEXT, TIMESTAMP, USER_ID, CleanData, RawReviews
+from movierec_jax.data.schema import MOVIE_ID, STARS, TEXT, TIMESTAMP, USER_ID, CleanData, RawReviews
 from movierec_jax.errors import InputError
 
 
@@ -32,53 +27,55 @@ def clean_reviews(
     none, and perhaps of users without ratings), `text`, `stars` (float32 on the scale of the ratings, NaN where there
     are none) and `timestamp` (as in the ratings); index 0..n-1.
 
-    log: takes a line on stars and users that are left out while the text is kept, and on stars of another scale.
+    log: takes a line on stars and users that are left out while the text is kept, on stars of another scale, and on
+        movie ids that are not what their column's name states.
 
-    Raises InputError where no row is left, and where movies have IMDb ids alone and the data has no links to them.
+    Raises InputError where no row is left, and where movies have ids of another space and the data no links to them.
     """
-    id_column = MOVIE_ID if MOVIE_ID in raw.table else IMDB_ID
-    if id_column == IMDB_ID and data.links.empty:
-        raise InputError(
-            f"{raw.path}: names movies by IMDb ids, which {data.source} does not have; give --links=FILE with columns "
-            "movieId and imdbId, such as MovieLens' links.csv"
-        )
+    for note in raw.notes:
+        log(f"{raw.path}: {note}")
+    ids, joined = join_reviews(raw, data)
+    if joined.note:
+        log(joined.note)
     dropped: dict[str, int] = {}
     text = raw.table[TEXT]
     # Texts may be large: they are only copied once the rows to keep have been chosen.
     rows = raw.table.drop(columns=TEXT).assign(is_said=says_something(text), length=text.str.len())
-    rows = keep(rows, rows[id_column].notna(), "no movie id", dropped)
+    rows = rows.assign(**{MOVIE_ID: joined.movie_id})
+    rows = keep(rows, ids.notna(), "no movie id", dropped)
     rows = keep(rows, rows["is_said"], "no text", dropped)
-    if id_column == IMDB_ID:
-        rows = rows.assign(**{MOVIE_ID: movies_of_imdb_ids(rows[IMDB_ID], data)})
-        rows = keep(rows, rows[MOVIE_ID].notna(), "IMDb id without a link to a movie", dropped)
+    if joined.is_linked:
+        lost = joined.unlinked(ids)
+        rows = keep(rows, rows[MOVIE_ID].notna(), joined.reason(lost[lost.index.isin(rows.index)]), dropped)
     rows = rows.assign(**{MOVIE_ID: same_kind(rows[MOVIE_ID], data.ratings[MOVIE_ID])})
     rows = keep(rows, rows[MOVIE_ID].isin(data.movies[MOVIE_ID]), "movie that the data does not have", dropped)
     rows = keep(rows, ~is_repeated(rows, text), "same text of the same movie and user again", dropped)
     if rows.empty:
-        theirs, ours = (", ".join(map(repr, ids.dropna().head(3).tolist())) for ids in ids_of_both_sides(raw, data))
+        theirs, ours = (", ".join(map(repr, some.dropna().head(3).tolist())) for some in (ids, data.movies[MOVIE_ID]))
         raise InputError(
-            f"{raw.path}: no text can be used, after dropping {describe_dropped(dropped)}; its {id_column}s are such "
-            f"as {theirs}, those of the data such as {ours}"
+            f"{raw.path}: no text can be used, after dropping {describe_dropped(dropped)}; its {raw.movie_id_name}s "
+            f"are such as {theirs}, the movie_ids of the data such as {ours}"
         )
+    seconds, notes = read_seconds(rows, None, limit=1.0, source=raw.path)
+    for note in notes:
+        log(f"{raw.path}: {note}")
     table = pd.DataFrame(
         {
             MOVIE_ID: rows[MOVIE_ID].astype(data.ratings[MOVIE_ID].dtype),
             USER_ID: clean_user_ids(rows, data.ratings, raw.path, log),
             TEXT: text.loc[rows.index],
             STARS: rescale_stars(rows, data.rating_scale, raw.path, log),
-            TIMESTAMP: to_seconds(rows),
+            TIMESTAMP: seconds,
         }
     )
     return table.reset_index(drop=True), dropped
 
 
-def movies_of_imdb_ids(ids: pd.Series, data: CleanData) -> pd.Series:
-    """Returns the movies of IMDb ids, missing where there is no link; of several movies the first that the data has."""
-    links = data.links.assign(is_other=~data.links[MOVIE_ID].isin(data.movies[MOVIE_ID]))
-    links = links.sort_values("is_other", kind="stable").drop_duplicates(IMDB_ID).set_index(IMDB_ID)
-    # Nullable, so that integers stay what they are beside missing ones.
-    movies = links[MOVIE_ID].convert_dtypes()
-    return movies.reindex(imdb_numbers(ids)).set_axis(ids.index)
+def join_reviews(raw: RawReviews, data: CleanData) -> tuple[pd.Series, JoinedIds]:
+    """Returns the ids by which reviews name movies, and the movies of the data that they name."""
+    space, column = next(item for item in COLUMNS.items() if item[1] in raw.table)
+    found = NamedIds(raw.table[column], space, raw.path, raw.movie_id_name)
+    return found.ids, join_movies(found, known_movies(data))
 
 
 def is_repeated(rows: pd.DataFrame, text: pd.Series) -> np.ndarray:
@@ -87,13 +84,6 @@ def is_repeated(rows: pd.DataFrame, text: pd.Series) -> np.ndarray:
     alike = rows[rows.duplicated([*about, "length"], keep=False)][about]
     repeated = alike.assign(**{TEXT: text.loc[alike.index]}).duplicated()
     return rows.index.isin(alike.index[repeated])
-
-
-def ids_of_both_sides(raw: RawReviews, data: CleanData) -> tuple[pd.Series, pd.Series]:
-    """Returns the ids by which a file names movies, and the data's ids of the same kind."""
-    if MOVIE_ID in raw.table:
-        return raw.table[MOVIE_ID], data.movies[MOVIE_ID]
-    return raw.table[IMDB_ID], data.links[IMDB_ID][data.links[MOVIE_ID].isin(data.movies[MOVIE_ID])]
 
 
 def clean_user_ids(rows: pd.DataFrame, ratings: pd.DataFrame, path: str, log: Callable[[str], None]) -> pd.Series:
@@ -135,16 +125,3 @@ def rescale_stars(
         log(f"{path}: stars of {lowest:g} to {highest:g} (inferred) count as {low:g} to {high:g}")
     share = (np.where(is_inside, stars, np.nan) - lowest) / (highest - lowest)
     return np.clip(low + share * (high - low), low, high).astype(np.float32)
-
-
-def infer_star_scale(stars: np.ndarray, rating_scale: tuple[float, float]) -> tuple[float, float]:
-    """Returns the scale of a file's stars: that of the ratings unless the stars contradict it, else the inferred one.
-
-    An inferred scale with the same upper end counts as that of the ratings: half stars need not occur. Where all stars
-    are the same, or the ratings have a scale of their own, the stars only contradict it by lying outside.
-    """
-    lowest, highest = rating_scale
-    inferred = infer_scale(stars)
-    is_held = bool(((stars >= lowest) & (stars <= highest)).all())
-    says_little = np.ptp(stars) == 0 or rating_scale not in USUAL_SCALES
-    return rating_scale if inferred[1] == highest or (is_held and says_little) else inferred

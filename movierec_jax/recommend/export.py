@@ -38,8 +38,9 @@ from movierec_jax.packages import installed_version
 from movierec_jax.recommend import export_loader
 from movierec_jax.recommend.export_loader import ABOUT, FILES, IDS, LOADER, PROGRAM, TABLES, USERS
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
-from movierec_jax.recommend.recommender import Recommender, titles_with_years
+from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.scoring import Scorer
+from movierec_jax.recommend.titles import titles_with_years
 from movierec_jax.recommend.top_k import best_on_device
 from movierec_jax.runs.run import user_index_and_movie_row
 

@@ -71,3 +71,8 @@ def require_names(setting: str, names: Iterable[str], choices: Collection[str], 
     for name in names:
         if name not in choices:
             raise InputError(f"{setting}={name}: {problem}; name one of {', '.join(choices) or 'none'}")
+
+
+def as_tuple(names: str | Iterable[str]) -> tuple[str, ...]:
+    """Returns names as a tuple; a single one may be given by itself."""
+    return (names,) if isinstance(names, str) else tuple(names)

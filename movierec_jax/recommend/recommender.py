@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
@@ -14,22 +14,27 @@ import pandas as pd
 from jaxtyping import Array, Float32, Int32
 
 from movierec_jax.config import ScoreConfig
-from movierec_jax.data.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, YEAR
+from movierec_jax.data.given_ids import as_id, as_ids
+from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.data.splits import Split
-from movierec_jax.data.storage import synced_folder
+from movierec_jax.data.storage import is_url, synced_folder
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import BLAMED, PRAISED
 from movierec_jax.model.sharding import new_mesh
 from movierec_jax.model.two_tower import Encoded, Members, encode
 from movierec_jax.recommend.attribution import RatedMovies, find_reasons
-from movierec_jax.recommend.filters import ListFilter, filter_movies
+from movierec_jax.recommend.copies import Copied, Origin
+from movierec_jax.recommend.filters import ListFilter, as_tuple, filter_movies
 from movierec_jax.recommend.fold_in import fold_in
+from movierec_jax.recommend.given_ratings import ANYBODY, ratings_of_one, ratings_of_users, seconds_of
 from movierec_jax.recommend.lists import ListRequest, SeenMovies
 from movierec_jax.recommend.scoring import Scorer, predict_ratings
 from movierec_jax.recommend.similarity import directions, most_similar, movie_vectors
+from movierec_jax.recommend.titles import add_titles
 from movierec_jax.recommend.top_k import top_k_blocks
-from movierec_jax.runs.checkpoint import Checkpoints
+from movierec_jax.runs.checkpoint import Checkpoints, checksums
+from movierec_jax.runs.forks import require_not_forked
 from movierec_jax.runs.run import Run, user_index_and_movie_row
 from movierec_jax.runs.workdir import load_run
 
@@ -42,12 +47,16 @@ PREDICTED_RATING = "predicted_rating"
 IMPLICIT_SCORE = "implicit_score"
 
 
-@dataclasses.dataclass(frozen=True)
-class Recommender:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Recommender(Copied):
     """A run with the parameters of its best epoch. Ids go in and come out as the data writes them.
+
+    Where ids are integers, 42, "42" and 42.0 all mean 42, alone or in any sequence or column; where they are text, 42
+    means "42" if the data has it. Values that can be no id of the data raise InputError.
 
     encoded: all users and all movies, encoded, in the order of rows.
     users, parts: the users that can be asked about and what they have rated: those of the run, or new ones.
+    origin: what it was loaded from. Another process that is sent it loads it from there again, at its first use.
     """
 
     run: Run
@@ -55,11 +64,25 @@ class Recommender:
     encoded: tuple[Encoded, Encoded]
     users: Vocab
     parts: Split
+    origin: Origin | None = None
 
     @classmethod
     def of(cls, run: Run, params: Members) -> "Recommender":
         """A recommender for the users of a run, with these parameters."""
         return cls(run, params, encode(params, run.interactions, model=run.model), run.users, run.parts)
+
+    def __repr__(self) -> str:
+        workdir = f"{self.origin.workdir!r}, " if self.origin else ""
+        if not self.is_loaded:
+            return f"Recommender({workdir}not loaded yet)"
+        users = f"{len(self.users):,} {'new users' if self.has_new_users else 'users'}"
+        lowest, highest = self.run.rating_scale
+        return f"Recommender({workdir}{users}, {len(self.run.movies):,} movies, {lowest:g} to {highest:g} stars)"
+
+    @functools.cached_property
+    def checksums(self) -> tuple[int, ...]:
+        """Numbers that tell these parameters from others."""
+        return tuple(int(total) for total in checksums(self.params))
 
     @functools.cached_property
     def scorer(self) -> Scorer:
@@ -98,11 +121,11 @@ class Recommender:
 
     def recommend(
         self,
-        user_ids: Iterable,
+        user_ids: Any,
         k: int = 10,
         *,
         include_seen: bool = False,
-        movies: pd.Index | None = None,
+        movies: Any = None,
         diversity: float = ScoreConfig.diversity,
     ) -> pd.DataFrame:
         """Returns each user's best k movies, best first: `user_id, movie_id, rank, score, predicted_rating`.
@@ -111,26 +134,29 @@ class Recommender:
         `include_seen`. A user without ratings in train gets the list of an average user. Where train has no ratings,
         only movies watched, lists are ordered by the implicit-feedback score alone and predicted ratings are NaN.
 
+        user_ids: one id or many; each user has one list.
         movies: ids that lists may hold, such as `select_movies` returns; without it all of the catalogue.
         diversity: 0 to below 1, how much similarity to movies above it counts against a movie. Lists are then ordered
             by both, not by score.
         Raises InputError for users that the data does not have, and for k below 1 or above the number of movies.
         """
-        users = pd.Index(user_ids).unique()
+        users = self.as_users(user_ids).unique()
         blocks = self.recommend_blocks(users, k, include_seen=include_seen, movies=movies, diversity=diversity)
         return pd.concat(list(blocks), ignore_index=True)
 
     def recommend_blocks(
         self,
-        users: pd.Index,
+        users: Any,
         k: int,
         *,
         include_seen: bool = False,
-        movies: pd.Index | None = None,
+        movies: Any = None,
         diversity: float = ScoreConfig.diversity,
         block_users: int = ScoreConfig.block_users,
     ) -> Iterator[pd.DataFrame]:
         """Yields the lists of `recommend` as a table for each block of users, for more than fit in memory at once."""
+        require_not_forked()
+        users = self.as_users(users)
         self.require_users(users)
         self.require_top_k(k)
         ScoreConfig(diversity=diversity, block_users=block_users)
@@ -138,7 +164,7 @@ class Recommender:
         is_listed = None
         if movies is not None:
             is_listed = np.zeros((1, num_movies), bool)
-            is_listed[0, self.run.movies.require_rows_in_train(movies)] = True
+            is_listed[0, self.run.movies.require_rows_in_train(self.as_movies(movies))] = True
         index = self.all_user_ids.get_indexer(users)
         seen = self.seen.of_users(np.full_like(index, -1) if include_seen else index)
         request = ListRequest(self.users.rows(users), seen, k, is_listed, diversity)
@@ -160,28 +186,29 @@ class Recommender:
         genres: str | Iterable[str] = (),
         years: tuple[int, ...] = (),
         min_ratings: int = 0,
-        exclude_movies: Iterable = (),
+        exclude_movies: Any = (),
         praised: str | Iterable[str] = (),
     ) -> pd.Index:
         """Returns the ids of the movies trained on that lists may hold, as `filters.ListFilter` describes.
 
         genres, praised: one name or many. Raises InputError as `filters.filter_movies`, and where no movie is left.
         """
-        wanted = ListFilter(as_tuple(genres), tuple(years), min_ratings, as_tuple(praised), tuple(exclude_movies))
+        left_out = tuple(self.as_movies(exclude_movies))
+        wanted = ListFilter(as_tuple(genres), tuple(years), min_ratings, as_tuple(praised), left_out)
         is_listed = filter_movies(self.run, wanted)
         if not is_listed.any():
             narrowing = "--genres, --praised, --years, --min_ratings and --exclude_movies"
             raise InputError(f"{narrowing} leave no movie; ask for less")
         return self.run.movies.ids[: len(self.run.movies)][is_listed]
 
-    def reviews_of(self, movie_ids: Iterable) -> pd.DataFrame:
+    def reviews_of(self, movie_ids: Any) -> pd.DataFrame:
         """Returns what reviews say of movies: a row for each of these that has any, in their order.
 
         Columns `movie_id`, `num_texts`, `praise` (the mean probability that a review praises it), `spread` (its
         standard deviation over the reviews), `praised` and `blamed` (lists of aspects, most first). Raises InputError
         for movies that the data does not have.
         """
-        ids = pd.Index(movie_ids)
+        ids = self.as_movies(movie_ids)
         is_unknown = self.run.movies.rows(ids) == self.run.movies.unknown
         if is_unknown.any():
             raise InputError(f"unknown movie id {ids[is_unknown][0]}: no movie of the data has it")
@@ -193,7 +220,7 @@ class Recommender:
             **{name: [text.split("|") if text else [] for text in found[name]] for name in (PRAISED, BLAMED)}
         )
 
-    def explain(self, user_id, movie_ids: Iterable, k: int = 3) -> pd.DataFrame:
+    def explain(self, user_id, movie_ids: Any, k: int = 3) -> pd.DataFrame:
         """Returns what speaks for each movie to a user, strongest first: up to k rated movies and k of its features.
 
         Columns `movie_id`, `source` ("rated"; "text" for a movie that only a text of the user's rates; "content"),
@@ -201,10 +228,11 @@ class Recommender:
         adds to each, as `attribution.find_reasons` defines it. Raises InputError for movies not trained on, users that
         the data does not have, and k below 1.
         """
+        require_not_forked()
+        user_id, movie_ids = self.as_user(user_id), self.as_movies(movie_ids).tolist()
         self.require_users(pd.Index([user_id]))
         if k < 1:
             raise InputError(f"k={k}: must be 1 or more")
-        movie_ids = list(movie_ids)
         movie_row = self.run.movies.require_rows_in_train(movie_ids)
         parts = [part[part[USER_ID] == user_id] for part in (self.parts.train, self.parts.from_reviews)]
         source, mine = np.repeat(["rated", "text"], [len(part) for part in parts]), pd.concat(parts, ignore_index=True)
@@ -225,46 +253,54 @@ class Recommender:
         table = pd.DataFrame(rows, columns=[MOVIE_ID, "source", "reason", IMPLICIT_SCORE, PREDICTED_RATING])
         return table.astype({IMPLICIT_SCORE: np.float32, PREDICTED_RATING: np.float32})
 
-    def recommend_for(self, ratings: Mapping, k: int = 10, **options: Any) -> pd.DataFrame:
-        """Returns the best k movies for a new user with these ratings by movie id, as `recommend` does.
+    def recommend_for(self, ratings: Any, k: int = 10, **options: Any) -> pd.DataFrame:
+        """Returns the best k movies for a new user with these ratings, as `recommend` does. Nothing is trained.
 
-        Where train has no ratings, any value says that the movie was watched.
-        options: keyword arguments of `recommend`. Nothing is trained. Raises InputError for no ratings, ratings off the
-        scale, and movies not trained on.
+        ratings: by movie id, a table, or rows, with times or without, as `given_ratings.ratings_of_one` takes them.
+            Where train has no ratings, any value says that the movie was watched.
+        options: keyword arguments of `recommend`.
+        Raises InputError for ratings that cannot be read, no ratings, ratings off the scale, and movies not trained on.
         """
-        table = pd.DataFrame({USER_ID: 0, MOVIE_ID: list(ratings), RATING: list(ratings.values())})
-        return self.with_new_users(table).recommend([0], k, **options).drop(columns=USER_ID)
+        table = ratings_of_one(ratings, self.run.movies.ids, self.stars)
+        return self.with_new_users(table).recommend(ANYBODY, k, **options).drop(columns=USER_ID)
 
-    def with_new_users(self, ratings: pd.DataFrame) -> "Recommender":
-        """Returns the same model for new users, from their ratings alone: `user_id, movie_id, rating`.
+    @property
+    def stars(self) -> tuple[float, float] | None:
+        """The rating scale; None where train has no ratings, only movies watched."""
+        return self.run.rating_scale if self.run.has_ratings else None
 
-        Nothing is trained. Where there is a `timestamp`, as clean tables have, the latest ratings count most in what
-        these users rate next, if the model was trained for that. Where there is a `weight`, as clean tables may have,
-        a movie of weight 0 was watched but not rated. Raises InputError for missing columns, no ratings, ratings off
-        the scale, a movie that a user has rated twice, and movies not trained on.
+    def with_new_users(self, ratings: Any) -> "Recommender":
+        """Returns the same model for new users, from their ratings alone. Nothing is trained.
+
+        ratings: as `given_ratings.ratings_of_users` takes them. Where they have times, the latest ratings count most in
+            what these users rate next, if the model was trained for that.
+        Raises InputError for ratings that cannot be read, no ratings, ratings off the scale, and movies not trained on.
         """
-        users, parts, encoded = fold_in(self.run, self.params, ratings)
+        require_not_forked()
+        table = ratings_of_users(ratings, self.run.movies.ids, self.stars)
+        users, parts, encoded = fold_in(self.run, self.params, table)
         return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
 
     def predict(
-        self, user_ids: Iterable, movie_ids: Iterable, timestamps: Iterable | None = None
+        self, user_ids: Any, movie_ids: Any, timestamps: Iterable | None = None
     ) -> Float32[np.ndarray, " pairs"]:
         """Returns the predicted rating of each pair of user and movie. An unknown id counts as an average one.
 
         NaN where train has no ratings, only movies watched.
 
-        timestamps: seconds since 1970 at which each would be given; only a run with --rating_time looks at them.
+        timestamps: when each would be given, as seconds since 1970, dates or ISO text; only a run with --rating_time
+            looks at them.
         """
         user_row, movie_row = self.rows_of_pairs(user_ids, movie_ids)
         return self.predict_rows(user_row, movie_row, timestamps)[0]
 
-    def spread(self, user_ids: Iterable, movie_ids: Iterable) -> Float32[np.ndarray, " pairs"]:
+    def spread(self, user_ids: Any, movie_ids: Any) -> Float32[np.ndarray, " pairs"]:
         """Returns the standard deviation of each pair's predicted rating over the members of the ensemble, in stars."""
         return self.predict_rows(*self.rows_of_pairs(user_ids, movie_ids))[1]
 
-    def rows_of_pairs(self, user_ids: Iterable, movie_ids: Iterable):
+    def rows_of_pairs(self, user_ids: Any, movie_ids: Any):
         """Returns the rows of the users and of the movies of pairs. Raises InputError for unequal numbers of them."""
-        user_row, movie_row = self.users.rows(user_ids), self.run.movies.rows(movie_ids)
+        user_row, movie_row = self.users.rows(self.as_users(user_ids)), self.run.movies.rows(self.as_movies(movie_ids))
         if len(user_row) != len(movie_row):
             raise InputError(f"{len(user_row)} users and {len(movie_row)} movies: give one movie for each user")
         return user_row, movie_row
@@ -279,11 +315,12 @@ class Recommender:
 
         Raises InputError unless there is one timestamp for each, or none.
         """
-        times = np.full(len(user_row), NO_TIMESTAMP) if timestamps is None else np.fromiter(timestamps, np.int64)
+        require_not_forked()
+        times = np.full(len(user_row), NO_TIMESTAMP) if timestamps is None else seconds_of(timestamps)
         if len(times) != len(user_row):
             raise InputError(f"{len(times)} timestamps for {len(user_row)} pairs: give one for each")
         # When new users rate is unknown to the run.
-        timed_row = user_row if self.users is self.run.users else np.full_like(user_row, self.run.users.unknown)
+        timed_row = np.full_like(user_row, self.run.users.unknown) if self.has_new_users else user_row
         time_features = self.run.time_features(timed_row, times)
         return predict_ratings(self.scorer, user_row, movie_row, self.run.rating_scale, time_features)
 
@@ -293,6 +330,8 @@ class Recommender:
         Similarity is defined in `similarity.most_similar`. Raises InputError for a movie without ratings in train, and
         for k outside 1 to the number of other movies.
         """
+        require_not_forked()
+        movie_id = as_id(movie_id, self.run.movies.ids, "movie")
         row = int(self.run.movies.require_rows_in_train([movie_id])[0])
         num_movies = len(self.run.movies)
         if not 1 <= k < num_movies:
@@ -307,14 +346,26 @@ class Recommender:
         return pd.DataFrame(vectors[: len(self.run.movies)], index=self.run.movies.ids[: len(self.run.movies)])
 
     def with_titles(self, table: pd.DataFrame) -> pd.DataFrame:
-        """Adds `title`, `year` and `genres` to a table with movie ids; the id stands in for a missing title."""
-        merged = table.merge(self.run.movie_table, on=MOVIE_ID, how="left")
-        return merged.fillna({TITLE: merged[MOVIE_ID].astype("str"), YEAR: 0, GENRES: ""}).astype({YEAR: np.int32})
+        """Returns a table with movie ids, and `title`, `year` and `genres`; the id stands in for a missing title."""
+        return add_titles(table, self.run.movie_table, self.run.movies.ids)
 
     def rated_by(self, user_id) -> pd.DataFrame:
         """Returns a user's ratings of all parts, best first; NaN, last, for movies watched but not rated."""
+        user_id = self.as_user(user_id)
         ratings = pd.concat([part[part[USER_ID] == user_id] for part in self.parts.all()])
         return ratings.sort_values([RATING, MOVIE_ID], ascending=[False, True])[[MOVIE_ID, RATING]]
+
+    def as_users(self, user_ids: Any) -> pd.Index:
+        """Returns user ids as the data writes them."""
+        return as_ids(user_ids, self.all_user_ids, "user")
+
+    def as_user(self, user_id: Any) -> int | str:
+        """Returns one user id as the data writes it."""
+        return as_id(user_id, self.all_user_ids, "user")
+
+    def as_movies(self, movie_ids: Any) -> pd.Index:
+        """Returns movie ids as the data writes them."""
+        return as_ids(movie_ids, self.run.movies.ids, "movie")
 
     def parse_users(self, texts: Iterable[str]) -> pd.Index:
         """Returns user ids typed on a command line as the data writes them, each once."""
@@ -337,24 +388,16 @@ class Recommender:
             )
 
 
-def titles_with_years(movies: pd.DataFrame) -> list[str]:
-    """Returns the titles of a table of `with_titles`, followed by the year where there is one: "Heat (1995)"."""
-    return [f"{title} ({year})" if year else title for title, year in zip(movies[TITLE], movies[YEAR], strict=True)]
-
-
-def as_tuple(names: str | Iterable[str]) -> tuple[str, ...]:
-    """Returns names as a tuple; a single one may be given by itself."""
-    return (names,) if isinstance(names, str) else tuple(names)
-
-
 def load(workdir: str | os.PathLike, mesh: str | None = None) -> Recommender:
     """Returns the trained run of a workdir, at its best epoch by validation.
 
     mesh: devices as in `DeviceConfig.mesh`; all of this process's devices unless given.
     Raises InputError where the folder holds no run that can be read.
     """
+    require_not_forked()
     with synced_folder(workdir) as (folder, _):
         run = load_run(folder, new_mesh(mesh, jax.local_devices()))
         with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
             params = checkpoints.best_params(run.setup, warnings.warn)
-    return Recommender.of(run, params)
+    origin = Origin(load, str(workdir) if is_url(workdir) else os.path.abspath(workdir), mesh)
+    return dataclasses.replace(Recommender.of(run, params), origin=origin)

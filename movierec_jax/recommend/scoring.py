@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, Float32, Int32
 
 from movierec_jax.data.arrays import pad_rows
+from movierec_jax.data.schema import in_one_line
 from movierec_jax.model.sharding import map_rows
 from movierec_jax.model.two_tower import Encoded, Members, TwoTowers, mean_implicit_score, mean_rating, member_ratings
 from movierec_jax.training.state import TrainingSetup
@@ -85,6 +86,8 @@ class Scorer:
 
     users, movies: as `encode` returns them. Other users may take the place of the model's own.
     """
+
+    __repr__ = in_one_line
 
     params: Members
     users: Encoded

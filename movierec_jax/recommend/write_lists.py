@@ -18,13 +18,18 @@ from movierec_jax.data.files import PARTIAL, atomic_file
 from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import BLAMED, NUM_TEXTS, PRAISE, PRAISED
-from movierec_jax.recommend.recommender import PREDICTED_RATING, RANK, SCORE, Recommender, titles_with_years
+from movierec_jax.recommend.recommender import PREDICTED_RATING, RANK, SCORE, Recommender
+from movierec_jax.recommend.text_columns import align, cut, line_columns, single_line
+from movierec_jax.recommend.titles import titles_with_years
 
 # Rows of a Parquet row group: constant, so that the file does not depend on the blocks of users.
 GROUP_ROWS = 2**17
 
 # Ratings of a user that are shown above the list.
 NUM_SHOWN_RATINGS = 10
+
+# Columns of a movie's or a feature's name in a line of reasons.
+NOTE_COLUMNS = 60
 
 WRITERS = {".parquet": pyarrow.parquet.ParquetWriter, ".csv": pyarrow.csv.CSVWriter}
 
@@ -151,10 +156,12 @@ def readable_lists(
     movies: pd.Index | None = None,
     diversity: float = ScoreConfig.diversity,
     explain: bool = False,
+    name: str | None = None,
 ) -> str:
     """Returns each user's best-rated movies and their list, as text with titles and genres.
 
-    explain: adds lines with the reasons for each movie, and with what reviews say of it.
+    explain: adds lines with the reasons for each movie, and with what reviews say of it. name: of a single user, in
+    place of the id.
     """
     lists = recommender.with_titles(
         recommender.recommend(users, k, include_seen=include_seen, movies=movies, diversity=diversity)
@@ -164,10 +171,11 @@ def readable_lists(
         rated = recommender.with_titles(recommender.rated_by(user))
         mine = lists[lists[USER_ID] == user]
         is_cold = not recommender.users.is_in_train(recommender.users.rows([user])).all()
+        who = name or f"user {user}"
         parts += [
-            f"user {user}: {rated_summary(rated)}",
+            f"{who}: {rated_summary(rated)}",
             list_lines(rated.head(NUM_SHOWN_RATINGS), RATING),
-            f"recommended to user {user}" + is_cold * ", as to an average user: train has no rating of this one",
+            f"recommended to {who}" + is_cold * ", as to an average user: train has no rating of this one",
             list_lines(mine, PREDICTED_RATING, movie_notes(recommender, user, mine[MOVIE_ID]) if explain else {}),
         ]
     return "\n\n".join(parts)
@@ -207,6 +215,7 @@ def reason_lines(recommender: Recommender, user, movie_ids: Iterable) -> dict[An
     texts: dict[Any, list[str]] = {}
     for movie_id, source, reason, implicit_score, rating in zip(*map(found.get, found), strict=True):
         name = reason if source == "content" else titles.get(reason, reason)
+        name = cut(single_line(str(name)), NOTE_COLUMNS)
         if implicit_score > 0:
             texts.setdefault(movie_id, []).append(f"{name} +{implicit_score:.3f} watch")
         elif implicit_score == 0 and rating > 0:
@@ -217,16 +226,18 @@ def reason_lines(recommender: Recommender, user, movie_ids: Iterable) -> dict[An
 def list_lines(table: pd.DataFrame, rating_column: str, notes: Mapping[Any, Sequence[str]] | None = None) -> str:
     """Returns movies as text lines: rating, score if there is one, title, genres; notes on a movie in lines below.
 
-    A dash stands for a missing rating; where all are missing, there is no column of them.
+    A dash stands for a missing rating; where all are missing, there is no column of them. Long titles are cut to the
+    width of the terminal.
     """
-    titles = titles_with_years(table)
-    width = max(map(len, titles), default=0)
     scores = [f"  {score:6.3f}" for score in table[SCORE]] if SCORE in table else [""] * len(table)
     ratings = table[rating_column]
     stars = ["    -" if math.isnan(rating) else f"{rating:5.2f}" for rating in ratings]
     stars = [f"  {star}" for star in stars] if ratings.notna().any() else [""] * len(table)
+    figures = [f"{star}{score}  " for star, score in zip(stars, scores, strict=True)]
+    genres = [names.replace("|", ", ") for names in table[GENRES]]
+    movies = align(titles_with_years(table), genres, line_columns() - len("".join(figures[:1])))
     lines = [("  stars" if any(stars) else " ") + "   score"] if SCORE in table else []
-    for star, score, title, genres, movie_id in zip(stars, scores, titles, table[GENRES], table[MOVIE_ID], strict=True):
-        lines.append(f"{star}{score}  {title:<{width}}  {genres.replace('|', ', ')}".rstrip())
+    for figure, movie, movie_id in zip(figures, movies, table[MOVIE_ID], strict=True):
+        lines.append(figure + movie)
         lines += [f"         {note}" for note in (notes or {}).get(movie_id, [])]
     return "\n".join(lines)

@@ -217,8 +217,8 @@ def train_rows(setup: TrainingSetup) -> list[int]:
 
 
 @jax.jit
-def checksums(state: TrainState) -> list[UInt32[Array, ""]]:
-    """Sums the bits of each array modulo 2^32.
+def checksums(state: Any) -> list[UInt32[Array, ""]]:
+    """Sums the bits of each array of a tree modulo 2^32.
 
     Changing any one number changes a sum; the order of devices, and zeros that pad a table, do not.
     """

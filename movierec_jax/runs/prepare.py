@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,12 @@ from jax.sharding import Mesh
 
 from movierec_jax.config import Config
 from movierec_jax.data.cleaning import clean, clean_held_out, describe_dropped
+from movierec_jax.data.id_join import KnownMovies, external_ids, join_ratings, join_tables, known_movies
 from movierec_jax.data.readers.features_file import read_features
 from movierec_jax.data.readers.links_file import read_links
 from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.data.readers.reviews_file import read_reviews
+from movierec_jax.data.scale import relevant_threshold
 from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, TAG, TEXT, USER_ID, CleanData, RawData
 from movierec_jax.data.splits import Split, split, without_pairs
 from movierec_jax.data.vocab import Vocab
@@ -27,6 +30,7 @@ from movierec_jax.features.review_cleaning import clean_reviews
 from movierec_jax.features.reviews import IS_TAG, Reviews, fit_reviews, no_reviews, train_texts
 from movierec_jax.features.sentiment.saved import DEFAULT_SENTIMENT, load_sentiment
 from movierec_jax.runs import distributed
+from movierec_jax.runs.extra_ratings import read_extra_ratings
 from movierec_jax.runs.run import Run, has_times
 from movierec_jax.runs.workdir import fingerprint
 from movierec_jax.settings import as_flag
@@ -47,15 +51,17 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
     users = Vocab.of(parts.train[USER_ID], "user", others=all_users)
     movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])
     settings = config.data
+    known = known_movies(data)
     tags = data.tags[data.tags[MOVIE_ID].isin(data.movies[MOVIE_ID])].rename(columns={TAG: TEXT})
     tags = train_texts(tags, parts, settings.split)
     content = movie_content(
         data.movies,
         tags.rename(columns={TEXT: TAG}),
-        [read_features(path, MOVIE_ID) for path in settings.movie_features],
+        [read_features(path, MOVIE_ID, known.preferred_spaces) for path in settings.movie_features],
         movies.ids,
         len(movies),
         groups=settings.content,
+        known=known,
     )
     reviews = read_all_reviews(config, data, tags, parts, movies)
     return Run(
@@ -74,6 +80,8 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
         ),
         movie_content=join_bags([content, reviews.content]) if reviews else content,
         reviews=reviews.movies if reviews else no_reviews(movies.ids.dtype),
+        links=external_ids(known, movies.ids),
+        movie_id_space=known.space,
         mesh=mesh,
     )
 
@@ -125,7 +133,7 @@ def read_all_reviews(
 
 def read_train_reviews(path: str, data: CleanData, parts: Split, rule: str) -> pd.DataFrame:
     """Reads the reviews of a file that a model of the train part may use, and prints their number."""
-    found, dropped = clean_reviews(read_reviews(path), data)
+    found, dropped = clean_reviews(read_reviews(path, known_movies(data).preferred_spaces), data)
     usable = train_texts(found, parts, rule)
     if len(usable) < len(found):
         dropped["text of a rating that is held out, or written after train"] = len(found) - len(usable)
@@ -154,8 +162,9 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
     """
     data = read_clean(config.data, cache)
     ratings = data.ratings
+    known = known_movies(data)
     test, valid = (
-        read_held_out(path, ratings, data.rating_scale, cache, config.data.unrated_value) if path else None
+        read_held_out(path, ratings, data.rating_scale, config.data, cache, known) if path else None
         for path in (config.data.test_ratings, config.data.valid_ratings)
     )
     if test is not None and valid is not None:
@@ -170,6 +179,9 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
     data = dataclasses.replace(data, ratings=ratings.head(0).copy())
     del ratings
     run = new_run(config, data, parts, mesh)
+    reason = relevant_threshold(rated_rows(parts.train)[RATING].to_numpy(), run.rating_scale)[1]
+    if reason and config.evaluation.relevant_rating is None:
+        print_notes([reason])
     print(
         f"train {len(parts.train):,}, validation {len(parts.valid):,}, test {len(parts.test):,} ratings; "
         f"{len(run.users):,} users and {len(run.movies):,} movies in train"
@@ -185,14 +197,17 @@ def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanDa
     raw = read_ratings(config.ratings, cache)
     if config.links is not None:
         raw = dataclasses.replace(raw, links=read_links(config.links))
-    extra = [read_ratings(path, cache) for path in config.extra_ratings]
+    raw = join_tables(raw)
+    known = known_movies(raw)
+    extra = read_extra_ratings(raw, known, config, cache)
     # Arrow keeps the memory that it parsed text in, as much again as the ratings take.
     pa.default_memory_pool().release_unused()
-    data = clean(raw, config, extra)
+    data = dataclasses.replace(clean(raw, config, extra), links=raw.links, movie_id_space=known.space)
     is_inferred = not (config.rating_scale or raw.rating_scale)
     print(f"{data.source}: {describe_ratings(data, raw, is_inferred=is_inferred)}")
     for more in extra:
         print(f"  with {len(more.ratings):,} extra ratings of {more.source}")
+    print_notes(data.notes)
     print_dropped(data.dropped)
     return data
 
@@ -212,18 +227,22 @@ def read_held_out(
     path: str,
     seen: pd.DataFrame,
     rating_scale: tuple[float, float],
+    config: DataConfig,
     cache: pathlib.Path | None = None,
-    unrated_value: float | None = None,
+    known: KnownMovies | None = None,
 ) -> pd.DataFrame:
     """Reads and cleans held-out ratings, drops those the model has seen, and prints what was found and left out.
 
     seen: the ratings that the model learns from or that choose its best epoch. cache: folder as for `read_ratings`.
-    unrated_value: as in `DataConfig`.
+    known: the movies of the run, which the file may name by ids of any space; None: by their own ids alone.
     """
-    table, dropped = clean_held_out(read_ratings(path, cache), seen, rating_scale, unrated_value)
-    print(f"{path}: {len(table):,} ratings")
-    print_dropped(dropped)
-    return without_overlap(table, seen, "what the model is trained with", path)
+    raw = read_ratings(path, cache)
+    raw = join_ratings(raw, known) if known else raw
+    rows = clean_held_out(raw, seen, rating_scale, config)
+    print(f"{path}: {len(rows.table):,} ratings")
+    print_notes((*raw.notes, *rows.notes))
+    print_dropped(rows.dropped)
+    return without_overlap(rows.table, seen, "what the model is trained with", path)
 
 
 def without_overlap(part: pd.DataFrame, other: pd.DataFrame, name: str, path: str | None) -> pd.DataFrame:
@@ -236,6 +255,12 @@ def without_overlap(part: pd.DataFrame, other: pd.DataFrame, name: str, path: st
         raise InputError(f"{path}: each of its {len(part):,} pairs of user and movie is also in {name}")
     print_dropped({f"pair of user and movie also in {name}": len(part) - len(rest)} if len(rest) < len(part) else {})
     return rest
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """Prints what was inferred, a line each."""
+    for note in notes:
+        print(f"  {note}")
 
 
 def print_dropped(dropped: dict[str, int]) -> None:

@@ -9,17 +9,22 @@ import pandas as pd
 from jax.sharding import Mesh
 from jaxtyping import Float64, Int, Int32, Int64
 
-from movierec_jax.config import Config
+from movierec_jax.config import Config, EvalConfig
 from movierec_jax.data.arrays import damped_means, mean_and_spread
+from movierec_jax.data.id_join import KnownMovies, NamedIds
+from movierec_jax.data.scale import relevant_from
 from movierec_jax.data.schema import (
     GENRES,
     MOVIE_ID,
     NO_TIMESTAMP,
+    OWN,
     RATING,
     TIMESTAMP,
     USER_ID,
     FeatureBags,
     Ratings,
+    in_one_line,
+    no_links,
 )
 from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
@@ -41,8 +46,12 @@ class Run:
     parts: the clean ratings in original ids.
     user_content, movie_content: features by row of the vocabularies.
     reviews: what texts say about movies, as `Reviews.movies`.
+    links: IMDb and TMDb ids of movies, in the columns of `RawData.links` by the run's `movie_id`.
+    movie_id_space: the space of the run's movie ids, as in CleanData.
     mesh: the devices to use; not saved in the workdir.
     """
+
+    __repr__ = in_one_line
 
     config: Config
     rating_scale: tuple[float, float]
@@ -54,6 +63,8 @@ class Run:
     movie_content: FeatureBags
     reviews: pd.DataFrame
     mesh: Mesh | None = None
+    links: pd.DataFrame = dataclasses.field(default_factory=no_links)
+    movie_id_space: str = OWN
 
     @functools.cached_property
     def model(self) -> TwoTowers:
@@ -84,6 +95,7 @@ class Run:
             self.config,
             len(train),
             self.rating_scale,
+            relevant_rating=self.relevant_from(self.config.evaluation),
             is_by_time=is_by_time,
             rating_weight=None if weight is None else float(weight.sum(dtype=np.float64)),
         )
@@ -92,6 +104,10 @@ class Run:
     def has_ratings(self) -> bool:
         """Whether train has any rating; if not, it only tells which movies were watched."""
         return self.setup.has_ratings
+
+    def relevant_from(self, config: EvalConfig) -> float:
+        """Returns the stars from which a rating is relevant: those of a config, or as train ratings show."""
+        return relevant_from(config, self.parts.train, self.rating_scale)
 
     @property
     def relevant_rating(self) -> float:
@@ -185,3 +201,13 @@ def user_index_and_movie_row(
 def has_times(ratings: pd.DataFrame) -> bool:
     """Whether any of the ratings has a time."""
     return bool((ratings[TIMESTAMP] != NO_TIMESTAMP).any())
+
+
+def known_movies_of_run(run: Run) -> KnownMovies:
+    """Returns the movies of a run for files that name them by ids of any space.
+
+    The links of a run by IMDb's or TMDb's ids say nothing of the data's own ids, and so join none.
+    """
+    named = NamedIds(pd.Series(run.movies.ids), run.movie_id_space, "the trained data")
+    links = run.links if run.movie_id_space == OWN else run.links.drop(columns=MOVIE_ID).assign(movie_id=None)
+    return KnownMovies(named, links)

@@ -5,6 +5,7 @@ vocab/*.parquet        ids in row order
 movies.parquet         titles, years and genres
 features/*.parquet     weighted features of movies and users by row, and the features' names
 reviews.parquet        what texts say about movies
+links.parquet          IMDb and TMDb ids of movies
 ratings/*.parquet      clean ratings in original ids: the parts, and reviews read as ratings
 checkpoints/STEP/      see `checkpoint`
 ratings_log.sqlite     see `ratings_log`; not part of the run, so --overwrite keeps it
@@ -22,7 +23,21 @@ from jaxtyping import UInt64
 
 from movierec_jax.config import Config, differences
 from movierec_jax.data.files import read_json, read_table, write_json, write_table
-from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER_ID, WEIGHT, YEAR, FeatureBags
+from movierec_jax.data.schema import (
+    GENRES,
+    IMDB_ID,
+    MOVIE_ID,
+    OWN,
+    RATING,
+    TIMESTAMP,
+    TITLE,
+    TMDB_ID,
+    USER_ID,
+    WEIGHT,
+    YEAR,
+    FeatureBags,
+    no_links,
+)
 from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
@@ -51,8 +66,12 @@ OWN_FILES = (
     "features/movies_names.parquet",
     "movies.parquet",
     "reviews.parquet",
+    "links.parquet",
     "config.json",
 )
+
+# Keys of config.json that every version has written.
+CONFIG_KEYS = {"format", "fingerprint", "rating_scale", "settings"}
 
 # Column of a vocabulary's file: whether train has the id.
 IN_TRAIN = "in_train"
@@ -98,6 +117,7 @@ def save_run(workdir: pathlib.Path, run: Run) -> None:
     save_bags(workdir, "movies", run.movie_content)
     write_table(workdir / "movies.parquet", run.movie_table)
     write_table(workdir / "reviews.parquet", run.reviews)
+    write_table(workdir / "links.parquet", run.links)
     for name, part in vars(run.parts).items():
         write_table(workdir / "ratings" / f"{name}.parquet", part)
     write_json(
@@ -106,6 +126,7 @@ def save_run(workdir: pathlib.Path, run: Run) -> None:
             "format": FORMAT,
             "fingerprint": run_fingerprint(run),
             "rating_scale": run.rating_scale,
+            "movie_id_space": run.movie_id_space,
             "settings": to_json(run.config),
         },
     )
@@ -117,6 +138,7 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
     Raises InputError for a folder that is not a workdir, and for missing or damaged files.
     """
     config, rating_scale, _ = read_config(workdir)
+    links, movie_id_space = load_links(workdir)
     columns = [USER_ID, MOVIE_ID, RATING, TIMESTAMP]
     return Run(
         config=config,
@@ -134,7 +156,21 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
             }
         ),
         mesh=mesh,
+        links=links,
+        movie_id_space=movie_id_space,
     )
+
+
+def load_links(workdir: pathlib.Path) -> tuple[pd.DataFrame, str]:
+    """Loads the links of a workdir, as `Run.links`, and the space of its movie ids.
+
+    Without the file of links, which earlier versions did not write, there are none. Raises InputError where it is
+    damaged.
+    """
+    space = read_json(workdir / "config.json").get("movie_id_space", OWN)
+    if not (workdir / "links.parquet").exists():
+        return no_links(), space
+    return read_table(workdir / "links.parquet", [MOVIE_ID, IMDB_ID, TMDB_ID]), space
 
 
 def save_vocab(workdir: pathlib.Path, vocab: Vocab, column: str) -> None:
@@ -183,7 +219,7 @@ def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str
             f"{path}: workdir format {values['format']}, written by another version; this one reads format {FORMAT}. "
             "Train anew, with --overwrite or another --workdir"
         )
-    if not isinstance(values, dict) or values.keys() != {"format", "fingerprint", "rating_scale", "settings"}:
+    if not isinstance(values, dict) or values.keys() - {"movie_id_space"} != CONFIG_KEYS:
         raise InputError(f"{path}: not the settings of a run; restore it, or train with --overwrite")
     scale = from_json_value(tuple[float, ...], values["rating_scale"], f"{path}: rating_scale")
     if len(scale) != 2 or not scale[0] < scale[1]:

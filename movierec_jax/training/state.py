@@ -128,11 +128,13 @@ def training_setup(
     num_ratings: int,
     rating_scale: tuple[float, float],
     *,
+    relevant_rating: float,
     is_by_time: bool,
     rating_weight: float | None = None,
 ) -> TrainingSetup:
-    """Resolves a config for so many train ratings; is_by_time: whether time splits them off from later ones.
+    """Resolves a config for so many train ratings.
 
+    relevant_rating: stars from which one is relevant. is_by_time: whether time splits them off from later ones.
     rating_weight: the sum of their weights; None: each counts 1.
     """
     settings = config.train.for_ratings(num_ratings, is_by_time, rating_weight)
@@ -141,7 +143,7 @@ def training_setup(
         config=settings,
         total_steps=batches.num_steps(num_ratings, settings.batch_size) * settings.epochs,
         rating_scale=rating_scale,
-        relevant_rating=config.evaluation.relevant_from(rating_scale),
+        relevant_rating=relevant_rating,
     )
 
 

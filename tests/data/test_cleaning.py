@@ -1,7 +1,6 @@
 """Every row that cannot be used is counted under one reason, and what is left has one form whatever came in."""
 
 import dataclasses
-import math
 import re
 
 import hypothesis
@@ -254,36 +253,9 @@ def rated(stars):
     return [(row, row, value) for row, value in enumerate(stars)]
 
 
-@pytest.mark.parametrize(
-    ("stars", "scale"),
-    [
-        ([2.0, 4.0], (1, 5)),
-        ([0.5, 4.0], (0.5, 5)),
-        ([0.0, 4.0], (0, 5)),
-        ([0.0, 0.5], (0, 1)),
-        ([1.0, 9.5], (1, 10)),
-        ([0.0, 9.5], (0, 10)),
-        ([-9.0, 9.0], (-10, 10)),
-        ([0.0, 99.0], (0, 100)),
-        ([-50.0, 200.0], (-50, 200)),
-    ],
-)
-def test_an_inferred_scale_is_the_narrowest_usual_one_or_the_range_of_the_ratings(stars, scale):
-    assert cleaned(rated(stars), scale=None).rating_scale == scale
-
-
-@pytest.mark.parametrize(
-    ("num_outside", "scale", "dropped"), [(1, (1, 5), {"rating outside 1 to 5": 1}), (2, (1, 10), {})]
-)
-def test_one_rating_of_a_hundred_may_lie_outside_an_inferred_scale_and_is_dropped(num_outside, scale, dropped):
-    stars = [1.0, 5.0] * 49 + [5.0] * (2 - num_outside) + [10.0] * num_outside
-    data = cleaned(rated(stars), scale=None)
-    assert (data.rating_scale, data.dropped) == (scale, dropped)
-
-
-def test_a_few_ratings_below_an_inferred_scale_widen_it():
-    data = cleaned(rated([0.5] + 199 * [1.0, 5.0]), scale=None)
-    assert (data.rating_scale, data.dropped) == ((0.5, 5.0), {})
+def test_without_a_stated_scale_it_is_inferred_and_few_ratings_outside_are_dropped():
+    data = cleaned(rated([1.0, 5.0] * 50 + [99.0]), scale=None)
+    assert (data.rating_scale, data.dropped) == ((1.0, 5.0), {"rating outside 1 to 5": 1})
 
 
 def test_the_scale_of_the_config_comes_before_that_of_the_format():
@@ -309,55 +281,16 @@ DAY = 24 * 60 * 60
     ("times", "seconds"),
     [
         ([10, 20], [10, 20]),
-        ([10.9, -20.0], [10, -20]),
-        ([1_000_000_000_000, 2_000_000_000_999], [1_000_000_000, 2_000_000_000]),
-        (["10", "20"], [10, 20]),
         (["1000000000000", "2000000000000"], [1_000_000_000, 2_000_000_000]),
-        (["1970-01-02", "1970-01-03"], [DAY, 2 * DAY]),
-        (["1970-01-02T00:00:07Z", "1970-01-02 01:00:00+01:00"], [DAY + 7, DAY]),
-        (pd.to_datetime(["1970-01-02", "1969-12-31"]), [DAY, -DAY]),
-        (pd.to_datetime(["1970-01-02", "1970-01-03"]).tz_localize("Asia/Tokyo"), [DAY - 9 * 3600, 2 * DAY - 9 * 3600]),
-    ],
-    ids=[
-        "seconds",
-        "fractions",
-        "milliseconds",
-        "text of seconds",
-        "text of milliseconds",
-        "ISO days",
-        "ISO time_features",
-        "dates",
-        "dates of a zone",
+        (["soon", "1970-01-02"], [NO_TIMESTAMP, DAY]),
+        (pd.to_datetime([None, "1970-01-02"]), [NO_TIMESTAMP, DAY]),
+        (["soon", "later"], [NO_TIMESTAMP, NO_TIMESTAMP]),
     ],
 )
-def test_times_in_any_form_become_seconds(times, seconds):
+def test_times_become_seconds_or_are_marked(times, seconds):
     table = clean(with_times(times), DataConfig()).ratings
     assert table[TIMESTAMP].tolist() == seconds
     assert table[TIMESTAMP].dtype == np.int64
-
-
-@pytest.mark.parametrize(
-    ("times", "expected"),
-    [
-        (pd.array([None, 20], dtype="Int64"), 20),
-        ([math.nan, 20.0], 20),
-        ([math.inf, 20.0], 20),
-        ([1e300, 20.0], 20),
-        (["soon", "20"], 20),
-        ([None, "1970-01-02"], DAY),
-        (["soon", "1970-01-02"], DAY),
-        (pd.to_datetime([None, "1970-01-02"]), DAY),
-    ],
-)
-def test_a_missing_or_unreadable_time_among_others_is_marked(times, expected):
-    assert clean(with_times(times), DataConfig()).ratings[TIMESTAMP].tolist() == [NO_TIMESTAMP, expected]
-
-
-@pytest.mark.parametrize(
-    "times", [pd.array([None, None], dtype="Int64"), [math.nan, math.nan], [None, None], ["soon", "later"]]
-)
-def test_a_column_without_a_readable_time_is_marked_throughout(times):
-    assert clean(with_times(times), DataConfig()).ratings[TIMESTAMP].tolist() == [NO_TIMESTAMP, NO_TIMESTAMP]
 
 
 def test_without_a_time_column_every_time_is_marked_missing():

@@ -58,9 +58,26 @@ def test_ids_of_text_stay_as_they_are_written(tmp_path):
     assert values(read(tmp_path, "movie,x\n007,1\n tt1 ,2\n").ids) == ["007", "tt1"]
 
 
-def test_the_first_spelling_of_several_ids_is_taken_and_others_are_left_out(tmp_path):
-    table = read(tmp_path, "imdbId,movieId,tmdbId\n1,7,3\n")
-    assert (values(table.ids), list(table.columns), table.left_out) == (["7"], ["tmdbId"], {"imdbId": "another id"})
+def test_ids_of_the_datas_own_are_taken_and_others_are_left_out(tmp_path):
+    table = read(tmp_path, "imdbId,movieId,tmdbId,id,x\n1,7,3,4,5\n")
+    assert (values(table.ids), list(table.columns), table.left_out) == (
+        ["7"],
+        ["x"],
+        dict.fromkeys(["imdbId", "tmdbId", "id"], "another id"),
+    )
+
+
+def test_without_ids_of_the_datas_own_a_file_names_movies_by_imdb_or_tmdb_ids(tmp_path):
+    table = read(tmp_path, "id,tmdb_id,imdb_id,x\n4,3,tt01,5\n")
+    assert (values(table.ids), table.id_space, table.id_name) == (["tt01"], "imdb", "imdb_id")
+    path = write_file(tmp_path, "tmdb_id,imdb_id,x\n3,tt01,5\n")
+    assert read_features(path, MOVIE_ID, ["tmdb", "imdb"]).id_name == "tmdb_id"
+
+
+def test_quotes_that_are_not_closed_are_text_where_every_line_is_a_row(tmp_path):
+    table = read(tmp_path, 'tconst\ttitle\ntt1\t"Heat\ntt2\t"Ran"\ntt3\t"Up" twice\n', "a.tsv")
+    assert values(table.columns["title"]) == ['"Heat', '"Ran"', '"Up" twice']
+    assert table.notes == ("quotation marks are read as text: that of line 2 is not closed",)
 
 
 def test_a_column_without_a_name_is_left_out(tmp_path):
@@ -68,7 +85,7 @@ def test_a_column_without_a_name_is_left_out(tmp_path):
     assert (list(table.columns), table.left_out) == (["x"], {"": "it has no name"})
 
 
-@pytest.mark.parametrize("missing", ["", "NA", "nan", "null", " N/A ", "<NA>"])
+@pytest.mark.parametrize("missing", ["", "NA", "nan", "null", " N/A ", "<NA>", "\\N"])
 def test_usual_words_for_missing_values_are_missing(tmp_path, missing):
     assert values(read(tmp_path, f"movie,x\n7,{missing}\n8,none\n").columns["x"]) == [None, "none"]
 
@@ -131,7 +148,7 @@ def test_parquet_columns_that_are_no_features_are_left_out(tmp_path, column, kin
     [
         (pa.array([7, 8], pa.int32()), [7, 8]),
         (pa.array([7.0, 8.0]), [7, 8]),
-        (pa.array(["007", "a"]), ["007", "a"]),
+        (pa.array(["007", " a "]), ["007", "a"]),
     ],
 )
 def test_parquet_ids_are_integers_or_text(tmp_path, ids, expected):
@@ -186,7 +203,8 @@ def test_parquet_that_is_no_table_of_features_is_refused(tmp_path, columns, mess
 def test_a_missing_file_and_a_damaged_one_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"none\.csv: no such file$"):
         read_features(tmp_path / "none.csv", MOVIE_ID)
-    assert refusal(tmp_path, "movie,x\n1,2\n", "a.csv.gz").startswith("a.csv.gz: cannot be read: ")
+    cut = gzip.compress(b"movie,x\n1,2\n")[:-3]
+    assert refusal(tmp_path, cut, "a.csv").startswith("a.csv: cannot be read: ")
 
 
 VALID = [

@@ -1,64 +1,57 @@
-"""IMDb's ids are the same however they are written, and files that link movies to them have usual names."""
+"""Files that link movies to IMDb and TMDb have usual names, and are refused with the line of what is no id."""
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from helpers.input_files import rows, write_file
+from helpers.input_files import rows, types, write_file
 
-from movierec_jax.data.readers.links_file import imdb_numbers, read_links
+from movierec_jax.data.readers.links_file import has_links, read_links
 from movierec_jax.errors import InputError
 
 
-@pytest.mark.parametrize(
-    "ids",
-    [
-        pd.Series(["tt0114709", None, "x"], dtype="str"),
-        pd.Series(["TT114709", "", "nm0114709"], dtype="str"),
-        pd.Series(["0114709", "0", "tt"], dtype="str"),
-        pd.Series(["114709.0", "114709.5", "-3"], dtype="str"),
-        pd.Series([114709, None, 0], dtype="Int64"),
-        pd.Series([114709, 0, -1]),
-        pd.Series([114709.0, np.nan, 0.5]),
-    ],
-    ids=str,
-)
-def test_an_id_of_imdb_is_one_number_however_it_is_written(ids):
-    numbers = imdb_numbers(ids)
-    assert numbers.dtype == "Int64"
-    assert numbers.tolist()[0] == 114709
-    assert numbers.isna().tolist() == [False, True, True]
-
-
-def test_an_id_of_many_digits_is_exact():
-    assert imdb_numbers(pd.Series(["tt009007199254740993", None], dtype="str")).tolist()[0] == 2**53 + 1
+def listed(links: pd.DataFrame) -> list[tuple]:
+    """The rows, None where an id is unknown."""
+    assert types(links)["imdb_id"] == types(links)["tmdb_id"] == "Int64"
+    return [tuple(None if pd.isna(value) else value for value in row) for row in rows(links)]
 
 
 @pytest.mark.parametrize(
-    "header", ["movieId,imdbId,tmdbId", "item_id,tconst,x", "mid,Const,x", "movie,IMDB ID,other id"]
+    "header", ["movieId,imdbId,tmdbId", "item_id,tconst,tmdb", "mid,Const,TMDB ID", "movie,IMDB ID,tmdb_id"]
 )
 def test_usual_spellings_are_known(tmp_path, header):
-    links = read_links(write_file(tmp_path, f"{header}\n1,0114709,862\n2,,8844\n3,tt0113228,\n"))
-    assert rows(links) == [(1, 114709), (3, 113228)]
-    assert {str(dtype) for dtype in links.dtypes} == {"int64"}
+    links = read_links(write_file(tmp_path, f"{header}\n1,0114709,862\n2,,8844\n3,tt0113228,\n4,,\n"))
+    assert listed(links) == [(1, 114709, 862), (2, None, 8844), (3, 113228, None)]
+    assert types(links)["movie_id"] == "int64"
+
+
+def test_links_to_imdb_or_tmdb_alone_are_enough(tmp_path):
+    assert listed(read_links(write_file(tmp_path, "movieId,tmdbId\n1,862.0\n"))) == [(1, None, 862)]
+    assert listed(read_links(write_file(tmp_path, "movieId,imdb_id,title\n1,5,x\n"))) == [(1, 5, None)]
 
 
 def test_movie_ids_may_be_text_and_the_file_parquet(tmp_path):
     pyarrow.parquet.write_table(pa.table({"movie": ["a", "", "07"], "imdb": [3, 4, None]}), tmp_path / "a.parquet")
     for path in (tmp_path / "a.parquet", write_file(tmp_path, "movie;imdb\na;3\n;4\n07;\n")):
-        assert rows(read_links(path)) == [("a", 3)]
+        assert listed(read_links(path)) == [("a", 3, None)]
+
+
+def test_a_file_of_ratings_with_ids_of_two_spaces_has_links():
+    assert has_links(["userId", "movieId", "imdbId", "rating"])
+    assert not has_links(["userId", "imdbId", "tmdbId", "rating"])
+    assert not has_links(["userId", "movieId", "rating"])
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "mine.csv: empty; expected columns of a movie_id and an imdb_id"),
+        ("", "mine.csv: empty; expected columns of a movie_id and an imdb_id or tmdb_id"),
         ("movieId,imdbId\n", "mine.csv: no rows below the columns movieId, imdbId"),
         ("title,imdbId\nx,1\n", "mine.csv:1: no movie_id column among 'title', 'imdbId'; accepted names: movie, "),
-        ("movieId,tmdbId\n1,1\n", "mine.csv:1: no imdb_id column among 'movieId', 'tmdbId'; accepted names: imdb, "),
+        ("movieId,x\n1,1\n", "mine.csv:1: no imdb_id or tmdb_id column among 'movieId', 'x'; accepted names: imdbid, "),
         ("movieId,imdbId,imdb_id\n1,1,1\n", "mine.csv:1: columns 'imdbId' and 'imdb_id' could each be the imdb_id"),
         ("movieId,imdbId\n1,1\n\n2,zz\n", "mine.csv:4: IMDb id 'zz'; expected one such as tt0114709 or 114709"),
+        ("movieId,tmdbId\n1,tt5\n", "mine.csv:2: TMDb id 'tt5'; expected one such as 862"),
         ("movieId,imdbId\n1,1\n2\n", "mine.csv:3: 1 column; line 1 has 2"),
     ],
 )

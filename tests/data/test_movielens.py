@@ -100,7 +100,7 @@ def test_each_edition_has_plain_types_and_a_plain_index(tmp_path, name):
         "occupation": "str",
     }
     assert types(data.tags) == {"user_id": "int64", "movie_id": "int64", "tag": "str", "timestamp": "int64"}
-    assert types(data.links) == {"movie_id": "int64", "imdb_id": "int64"}
+    assert types(data.links) == {"movie_id": "int64", "imdb_id": "Int64", "tmdb_id": "Int64"}
     assert list(data.ratings.index) == list(range(len(data.ratings)))
 
 
@@ -124,15 +124,15 @@ def test_csv_edition_has_quoted_tags(tmp_path):
     assert rows(tags) == [(3, 260, 'sci-fi, "classic"', 1439472355), (3, 999, "café", 1439472256)]
 
 
-def test_csv_edition_has_links_to_imdb(tmp_path):
+def test_csv_edition_has_links_to_imdb_and_tmdb(tmp_path):
     links = read_ratings(write_folder(tmp_path / "ml", ML_CSV)).links
-    assert rows(links) == [(296, 110912), (307, 64393)]
+    assert rows(links) == [(296, 110912, 680), (307, 64393, pd.NA)]
 
 
 @pytest.mark.parametrize("links", [b"movieId,imdbId,tmdbId\r\n", b"movieId,imdbId,tmdbId\n7,,\n"])
 def test_a_table_of_links_may_have_none(tmp_path, links):
     data = read_ratings(write_folder(tmp_path / "ml", ML_CSV | {"links.csv": links}))
-    assert (len(data.links), types(data.links)) == (0, {"movie_id": "int64", "imdb_id": "int64"})
+    assert (len(data.links), types(data.links)) == (0, {"movie_id": "int64", "imdb_id": "Int64", "tmdb_id": "Int64"})
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_table_of_links_may_have_none(tmp_path, links):
         (b"movieId,imdbId\n296,0110912\n\n306\n", "ml/links.csv:4: 1 column; line 1 has 2, split by ','"),
         (b"movieId,imdbId\n296,0110912\n306,nm12\n", "ml/links.csv:3: IMDb id 'nm12'; expected one such as tt0114709"),
         (b"movieId,imdbId\n296,0110912\nx,12\n", "ml/links.csv:3: movie id 'x'; the movie ids of the ratings are int"),
-        (b"movieId,tmdbId\n296,680\n", "ml/links.csv:1: no imdb_id column among 'movieId', 'tmdbId'; accepted"),
+        (b"movieId,x\n296,680\n", "ml/links.csv:1: no imdb_id or tmdb_id column among 'movieId', 'x'"),
     ],
 )
 def test_a_broken_line_of_links_is_named(tmp_path, links, message):
@@ -156,7 +156,7 @@ def test_an_edition_without_tables_of_users_tags_and_links_has_none(tmp_path, na
     assert (len(data.ratings) > 0, len(data.users), len(data.tags)) == (True, 0, 0)
     assert list(data.users) == ["user_id", "age", "gender", "occupation"]
     assert list(data.tags) == ["user_id", "movie_id", "tag", "timestamp"]
-    assert (len(data.links), list(data.links)) == (0, ["movie_id", "imdb_id"])
+    assert (len(data.links), list(data.links)) == (0, ["movie_id", "imdb_id", "tmdb_id"])
 
 
 @pytest.mark.parametrize("tags", [b"userId,movieId,tag,timestamp\r\n", b"userId,movieId,tag,timestamp"])
@@ -224,7 +224,7 @@ def test_the_bundled_data_reads_whole():
     assert data.movies.genres.str.contains("no genres").sum() == 0
     assert (len(data.tags), rows(data.tags)[0]) == (3683, (2, 60756, "funny", 1445714994))
     assert len(data.users) == 0
-    assert (len(data.links), rows(data.links)[0]) == (9742, (1, 114709))
+    assert (len(data.links), rows(data.links)[0]) == (9742, (1, 114709, 862))
 
 
 @pytest.mark.skipif(not (REAL / "ml-100k").exists(), reason="needs the original ml-100k")

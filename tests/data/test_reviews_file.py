@@ -52,9 +52,11 @@ def test_usual_spellings_are_known(tmp_path, header):
 
 
 @pytest.mark.parametrize("name", ["imdbId", "imdb", "tconst", "IMDB Title Id"])
-def test_movie_ids_come_before_imdb_ids(tmp_path, name):
+def test_movie_ids_come_before_imdb_ids_and_these_before_tmdb_ids(tmp_path, name):
     assert read(tmp_path, f"{name},text\ntt01,a\n") == {"imdb_id": ["tt01"], "text": ["a"]}
     assert read(tmp_path, f"{name},movie,text\ntt01,7,a\n") == {"movie_id": [7], "text": ["a"]}
+    assert read(tmp_path, f"tmdbId,{name},text\n5,tt01,a\n") == {"imdb_id": ["tt01"], "text": ["a"]}
+    assert read(tmp_path, "tmdbId,text\n5,a\n") == {"tmdb_id": [5], "text": ["a"]}
 
 
 @pytest.mark.parametrize("separator", [",", "\t", ";", "|", "::"])
@@ -119,11 +121,11 @@ def test_parquet_columns_may_have_any_type_that_fits(tmp_path, column, values, e
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "mine.csv: empty; expected columns of a movie_id or imdb_id, and of text"),
+        ("", "mine.csv: empty; expected columns of a movie_id, imdb_id or tmdb_id, and of text"),
         ("movie,text\n", "mine.csv: no rows below the columns movie, text"),
         (
             "thing,text\n1,a\n",
-            "mine.csv:1: no movie_id or imdb_id column among 'thing', 'text'; accepted names: movie, ",
+            "mine.csv:1: no movie_id, imdb_id or tmdb_id column among 'thing', 'text'; accepted names: movie, ",
         ),
         ("movie,plot\n1,a\n", "mine.csv:1: no text column among 'movie', 'plot'; accepted names: text, review, "),
         ("movie,text,review\n1,a,b\n", "mine.csv:1: columns 'text' and 'review' could each be the text; keep one"),
@@ -149,7 +151,7 @@ def test_a_file_that_has_no_reviews_is_refused(tmp_path, content, message):
         ({"movie": [1], "text": ["a"], "stars": [[1]]}, "a.parquet: column 'stars' cannot be the stars: "),
         ({"movie": [1], "text": ["a"], "user": [{"a": 1}]}, "a.parquet: column 'user' cannot be the user_id: "),
         ({"movie": [], "text": []}, "a.parquet: no rows below the columns movie, text"),
-        ({"text": ["a"]}, "a.parquet: no movie_id or imdb_id column among 'text'; accepted names: movie, "),
+        ({"text": ["a"]}, "a.parquet: no movie_id, imdb_id or tmdb_id column among 'text'; accepted names: movie, "),
     ],
 )
 def test_parquet_that_has_no_reviews_is_refused(tmp_path, columns, message):

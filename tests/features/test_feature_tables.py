@@ -32,6 +32,10 @@ def extra_of(*tables: FeatureTable, log=lambda line: None) -> FeatureBags:
         (pd.Series([["a", "b"], []]), "sets"),
         (pd.Series(["a|b", *"cdefghijk"], dtype="str"), "sets"),
         (pd.Series(["a|b", *"cdefghijkl"], dtype="str"), "words"),
+        (pd.Series(["$1,000", "7"], dtype="str"), "numbers"),
+        (pd.Series(["22.11.1995", "1.1.1996"], dtype="str"), "dates"),
+        (pd.Series(["Drama,War", "War,Drama", "War"], dtype="str"), "sets split by commas"),
+        (pd.Series(["[{'id': 1, 'name': 'War'}]", "[]"], dtype="str"), "sets written as lists"),
         (pd.Series(["1", "2", "unrated"], dtype="str"), "words"),
         (pd.Series(["A toy tells.", "A cat sings."], dtype="str"), "words"),
     ],
@@ -100,6 +104,30 @@ def test_words_weigh_more_the_fewer_texts_have_them():
     )
 
 
+def test_numbers_and_days_written_in_other_ways_are_said():
+    lines: list[str] = []
+    extra_of(table_of(IDS, cost=["$1,000", "$2,000", "", "7"], day=["2.1.1990", "3.1.1990", "", ""]), log=lines.append)
+    assert lines[1:] == [
+        "  cost: numbers ('$2,000' is 2000), 1 feature of 3 movies",
+        "  day: dates ('3.1.1990' is 1990-01-03), 1 feature of 2 movies",
+    ]
+
+
+def test_lists_and_names_between_commas_are_sets():
+    genres = ["[{'id': 1, 'name': 'War'}]", "[{'id': 2, 'name': 'Drama'}]", "[]", "[{'id': 1, 'name': 'War'}]"]
+    table = table_of(IDS, genre=genres, country=["US,UK", "UK", "US", "UK"])
+    half = 1 / math.sqrt(2)
+    assert_rows(
+        extra_of(table),
+        [
+            {"genre=War": 1, "country=UK": half, "country=US": half},
+            {"genre=Drama": 1, "country=UK": 1},
+            {"country=US": 1},
+            {"genre=War": 1, "country=UK": 1},
+        ],
+    )
+
+
 def test_a_column_is_judged_and_fitted_by_train_alone():
     table = table_of(IDS, minutes=["80", "100", "90", "long"], language=["en", "fr", "en", "a very long story"])
     bags = extra_of(table)
@@ -130,7 +158,7 @@ def test_a_line_is_logged_for_each_table_and_column():
     table = table_of([99, 10, 98, 20], minutes=["1", "2", "3", "4"], text=["a", "b", "c", "d"])
     extra_of(table, log=lines.append)
     assert lines == [
-        "mine.csv: describes 2 of 4 movies; left out 2 movies that the data does not have",
+        "mine.csv: describes 2 of 4 movies; left out 2 movies that the data does not have, such as 99",
         "  minutes: numbers, 1 feature of 2 movies",
         "  text: words, 2 features of 2 movies",
     ]
@@ -176,10 +204,9 @@ def test_ids_of_text_are_matched_letter_by_letter():
     [
         ([10, 20, 10], r"^mine\.csv:4: movie_id 10 again, first in line 2; keep one$"),
         (["10", "20", "10.0"], r"^mine\.csv:4: movie_id 10\.0 again, first in line 2; keep one$"),
-        (["10", None, "20"], r"^mine\.csv:3: no movie_id; leave out the line, or fill it in$"),
         (
             ["tt1", "tt2", "tt3"],
-            r"^mine\.csv: none of its 3 movie_ids, such as 'tt1', 'tt2', 'tt3', is among those of the data, such as",
+            r"^mine\.csv: column 'movie_id' has IMDb ids, such as tt1, where the data has ids of its own, such as 10; ",
         ),
         (
             [1, 2, 3],
@@ -191,6 +218,22 @@ def test_ids_that_cannot_be_used_are_refused_with_their_line(ids, message):
     table = table_of(ids, minutes=["1", "2", "3"])
     with pytest.raises(InputError, match=message):
         extra_of(table)
+
+
+@pytest.mark.parametrize(
+    ("ids", "note"),
+    [
+        (["10", None, "30"], "  left out 1 line without a movie_id, such as mine.csv:3"),
+        (
+            ["10", "1997-08-20", "30"],
+            "  left out 1 row with a movie_id that is no integer, as those of the data are, such as '1997-08-20'",
+        ),
+    ],
+)
+def test_a_row_whose_id_is_none_is_left_out_and_counted(ids, note):
+    lines: list[str] = []
+    assert extra_of(table_of(ids, minutes=["1", "2", "3"]), log=lines.append).row.tolist() == [0, 2]
+    assert lines[:2] == ["mine.csv: describes 2 of 4 movies", note]
 
 
 def test_a_row_of_parquet_is_named_as_a_row():

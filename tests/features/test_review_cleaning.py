@@ -108,8 +108,8 @@ GOOD = {"imdb_id": "114709", "user_id": "1", "text": "good"}
         ({"imdb_id": None}, "no movie id"),
         ({"text": None}, "no text"),
         ({"text": " <br /> &nbsp;<p class='x'>"}, "no text"),
-        ({"imdb_id": "5"}, "IMDb id without a link to a movie"),
-        ({"imdb_id": "nm5"}, "IMDb id without a link to a movie"),
+        ({"imdb_id": "5"}, "IMDb id without a link to a movie, such as 5"),
+        ({"imdb_id": "nm5"}, "IMDb id without a link to a movie, such as nm5"),
         ({"imdb_id": "tt0113228"}, "movie that the data does not have"),
         ({}, "same text of the same movie and user again"),
         # Of several reasons the first in this order.
@@ -216,7 +216,8 @@ def test_times_are_seconds_as_those_of_ratings(times):
 
 def test_ids_of_imdb_without_links_are_refused_with_what_to_give():
     with pytest.raises(
-        InputError, match=r"^reviews\.csv: names movies by IMDb ids, .*; give --links=FILE with columns"
+        InputError,
+        match=r"^reviews\.csv: column 'movie_id' has IMDb ids, such as 1, where ratings\.csv .*; give --links=",
     ):
         clean_reviews(raw(imdb_id=["1"], text=["a"]), data(links=[]))
 
@@ -227,13 +228,13 @@ def test_ids_of_imdb_without_links_are_refused_with_what_to_give():
         (
             {"movie_id": ["x", "y"]},
             "reviews.csv: no text can be used, after dropping 2 rows (movie that the data does not have); its "
-            "movie_ids are such as 'x', 'y', those of the data such as 10, 20, 30",
+            "movie_ids are such as 'x', 'y', the movie_ids of the data such as 10, 20, 30",
         ),
         (
             {"imdb_id": ["tt1", "tt0113228"]},
-            "reviews.csv: no text can be used, after dropping 1 row (IMDb id without a link to a movie), 1 row (movie "
-            "that the data does not have); its imdb_ids are such as 'tt1', 'tt0113228', those of the data such as "
-            "114709, 113497",
+            "reviews.csv: no text can be used, after dropping 1 row (IMDb id without a link to a movie, such as tt1), "
+            "1 row (movie that the data does not have); its movie_ids are such as 'tt1', 'tt0113228', the movie_ids of "
+            "the data such as 10, 20, 30",
         ),
     ],
 )

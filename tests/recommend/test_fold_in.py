@@ -97,7 +97,7 @@ def test_a_new_user_of_a_model_without_histories_is_an_average_one():
         ({500: float("nan")}, "rating=nan: must be"),
         ({77: 3.0}, "unknown movie id 77: not among the 24 movies trained on, such as 500"),
         ({COLD_MOVIE: 3.0}, f"unknown movie id {COLD_MOVIE}: not among"),
-        ({"500": 3.0}, "movie ids such as '500' are strings"),
+        ({"x": 3.0}, "movie id 'x': the ids of this data are integers, such as 500"),
     ],
 )
 def test_ratings_that_cannot_be_used_are_refused(recommender, ratings, message):
@@ -131,7 +131,7 @@ def test_without_times_all_ratings_of_a_new_user_count_the_same(positive):
 @pytest.mark.parametrize(
     ("ratings", "message"),
     [
-        ({MOVIE_ID: [500], "stars": [5.0]}, "ratings: no column user_id, rating among movie_id, stars"),
+        ({MOVIE_ID: [500], "stars": [5.0]}, "ratings: no column user_id among movie_id, stars; give a table"),
         ({USER_ID: [1, 1], MOVIE_ID: [500, 500], RATING: [5.0, 4.0]}, "user 1 has rated movie 500 more than once"),
         ({USER_ID: [1, np.nan], MOVIE_ID: [500, 501], RATING: [5.0, 4.0]}, "a rating without a user id"),
         ({USER_ID: [1], MOVIE_ID: [500], RATING: ["good"]}, "rating=good: must be 1 to 5 stars"),

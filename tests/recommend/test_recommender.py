@@ -93,7 +93,8 @@ def test_users_are_all_those_of_the_data_in_rising_order(recommender):
     [
         ([1000, UNKNOWN_USER], r"unknown user id 7: not among the 151 users of the data, 1000 to 5000"),
         ([1, 2, 3, 4, 5, 6], r"unknown user id 1, 2, 3, 4, 5, \.\.\.: not among"),
-        (["1000"], r"unknown user id 1000: not among"),
+        (["7"], r"unknown user id 7: not among"),
+        (True, "user id True: the ids of this data are integers, such as 1000"),
     ],
 )
 def test_users_that_the_data_does_not_have_are_refused_by_name(recommender, users, message):
@@ -135,6 +136,36 @@ def test_a_user_who_has_seen_everything_has_no_rows_and_columns_keep_their_types
     assert nothing.empty
     assert something["user_id"].tolist() == ["a", "a"]
     assert nothing.dtypes.to_dict() == something.dtypes.to_dict()
+
+
+@pytest.mark.parametrize("given", [1001, "1001", 1001.0, np.int16(1001), np.array(1001), ["1001"], {1001: 0}.keys()])
+def test_one_user_may_be_given_in_any_unambiguous_way(recommender, given):
+    pd.testing.assert_frame_equal(recommender.recommend(given, 2), recommender.recommend([1001], 2))
+
+
+def test_every_method_takes_ids_of_another_spelling(recommender):
+    equal = pd.testing.assert_frame_equal
+    np.testing.assert_array_equal(recommender.predict("1001", 501.0), recommender.predict([1001], [501]))
+    np.testing.assert_array_equal(recommender.spread(["1001"], "501"), recommender.spread([1001], [501]))
+    equal(recommender.similar("501", 2), recommender.similar(501, 2))
+    equal(recommender.rated_by("1001"), recommender.rated_by(1001))
+    equal(recommender.explain("1001", "501"), recommender.explain(1001, [501]))
+    equal(recommender.recommend(1001, 2, movies=["501", 503.0]), recommender.recommend([1001], 2, movies=[501, 503]))
+    equal(recommender.recommend_for({"500": 5}, 2), recommender.recommend_for({500: 5}, 2))
+    assert 501 not in recommender.select_movies(exclude_movies="501")
+
+
+@pytest.mark.parametrize("movies", [[501, 503], []])
+def test_a_single_movie_is_asked_for_where_one_is_needed(recommender, movies):
+    with pytest.raises(InputError, match=f"{len(movies)} movie ids: give one, such as 500"):
+        recommender.similar(movies)
+
+
+def test_integers_stand_for_text_ids_that_the_data_has_alone():
+    recommender = hand_made_recommender([0.5, -1, 1])
+    assert recommender.predict("a", 1).tolist() == recommender.predict("a", "1").tolist() == [3.5]
+    with pytest.raises(InputError, match="movie id 7: the ids of this data are text, such as '1'"):
+        recommender.predict("a", 7)
 
 
 # Ratings of pairs.
@@ -188,7 +219,7 @@ def test_lists_hold_selected_movies_alone_and_are_shorter_where_these_are_few(re
     assert lists["rank"].tolist() == [1, 2, 3] * 2
 
 
-@pytest.mark.parametrize("movies", [["501"], [501, 77], [COLD_MOVIE]])
+@pytest.mark.parametrize("movies", [["x"], [501, 77], [COLD_MOVIE]])
 def test_movies_that_no_list_can_hold_cannot_be_selected(recommender, movies):
     with pytest.raises(InputError, match="movie id"):
         recommender.recommend([1000], 1, movies=pd.Index(movies))
@@ -214,7 +245,7 @@ def test_movies_without_reviews_have_no_rows(recommender, movies):
 
 
 @pytest.mark.parametrize(
-    ("movies", "message"), [([318, 10**9], "unknown movie id 1000000000"), (["318"], "movie ids such as '318'")]
+    ("movies", "message"), [([318, 10**9], "unknown movie id 1000000000"), (["Heat"], "movie id 'Heat'")]
 )
 def test_reviews_of_unknown_movies_are_refused(reviewed, movies, message):
     with pytest.raises(InputError, match=message):
@@ -318,6 +349,29 @@ def test_titles_years_and_genres_are_added_to_movie_ids(recommender):
 def test_a_movie_without_a_title_goes_by_its_id(recommender):
     table = recommender.with_titles(pd.DataFrame({"movie_id": [77]}))
     assert table.to_dict("list") == {"movie_id": [77], "title": ["77"], "year": [0], "genres": [""]}
+
+
+def test_titles_can_be_added_again_to_a_table_that_has_them(recommender):
+    once = recommender.with_titles(recommender.recommend(1001, 3))
+    pd.testing.assert_frame_equal(recommender.with_titles(once), once)
+
+
+def test_titles_are_found_by_ids_of_another_spelling(recommender):
+    assert recommender.with_titles(pd.DataFrame({"movie_id": ["501"]}))["title"].tolist() == ["Film 501"]
+
+
+def test_a_table_without_movie_ids_has_no_titles(recommender):
+    with pytest.raises(InputError, match="no column movie_id among movie, score"):
+        recommender.with_titles(pd.DataFrame({"movie": [501], "score": [1.0]}))
+
+
+def test_a_recommender_and_its_records_are_printed_as_one_line(recommender, workdir):
+    assert repr(recommender) == f"Recommender('{workdir}', 150 users, 24 movies, 1 to 5 stars)"
+    new = recommender.with_new_users([("ann", 500, 5)])
+    assert repr(new) == f"Recommender('{workdir}', 1 new users, 24 movies, 1 to 5 stars)"
+    for record in (recommender.run, recommender.parts, recommender.users, recommender.run.train, recommender.scorer):
+        assert "\n" not in repr(record)
+        assert len(repr(record)) < 800
 
 
 def test_a_users_own_ratings_come_from_all_parts_best_first(recommender):

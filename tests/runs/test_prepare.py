@@ -3,6 +3,7 @@
 import pytest
 from helpers import checkerboard
 
+from movierec_jax.config import Config
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.errors import InputError
 from movierec_jax.runs.prepare import CACHE_FOLDER, prepare, read_held_out, without_overlap
@@ -62,6 +63,73 @@ def test_an_empty_log_changes_only_the_settings(board_config, tmp_path, capsys):
     run = prepare(board_config.replace(extra_ratings=(str(tmp_path / FILE_NAME),)))
     assert f"  with 0 extra ratings of {tmp_path / FILE_NAME}" in capsys.readouterr().out
     assert fingerprint(run.parts) == fingerprint(prepare(board_config).parts)
+
+
+@pytest.fixture
+def linked_config(board_config, tmp_path):
+    """The config of the board with links of movies 500 to 509 to IMDb's 90 to 99 and TMDb's 1 to 10."""
+    links = tmp_path / "links.csv"
+    rows = "".join(f"{500 + n},{90 + n:07d},{1 + n}\n" for n in range(10))
+    links.write_text(f"movieId,imdbId,tmdbId\n{rows}")
+    return board_config.replace(links=str(links))
+
+
+def test_extra_ratings_by_imdb_ids_are_of_the_movies_that_links_name(linked_config, tmp_path, capsys):
+    extra = tmp_path / "extra.csv"
+    extra.write_text("userId,imdbId,rating\n7000,tt0000090,5\n7000,0000091,4\n7000,500,3\n")
+    run = prepare(linked_config.replace(extra_ratings=(str(extra),)))
+    added = run.parts.train[run.parts.train["user_id"] == 7000]
+    assert added[["movie_id", "rating"]].to_numpy().tolist() == [[500, 5], [501, 4]]
+    assert len(run.movies.ids) == len(prepare(linked_config).movies.ids)
+    said = f"{extra}: 1 of 3 rows has an IMDb id without a link to a movie, such as 500: left out\n"
+    assert said in capsys.readouterr().out
+
+
+def test_extra_ratings_by_imdb_ids_are_refused_without_links(board_config, tmp_path):
+    extra = tmp_path / "extra.csv"
+    extra.write_text("userId,imdbId,rating\n7000,500,5\n")
+    with pytest.raises(InputError, match=r"extra\.csv: column 'imdbId' has IMDb ids, .*--links=links\.csv"):
+        prepare(board_config.replace(extra_ratings=(str(extra),)))
+
+
+def test_test_ratings_by_tmdb_ids_are_of_the_movies_that_links_name(linked_config, tmp_path):
+    test = tmp_path / "test.csv"
+    test.write_text("userId,tmdbId,rating\n7000,1,5\n7000,2,4\n")
+    run = prepare(linked_config.replace(test_ratings=str(test)))
+    assert run.parts.test[["movie_id", "rating"]].to_numpy().tolist() == [[500, 5], [501, 4]]
+
+
+def test_features_by_imdb_ids_are_of_the_movies_that_links_name(linked_config, tmp_path):
+    # 500 is a movie of the board, but not its IMDb id.
+    features = tmp_path / "features.csv"
+    features.write_text("tconst,length\ntt0000090,80\n0000091,100\n500,90\n")
+    content = prepare(linked_config.replace(content=(), movie_features=(str(features),))).movie_content
+    # The mean of 80 and 100 is 90, the spread 10; the first movie of the board is 500.
+    assert (content.names, content.row.tolist(), content.value.tolist()) == (("length",), [0, 1], [-1, 1])
+
+
+def test_a_run_by_imdb_ids_needs_no_links(tmp_path, capsys):
+    ratings, extra, features = (tmp_path / f"{name}.csv" for name in ("ratings", "extra", "features"))
+    rows = [f"{user},tt{movie:07d},{1 + (user + movie) % 5}" for user in range(6) for movie in range(1, 9)]
+    ratings.write_text("\n".join(["userId,imdb_id,rating", *rows]))
+    extra.write_text("userId,imdbId,rating\n99,9,5\n99,8,5\n")
+    features.write_text("tconst\tgenres\ntt0000001\tDrama\ntt0000002\t\\N\ntt0000003\tWar\n")
+    config = Config().replace(ratings=str(ratings), extra_ratings=(str(extra),), movie_features=(str(features),))
+    run = prepare(config)
+    assert run.movies.ids.tolist() == [f"tt{movie:07d}" for movie in range(1, 10)]
+    assert f"{features}: describes 3 of 9 movies" in capsys.readouterr().out
+    assert run.links[["movie_id", "imdb_id"]].to_numpy().tolist() == [
+        [f"tt{movie:07d}", movie] for movie in range(1, 10)
+    ]
+
+
+def test_ratings_with_ids_of_two_spaces_link_them(tmp_path):
+    ratings, features = tmp_path / "ratings.csv", tmp_path / "features.csv"
+    rows = [f"{user},{movie},{90 + movie},{1 + (user + movie) % 5}" for user in range(6) for movie in range(1, 9)]
+    ratings.write_text("\n".join(["userId,movieId,imdbId,rating", *rows]))
+    features.write_text("imdbId,length\n91,80\n92,90\n1,100\n")
+    run = prepare(Config().replace(ratings=str(ratings), movie_features=(str(features),)))
+    assert run.movies.ids[run.movie_content.row].tolist() == [1, 2]
 
 
 def test_large_files_are_cached_beside_the_workdir(board_config, log, tmp_path, monkeypatch):

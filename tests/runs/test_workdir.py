@@ -12,7 +12,7 @@ from helpers import checkerboard
 
 from movierec_jax.config import Config, ModelConfig, TrainConfig
 from movierec_jax.data.readers.ratings_log import FILE_NAME
-from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, FeatureBags
+from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, TMDB_ID, USER_ID, FeatureBags
 from movierec_jax.data.splits import Split
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
@@ -60,6 +60,24 @@ def test_features_survive_saving(tmp_path, bags):
     assert loaded.names == bags.names
     for field in ("row", "feature", "value"):
         np.testing.assert_array_equal(getattr(loaded, field), getattr(bags, field), strict=True)
+
+
+def test_links_and_the_space_of_movie_ids_survive_saving(tmp_path):
+    links = pd.DataFrame({MOVIE_ID: [500, 501], IMDB_ID: [114709, None], TMDB_ID: [862, 8844]})
+    links = links.astype({IMDB_ID: "Int64", TMDB_ID: "Int64"})
+    save_run(tmp_path, dataclasses.replace(RUN, links=links, movie_id_space="imdb"))
+    loaded = load_run(tmp_path)
+    pd.testing.assert_frame_equal(loaded.links, links)
+    assert loaded.movie_id_space == "imdb"
+
+
+def test_a_workdir_without_links_is_loaded_without_any(tmp_path):
+    save_run(tmp_path, RUN)
+    (tmp_path / "links.parquet").unlink()
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({key: config[key] for key in config if key != "movie_id_space"}))
+    loaded = load_run(tmp_path)
+    assert (len(loaded.links), loaded.movie_id_space) == (0, "own")
 
 
 def test_features_without_their_names_are_refused(tmp_path):
@@ -247,7 +265,7 @@ def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
         (tmp_path / name).write_text(name)
     open_workdir(tmp_path, with_config(train=TrainConfig(epochs=9)), overwrite=True)
     assert load_run(tmp_path).config.train.epochs == 9
-    names = ["config.json", "features", "movies.parquet", "ratings", "reviews.parquet", "vocab"]
+    names = ["config.json", "features", "links.parquet", "movies.parquet", "ratings", "reviews.parquet", "vocab"]
     assert {path.name for path in tmp_path.iterdir()} == {*names, *(name.split("/")[0] for name in kept)}
     for name in kept:
         assert (tmp_path / name).read_text() == name

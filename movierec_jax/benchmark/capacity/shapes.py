@@ -22,7 +22,7 @@ from movierec_jax.training.state import TrainingSetup, training_setup
 from movierec_jax.training.step import EpochSteps
 
 # Any scale gives the same programs.
-RATING_SCALE = 1.0, 5.0
+RATING_SCALE, RELEVANT_RATING = (1.0, 5.0), 4.0
 
 # A shape with a dtype.
 Array = jax.ShapeDtypeStruct
@@ -54,7 +54,9 @@ def training_setup_for(size: DataSize, config: Config, mesh: Any) -> TrainingSet
         num_rows=rows if mesh else None,
     )
     is_by_time = config.data.split != "random"
-    setup = training_setup(model, config, size.num_ratings, RATING_SCALE, is_by_time=is_by_time)
+    setup = training_setup(
+        model, config, size.num_ratings, RATING_SCALE, relevant_rating=RELEVANT_RATING, is_by_time=is_by_time
+    )
     if setup.uses_sparse_adam:
         raise InputError(
             "--num_ratings: sparse Adam needs the ratings themselves, which decide the rows of a batch; give a larger "

@@ -26,6 +26,7 @@ from movierec_jax.benchmark.suites.cold import HELD_OUT, draw_held_out
 from movierec_jax.benchmark.suites.judged_reviews import JudgedReviews, judge_apart
 from movierec_jax.benchmark.table import Table, output_folder, publish, with_spread
 from movierec_jax.config import Config
+from movierec_jax.data.scale import relevant_from
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, CleanData
 from movierec_jax.data.splits import split
 from movierec_jax.data.vocab import Vocab
@@ -177,7 +178,7 @@ def measure(
         for variant, config in variants.items()
     }
     kinds = kinds_of_movies(case, set(models[REVIEWS].run.reviews[MOVIE_ID]))
-    relevant_rating = variants[WITHOUT].evaluation.relevant_from(data.rating_scale)
+    relevant_rating = relevant_from(variants[WITHOUT].evaluation, data.ratings, data.rating_scale)
     for variant, model in models.items():
         for kind, result in measure_kinds(model, case, kinds, data.rating_scale, relevant_rating, seed):
             yield kind, variant, result

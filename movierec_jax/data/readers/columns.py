@@ -23,6 +23,7 @@ from movierec_jax.data.schema import (
     TAG,
     TEXT,
     TIMESTAMP,
+    TMDB_ID,
     USER_ID,
     WEIGHT,
 )
@@ -34,7 +35,8 @@ RATING_NAMES = (
 )
 
 # What columns may be called, as `normalized_name` writes names. Of several names for a column, the first listed is
-# taken. IMDb's own exports say "tconst" and "Const"; the last names of a movie are titles, for data without ids.
+# taken. A name of an id says which space it is of; see `id_spaces`. IMDb's own exports say "tconst" and "Const". The
+# last names of a movie are titles, for data without ids.
 SPELLINGS = {
     column: tuple(names.split())
     for column, names in {
@@ -43,9 +45,10 @@ SPELLINGS = {
         "criticname profilename reviewprofilename reviewername",
         MOVIE_ID: "movie movieid mid item itemid iid film filmid titleid asin product productid show showid book "
         "bookid isbn anime animeid joke jokeid business businessid artist artistid game gameid appid track trackid "
-        "song songid recipe recipeid beerbeerid beerid parentasin rottentomatoeslink imdb imdbid movietitle "
+        "song songid recipe recipeid beerbeerid beerid parentasin rottentomatoeslink movietitle "
         "moviename movienameen filmtitle filmname title",
-        IMDB_ID: "imdb imdbid tconst const imdbtitleid",
+        IMDB_ID: "imdbid imdbtitleid tconst const imdbtt ttid imdb",
+        TMDB_ID: "tmdbid tmdbmovieid themoviedbid tmdb",
         RATING: RATING_NAMES,
         STARS: RATING_NAMES,
         TIMESTAMP: "timestamp time ts unixreviewtime date datetime ratedat ratingdate ratingtime ratingtimestamp "
@@ -83,8 +86,8 @@ COLUMN_TYPES = {
     WEIGHT: (pa.float32(), pa.string()),
 }
 
-# What stands for a missing value in a column of text, in lower case.
-MISSING = ("", "na", "n/a", "nan", "null", "<na>")
+# What stands for a missing value in a column of text, in lower case; IMDb's files write \N.
+MISSING = ("", "na", "n/a", "nan", "null", "<na>", "\\n")
 
 # What stands for a missing value in a column of numbers.
 MISSING_NUMBERS = (*MISSING, "none", "\\n")

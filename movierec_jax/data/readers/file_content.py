@@ -16,11 +16,15 @@ class FileContent:
 
     ratings, notes: as in RawData.
     movies: as in RawData; None for a file without a table of movies.
+    movie_name: the file's name for the column of movies, which states the space of their ids; "" without one.
+    has_links: whether the file has movie ids of the data's own beside IMDb's or TMDb's.
     """
 
     ratings: pd.DataFrame
     notes: tuple[str, ...] = ()
     movies: pd.DataFrame | None = None
+    movie_name: str = ""
+    has_links: bool = False
 
 
 def describe_columns(named: dict[str, str]) -> str:

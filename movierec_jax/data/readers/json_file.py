@@ -15,7 +15,7 @@ from movierec_jax.data.readers.file_content import FileContent, describe_columns
 from movierec_jax.data.readers.loose_values import join_arrays, ratings_frame, typed_values
 from movierec_jax.data.readers.ratings_file import name_columns
 from movierec_jax.data.readers.source_file import AnyPath, open_bytes, read_head
-from movierec_jax.data.schema import RATING
+from movierec_jax.data.schema import MOVIE_ID, RATING
 from movierec_jax.errors import InputError
 
 # How a file of objects begins, in UTF-8.
@@ -66,7 +66,8 @@ def read_json(path: AnyPath) -> FileContent:
     names, held = name_objects(path, first)
     named = {column: name for column, name in zip(held, names, strict=True) if column}
     columns = parse_lines(path, first, named) or parse_objects(path, named)
-    return FileContent(ratings_frame(columns, str(path)), notes=(f"JSON; {describe_columns(named)}",))
+    notes = (f"JSON; {describe_columns(named)}",)
+    return FileContent(ratings_frame(columns, str(path)), notes, movie_name=named[MOVIE_ID])
 
 
 def parse_lines(path: AnyPath, first: Sequence[Found], named: dict[str, str]) -> dict[str, pa.ChunkedArray] | None:

@@ -5,9 +5,9 @@ import os
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.cleaning import describe_dropped, infer_scale
+from movierec_jax.data.cleaning import describe_dropped
+from movierec_jax.data.id_spaces import COLUMNS, id_numbers
 from movierec_jax.data.readers.columns import SPELLINGS
-from movierec_jax.data.readers.links_file import imdb_numbers
 from movierec_jax.data.readers.reviews_file import (
     REVIEW_SPELLINGS,
     find_columns,
@@ -17,7 +17,8 @@ from movierec_jax.data.readers.reviews_file import (
 )
 from movierec_jax.data.readers.source_file import local_file
 from movierec_jax.data.readers.table_file import Columns, read_columns, read_header
-from movierec_jax.data.schema import IMDB_ID, LABEL, MOVIE_ID, SPLIT, STARS, TEXT, LabelledTexts
+from movierec_jax.data.scale import infer_scale
+from movierec_jax.data.schema import LABEL, OWN, SPLIT, STARS, TEXT, LabelledTexts
 from movierec_jax.errors import InputError
 
 PRAISE = ("pos", "positive", "praise", "1", "true", "yes")
@@ -94,7 +95,8 @@ def stars_on_scale(table: pd.DataFrame) -> tuple[np.ndarray, tuple[float, float]
     is_number = np.isfinite(stars)
     if not is_number.any():
         return np.full(len(table), np.nan), None
-    lowest, highest = infer_scale(stars[is_number])
+    scale = infer_scale(stars[is_number])
+    lowest, highest = scale.lowest, scale.highest
     return np.where(is_number & (stars >= lowest) & (stars <= highest), stars, np.nan), (lowest, highest)
 
 
@@ -131,9 +133,9 @@ def group_ids(table: pd.DataFrame) -> np.ndarray:
     """Returns a number from 0 for each row's movie or, without a movie id, for its text, int32."""
     text, _ = pd.factorize(table[TEXT])
     movie = np.full(len(table), -1)
-    if MOVIE_ID in table or IMDB_ID in table:
-        ids = table[MOVIE_ID] if MOVIE_ID in table else imdb_numbers(table[IMDB_ID])
-        movie, _ = pd.factorize(ids)
+    for space, column in COLUMNS.items():
+        if column in table:
+            movie, _ = pd.factorize(table[column] if space == OWN else id_numbers(table[column], space))
     group, _ = pd.factorize(np.where(movie < 0, text + movie.max(initial=-1) + 1, movie))
     return group.astype(np.int32)
 

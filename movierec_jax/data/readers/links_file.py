@@ -1,4 +1,4 @@
-"""Reads a file that links movies to IMDb, such as MovieLens' links.csv: the ids of both, side by side."""
+"""Reads a file that links movies to IMDb and TMDb, such as MovieLens' links.csv: the ids of each, side by side."""
 
 import os
 
@@ -6,6 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from movierec_jax.data.id_spaces import ALL_SPELLINGS, COLUMNS, ID_SPELLINGS, IMDB, TMDB, id_numbers
 from movierec_jax.data.readers.columns import (
     SPELLINGS,
     text_series,
@@ -16,17 +17,15 @@ from movierec_jax.data.readers.columns import (
 )
 from movierec_jax.data.readers.source_file import AnyPath, local_file
 from movierec_jax.data.readers.table_file import Columns, read_columns, read_header
-from movierec_jax.data.schema import IMDB_ID, MOVIE_ID
+from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, OWN, TMDB_ID
 from movierec_jax.errors import InputError
 
-IMDB_NAMES = SPELLINGS[IMDB_ID]
-
-# Names of the data's own movie ids in a file that may also have IMDb's.
-MOVIE_NAMES = tuple(name for name in SPELLINGS[MOVIE_ID] if name not in IMDB_NAMES)
+# The columns of linked ids: the space, what messages call an id of it, and examples.
+LINKED = {IMDB_ID: (IMDB, "IMDb id", "tt0114709 or 114709"), TMDB_ID: (TMDB, "TMDb id", "862")}
 
 
 def read_links(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Reads links, in the columns of `RawData.links`, from CSV, TSV or Parquet with columns of both ids.
+    """Reads links, in the columns of `RawData.links`, from CSV, TSV or Parquet with columns of movie and other ids.
 
     Raises:
       InputError: the file cannot be read as such; the message names the file, and the line where there is one.
@@ -36,27 +35,39 @@ def read_links(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def read_links_file(path: AnyPath) -> pd.DataFrame:
-    """Reads the links of a file by line: `movie_id` (int64 if all are integers, else str) and `imdb_id` (int64).
+    """Reads the links of a file by line: `movie_id` (int64 if all are integers, else str), `imdb_id` and `tmdb_id`.
 
-    Leaves out movies without an IMDb id.
+    The latter two are Int64, missing where unknown; movies without either are left out.
     """
-    header = read_header(path, {*MOVIE_NAMES, *IMDB_NAMES}, "columns of a movie_id and an imdb_id")
-    names: dict[str, str] = {}
-    for column, spellings in ((MOVIE_ID, MOVIE_NAMES), (IMDB_ID, IMDB_NAMES)):
-        name = header.find_id(column, spellings)
-        if name is None:
-            raise header.missing(column, spellings)
-        names[column] = name
+    header = read_header(path, ALL_SPELLINGS, "columns of a movie_id and an imdb_id or tmdb_id")
+    columns = {column: header.find_id(column, ID_SPELLINGS[space]) for space, column in COLUMNS.items()}
+    names = {column: name for column, name in columns.items() if name is not None}
+    if MOVIE_ID not in names:
+        raise header.missing(MOVIE_ID, ID_SPELLINGS[OWN])
+    if len(names) == 1:
+        raise header.missing(f"{IMDB_ID} or {TMDB_ID}", (*SPELLINGS[IMDB_ID], *SPELLINGS[TMDB_ID]))
     found = read_columns(header, list(names.values()))
-    links = pd.DataFrame({column: id_series(found, name, column) for column, name in names.items()})
-    number = imdb_numbers(links[IMDB_ID])
-    unknown = (number.isna() & links[IMDB_ID].notna()).to_numpy()
+    links = pd.DataFrame({MOVIE_ID: id_series(found, names[MOVIE_ID], MOVIE_ID)})
+    for column in (IMDB_ID, TMDB_ID):
+        links[column] = (
+            linked_numbers(found, names[column], column)
+            if column in names
+            else pd.Series(pd.NA, index=links.index, dtype="Int64")
+        )
+    links = links.set_axis(found.line).dropna(subset=MOVIE_ID).dropna(subset=[IMDB_ID, TMDB_ID], how="all")
+    return links.astype({MOVIE_ID: "int64"} if links[MOVIE_ID].dtype == "Int64" else {})
+
+
+def linked_numbers(found: Columns, name: str, column: str) -> pd.Series:
+    """Returns the numbers of a column of IMDb or TMDb ids. Raises InputError with the line of what is none."""
+    space, label, example = LINKED[column]
+    ids = id_series(found, name, column)
+    numbers = id_numbers(ids, space)
+    unknown = (numbers.isna() & ids.notna()).to_numpy()
     if unknown.any():
         row = int(unknown.argmax())
-        shown = str(links[IMDB_ID].iloc[row])[:80]
-        raise InputError(f"{found.where(row)}: IMDb id {shown!r}; expected one such as tt0114709 or 114709")
-    links = links.assign(**{IMDB_ID: number}).set_axis(found.line).dropna()
-    return links.astype({IMDB_ID: "int64"} | ({MOVIE_ID: "int64"} if links[MOVIE_ID].dtype == "Int64" else {}))
+        raise InputError(f"{found.where(row)}: {label} {str(ids.iloc[row])[:80]!r}; expected one such as {example}")
+    return numbers
 
 
 def id_series(found: Columns, name: str, column: str) -> pd.Series:
@@ -71,8 +82,3 @@ def id_series(found: Columns, name: str, column: str) -> pd.Series:
     with translate_type_errors(found.path, name, column):
         ids = typed_parquet(values, MOVIE_ID)
     return text_series(ids) if pa.types.is_string(ids.type) else to_pandas(ids)
-
-
-def imdb_numbers(ids: pd.Series) -> pd.Series:
-    """Returns IMDb's ids as Int64: "tt0114709", "0114709", "114709.0" and 114709 are equal; missing for other text."""
-    return ids.astype("str").str.extract(r"(?i)^(?:tt)?0*([1-9]\d{0,17})(?:\.0*)?$")[0].astype("Int64")

@@ -8,9 +8,9 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
+from movierec_jax.data.id_spaces import imdb_numbers, space_of_name
 from movierec_jax.data.readers.columns import normalized_name
 from movierec_jax.data.readers.layout import TextLayout
-from movierec_jax.data.readers.links_file import imdb_numbers
 from movierec_jax.data.readers.movielens_tables import (
     link_table,
     movie_table,
@@ -27,7 +27,7 @@ from movierec_jax.data.readers.movielens_tables import (
 )
 from movierec_jax.data.readers.ratings_file import find_ratings_layout, read_text
 from movierec_jax.data.readers.source_file import AnyPath, read_head
-from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, RATING_COLUMNS, RawData, no_links, no_tags
+from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, RATING_COLUMNS, TMDB_ID, RawData, no_links, no_tags
 from movierec_jax.errors import InputError
 
 
@@ -174,7 +174,9 @@ def read_edition(edition: Edition, files: Mapping[str, AnyPath], source: str, ca
         tables["links"] = links_of_imdb_ids(ratings)
     refusal = refuse_scale(ratings, edition)
     scale = None if refusal else edition.rating_scale
-    return raw_data(ratings, tables, path, f"{edition.name} in {source}", scale, (*content.notes, *refusal))
+    return raw_data(
+        ratings, tables, path, f"{edition.name} in {source}", scale, (*content.notes, *refusal), content.movie_name
+    )
 
 
 def refuse_scale(ratings: pd.DataFrame, edition: Edition) -> tuple[str, ...]:
@@ -203,7 +205,7 @@ def links_of_imdb_ids(ratings: pd.DataFrame) -> pd.DataFrame:
     """Returns the links of movies whose ids are IMDb's."""
     movies = ratings[MOVIE_ID].drop_duplicates()
     links = pd.DataFrame({MOVIE_ID: movies, IMDB_ID: imdb_numbers(movies)}).dropna()
-    return links.astype({IMDB_ID: "int64"}).reset_index(drop=True)
+    return links.assign(**{TMDB_ID: pd.Series(pd.NA, links.index, dtype="Int64")}).reset_index(drop=True)
 
 
 def has_half_stars(ratings: pd.DataFrame) -> bool:
@@ -237,8 +239,12 @@ def raw_data(
     source: str,
     rating_scale: tuple[float, float] | None = None,
     notes: tuple[str, ...] = (),
+    movie_name: str = "",
 ) -> RawData:
-    """Returns ratings with tables by field of RawData, empty for other fields; `path` is for messages."""
+    """Returns ratings with tables by field of RawData, empty for other fields; `path` is for messages.
+
+    movie_name: the file's name for the column of movie ids, which states their space.
+    """
     return RawData(
         ratings,
         tables.get("movies", movie_table(path, (), ratings)),
@@ -248,4 +254,6 @@ def raw_data(
         tables.get("tags", tag_table(path, no_tags(), ratings)),
         tables.get("links", link_table(path, no_links(), ratings)),
         notes,
+        movie_id_space=space_of_name(movie_name),
+        movie_id_name=movie_name or MOVIE_ID,
     )

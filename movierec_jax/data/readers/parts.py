@@ -54,7 +54,7 @@ def read_parts(paths: Sequence[AnyPath], where: str, cache: pathlib.Path | None)
     ratings = join_frames([content.ratings for content in found])
     names = " to ".join(dict.fromkeys((paths[0].name, paths[-1].name)))
     parts = f"{len(paths):,} parts" if len(paths) > 1 else "1 part"
-    return FileContent(ratings, (f"{parts}, {names}", *notes), movies)
+    return FileContent(ratings, (f"{parts}, {names}", *notes), movies, found[0].movie_name)
 
 
 def read_part(

@@ -1,5 +1,6 @@
 """Reads ratings of any kind: a folder, an archive, one file, or a ratings log, on this machine or at a URL."""
 
+import dataclasses
 import os
 import pathlib
 
@@ -10,7 +11,7 @@ from movierec_jax.data.readers.movielens import raw_data
 from movierec_jax.data.readers.rating_formats import read_ratings_file
 from movierec_jax.data.readers.source_file import translate_read_errors
 from movierec_jax.data.readers.sqlite_file import read_sqlite, split_table
-from movierec_jax.data.schema import MOVIE_ID, USER_ID, RawData
+from movierec_jax.data.schema import MOVIE_ID, OF_RUN, USER_ID, RawData
 from movierec_jax.data.storage import downloaded, is_url
 from movierec_jax.errors import InputError
 
@@ -54,4 +55,4 @@ def read_log(path: pathlib.Path) -> RawData:
     for column, name in ((USER_ID, "user"), (MOVIE_ID, "movie")):
         if ratings[column].dtype == object:
             raise InputError(f"{path}: some {name} ids are integers and some are text; write them all the same way")
-    return raw_data(ratings, {}, path, source=str(path))
+    return dataclasses.replace(raw_data(ratings, {}, path, source=str(path)), movie_id_space=OF_RUN)

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
+from movierec_jax.data.id_spaces import ALL_SPELLINGS, has_links, movie_spellings
 from movierec_jax.data.readers.columns import (
     COLUMN_TYPES,
     COUNT_NAMES,
@@ -30,7 +31,7 @@ from movierec_jax.data.readers.table_cache import CACHED_FROM_BYTES, through_cac
 from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, TIMESTAMP, USER_ID, WEIGHT
 from movierec_jax.errors import InputError
 
-RATING_SPELLINGS = {name for column in RATING_COLUMNS for name in SPELLINGS[column]}
+RATING_SPELLINGS = {name for column in RATING_COLUMNS for name in SPELLINGS[column]} | set(ALL_SPELLINGS)
 
 # What a column of --columns may hold, by the words for it.
 COLUMN_WORDS = {"user": USER_ID, "item": MOVIE_ID, "movie": MOVIE_ID, "rating": RATING, "timestamp": TIMESTAMP}
@@ -183,7 +184,7 @@ def name_columns_with_notes(names: Sequence[str], where: str) -> tuple[tuple[str
     columns: list[str | None] = [None] * len(names)
     notes = []
     for column in RATING_COLUMNS:
-        spellings = SPELLINGS[column]
+        spellings = movie_spellings(names) if column == MOVIE_ID else SPELLINGS[column]
         found = [index for index, name in enumerate(names) if normalized_name(name) in spellings]
         found.sort(key=lambda index: spellings.index(normalized_name(names[index])))
         same = [index for index in found if normalized_name(names[index]) == normalized_name(names[found[0]])]
@@ -232,9 +233,11 @@ def read_text(path: AnyPath, layout: TextLayout, cache: pathlib.Path | None = No
         table = through_cache(cache, source, how, lambda: read_typed(path, layout).combine_chunks())
         is_mapped = True
     notes = (*layout.notes, *notes_of(table))
+    movie_name = layout.names[layout.columns.index(MOVIE_ID)] if layout.names else ""
     columns = dict(zip(table.column_names, table.columns, strict=True))
     del table  # so that to_frame can free each column
-    return FileContent(to_frame(columns, path, is_mapped=is_mapped), notes)
+    ratings = to_frame(columns, path, is_mapped=is_mapped)
+    return FileContent(ratings, notes, movie_name=movie_name, has_links=has_links(layout.names))
 
 
 def read_parquet(path: AnyPath, columns: Sequence[str] = (), weight: str | None = None) -> FileContent:
@@ -258,7 +261,8 @@ def read_parquet(path: AnyPath, columns: Sequence[str] = (), weight: str | None 
     for column, name in named.items():
         with translate_type_errors(path, name, column):
             found[column] = typed_parquet(found[column], column)
-    return FileContent(to_frame(found, path), notes=tuple(notes))
+    ratings = to_frame(found, path)
+    return FileContent(ratings, tuple(notes), movie_name=named[MOVIE_ID], has_links=has_links(names))
 
 
 def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath, *, is_mapped: bool = False) -> pd.DataFrame:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import pandas as pd
 import pyarrow as pa
 
+from movierec_jax.data.id_spaces import ALL_SPELLINGS, COLUMNS, find_space
 from movierec_jax.data.readers.columns import SPELLINGS, text_series, to_pandas, translate_type_errors, typed_parquet
-from movierec_jax.data.readers.links_file import IMDB_NAMES, MOVIE_NAMES, id_series
+from movierec_jax.data.readers.links_file import id_series
 from movierec_jax.data.readers.source_file import local_file
 from movierec_jax.data.readers.table_file import Columns, Header, read_columns, read_header
 from movierec_jax.data.schema import (
@@ -18,15 +19,14 @@ from movierec_jax.data.schema import (
     STARS,
     TEXT,
     TIMESTAMP,
+    TMDB_ID,
     USER_ID,
     RawReviews,
 )
 
-ID_NAMES = (*MOVIE_NAMES, *IMDB_NAMES)
-
 # Names that tell the separator of a file of texts.
 REVIEW_SPELLINGS = {
-    *ID_NAMES,
+    *ALL_SPELLINGS,
     *(name for column in (TEXT, STARS, TIMESTAMP, USER_ID, LABEL, SPLIT) for name in SPELLINGS[column]),
 }
 
@@ -34,34 +34,38 @@ REVIEW_SPELLINGS = {
 MARKUP = r"(?:[\s\u00a0\u200b\ufeff]|<[^<>]*>|&#?\w{1,8};)*"
 
 
-def read_reviews(path: str | os.PathLike[str]) -> RawReviews:
+def read_reviews(path: str | os.PathLike[str], spaces: Sequence[str] = tuple(COLUMNS)) -> RawReviews:
     """Reads what people wrote about movies, from Parquet or text, either of which may be packed (.gz).
 
-    The columns have usual names: movie ids or, without these, IMDb's ids; text; and perhaps user, stars and timestamp.
+    The columns have usual names: movie ids (the data's own, IMDb's or TMDb's), text, and perhaps user, stars and
+    timestamp.
+
+    spaces: of several columns of movie ids, the one of the first of these spaces is taken.
 
     Raises:
       InputError: the file cannot be read as such; the message names the file, and the line where there is one.
     """
     with local_file(path) as file:
-        header = read_header(file, REVIEW_SPELLINGS, "columns of a movie_id or imdb_id, and of text")
-        movie = find_movie_column(header)
+        header = read_header(file, REVIEW_SPELLINGS, "columns of a movie_id, imdb_id or tmdb_id, and of text")
+        movie = find_movie_column(header, spaces)
         if not movie:
-            raise header.missing(f"{MOVIE_ID} or {IMDB_ID}", ID_NAMES)
+            raise header.missing(f"{MOVIE_ID}, {IMDB_ID} or {TMDB_ID}", ALL_SPELLINGS)
         names = movie | find_columns(header, (TEXT, USER_ID, STARS, TIMESTAMP))
         if TEXT not in names:
             raise header.missing(TEXT)
         found = read_columns(header, list(names.values()))
         table = take_columns(found, names)
-    return RawReviews(str(path), table, found.line, found.unit)
+    return RawReviews(str(path), table, found.line, found.unit, next(iter(movie.values())), found.notes)
 
 
-def find_movie_column(header: Header) -> dict[str, str]:
-    """Returns the file's name for `movie_id` or else for `imdb_id`, by column; empty where it has neither."""
-    for column, spellings in ((MOVIE_ID, MOVIE_NAMES), (IMDB_ID, IMDB_NAMES)):
-        name = header.find_id(column, spellings)
-        if name is not None:
-            return {column: name}
-    return {}
+def find_movie_column(header: Header, spaces: Sequence[str] = tuple(COLUMNS)) -> dict[str, str]:
+    """Returns the file's name for `movie_id`, `imdb_id` or `tmdb_id`, by column; empty where it has none of these.
+
+    spaces: of several, the one of the first of these spaces is taken.
+    """
+    found = find_space(header.names, spaces)
+    name = header.find_id(COLUMNS[found]) if found else None
+    return {COLUMNS[found]: name} if found and name else {}
 
 
 def find_columns(header: Header, columns: Sequence[str]) -> dict[str, str]:
@@ -77,7 +81,7 @@ def take_columns(found: Columns, names: dict[str, str]) -> pd.DataFrame:
 
 def take_column(found: Columns, name: str, column: str) -> pd.Series:
     """Returns a column as `RawReviews` has it, removed from `found` so that no text is in memory twice."""
-    if column in (MOVIE_ID, IMDB_ID, USER_ID):
+    if column in (*COLUMNS.values(), USER_ID):
         return id_series(found, name, column)
     values = found.by_name.pop(name)
     if found.unit == "line":

@@ -60,7 +60,7 @@ def read_sqlite(path: pathlib.Path, table: str | None = None) -> FileContent:
             movies = read_movies(connection, columns, ratings, path)
         except InputError as error:
             notes.append(f"its table of movies is not read: {error}")
-    return FileContent(ratings, tuple(notes), movies)
+    return FileContent(ratings, tuple(notes), movies, named[MOVIE_ID])
 
 
 def find_sqlite_columns(path: pathlib.Path) -> tuple[str | None, ...]:

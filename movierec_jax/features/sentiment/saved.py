@@ -15,7 +15,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from movierec_jax.data.files import atomic_folder, first_line, read_json, write_json
-from movierec_jax.data.schema import Opinions
+from movierec_jax.data.schema import Opinions, in_one_line
 from movierec_jax.data.storage import downloaded, is_url
 from movierec_jax.errors import InputError
 from movierec_jax.features.sentiment.config import SentimentConfig
@@ -43,6 +43,8 @@ class Sentiment:
     rating_scale: lowest and highest rating that it predicts; None where its texts had no ratings.
     report: how it was measured, as `train_sentiment` returns it.
     """
+
+    __repr__ = in_one_line
 
     weights: SentimentWeights
     config: SentimentConfig

@@ -1,0 +1,226 @@
+"""Keeps the ratings of a raw table that can be used, counts the others by reason, and says what was inferred.
+
+Reasons are checked in the order of `clean_rows`; a row counts under the first that applies.
+
+The rating scale is the one that `--rating_scale` or the format states (`EDITIONS` of `readers.movielens`), or the way
+in which ratings are written; else the one that `infer_scale` finds in the ratings.
+"""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from movierec_jax.data.rating_values import parse_rating_values
+from movierec_jax.data.scale import find_unrated_value, infer_scale
+from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, WEIGHT, RawData
+from movierec_jax.data.times import parse_times
+from movierec_jax.data.weights import is_watched, rated_rows, with_unrated, with_weights, without_equal_weights
+from movierec_jax.data_config import DataConfig
+from movierec_jax.errors import InputError
+
+# The reason for dropping all but the latest rating of a pair.
+REPEATED = "repeated pair of user and movie"
+
+# Fraction of rows left out for one reason from which an example is shown.
+SHOWN_SHARE = 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class CleanRows:
+    """The usable rows of a raw table.
+
+    table: in the columns and dtypes of `CleanData.ratings`.
+    scale: lowest and highest rating; None where there are no ratings, and none is stated.
+    dropped: the number of rows left out, by reason; only reasons that occurred.
+    notes: what was inferred, a sentence each.
+    """
+
+    table: pd.DataFrame
+    scale: tuple[float, float] | None
+    dropped: dict[str, int]
+    notes: tuple[str, ...] = ()
+
+
+class LeftOut:
+    """Counts rows left out, by reason, and keeps an example of each reason."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.examples: dict[str, str] = {}
+
+    def keep(self, table: pd.DataFrame, mask, reason: str, example: str | None = None) -> pd.DataFrame:
+        """Returns the rows where the mask holds, and counts the others under the reason."""
+        kept = keep(table, mask, reason, self.counts)
+        if len(kept) < len(table) and reason not in self.examples:
+            is_out = ~np.asarray(mask, bool)
+            self.examples[reason] = example or in_words(table.iloc[int(np.argmax(is_out))])
+        return kept
+
+    def notes(self, num_rows: int, limit: float, source: str) -> list[str]:
+        """Returns a sentence for each reason that took many rows.
+
+        Raises InputError where a reason took more than the fraction `limit`.
+        """
+        found = []
+        for reason, count in self.counts.items():
+            share = count / num_rows
+            what = f"{count:,} of {num_rows:,} rows ({share:.0%}) left out: {reason}, such as {self.examples[reason]}"
+            if share > limit:
+                advice = ADVICE.get(reason.split(" outside ")[0], "Look at the file; --columns states its columns")
+                raise InputError(f"{source}: {what}. {advice}; or accept it by --max_dropped_fraction={share:.2f}")
+            if share > SHOWN_SHARE:
+                found.append(f"warning: {what}")
+        return found
+
+
+# What to do where too many rows are left out, by the beginning of the reason.
+ADVICE = {
+    "rating": "State the scale by --rating_scale, or what is no rating by --unrated_value",
+    "no rating": "If rows without a rating were watched, say --unrated_value=nan",
+    "rating is not a number": "State the column of ratings by --columns",
+}
+
+
+def in_words(row: pd.Series) -> str:
+    """Returns a row for a message: "rating 7 of user 3 for movie 8"."""
+    rating = f"rating {row[RATING]!s}" if RATING in row and not pd.isna(row[RATING]) else "the row"
+    return f"{rating} of user {row[USER_ID]!s:.80} for movie {row[MOVIE_ID]!s:.80}"
+
+
+def clean_rows(raw: RawData, scale: tuple[float, ...] | None, config: DataConfig) -> CleanRows:
+    """Returns the rows that can be used; scale: lowest and highest rating, inferred if not given.
+
+    Raises InputError where more than `--max_dropped_fraction` of the rows, or of their times, cannot be used, and for
+    times in two forms.
+    """
+    left_out, notes = LeftOut(), []
+    table = with_weights(raw.ratings)
+    table = left_out.keep(table, table[USER_ID].notna() & table[MOVIE_ID].notna(), "no user or movie id")
+    if WEIGHT in table:
+        table = left_out.keep(table, table[WEIGHT].notna(), "weight is not a number of 0 or more")
+    table, stated, form = with_numbers(table, config.unrated_value, left_out)
+    rated = rated_rows(table)[RATING].to_numpy()
+    unrated = find_unrated_value(rated) if config.unrated_value is None and len(rated) else None
+    if unrated is not None:
+        notes.append(
+            f"warning: {unrated.share:.0%} of the ratings are {unrated.value:g}, apart from the others: if that means "
+            f"watched but not rated, say --unrated_value={unrated.value:g}"
+        )
+    scale = scale or stated
+    if not scale:
+        inferred = infer_scale(rated)
+        scale = inferred.lowest, inferred.highest
+        notes += [f"the rating scale is inferred: {inferred.reason}"] if len(rated) else []
+    lowest, highest = scale
+    is_in_scale = table[RATING].between(lowest, highest) | is_watched(table)
+    table = left_out.keep(table, is_in_scale, f"rating outside {lowest:g} to {highest:g}")
+    limit = config.max_dropped_fraction
+    notes += left_out.notes(len(raw.ratings), limit, raw.source)
+    seconds, of_times = read_seconds(table, config.time_format, limit, raw.source)
+    integer_ids = {column: np.int64 for column in (USER_ID, MOVIE_ID) if is_integer(table[column])}
+    table = table.astype(integer_ids).assign(**{TIMESTAMP: seconds})
+    table = keep(table, is_last_of_pair(table), REPEATED, left_out.counts)
+    table = without_equal_weights(table)
+    columns = [name for name in (USER_ID, MOVIE_ID, RATING, TIMESTAMP, WEIGHT) if name in table]
+    has_scale = bool(len(rated)) or scale is not None
+    return CleanRows(
+        table[columns].reset_index(drop=True),
+        (float(lowest), float(highest)) if has_scale else None,
+        left_out.counts,
+        (*form, *notes, *of_times),
+    )
+
+
+def with_numbers(
+    table: pd.DataFrame, unrated_value: float | None, left_out: LeftOut
+) -> tuple[pd.DataFrame, tuple[float, float] | None, list[str]]:
+    """Returns the rows with ratings as float32, and those watched; the scale that their form states; a note on it."""
+    values = parse_rating_values(table[RATING])
+    is_missing = np.isnan(values.rating)
+    if values.num_unreadable:
+        is_missing &= table[RATING].isna().to_numpy()
+    table = table.assign(**{RATING: values.rating})
+    if unrated_value is not None and np.isnan(unrated_value):
+        table = with_unrated(table, unrated_value)
+    table = left_out.keep(table, ~is_missing | np.asarray(is_watched(table)), "no rating")
+    table = with_unrated(table, unrated_value)
+    is_read = np.isfinite(table[RATING]) | is_watched(table)
+    table = left_out.keep(table, is_read, "rating is not a number", repr(values.unreadable_example))
+    return table, values.scale, [values.note] if values.note else []
+
+
+def read_seconds(
+    table: pd.DataFrame, time_format: str | None, limit: float, source: str
+) -> tuple[np.ndarray, list[str]]:
+    """Returns timestamps in seconds since 1970, int64, NO_TIMESTAMP without one, and notes on how they were read.
+
+    Raises InputError where more than the fraction `limit` cannot be read, and for times in two forms.
+    """
+    if TIMESTAMP not in table:
+        return np.full(len(table), NO_TIMESTAMP), []
+    try:
+        times = parse_times(table[TIMESTAMP], time_format)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    notes = [times.note] if times.note else []
+    if times.num_unreadable:
+        what = f"{times.num_unreadable:,} of {len(table):,} times cannot be read, such as {times.unreadable_example!r}"
+        if times.num_unreadable > limit * len(table):
+            raise InputError(
+                f"{source}: {what}; state how they are written by --time_format, or leave the column out by --columns"
+            )
+        notes.append(f"warning: {what}, and count as missing")
+    return times.seconds, notes
+
+
+def keep(table: pd.DataFrame, mask, reason: str, dropped: dict[str, int]) -> pd.DataFrame:
+    """Returns the rows where the mask holds, and counts the others under the reason."""
+    count = len(table) - int(np.count_nonzero(mask))
+    if not count:
+        return table
+    dropped[reason] = dropped.get(reason, 0) + count
+    return table[mask]
+
+
+def is_last_of_pair(table: pd.DataFrame) -> np.ndarray:
+    """Returns a mask of one row per user and movie: the latest by timestamp; of equal times the last in the file.
+
+    A rating goes before a row that only says that the movie was watched, whichever is later.
+    """
+    # In place and by sorting: each column of codes takes 200 MB for 25 million rows, and a hash table far more.
+    pair, _ = codes(table[USER_ID])
+    movie, num_movies = codes(table[MOVIE_ID])
+    pair *= num_movies
+    pair += movie
+    del movie
+    in_order = np.sort(pair)
+    repeated_pairs = np.unique(in_order[1:][in_order[1:] == in_order[:-1]])
+    del in_order
+    mask = np.ones(len(pair), bool)
+    if not len(repeated_pairs):
+        return mask
+    repeated = np.flatnonzero(np.isin(pair, repeated_pairs))
+    is_rated = ~np.isnan(table[RATING].to_numpy()[repeated])
+    order = np.lexsort((table[TIMESTAMP].to_numpy()[repeated], is_rated, pair[repeated]))
+    sorted_pair = pair[repeated][order]
+    mask[repeated[order]] = np.append(sorted_pair[1:] != sorted_pair[:-1], True)
+    return mask
+
+
+def codes(ids: pd.Series) -> tuple[np.ndarray, int]:
+    """Returns a code from 0 for each id, equal for equal ids, in a new int64 array; and the number of codes.
+
+    There are at most four times as many codes as rows, so that a pair of codes fits int64 up to 700 million rows.
+    """
+    if is_integer(ids) and len(ids):
+        lowest, highest = int(ids.min()), int(ids.max())
+        if highest - lowest < 4 * len(ids):
+            return ids.to_numpy() - lowest, highest - lowest + 1
+    code, different = pd.factorize(ids)
+    return code.astype(np.int64, copy=False), len(different)
+
+
+def is_integer(ids: pd.Series) -> bool:
+    """Returns whether a column of ids holds integers rather than strings."""
+    return pd.api.types.is_integer_dtype(ids.dtype)
