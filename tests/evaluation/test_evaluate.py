@@ -84,6 +84,7 @@ def test_baselines_stand_beside_the_model_on_the_same_rows(evaluation):
 def test_cold_users_and_movies_are_counted(evaluation):
     assert evaluation.counts == {
         "rows": 5,
+        "rated_rows": 5,
         "warm_rows": 3,
         "cold_rows": 2,
         "cold_users": 1,

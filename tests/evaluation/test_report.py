@@ -32,6 +32,7 @@ def evaluation_of(cold_rows=2, intervals=None, **rating):
         intervals=intervals or {},
         counts={
             "rows": 1000,
+            "rated_rows": 1000,
             "warm_rows": 1000 - cold_rows,
             "cold_rows": cold_rows,
             "cold_users": 1,
