@@ -12,8 +12,8 @@ from movierec_jax.data.clean_rows import is_integer, keep, read_seconds
 from movierec_jax.data.cleaning import describe_dropped, same_kind
 from movierec_jax.data.id_join import JoinedIds, NamedIds, join_movies, known_movies
 from movierec_jax.data.id_spaces import COLUMNS
+from movierec_jax.data.own_ratings import infer_star_scale
 from movierec_jax.data.readers.reviews_file import says_something
-from movierec_jax.data.scale import USUAL_SCALES, infer_scale
 from movierec_jax.data.schema import MOVIE_ID, STARS, TEXT, TIMESTAMP, USER_ID, CleanData, RawReviews
 from movierec_jax.errors import InputError
 
@@ -125,17 +125,3 @@ def rescale_stars(
         log(f"{path}: stars of {lowest:g} to {highest:g} (inferred) count as {low:g} to {high:g}")
     share = (np.where(is_inside, stars, np.nan) - lowest) / (highest - lowest)
     return np.clip(low + share * (high - low), low, high).astype(np.float32)
-
-
-def infer_star_scale(stars: np.ndarray, rating_scale: tuple[float, float]) -> tuple[float, float]:
-    """Returns the scale of a file's stars: that of the ratings unless the stars contradict it, else the inferred one.
-
-    An inferred scale with the same upper end counts as that of the ratings: half stars need not occur. Where all stars
-    are the same, or the ratings have a scale of their own, the stars only contradict it by lying outside.
-    """
-    lowest, highest = rating_scale
-    found = infer_scale(stars)
-    inferred = found.lowest, found.highest
-    is_held = bool(((stars >= lowest) & (stars <= highest)).all())
-    says_little = np.ptp(stars) == 0 or rating_scale not in USUAL_SCALES
-    return rating_scale if inferred[1] == highest or (is_held and says_little) else inferred

@@ -156,10 +156,12 @@ def readable_lists(
     movies: pd.Index | None = None,
     diversity: float = ScoreConfig.diversity,
     explain: bool = False,
+    name: str | None = None,
 ) -> str:
     """Returns each user's best-rated movies and their list, as text with titles and genres.
 
-    explain: adds lines with the reasons for each movie, and with what reviews say of it.
+    explain: adds lines with the reasons for each movie, and with what reviews say of it. name: of a single user, in
+    place of the id.
     """
     lists = recommender.with_titles(
         recommender.recommend(users, k, include_seen=include_seen, movies=movies, diversity=diversity)
@@ -169,10 +171,11 @@ def readable_lists(
         rated = recommender.with_titles(recommender.rated_by(user))
         mine = lists[lists[USER_ID] == user]
         is_cold = not recommender.users.is_in_train(recommender.users.rows([user])).all()
+        who = name or f"user {user}"
         parts += [
-            f"user {user}: {rated_summary(rated)}",
+            f"{who}: {rated_summary(rated)}",
             list_lines(rated.head(NUM_SHOWN_RATINGS), RATING),
-            f"recommended to user {user}" + is_cold * ", as to an average user: train has no rating of this one",
+            f"recommended to {who}" + is_cold * ", as to an average user: train has no rating of this one",
             list_lines(mine, PREDICTED_RATING, movie_notes(recommender, user, mine[MOVIE_ID]) if explain else {}),
         ]
     return "\n\n".join(parts)

@@ -30,6 +30,7 @@ from movierec_jax.features.review_cleaning import clean_reviews
 from movierec_jax.features.reviews import IS_TAG, Reviews, fit_reviews, no_reviews, train_texts
 from movierec_jax.features.sentiment.saved import DEFAULT_SENTIMENT, load_sentiment
 from movierec_jax.runs import distributed
+from movierec_jax.runs.extra_ratings import read_extra_ratings
 from movierec_jax.runs.run import Run, has_times
 from movierec_jax.runs.workdir import fingerprint
 from movierec_jax.settings import as_flag
@@ -198,7 +199,7 @@ def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanDa
         raw = dataclasses.replace(raw, links=read_links(config.links))
     raw = join_tables(raw)
     known = known_movies(raw)
-    extra = [join_ratings(read_ratings(path, cache), known) for path in config.extra_ratings]
+    extra = read_extra_ratings(raw, known, config, cache)
     # Arrow keeps the memory that it parsed text in, as much again as the ratings take.
     pa.default_memory_pool().release_unused()
     data = dataclasses.replace(clean(raw, config, extra), links=raw.links, movie_id_space=known.space)

@@ -6,8 +6,7 @@ import ipaddress
 import pathlib
 from typing import Annotated, Any
 
-import orjson
-from fastapi import FastAPI, Path, Query
+from fastapi import FastAPI, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
@@ -18,6 +17,7 @@ from movierec_jax.serve import schemas
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.errors import PROBLEM_MEDIA_TYPE, add_error_handlers, busy_response
 from movierec_jax.serve.guards import Guard, read_tokens
+from movierec_jax.serve.ids import EncodedPaths, json_bytes
 from movierec_jax.serve.metrics import MetricsMiddleware, ServiceMetrics
 from movierec_jax.serve.service import Service
 
@@ -37,6 +37,16 @@ LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 UserId = Annotated[str, Path(min_length=1, max_length=256, description="user id as in the data")]
 
 MovieId = Annotated[str, Path(min_length=1, max_length=256, description="movie id as in the data")]
+
+# Takes a file of another site.
+IMPORTS = "/v1/imports"
+
+FILE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 Options = Annotated[schemas.ListOptions, Query()]
 
@@ -62,7 +72,12 @@ def new_app(service: Service, config: ServeConfig, metrics: ServiceMetrics) -> A
     tokens = read_tokens(config.tokens_file) if config.tokens_file else []
     app.openapi = functools.partial(openapi_document, app, has_tokens=bool(tokens))  # type: ignore[method-assign]
     guarded: ASGIApp = Guard(
-        app, max_body_bytes=config.max_body_bytes, hosts=hosts, rate=config.rate_limit, tokens=tokens
+        EncodedPaths(app),
+        max_body_bytes=config.max_body_bytes,
+        path_limits={IMPORTS: config.max_import_bytes},
+        hosts=hosts,
+        rate=config.rate_limit,
+        tokens=tokens,
     )
     if config.cors_origins:
         # Outside the guard, so that pages of other origins can read refusals too.
@@ -75,7 +90,7 @@ def new_app(service: Service, config: ServeConfig, metrics: ServiceMetrics) -> A
 def add_list_routes(app: FastAPI, service: Service) -> None:
     """Adds the routes that recommend and predict."""
 
-    @app.get("/v1/users/{user_id}/recommendations", responses=ok_docs(schemas.UserRecommendations), tags=["lists"])
+    @app.get("/v1/users/{user_id:id}/recommendations", responses=ok_docs(schemas.UserRecommendations), tags=["lists"])
     async def user_recommendations(user_id: UserId, options: Options) -> Response:
         """Returns the best movies for a user, without those already rated."""
         return json_response(await service.recommend(user_id, options))
@@ -83,7 +98,15 @@ def add_list_routes(app: FastAPI, service: Service) -> None:
     @app.post("/v1/recommendations", responses=ok_docs(schemas.Recommendations), tags=["lists"])
     async def recommendations(new_user: schemas.NewUserRequest) -> Response:
         """Returns the best movies for a new user from their ratings; nothing is stored or retrained."""
-        return json_response(await service.recommend_for(new_user.ratings, new_user))
+        return json_response(await service.recommend_for(new_user.ratings, new_user, new_user.watched))
+
+    @app.post(IMPORTS, responses=ok_docs(schemas.ImportedRatings), openapi_extra=FILE_BODY, tags=["lists"])
+    async def import_ratings(request: Request, options: Annotated[schemas.ImportOptions, Query()]) -> Response:
+        """Returns the best movies for somebody whose ratings come in a file: as Letterboxd, IMDb, TMDb, Trakt or
+        MovieLens export them, or any table of movies and ratings. The body is the file; nothing is stored.
+        """
+        engine, own = await run_in_threadpool(service.read_import, await request.body(), options.filename)
+        return json_response(await service.recommend_import(engine, own, options))
 
     @app.post("/v1/predictions", responses=ok_docs(schemas.Predictions), tags=["lists"])
     async def predictions(request: schemas.PredictionsRequest) -> Response:
@@ -95,31 +118,32 @@ def add_list_routes(app: FastAPI, service: Service) -> None:
 def add_user_routes(app: FastAPI, service: Service, metrics: ServiceMetrics) -> None:
     """Adds the routes that describe users and record their ratings."""
 
-    @app.get("/v1/users/{user_id}", responses=ok_docs(schemas.User), tags=["users"])
-    async def user(user_id: UserId) -> Response:
-        """Describes a user."""
-        return json_response(await run_in_threadpool(service.user, user_id))
-
-    @app.get("/v1/users/{user_id}/ratings", responses=ok_docs(schemas.UserRatings), tags=["users"])
+    @app.get("/v1/users/{user_id:id}/ratings", responses=ok_docs(schemas.UserRatings), tags=["users"])
     async def user_ratings(
         user_id: UserId, limit: Annotated[int, Query(ge=1, le=MAX_USER_RATINGS, description="maximum ratings")] = 100
     ) -> Response:
         """Returns a user's ratings, best first."""
         return json_response(await run_in_threadpool(service.ratings, user_id, limit))
 
-    @app.put("/v1/users/{user_id}/ratings/{movie_id}", responses=ok_docs(schemas.RecordedRating), tags=["users"])
+    @app.put("/v1/users/{user_id:id}/ratings/{movie_id:id}", responses=ok_docs(schemas.RecordedRating), tags=["users"])
     async def record_rating(user_id: UserId, movie_id: MovieId, body: schemas.RatingInput) -> Response:
         """Records a rating: on disk before the response, and used by the next list. Creates the user if new."""
         recorded = await service.record_rating(user_id, movie_id, body.rating)
         metrics.rating_changes.inc()
         return json_response(recorded)
 
-    @app.delete("/v1/users/{user_id}/ratings/{movie_id}", status_code=204, tags=["users"])
+    @app.delete("/v1/users/{user_id:id}/ratings/{movie_id:id}", status_code=204, tags=["users"])
     async def delete_rating(user_id: UserId, movie_id: MovieId) -> Response:
         """Deletes a recorded rating; the data's own rating of the movie, if any, counts again."""
         await service.delete_rating(user_id, movie_id)
         metrics.rating_changes.inc()
         return Response(status_code=204)
+
+    # After the routes that begin like it, since an id may have slashes.
+    @app.get("/v1/users/{user_id:id}", responses=ok_docs(schemas.User), tags=["users"])
+    async def user(user_id: UserId) -> Response:
+        """Describes a user."""
+        return json_response(await run_in_threadpool(service.user, user_id))
 
 
 def add_movie_routes(app: FastAPI, service: Service) -> None:
@@ -133,17 +157,17 @@ def add_movie_routes(app: FastAPI, service: Service) -> None:
         """Returns the movies whose titles match best; without a query, those with most ratings."""
         return json_response(await run_in_threadpool(service.search, query, limit))
 
-    @app.get("/v1/movies/{movie_id}", responses=ok_docs(schemas.MovieDetails), tags=["movies"])
-    async def movie(movie_id: MovieId) -> Response:
-        """Describes a movie."""
-        return json_response(await run_in_threadpool(service.movie, movie_id))
-
-    @app.get("/v1/movies/{movie_id}/similar", responses=ok_docs(schemas.SimilarMovies), tags=["movies"])
+    @app.get("/v1/movies/{movie_id:id}/similar", responses=ok_docs(schemas.SimilarMovies), tags=["movies"])
     async def similar_movies(
         movie_id: MovieId, k: Annotated[int, Query(ge=1, le=MAX_SIMILAR_MOVIES, description="maximum movies")] = 10
     ) -> Response:
         """Returns the movies most similar to one."""
         return json_response(await run_in_threadpool(service.similar, movie_id, k))
+
+    @app.get("/v1/movies/{movie_id:id}", responses=ok_docs(schemas.MovieDetails), tags=["movies"])
+    async def movie(movie_id: MovieId) -> Response:
+        """Describes a movie."""
+        return json_response(await run_in_threadpool(service.movie, movie_id))
 
     @app.get("/v1/map", responses=ok_docs(schemas.MovieMap), tags=["movies"])
     async def movie_map(
@@ -201,7 +225,7 @@ def is_local(host: str) -> bool:
 
 def json_response(values: Any) -> Response:
     """Returns a JSON response."""
-    return Response(orjson.dumps(values), media_type="application/json")
+    return Response(json_bytes(values), media_type="application/json")
 
 
 def ok_docs(model: type) -> dict[int | str, dict[str, Any]]:

@@ -23,6 +23,7 @@ class ServeConfig(Settings):
     max_k: int = setting(100, "maximum length of a list", AT_LEAST_1)
     max_ratings: int = setting(1000, "maximum ratings, or pairs to predict, per request", AT_LEAST_1)
     max_body_bytes: int = setting(2**20, "maximum size of a request body in bytes", AT_LEAST_1)
+    max_import_bytes: int = setting(2**23, "maximum size of a file of somebody's ratings in bytes", AT_LEAST_1)
     max_batch: int = setting(16, "maximum lists computed together", AT_LEAST_1)
     max_waiting: int = setting(256, "maximum lists waiting; further requests get 503 and Retry-After", AT_LEAST_1)
     rate_limit: str = setting("100/second", "requests per client; empty: no limit", RATE)

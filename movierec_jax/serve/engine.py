@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32
 
 from movierec_jax.data.arrays import csr_offsets, round_up_to_size, sizes_up_to
+from movierec_jax.data.match_movies import MovieIndex
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TITLE, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import noise_of
@@ -19,6 +20,7 @@ from movierec_jax.recommend.attribution import RatedMovies, RatedReason, find_re
 from movierec_jax.recommend.candidates import can_settle, candidate_top_k
 from movierec_jax.recommend.filters import ListFilter, filter_movies
 from movierec_jax.recommend.lists import ListRequest, SeenMovies, TopK
+from movierec_jax.recommend.own_ratings import movie_index
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.scoring import Scorer, predict_ratings
 from movierec_jax.recommend.top_k import top_k_blocks
@@ -114,6 +116,11 @@ class Engine:
             "years": [int(years.min()), int(years.max())] if len(years) else None,
             "first_user_id": self.recommender.all_user_ids[:1].tolist()[0],
         }
+
+    @functools.cached_property
+    def movie_index(self) -> MovieIndex:
+        """The movies of the run by all that files of other sites call them."""
+        return movie_index(self.run)
 
     def answer(self, queries: Sequence[ListQuery]) -> list[RankedMovies]:
         """Returns the lists requested, in order."""

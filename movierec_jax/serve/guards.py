@@ -6,7 +6,7 @@ import math
 import pathlib
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import limits
 from starlette.exceptions import HTTPException
@@ -44,6 +44,7 @@ TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
 class Guard:
     """An application behind checks.
 
+    max_body_bytes: size of a request's body; path_limits: that of certain paths.
     rate: limit per client such as "100/second"; empty: none. tokens: a request needs one of them; empty: none needed.
     hosts: names that the Host header may have; empty: any.
     """
@@ -56,8 +57,10 @@ class Guard:
         rate: str = "",
         tokens: Iterable[str] = (),
         hosts: Iterable[str] = (),
+        path_limits: Mapping[str, int] | None = None,
     ):
-        self.app, self.max_body_bytes, self.hosts = app, max_body_bytes, frozenset(host.lower() for host in hosts)
+        self.app, self.max_body_bytes, self.path_limits = app, max_body_bytes, path_limits or {}
+        self.hosts = frozenset(host.lower() for host in hosts)
         self.tokens = [token.encode() for token in tokens]
         self.rate = limits.parse(rate) if rate else None
         self.limiter = limits.strategies.SlidingWindowCounterRateLimiter(limits.storage.MemoryStorage())
@@ -78,7 +81,7 @@ class Guard:
             refusal.headers["connection"] = "close"
             await refusal(scope, receive, send_with_headers)
             return
-        await self.app(scope, self.limit_body(receive), send_with_headers)
+        await self.app(scope, self.limit_body(receive, self.body_limit(scope)), send_with_headers)
 
     def size_error(self, scope: Scope) -> Response | None:
         """Returns the refusal of a request whose path, headers or announced body are too long."""
@@ -87,8 +90,8 @@ class Guard:
         if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
             return problem_response(431, f"Headers are longer than {MAX_HEADER_BYTES:,} bytes")
         length = header(scope, b"content-length")
-        if length.isdigit() and int(length[:20]) > self.max_body_bytes:
-            return problem_response(413, self.body_too_long)
+        if length.isdigit() and int(length[:20]) > self.body_limit(scope):
+            return problem_response(413, body_too_long(self.body_limit(scope)))
         return None
 
     def host_error(self, scope: Scope) -> Response | None:
@@ -120,7 +123,11 @@ class Guard:
             return None
         return problem_response(401, "A bearer token is required", {"WWW-Authenticate": "Bearer"})
 
-    def limit_body(self, receive: Receive) -> Receive:
+    def body_limit(self, scope: Scope) -> int:
+        """Returns the size that the body of a request may have."""
+        return self.path_limits.get(scope["path"], self.max_body_bytes)
+
+    def limit_body(self, receive: Receive, max_bytes: int) -> Receive:
         """Wraps `receive` with limits on the body: HTTPException 408 when it is too slow, 413 when it is too long."""
         size, is_complete = 0, False
         deadline = asyncio.get_running_loop().time() + BODY_TIMEOUT_SECONDS
@@ -135,16 +142,16 @@ class Guard:
             except TimeoutError:
                 raise HTTPException(408, f"Body not received within {BODY_TIMEOUT_SECONDS:g} seconds") from None
             size, is_complete = size + len(message.get("body", b"")), not message.get("more_body", False)
-            if size > self.max_body_bytes:
-                raise HTTPException(413, self.body_too_long)
+            if size > max_bytes:
+                raise HTTPException(413, body_too_long(max_bytes))
             return message
 
         return receive_limited
 
-    @property
-    def body_too_long(self) -> str:
-        """The message for a body over the limit."""
-        return f"Body is longer than {self.max_body_bytes:,} bytes; send several requests"
+
+def body_too_long(max_bytes: int) -> str:
+    """Returns the message for a body over the limit."""
+    return f"Body is longer than {max_bytes:,} bytes; send several requests"
 
 
 def header(scope: Scope, name: bytes) -> bytes:

@@ -9,7 +9,10 @@ from movierec_jax.config import TABLE_TOP_K
 # The integers that tables hold.
 Int64 = Annotated[StrictInt, Field(ge=-(2**63), le=2**63 - 1)]
 
-Id = Annotated[Int64 | Annotated[StrictStr, Field(max_length=256)], Field(description="as in the data")]
+Id = Annotated[
+    Int64 | Annotated[StrictStr, Field(max_length=256)],
+    Field(description="as in the data; an integer may also be text"),
+]
 
 RatingValue = Annotated[float, Field(strict=True, allow_inf_nan=False, description="on the rating scale of the model")]
 
@@ -66,6 +69,15 @@ class NewUserRequest(ListOptions):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     ratings: list[MovieRatingInput]
+    watched: list[Id] = Field(
+        [], max_length=20_000, description="movies watched without a rating: not listed; unknown ones have no effect"
+    )
+
+
+class ImportOptions(ListOptions):
+    """The list requested for the ratings in a file."""
+
+    filename: str = Field("ratings.csv", max_length=256, description="name of the file, for messages")
 
 
 class RatingInput(RequestModel):
@@ -182,6 +194,39 @@ class Recommendations(BaseModel):
 
     movies: list[RecommendedMovie]
     ignored_movies: list[int | str]
+
+
+class ImportedRating(Movie):
+    """A rating of a file, on the rating scale of the model. matched_by: what the movie was found by."""
+
+    rating: float
+    timestamp: int | None
+    matched_by: str
+
+
+class ImportedMovie(Movie):
+    """A movie that a file says was watched, without a rating."""
+
+    matched_by: str
+
+
+class MovieNotFound(BaseModel):
+    """A movie of a file that the model does not have. is_ambiguous: several have the title, and none was taken."""
+
+    title: str
+    year: int | None
+    is_ambiguous: bool
+
+
+class ImportedRatings(Recommendations):
+    """What was found of the ratings in a file, newest first, and the list that they give."""
+
+    kind: str = Field(description="what the file is, such as a Letterboxd export")
+    summary: list[str] = Field(description="what was read, found and left out, as sentences")
+    num_films: int
+    ratings: list[ImportedRating]
+    watched: list[ImportedMovie]
+    not_found: list[MovieNotFound]
 
 
 class UserRecommendations(Recommendations):

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int32
 
 from movierec_jax.config import TABLE_TOP_K
+from movierec_jax.data.own_ratings import OwnRatings
 from movierec_jax.data.readers.ratings_log import FILE_NAME, RatingsLog
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.data.vocab import Vocab
@@ -20,9 +22,13 @@ from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.engine import Engine, ListQuery, RankedMovies
 from movierec_jax.serve.errors import Problem
+from movierec_jax.serve.ids import as_data_id
+from movierec_jax.serve.imports import import_report, newest_first, read_upload
 from movierec_jax.serve.new_ratings import NewRatings
 from movierec_jax.serve.schemas import ListOptions, MovieRatingInput
 from movierec_jax.serve.users import Rating, RequestUser
+
+NO_ROWS = np.zeros(0, np.int32)
 
 # Bounds of a list without a first or a last year.
 ANY_YEAR = (1, 9999)
@@ -156,27 +162,76 @@ class Service:
         request_user = self.request_user(engine, user)
         return {USER_ID: request_user.user_id, **await self.list_for(engine, request_user, options)}
 
-    async def recommend_for(self, ratings: Sequence[MovieRatingInput], options: ListOptions) -> dict[str, Any]:
-        """Returns the list of a new user with these ratings. Raises InputError for unusable ratings."""
+    async def recommend_for(
+        self, ratings: Sequence[MovieRatingInput], options: ListOptions, watched: Sequence[int | str] = ()
+    ) -> dict[str, Any]:
+        """Returns the list of a new user with these ratings. Raises InputError for unusable ratings.
+
+        watched: movies without a rating, which the list leaves out.
+        """
         engine = self.engine
         if len(ratings) > self.config.max_ratings:
             raise InputError(f"ratings: {len(ratings):,}; must be {self.config.max_ratings:,} at most")
         require_on_scale(np.array([one.rating for one in ratings]), engine.run.rating_scale)
         now, new_ratings = int(time.time()), {}
         for one in ratings:
-            if one.movie_id in new_ratings:
-                raise InputError(f"ratings: movie {one.movie_id!r} is rated more than once; send one rating of it")
-            engine.catalogue.row(one.movie_id)
-            new_ratings[one.movie_id] = Rating(one.rating, now if one.timestamp is None else one.timestamp)
-        return await self.list_for(engine, RequestUser(None, new_ratings), options)
+            movie_id = as_data_id(engine.run.movies, one.movie_id)
+            if movie_id in new_ratings:
+                raise InputError(f"ratings: movie {movie_id!r} is rated more than once; send one rating of it")
+            engine.catalogue.row(movie_id)
+            new_ratings[movie_id] = Rating(one.rating, now if one.timestamp is None else one.timestamp)
+        return await self.list_for_new(
+            engine, new_ratings, [as_data_id(engine.run.movies, one) for one in watched], options
+        )
 
-    async def list_for(self, engine: Engine, request_user: RequestUser, options: ListOptions) -> dict[str, Any]:
-        """Returns a list with the cards of its movies. Raises InputError for options that cannot be met."""
+    def read_import(self, body: bytes, filename: str) -> tuple[Engine, OwnRatings]:
+        """Reads the ratings in a file of another site, and returns the engine whose movies were found."""
+        engine = self.engine
+        return engine, read_upload(body, filename, engine)
+
+    async def recommend_import(self, engine: Engine, own: OwnRatings, options: ListOptions) -> dict[str, Any]:
+        """Returns what was found of a file, and the list of its user; the newest `max_ratings` ratings count."""
+        report, ratings = import_report(own, engine), newest_first(own)
+        num_left = len(ratings) - self.config.max_ratings
+        if num_left > 0:
+            report["summary"].append(f"the newest {self.config.max_ratings:,} ratings count; {num_left:,} are older")
+        columns = (ratings[column].tolist() for column in (MOVIE_ID, RATING, TIMESTAMP))
+        entries = [(movie_id, Rating(rating, time)) for movie_id, rating, time in zip(*columns, strict=True)]
+        newest, older = (
+            dict(entries[: self.config.max_ratings]),
+            [movie_id for movie_id, _ in entries[self.config.max_ratings :]],
+        )
+        return {**report, **await self.list_for_new(engine, newest, [*older, *own.watched[MOVIE_ID].tolist()], options)}
+
+    async def list_for_new(
+        self, engine: Engine, ratings: dict[int | str, Rating], watched: Sequence[int | str], options: ListOptions
+    ) -> dict[str, Any]:
+        """Returns the list of a new user, without the movies watched, which say what the user watches."""
+        rows = np.array([engine.catalogue.rows[one] for one in watched if one in engine.catalogue.rows], np.int32)
+        rows = rows[engine.run.movies.is_in_train(rows)]
+        known = engine.run.movies.ids_of(rows[: max(0, self.config.max_ratings - len(ratings))]).tolist()
+        seen = dict.fromkeys(known, Rating(math.nan, NO_TIMESTAMP)) | ratings
+        return await self.list_for(engine, RequestUser(None, seen), options, rows)
+
+    async def list_for(
+        self,
+        engine: Engine,
+        request_user: RequestUser,
+        options: ListOptions,
+        watched_rows: Int32[np.ndarray, " watched"] = NO_ROWS,
+    ) -> dict[str, Any]:
+        """Returns a list with the cards of its movies. Raises InputError for options that cannot be met.
+
+        watched_rows: movies in train that the list leaves out, as it does rated ones.
+        """
         k = min(TABLE_TOP_K, engine.longest_list) if options.k is None else options.k
         if k > engine.longest_list:
             raise InputError(f"k: {k:,}; must be 1 to {engine.longest_list:,}")
         wanted = filter_of(options)
         is_listed = None if wanted == ListFilter() else engine.filter_movies(wanted)
+        if len(watched_rows) and not options.include_seen:
+            is_listed = np.ones(engine.num_movies, bool) if is_listed is None else is_listed.copy()
+            is_listed[watched_rows] = False
         query = ListQuery(request_user, k, is_listed, options.include_seen, options.diversity, options.explain)
         ranked = await self.lists.ask((engine, query))
         columns = ranked.movie_row.tolist(), ranked.score.tolist(), ranked.predicted_rating.tolist()
@@ -198,6 +253,10 @@ class Service:
         if len(pairs) > self.config.max_ratings:
             raise InputError(f"pairs: {len(pairs):,}; must be {self.config.max_ratings:,} at most")
         engine = self.engine
+        pairs = [
+            (as_data_id(engine.run.users, user_id), as_data_id(engine.run.movies, movie_id))
+            for user_id, movie_id in pairs
+        ]
         user_index: dict[int | str, int] = {}
         for user_id, _ in pairs:
             if not (user_id in user_index or self.new_ratings.of_user(user_id) or engine.users.is_in_data(user_id)):

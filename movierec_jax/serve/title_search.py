@@ -8,9 +8,6 @@ import numpy as np
 from jaxtyping import Float32, Int32
 from rapidfuzz import fuzz, process
 
-# "Matrix, The" and "Fabuleux destin d'Amélie Poulain, Le": an article after its title.
-ARTICLE_LAST = re.compile(r"^(.*), (The|A|An|Le|La|Les|L'|Il|Lo|El|Los|Las|Der|Die|Das|Un|Une|Det|Den|O|Os)$", re.I)
-
 # Further words of a query are ignored.
 MAX_QUERY_WORDS = 12
 
@@ -71,12 +68,3 @@ def split_words(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", text.replace("'", "").replace("’", ""))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return re.findall(r"\w+", plain.casefold())
-
-
-def article_first(title: str) -> str:
-    """Returns a title with its article in front: "The Matrix" for "Matrix, The"."""
-    found = ARTICLE_LAST.match(title)
-    if not found:
-        return title
-    article = found[2]
-    return f"{article}{found[1]}" if article.endswith("'") else f"{article} {found[1]}"

@@ -360,7 +360,7 @@ BAD_BODIES = {
     "off the scale": ('{"ratings": [{"movie_id": 318, "rating": 6}]}', 422),
     "text for a rating": ('{"ratings": [{"movie_id": 318, "rating": "five"}]}', 422),
     "an unknown movie": ('{"ratings": [{"movie_id": 0, "rating": 3}]}', 422),
-    "text for an id": ('{"ratings": [{"movie_id": "318", "rating": 3}]}', 422),
+    "words for an id": ('{"ratings": [{"movie_id": "three", "rating": 3}]}', 422),
     "true for an id": ('{"ratings": [{"movie_id": true, "rating": 3}]}', 422),
     "a fraction for an id": ('{"ratings": [{"movie_id": 318.5, "rating": 3}]}', 422),
     "an id beyond 64 bits": ('{"ratings": [{"movie_id": 99999999999999999999, "rating": 3}]}', 422),

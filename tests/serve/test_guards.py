@@ -79,7 +79,7 @@ def test_a_slow_body_times_out(monkeypatch):
         await asyncio.sleep(60)
 
     async def ask():
-        await Guard(answer, max_body_bytes=1).limit_body(never)()
+        await Guard(answer, max_body_bytes=1).limit_body(never, 1)()
 
     with pytest.raises(HTTPException) as refused:
         asyncio.run(ask())
@@ -96,7 +96,7 @@ def test_messages_after_the_body_have_no_timeout(monkeypatch):
         return messages.pop(0)
 
     async def both():
-        receive = Guard(answer, max_body_bytes=1).limit_body(slow)
+        receive = Guard(answer, max_body_bytes=1).limit_body(slow, 1)
         return [(await receive())["type"] for _ in range(2)]
 
     assert asyncio.run(both()) == ["http.request", "http.disconnect"]

@@ -5,8 +5,13 @@ import json
 import re
 import shutil
 
+import pandas as pd
 import pytest
+from helpers import exports
 from helpers.served import served
+
+from movierec_jax.config import Config
+from movierec_jax.train import train_run
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
@@ -582,3 +587,78 @@ def test_titles_are_never_markup(opened):
     page.get_by_label("Find a film").fill("markup")
     page.wait_for_function("() => document.querySelector('#found .title')?.innerText.includes('onerror')")
     assert page.locator("#found img, #found .facts b").count() == 0
+
+
+def test_ratings_are_imported_from_a_file(opened, tmp_path):
+    page = opened()
+    first = listed(page)
+    path = tmp_path / "ratings.csv"
+    path.write_text(exports.letterboxd(exports.films()) + "2024-03-01,<b>Nothing</b>,2001,https://boxd.it/0,3\n")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Import my ratings").click()
+    chooser.value.set_files(path)
+    mine = wait_for_other(page, first)
+    assert page.locator("#rated-name").inner_text() == "Your ratings (30)"
+    assert page.locator("#import-result > p").first.inner_text() == (
+        "Read 31 films of a Letterboxd export; 30 matched (30 by title and year)."
+    )
+    page.get_by_text("1 film not found").click()
+    assert page.locator("#import-result li").inner_text() == "<b>Nothing</b> (2001)"
+    page.reload()
+    assert listed(page) == mine
+
+
+@pytest.mark.slow
+def test_watched_films_are_imported_and_cleared(opened, tmp_path):
+    page = opened()
+    first = listed(page)
+    path = exports.write_letterboxd_zip(tmp_path / "mine.zip", exports.films().head(5), exports.films())
+    page.locator("#import-file").set_input_files(path)
+    mine = wait_for_other(page, first)
+    assert not {*exports.films()["title"]} & {*mine}
+    assert "25 films watched without a rating" in page.locator("#rated-hint").inner_text()
+    page.get_by_role("button", name="Clear my ratings").click()
+    assert wait_for_other(page, mine) == first
+
+
+def test_a_file_that_is_no_export_shows_a_notice(opened, tmp_path):
+    page = opened(expected="422")
+    path = tmp_path / "movies.csv"
+    path.write_text("movieId,title\n1,Heat\n")
+    before = listed(page)
+    page.locator("#import-file").set_input_files(path)
+    page.wait_for_selector(".notice")
+    assert ":1: columns movieId, title; expected a Letterboxd export" in page.locator(".notice").inner_text()
+    assert listed(page) == before
+
+
+@pytest.mark.slow
+def test_ids_of_any_text_and_size_are_shown_and_rated_whole(opened, tmp_path):
+    users, movies = [2**53 + n for n in range(8)], [f"https://boxd.it/{n}?x=1#y%" for n in range(12)]
+    rows = [
+        (user, movie, 1 + (n + m) % 5) for n, user in enumerate(users) for m, movie in enumerate(movies) if (n + m) % 3
+    ]
+    ratings = pd.DataFrame(rows, columns=["user", "movie", "rating"])
+    ratings.to_csv(tmp_path / "ratings.csv", index=False)
+    config = Config().replace(
+        ratings=str(tmp_path / "ratings.csv"),
+        embedding_dim=2,
+        hidden_dims=(),
+        history=(),
+        implicit_feedback_dim=0,
+        epochs=1,
+    )
+    train_run(config, tmp_path / "run")
+    with served(tmp_path / "run") as (address, _):
+        page = opened(f"#/user/{users[1]}", at=address)
+        unseen = {movie for n, movie in enumerate(movies) if not (1 + n) % 3}
+        assert {*listed(page)} == unseen
+        assert page.locator("h1:visible").inner_text() == f"Films for user {users[1]}"
+        page.locator("#list .title").first.click()
+        page.wait_for_selector("#details[open] .stars-text")
+        page.keyboard.press("Escape")
+        before = listed(page)
+        page.get_by_label("Find a film").fill(before[0])
+        page.wait_for_function("title => document.querySelector('#found .title')?.innerText === title", arg=before[0])
+        stars(page, 0, 5).click()
+        assert {*wait_for_other(page, before)} == unseen - {before[0]}

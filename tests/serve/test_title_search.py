@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from movierec_jax.serve.title_search import TitleIndex, article_first, split_words
+from movierec_jax.serve.title_search import TitleIndex, split_words
 
 TITLES = [
     "The Matrix",
@@ -71,17 +71,3 @@ def test_an_empty_index_finds_nothing():
 
 def test_words_lose_case_accents_and_apostrophes():
     assert split_words("L'Été: Où ça?") == ["lete", "ou", "ca"]
-
-
-@pytest.mark.parametrize(
-    ("title", "expected"),
-    [
-        ("Matrix, The", "The Matrix"),
-        ("Avventura, L'", "L'Avventura"),
-        ("Good, the Bad and the Ugly, The", "The Good, the Bad and the Ugly"),
-        ("Heat", "Heat"),
-        ("Me, Myself & Irene", "Me, Myself & Irene"),
-    ],
-)
-def test_a_trailing_article_moves_to_the_front(title, expected):
-    assert article_first(title) == expected

@@ -18,15 +18,15 @@ export const hooks = { askToken: async () => "", waiting() {}, answered() {} };
 let token = stored(() => sessionStorage.getItem(TOKEN_KEY)) ?? "";
 let tokenRequest = null;
 
-/** Returns the JSON of a response, null if it is empty. query: lists become repeated parameters. */
-export async function request(path, { method = "GET", query = {}, body, signal } = {}) {
+/** Returns the JSON of a response, null if it is empty. query: lists become repeated parameters. file: sent as it is. */
+export async function request(path, { method = "GET", query = {}, body, file, signal } = {}) {
   const url = new URL(path, document.baseURI);
   for (const [name, value] of Object.entries(query)) {
     for (const one of [value].flat()) if (one !== null && one !== undefined) url.searchParams.append(name, one);
   }
   for (let retries = 0; ;) {
     const tokenSent = token;
-    const response = await send(url, method, body, signal);
+    const response = await send(url, method, { body, file }, signal);
     if (response.ok) {
       hooks.answered();
       return response.status === 204 ? null : response.json();
@@ -51,12 +51,14 @@ export async function request(path, { method = "GET", query = {}, body, signal }
 /** An id, which may be a number or text, as part of a path. */
 export const part = (id) => encodeURIComponent(String(id));
 
-async function send(url, method, body, signal) {
+async function send(url, method, { body, file }, signal) {
   const headers = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (file) headers["Content-Type"] = "application/octet-stream";
   if (token) headers.Authorization = `Bearer ${token}`;
   try {
-    return await fetch(url, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal });
+    const sent = file ?? (body === undefined ? undefined : JSON.stringify(body));
+    return await fetch(url, { method, headers, body: sent, signal });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     const reason = navigator.onLine ? "It may have stopped." : "You seem to be offline.";

@@ -4,6 +4,7 @@ import { request } from "./api.js";
 import { Details } from "./details.js";
 import { byId } from "./dom.js";
 import { counted, keyOf } from "./films.js";
+import { Import } from "./import.js";
 import { FilmMap } from "./map.js";
 import { attempt, notice } from "./notices.js";
 import { Scale } from "./stars.js";
@@ -16,7 +17,7 @@ const USER_LEAD = "Look up a user of the server's data. Rate films as them and s
 
 async function start() {
   const model = await request("v1/model");
-  const localUser = new LocalUser();
+  const localUser = new LocalUser(model.limits.ratings);
   const userView = new UserView(model, new Scale(model));
   const marks = () => ({
     name: userView.user?.name ?? "you",
@@ -29,6 +30,10 @@ async function start() {
     location.hash = "#/map";
     navigate(false).then(() => map.find(movie));
   });
+  new Import(localUser, () => {
+    userView.showRatings();
+    userView.refresh();
+  });
   showModel(model);
 
   const firstUser = model.first_user_id;
@@ -38,7 +43,7 @@ async function start() {
     if (location.hash === currentHash) return;
     const [, view, id] = (location.hash || "#/").match(/^#\/(map|user)?(?:\/(.+))?$/) ?? [];
     currentHash = location.hash;
-    const userId = id && decodeURIComponent(id);
+    const userId = id && decoded(id);
     showView(view, userId);
     if (movesFocus) {
       byId(view === "map" ? "map-name" : "user-name").focus({ preventScroll: true });
@@ -57,7 +62,7 @@ async function start() {
 
   byId("user-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    location.hash = `#/user/${encodeURIComponent(byId("user-id").value.trim())}`;
+    location.hash = `#/user/${encodeURIComponent(byId("user-id").value.trim() || byId("user-id").value)}`;
   });
   byId("first-user").textContent = `Try user ${firstUser}`;
   byId("first-user").addEventListener("click", () => (location.hash = `#/user/${encodeURIComponent(firstUser)}`));
@@ -75,6 +80,15 @@ async function start() {
   addEventListener("online", () => userView.user && userView.refresh());
   addEventListener("hashchange", () => navigate());
   await navigate(false);
+}
+
+/** Text of the address, as it is where it is not encoded well. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Shows the elements and headings of a view: "map", "user", or undefined for the local user. */

@@ -148,12 +148,12 @@ export class UserView {
     const { user } = this;
     const ratings = user.shownRatings();
     const hasFocus = byId("rated").contains(document.activeElement);
-    byId("rated-part").hidden = !ratings.length;
+    byId("rated-part").hidden = !ratings.length && !user.watched?.size;
     byId("rate-name").textContent = user.isLocal ? "Rate films" : `Rate films as ${user.name}`;
-    byId("clear").hidden = !user.isLocal;
+    byId("clear").hidden = byId("import-part").hidden = !user.isLocal;
     byId("rated-name").textContent = user.isLocal ? `Your ratings (${ratings.length})` : `Ratings of ${user.name}`;
     byId("rated-hint").textContent = user.isLocal
-      ? "Stored in this browser only."
+      ? `Stored in this browser only.${user.watched.size ? ` ${counted(user.watched.size, "film")} watched without a rating.` : ""}`
       : `${counted(user.numRatings, "rating")}, best first. Changes take effect instantly.`;
     byId("jump-rated").textContent = user.isLocal && ratings.length ? `(${ratings.length})` : "";
     showList(
@@ -208,7 +208,7 @@ export class UserView {
       ? "No films match these filters. Widen or clear them."
       : "No films to recommend.";
     byId("list-more").hidden = list.length < this.numListed || this.numListed >= this.model.limits.k;
-    byId("list-name").textContent = user.isLocal && !user.ratings.size ? "Most liked" : "Recommended";
+    byId("list-name").textContent = user.isLocal && !user.ratings.size && !user.watched.size ? "Most liked" : "Recommended";
     if (list.length) say(`List updated: ${counted(list.length, "film")}, first ${titleAndYear(list[0])}.`);
     else say("List updated: no films.");
   }

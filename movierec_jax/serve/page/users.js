@@ -4,8 +4,10 @@ import { part, Problem, request, stored } from "./api.js";
 import { keyOf } from "./films.js";
 
 const STORAGE_KEY = "movierec ratings";
+const WATCHED_KEY = "movierec watched";
 const SAVE_DELAY_MS = 350;
 const MAX_RATINGS = 10_000;
+const MAX_WATCHED = 20_000;
 
 /** The user of this browser: ratings are stored in it, and sent with each request for recommendations. */
 export class LocalUser {
@@ -13,8 +15,12 @@ export class LocalUser {
   pronoun = "you";
   isLocal = true;
   ratings = new Map();
+  /** Films watched without a rating, by key; lists leave them out. */
+  watched = new Map();
 
-  constructor() {
+  /** maxRatings: that a request may have. */
+  constructor(maxRatings) {
+    this.maxRatings = maxRatings;
     this.read();
   }
 
@@ -22,6 +28,8 @@ export class LocalUser {
     const saved = stored(() => JSON.parse(localStorage.getItem(STORAGE_KEY)));
     const valid = Array.isArray(saved) ? saved.filter((one) => one?.movie && typeof one.rating === "number") : [];
     this.ratings = new Map(valid.map((one) => [keyOf(one.movie), one]));
+    const watched = stored(() => JSON.parse(localStorage.getItem(WATCHED_KEY)));
+    this.watched = new Map(Array.isArray(watched) ? watched.map((id) => [keyOf({ movie_id: id }), id]) : []);
   }
 
   /** Ratings in the order of the page, newest first. */
@@ -44,11 +52,24 @@ export class LocalUser {
 
   clearRatings() {
     this.ratings.clear();
+    this.watched.clear();
+    this.save();
+  }
+
+  /** Adds the ratings and watched films of a file, which replace ratings of the same films. */
+  importRatings({ ratings, watched }) {
+    // The newest last, as if they had been given one after another.
+    for (const { rating, movie_id, title, year, genres } of [...ratings].reverse()) {
+      this.ratings.delete(keyOf({ movie_id }));
+      this.ratings.set(keyOf({ movie_id }), { movie: { movie_id, title, year, genres }, rating });
+    }
+    for (const { movie_id: id } of watched) this.watched.set(keyOf({ movie_id: id }), id);
     this.save();
   }
 
   save() {
     stored(() => localStorage.setItem(STORAGE_KEY, JSON.stringify([...this.ratings.values()])));
+    stored(() => localStorage.setItem(WATCHED_KEY, JSON.stringify([...this.watched.values()])));
   }
 
   async recommendations(filters, signal) {
@@ -76,8 +97,10 @@ export class LocalUser {
   }
 
   async requestList(filters, signal) {
-    const ratings = [...this.ratings.values()].map(({ movie, rating }) => ({ movie_id: movie.movie_id, rating }));
-    const body = { ratings, ...filters, explain: true };
+    const all = [...this.ratings.values()].map(({ movie, rating }) => ({ movie_id: movie.movie_id, rating }));
+    const older = all.slice(0, -this.maxRatings).map(({ movie_id: id }) => id);
+    const watched = [...older, ...this.watched.values()].slice(0, MAX_WATCHED);
+    const body = { ratings: all.slice(-this.maxRatings), watched, ...filters, explain: true };
     return (await request("v1/recommendations", { method: "POST", body, signal })).movies;
   }
 }
