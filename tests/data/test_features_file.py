@@ -74,10 +74,10 @@ def test_without_ids_of_the_datas_own_a_file_names_movies_by_imdb_or_tmdb_ids(tm
     assert read_features(path, MOVIE_ID, ["tmdb", "imdb"]).id_name == "tmdb_id"
 
 
-def test_quotes_that_are_not_closed_are_text_where_every_line_is_a_row(tmp_path):
+def test_quotes_that_are_not_closed_are_text_between_tabs_where_every_line_is_a_row(tmp_path):
     table = read(tmp_path, 'tconst\ttitle\ntt1\t"Heat\ntt2\t"Ran"\ntt3\t"Up" twice\n', "a.tsv")
     assert values(table.columns["title"]) == ['"Heat', '"Ran"', '"Up" twice']
-    assert table.notes == ("quotation marks are read as text: that of line 2 is not closed",)
+    assert table.note == "quotation marks are read as text: that of line 2 is not closed"
 
 
 def test_a_column_without_a_name_is_left_out(tmp_path):
@@ -93,7 +93,7 @@ def test_usual_words_for_missing_values_are_missing(tmp_path, missing):
 def test_lines_are_counted_as_in_the_file_after_text_of_several_lines(tmp_path):
     table = read(tmp_path, '\r\nmovie,x\r\n\r\n7,"two\r\nlines"\r\n\r\n8,b\r\n')
     assert (table.line.tolist(), table.unit) == ([5, 7], "line")
-    assert values(table.columns["x"]) == ["two\nlines", "b"]
+    assert values(table.columns["x"]) == ["two\r\nlines", "b"]
 
 
 def test_text_may_be_packed_or_latin1_or_have_a_byte_order_mark(tmp_path):

@@ -46,7 +46,9 @@ def test_an_id_of_tmdb_has_no_letters():
         (["Const"], "imdb"),
         (["imdb_title_id"], "imdb"),
         (["tmdb"], "tmdb"),
-        (["title", "rating"], None),
+        (["title", "rating"], "own"),
+        (["title", "imdb_id"], "imdb"),
+        (["year", "rating"], None),
     ],
     ids=str,
 )
