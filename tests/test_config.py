@@ -288,7 +288,10 @@ def test_an_unset_batch_size_gives_at_most_the_usual_steps_per_epoch(num_ratings
 
 def test_settings_that_are_given_stay():
     config = TrainConfig(epochs=3, batch_size=7, implicit_feedback_target="any", masked_fraction=0.3, seed=4)
-    assert vars(config.for_ratings(1000, is_by_time=True)) == vars(config) | {"num_ratings": 1000}
+    assert vars(config.for_ratings(1000, is_by_time=True)) == vars(config) | {
+        "num_ratings": 1000,
+        "rating_weight": 1000.0,
+    }
 
 
 @pytest.mark.parametrize(

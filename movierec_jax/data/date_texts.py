@@ -23,6 +23,8 @@ ZONE = r"(?P<zone>z|(?:utc|gmt)?[+-]\d{1,2}(?::?\d{2})?|[a-z]{2,5})"
 # JavaScript and e-mails name the zone once more: "GMT+0000 (Coordinated Universal Time)".
 TIME = rf"(?:(?:t|:|,? +(?:at +)?){CLOCK})?(?: *{ZONE})?(?: *\([^)]*\))?"
 WEEKDAY = r"(?:(?P<weekday>(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*)\.?,? +)?"
+# "Reviewed in the United States on May 13, 2014".
+REVIEWED = r"(?:[^\d]{0,60}\bon +)?"
 MONTH_NAME = r"(?P<month_name>[a-z]{3,9})\.?"
 YEAR = r"(?P<year>\d{4})"
 SHORT_YEAR = r"(?P<year>\d{4}|\d{2})"
@@ -76,8 +78,9 @@ DATE_KINDS = (
     DateKind(
         "name of the month",
         anchored(
-            rf"{WEEKDAY}{MONTH_NAME}[ ./-]*{DAY}(?:, *|[ ./-]+){YEAR}{TIME}",
-            rf"{WEEKDAY}{DAY}\.?[ /-]*{MONTH_NAME},?[ /-]*{SHORT_YEAR}{TIME}",
+            rf"{REVIEWED}{WEEKDAY}{MONTH_NAME}[ ./-]*{DAY}(?:, *|[ ./-]+){YEAR}{TIME}",
+            rf"{MONTH_NAME} *{DAY},? *'(?P<year>\d{{2}}){TIME}",
+            rf"{REVIEWED}{WEEKDAY}{DAY}\.?[ /-]*{MONTH_NAME},?[ /-]*{SHORT_YEAR}{TIME}",
             rf"{WEEKDAY}{MONTH_NAME} +{DAY},? +{CLOCK}(?: +{ZONE})? +{YEAR}",
             rf"{YEAR}[ /-]{MONTH_NAME}[ /-]{DAY}{TIME}",
             rf"{MONTH_NAME},?[ /-]{YEAR}",

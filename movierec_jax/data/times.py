@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from movierec_jax.data.date_texts import DATE_KINDS, YEAR_FIRST, DateKind, format_of, read_dates
 from movierec_jax.data.readers.columns import clean_text
@@ -100,25 +100,23 @@ def dates_to_seconds(dates: pd.Series) -> Int64[np.ndarray, " ratings"]:
 
 def parse_stated(values: pd.Series, time_format: str) -> Times:
     """Returns the times of a column whose form is stated; what does not fit is unreadable."""
-    is_present = values.notna().to_numpy()
-    if time_format in UNITS or time_format == "excel":
-        number = pd.to_numeric(values, errors="coerce").to_numpy(np.float64, na_value=np.nan)
-        rows = np.flatnonzero(np.abs(number) < TOO_LARGE)
-        read = read_excel if time_format == "excel" else reader_of_unit(time_format)
-        return times_of(values, is_present, Reading(time_format, rows, read(number[rows]), is_plain=True))
-    if "%" not in time_format:
-        raise InputError(
-            f"--time_format={time_format}: no such format; it is s, ms, us, ns or excel, or is written like "
-            "%d/%m/%Y %H:%M"
-        )
     text = as_text(values)
-    is_present = text.is_valid().to_numpy(zero_copy_only=False)
-    try:
-        dates = pd.to_datetime(pd.Series(text.to_pandas()), format=time_format, errors="coerce", utc=True)
-    except ValueError as error:
-        raise InputError(f"--time_format={time_format}: {error}; write it like %d/%m/%Y %H:%M") from error
-    rows = np.flatnonzero(dates.notna())
-    return times_of(values, is_present, Reading(time_format, rows, dates_to_seconds(dates)[rows], is_plain=True))
+    if time_format in UNITS or time_format == "excel":
+        rows, number, _ = split_numbers(text)
+        rows, number = rows[np.abs(number) < TOO_LARGE], number[np.abs(number) < TOO_LARGE]
+        seconds = (read_excel if time_format == "excel" else reader_of_unit(time_format))(number)
+    elif "%" in time_format:
+        try:
+            dates = pd.to_datetime(pd.Series(text.to_pandas()), format=time_format, errors="coerce", utc=True)
+        except ValueError as error:
+            raise InputError(f"--time_format={time_format}: {error}; write it like %d/%m/%Y %H:%M") from error
+        rows = np.flatnonzero(dates.notna())
+        seconds = dates_to_seconds(dates)[rows]
+    else:
+        raise InputError(
+            f"--time_format={time_format}: no such format; it is s, ms, us, ns or excel, or written like %d/%m/%Y %H:%M"
+        )
+    return times_of(values, is_valid(text), Reading(time_format, rows, seconds, is_plain=True))
 
 
 def parse_numbers(values: pd.Series) -> Times:
@@ -180,7 +178,7 @@ def parse_texts(values: pd.Series) -> Times:
     readings = [reading for kind, found in dates.items() if (reading := date_reading(kind, text, *found))]
     if not readings or not np.isin(number, (0, -1)).all():
         readings += number_readings(rows, number)
-    return times_of(values, text.is_valid().to_numpy(zero_copy_only=False), chosen(values, readings))
+    return times_of(values, is_valid(text), chosen(values, readings))
 
 
 def as_text(values: pd.Series) -> pa.LargeStringArray:
@@ -188,6 +186,11 @@ def as_text(values: pd.Series) -> pa.LargeStringArray:
     if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
         values = values.astype("Int64")
     return clean_text(pa.array(values.astype("str"), pa.large_string()))
+
+
+def is_valid(text: pa.LargeStringArray) -> Bool[np.ndarray, " ratings"]:
+    """Returns which texts are not null."""
+    return text.is_valid().to_numpy(zero_copy_only=False)
 
 
 def read_pieces(text: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray, dict[DateKind, tuple[np.ndarray, ...]]]:
@@ -263,7 +266,8 @@ def date_reading(
     mask, seconds = (as_month, month_first) if is_month_first else (as_day, day_first)
     example = text[int(rows[mask][0])].as_py()
     advice = ""
-    if num_month == num_day:
+    # A single date that only one order can read may be a slip, so that the other is worth a word.
+    if min(num_month, num_day) >= (1 - LARGEST_SHARE) * num_any and (month_first != day_first).any():
         other = "day" if is_month_first else "month"
         advice = f"; --time_format={format_of(kind, example, not is_month_first)!r} reads the {other} first"
     return Reading(format_of(kind, example, is_month_first), rows[mask], seconds[mask], advice=advice)

@@ -54,6 +54,8 @@ def table_features(
     labels = {re.split("[=~]", name)[0] for part in others for name in part.names}
     parts = []
     for table in tables:
+        for note in table.notes:
+            log(f"{table.path}: {note}")
         found, notes = join_ids(table, ids, known, log)
         row = match_rows(table, found, ids)
         is_in_data = row >= 0

@@ -32,6 +32,8 @@ def clean_reviews(
 
     Raises InputError where no row is left, and where movies have ids of another space and the data no links to them.
     """
+    for note in raw.notes:
+        log(f"{raw.path}: {note}")
     ids, joined = join_reviews(raw, data)
     if joined.note:
         log(joined.note)

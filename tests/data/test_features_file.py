@@ -74,6 +74,12 @@ def test_without_ids_of_the_datas_own_a_file_names_movies_by_imdb_or_tmdb_ids(tm
     assert read_features(path, MOVIE_ID, ["tmdb", "imdb"]).id_name == "tmdb_id"
 
 
+def test_quotes_that_are_not_closed_are_text_where_every_line_is_a_row(tmp_path):
+    table = read(tmp_path, 'tconst\ttitle\ntt1\t"Heat\ntt2\t"Ran"\ntt3\t"Up" twice\n', "a.tsv")
+    assert values(table.columns["title"]) == ['"Heat', '"Ran"', '"Up" twice']
+    assert table.notes == ("quotation marks are read as text: that of line 2 is not closed",)
+
+
 def test_a_column_without_a_name_is_left_out(tmp_path):
     table = read(tmp_path, pd.DataFrame({"movie": [7], "x": [1]}).to_csv())
     assert (list(table.columns), table.left_out) == (["x"], {"": "it has no name"})
@@ -197,7 +203,8 @@ def test_parquet_that_is_no_table_of_features_is_refused(tmp_path, columns, mess
 def test_a_missing_file_and_a_damaged_one_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"none\.csv: no such file$"):
         read_features(tmp_path / "none.csv", MOVIE_ID)
-    assert refusal(tmp_path, "movie,x\n1,2\n", "a.csv.gz").startswith("a.csv.gz: cannot be read: ")
+    cut = gzip.compress(b"movie,x\n1,2\n")[:-3]
+    assert refusal(tmp_path, cut, "a.csv").startswith("a.csv: cannot be read: ")
 
 
 VALID = [

@@ -186,6 +186,6 @@ def test_tables_of_other_data_are_named_where_ratings_csv_is_no_edition(tmp_path
 
 def test_a_file_says_which_table_beside_it_is_not_read(tmp_path):
     write_folder(tmp_path, {"movies.csv": b'movieId,title,genres\n1,"x,Drama\n', "tags.csv": ML_CSV["tags.csv"]})
-    data = read_ratings(write_file(tmp_path, "7,8,4\n"))
+    data = read_ratings(write_file(tmp_path, "user,movie,rating\n7,8,4\n"))
     assert (len(data.movies), len(data.tags), len(data.notes)) == (0, 2, 1)
     assert data.notes[0].startswith("movies.csv beside the ratings is not read: ")

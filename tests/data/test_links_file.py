@@ -6,7 +6,8 @@ import pyarrow.parquet
 import pytest
 from helpers.input_files import rows, types, write_file
 
-from movierec_jax.data.readers.links_file import has_links, read_links
+from movierec_jax.data.id_spaces import has_links
+from movierec_jax.data.readers.links_file import read_links
 from movierec_jax.errors import InputError
 
 

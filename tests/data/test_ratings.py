@@ -1,7 +1,9 @@
 """Checks the entrance to ratings: logs, archives, missing paths, and damaged bytes of any kind."""
 
+import bz2
 import gzip
 import io
+import lzma
 import pathlib
 import zipfile
 
@@ -74,8 +76,8 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 
 def test_an_archive_without_ratings_is_refused_with_what_was_found(tmp_path):
-    path = write_zip(tmp_path / "mine.zip", {"notes.txt": b"", "ml/movies.dat": b""})
-    assert "mine.zip: no ratings; found ml/movies.dat, notes.txt; expected u.data" in refusal_by(read_ratings, path)
+    path = write_zip(tmp_path / "mine.zip", {"a.txt": b"", "b.txt": b"", "ml/movies.dat": b""})
+    assert "mine.zip: no ratings; found a.txt, b.txt, ml/movies.dat; expected u.data" in refusal_by(read_ratings, path)
 
 
 def test_an_archive_of_two_editions_is_refused(tmp_path):
@@ -146,7 +148,11 @@ def valid_files() -> list[bytes]:
     columns = {"user": ["a", "b"], "movie": [1, 2], "rating": [4.5, 2.0], "time": [None, 9]}
     pyarrow.parquet.write_table(pa.table(columns), table)
     text = [content for files in EDITIONS.values() for content in files.values()]
-    return [*text, gzip.compress(ML_CSV["ratings.csv"]), archive.getvalue(), table.getvalue()]
+    packed = [pack(ML_CSV["ratings.csv"]) for pack in (gzip.compress, bz2.compress, lzma.compress)]
+    lines = b'{"user": 1, "movie": "a", "rating": 4.5, "x": [1]}\n' * 3
+    matrix = b"user," + b",".join(b"%d" % n for n in range(9)) + b"\n7,1,2,3,4,5,,,,1\n8,1,2,3,4,5,,,,1\n"
+    formats = [lines, b"[" + b",".join(lines.splitlines()) + b"]", matrix, b"1:\n7,3,2005-09-06\n8,4,2005-09-07\n2:\n"]
+    return [*text, *packed, *formats, archive.getvalue(), table.getvalue()]
 
 
 @many_files

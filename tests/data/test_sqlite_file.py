@@ -87,8 +87,8 @@ def test_a_table_of_other_movies_is_left_out_with_a_note(tmp_path):
     [
         ("DROP TABLE ratings", "a.db: no table with columns of user, movie and rating; found no table"),
         (
-            "ALTER TABLE ratings RENAME COLUMN userId TO person",
-            "a.db: no table with columns of user, movie and rating; found ratings (person, movieId, rating, ts)",
+            "ALTER TABLE ratings RENAME COLUMN userId TO colour",
+            "a.db: no table with columns of user, movie and rating; found ratings (colour, movieId, rating, ts)",
         ),
         ("DELETE FROM ratings", "a.db:ratings: no ratings"),
         ("UPDATE ratings SET userId = x'00ff'", "a.db:ratings: column 'userId': bytes"),

@@ -85,6 +85,8 @@ def read(times, time_format=None) -> Times:
         ("13. May 2014", MIDNIGHT),
         ("13/May/2014:16:53:20 +0000", MOMENT),
         ("2014-May-13", MIDNIGHT),
+        ("May 13 '14", MIDNIGHT),
+        ("Reviewed in the United States on May 13, 2014", MIDNIGHT),
         ("May 2014", MIDNIGHT - 12 * DAY),
         ("Sept. 13, 2014", MIDNIGHT + 123 * DAY),
         ("Tue May 13 16:53:20 2014", MOMENT),
@@ -212,6 +214,12 @@ def test_one_date_that_tells_day_and_month_apart_decides_for_the_column():
     assert read(["05.04.2014", "05.13.2014"]).seconds.tolist() == [MIDNIGHT - 9 * DAY, MIDNIGHT]
 
 
+def test_the_other_order_of_day_and_month_is_named_where_only_a_slip_speaks_against_it():
+    assert "reads the month first" in read(["04/05/2014"] * 200 + ["13/05/2014"]).note
+    assert "reads the" not in read(["04/05/2014"] * 50 + ["13/05/2014"]).note
+    assert "reads the" not in read(["05/05/2014"]).note
+
+
 def test_only_plain_seconds_and_dates_that_begin_with_the_year_go_without_a_note():
     for plain in (MOMENT, "1400000000", "2014-05-13T16:53:20Z", pd.Timestamp("2014-05-13")):
         assert read([plain]).note is None
@@ -232,6 +240,7 @@ def test_only_plain_seconds_and_dates_that_begin_with_the_year_go_without_a_note
         (70_000, "excel", 44_431 * DAY),
         (20140513, "%Y%m%d", MIDNIGHT),
         (20140513.0, "%Y%m%d", MIDNIGHT),
+        ("41772,70370", "excel", MOMENT),
         ("13|05|2014", "%d|%m|%Y", MIDNIGHT),
         ("2014-05-13 18:53:20 +0200", "%Y-%m-%d %H:%M:%S %z", MOMENT),
     ],
@@ -261,7 +270,7 @@ def written_in(seconds: int, form: str) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime(form)
 
 
-@hypothesis.settings(deadline=None, max_examples=150)
+@hypothesis.settings(deadline=None, max_examples=100)
 @hypothesis.given(seconds=st.lists(moments, min_size=1, max_size=8), form=st.sampled_from(FORMATS))
 def test_dates_written_in_any_format_are_read_back_or_the_note_names_the_format(seconds, form):
     text = [written_in(value, form) for value in seconds]
@@ -276,11 +285,13 @@ def test_dates_written_in_any_format_are_read_back_or_the_note_names_the_format(
     assert times.num_unreadable == 0
 
 
-@hypothesis.settings(deadline=None, max_examples=150)
+@hypothesis.settings(deadline=None, max_examples=100)
 @hypothesis.given(
     seconds=st.lists(moments, min_size=2, max_size=8), forms=st.lists(st.sampled_from(FORMATS), min_size=2, max_size=2)
 )
 def test_a_column_of_two_formats_is_read_right_or_refused_or_noted(seconds, forms):
+    # Nothing tells that 05/04/2014 has another order than 05/13/2014 beside it.
+    hypothesis.assume(sorted(form[:3] for form in forms) != ["%d/", "%m/"])
     text = [written_in(value, forms[place % 2]) for place, value in enumerate(seconds)]
     days = [value // DAY for value in seconds]
     try:

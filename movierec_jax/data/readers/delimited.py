@@ -15,7 +15,7 @@ import itertools
 import json
 import re
 from collections.abc import Generator, Iterator, Sequence
-from typing import IO
+from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.compute
@@ -36,7 +36,6 @@ ROWS_AT_ONCE = 10_000
 
 # What may end a file without being a row: "(800 rows affected)".
 FOOTER = re.compile(r"(?=.*[A-Za-z]).*\S\s+\S.*")
-LONGEST_FOOTER = 3
 
 
 @contextlib.contextmanager
@@ -222,8 +221,8 @@ def parse_all(path: AnyPath, layout: TextLayout, scan: TextScan) -> tuple[dict[s
     types = {column: COLUMN_TYPES[column][0] for column in layout.columns if column}
     if scan.has_leading_zeros:
         types |= {column: pa.string() for column in (USER_ID, MOVIE_ID) if column in types}
+    skipped: list[str] | None = None
     while True:
-        skipped: list[str] = []
         try:
             columns = parse_columns(path, layout, types, skipped)
             break
@@ -231,12 +230,17 @@ def parse_all(path: AnyPath, layout: TextLayout, scan: TextScan) -> tuple[dict[s
             column = column_of_wrong_type(error, layout)
             if "invalid UTF8" in str(error):
                 raise
+            if skipped is None and "columns, got" in str(error) and has_footer(path, layout):
+                skipped = []
+                continue
+            skipped = skipped and []
             if column is None or types[column] == pa.string():
                 raise find_refusal(path, layout) from error
             types[column] = pa.string()
+    skipped = skipped or []
     notes = [f"the last line is no row, and is skipped: {text.strip()[:80]!r}" for text in skipped if text.strip()]
     num_rows = len(next(iter(columns.values())))
-    if notes and (len(notes) > LONGEST_FOOTER or not is_end(path, layout, notes, skipped)):
+    if len(notes) > 1:
         raise find_refusal(path, layout)
     if num_rows + len(skipped) != scan.num_lines:
         raise InputError(
@@ -246,15 +250,19 @@ def parse_all(path: AnyPath, layout: TextLayout, scan: TextScan) -> tuple[dict[s
     return columns, notes
 
 
-def is_end(path: AnyPath, layout: TextLayout, notes: list[str], skipped: list[str]) -> bool:
-    """Returns whether the skipped lines are the last ones of a file."""
+def has_footer(path: AnyPath, layout: TextLayout) -> bool:
+    """Returns whether a file ends in a line that is no row: of blanks, or a sentence that the layout does not split."""
     with open_text(path, layout.encoding) as stream:
         tail = b""
         while block := stream.read(1 << 20):
             tail = (tail + block)[-(1 << 16) :]
-    lines = [line.strip() for line in tail.decode("utf-8", "replace").splitlines() if line.strip()]
-    texts = [text.strip() for text in skipped if text.strip()]
-    return sorted(lines[-len(notes) :]) == sorted(texts)
+    last = tail.decode("utf-8", "replace").rstrip("\r\n").splitlines()[-1:]
+    return bool(last) and (not last[0].strip() or is_footer(last[0], len(layout.split(last[0]))))
+
+
+def is_footer(line: str, num_fields: int) -> bool:
+    """Returns whether a line is a sentence in one field."""
+    return num_fields == 1 and FOOTER.fullmatch(line.strip()) is not None
 
 
 def parse_columns(
@@ -267,7 +275,8 @@ def parse_columns(
 ) -> dict[str, pa.ChunkedArray]:
     """Parses columns of a text file as the given types; null where a field is empty.
 
-    skipped: gets the lines with another number of columns than the layout; None: such a line is an error.
+    skipped: gets lines of blanks, and the footer; None: a line with another number of columns than the layout is an
+        error.
 
     Raises:
       ArrowInvalid: a value is not of its type, or a line has not as many columns as the layout.
@@ -275,10 +284,9 @@ def parse_columns(
     names = [column or f"unused {index}" for index, column in enumerate(layout.columns)]
 
     def skip(row: pyarrow.csv.InvalidRow) -> str:
-        is_footer = row.actual_columns == 1 and FOOTER.fullmatch(row.text.strip())
-        if skipped is None or (row.text.strip() and (not is_footer or len(skipped) > LONGEST_FOOTER)):
+        if row.text.strip() and not is_footer(row.text, row.actual_columns):
             return "error"
-        skipped.append(row.text)
+        cast(list, skipped).append(row.text)
         return "skip"
 
     with open_text(path, layout.encoding) as stream:
@@ -289,7 +297,7 @@ def parse_columns(
             pyarrow.csv.ParseOptions(
                 delimiter=layout.separator if is_single else FIELD_SEPARATOR,
                 quote_char=layout.is_quoted and layout.quote,
-                invalid_row_handler=skip,
+                invalid_row_handler=None if skipped is None else skip,
             ),
             pyarrow.csv.ConvertOptions(
                 column_types=types, include_columns=list(types), strings_can_be_null=True, null_values=[""]

@@ -65,6 +65,7 @@ def read_features(path: str | os.PathLike[str], id_column: str, spaces: Sequence
         left_out=left_out,
         id_space=id_space,
         id_name=id_name,
+        notes=found.notes,
     )
 
 

@@ -20,6 +20,7 @@ from movierec_jax.data.readers.movielens import (
     tables_beside,
 )
 from movierec_jax.data.readers.movielens_tables import link_table
+from movierec_jax.data.readers.netflix_file import TITLES_FILE
 from movierec_jax.data.readers.parts import is_part, part_order, read_parts
 from movierec_jax.data.readers.rating_formats import find_columns, read_ratings_file
 from movierec_jax.data.readers.source_file import AnyPath, on_disk, read_head, unpacked_name
@@ -35,6 +36,9 @@ MOST_LISTED = 50_000
 MOST_OPENED = 200
 
 EDITION_FILES = tuple(dict.fromkeys(edition.ratings_file for edition in EDITIONS))
+
+# Files that are never ratings, though those without a header may look so.
+TABLE_FILES = {TITLES_FILE, *(file.name for edition in EDITIONS for file in edition.tables)}
 
 # Beginnings and endings of the names of what people put beside data.
 DOCUMENTS = ("readme", "license", "licence", "copying", "changelog", "citation")
@@ -87,7 +91,7 @@ def read_folder(root: AnyPath, source: str, cache: pathlib.Path | None) -> RawDa
             raise InputError(f"{source}: several files could hold the ratings: {listed}; {advice}")
         if holding:
             return read_candidate(holding[0], source, cache)
-    data = [candidate for candidate in candidates if not is_document(candidate.name)]
+    data = [candidate for candidate in candidates if not is_beside_ratings(candidate.name)]
     if len(data) == 1:
         return read_only_file(data[0], source, cache)
     shown = ", ".join(candidate.label for candidate in candidates)[:400] or "nothing"
@@ -161,7 +165,7 @@ def read_named(beside: Sequence[Candidate], named: Candidate, source: str, cache
 def with_ratings(candidates: Sequence[Candidate], source: str) -> list[Candidate]:
     """Returns the candidates that hold ratings, only those with stars if any has stars."""
     has_stars: dict[Candidate, bool] = {}
-    data = [candidate for candidate in candidates if not is_document(candidate.name)]
+    data = [candidate for candidate in candidates if not is_beside_ratings(candidate.name)]
     if len(data) > MOST_OPENED:
         raise InputError(f"{source}: {len(data):,} files could hold the ratings; name one of them")
     for candidate in data:
@@ -175,9 +179,11 @@ def first_filled(paths: Sequence[AnyPath]) -> AnyPath:
     return next((path for path in paths if read_head(path).strip()), paths[0])
 
 
-def is_document(name: str) -> bool:
-    """Returns whether a file is something to read beside data, by its name."""
-    return name.lower().startswith(DOCUMENTS) or name.lower().endswith(DOCUMENT_SUFFIXES)
+def is_beside_ratings(name: str) -> bool:
+    """Returns whether the name of a file says that it is something else beside ratings: a table, or a document."""
+    name = name.lower()
+    is_document = name.startswith(DOCUMENTS) or name.endswith(DOCUMENT_SUFFIXES)
+    return is_document or unpacked_name(name) in TABLE_FILES
 
 
 def read_candidate(candidate: Candidate, source: str, cache: pathlib.Path | None) -> RawData:

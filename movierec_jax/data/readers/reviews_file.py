@@ -55,7 +55,7 @@ def read_reviews(path: str | os.PathLike[str], spaces: Sequence[str] = tuple(COL
             raise header.missing(TEXT)
         found = read_columns(header, list(names.values()))
         table = take_columns(found, names)
-    return RawReviews(str(path), table, found.line, found.unit, next(iter(movie.values())))
+    return RawReviews(str(path), table, found.line, found.unit, next(iter(movie.values())), found.notes)
 
 
 def find_movie_column(header: Header, spaces: Sequence[str] = tuple(COLUMNS)) -> dict[str, str]:

@@ -15,7 +15,7 @@ from movierec_jax.data.readers.columns import (
     normalized_name,
     require_one_name,
 )
-from movierec_jax.data.readers.delimited import read_fields
+from movierec_jax.data.readers.delimited import UnclosedQuoteError, read_fields
 from movierec_jax.data.readers.foreign_files import refuse_foreign
 from movierec_jax.data.readers.layout import TextLayout, find_encoding, find_layout
 from movierec_jax.data.readers.source_file import AnyPath, is_parquet, open_parquet, read_head
@@ -57,12 +57,14 @@ class Columns:
     by_name: from a text file, large strings without outer spaces, null where missing; from Parquet, of any type.
     line: the line of a text file, the last of a row with several; the row of a Parquet file; both from 1.
     unit: "line" or "row", for messages.
+    notes: what was inferred while reading, a sentence each.
     """
 
     path: AnyPath
     by_name: dict[str, pa.ChunkedArray]
     line: Int64[np.ndarray, " rows"]
     unit: str
+    notes: tuple[str, ...] = ()
 
     def where(self, row: int) -> str:
         """Returns where a row stands, for messages: "a.csv:7", or "a.parquet: row 7"."""
@@ -106,7 +108,16 @@ def read_columns(header: Header, names: Sequence[str]) -> Columns:
 
 
 def read_text_columns(path: AnyPath, layout: TextLayout, names: Sequence[str]) -> Columns:
-    """Reads columns of a text file."""
-    columns, lines = read_fields(path, layout, [layout.names.index(name) for name in names])
+    """Reads columns of a text file; with quotes as text where one is not closed, and every line is a row so."""
+    indices, notes = [layout.names.index(name) for name in names], layout.notes
+    try:
+        columns, lines = read_fields(path, layout, indices)
+    except UnclosedQuoteError as error:
+        try:
+            columns, lines = read_fields(path, dataclasses.replace(layout, is_quoted=False), indices)
+        except InputError:
+            raise error from None
+        line = str(error).removeprefix(f"{path}:").split(":")[0]
+        notes = (*notes, f"quotation marks are read as text: that of line {line} is not closed")
     by_name = {name: clean_text(values) for name, values in zip(names, columns, strict=True)}
-    return Columns(path, by_name, np.array(lines, np.int64), "line")
+    return Columns(path, by_name, np.array(lines, np.int64), "line", notes)
