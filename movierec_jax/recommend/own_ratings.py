@@ -20,12 +20,7 @@ ME = "me"
 
 def movie_index(run: Run) -> MovieIndex:
     """Returns the movies of a run by all that files of other sites call them."""
-    return MovieIndex(run.movie_table, movie_links(run))
-
-
-def movie_links(run: Run) -> pd.DataFrame:
-    """Returns the links of a run's movies to IMDb and TMDb; empty where its workdir has none."""
-    return run.links
+    return MovieIndex(run.movie_table, run.links)
 
 
 def read_own_ratings(

@@ -179,7 +179,7 @@ def test_row_numbers_that_pandas_wrote_are_left_out(tmp_path):
         ("movie,x,x\n1,2,3\n", "mine.csv:1: column 'x' twice; rename one of them"),
         ("movie,x\n1,2\n\n1\n", "mine.csv:4: 1 column; line 1 has 2, split by ','"),
         ("movie::x\n1::2\n1::2::3\n", "mine.csv:3: 3 columns; line 1 has 2, split by '::'"),
-        ('movie,x\n1,"a\n', "mine.csv:2: unexpected end of data"),
+        ('movie,x\n1,"a"\n2,"b\n', "mine.csv:3: unexpected end of data"),
         (b"\x7fELF\0\0", "mine.csv: a binary file; expected text or Parquet"),
         (b"PAR1movie,x\n1,2\n", "mine.csv: cannot be read as Parquet: "),
     ],

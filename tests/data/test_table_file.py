@@ -67,12 +67,21 @@ def test_emoji_quotes_line_ends_and_late_nul_bytes_are_text(tmp_path):
 
 
 def test_a_quote_that_is_not_closed_is_named_at_the_start_of_its_record(tmp_path):
-    assert refusal(write_file(tmp_path, 'text,n\nx,1\n"y,2\nz,3\n' + "z,3\n" * 9, "a.csv")) == (
+    assert refusal(write_file(tmp_path, 'text,n\n"x",1\n"y,2\nz,3\n' + "z,3\n" * 9, "a.csv")) == (
         "a.csv:3: unexpected end of data; a quote within a quoted field is written twice"
     )
-    assert refusal(write_file(tmp_path, 'text,n\nx,1\n"y,2\nz,3\n"z,3\n', "a.csv")).startswith(
+    assert refusal(write_file(tmp_path, 'text,n\n"x",1\n"y,2\nz,3\n"z,3\n', "a.csv")).startswith(
         "a.csv:3: ',' expected after"
     )
+
+
+def test_quotes_are_text_where_every_line_is_a_row_without_them(tmp_path):
+    header = read_header(
+        write_file(tmp_path, 'text,n\nx,1\n"Crocodile" Dundee,2\nThe 5" film,3\n"y,4\n', "a.csv"), {"text"}, "text"
+    )
+    columns = read_columns(header, ["text"])
+    assert columns.by_name["text"].to_pylist() == ["x", '"Crocodile" Dundee', 'The 5" film', '"y']
+    assert columns.notes == ("quotation marks are read as text: that of line 3 is not closed",)
 
 
 def test_rows_are_named_by_line_in_text_and_by_row_in_parquet(tmp_path):

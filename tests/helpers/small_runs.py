@@ -35,7 +35,7 @@ def run_of(model=DROPOUT, **train):
 
 
 def first(ratings: Ratings, count: int) -> Ratings:
-    return Ratings(**{name: column[:count] for name, column in vars(ratings).items()})
+    return Ratings(**{name: column[:count] for name, column in vars(ratings).items() if column is not None})
 
 
 def interactions_of(run, train: Ratings) -> Interactions:

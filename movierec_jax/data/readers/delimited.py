@@ -284,10 +284,11 @@ def parse_columns(
     names = [column or f"unused {index}" for index, column in enumerate(layout.columns)]
 
     def skip(row: pyarrow.csv.InvalidRow) -> str:
-        if row.text.strip() and not is_footer(row.text, row.actual_columns):
-            return "error"
-        cast(list, skipped).append(row.text)
-        return "skip"
+        with contextlib.suppress(UnicodeDecodeError):
+            if not row.text.strip() or is_footer(row.text, row.actual_columns):
+                cast(list, skipped).append(row.text)
+                return "skip"
+        return "error"
 
     with open_text(path, layout.encoding) as stream:
         is_single = len(layout.separator) == 1 and layout.separator != BLANKS

@@ -15,6 +15,7 @@ from movierec_jax.data.readers.file_content import FileContent, describe_columns
 from movierec_jax.data.readers.loose_values import join_arrays, ratings_frame, typed_values
 from movierec_jax.data.readers.ratings_file import name_columns
 from movierec_jax.data.readers.source_file import AnyPath, open_bytes, read_head
+from movierec_jax.data.readers.stated_columns import NOTHING_STATED, StatedColumns
 from movierec_jax.data.schema import MOVIE_ID, RATING
 from movierec_jax.errors import InputError
 
@@ -56,14 +57,14 @@ def find_json_columns(path: AnyPath) -> tuple[str | None, ...]:
         return name_objects(path, list(itertools.islice(objects, NAMING_OBJECTS)))[1]
 
 
-def read_json(path: AnyPath) -> FileContent:
+def read_json(path: AnyPath, stated: StatedColumns = NOTHING_STATED) -> FileContent:
     """Reads the ratings of a JSON file; values keep their kind, so that an id within quotes is text.
 
     Raises InputError with the line of an object that cannot be read.
     """
     with open_objects(path) as objects:
         first = list(itertools.islice(objects, NAMING_OBJECTS))
-    names, held = name_objects(path, first)
+    names, held = name_objects(path, first, stated)
     named = {column: name for column, name in zip(held, names, strict=True) if column}
     columns = parse_lines(path, first, named) or parse_objects(path, named)
     notes = (f"JSON; {describe_columns(named)}",)
@@ -110,12 +111,14 @@ def parse_objects(path: AnyPath, named: dict[str, str]) -> dict[str, pa.ChunkedA
     return {column: join_arrays(arrays) for column, arrays in chunks.items()}
 
 
-def name_objects(path: AnyPath, first: Sequence[Found]) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
+def name_objects(
+    path: AnyPath, first: Sequence[Found], stated: StatedColumns = NOTHING_STATED
+) -> tuple[tuple[str, ...], tuple[str | None, ...]]:
     """Returns the names in the first objects of a file, and what each holds."""
     if not first:
         raise InputError(f"{path}: no ratings")
     names = tuple(dict.fromkeys(name for _, found in first for name in found))
-    return names, name_columns(names, f"{path}:{first[0][0]}")
+    return names, name_columns(names, f"{path}:{first[0][0]}", stated)
 
 
 def column_values(path: AnyPath, block: Sequence[Found], name: str, column: str) -> pa.Array:

@@ -4,6 +4,7 @@ To add a format, write a reader that returns a `FileContent`, and give it an ent
 """
 
 import dataclasses
+import functools
 import pathlib
 from collections.abc import Callable
 from typing import Any, cast
@@ -16,6 +17,7 @@ from movierec_jax.data.readers.netflix_file import is_netflix, read_netflix
 from movierec_jax.data.readers.ratings_file import find_ratings_layout, name_columns, read_parquet, read_text
 from movierec_jax.data.readers.source_file import AnyPath, is_parquet, on_disk, open_parquet, read_head
 from movierec_jax.data.readers.sqlite_file import find_sqlite_columns, is_sqlite, read_sqlite
+from movierec_jax.data.readers.stated_columns import NOTHING_STATED, StatedColumns
 from movierec_jax.data.schema import RATING_COLUMNS
 
 # What each column of a file holds, None for columns that are not used.
@@ -28,17 +30,21 @@ class Format:
 
     is_it: returns whether a file has the format, by its path and first bytes, unpacked.
     columns: returns what the columns of a file hold. Raises InputError for a file without ratings.
-    read: reads a file; the folder is that of a `table_cache`, if any.
+    has_columns: whether the file has a column for each of user, movie and rating.
+    read: reads a file; the folder is that of a `table_cache`, if any; the last is what is stated of its columns.
     """
 
     is_it: Callable[[AnyPath, bytes], bool]
     columns: Callable[[AnyPath], HeldColumns]
-    read: Callable[[AnyPath, pathlib.Path | None], FileContent]
+    read: Callable[[AnyPath, pathlib.Path | None, StatedColumns], FileContent]
+    has_columns: bool = True
 
 
-def read_ratings_file(path: AnyPath, cache: pathlib.Path | None = None) -> FileContent:
+def read_ratings_file(
+    path: AnyPath, cache: pathlib.Path | None = None, stated: StatedColumns = NOTHING_STATED
+) -> FileContent:
     """Reads the ratings of one file. Raises InputError for a file without ratings, with what was found instead."""
-    return format_of(path).read(path, cache)
+    return format_of(path, stated).read(path, cache, stated)
 
 
 def find_columns(path: AnyPath) -> HeldColumns:
@@ -46,15 +52,16 @@ def find_columns(path: AnyPath) -> HeldColumns:
     return format_of(path).columns(path)
 
 
-def format_of(path: AnyPath) -> Format:
+def format_of(path: AnyPath, stated: StatedColumns = NOTHING_STATED) -> Format:
     """Returns the format of a file. Raises InputError for files that no reader takes, such as workbooks."""
     head = read_head(path)
-    return next(found for found in FORMATS if found.is_it(path, head))
+    formats = (found for found in FORMATS if found.has_columns or not stated)
+    return next(found for found in formats if found.is_it(path, head))
 
 
-def read_text_file(path: AnyPath, cache: pathlib.Path | None) -> FileContent:
+def read_text_file(path: AnyPath, cache: pathlib.Path | None, stated: StatedColumns = NOTHING_STATED) -> FileContent:
     """Reads ratings of delimited text."""
-    return read_text(path, find_ratings_layout(path), cache)
+    return read_text(path, find_ratings_layout(path, stated), cache)
 
 
 def find_parquet_columns(path: AnyPath) -> HeldColumns:
@@ -74,7 +81,7 @@ def is_matrix(path: AnyPath, head: bytes) -> bool:
     return find_matrix_layout(path, head) is not None
 
 
-def read_matrix_file(path: AnyPath, cache: pathlib.Path | None) -> FileContent:
+def read_matrix_file(path: AnyPath, cache: pathlib.Path | None, stated: StatedColumns) -> FileContent:
     """Reads a wide table of users by movies."""
     return read_matrix(path, cast(MatrixLayout, find_matrix_layout(path, read_head(path))))
 
@@ -90,15 +97,20 @@ FORMATS = (
     Format(
         lambda path, head: is_parquet(path),
         find_parquet_columns,
-        lambda path, cache: read_parquet(path),
+        lambda path, cache, stated: read_parquet(path, stated),
     ),
     Format(
         lambda path, head: is_sqlite(head),
         lambda path: read_on_disk(find_sqlite_columns, path),
-        lambda path, cache: read_on_disk(read_sqlite, path),
+        lambda path, cache, stated: read_on_disk(functools.partial(read_sqlite, stated=stated), path),
     ),
-    Format(lambda path, head: is_json(head), find_json_columns, lambda path, cache: read_json(path)),
-    Format(lambda path, head: is_netflix(head), lambda path: RATING_COLUMNS, lambda path, cache: read_netflix(path)),
-    Format(is_matrix, lambda path: RATING_COLUMNS[:3], read_matrix_file),
+    Format(lambda path, head: is_json(head), find_json_columns, lambda path, cache, stated: read_json(path, stated)),
+    Format(
+        lambda path, head: is_netflix(head),
+        lambda path: RATING_COLUMNS,
+        lambda path, cache, stated: read_netflix(path),
+        has_columns=False,
+    ),
+    Format(is_matrix, lambda path: RATING_COLUMNS[:3], read_matrix_file, has_columns=False),
     Format(is_readable_text, lambda path: find_ratings_layout(path).columns, read_text_file),
 )

@@ -15,6 +15,7 @@ from movierec_jax.data.readers.movielens_tables import MovieRow, movie_table
 from movierec_jax.data.readers.ratings_file import name_columns
 from movierec_jax.data.readers.ratings_log import MAGIC
 from movierec_jax.data.readers.source_file import AnyPath
+from movierec_jax.data.readers.stated_columns import NOTHING_STATED, StatedColumns
 from movierec_jax.data.schema import MOVIE_ID, RATING
 from movierec_jax.errors import InputError
 
@@ -40,7 +41,7 @@ def split_table(path: str) -> tuple[pathlib.Path, str] | None:
         return (pathlib.Path(file), table) if is_sqlite(stream.read(len(MAGIC))) else None
 
 
-def read_sqlite(path: pathlib.Path, table: str | None = None) -> FileContent:
+def read_sqlite(path: pathlib.Path, table: str | None = None, stated: StatedColumns = NOTHING_STATED) -> FileContent:
     """Reads the ratings of a table, by default of the only one with columns of ratings.
 
     Raises InputError for a damaged file, and where no table has such columns, or several have.
@@ -48,11 +49,11 @@ def read_sqlite(path: pathlib.Path, table: str | None = None) -> FileContent:
     with open_database(path) as connection:
         columns = {name: column_names(connection, name) for name in table_names(connection)}
         if table is None:
-            table = find_table(path, columns)
+            table = find_table(path, columns, stated)
         elif table not in columns:
             raise InputError(f"{path}: no table {table!r}; found {', '.join(columns)[:400] or 'none'}")
         where = f"{path}:{table}"
-        held = name_columns(columns[table], where)
+        held = name_columns(columns[table], where, stated)
         named = {column: name for column, name in zip(held, columns[table], strict=True) if column}
         ratings = read_table(connection, table, named, where)
         notes, movies = [f"table {table!r} of an SQLite database; {describe_columns(named)}"], None
@@ -99,12 +100,12 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def find_table(path: pathlib.Path, columns: dict[str, tuple[str, ...]]) -> str:
+def find_table(path: pathlib.Path, columns: dict[str, tuple[str, ...]], stated: StatedColumns = NOTHING_STATED) -> str:
     """Returns the only table with columns of ratings; columns: names by table."""
     found: dict[str, tuple[str | None, ...]] = {}
     for table, names in columns.items():
         with contextlib.suppress(InputError):
-            found[table] = name_columns(names, "")
+            found[table] = name_columns(names, "", stated)
     found = {table: held for table, held in found.items() if RATING in held} or found
     if len(found) == 1:
         return next(iter(found))

@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 from jaxtyping import Int64
 
 from movierec_jax.data.readers.columns import (
@@ -107,6 +108,11 @@ def read_columns(header: Header, names: Sequence[str]) -> Columns:
     return columns
 
 
+def holds_quoted(values: pa.ChunkedArray, quote: str) -> bool:
+    """Returns whether a value stands within quotes."""
+    return pyarrow.compute.any(pyarrow.compute.match_substring_regex(values, f"^{quote}.*{quote}$")).as_py() or False
+
+
 def read_text_columns(path: AnyPath, layout: TextLayout, names: Sequence[str]) -> Columns:
     """Reads columns of a text file.
 
@@ -122,6 +128,8 @@ def read_text_columns(path: AnyPath, layout: TextLayout, names: Sequence[str]) -
             columns, lines = read_fields(path, dataclasses.replace(layout, is_quoted=False), indices)
         except InputError:
             raise error from None
+        if any(holds_quoted(values, layout.quote) for values in columns):
+            raise
         line = str(error).removeprefix(f"{path}:").split(":")[0]
         notes = (*notes, f"quotation marks are read as text: that of line {line} is not closed")
     by_name = {name: clean_text(values) for name, values in zip(names, columns, strict=True)}
