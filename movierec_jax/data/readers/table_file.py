@@ -114,16 +114,11 @@ def holds_quoted(values: pa.ChunkedArray, quote: str) -> bool:
 
 
 def read_text_columns(path: AnyPath, layout: TextLayout, names: Sequence[str]) -> Columns:
-    """Reads columns of a text file.
-
-    Where a quote is not closed between tabs, and every line is a row without quotes, they are text, as in IMDb's files.
-    """
+    """Reads columns of a text file; with quotes as text where one is not closed, and every line is a row so."""
     indices, notes = [layout.names.index(name) for name in names], layout.notes
     try:
         columns, lines = read_fields(path, layout, indices)
     except UnclosedQuoteError as error:
-        if layout.separator != "\t":
-            raise
         try:
             columns, lines = read_fields(path, dataclasses.replace(layout, is_quoted=False), indices)
         except InputError:
