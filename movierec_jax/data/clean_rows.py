@@ -109,6 +109,7 @@ def clean_rows(raw: RawData, scale: tuple[float, ...] | None, config: DataConfig
             f"watched but not rated, say --unrated_value={unrated.value:g}"
         )
     scale = scale or stated
+    has_scale = bool(scale) or len(rated) > 0
     if not scale:
         inferred = infer_scale(rated)
         scale = inferred.lowest, inferred.highest
@@ -124,7 +125,6 @@ def clean_rows(raw: RawData, scale: tuple[float, ...] | None, config: DataConfig
     table = keep(table, is_last_of_pair(table), REPEATED, left_out.counts)
     table = without_equal_weights(table)
     columns = [name for name in (USER_ID, MOVIE_ID, RATING, TIMESTAMP, WEIGHT) if name in table]
-    has_scale = bool(len(rated)) or scale is not None
     return CleanRows(
         table[columns].reset_index(drop=True),
         (float(lowest), float(highest)) if has_scale else None,

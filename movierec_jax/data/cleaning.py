@@ -105,7 +105,7 @@ def with_extra(rows: CleanRows, extra: Sequence[RawData], config: DataConfig) ->
     """
     config = dataclasses.replace(config, time_format=None)
     for raw in extra:
-        more = clean_rows(raw, rows.scale, config)
+        more = clean_rows(raw, rows.scale or raw.rating_scale, config)
         table, dropped = rows.table, dict(rows.dropped)
         for reason, count in more.dropped.items():
             dropped[reason] = dropped.get(reason, 0) + count

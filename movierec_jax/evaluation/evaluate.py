@@ -116,13 +116,13 @@ def interval_figures(
     spread: Float32[np.ndarray, " ratings"],
     rating: Float32[np.ndarray, " ratings"],
 ) -> dict[str, float]:
-    """Returns how well intervals of the predictions cover the ratings, or nothing without validation ratings.
+    """Returns how well intervals of the predictions cover the ratings; nothing without these or validation ratings.
 
     A rating is taken to be normal around its prediction. Its variance is that of the ensemble's members plus the noise
     of ratings themselves, the same for all, as the validation part shows it.
     """
     valid = run.valid.rated()
-    if not len(valid) or not run.has_ratings:
+    if not len(valid) or not len(rating):
         return {}
     noise = noise_of(*predict(valid), valid.rating)
     deviation = np.hypot(noise, spread)

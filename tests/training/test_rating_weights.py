@@ -107,8 +107,8 @@ def test_only_the_implicit_feedback_score_sees_a_link_to_a_movie_watched_but_not
 
 def test_the_wanted_growth_counts_errors_by_their_weights():
     rng = np.random.default_rng(0)
-    slopes, errors = rng.normal(size=(6, 2)).astype(np.float32), rng.normal(size=6).astype(np.float32)
-    errors -= 5 * slopes[:, 0]
+    slopes, errors = rng.normal(0, 10, (6, 2)).astype(np.float32), rng.normal(size=6).astype(np.float32)
+    errors -= np.float32(0.3) * slopes[:, 0]
     weight = np.array([30, 10, 0, 20, 10, 0])
     repeated = (np.repeat(column, weight, axis=0) for column in (errors, slopes))
     found = wanted_growth(jnp.array(errors), jnp.array(slopes), jnp.float32(weight))
