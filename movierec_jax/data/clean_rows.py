@@ -11,11 +11,11 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.rating_values import parse_rating_values
-from movierec_jax.data.scale import find_unrated_value, infer_scale
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, WEIGHT, RawData
-from movierec_jax.data.times import parse_times
-from movierec_jax.data.weights import is_watched, rated_rows, with_unrated, with_weights, without_equal_weights
+from movierec_jax.data.values.rating_values import parse_rating_values
+from movierec_jax.data.values.scale import find_unrated_value, infer_scale
+from movierec_jax.data.values.times import parse_times
+from movierec_jax.data.values.weights import is_watched, rated_rows, with_unrated, with_weights, without_equal_weights
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 

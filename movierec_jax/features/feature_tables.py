@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Int64
 
 from movierec_jax.data.cleaning import same_kind
-from movierec_jax.data.id_join import KnownMovies, NamedIds, example_of, join_movies
+from movierec_jax.data.matching.id_join import KnownMovies, NamedIds, example_of, join_movies
 from movierec_jax.data.schema import MOVIE_ID, OWN, FeatureBags, FeatureTable
 from movierec_jax.errors import InputError
 from movierec_jax.features.bags import category_features, number_feature, scale_bags, set_features, word_features

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from movierec_jax.data.match_movies import MovieIndex
-from movierec_jax.data.own_ratings import OwnRatings, counted, match_ratings
+from movierec_jax.data.matching.match_movies import MovieIndex
+from movierec_jax.data.matching.own_ratings import OwnRatings, counted, match_ratings
 from movierec_jax.data.readers.personal_file import read_personal
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.errors import InputError

@@ -11,17 +11,17 @@ from jax.sharding import Mesh
 
 from movierec_jax.config import Config
 from movierec_jax.data.cleaning import clean, clean_held_out, describe_dropped
-from movierec_jax.data.id_join import KnownMovies, external_ids, join_ratings, join_tables, known_movies
-from movierec_jax.data.readers.features_file import read_features
-from movierec_jax.data.readers.links_file import read_links
+from movierec_jax.data.matching.id_join import KnownMovies, external_ids, join_ratings, join_tables, known_movies
 from movierec_jax.data.readers.ratings import read_ratings
-from movierec_jax.data.readers.reviews_file import read_reviews
-from movierec_jax.data.readers.stated_columns import StatedColumns
-from movierec_jax.data.scale import relevant_threshold
+from movierec_jax.data.readers.tables.features_file import read_features
+from movierec_jax.data.readers.tables.links_file import read_links
+from movierec_jax.data.readers.tables.reviews_file import read_reviews
+from movierec_jax.data.readers.text.stated_columns import StatedColumns
 from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, TAG, TEXT, USER_ID, CleanData, RawData
 from movierec_jax.data.splits import Split, split, without_pairs
+from movierec_jax.data.values.scale import relevant_threshold
+from movierec_jax.data.values.weights import num_watched, rated_rows
 from movierec_jax.data.vocab import Vocab
-from movierec_jax.data.weights import num_watched, rated_rows
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.features.bags import join_bags

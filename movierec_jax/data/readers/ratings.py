@@ -7,11 +7,11 @@ import pathlib
 from movierec_jax.data.readers import ratings_log
 from movierec_jax.data.readers.archives import is_archive
 from movierec_jax.data.readers.folder import read_archive, read_folder, renamed, with_tables
+from movierec_jax.data.readers.formats.rating_formats import read_ratings_file
+from movierec_jax.data.readers.formats.sqlite_file import read_sqlite, split_table
 from movierec_jax.data.readers.movielens import raw_data
-from movierec_jax.data.readers.rating_formats import read_ratings_file
 from movierec_jax.data.readers.source_file import translate_read_errors
-from movierec_jax.data.readers.sqlite_file import read_sqlite, split_table
-from movierec_jax.data.readers.stated_columns import NOTHING_STATED, StatedColumns
+from movierec_jax.data.readers.text.stated_columns import NOTHING_STATED, StatedColumns
 from movierec_jax.data.schema import MOVIE_ID, OF_RUN, USER_ID, RawData
 from movierec_jax.data.storage import downloaded, is_url
 from movierec_jax.errors import InputError

@@ -10,8 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from movierec_jax.data.id_spaces import ALL_SPELLINGS, has_links, movie_spellings
-from movierec_jax.data.readers.columns import (
+from movierec_jax.data.matching.id_spaces import ALL_SPELLINGS, has_links, movie_spellings
+from movierec_jax.data.readers.formats.file_content import FileContent
+from movierec_jax.data.readers.source_file import AnyPath, open_parquet
+from movierec_jax.data.readers.table_cache import CACHED_FROM_BYTES, through_cache
+from movierec_jax.data.readers.text.columns import (
     COLUMN_TYPES,
     COUNT_NAMES,
     SPELLINGS,
@@ -23,12 +26,9 @@ from movierec_jax.data.readers.columns import (
     translate_type_errors,
     typed_parquet,
 )
-from movierec_jax.data.readers.delimited import notes_of, read_typed
-from movierec_jax.data.readers.file_content import FileContent
-from movierec_jax.data.readers.layout import SEPARATORS, TextLayout, find_layout, sample_lines, split_line
-from movierec_jax.data.readers.source_file import AnyPath, open_parquet
-from movierec_jax.data.readers.stated_columns import NOTHING_STATED, StatedColumns, stated_columns
-from movierec_jax.data.readers.table_cache import CACHED_FROM_BYTES, through_cache
+from movierec_jax.data.readers.text.delimited import notes_of, read_typed
+from movierec_jax.data.readers.text.layout import SEPARATORS, TextLayout, find_layout, sample_lines, split_line
+from movierec_jax.data.readers.text.stated_columns import NOTHING_STATED, StatedColumns, stated_columns
 from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, USER_ID
 from movierec_jax.errors import InputError
 
