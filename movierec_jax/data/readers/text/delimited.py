@@ -164,6 +164,8 @@ def parse_typed(path: AnyPath, layout: TextLayout) -> pa.Table:
         scan = scan_text(stream, layout)
     notes: list[str] = []
     if scan.has_odd_quotes:
+        if layout.encoding == UTF8:
+            layout = dataclasses.replace(layout, encoding=find_encoding(path))
         layout, notes = layout_of_odd_quotes(path, layout, scan)
     if (layout.is_quoted and scan.has_odd_quotes) or layout.skips_blanks:
         columns = read_as_text(path, layout)

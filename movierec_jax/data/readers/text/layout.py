@@ -80,7 +80,7 @@ def find_layout(path: AnyPath, known_names: Collection[str], expected: str, enco
 
     Raises InputError for a binary or empty file.
     """
-    encoding = encoding or encoding_of(read_sample(path))
+    encoding = encoding or encoding_of_beginning(path)
     lines = sample_lines(path, encoding)
     if not any(line.strip() for line in lines):
         raise InputError(f"{path}: empty; expected {expected}")
@@ -226,6 +226,16 @@ def one_byte_encoding(path: AnyPath) -> str:
             except UnicodeDecodeError:
                 return "latin-1"
     return "cp1252"
+
+
+def encoding_of_beginning(path: AnyPath) -> str:
+    """Returns the encoding that the first bytes of a file show: UTF-8 unless they are none."""
+    sample = read_sample(path)
+    try:
+        codecs.getincrementaldecoder(encoding_of(sample))().decode(sample)
+    except UnicodeDecodeError:
+        return one_byte_encoding(path)
+    return encoding_of(sample)
 
 
 def encoding_of(sample: bytes) -> str:
