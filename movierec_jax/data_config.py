@@ -123,8 +123,8 @@ class DataConfig(Settings):
     )
     links: str | None = setting(
         None,
-        "file with columns movieId and imdbId, such as links.csv of MovieLens, that maps IMDb ids of reviews to "
-        "movies. Unset: links.csv beside the ratings",
+        "file with columns movieId and imdbId or tmdbId, such as MovieLens' links.csv: joins files that name movies by "
+        "ids of IMDb or TMDb. Unset: links.csv beside the ratings",
     )
     sentiment: tuple[str, ...] = setting(
         (),

@@ -290,7 +290,7 @@ def test_settings_that_are_given_stay():
     config = TrainConfig(epochs=3, batch_size=7, implicit_feedback_target="any", masked_fraction=0.3, seed=4)
     assert vars(config.for_ratings(1000, is_by_time=True)) == vars(config) | {
         "num_ratings": 1000,
-        "rating_weight": 1000,
+        "rating_weight": 1000.0,
     }
 
 

@@ -11,11 +11,11 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.rating_values import parse_rating_values
-from movierec_jax.data.scale import find_unrated_value, infer_scale
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, WEIGHT, RawData
-from movierec_jax.data.times import parse_times
-from movierec_jax.data.weights import is_watched, rated_rows, with_unrated, with_weights, without_equal_weights
+from movierec_jax.data.values.rating_values import parse_rating_values
+from movierec_jax.data.values.scale import find_unrated_value, infer_scale
+from movierec_jax.data.values.times import parse_times
+from movierec_jax.data.values.weights import is_watched, rated_rows, with_unrated, with_weights, without_equal_weights
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 
@@ -53,8 +53,8 @@ class LeftOut:
         """Returns the rows where the mask holds, and counts the others under the reason."""
         kept = keep(table, mask, reason, self.counts)
         if len(kept) < len(table) and reason not in self.examples:
-            is_out = ~np.asarray(mask, bool)
-            self.examples[reason] = example or in_words(table.iloc[int(np.argmax(is_out))])
+            first = int(np.argmin(np.asarray(mask, bool)))
+            self.examples[reason] = example or in_words(table, first)
         return kept
 
     def notes(self, num_rows: int, limit: float, source: str) -> list[str]:
@@ -82,10 +82,11 @@ ADVICE = {
 }
 
 
-def in_words(row: pd.Series) -> str:
-    """Returns a row for a message: "rating 7 of user 3 for movie 8"."""
-    rating = f"rating {row[RATING]!s}" if RATING in row and not pd.isna(row[RATING]) else "the row"
-    return f"{rating} of user {row[USER_ID]!s:.80} for movie {row[MOVIE_ID]!s:.80}"
+def in_words(table: pd.DataFrame, row: int) -> str:
+    """Returns a row of a table for a message: "rating 7 of user 3 for movie 8"."""
+    user, movie, rating = (table[column].iloc[row] for column in (USER_ID, MOVIE_ID, RATING))
+    what = "the row" if pd.isna(rating) else f"rating {rating!s:.80}"
+    return f"{what} of user {user!s:.80} for movie {movie!s:.80}"
 
 
 def clean_rows(raw: RawData, scale: tuple[float, ...] | None, config: DataConfig) -> CleanRows:

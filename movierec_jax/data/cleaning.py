@@ -32,7 +32,7 @@ from movierec_jax.data.schema import (
     CleanData,
     RawData,
 )
-from movierec_jax.data.weights import all_watched, rated_rows, weights_or_ones
+from movierec_jax.data.values.weights import all_watched, rated_rows, weights_or_ones
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 

@@ -179,7 +179,7 @@ class FeatureTable:
     left_out: columns that cannot be features, with the reason.
     id_space: the space that the file states for movie ids, as in RawData.
     id_name: the file's name for the column of ids, for messages.
-    notes: what was inferred while reading, a sentence each.
+    note: what was inferred while reading; empty for nothing.
     """
 
     __repr__ = in_one_line
@@ -193,7 +193,7 @@ class FeatureTable:
     left_out: dict[str, str]
     id_space: str = OWN
     id_name: str = ""
-    notes: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,7 +205,7 @@ class RawReviews:
         (integer, float, datetime or str), missing values as pandas has them; index 0..n-1.
     line, unit: as in FeatureTable.
     movie_id_name: the file's name for the column of movies, for messages.
-    notes: as in FeatureTable.
+    note: as in FeatureTable.
     """
 
     __repr__ = in_one_line
@@ -215,7 +215,7 @@ class RawReviews:
     line: Int64[np.ndarray, " rows"]
     unit: str
     movie_id_name: str = MOVIE_ID
-    notes: tuple[str, ...] = ()
+    note: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

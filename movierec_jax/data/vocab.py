@@ -12,9 +12,9 @@ import pandas as pd
 from jaxtyping import Bool, Int, Int32, Shaped
 from pandas.api.types import is_integer_dtype
 
-from movierec_jax.data.given_ids import INTEGER, example_of
+from movierec_jax.data.matching.given_ids import INTEGER, example_of
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Ratings, in_one_line
-from movierec_jax.data.weights import weight_array
+from movierec_jax.data.values.weights import weight_array
 from movierec_jax.errors import InputError
 
 

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float32
 
 from movierec_jax.config import EvalConfig
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, Ratings
-from movierec_jax.data.weights import rated_rows
+from movierec_jax.data.values.weights import rated_rows
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
 from movierec_jax.evaluation.baselines import popular_lists, rating_baselines

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int32, Int64
 
-from movierec_jax.data.id_join import KnownMovies
+from movierec_jax.data.matching.id_join import KnownMovies
 from movierec_jax.data.schema import (
     AGE,
     GENDER,

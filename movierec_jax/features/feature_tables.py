@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Int64
 
 from movierec_jax.data.cleaning import same_kind
-from movierec_jax.data.id_join import KnownMovies, NamedIds, example_of, join_movies
+from movierec_jax.data.matching.id_join import KnownMovies, NamedIds, example_of, join_movies
 from movierec_jax.data.schema import MOVIE_ID, OWN, FeatureBags, FeatureTable
 from movierec_jax.errors import InputError
 from movierec_jax.features.bags import category_features, number_feature, scale_bags, set_features, word_features
@@ -54,8 +54,8 @@ def table_features(
     labels = {re.split("[=~]", name)[0] for part in others for name in part.names}
     parts = []
     for table in tables:
-        for note in table.notes:
-            log(f"{table.path}: {note}")
+        if table.note:
+            log(f"{table.path}: {table.note}")
         found, notes = join_ids(table, ids, known, log)
         row = match_rows(table, found, ids)
         is_in_data = row >= 0

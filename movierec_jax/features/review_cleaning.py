@@ -10,10 +10,10 @@ import pandas as pd
 
 from movierec_jax.data.clean_rows import is_integer, keep, read_seconds
 from movierec_jax.data.cleaning import describe_dropped, same_kind
-from movierec_jax.data.id_join import JoinedIds, NamedIds, join_movies, known_movies
-from movierec_jax.data.id_spaces import COLUMNS
-from movierec_jax.data.own_ratings import infer_star_scale
-from movierec_jax.data.readers.reviews_file import says_something
+from movierec_jax.data.matching.id_join import JoinedIds, NamedIds, join_movies, known_movies
+from movierec_jax.data.matching.id_spaces import COLUMNS
+from movierec_jax.data.matching.own_ratings import infer_star_scale
+from movierec_jax.data.readers.tables.reviews_file import says_something
 from movierec_jax.data.schema import MOVIE_ID, STARS, TEXT, TIMESTAMP, USER_ID, CleanData, RawReviews
 from movierec_jax.errors import InputError
 
@@ -32,8 +32,8 @@ def clean_reviews(
 
     Raises InputError where no row is left, and where movies have ids of another space and the data no links to them.
     """
-    for note in raw.notes:
-        log(f"{raw.path}: {note}")
+    if raw.note:
+        log(f"{raw.path}: {raw.note}")
     ids, joined = join_reviews(raw, data)
     if joined.note:
         log(joined.note)

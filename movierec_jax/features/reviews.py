@@ -28,8 +28,8 @@ from movierec_jax.data.schema import (
     Opinions,
 )
 from movierec_jax.data.splits import Split, without_pairs
+from movierec_jax.data.values.weights import rated_rows, weight_array
 from movierec_jax.data.vocab import Vocab
-from movierec_jax.data.weights import rated_rows, weight_array
 from movierec_jax.features.bags import build_bags, fit_bags, join_bags, number_feature, scale_bags, word_features
 
 # Columns of texts besides those of `clean_reviews`: whether a text is a tag, and the probability that it praises.

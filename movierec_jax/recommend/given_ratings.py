@@ -10,10 +10,10 @@ import pandas as pd
 from jaxtyping import Bool, Float32, Int64
 from pandas.api.types import is_integer_dtype
 
-from movierec_jax.data.given_ids import as_ids, as_integer, shown
-from movierec_jax.data.readers.columns import SPELLINGS, matching_names, normalized_name, require_one_name
+from movierec_jax.data.matching.given_ids import as_ids, as_integer, shown
+from movierec_jax.data.readers.text.columns import SPELLINGS, matching_names, normalized_name, require_one_name
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, RATING_COLUMNS, TIMESTAMP, USER_ID, WEIGHT
-from movierec_jax.data.times import parse_times
+from movierec_jax.data.values.times import parse_times
 from movierec_jax.errors import InputError
 from movierec_jax.recommend.fold_in import require_on_scale
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
-from movierec_jax.data.match_movies import MovieIndex
-from movierec_jax.data.own_ratings import OwnRatings, counted, match_ratings
+from movierec_jax.data.matching.match_movies import MovieIndex
+from movierec_jax.data.matching.own_ratings import OwnRatings, counted, match_ratings
 from movierec_jax.data.readers.personal_file import read_personal
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.errors import InputError
@@ -20,12 +20,7 @@ ME = "me"
 
 def movie_index(run: Run) -> MovieIndex:
     """Returns the movies of a run by all that files of other sites call them."""
-    return MovieIndex(run.movie_table, movie_links(run))
-
-
-def movie_links(run: Run) -> pd.DataFrame:
-    """Returns the links of a run's movies to IMDb and TMDb; empty where its workdir has none."""
-    return run.links
+    return MovieIndex(run.movie_table, run.links)
 
 
 def read_own_ratings(

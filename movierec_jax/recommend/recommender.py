@@ -14,7 +14,7 @@ import pandas as pd
 from jaxtyping import Array, Float32, Int32
 
 from movierec_jax.config import ScoreConfig
-from movierec_jax.data.given_ids import as_id, as_ids
+from movierec_jax.data.matching.given_ids import as_id, as_ids
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.data.splits import Split
 from movierec_jax.data.storage import is_url, synced_folder

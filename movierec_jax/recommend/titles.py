@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.given_ids import as_ids
+from movierec_jax.data.matching.given_ids import as_ids
 from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, YEAR
 from movierec_jax.errors import InputError
 

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from movierec_jax.data.cleaning import clean_movies, with_ids_of
-from movierec_jax.data.id_join import KnownMovies, join_ratings
-from movierec_jax.data.match_movies import MovieIndex
-from movierec_jax.data.own_ratings import OwnRatings, match_ratings
-from movierec_jax.data.rating_values import parse_rating_values
+from movierec_jax.data.matching.id_join import KnownMovies, join_ratings
+from movierec_jax.data.matching.match_movies import MovieIndex
+from movierec_jax.data.matching.own_ratings import OwnRatings, match_ratings
 from movierec_jax.data.readers.personal_file import is_personal, read_personal
 from movierec_jax.data.readers.ratings import read_ratings
-from movierec_jax.data.scale import infer_scale
-from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TITLE, USER_ID, WEIGHT, RawData
+from movierec_jax.data.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, USER_ID, WEIGHT, RawData
+from movierec_jax.data.values.rating_values import parse_rating_values
+from movierec_jax.data.values.scale import infer_scale
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 
@@ -94,6 +94,8 @@ def as_raw_data(own: OwnRatings, user: int | str) -> RawData:
     table = own.weighted()
     if table.empty:
         raise InputError(f"{own.path}: none of its {own.num_films:,} films is one of the data")
+    times = table[TIMESTAMP].astype("Int64").mask(table[TIMESTAMP] == NO_TIMESTAMP)
+    table = table.drop(columns=TIMESTAMP) if times.isna().all() else table.assign(**{TIMESTAMP: times})
     if own.watched.empty:
         table = table.drop(columns=WEIGHT)
     users = pd.Series([user] * len(table), dtype="int64" if isinstance(user, int) else "str")

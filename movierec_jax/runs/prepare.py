@@ -11,16 +11,17 @@ from jax.sharding import Mesh
 
 from movierec_jax.config import Config
 from movierec_jax.data.cleaning import clean, clean_held_out, describe_dropped
-from movierec_jax.data.id_join import KnownMovies, external_ids, join_ratings, join_tables, known_movies
-from movierec_jax.data.readers.features_file import read_features
-from movierec_jax.data.readers.links_file import read_links
+from movierec_jax.data.matching.id_join import KnownMovies, external_ids, join_ratings, join_tables, known_movies
 from movierec_jax.data.readers.ratings import read_ratings
-from movierec_jax.data.readers.reviews_file import read_reviews
-from movierec_jax.data.scale import relevant_threshold
+from movierec_jax.data.readers.tables.features_file import read_features
+from movierec_jax.data.readers.tables.links_file import read_links
+from movierec_jax.data.readers.tables.reviews_file import read_reviews
+from movierec_jax.data.readers.text.stated_columns import StatedColumns
 from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, TAG, TEXT, USER_ID, CleanData, RawData
 from movierec_jax.data.splits import Split, split, without_pairs
+from movierec_jax.data.values.scale import relevant_threshold
+from movierec_jax.data.values.weights import num_watched, rated_rows
 from movierec_jax.data.vocab import Vocab
-from movierec_jax.data.weights import num_watched, rated_rows
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.features.bags import join_bags
@@ -194,7 +195,7 @@ def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanDa
 
     cache: folder as for `read_ratings`.
     """
-    raw = read_ratings(config.ratings, cache)
+    raw = read_ratings(config.ratings, cache, StatedColumns(config.columns, config.weight_column))
     if config.links is not None:
         raw = dataclasses.replace(raw, links=read_links(config.links))
     raw = join_tables(raw)
@@ -236,7 +237,7 @@ def read_held_out(
     seen: the ratings that the model learns from or that choose its best epoch. cache: folder as for `read_ratings`.
     known: the movies of the run, which the file may name by ids of any space; None: by their own ids alone.
     """
-    raw = read_ratings(path, cache)
+    raw = read_ratings(path, cache, StatedColumns(config.columns, config.weight_column))
     raw = join_ratings(raw, known) if known else raw
     rows = clean_held_out(raw, seen, rating_scale, config)
     print(f"{path}: {len(rows.table):,} ratings")

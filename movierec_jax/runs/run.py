@@ -11,8 +11,7 @@ from jaxtyping import Float64, Int, Int32, Int64
 
 from movierec_jax.config import Config, EvalConfig
 from movierec_jax.data.arrays import damped_means, mean_and_spread
-from movierec_jax.data.id_join import KnownMovies, NamedIds
-from movierec_jax.data.scale import relevant_from
+from movierec_jax.data.matching.id_join import KnownMovies, NamedIds
 from movierec_jax.data.schema import (
     GENRES,
     MOVIE_ID,
@@ -27,8 +26,9 @@ from movierec_jax.data.schema import (
     no_links,
 )
 from movierec_jax.data.splits import Split
+from movierec_jax.data.values.scale import relevant_from
+from movierec_jax.data.values.weights import rated_rows, weight_array
 from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
-from movierec_jax.data.weights import rated_rows, weight_array
 from movierec_jax.features.rating_time import RatingTimeFeatures, fit_rating_time
 from movierec_jax.features.reviews import PRAISED
 from movierec_jax.model.inputs import Interactions

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from movierec_jax.data.arrays import damped_group_mean
+from movierec_jax.data.matching.titles import article_first
 from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, YEAR
-from movierec_jax.data.titles import article_first
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import PRAISE, SPREAD
 from movierec_jax.recommend.recommender import Recommender

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float32, Int32
 
 from movierec_jax.data.arrays import csr_offsets, round_up_to_size, sizes_up_to
-from movierec_jax.data.match_movies import MovieIndex
+from movierec_jax.data.matching.match_movies import MovieIndex
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TITLE, YEAR
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import noise_of

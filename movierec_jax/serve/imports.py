@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.own_ratings import MATCHED_BY, OwnRatings
+from movierec_jax.data.matching.own_ratings import MATCHED_BY, OwnRatings
 from movierec_jax.data.readers.personal_file import TABLE_ENDINGS
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, TITLE, YEAR
 from movierec_jax.errors import InputError

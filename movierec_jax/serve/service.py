@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int32
 
 from movierec_jax.config import TABLE_TOP_K
-from movierec_jax.data.own_ratings import OwnRatings
+from movierec_jax.data.matching.own_ratings import OwnRatings
 from movierec_jax.data.readers.ratings_log import FILE_NAME, RatingsLog
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.data.vocab import Vocab

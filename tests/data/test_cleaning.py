@@ -127,9 +127,9 @@ def test_extra_ids_of_another_kind_are_refused(text):
         with_extra(rows, extra)
 
 
-def test_extra_ratings_that_are_all_dropped_change_nothing():
-    words = [("u1", "m1", 9.0, 1)]
-    assert as_rows(with_extra(GOOD, words).ratings) == GOOD
+def test_extra_ratings_that_are_all_dropped_are_refused_and_none_change_nothing():
+    with pytest.raises(InputError, match=r"extra0\.csv: 1 of 1 rows .* such as rating 9\.0 of user u1 for movie m1"):
+        with_extra(GOOD, [("u1", "m1", 9.0, 1)])
     empty = dataclasses.replace(raw(GOOD), ratings=raw(GOOD).ratings.head(0))
     pd.testing.assert_frame_equal(clean(raw(GOOD), DataConfig(), [empty]).ratings, cleaned(GOOD).ratings)
 
@@ -284,7 +284,6 @@ DAY = 24 * 60 * 60
         (["1000000000000", "2000000000000"], [1_000_000_000, 2_000_000_000]),
         (["soon", "1970-01-02"], [NO_TIMESTAMP, DAY]),
         (pd.to_datetime([None, "1970-01-02"]), [NO_TIMESTAMP, DAY]),
-        (["soon", "later"], [NO_TIMESTAMP, NO_TIMESTAMP]),
     ],
 )
 def test_times_become_seconds_or_are_marked(times, seconds):
@@ -372,14 +371,50 @@ def test_fewer_than_two_users_or_movies_are_refused(rows, name):
         cleaned(rows)
 
 
-def test_a_refusal_says_what_was_dropped_before():
-    with pytest.raises(InputError, match=re.escape("0 found after dropping 4 rows (rating outside 6 to 7)")):
-        cleaned(GOOD, DataConfig(rating_scale=(6.0, 7.0)))
+@pytest.mark.parametrize(
+    ("rows", "settings", "message"),
+    [
+        (
+            GOOD,
+            {"rating_scale": (6.0, 7.0)},
+            r"\(100%\) left out: rating outside 6 to 7, .*--rating_scale",
+        ),
+        ([(1, 10, "good"), (2, 20, "bad")], {}, r"rating is not a number, such as 'good'\. .*--columns"),
+        ([(1, 10, None), (2, 20, None), (3, 10, 4.0)], {}, r"67%\) left out: no rating.*--unrated_value=nan"),
+        ([(None, 10, 3.0), (None, 20, 2.0), (3, 10, 4.0)], {}, r"67%\) left out: no user or movie id"),
+    ],
+)
+def test_a_file_that_loses_more_than_half_of_its_rows_is_refused_with_an_example(rows, settings, message):
+    with pytest.raises(InputError, match=message):
+        cleaned(rows, DataConfig(**settings), scale=None)
+    kept = DataConfig(**settings, max_dropped_fraction=1.0)
+    with pytest.raises(InputError, match=r"at least 2 \w+ are needed, \d found after dropping"):
+        cleaned(rows, kept, scale=None)
 
 
-def test_a_file_without_a_readable_rating_is_refused_when_the_scale_is_inferred():
-    with pytest.raises(InputError, match=re.escape("0 found after dropping 2 rows (rating is not a number)")):
-        cleaned([(1, 10, "good"), (2, 20, "bad")], scale=None)
+def test_many_rows_left_out_are_shown_with_an_example():
+    rows = [(user, movie, 1.0 + user % 5) for user in range(10) for movie in (1, 2)] + [(11, 1, 99.0), (12, 2, 99.0)]
+    data = cleaned(rows)
+    assert (
+        "warning: 2 of 22 rows (9%) left out: rating outside 1 to 5, such as rating 99.0 of user 11 for movie 1"
+        in data.notes
+    )
+
+
+def test_times_that_cannot_be_read_are_shown_and_refused_where_they_are_most():
+    data = clean(with_times(["soon", "1970-01-02"]), DataConfig())
+    assert any("1 of 2 times cannot be read, such as 'soon'" in note for note in data.notes)
+    with pytest.raises(InputError, match=r"2 of 2 times cannot be read, such as 'soon'; .*--time_format"):
+        clean(with_times(["soon", "later"]), DataConfig())
+
+
+def test_a_value_that_stands_apart_is_shown_and_counts_as_watched_if_the_flag_says_so():
+    rows = [(user, movie, float(rating)) for user in range(9) for movie, rating in enumerate([0, 0, 0, 5, 6, 7, 8])]
+    noticed = cleaned(rows, scale=None)
+    assert any("43% of the ratings are 0" in note and "--unrated_value=0" in note for note in noticed.notes)
+    watched = cleaned(rows, DataConfig(unrated_value=0.0), scale=None)
+    assert (watched.ratings["weight"] == 0).sum() == 27
+    assert not any("--unrated_value" in note for note in watched.notes)
 
 
 def test_dropped_rows_are_described_with_their_reasons():
@@ -388,17 +423,17 @@ def test_dropped_rows_are_described_with_their_reasons():
 
 
 def held_out(rows):
-    return clean_held_out(raw(rows, scale=(0.0, 100.0)), cleaned(GOOD).ratings, (1.0, 5.0))
+    return clean_held_out(raw(rows, scale=(0.0, 100.0)), cleaned(GOOD).ratings, (1.0, 5.0), DataConfig())
 
 
 def test_held_out_ratings_use_the_scale_of_train():
-    table, dropped = held_out([(1, 30, 4.0, 5), (1, 40, 50.0, 6)])
-    assert as_rows(table) == [(1, 30, 4.0, 5)]
-    assert dropped == {"rating outside 1 to 5": 1}
+    rows = held_out([(1, 30, 4.0, 5), (1, 40, 50.0, 6)])
+    assert as_rows(rows.table) == [(1, 30, 4.0, 5)]
+    assert rows.dropped == {"rating outside 1 to 5": 1}
 
 
 def test_held_out_ratings_that_are_all_dropped_are_refused():
-    with pytest.raises(InputError, match=re.escape("no rating can be used, after dropping 1 row (rating outside")):
+    with pytest.raises(InputError, match=re.escape("1 of 1 rows (100%) left out: rating outside 1 to 5")):
         held_out([(1, 10, 50.0, 5)])
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from helpers.content import IDS, NUM_TRAIN, as_dicts, assert_rows, movies_of, table_of
 
-from movierec_jax.data.readers.features_file import read_features
+from movierec_jax.data.readers.tables.features_file import read_features
 from movierec_jax.data.schema import MOVIE_ID, USER_ID, FeatureBags, FeatureTable, no_tags
 from movierec_jax.errors import InputError
 from movierec_jax.features.content import movie_content, user_content

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.data.readers.reviews_file import says_something
+from movierec_jax.data.readers.tables.reviews_file import says_something
 from movierec_jax.data.schema import (
     GENRES,
     IMDB_ID,

@@ -8,7 +8,7 @@ import zipfile
 
 import pandas as pd
 
-from movierec_jax.data.titles import article_first, title_names
+from movierec_jax.data.matching.titles import article_first, title_names
 
 BUNDLED = pathlib.Path(__file__).parents[2] / "data" / "ml-latest-small"
 NUM_FILMS = 30

@@ -5,6 +5,7 @@ import pytest
 from helpers import exports
 from helpers.input_files import write_file
 
+from movierec_jax.data.schema import NO_TIMESTAMP
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.runs.prepare import read_clean
@@ -37,6 +38,13 @@ def test_an_export_becomes_the_ratings_of_a_user(data, tmp_path, name, capsys):
     printed = capsys.readouterr().out
     assert "30 matched (30 by " in printed
     assert "with 30 extra ratings" in printed
+
+
+def test_some_times_may_be_missing(data, tmp_path):
+    rated = "2024-03-01,Toy Story,1995,x,4\n,GoldenEye,1995,x,3\n"
+    path = write_file(tmp_path, f"Date,Name,Year,Letterboxd URI,Rating\n{rated}")
+    mine = clean_with(data, path).ratings.query("user_id == 7")
+    assert mine["timestamp"].tolist() == [1709251200, NO_TIMESTAMP]
 
 
 def test_other_files_of_extra_ratings_keep_their_users(data, tmp_path):

@@ -5,6 +5,7 @@ from helpers import checkerboard
 
 from movierec_jax.config import Config
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.runs.prepare import CACHE_FOLDER, prepare, read_held_out, without_overlap
 from movierec_jax.runs.workdir import fingerprint
@@ -15,7 +16,7 @@ def test_held_out_ratings_also_in_train_are_dropped_and_counted(tmp_path, capsys
     train = checkerboard.table([1, 1], [7, 8], [5, 1])
     path = tmp_path / "test.csv"
     path.write_text("user,movie,rating\n1,7,4\n1,9,3\n2,7,2\n")
-    held_out = read_held_out(str(path), train, (1.0, 5.0))
+    held_out = read_held_out(str(path), train, (1.0, 5.0), DataConfig())
     assert held_out[["user_id", "movie_id"]].to_numpy().tolist() == [[1, 9], [2, 7]]
     assert "left out 1 row (pair of user and movie also in what the model is trained with)" in capsys.readouterr().out
 

@@ -110,18 +110,18 @@ def zipped(size: int) -> bytes:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "mine.csv: empty"),
-        (b"movieId,title\n1,Heat\n", "mine.csv:1: columns movieId, title; expected a Letterboxd export"),
-        (b"userId,movieId,rating\n1,2,3\n2,2,3\n", "mine.csv: ratings of 2 users"),
-        (gzip.compress(b"movieId,rating\n1,3\n"), "a packed or Parquet file"),
-        (zipped(2**26 + 1), "64 MiB; one person's ratings take 64 at most"),
-        (b"\x00\x01\x02" * 100, "mine.csv: a binary file"),
-        (b"movieId,rating\n" + b"1,3\n" * 20_001, "20,001 rows; at most 20,000"),
-        (b"[" * 100_000, "mine.csv: not JSON"),
+        (lambda: b"", "mine.csv: empty"),
+        (lambda: b"movieId,title\n1,Heat\n", "mine.csv:1: columns movieId, title; expected a Letterboxd export"),
+        (lambda: b"userId,movieId,rating\n1,2,3\n2,2,3\n", "mine.csv: ratings of 2 users"),
+        (lambda: gzip.compress(b"movieId,rating\n1,3\n", mtime=0), "a packed or Parquet file"),
+        (lambda: zipped(2**26 + 1), "64 MiB; one person's ratings take 64 at most"),
+        (lambda: b"\x00\x01\x02" * 100, "mine.csv: a binary file"),
+        (lambda: b"movieId,rating\n" + b"1,3\n" * 20_001, "20,001 rows; at most 20,000"),
+        (lambda: b"[" * 100_000, "mine.csv: not JSON"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused_without_the_servers_paths(client, content, words):
-    found = client.post(IMPORTS, params={"filename": "mine.csv"}, content=content)
+    found = client.post(IMPORTS, params={"filename": "mine.csv"}, content=content())
     assert found.status_code == 422
     assert words in found.json()["detail"]
     assert "tmp" not in found.json()["detail"]

@@ -8,10 +8,10 @@ from jaxtyping import Bool
 
 from movierec_jax.benchmark.suites.sentiment import read_parts
 from movierec_jax.config import Config
-from movierec_jax.data.readers.labelled_file import require_both_labels, test_part
-from movierec_jax.data.readers.reviews_file import REVIEW_SPELLINGS, find_columns, read_reviews, take_columns
 from movierec_jax.data.readers.source_file import local_file
-from movierec_jax.data.readers.table_file import read_columns, read_header
+from movierec_jax.data.readers.tables.labelled_file import require_both_labels, test_part
+from movierec_jax.data.readers.tables.reviews_file import REVIEW_SPELLINGS, find_columns, read_reviews, take_columns
+from movierec_jax.data.readers.tables.table_file import read_columns, read_header
 from movierec_jax.data.schema import LABEL, SPLIT, STARS
 from movierec_jax.features.sentiment.config import SentimentConfig
 from movierec_jax.features.sentiment.saved import DEFAULT_SENTIMENT, save_sentiment

@@ -27,8 +27,8 @@ from movierec_jax.benchmark.ranking_job import RankingJob, rank_apart
 from movierec_jax.benchmark.ranking_task import RankingTask
 from movierec_jax.benchmark.table import Table, output_folder, publish, with_spread
 from movierec_jax.config import Config
-from movierec_jax.data.scale import relevant_from
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID
+from movierec_jax.data.values.scale import relevant_from
 from movierec_jax.evaluation import metrics
 
 # Movies of each list.

@@ -26,9 +26,9 @@ from movierec_jax.benchmark.suites.cold import HELD_OUT, draw_held_out
 from movierec_jax.benchmark.suites.judged_reviews import JudgedReviews, judge_apart
 from movierec_jax.benchmark.table import Table, output_folder, publish, with_spread
 from movierec_jax.config import Config
-from movierec_jax.data.scale import relevant_from
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, CleanData
 from movierec_jax.data.splits import split
+from movierec_jax.data.values.scale import relevant_from
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics

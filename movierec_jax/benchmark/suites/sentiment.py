@@ -20,7 +20,7 @@ from movierec_jax.benchmark.entrants import OUR_LABEL
 from movierec_jax.benchmark.provenance import bootstrap_note, fits_provenance, machine_note, provenance
 from movierec_jax.benchmark.table import Table, output_folder, publish
 from movierec_jax.config import Config
-from movierec_jax.data.readers.labelled_file import read_labelled
+from movierec_jax.data.readers.tables.labelled_file import read_labelled
 from movierec_jax.data.schema import LabelledTexts
 from movierec_jax.errors import InputError
 from movierec_jax.features.sentiment.config import SentimentConfig

@@ -11,7 +11,7 @@ import tempfile
 import zipfile
 from collections.abc import Iterator
 
-from movierec_jax.data.readers.foreign_files import refuse_foreign_zip
+from movierec_jax.data.readers.formats.foreign_files import refuse_foreign_zip
 from movierec_jax.data.readers.source_file import AnyPath, open_bytes, read_head, translate_read_errors
 from movierec_jax.data.storage import replace_path_in_errors
 from movierec_jax.errors import InputError

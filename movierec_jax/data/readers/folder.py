@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from typing import cast
 
 from movierec_jax.data.readers.archives import is_archive, open_archive
-from movierec_jax.data.readers.file_content import FileContent
-from movierec_jax.data.readers.links_file import read_links_file
+from movierec_jax.data.readers.formats.file_content import FileContent
+from movierec_jax.data.readers.formats.netflix_file import TITLES_FILE
+from movierec_jax.data.readers.formats.parts import is_part, part_order, read_parts
+from movierec_jax.data.readers.formats.rating_formats import find_columns, read_ratings_file
 from movierec_jax.data.readers.movielens import (
     EDITIONS,
     find_edition,
@@ -20,10 +22,8 @@ from movierec_jax.data.readers.movielens import (
     tables_beside,
 )
 from movierec_jax.data.readers.movielens_tables import link_table
-from movierec_jax.data.readers.netflix_file import TITLES_FILE
-from movierec_jax.data.readers.parts import is_part, part_order, read_parts
-from movierec_jax.data.readers.rating_formats import find_columns, read_ratings_file
 from movierec_jax.data.readers.source_file import AnyPath, on_disk, read_head, unpacked_name
+from movierec_jax.data.readers.tables.links_file import read_links_file
 from movierec_jax.data.schema import RATING, RawData
 from movierec_jax.errors import InputError
 

@@ -8,9 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from movierec_jax.data.id_spaces import imdb_numbers, space_of_name
-from movierec_jax.data.readers.columns import normalized_name
-from movierec_jax.data.readers.layout import TextLayout
+from movierec_jax.data.matching.id_spaces import imdb_numbers, space_of_name
 from movierec_jax.data.readers.movielens_tables import (
     link_table,
     movie_table,
@@ -27,6 +25,8 @@ from movierec_jax.data.readers.movielens_tables import (
 )
 from movierec_jax.data.readers.ratings_file import find_ratings_layout, read_text
 from movierec_jax.data.readers.source_file import AnyPath, read_head
+from movierec_jax.data.readers.text.columns import normalized_name
+from movierec_jax.data.readers.text.layout import TextLayout
 from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, RATING_COLUMNS, TMDB_ID, RawData, no_links, no_tags
 from movierec_jax.errors import InputError
 

@@ -11,11 +11,11 @@ from typing import cast
 
 import pandas as pd
 
-from movierec_jax.data.readers.columns import normalized_name, to_own_pandas
-from movierec_jax.data.readers.delimited import read_lines, read_records, read_typed
-from movierec_jax.data.readers.layout import TextLayout, find_encoding, find_layout
-from movierec_jax.data.readers.links_file import read_links_file
 from movierec_jax.data.readers.source_file import AnyPath, open_bytes
+from movierec_jax.data.readers.tables.links_file import read_links_file
+from movierec_jax.data.readers.text.columns import normalized_name, to_own_pandas
+from movierec_jax.data.readers.text.delimited import read_lines, read_records, read_typed
+from movierec_jax.data.readers.text.layout import TextLayout, find_encoding, find_layout
 from movierec_jax.data.schema import (
     AGE,
     GENDER,

@@ -19,9 +19,7 @@ import pandas as pd
 from jaxtyping import Bool, Int64
 
 from movierec_jax.data.cleaning import TITLE_WITH_YEAR
-from movierec_jax.data.id_spaces import IMDB, TMDB, id_numbers
-from movierec_jax.data.rating_values import parse_rating_values
-from movierec_jax.data.readers.columns import SPELLINGS, matching_names, text_series
+from movierec_jax.data.matching.id_spaces import IMDB, TMDB, id_numbers
 from movierec_jax.data.readers.personal_kinds import (
     KEYS,
     KINDS,
@@ -36,10 +34,12 @@ from movierec_jax.data.readers.personal_kinds import (
     find_kind,
 )
 from movierec_jax.data.readers.source_file import AnyPath, is_parquet, local_file, open_bytes, translate_read_errors
-from movierec_jax.data.readers.table_file import read_columns, read_header
+from movierec_jax.data.readers.tables.table_file import read_columns, read_header
+from movierec_jax.data.readers.text.columns import SPELLINGS, matching_names, text_series
 from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, TIMESTAMP, TITLE, TMDB_ID, USER_ID, YEAR
 from movierec_jax.data.storage import is_url
-from movierec_jax.data.times import parse_times
+from movierec_jax.data.values.rating_values import parse_rating_values
+from movierec_jax.data.values.times import parse_times
 from movierec_jax.errors import InputError
 
 # More than anybody's ratings take; a larger file is not looked at, nor unpacked.

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from movierec_jax.data.readers.columns import SPELLINGS, normalized_name
+from movierec_jax.data.readers.text.columns import SPELLINGS, normalized_name
 from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, TIMESTAMP, TITLE, TMDB_ID, YEAR
 
 ORIGINAL_TITLE = "original_title"

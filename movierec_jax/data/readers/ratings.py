@@ -7,16 +7,21 @@ import pathlib
 from movierec_jax.data.readers import ratings_log
 from movierec_jax.data.readers.archives import is_archive
 from movierec_jax.data.readers.folder import read_archive, read_folder, renamed, with_tables
+from movierec_jax.data.readers.formats.rating_formats import read_ratings_file
+from movierec_jax.data.readers.formats.sqlite_file import read_sqlite, split_table
 from movierec_jax.data.readers.movielens import raw_data
-from movierec_jax.data.readers.rating_formats import read_ratings_file
 from movierec_jax.data.readers.source_file import translate_read_errors
-from movierec_jax.data.readers.sqlite_file import read_sqlite, split_table
+from movierec_jax.data.readers.text.stated_columns import NOTHING_STATED, StatedColumns
 from movierec_jax.data.schema import MOVIE_ID, OF_RUN, USER_ID, RawData
 from movierec_jax.data.storage import downloaded, is_url
 from movierec_jax.errors import InputError
 
 
-def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | None = None) -> RawData:
+def read_ratings(
+    path: str | os.PathLike[str],
+    cache: str | os.PathLike[str] | None = None,
+    stated: StatedColumns = NOTHING_STATED,
+) -> RawData:
     """Reads ratings, and the movies, users, tags and links beside them, from a folder, an archive or one file.
 
     A folder, or a zip or tar archive, holds one of the MovieLens `EDITIONS`, one file of ratings of any name, or the
@@ -26,27 +31,30 @@ def read_ratings(path: str | os.PathLike[str], cache: str | os.PathLike[str] | N
 
     cache: folder that keeps the parsed ratings of large text files for the next time; made if missing, and not used
       where that is impossible. Ratings of such a file cannot be changed in place.
+    stated: what is stated of the columns of one file.
 
     Raises:
       InputError: the path cannot be read as such; the message names the file, and the line where there is one.
     """
     if is_url(path):
         with downloaded(str(path)) as copy:
-            data = read_ratings(copy)
+            data = read_ratings(copy, stated=stated)
         return renamed(data, str(copy), str(path))
     path, cache = pathlib.Path(path), pathlib.Path(cache) if cache is not None else None
     with translate_read_errors(path):
         if not path.exists():
             if found := split_table(str(path)):
-                return with_tables(read_sqlite(*found), found[0], source=str(path))
+                return with_tables(read_sqlite(*found, stated), found[0], source=str(path))
             raise InputError(f"{path}: no such file or folder")
+        if stated and (path.is_dir() or is_archive(path)):
+            raise InputError(f"{path}: --columns and --weight_column are for one file; name it, unpacked")
         if path.is_dir():
             return read_folder(path, str(path), cache)
         if ratings_log.is_log(path):
             return read_log(path)
         if is_archive(path):
             return read_archive(path, str(path), cache)
-        return with_tables(read_ratings_file(path, cache), path, source=str(path))
+        return with_tables(read_ratings_file(path, cache, stated), path, source=str(path))
 
 
 def read_log(path: pathlib.Path) -> RawData:

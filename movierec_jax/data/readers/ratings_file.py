@@ -10,8 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
-from movierec_jax.data.id_spaces import ALL_SPELLINGS, has_links, movie_spellings
-from movierec_jax.data.readers.columns import (
+from movierec_jax.data.matching.id_spaces import ALL_SPELLINGS, has_links, movie_spellings
+from movierec_jax.data.readers.formats.file_content import FileContent
+from movierec_jax.data.readers.source_file import AnyPath, open_parquet
+from movierec_jax.data.readers.table_cache import CACHED_FROM_BYTES, through_cache
+from movierec_jax.data.readers.text.columns import (
     COLUMN_TYPES,
     COUNT_NAMES,
     SPELLINGS,
@@ -23,21 +26,13 @@ from movierec_jax.data.readers.columns import (
     translate_type_errors,
     typed_parquet,
 )
-from movierec_jax.data.readers.delimited import notes_of, read_typed
-from movierec_jax.data.readers.file_content import FileContent
-from movierec_jax.data.readers.layout import SEPARATORS, TextLayout, find_layout, sample_lines, split_line
-from movierec_jax.data.readers.source_file import AnyPath, open_parquet
-from movierec_jax.data.readers.table_cache import CACHED_FROM_BYTES, through_cache
-from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, TIMESTAMP, USER_ID, WEIGHT
+from movierec_jax.data.readers.text.delimited import notes_of, read_typed
+from movierec_jax.data.readers.text.layout import SEPARATORS, TextLayout, find_layout, sample_lines, split_line
+from movierec_jax.data.readers.text.stated_columns import NOTHING_STATED, StatedColumns, stated_columns
+from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, USER_ID
 from movierec_jax.errors import InputError
 
 RATING_SPELLINGS = {name for column in RATING_COLUMNS for name in SPELLINGS[column]} | set(ALL_SPELLINGS)
-
-# What a column of --columns may hold, by the words for it.
-COLUMN_WORDS = {"user": USER_ID, "item": MOVIE_ID, "movie": MOVIE_ID, "rating": RATING, "timestamp": TIMESTAMP}
-COLUMN_WORDS |= {column: column for column in RATING_COLUMNS} | {"item_id": MOVIE_ID, "weight": WEIGHT}
-
-NOT_USED = "-"
 
 # Amazon's ids of products: ten letters and digits of which the first is B, or an ISBN.
 PRODUCT = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")
@@ -49,12 +44,8 @@ NAME = re.compile("title$|name")
 ROUNDED = r"^-?\d(\.\d+)?[eE]\+?\d+$"
 
 
-def find_ratings_layout(path: AnyPath, columns: Sequence[str] = (), weight: str | None = None) -> TextLayout:
-    """Returns the layout of any text file of ratings, with or without a header, from its first lines.
-
-    columns: what the columns hold, as `--columns` says; empty: told by their names or order.
-    weight: name of the column of weights.
-    """
+def find_ratings_layout(path: AnyPath, stated: StatedColumns = NOTHING_STATED) -> TextLayout:
+    """Returns the layout of any text file of ratings, with or without a header, from its first lines."""
     layout = find_layout(path, RATING_SPELLINGS, "ratings")
     where, fields = f"{path}:{layout.skip_lines}", layout.names
     if len(fields) == 1:
@@ -62,26 +53,20 @@ def find_ratings_layout(path: AnyPath, columns: Sequence[str] = (), weight: str 
         raise InputError(f"{where}: one column; expected user, movie and rating columns, split by one of {separators}")
     rows = [split_line(line, layout.separator) for line in sample_lines(path, layout.encoding)[layout.skip_lines :]]
     rows = [row for row in rows if len(row) > 1]
-    has_header = is_header(fields, columns)
+    has_header = is_header(fields, stated)
     layout = with_last_column(layout, rows)
-    if columns:
-        named = stated_columns(columns, layout.names if has_header else (), len(layout.columns), where)
-        layout = dataclasses.replace(layout, columns=named)
-    elif has_header:
-        found, notes = name_columns_with_notes(fields, where)
-        found += (None,) * (len(layout.columns) - len(found))
+    if has_header or stated.columns:
+        names = layout.names if has_header else ()
+        found, notes = hold_columns(names, len(layout.columns), where, stated)
         layout = dataclasses.replace(layout, columns=found, notes=(*layout.notes, *notes))
     else:
         layout = layout_without_header(layout, [list(fields), *rows], where)
-    if weight is not None:
-        layout = with_weight(layout, weight, where)
     return layout if has_header else dataclasses.replace(layout, names=(), skip_lines=layout.skip_lines - 1)
 
 
-def is_header(fields: Sequence[str], columns: Sequence[str]) -> bool:
-    """Returns whether the first line holds names; columns: as `--columns` says."""
-    named = [item.partition("=")[2] for item in columns if "=" in item]
-    if any(normalized_name(field) in RATING_SPELLINGS or field in named for field in fields):
+def is_header(fields: Sequence[str], stated: StatedColumns) -> bool:
+    """Returns whether the first line holds names."""
+    if any(normalized_name(field) in RATING_SPELLINGS or field in stated.names for field in fields):
         return True
     # The fourth may be a date, but no header begins with three numbers; two ids of text may come before a rating.
     return not (is_number(fields[2]) if len(fields) > 2 else all(map(is_number, fields)))
@@ -129,54 +114,27 @@ def layout_without_header(layout: TextLayout, rows: Sequence[Sequence[str]], whe
     return dataclasses.replace(layout, columns=tuple(columns), notes=(*layout.notes, note))
 
 
-def stated_columns(columns: Sequence[str], names: Sequence[str], count: int, where: str) -> tuple[str | None, ...]:
-    """Returns what each column of a file holds as `--columns` says; names: of the header, if there is one.
-
-    Raises InputError for a word that is no column, and a name or number that the file does not have.
-    """
-    flag = f"--columns={','.join(columns)}"
-    found: list[str | None] = [None] * count
-    for position, item in enumerate(columns):
-        word, is_named, name = item.partition("=")
-        if word == NOT_USED:
-            continue
-        column = COLUMN_WORDS.get(word.strip().lower())
-        if column is None:
-            words = "user, item, rating, timestamp, weight"
-            raise InputError(f"{flag}: {word!r} is no column; write {words}, or {NOT_USED} for one that is not used")
-        if column in found:
-            raise InputError(f"{flag}: two columns of {column}; give one")
-        if not is_named:
-            index = position
-        elif name in names:
-            index = list(names).index(name)
-        else:
-            index = int(name) - 1 if name.isdecimal() else -1
-        if not 0 <= index < count:
-            shown = f"named {', '.join(map(repr, names))[:400]}" if names else f"numbered 1 to {count}"
-            raise InputError(f"{flag}: {where} has no column {name or position + 1!r}; it has {count}, {shown}")
-        found[index] = column
-    missing = [column for column in (USER_ID, MOVIE_ID) if column not in found]
-    if missing:
-        raise InputError(f"{flag}: no {missing[0]}; at least user and item are needed")
-    return tuple(found)
+def hold_columns(
+    names: Sequence[str], count: int, where: str, stated: StatedColumns
+) -> tuple[tuple[str | None, ...], list[str]]:
+    """Returns what each of `count` columns holds, as stated or else by their names, and notes on what was chosen."""
+    notes: list[str] = []
+    if stated.columns:
+        held = stated_columns(stated.columns, names, count, where)
+    else:
+        held, notes = name_columns_with_notes(names, where, stated)
+        held += (None,) * (count - len(held))
+    return stated.with_weight(held, names, where), notes
 
 
-def with_weight(layout: TextLayout, weight: str, where: str) -> TextLayout:
-    """Returns the layout with the column of weights. Raises InputError where the file does not have it."""
-    if weight not in layout.names:
-        raise InputError(f"--weight_column={weight}: {where} has columns {', '.join(layout.names)[:400]}")
-    columns = list(layout.columns)
-    columns[layout.names.index(weight)] = WEIGHT
-    return dataclasses.replace(layout, columns=tuple(columns))
-
-
-def name_columns(names: Sequence[str], where: str) -> tuple[str | None, ...]:
+def name_columns(names: Sequence[str], where: str, stated: StatedColumns = NOTHING_STATED) -> tuple[str | None, ...]:
     """Returns what each named column of a file holds, None for columns that are not used; `where` is for messages."""
-    return name_columns_with_notes(names, where)[0]
+    return hold_columns(names, len(names), where, stated)[0]
 
 
-def name_columns_with_notes(names: Sequence[str], where: str) -> tuple[tuple[str | None, ...], list[str]]:
+def name_columns_with_notes(
+    names: Sequence[str], where: str, stated: StatedColumns
+) -> tuple[tuple[str | None, ...], list[str]]:
     """Returns what each named column of a file holds, and what was chosen among several, a sentence each.
 
     Raises InputError where a column is missing, or two could be the ratings.
@@ -199,13 +157,19 @@ def name_columns_with_notes(names: Sequence[str], where: str) -> tuple[tuple[str
         elif column in (USER_ID, MOVIE_ID):
             raise missing_column(names, column, spellings, where, "; or say which it is by --columns=user=NAME,...")
     if RATING not in columns:
-        notes.append(note_without_ratings(names, columns, where))
+        notes.append(note_without_ratings([name for name in names if name != stated.weight], names, columns, where))
     return tuple(columns), notes
 
 
-def note_without_ratings(names: Sequence[str], columns: Sequence[str | None], where: str) -> str:
-    """Returns what a file without ratings is taken for. Raises InputError where a column may hold them by any name."""
-    others = [name for name, column in zip(names, columns, strict=True) if column is None and name]
+def note_without_ratings(
+    candidates: Sequence[str], names: Sequence[str], columns: Sequence[str | None], where: str
+) -> str:
+    """Returns what a file without ratings is taken for. Raises InputError where a column may hold them by any name.
+
+    candidates: names of the columns that may.
+    """
+    held = {name for name, column in zip(names, columns, strict=True) if column}
+    others = [name for name in candidates if name and name not in held]
     if any(normalized_name(name) not in COUNT_NAMES for name in others):
         raise missing_column(
             names,
@@ -240,20 +204,11 @@ def read_text(path: AnyPath, layout: TextLayout, cache: pathlib.Path | None = No
     return FileContent(ratings, notes, movie_name=movie_name, has_links=has_links(layout.names))
 
 
-def read_parquet(path: AnyPath, columns: Sequence[str] = (), weight: str | None = None) -> FileContent:
-    """Reads the ratings of a Parquet file, each column in the first of its `COLUMN_TYPES` that holds every value.
-
-    columns, weight: as for `find_ratings_layout`.
-    """
+def read_parquet(path: AnyPath, stated: StatedColumns = NOTHING_STATED) -> FileContent:
+    """Reads the ratings of a Parquet file, each column in the first of its `COLUMN_TYPES` that holds every value."""
     with open_parquet(path) as file:
         names = tuple(file.schema_arrow.names)
-        notes: list[str] = []
-        if columns:
-            held = stated_columns(columns, names, len(names), str(path))
-        else:
-            held, notes = name_columns_with_notes(names, str(path))
-        if weight is not None:
-            held = with_weight(TextLayout(",", held, str(path), names), weight, str(path)).columns
+        held, notes = hold_columns(names, len(names), str(path), stated)
         named = {column: name for column, name in zip(held, names, strict=True) if column}
         table = file.read(columns=list(named.values()))
     found = {column: table.column(name) for column, name in named.items()}

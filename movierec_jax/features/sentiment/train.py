@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int
 
 from movierec_jax.data.cleaning import describe_dropped
-from movierec_jax.data.readers.labelled_file import read_labelled
+from movierec_jax.data.readers.tables.labelled_file import read_labelled
 from movierec_jax.data.schema import LabelledTexts, Opinions
 from movierec_jax.data.storage import is_url
 from movierec_jax.errors import InputError

@@ -1,0 +1,1 @@
+"""Formats of ratings besides delimited text, and which one a file has."""

@@ -1,0 +1,1 @@
+"""Tables about movies, users and texts, with named columns."""

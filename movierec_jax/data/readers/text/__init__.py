@@ -1,0 +1,1 @@
+"""Delimited text: its layout, its rows, and what its columns hold."""

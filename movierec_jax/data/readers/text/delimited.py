@@ -1,0 +1,383 @@
+"""Reads the rows of delimited text: one set of rules for quotes, encodings, empty lines and messages.
+
+Two readers follow the same `TextLayout`: `read_typed` parses numbers and ids with Arrow's threads, for tables of many
+rows; `read_records` yields the fields of each record as text, which may hold line ends and be of any length.
+
+No quotation mark swallows rows unseen: `text_scan` looks at every line before Arrow does, and sends a file with quotes
+that could join lines to `read_records`, which names the line of a quote that joins rows.
+"""
+
+import contextlib
+import csv
+import dataclasses
+import io
+import itertools
+import json
+import re
+from collections.abc import Generator, Iterator, Sequence
+from typing import IO, cast
+
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.csv
+
+from movierec_jax.data.readers.source_file import AnyPath, open_bytes
+from movierec_jax.data.readers.text.columns import COLUMN_TYPES, typed_text
+from movierec_jax.data.readers.text.layout import BLANKS, UTF8, TextLayout, find_encoding
+from movierec_jax.data.readers.text.text_scan import TextScan, scan_text
+from movierec_jax.data.schema import MOVIE_ID, USER_ID
+from movierec_jax.errors import InputError
+
+# Stands for a separator that is no single byte while Arrow reads: the control character for this use.
+FIELD_SEPARATOR = "\x1f"
+
+# Rows of a text file that are Python objects at the same time.
+ROWS_AT_ONCE = 10_000
+
+# What may end a file without being a row: "(800 rows affected)".
+FOOTER = re.compile(r"(?=.*[A-Za-z]).*\S\s+\S.*")
+
+
+@contextlib.contextmanager
+def open_text(path: AnyPath, encoding: str) -> Iterator[IO[bytes]]:
+    """Opens a text file as UTF-8 bytes, whatever its encoding; those of UTF-8 may begin with a byte order mark."""
+    with open_bytes(path) as stream:
+        yield (
+            stream
+            if encoding in (UTF8, "utf-8")
+            else pa.transcoding_input_stream(pa.PythonFile(stream, "r"), encoding, "utf-8")
+        )
+
+
+def read_lines(path: AnyPath, encoding: str) -> Iterator[tuple[int, str]]:
+    """Yields number and text of each line that is not empty."""
+    with open_bytes(path) as stream:
+        text = io.TextIOWrapper(stream, encoding)
+        for number, line in enumerate(text, start=1):
+            if line.strip():
+                yield number, line.rstrip("\n")
+
+
+def read_records(path: AnyPath, layout: TextLayout) -> Generator[tuple[int, list[str]], None, None]:
+    """Yields the last line and the fields of each record; a quoted field may hold line ends.
+
+    Raises InputError with the line of a record with too many or too few fields, or of a quote that is not closed, or
+    closed only after lines that are rows themselves.
+    """
+    with open_bytes(path) as stream:
+        text = io.TextIOWrapper(stream, layout.encoding, newline="")
+        list(itertools.islice(text, layout.skip_lines))
+        rows = None
+        if layout.is_quoted:
+            rows = csv.reader(
+                text,
+                delimiter=layout.separator,
+                quotechar=layout.quote,
+                skipinitialspace=layout.skips_blanks,
+                strict=True,
+            )
+        records = rows or (layout.split(line) if line.strip() else [] for line in text)
+        line = layout.skip_lines
+        try:
+            for number, fields in enumerate(records, start=layout.skip_lines + 1):
+                first, line = line + 1, layout.skip_lines + rows.line_num if rows else number
+                if not any(field.strip() for field in fields) and len(fields) < 2:
+                    continue
+                if first < line:
+                    require_no_rows_within(fields, f"{path}:{first}", layout)
+                if len(fields) != len(layout.columns):
+                    raise wrong_number_of_columns(f"{path}:{line}", len(fields), layout)
+                yield line, fields
+        except csv.Error as error:
+            # Where the record begins: a quote that is not closed shows much later, if at all.
+            advice = "a quote within a quoted field is written twice"
+            raise UnclosedQuoteError(f"{path}:{line + 1}: {error}; {advice}") from error
+
+
+class UnclosedQuoteError(InputError):
+    """A quotation mark that is not closed, or closes another field than it opens."""
+
+
+def require_no_rows_within(fields: Sequence[str], where: str, layout: TextLayout) -> None:
+    """Raises UnclosedQuoteError where a field holds lines like rows: as many fields, and numbers in their places.
+
+    where: the line in which the record begins.
+    """
+    numbers = [index for index, field in enumerate(fields) if is_number(field)]
+    for field in fields:
+        for inner in re.split("\r\n|\n|\r", field)[1:]:
+            inner_fields = layout.split(inner)
+            if len(inner_fields) == len(layout.columns) and all(is_number(inner_fields[n]) for n in numbers):
+                raise UnclosedQuoteError(
+                    f"{where}: a quotation mark begins a field that runs over rows such as {inner[:80]!r}; remove it, "
+                    "or close it, and write a quote within a quoted field twice"
+                )
+
+
+def is_number(field: str) -> bool:
+    """Returns whether a field is a number."""
+    try:
+        float(field.strip("\"' "))
+    except ValueError:
+        return False
+    return True
+
+
+def wrong_number_of_columns(where: str, count: int, layout: TextLayout) -> InputError:
+    """Returns the error of a line with `count` columns."""
+    columns = f"{count} column{'s' * (count != 1)}"
+    return InputError(f"{where}: {columns}; {layout.owner} has {len(layout.columns)}, split by {layout.separator!r}")
+
+
+def read_fields(path: AnyPath, layout: TextLayout, indices: Sequence[int]) -> tuple[list[pa.ChunkedArray], list[int]]:
+    """Returns columns of a file by index, as large strings, and the last line of each record."""
+    chunks: list[list[pa.Array]] = [[] for _ in indices]
+    lines: list[int] = []
+    with contextlib.closing(read_records(path, layout)) as records:
+        while block := list(itertools.islice(records, ROWS_AT_ONCE)):
+            lines += (line for line, _ in block)
+            for column, index in zip(chunks, indices, strict=True):
+                column.append(pa.array([fields[index] for _, fields in block], pa.large_string()))
+    return [pa.chunked_array(column, pa.large_string()) for column in chunks], lines
+
+
+def read_typed(path: AnyPath, layout: TextLayout) -> pa.Table:
+    """Reads the used columns of a file, each in the first of its `COLUMN_TYPES` that holds every value.
+
+    The table has what was noticed while reading as `notes_of` returns it.
+
+    Raises InputError with the line of a record with too many or too few fields, or of a quote that joins rows.
+    """
+    try:
+        return parse_typed(path, layout)
+    except pa.ArrowInvalid as error:
+        if "invalid UTF8" not in str(error) or layout.encoding != UTF8:
+            raise find_refusal(path, layout) from error
+    encoding = find_encoding(path)
+    layout = dataclasses.replace(layout, encoding=encoding)
+    return with_notes(parse_typed(path, layout), [f"the text is not UTF-8; it is read as {encoding}"])
+
+
+def parse_typed(path: AnyPath, layout: TextLayout) -> pa.Table:
+    """Does the work of `read_typed` in one encoding. Raises ArrowInvalid for text that is not in that encoding."""
+    with open_text(path, layout.encoding) as stream:
+        scan = scan_text(stream, layout)
+    notes: list[str] = []
+    if scan.has_odd_quotes:
+        if layout.encoding == UTF8:
+            layout = dataclasses.replace(layout, encoding=find_encoding(path))
+        layout, notes = layout_of_odd_quotes(path, layout, scan)
+    if (layout.is_quoted and scan.has_odd_quotes) or layout.skips_blanks:
+        columns = read_as_text(path, layout)
+    else:
+        columns, footer = parse_all(path, layout, scan)
+        notes += footer
+    columns, repeated = without_repeated_header(columns, layout)
+    notes += repeated
+    for column, values in columns.items():
+        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+            columns[column] = typed_text(values, column)
+    return with_notes(pa.table(columns), notes)
+
+
+def layout_of_odd_quotes(path: AnyPath, layout: TextLayout, scan: TextScan) -> tuple[TextLayout, list[str]]:
+    """Returns how to read a file with quotes that could join lines: as text where every line is a row without them.
+
+    Raises UnclosedQuoteError where the file has neither well-formed quotes, nor lines that are rows as they stand.
+    """
+    if not layout.is_quoted:
+        return layout, []
+    try:
+        with contextlib.closing(read_records(path, layout)) as records:
+            for _ in records:
+                pass
+    except UnclosedQuoteError as error:
+        if not scan.is_even_without_quotes:
+            raise
+        line = str(error).removeprefix(f"{path}:").split(":")[0]
+        note = f"quotation marks are read as text: that of line {line} is not closed"
+        return dataclasses.replace(layout, is_quoted=False), [note]
+    return layout, []
+
+
+def read_as_text(path: AnyPath, layout: TextLayout) -> dict[str, pa.ChunkedArray]:
+    """Reads the used columns of a file as strings, null where empty, by `read_records`."""
+    used = {column: index for index, column in enumerate(layout.columns) if column}
+    columns, lines = read_fields(path, layout, list(used.values()))
+    if not lines:
+        raise InputError(f"{path}: no ratings")
+    empty = pa.scalar("", pa.large_string())
+    return {
+        column: pyarrow.compute.if_else(pyarrow.compute.equal(values, empty), None, values).cast(pa.string())
+        for column, values in zip(used, columns, strict=True)
+    }
+
+
+def parse_all(path: AnyPath, layout: TextLayout, scan: TextScan) -> tuple[dict[str, pa.ChunkedArray], list[str]]:
+    """Parses the used columns, as strings where a value is not of the usual type; and a note on lines left out.
+
+    Raises:
+      ArrowInvalid: text that is not UTF-8.
+      InputError: a line has another number of columns, or rows are missing.
+    """
+    types = {column: COLUMN_TYPES[column][0] for column in layout.columns if column}
+    if scan.has_leading_zeros:
+        types |= {column: pa.string() for column in (USER_ID, MOVIE_ID) if column in types}
+    skipped: list[str] | None = None
+    while True:
+        try:
+            columns = parse_columns(path, layout, types, skipped)
+            break
+        except pa.ArrowInvalid as error:
+            column = column_of_wrong_type(error, layout)
+            if "invalid UTF8" in str(error):
+                raise
+            if skipped is None and "columns, got" in str(error) and has_footer(path, layout):
+                skipped = []
+                continue
+            skipped = skipped and []
+            if column is None or types[column] == pa.string():
+                raise find_refusal(path, layout) from error
+            types[column] = pa.string()
+    skipped = skipped or []
+    notes = [f"the last line is no row, and is skipped: {text.strip()[:80]!r}" for text in skipped if text.strip()]
+    num_rows = len(next(iter(columns.values())))
+    if len(notes) > 1:
+        raise find_refusal(path, layout)
+    if num_rows + len(skipped) != scan.num_lines:
+        raise InputError(
+            f"{path}: {scan.num_lines:,} lines with text below line {layout.skip_lines}, but {num_rows:,} rows; look "
+            "for quotation marks that are not closed"
+        )
+    return columns, notes
+
+
+def has_footer(path: AnyPath, layout: TextLayout) -> bool:
+    """Returns whether a file ends in a line that is no row: of blanks, or a sentence that the layout does not split."""
+    with open_text(path, layout.encoding) as stream:
+        tail = b""
+        while block := stream.read(1 << 20):
+            tail = (tail + block)[-(1 << 16) :]
+    last = tail.decode("utf-8", "replace").rstrip("\r\n").splitlines()[-1:]
+    return bool(last) and (not last[0].strip() or is_footer(last[0], len(layout.split(last[0]))))
+
+
+def is_footer(line: str, num_fields: int) -> bool:
+    """Returns whether a line is a sentence in one field."""
+    return num_fields == 1 and FOOTER.fullmatch(line.strip()) is not None
+
+
+def parse_columns(
+    path: AnyPath,
+    layout: TextLayout,
+    types: dict[str, pa.DataType],
+    skipped: list[str] | None = None,
+    *,
+    use_threads: bool = True,
+) -> dict[str, pa.ChunkedArray]:
+    """Parses columns of a text file as the given types; null where a field is empty.
+
+    skipped: gets lines of blanks, and the footer; None: a line with another number of columns than the layout is an
+        error.
+
+    Raises:
+      ArrowInvalid: a value is not of its type, or a line has not as many columns as the layout.
+    """
+    names = [column or f"unused {index}" for index, column in enumerate(layout.columns)]
+
+    def skip(row: pyarrow.csv.InvalidRow) -> str:
+        with contextlib.suppress(UnicodeDecodeError):
+            if not row.text.strip() or is_footer(row.text, row.actual_columns):
+                cast(list, skipped).append(row.text)
+                return "skip"
+        return "error"
+
+    with open_text(path, layout.encoding) as stream:
+        is_single = len(layout.separator) == 1 and layout.separator != BLANKS
+        table = pyarrow.csv.read_csv(
+            stream if is_single else pa.BufferReader(with_single_separator(stream.read(), layout.separator)),
+            pyarrow.csv.ReadOptions(use_threads=use_threads, skip_rows=layout.skip_lines, column_names=names),
+            pyarrow.csv.ParseOptions(
+                delimiter=layout.separator if is_single else FIELD_SEPARATOR,
+                quote_char=layout.is_quoted and layout.quote,
+                invalid_row_handler=None if skipped is None else skip,
+            ),
+            pyarrow.csv.ConvertOptions(
+                column_types=types, include_columns=list(types), strings_can_be_null=True, null_values=[""]
+            ),
+        )
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
+def with_single_separator(text: bytes, separator: str) -> bytes:
+    """Returns text with `FIELD_SEPARATOR` for each separator; that of blanks is any number of them."""
+    if separator != BLANKS:
+        return text.replace(separator.encode(), FIELD_SEPARATOR.encode())
+    text = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", text)
+    return re.sub(rb"[ \t]+", FIELD_SEPARATOR.encode(), text)
+
+
+def without_repeated_header(
+    columns: dict[str, pa.ChunkedArray], layout: TextLayout
+) -> tuple[dict[str, pa.ChunkedArray], list[str]]:
+    """Returns the columns without rows that repeat the header, as of files that were joined, and a note on them."""
+    names = {column: name for column, name in zip(layout.columns, layout.names, strict=False) if column}
+    text = [column for column in names if pa.types.is_string(columns[column].type)]
+    if not text:
+        return columns, []
+    is_header = pyarrow.compute.equal(columns[text[0]], names[text[0]])
+    for column in text[1:]:
+        is_header = pyarrow.compute.and_kleene(is_header, pyarrow.compute.equal(columns[column], names[column]))
+    is_header = pyarrow.compute.fill_null(is_header, False)
+    count = pyarrow.compute.sum(is_header).as_py() or 0
+    if not count:
+        return columns, []
+    is_row = pyarrow.compute.invert(is_header)
+    what = f"{count} lines repeat the header, and are" if count > 1 else "a line repeats the header, and is"
+    return {column: values.filter(is_row) for column, values in columns.items()}, [f"{what} skipped"]
+
+
+def with_notes(table: pa.Table, notes: list[str]) -> pa.Table:
+    """Returns a table that also says what was noticed, which a cache keeps."""
+    return table.replace_schema_metadata({"notes": json.dumps([*notes_of(table), *notes])})
+
+
+def notes_of(table: pa.Table) -> tuple[str, ...]:
+    """Returns what was noticed when a table was read, a sentence each."""
+    return tuple(json.loads((table.schema.metadata or {}).get(b"notes", "[]")))
+
+
+def column_of_wrong_type(error: pa.ArrowInvalid, layout: TextLayout) -> str | None:
+    """Returns the column in which Arrow met a value of another type; None where something else is wrong."""
+    found = re.match(r"In CSV column #(\d+)", str(error))
+    return layout.columns[int(found[1])] if found else None
+
+
+def find_refusal(path: AnyPath, layout: TextLayout) -> InputError:
+    """Returns why a text file cannot be read, with the line, which Arrow knows only when it reads without threads."""
+    for column in filter(None, layout.columns):
+        try:
+            parse_columns(path, layout, {column: pa.string()}, use_threads=False)
+        except pa.ArrowInvalid as error:
+            return arrow_refusal(error, path, layout)
+    return InputError(f"{path}: has changed while it was read; try again")
+
+
+def arrow_refusal(error: pa.ArrowInvalid, path: AnyPath, layout: TextLayout) -> InputError:
+    """Returns what Arrow found wrong with a text file, in the user's terms."""
+    if re.search("Empty CSV|Could not skip", str(error)):
+        return InputError(f"{path}: no ratings")
+    row = re.search(r"Row #(\d+)", str(error))
+    if row is None:
+        return InputError(f"{path}: cannot be read as text split by {layout.separator!r}: {error}")
+    where = f"{path}:{line_of_row(int(row[1]), path, layout)}"
+    found = re.search(r"got (\d+)", str(error))
+    return wrong_number_of_columns(where, int(found[1]), layout) if found else InputError(f"{where}: not UTF-8 text")
+
+
+def line_of_row(row: int, path: AnyPath, layout: TextLayout) -> int:
+    """Returns the line of a row in Arrow's count, which leaves out the empty lines after the header."""
+    with open_bytes(path) as stream:
+        lines = enumerate(io.TextIOWrapper(stream, encoding="latin-1"), start=1)
+        rows = (line for line, text in lines if line <= layout.skip_lines or text != "\n")
+        return next(itertools.islice(rows, row - 1, None), row)

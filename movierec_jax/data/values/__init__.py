@@ -1,0 +1,1 @@
+"""Values of columns: ratings, times, weights, and the rating scale that they are on."""

@@ -1,0 +1,314 @@
+"""Reads a column of times, whatever form they are written in, as seconds since 1970.
+
+The form is chosen for a column, not for a row: a column that mixes two forms is refused, and single values that do not
+fit are counted. `time_numbers` has the forms of numbers, `date_texts` those of text.
+"""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+from jaxtyping import Bool, Float64, Int64
+
+from movierec_jax.data.readers.text.columns import clean_text
+from movierec_jax.data.schema import NO_TIMESTAMP
+from movierec_jax.data.values.date_texts import DATE_KINDS, YEAR_FIRST, DateKind, format_of, read_dates
+from movierec_jax.data.values.time_numbers import (
+    NUMBER_KINDS,
+    SECONDS,
+    SMALLEST_SECONDS,
+    TOO_LARGE,
+    UNITS,
+    NumberKind,
+    kinds_of,
+    read_excel,
+    reader_of_unit,
+)
+from movierec_jax.errors import InputError
+
+# Fraction of the readable times that may be written in another way than the rest. They count as unreadable.
+LARGEST_SHARE = 0.01
+
+# A column's forms are guessed from about so many values, to try the likely ones first.
+SAMPLE = 2_000
+
+# Where fewer of a sample are different, equal texts are read once: they are days rather than times.
+FEW_DIFFERENT = 0.95
+
+# Texts are read in pieces, as their parts take several times their memory.
+PIECE = 1_000_000
+
+NUMBER = r"(?i)^\+?-?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?$"
+
+
+@dataclasses.dataclass(frozen=True)
+class Times:
+    """A column of times that has been read.
+
+    seconds: since 1970, UTC; NO_TIMESTAMP where a time is missing or unreadable.
+    note: what was inferred, None for seconds since 1970 and for dates that begin with the year.
+    num_unreadable: the number of values that are there and are no time.
+    unreadable_example: the first of them, as text.
+    """
+
+    seconds: Int64[np.ndarray, " ratings"]
+    note: str | None = None
+    num_unreadable: int = 0
+    unreadable_example: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """The values of a column that can be read in one way.
+
+    name: of the way, for messages. rows: theirs in the column, increasing. seconds: theirs. is_plain: whether there is
+    nothing to note. advice: what to add to the note.
+    """
+
+    name: str
+    rows: Int64[np.ndarray, " found"]
+    seconds: Int64[np.ndarray, " found"]
+    is_plain: bool = False
+    advice: str = ""
+
+
+def parse_times(values: pd.Series, time_format: str | None = None) -> Times:
+    """Returns the times of a column of integers, floats, dates or text, in any one of the usual forms.
+
+    time_format: s, ms, us, ns, excel, or a format as pandas takes it ("%d/%m/%Y"); else the form is inferred. A column
+    of dates needs none. Where nothing can be read, all values count as unreadable.
+
+    Raises InputError where a column mixes forms without `time_format`, and for a wrong format. The message does not
+    name the file.
+    """
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return Times(dates_to_seconds(values))
+    if time_format is not None:
+        return parse_stated(values, time_format)
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return parse_numbers(values)
+    return parse_texts(values)
+
+
+def dates_to_seconds(dates: pd.Series) -> Int64[np.ndarray, " ratings"]:
+    """Returns dates in seconds since 1970, NO_TIMESTAMP for missing dates."""
+    seconds = dates.to_numpy("datetime64[s]").astype(np.int64)
+    return np.where(dates.isna(), NO_TIMESTAMP, seconds)
+
+
+def parse_stated(values: pd.Series, time_format: str) -> Times:
+    """Returns the times of a column whose form is stated; what does not fit is unreadable."""
+    text = as_text(values)
+    if time_format in UNITS or time_format == "excel":
+        rows, number, _ = split_numbers(text)
+        rows, number = rows[np.abs(number) < TOO_LARGE], number[np.abs(number) < TOO_LARGE]
+        seconds = (read_excel if time_format == "excel" else reader_of_unit(time_format))(number)
+    elif "%" in time_format:
+        try:
+            dates = pd.to_datetime(pd.Series(text.to_pandas()), format=time_format, errors="coerce", utc=True)
+        except ValueError as error:
+            raise InputError(f"--time_format={time_format}: {error}; write it like %d/%m/%Y %H:%M") from error
+        rows = np.flatnonzero(dates.notna())
+        seconds = dates_to_seconds(dates)[rows]
+    else:
+        raise InputError(
+            f"--time_format={time_format}: no such format; it is s, ms, us, ns or excel, or written like %d/%m/%Y %H:%M"
+        )
+    return times_of(values, is_valid(text), Reading(time_format, rows, seconds, is_plain=True))
+
+
+def parse_numbers(values: pd.Series) -> Times:
+    """Returns the times of a column of numbers, in the column's own memory where it holds plain seconds."""
+    is_integer = values.dtype == np.int64
+    number = values.to_numpy() if is_integer else values.to_numpy(np.float64, na_value=np.nan)
+    kind = only_kind(number)
+    if kind is SECONDS and is_integer:
+        return Times(number)
+    is_present = np.ones(len(number), bool) if is_integer else values.notna().to_numpy()
+    rows = np.flatnonzero(np.isfinite(number))
+    found = number[rows]
+    if kind is not None:
+        return times_of(values, is_present, number_reading(kind, rows, kind.read(found)))
+    return times_of(values, is_present, chosen(values, number_readings(rows, found.astype(np.float64))))
+
+
+def only_kind(number: Int64[np.ndarray, " ratings"] | Float64[np.ndarray, " ratings"]) -> NumberKind | None:
+    """Returns the kind of numbers where all are of one beyond doubt, None where each has to be looked at.
+
+    A sample tells the kind, and the lowest and the highest number that all are of it.
+    """
+    sample = number[:: len(number) // SAMPLE + 1].astype(np.float64)
+    sample = sample[np.isfinite(sample)]
+    places = np.unique(kinds_of(sample, LARGEST_SHARE))
+    if len(places) != 1 or places[0] < 0:
+        return None
+    kind = NUMBER_KINDS[places[0]]
+    has_gaps = bool(np.isnan(number.min()))
+    lowest, highest = (np.nanmin(number), np.nanmax(number)) if has_gaps else (number.min(), number.max())
+    # Among epochs, small numbers are looked at: they could be years or compact dates.
+    least = SMALLEST_SECONDS if kind is SECONDS and np.median(sample) >= SMALLEST_SECONDS else kind.lowest
+    return kind if lowest >= least and highest <= kind.highest else None
+
+
+def number_readings(rows: Int64[np.ndarray, " found"], number: Float64[np.ndarray, " found"]) -> list[Reading]:
+    """Returns the ways to read the numbers that stand in some rows of a column."""
+    place_of = kinds_of(number, LARGEST_SHARE)
+    readings = []
+    for place in np.unique(place_of[place_of >= 0]):
+        kind, of_kind = NUMBER_KINDS[place], place_of == place
+        readings.append(number_reading(kind, rows[of_kind], kind.read(number[of_kind])))
+    return readings
+
+
+def number_reading(
+    kind: NumberKind, rows: Int64[np.ndarray, " found"], seconds: Int64[np.ndarray, " found"]
+) -> Reading:
+    """Returns how numbers of a kind are read, without those that the kind cannot read."""
+    if (seconds == NO_TIMESTAMP).any():
+        rows, seconds = rows[seconds != NO_TIMESTAMP], seconds[seconds != NO_TIMESTAMP]
+    return Reading(kind.name, rows, seconds, is_plain=kind is SECONDS)
+
+
+def parse_texts(values: pd.Series) -> Times:
+    """Returns the times of a column of text: numbers, or dates of one kind."""
+    text = as_text(values)
+    rows, number, dates = read_pieces(text)
+    readings = [reading for kind, found in dates.items() if (reading := date_reading(kind, text, *found))]
+    if not readings or not np.isin(number, (0, -1)).all():
+        readings += number_readings(rows, number)
+    return times_of(values, is_valid(text), chosen(values, readings))
+
+
+def as_text(values: pd.Series) -> pa.LargeStringArray:
+    """Returns a column as text without outer spaces, null where a value is missing; whole floats without ".0"."""
+    if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
+        values = values.astype("Int64")
+    return clean_text(pa.array(values.astype("str"), pa.large_string()))
+
+
+def is_valid(text: pa.LargeStringArray) -> Bool[np.ndarray, " ratings"]:
+    """Returns which texts are not null."""
+    return text.is_valid().to_numpy(zero_copy_only=False)
+
+
+def read_pieces(text: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray, dict[DateKind, tuple[np.ndarray, ...]]]:
+    """Returns what is in a column of text: rows of numbers, the numbers, and the dates of each kind that occurs.
+
+    Dates are their rows, their seconds with the month first, and with the day first; the same where the kind has one
+    order.
+    """
+    present = text.drop_null()
+    sample = present.take(pa.array(np.arange(0, len(present), len(present) // SAMPLE + 1)))
+    is_repetitive = len(sample.unique()) < FEW_DIFFERENT * len(sample)
+    num_dates = {kind: len(rows) for kind, (rows, *_) in read_dates(sample, DATE_KINDS).items()}
+    kinds = sorted(DATE_KINDS, key=lambda kind: -num_dates.get(kind, 0))
+    numbers: list[tuple[np.ndarray, ...]] = [(np.zeros(0, np.int64), np.zeros(0))]
+    dates: dict[DateKind, list[tuple[np.ndarray, ...]]] = {}
+    for start in range(0, len(text), PIECE):
+        rows, number, others = split_numbers(text.slice(start, PIECE))
+        numbers.append((rows + start, number))
+        words = text.slice(start, PIECE).take(pa.array(others))
+        for kind, (found, *orders) in (read_equal_once if is_repetitive else read_dates)(words, kinds).items():
+            dates.setdefault(kind, []).append((others[found] + start, *orders))
+    rows, number = joined(numbers)
+    return rows, number, {kind: joined(found) for kind, found in dates.items()}
+
+
+def read_equal_once(text: pa.LargeStringArray, kinds: list[DateKind]) -> dict[DateKind, tuple[np.ndarray, ...]]:
+    """Returns what `read_dates` does, faster where texts repeat."""
+    different = text.dictionary_encode()
+    code = different.indices.to_numpy(zero_copy_only=False)
+    dates = {}
+    for kind, (found, *orders) in read_dates(different.dictionary, kinds).items():
+        place = np.full(len(different.dictionary), -1)
+        place[found] = np.arange(len(found))
+        rows = np.flatnonzero(place[code] >= 0)
+        dates[kind] = (rows, *(order[place[code[rows]]] for order in orders))
+    return dates
+
+
+def joined(pieces: list[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, ...]:
+    """Returns pieces of several arrays as these arrays."""
+    return tuple(np.concatenate(parts) for parts in zip(*pieces, strict=True))
+
+
+def split_numbers(text: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns the rows of text that hold numbers, the numbers, and the rows that hold other text."""
+    is_number = pyarrow.compute.match_substring_regex(text, NUMBER)
+    rows = np.flatnonzero(is_number.fill_null(False).to_numpy(zero_copy_only=False))
+    others = np.flatnonzero(pyarrow.compute.invert(is_number).fill_null(False).to_numpy(zero_copy_only=False))
+    plain = pyarrow.compute.replace_substring(text.take(pa.array(rows)), ",", ".")
+    plain = pyarrow.compute.utf8_ltrim(plain, "+")
+    return rows, plain.cast(pa.float64()).to_numpy(zero_copy_only=False), others
+
+
+def date_reading(
+    kind: DateKind, text: pa.LargeStringArray, rows: np.ndarray, month_first: np.ndarray, day_first: np.ndarray
+) -> Reading | None:
+    """Returns how the dates of one kind are read, None where none of them is in the calendar.
+
+    Raises InputError where some have the month first and others the day.
+    """
+    as_month, as_day = month_first != NO_TIMESTAMP, day_first != NO_TIMESTAMP
+    num_any, num_month, num_day = (int(np.count_nonzero(mask)) for mask in (as_month | as_day, as_month, as_day))
+    if not num_any:
+        return None
+    if not kind.has_order:
+        example = text[int(rows[as_month][0])].as_py()
+        name = kind.name if kind is YEAR_FIRST else format_of(kind, example, None)
+        return Reading(name, rows[as_month], month_first[as_month], is_plain=kind is YEAR_FIRST)
+    if max(num_month, num_day) < (1 - LARGEST_SHARE) * num_any:
+        examples = [text[int(rows[mask][0])].as_py() for mask in (as_month & ~as_day, as_day & ~as_month)]
+        raise mixed([(examples[0], "month first", num_any - num_day), (examples[1], "day first", num_any - num_month)])
+    is_month_first = bool(kind.is_month_first) if num_month == num_day else num_month > num_day
+    mask, seconds = (as_month, month_first) if is_month_first else (as_day, day_first)
+    example = text[int(rows[mask][0])].as_py()
+    advice = ""
+    # A single date that only one order can read may be a slip, so that the other is worth a word.
+    if min(num_month, num_day) >= (1 - LARGEST_SHARE) * num_any and (month_first != day_first).any():
+        other = "day" if is_month_first else "month"
+        advice = f"; --time_format={format_of(kind, example, not is_month_first)!r} reads the {other} first"
+    return Reading(format_of(kind, example, is_month_first), rows[mask], seconds[mask], advice=advice)
+
+
+def chosen(values: pd.Series, readings: list[Reading]) -> Reading | None:
+    """Returns the way in which nearly all readable values of a column can be read, None where none can be.
+
+    Raises InputError where the column mixes ways.
+    """
+    total = sum(len(reading.rows) for reading in readings)
+    frequent = [reading for reading in readings if len(reading.rows) > LARGEST_SHARE * total]
+    if len(frequent) > 1:
+        frequent.sort(key=lambda reading: -len(reading.rows))
+        raise mixed([(shown(values, int(found.rows[0])), found.name, len(found.rows)) for found in frequent])
+    return frequent[0] if frequent else None
+
+
+def mixed(ways: list[tuple[str, str, int]]) -> InputError:
+    """Returns the error of a column with times written in several ways: an example, the name and the number of each."""
+    examples = " and ".join(f"{example!r} ({name}; {count:,} values)" for example, name, count in ways)
+    return InputError(
+        f"times are written in {len(ways)} ways: {examples}; write all in one way, or state one, such as "
+        "--time_format=s or --time_format=%d/%m/%Y: others then count as unreadable"
+    )
+
+
+def times_of(values: pd.Series, is_present: np.ndarray, reading: Reading | None) -> Times:
+    """Returns the times of a column that is read in one way; what is present and not read is unreadable."""
+    seconds = np.full(len(values), NO_TIMESTAMP)
+    note = None
+    if reading is not None:
+        seconds[reading.rows] = reading.seconds
+        if not reading.is_plain:
+            example = shown(values, int(reading.rows[0]))
+            note = f"times such as {example!r} are read as {reading.name}{reading.advice}"
+    unreadable = np.flatnonzero(is_present & (seconds == NO_TIMESTAMP))
+    return Times(seconds, note, len(unreadable), shown(values, int(unreadable[0])) if len(unreadable) else None)
+
+
+def shown(values: pd.Series, row: int) -> str:
+    """Returns a value of a column as text, for messages."""
+    value = values.iloc[row]
+    return f"{value:.15g}" if isinstance(value, float | np.floating) else str(value)
