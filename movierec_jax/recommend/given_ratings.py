@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float32, Int64
 from pandas.api.types import is_integer_dtype
 
 from movierec_jax.data.matching.given_ids import as_ids, as_integer, shown
+from movierec_jax.data.matching.id_spaces import ID_SPELLINGS
 from movierec_jax.data.readers.text.columns import SPELLINGS, matching_names, normalized_name, require_one_name
-from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, RATING_COLUMNS, TIMESTAMP, USER_ID, WEIGHT
+from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, OWN, RATING, RATING_COLUMNS, TIMESTAMP, USER_ID, WEIGHT
 from movierec_jax.data.values.times import parse_times
 from movierec_jax.errors import InputError
 from movierec_jax.recommend.fold_in import require_on_scale
@@ -95,7 +96,9 @@ def renamed(table: pd.DataFrame, columns: Sequence[str], forms: str) -> pd.DataF
         table = table.reset_index()
     found = {}
     for column in RATING_COLUMNS:
-        names = [column] if column in table else matching_names(map(str, table.columns), SPELLINGS[column])
+        # A title is no id of the data.
+        spellings = ID_SPELLINGS[OWN] if column == MOVIE_ID else SPELLINGS[column]
+        names = [column] if column in table else matching_names(map(str, table.columns), spellings)
         if column in (USER_ID, MOVIE_ID):
             # Of several names for an id, the first listed is taken.
             names = [name for name in names if normalized_name(name) == normalized_name(names[0])]
