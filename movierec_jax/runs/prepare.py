@@ -206,6 +206,8 @@ def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanDa
     data = dataclasses.replace(clean(raw, config, extra), links=raw.links, movie_id_space=known.space)
     is_inferred = not (config.rating_scale or raw.rating_scale)
     print(f"{data.source}: {describe_ratings(data, raw, is_inferred=is_inferred)}")
+    if config.unrated_value is not None and not num_watched(data.ratings):
+        print(f"  no rating is --unrated_value={config.unrated_value:g}")
     for more in extra:
         print(f"  with {len(more.ratings):,} extra ratings of {more.source}")
     print_notes(data.notes)
