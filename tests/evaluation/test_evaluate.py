@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import checkerboard
 from helpers.checkerboard import table
@@ -12,6 +13,7 @@ from helpers.checkerboard import table
 from movierec_jax.config import Config, EvalConfig, ModelConfig, ScoreConfig
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.data.splits import Split
+from movierec_jax.data.values.scale import relevant_from
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.evaluate import evaluate
@@ -226,7 +228,8 @@ def test_without_a_validation_part_there_are_no_intervals():
     ],
 )
 def test_a_hit_is_a_rating_three_quarters_up_the_scale_unless_another_is_asked_for(rating_scale, asked_for, expected):
-    assert EvalConfig(relevant_rating=asked_for).relevant_from(rating_scale) == expected
+    train = pd.DataFrame({"rating": np.float32([rating_scale[1]] * 3)})
+    assert relevant_from(EvalConfig(relevant_rating=asked_for), train, rating_scale) == expected
 
 
 # More users than a block of lists holds.
