@@ -35,11 +35,14 @@ COMPILED = (new_state, train_steps, batch_squared_errors)
 
 @pytest.mark.parametrize("ensemble_size", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_several_epochs_compile_one_program_and_a_second_run_of_the_same_settings_none(ensemble_size):
-    before = [function._cache_size() for function in COMPILED]
+    sizes = [[function._cache_size() for function in COMPILED]]
     for _ in range(2):
         run, train, valid = run_of(SMALLEST, ensemble_size=ensemble_size)
         epochs_of(run, train, valid)
-        assert [function._cache_size() - size for function, size in zip(COMPILED, before, strict=True)] == [1, 1, 1]
+        sizes.append([function._cache_size() for function in COMPILED])
+    # None where another test has compiled it.
+    assert all(after - before <= 1 for before, after in zip(sizes[0], sizes[1], strict=True))
+    assert sizes[2] == sizes[1]
 
 
 @pytest.mark.parametrize(
