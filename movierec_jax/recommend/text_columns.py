@@ -1,5 +1,6 @@
 """Columns of text that line up in a terminal, whatever the script of their titles, and fit its width."""
 
+import re
 import shutil
 import unicodedata
 from collections.abc import Sequence
@@ -11,6 +12,9 @@ UNBOUNDED_COLUMNS = 200
 MIN_COLUMNS = 16
 
 ELLIPSIS = "…"
+
+# The year at the end of a title.
+YEAR = re.compile(r" \(\d{4}\)$")
 
 
 def line_columns() -> int:
@@ -38,16 +42,18 @@ def single_line(text: str) -> str:
 
 
 def cut(text: str, columns: int) -> str:
-    """Returns a text that takes at most so many columns, ending in an ellipsis where it was longer."""
+    """Returns a text that takes at most so many columns, with an ellipsis where it was longer; a year stays."""
     if num_columns(text) <= columns:
         return text
-    taken, length = num_columns(ELLIPSIS), 0
+    year = YEAR.search(text) if columns >= MIN_COLUMNS else None
+    end = ELLIPSIS + (year[0] if year else "")
+    taken, length = num_columns(end), 0
     for character in text:
         taken += columns_of(character)
         if taken > columns:
             break
         length += 1
-    return text[:length].rstrip() + ELLIPSIS
+    return text[:length].rstrip() + end
 
 
 def fill(text: str, columns: int) -> str:
