@@ -80,7 +80,7 @@ def test_a_list_of_long_and_wide_titles_fits_the_terminal_in_aligned_columns(mon
     )
     assert list_lines(movies, "predicted_rating").splitlines() == [
         "  stars   score",
-        "   5.00   0.500  Dr. Strangelove or: How I Lea…  Comedy, War",
+        "   5.00   0.500  Dr. Strangelove or: Ho… (1964)  Comedy, War",
         f"   4.50   0.250  {WIDE} (2001)" + " " * 7 + "  Animation",
         "   4.00   0.125  Up",
     ]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import re
 import signal
@@ -36,7 +37,8 @@ def command(name: str, *arguments: str) -> list[str]:
 
 def run_script(name: str, *arguments: str) -> str:
     """What a script prints; it must succeed without a message on standard error."""
-    ended = subprocess.run(command(name, *arguments), cwd=ROOT, capture_output=True, text=True, check=False)
+    wide = os.environ | {"COLUMNS": "200"}  # titles whole
+    ended = subprocess.run(command(name, *arguments), cwd=ROOT, env=wide, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
 

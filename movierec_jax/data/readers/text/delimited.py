@@ -15,7 +15,7 @@ import itertools
 import json
 import re
 from collections.abc import Generator, Iterator, Sequence
-from typing import IO, cast
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute
@@ -36,6 +36,9 @@ ROWS_AT_ONCE = 10_000
 
 # What may end a file without being a row: "(800 rows affected)".
 FOOTER = re.compile(r"(?=.*[A-Za-z]).*\S\s+\S.*")
+
+# Bytes at the end of a file that may hold such a line.
+TAIL_BYTES = 1 << 16
 
 
 @contextlib.contextmanager
@@ -223,84 +226,84 @@ def parse_all(path: AnyPath, layout: TextLayout, scan: TextScan) -> tuple[dict[s
     types = {column: COLUMN_TYPES[column][0] for column in layout.columns if column}
     if scan.has_leading_zeros:
         types |= {column: pa.string() for column in (USER_ID, MOVIE_ID) if column in types}
-    skipped: list[str] | None = None
+    footer: list[str] | None = None
     while True:
         try:
-            columns = parse_columns(path, layout, types, skipped)
+            columns = parse_columns(path, layout, types, footer=footer)
             break
         except pa.ArrowInvalid as error:
             column = column_of_wrong_type(error, layout)
             if "invalid UTF8" in str(error):
                 raise
-            if skipped is None and "columns, got" in str(error) and has_footer(path, layout):
-                skipped = []
+            if footer is None and "columns, got" in str(error) and (footer := find_footer(path, layout)):
                 continue
-            skipped = skipped and []
             if column is None or types[column] == pa.string():
                 raise find_refusal(path, layout) from error
             types[column] = pa.string()
-    skipped = skipped or []
-    notes = [f"the last line is no row, and is skipped: {text.strip()[:80]!r}" for text in skipped if text.strip()]
+    footer = footer or []
     num_rows = len(next(iter(columns.values())))
-    if len(notes) > 1:
-        raise find_refusal(path, layout)
-    if num_rows + len(skipped) != scan.num_lines:
+    if num_rows + len(footer) != scan.num_lines:
         raise InputError(
             f"{path}: {scan.num_lines:,} lines with text below line {layout.skip_lines}, but {num_rows:,} rows; look "
             "for quotation marks that are not closed"
         )
-    return columns, notes
+    return columns, [f"the last line is no row, and is skipped: {line[:80]!r}" for line in footer if line]
 
 
-def has_footer(path: AnyPath, layout: TextLayout) -> bool:
-    """Returns whether a file ends in a line that is no row: of blanks, or a sentence that the layout does not split."""
+def find_footer(path: AnyPath, layout: TextLayout) -> list[str]:
+    """Returns the lines at the end of a file that are no rows: lines of blanks, and one sentence in a single field."""
     with open_text(path, layout.encoding) as stream:
         tail = b""
         while block := stream.read(1 << 20):
-            tail = (tail + block)[-(1 << 16) :]
-    last = tail.decode("utf-8", "replace").rstrip("\r\n").splitlines()[-1:]
-    return bool(last) and (not last[0].strip() or is_footer(last[0], len(layout.split(last[0]))))
+            tail = (tail + block)[-TAIL_BYTES:]
+    footer: list[str] = []
+    for line in reversed(tail.decode("utf-8", "replace").rstrip("\r\n").splitlines()):
+        text = line.strip()
+        is_sentence = len(layout.split(line)) == 1 and FOOTER.fullmatch(text) is not None
+        if text and (not is_sentence or any(footer)):
+            break
+        if line:
+            footer.insert(0, text)
+    return footer
 
 
-def is_footer(line: str, num_fields: int) -> bool:
-    """Returns whether a line is a sentence in one field."""
-    return num_fields == 1 and FOOTER.fullmatch(line.strip()) is not None
+def without_footer(text: bytes, num_lines: int) -> bytes:
+    """Returns text without its last lines that are not empty."""
+    for _ in range(num_lines):
+        text = text.rstrip(b"\r\n")
+        text = text[: max(text.rfind(b"\n"), text.rfind(b"\r")) + 1]
+    return text
 
 
 def parse_columns(
     path: AnyPath,
     layout: TextLayout,
     types: dict[str, pa.DataType],
-    skipped: list[str] | None = None,
     *,
+    footer: list[str] | None = None,
     use_threads: bool = True,
 ) -> dict[str, pa.ChunkedArray]:
     """Parses columns of a text file as the given types; null where a field is empty.
 
-    skipped: gets lines of blanks, and the footer; None: a line with another number of columns than the layout is an
-        error.
+    footer: the lines at its end that are no rows.
 
     Raises:
       ArrowInvalid: a value is not of its type, or a line has not as many columns as the layout.
     """
     names = [column or f"unused {index}" for index, column in enumerate(layout.columns)]
 
-    def skip(row: pyarrow.csv.InvalidRow) -> str:
-        with contextlib.suppress(UnicodeDecodeError):
-            if not row.text.strip() or is_footer(row.text, row.actual_columns):
-                cast(list, skipped).append(row.text)
-                return "skip"
-        return "error"
-
     with open_text(path, layout.encoding) as stream:
         is_single = len(layout.separator) == 1 and layout.separator != BLANKS
+        source = stream
+        if footer or not is_single:
+            text = without_footer(stream.read(), len(footer or []))
+            source = pa.BufferReader(text if is_single else with_single_separator(text, layout.separator))
         table = pyarrow.csv.read_csv(
-            stream if is_single else pa.BufferReader(with_single_separator(stream.read(), layout.separator)),
+            source,
             pyarrow.csv.ReadOptions(use_threads=use_threads, skip_rows=layout.skip_lines, column_names=names),
             pyarrow.csv.ParseOptions(
                 delimiter=layout.separator if is_single else FIELD_SEPARATOR,
                 quote_char=layout.is_quoted and layout.quote,
-                invalid_row_handler=None if skipped is None else skip,
             ),
             pyarrow.csv.ConvertOptions(
                 column_types=types, include_columns=list(types), strings_can_be_null=True, null_values=[""]
