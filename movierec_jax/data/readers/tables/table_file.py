@@ -18,7 +18,7 @@ from movierec_jax.data.readers.text.columns import (
     normalized_name,
     require_one_name,
 )
-from movierec_jax.data.readers.text.delimited import UnclosedQuoteError, read_fields
+from movierec_jax.data.readers.text.delimited import UnclosedQuoteError, note_on_quotes, read_fields
 from movierec_jax.data.readers.text.layout import TextLayout, find_encoding, find_layout
 from movierec_jax.errors import InputError
 
@@ -125,7 +125,6 @@ def read_text_columns(path: AnyPath, layout: TextLayout, names: Sequence[str]) -
             raise error from None
         if any(holds_quoted(values, layout.quote) for values in columns):
             raise
-        line = str(error).removeprefix(f"{path}:").split(":")[0]
-        notes = (*notes, f"quotation marks are read as text: that of line {line} is not closed")
+        notes = (*notes, note_on_quotes(error, path))
     by_name = {name: clean_text(values) for name, values in zip(names, columns, strict=True)}
     return Columns(path, by_name, np.array(lines, np.int64), "line", notes)

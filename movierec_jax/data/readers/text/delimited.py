@@ -165,16 +165,12 @@ def parse_typed(path: AnyPath, layout: TextLayout) -> pa.Table:
     """Does the work of `read_typed` in one encoding. Raises ArrowInvalid for text that is not in that encoding."""
     with open_text(path, layout.encoding) as stream:
         scan = scan_text(stream, layout)
-    notes: list[str] = []
-    if scan.has_odd_quotes:
-        if layout.encoding == UTF8:
-            layout = dataclasses.replace(layout, encoding=find_encoding(path))
-        layout, notes = layout_of_odd_quotes(path, layout, scan)
-    if (layout.is_quoted and scan.has_odd_quotes) or layout.skips_blanks:
-        columns = read_as_text(path, layout)
+    if scan.has_odd_quotes and layout.encoding == UTF8:
+        layout = dataclasses.replace(layout, encoding=find_encoding(path))
+    if scan.has_odd_quotes or layout.skips_blanks:
+        columns, notes = read_odd_quotes(path, layout, scan)
     else:
-        columns, footer = parse_all(path, layout, scan)
-        notes += footer
+        columns, notes = parse_all(path, layout, scan)
     columns, repeated = without_repeated_header(columns, layout)
     notes += repeated
     for column, values in columns.items():
@@ -183,24 +179,25 @@ def parse_typed(path: AnyPath, layout: TextLayout) -> pa.Table:
     return with_notes(pa.table(columns), notes)
 
 
-def layout_of_odd_quotes(path: AnyPath, layout: TextLayout, scan: TextScan) -> tuple[TextLayout, list[str]]:
-    """Returns how to read a file with quotes that could join lines: as text where every line is a row without them.
+def read_odd_quotes(path: AnyPath, layout: TextLayout, scan: TextScan) -> tuple[dict[str, pa.ChunkedArray], list[str]]:
+    """Reads the used columns of a file with quotes that could join lines, and notes how.
 
-    Raises UnclosedQuoteError where the file has neither well-formed quotes, nor lines that are rows as they stand.
+    Quotes are text where they are not well-formed and every line is a row without them; otherwise UnclosedQuoteError is
+    raised.
     """
-    if not layout.is_quoted:
-        return layout, []
     try:
-        with contextlib.closing(read_records(path, layout)) as records:
-            for _ in records:
-                pass
+        return read_as_text(path, layout), []
     except UnclosedQuoteError as error:
-        if not scan.is_even_without_quotes:
+        if not (scan.has_odd_quotes and scan.is_even_without_quotes):
             raise
-        line = str(error).removeprefix(f"{path}:").split(":")[0]
-        note = f"quotation marks are read as text: that of line {line} is not closed"
-        return dataclasses.replace(layout, is_quoted=False), [note]
-    return layout, []
+        columns, notes = parse_all(path, dataclasses.replace(layout, is_quoted=False), scan)
+        return columns, [note_on_quotes(error, path), *notes]
+
+
+def note_on_quotes(error: UnclosedQuoteError, path: AnyPath) -> str:
+    """Returns a note on quotes that are read as text, because of the one that an error names."""
+    line = str(error).removeprefix(f"{path}:").split(":")[0]
+    return f"quotation marks are read as text: that of line {line} is not closed"
 
 
 def read_as_text(path: AnyPath, layout: TextLayout) -> dict[str, pa.ChunkedArray]:
@@ -291,7 +288,6 @@ def parse_columns(
       ArrowInvalid: a value is not of its type, or a line has not as many columns as the layout.
     """
     names = [column or f"unused {index}" for index, column in enumerate(layout.columns)]
-
     with open_text(path, layout.encoding) as stream:
         is_single = len(layout.separator) == 1 and layout.separator != BLANKS
         source = stream
