@@ -141,11 +141,10 @@ def with_numbers(
     is_missing = np.isnan(values.rating)
     if values.num_unreadable:
         is_missing &= table[RATING].isna().to_numpy()
-    table = table.assign(**{RATING: values.rating})
-    if unrated_value is not None and np.isnan(unrated_value):
-        table = with_unrated(table, unrated_value)
-    table = left_out.keep(table, ~is_missing | np.asarray(is_watched(table)), "no rating")
-    table = with_unrated(table, unrated_value)
+    # Infinite, so that what cannot be read is not taken for a missing rating.
+    rating = np.where(np.isnan(values.rating) & ~is_missing, np.float32(np.inf), values.rating)
+    table = with_unrated(table.assign(**{RATING: rating}), unrated_value)
+    table = left_out.keep(table, table[RATING].notna() | is_watched(table), "no rating")
     is_read = np.isfinite(table[RATING]) | is_watched(table)
     table = left_out.keep(table, is_read, "rating is not a number", repr(values.unreadable_example))
     return table, values.scale, [values.note] if values.note else []

@@ -417,6 +417,13 @@ def test_a_value_that_stands_apart_is_shown_and_counts_as_watched_if_the_flag_sa
     assert not any("--unrated_value" in note for note in watched.notes)
 
 
+def test_rows_without_a_rating_are_watched_if_the_flag_says_so_and_unreadable_ones_are_not():
+    rows = [(1, 10, "4"), (1, 20, None), (2, 10, None), (2, 30, "2"), (3, 30, "good"), (3, 10, "5")]
+    data = cleaned(rows, DataConfig(unrated_value=float("nan")))
+    assert data.ratings["weight"].tolist() == [1, 0, 0, 1, 1]
+    assert data.dropped == {"rating is not a number": 1}
+
+
 def test_dropped_rows_are_described_with_their_reasons():
     text = describe_dropped({"no rating": 1234, "rating is not a number": 1})
     assert text == "1,234 rows (no rating), 1 row (rating is not a number)"

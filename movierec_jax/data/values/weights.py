@@ -30,9 +30,12 @@ def all_watched(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_unrated(table: pd.DataFrame, unrated_value: float | None) -> pd.DataFrame:
-    """Returns a table whose ratings of this value have weight 0, and whose rows of weight 0 have the rating NaN."""
+    """Returns a table whose ratings of this value have weight 0, and whose rows of weight 0 have the rating NaN.
+
+    unrated_value: NaN for rows without a rating.
+    """
     if unrated_value is not None:
-        is_unrated = table[RATING].eq(np.float32(unrated_value))
+        is_unrated = table[RATING].isna() if np.isnan(unrated_value) else table[RATING].eq(np.float32(unrated_value))
         table = table.assign(**{WEIGHT: weights_or_ones(table).mask(is_unrated, np.float32(0))})
     if WEIGHT not in table:
         return table
