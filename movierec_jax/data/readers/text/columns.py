@@ -90,7 +90,7 @@ COLUMN_TYPES = {
 MISSING = ("", "na", "n/a", "nan", "null", "<na>", "\\n")
 
 # What stands for a missing value in a column of numbers.
-MISSING_NUMBERS = (*MISSING, "none", "\\n")
+MISSING_NUMBERS = (*MISSING, "none")
 
 
 def normalized_name(name: str) -> str:
