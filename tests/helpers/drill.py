@@ -51,7 +51,7 @@ class Processes:
     def start(self, workdir: pathlib.Path, epochs: int) -> list[subprocess.Popen]:
         """Starts all processes; the output of process 0 can be read."""
         arguments = [sys.executable, "-u", str(SCRIPT), f"--workdir={workdir}", f"--epochs={epochs}", *SMALL.split()]
-        environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={self.devices}"}
+        environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(self.devices)}
         started = []
         address = f"localhost:{free_port()}"
         for number in range(self.count):

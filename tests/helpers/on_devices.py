@@ -13,7 +13,7 @@ import pathlib
 import sys
 
 num_devices, mesh, task, folder, *of_processes = sys.argv[1:]
-os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={num_devices}"
+os.environ["JAX_NUM_CPU_DEVICES"] = str(num_devices)
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402

@@ -345,7 +345,7 @@ def test_a_film_rated_in_the_dialog_leaves_the_list(opened):
     page.wait_for_function("title => document.querySelector('#list .title').innerText !== title", arg=first[0])
     page.keyboard.press("Escape")
     assert first[0] not in listed(page)
-    assert page.evaluate("document.activeElement.id") == "list-name"
+    page.wait_for_function("document.activeElement.id === 'list-name'")
 
 
 @pytest.mark.slow

@@ -49,7 +49,9 @@ def test_all_ways_that_are_timed_learn(num_users):
 
 
 @pytest.mark.slow
-def test_memory_grows_by_few_bytes_for_each_rating():
+def test_memory_grows_by_few_bytes_for_each_rating(monkeypatch):
+    # Millions of ratings take longer than to compile as usual.
+    monkeypatch.delenv("JAX_DISABLE_MOST_OPTIMIZATIONS")
     few, many = 10**6, 4 * 10**6
     peaks = [
         training_by_size.train_apart(

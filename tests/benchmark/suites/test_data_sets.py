@@ -8,6 +8,7 @@ from helpers import checkerboard
 from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.suites.data_sets import pairs_of_folder, run_suite
 from movierec_jax.config import Config
+from movierec_jax.data.schema import TIMESTAMP
 from movierec_jax.errors import InputError
 
 
@@ -34,8 +35,9 @@ def test_a_folder_without_pairs_is_refused(tmp_path, names, message):
 def test_each_data_set_is_a_row_beside_the_baselines(tmp_path):
     for name in ("one", "two"):
         parts = checkerboard.parts(num_users=30)
-        parts.train.to_csv(tmp_path / f"{name}.train.csv", index=False)
-        parts.test.to_csv(tmp_path / f"{name}.test.csv", index=False)
+        for part in ("train", "test"):
+            table = getattr(parts, part).drop(columns=TIMESTAMP)
+            table.to_csv(tmp_path / f"{name}.{part}.csv", index=False)
     config = Config().replace(
         ratings=str(tmp_path), embedding_dim=4, implicit_feedback_dim=0, epochs=8, learning_rate=0.05, content=()
     )
