@@ -19,7 +19,10 @@ from movierec_jax.settings import (
 MOVIE_CONTENT = ("genres", "year", "tags", "reviews")
 USER_CONTENT = ("age", "gender", "occupation")
 
-# Default of --valid_fraction for each --split: of each user's few ratings a fiftieth would be none.
+# Each user's last rating, whatever the fractions.
+LEAVE_LAST_OUT = "leave_last_out"
+
+# Default of --valid_fraction for each --split by fractions: of each user's few ratings a fiftieth would be none.
 VALID_FRACTIONS = {"random": 0.02, "user_time": 0.05, "time": 0.02}
 
 PAIR_OF_RATINGS = Limits(
@@ -78,17 +81,21 @@ class DataConfig(Settings):
     min_movie_ratings: int = setting(1, "drop movies with fewer ratings", AT_LEAST_1)
     split: str = setting(
         "random",
-        "how test ratings are chosen: random (any ratings), user_time (the last ratings of each user) or time (all "
-        "ratings after one date)",
-        choices=("random", "user_time", "time"),
+        "how test ratings are chosen: random (any ratings), user_time (the last ratings of each user), leave_last_out "
+        "(the last rating of each user, and for validation the one before) or time (all ratings after one date)",
+        choices=("random", "user_time", LEAVE_LAST_OUT, "time"),
         heading="Split into train, validation and test",
         is_common=True,
     )
-    test_fraction: float = setting(0.1, "fraction of all ratings in the test part", BETWEEN_0_AND_1)
+    test_fraction: float = setting(
+        0.1, "fraction of all ratings in the test part; leave_last_out needs none", BETWEEN_0_AND_1
+    )
     valid_fraction: float | None = setting(
         None,
         "fraction of the train ratings in the validation part; with 0 all of them are trained on, to the last epoch. "
-        "Unset: " + ", ".join(f"{fraction:g} with --split={split}" for split, fraction in VALID_FRACTIONS.items()),
+        "Unset: "
+        + ", ".join(f"{fraction:g} with --split={split}" for split, fraction in VALID_FRACTIONS.items())
+        + f"; --split={LEAVE_LAST_OUT} takes a rating of each user, unless it is 0",
         BELOW_1,
     )
     split_seed: int = setting(0, "seed of the random split", AT_LEAST_0)

@@ -202,7 +202,7 @@ def test_sentiment_is_one_folder_or_one_per_review_file_and_one_for_tags():
 
 
 def test_an_unknown_choice_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match=r"must be one of random, user_time, time$"):
+    with pytest.raises(InputError, match=r"must be one of random, user_time, leave_last_out, time$"):
         DataConfig(split="user")
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Int
 
 from movierec_jax.data.arrays import history_positions, row_positions, shuffled_positions
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID, in_one_line
-from movierec_jax.data_config import VALID_FRACTIONS, DataConfig
+from movierec_jax.data_config import LEAVE_LAST_OUT, VALID_FRACTIONS, DataConfig
 from movierec_jax.errors import InputError
 
 PAIR = [USER_ID, MOVIE_ID]
@@ -73,8 +73,10 @@ def split(
 
 
 def valid_fraction(config: DataConfig) -> float:
-    """Returns the fraction of the train ratings in the validation part."""
-    return VALID_FRACTIONS[config.split] if config.valid_fraction is None else config.valid_fraction
+    """Returns the fraction of the train ratings in the validation part; of leave_last_out it only tells if any are."""
+    if config.valid_fraction is not None:
+        return config.valid_fraction
+    return VALID_FRACTIONS.get(config.split, VALID_FRACTIONS["user_time"])
 
 
 def hold_out(
@@ -95,7 +97,16 @@ def hold_out(
         )
     if config.split == "time":
         return partition(positions, is_late(timestamp, fraction))
-    return partition(positions, is_late_for_user(table[USER_ID].iloc[positions], timestamp, fraction))
+    user = pd.factorize(table[USER_ID].iloc[positions])[0]
+    if config.split == LEAVE_LAST_OUT:
+        is_last = is_last_of_user(user, timestamp)
+        if not is_last.any():
+            raise InputError(
+                f"--split={LEAVE_LAST_OUT}: none of the {len(positions):,} ratings has another of the same user before "
+                "it; use --split=random, or --valid_fraction=0 where only the validation part stays empty"
+            )
+        return partition(positions, is_last)
+    return partition(positions, is_late_for_user(user, timestamp, fraction))
 
 
 def without_pairs(part: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
@@ -120,14 +131,19 @@ def is_late(timestamp: np.ndarray, fraction: float) -> np.ndarray:
     return timestamp >= boundary
 
 
-def is_late_for_user(user_id: pd.Series, timestamp: np.ndarray, fraction: float) -> np.ndarray:
+def is_late_for_user(user: np.ndarray, timestamp: np.ndarray, fraction: float) -> np.ndarray:
     """Returns a mask of each user's last ratings, a `fraction` of their number rounded down.
 
-    Among ratings of the same time, later rows of the file count as later.
+    user: numbers the users. Among ratings of the same time, later rows of the file count as later.
     """
-    user = pd.factorize(user_id)[0]
     count = np.bincount(user)
     return history_positions(user, timestamp) >= (count - (fraction * count).astype(int))[user]
+
+
+def is_last_of_user(user: np.ndarray, timestamp: np.ndarray) -> np.ndarray:
+    """Returns a mask of the last rating of each user who has others; ties as in `is_late_for_user`."""
+    last = np.bincount(user)[user] - 1
+    return (history_positions(user, timestamp) == last) & (last > 0)
 
 
 def partition(positions: Positions, is_held_out: np.ndarray) -> tuple[Positions, Positions]:

@@ -44,7 +44,7 @@ tables = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 9)), min_size=4, m
     lambda rows: ratings([user for user, _ in rows], [time for _, time in rows])
 )
 all_settings = {
-    "split": st.sampled_from(RULES),
+    "split": st.sampled_from((*RULES, "leave_last_out")),
     "test_fraction": st.sampled_from([0.1, 0.3, 0.5]),
     "valid_fraction": st.sampled_from([0.0, 0.1, 0.5]),
     "split_seed": st.integers(0, 3),
@@ -98,7 +98,7 @@ def test_the_validation_fraction_is_one_of_train(rule):
     assert (len(parts.train), len(parts.valid), len(parts.test)) == (5, 5, 10)
 
 
-@pytest.mark.parametrize("rule", ["user_time", "time"])
+@pytest.mark.parametrize("rule", ["user_time", "leave_last_out", "time"])
 def test_time_splits_refuse_ratings_without_a_time(rule):
     message = f"--split={rule} needs a timestamp for every rating, and 1 of 3 have none: use --split=random"
     with pytest.raises(InputError, match="^" + re.escape(message)):
@@ -166,6 +166,26 @@ def test_user_time_rounds_down_so_that_users_with_few_ratings_stay_in_train():
 def test_user_time_takes_the_later_in_the_file_of_equal_times():
     parts = split(one_user([5, 9, 9, 9]), DataConfig(split="user_time", test_fraction=0.5, valid_fraction=0.0))
     assert positions_of(parts.test) == [2, 3]
+
+
+def test_leave_last_out_tests_on_each_users_last_rating_and_validates_on_the_one_before():
+    # User 1 rated at positions 0 to 3, user 2 at 4 and 5, at one time, and user 3 once.
+    table = ratings([1] * 4 + [2] * 2 + [3], [8, 1, 2, 9, 3, 3, 7])
+    parts = split(table, DataConfig(split="leave_last_out"))
+    assert (positions_of(parts.train), positions_of(parts.valid), positions_of(parts.test)) == (
+        [1, 2, 4, 6],
+        [0],
+        [3, 5],
+    )
+    parts = split(table, DataConfig(split="leave_last_out", valid_fraction=0.0))
+    assert (positions_of(parts.valid), positions_of(parts.test)) == ([], [3, 5])
+
+
+def test_leave_last_out_refuses_users_of_one_rating_each():
+    with pytest.raises(
+        InputError, match=r"^--split=leave_last_out: none of the 3 ratings has another of the same user"
+    ):
+        split(ratings([1, 2, 3], [4, 5, 6]), DataConfig(split="leave_last_out"))
 
 
 def test_time_holds_out_the_latest_ratings_of_all_users():

@@ -37,6 +37,8 @@ EPOCHS_PER_BREAK = 6
 MOST_EPOCHS, MOST_SECONDS = 2, 0.3
 # How far figures may differ between numbers of devices.
 TOLERANCE = 1e-3
+# Seconds after which a process that should have ended is taken to hang.
+MOST_WAIT = 300
 # Largest file in bytes while the disk counts as full.
 FULL = 2**14
 
@@ -94,13 +96,13 @@ def errors_of(workdir: pathlib.Path) -> str:
 def kill(started, chosen, workdir, rng) -> None:
     """Kills one process; the others must notice."""
     chosen.send_signal(signal.SIGKILL)
-    assert all(process.wait(timeout=60) != 0 for process in started)
+    assert all(process.wait(timeout=MOST_WAIT) != 0 for process in started)
 
 
 def terminate(started, chosen, workdir, rng) -> None:
     """Sends SIGTERM to one process, after which all must have saved."""
     chosen.send_signal(signal.SIGTERM)
-    assert {process.wait(timeout=60) for process in started} == {128 + signal.SIGTERM}, errors_of(workdir)
+    assert {process.wait(timeout=MOST_WAIT) for process in started} == {128 + signal.SIGTERM}, errors_of(workdir)
 
 
 def fill_disk(started, chosen, workdir, rng) -> None:
@@ -108,7 +110,7 @@ def fill_disk(started, chosen, workdir, rng) -> None:
     for process in started:
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (FULL, FULL))
     started[0].stdout.read()
-    assert all(process.wait(timeout=60) != 0 for process in started)
+    assert all(process.wait(timeout=MOST_WAIT) != 0 for process in started)
     assert "error: " in errors_of(workdir)
     assert "Traceback" not in errors_of(workdir)
 

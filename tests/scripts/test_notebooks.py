@@ -37,7 +37,7 @@ def execute(notebook, folder):
     """The notebook after every cell has run, in a fresh kernel that starts in the folder."""
     import_path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     client = nbclient.NotebookClient(
-        notebook, timeout=120, allow_errors=True, resources={"metadata": {"path": str(folder)}}
+        notebook, timeout=600, allow_errors=True, resources={"metadata": {"path": str(folder)}}
     )
     return client.execute(env=os.environ | {"PYTHONPATH": import_path})
 

@@ -171,6 +171,23 @@ def test_lists_can_be_filtered_diversified_and_explained(workdir):
         assert re.match(r"^ +for .+ \+0\.\d{3} watch; ", reason)
 
 
+def test_an_export_of_letterboxd_gets_a_list_without_its_movies(workdir, tmp_path):
+    path = tmp_path / "ratings.csv"
+    rows = ["Toy Story,1995,4.5", "The Matrix,1999,5", "No Such Film,1930,3"]
+    lines = [f"2024-01-02,{row}".rsplit(",", 1) for row in rows]
+    path.write_text(
+        "Date,Name,Year,Letterboxd URI,Rating\n"
+        + "".join(f"{start},https://boxd.it/x,{rating}\n" for start, rating in lines)
+    )
+    printed = run_script("score", f"--workdir={workdir}", f"--my_ratings={path}", "--top_k=3")
+    given, listed = printed.split("recommended to you")
+    assert "No Such Film (1930)" in given
+    assert "Toy Story (1995)" in given
+    assert len(re.findall(r"\(\d{4}\)", listed)) == 3
+    assert "Toy Story" not in listed
+    assert "Matrix" not in listed
+
+
 @pytest.mark.slow
 def test_lists_can_be_limited_to_praised_movies(reviewed_workdir, tmp_path):
     flags = [f"--workdir={reviewed_workdir}", "--praised=music,pace", "--include_seen"]
