@@ -5,7 +5,6 @@ import sys
 import pytest
 from helpers import drill
 
-
 # Tests of `train` and of bad input have a single process that is asked to end, and one whose disk is full.
 TESTED_ELSEWHERE = {"asked to end", "disk full"}
 
