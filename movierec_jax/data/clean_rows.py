@@ -200,7 +200,8 @@ def is_last_of_pair(table: pd.DataFrame) -> np.ndarray:
     mask = np.ones(len(pair), bool)
     if not len(repeated_pairs):
         return mask
-    repeated = np.flatnonzero(np.isin(pair, repeated_pairs))
+    # A hash table of the few repeated pairs; NumPy would sort all of them again.
+    repeated = np.flatnonzero(pd.Series(pair).isin(repeated_pairs))
     is_rated = ~np.isnan(table[RATING].to_numpy()[repeated])
     order = np.lexsort((table[TIMESTAMP].to_numpy()[repeated], is_rated, pair[repeated]))
     sorted_pair = pair[repeated][order]

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int, UInt8
+from jaxtyping import Bool, UInt8
 
 from movierec_jax.data.readers.text.layout import BLANKS, TextLayout
 
 # Bytes looked at together: few enough to stay in the processor's cache.
 BLOCK_BYTES = 1 << 20
 
-LINE_FEED, CARRIAGE_RETURN, BLANK, ZERO, NINE = b"\n\r 09"
+LINE_FEED, CARRIAGE_RETURN, ZERO = b"\n\r0"
 
 
 @dataclasses.dataclass
@@ -38,10 +38,10 @@ def scan_text(stream: io.BufferedIOBase | pa.NativeFile, layout: TextLayout) -> 
     """Returns what the bytes of a file of UTF-8 text show, below the lines that the layout skips."""
     scan = TextScan()
     for text, line_end in whole_lines(stream, layout.skip_lines):
-        ends = np.flatnonzero(text == line_end)
-        scan.num_lines += len(ends) - count_empty(text, ends)
+        is_end = text == line_end
+        scan.num_lines += int(np.count_nonzero(is_end)) - count_empty(text, is_end)
         if layout.is_quoted:
-            scan_quotes(scan, text, ends, layout)
+            scan_quotes(scan, text, is_end, layout)
         if not scan.has_leading_zeros:
             scan.has_leading_zeros = has_leading_zeros(text, line_end, layout)
     return scan
@@ -71,21 +71,25 @@ def whole_lines(
             return
 
 
-def count_empty(text: UInt8[np.ndarray, " bytes"], ends: Int[np.ndarray, " lines"]) -> int:
-    """Returns the number of lines with nothing but a line end."""
-    length = np.diff(ends, prepend=-1) - 1
-    is_empty = (length == 0) | ((length == 1) & (text[ends - 1] == CARRIAGE_RETURN))
-    return int(np.count_nonzero(is_empty))
+def count_empty(text: UInt8[np.ndarray, " bytes"], is_end: Bool[np.ndarray, " bytes"]) -> int:
+    """Returns the number of lines with nothing but a line end, in a block that begins with a line."""
+    is_begun = np.append(True, is_end[:-1])
+    count = int(np.count_nonzero(is_begun & is_end))
+    is_return = text == CARRIAGE_RETURN
+    if is_return.any() and not (is_return & is_end).any():
+        count += int(np.count_nonzero(is_begun[:-1] & is_return[:-1] & is_end[1:]))
+    return count
 
 
 def scan_quotes(
-    scan: TextScan, text: UInt8[np.ndarray, " bytes"], ends: Int[np.ndarray, " lines"], layout: TextLayout
+    scan: TextScan, text: UInt8[np.ndarray, " bytes"], is_end: Bool[np.ndarray, " bytes"], layout: TextLayout
 ) -> None:
     """Notes in the scan what the quotes of a block show."""
     quote, separator = layout.quote.encode()[0], layout.separator.encode()[0]
     quotes = np.flatnonzero(text == quote)
     if not len(quotes):
         return
+    ends = np.flatnonzero(is_end)
     edges = np.array([separator, ends.size and text[ends[0]], CARRIAGE_RETURN], np.uint8)
     before = np.where(quotes > 0, text[quotes - 1], edges[1])
     after = text[quotes + 1]  # a block ends with a line end
@@ -102,12 +106,21 @@ def scan_quotes(
 
 def has_leading_zeros(text: UInt8[np.ndarray, " bytes"], line_end: int, layout: TextLayout) -> bool:
     """Returns whether a zero begins a field and a digit follows, perhaps after a quote or a blank."""
-    zeros = np.flatnonzero(text == ZERO)
-    after = text[np.minimum(zeros + 1, len(text) - 1)]
-    zeros = zeros[(after >= ZERO) & (after <= NINE)]
+    separators = b" \t" if layout.separator == BLANKS else layout.separator.encode()[-1:]
+    edges, padding = separators + bytes([line_end]), b" " + layout.quote.encode()
+    may_precede = text[:-1] == line_end
+    for byte in set(separators + padding):
+        may_precede |= text[:-1] == byte
+    zeros = 1 + np.flatnonzero(may_precede & (text[1:] == ZERO))
+    if text[0] == ZERO:
+        zeros = np.append(zeros, 0)
+    is_edge, is_padding, is_digit = map(byte_table, (edges, padding, b"0123456789"))
+    zeros = zeros[is_digit[text[np.minimum(zeros + 1, len(text) - 1)]]]
     before = np.where(zeros > 0, text[zeros - 1], line_end)
     second = np.where(zeros > 1, text[zeros - 2], line_end)
-    separators = b" \t" if layout.separator == BLANKS else layout.separator.encode()[-1:]
-    edges = np.frombuffer(separators + bytes([line_end]), np.uint8)
-    is_padding = (before == BLANK) | (before == layout.quote.encode()[0])
-    return bool((np.isin(before, edges) | (is_padding & np.isin(second, edges))).any())
+    return bool((is_edge[before] | (is_padding[before] & is_edge[second])).any())
+
+
+def byte_table(some: bytes) -> Bool[np.ndarray, "256"]:
+    """Returns which values of a byte are among some."""
+    return np.isin(np.arange(256, dtype=np.uint8), np.frombuffer(some, np.uint8))
