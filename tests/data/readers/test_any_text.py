@@ -19,7 +19,7 @@ from movierec_jax.errors import InputError
 # Letters that some encoding, separator or quote makes difficult, among plain ones.
 LETTERS = "ab01 \"'’,;:|\t\n\r-#=.%éß日"
 
-TEXT = st.text(LETTERS, min_size=1, max_size=8).filter(lambda text: text.strip() == text)
+TEXT = st.text(LETTERS, min_size=1, max_size=8).map(str.strip).filter(bool)
 IDS = st.one_of(TEXT, st.integers(-(2**63), 2**64).map(str), st.sampled_from(["007", "7", "NA", "null", "1.0", "é"]))
 
 DATES = {
