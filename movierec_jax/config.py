@@ -39,7 +39,10 @@ USER_BATCHES = 10
 
 # Default of --masked_fraction for each --implicit_feedback_target, and of --relevant_rating as a fraction of the way up
 # the rating scale: 4 of 1 to 5 stars.
-MASKED_FRACTIONS = {"any": 0.5, "next": 0.2}
+MASKED_FRACTIONS = {"any": 0.5, "next": 0.2, "sequence": 0.0}
+
+# Default of --unobserved_weight for each --implicit_feedback_target.
+UNOBSERVED_WEIGHTS = {"any": 0.3, "next": 0.3, "sequence": 0.02}
 RELEVANT_FRACTION = 0.75
 
 
@@ -74,6 +77,17 @@ class ModelConfig(Settings):
         "implicit-feedback score and the predicted rating; with 0 by the predicted rating alone",
         AT_LEAST_0,
     )
+    sequence_dim: int = setting(
+        64, "width of the transformer that reads what a user rated in order, and of its movies' vectors", AT_LEAST_1
+    )
+    sequence_blocks: int = setting(2, "blocks of that transformer", AT_LEAST_1)
+    sequence_heads: int = setting(2, "attention heads of each block; they share the width", AT_LEAST_1)
+    sequence_length: int = setting(
+        256,
+        "movies of a user that are read, the latest ones",
+        Limits("a power of two from 4", lambda length: length >= 4 and length & (length - 1) == 0),
+    )
+    sequence_dropout: float = setting(0.2, "fraction of that transformer's units dropped in training", BELOW_1)
     dropout: float = setting(0.5, "fraction of the head's hidden units dropped in training", BELOW_1)
     precision: str = setting(
         "float32",
@@ -143,8 +157,9 @@ class TrainConfig(Settings):
     shrinkage: float = setting(0.4, "strength of shrinkage towards 0 for users and movies with few ratings", AT_LEAST_0)
     implicit_feedback_target: str | None = setting(
         None,
-        "which ratings of a user a step masks and learns to predict from the others: any, or next (those after a "
-        "random time, from those before it, the latest weighted most). Unset: next with a --split by time, else any",
+        "which ratings of a user a step learns to predict: any, from all others; next (those after a random time, from "
+        "those before it, the latest weighted most); or sequence (each from those before it, by a transformer that "
+        "reads them in order). Unset: next with a --split by time, else any",
         choices=tuple(MASKED_FRACTIONS),
         heading="Implicit feedback (whether a user rates a movie at all)",
     )
@@ -154,8 +169,11 @@ class TrainConfig(Settings):
         + ", ".join(f"{fraction:g} for {target}" for target, fraction in MASKED_FRACTIONS.items()),
         BETWEEN_0_AND_1,
     )
-    unobserved_weight: float = setting(
-        0.3, "weight of the squared error on unrated movies; rated ones have weight 1", ABOVE_0
+    unobserved_weight: float | None = setting(
+        None,
+        "weight of the squared error on unrated movies; rated ones have weight 1. Unset: "
+        + ", ".join(f"{weight:g} for {target}" for target, weight in UNOBSERVED_WEIGHTS.items()),
+        ABOVE_0,
     )
     implicit_feedback_decay: float = setting(
         6.0, "L2 penalty on the vectors of the implicit-feedback score", AT_LEAST_0
@@ -187,6 +205,7 @@ class TrainConfig(Settings):
             "batch_size": self.batch_size or -(-num_ratings // STEPS_PER_EPOCH),
             "implicit_feedback_target": target,
             "masked_fraction": self.masked_fraction or MASKED_FRACTIONS[target],
+            "unobserved_weight": self.unobserved_weight or UNOBSERVED_WEIGHTS[target],
         }
         return ResolvedTrainConfig(**(vars(self) | resolved))
 
@@ -204,6 +223,7 @@ class ResolvedTrainConfig(TrainConfig):
     batch_size: int = dataclasses.field(kw_only=True)
     implicit_feedback_target: str = dataclasses.field(kw_only=True)
     masked_fraction: float = dataclasses.field(kw_only=True)
+    unobserved_weight: float = dataclasses.field(kw_only=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -280,6 +300,11 @@ class Config:
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluation: EvalConfig = EvalConfig()
+
+    @property
+    def reads_sequences(self) -> bool:
+        """Whether the implicit-feedback score is read from the order of a user's movies."""
+        return self.train.implicit_feedback_target == "sequence" and self.model.implicit_feedback_dim > 0
 
     def replace(self, **settings: Any) -> "Config":
         """Returns the config with other settings, by flag name: `config.replace(embedding_dim=128, epochs=10)`.

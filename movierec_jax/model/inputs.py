@@ -68,6 +68,18 @@ class PaddedLinks(NamedTuple):
     values: tuple[Float32[Any, "*batches length segments"], ...]
 
 
+class Sequences(NamedTuple):
+    """Movies in the order in which users rated them, laid side by side in rows (`sequences.py`).
+
+    user: of each slot, as a number or row; a user's slots stand together, the latest last; -1 marks filling.
+    deviation: of the rating, as in `Interactions.by_user`; 0 for a movie watched but not rated.
+    """
+
+    user: Int32[Any, "*batches rows length"]
+    movie_row: Int32[Any, "*batches rows length"]
+    deviation: Float32[Any, "*batches rows length"]
+
+
 class Interactions(NamedTuple):
     """All that the towers see of users and movies besides their rows: train's ratings and content, from both sides.
 
@@ -77,6 +89,7 @@ class Interactions(NamedTuple):
         of the feature.
     user_count, movie_count: ratings of each row, the unknown row last, with movies watched but not rated.
     user_weight, movie_weight: the sum of the weights of each row's ratings; None where each counts 1.
+    sequences: the last movies of all users, by row; None where the model reads no order.
     """
 
     by_user: PaddedLinks
@@ -89,6 +102,7 @@ class Interactions(NamedTuple):
     movie_count: Float32[Any, " movie_rows"]
     user_weight: Float32[Any, " user_rows"] | None = None
     movie_weight: Float32[Any, " movie_rows"] | None = None
+    sequences: Sequences | None = None
 
     @property
     def rating_weights(self) -> tuple[Float32[Any, " user_rows"], Float32[Any, " movie_rows"]]:

@@ -14,7 +14,8 @@ from movierec_jax.data.arrays import damped_means, stable_argsort
 from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.features.rating_time import recency_weights
 from movierec_jax.model.grid import ONE_CELL, Grid
-from movierec_jax.model.inputs import WATCHED, Interactions, PaddedLinks
+from movierec_jax.model.inputs import WATCHED, Interactions, PaddedLinks, Sequences
+from movierec_jax.model.sequences import last_movies
 
 # Longer segments waste more slots on filling, shorter ones leave more sums to add to owners. One such addition takes
 # about as long as SLOTS_PER_SUM slots.
@@ -36,6 +37,7 @@ def build_interactions(
     from_reviews: Ratings | None = None,
     has_ratings: bool = True,
     is_recent_most: bool = False,
+    sequence_length: int | None = None,
     grid: Grid = ONE_CELL,
 ) -> Interactions:
     """Lays out ratings and content for `num_users` users and `num_movies` movies, and an unknown row of each.
@@ -48,6 +50,7 @@ def build_interactions(
         which no step predicts.
     has_ratings: whether any tower sees ratings; if not, only their numbers are kept.
     is_recent_most: whether ratings weigh less in their user's implicit-feedback score the older they are.
+    sequence_length: how many movies of each user the implicit-feedback score reads in order; None: no order.
     grid: the links of each of its cells are laid out apart, with rows counted from the first of its ranges. Numbers of
         rows are padded to what it asks for.
     """
@@ -68,7 +71,21 @@ def build_interactions(
         movie_count=movie_count,
         user_weight=sum_of_weights(train.user_row, train.weight, user_rows),
         movie_weight=sum_of_weights(train.movie_row, train.weight, movie_rows),
+        sequences=None if sequence_length is None else train_sequences(train, num_movies, sequence_length),
     )
+
+
+def train_sequences(train: Ratings, num_movies: int, length: int) -> Sequences:
+    """Lays out the last movies of each user of train."""
+    deviation = deviations_of_users(train, num_movies)
+    return last_movies(train.user_row, train.movie_row, deviation, train.timestamp, length=length)
+
+
+def deviations_of_users(train: Ratings, num_movies: int) -> Float32[np.ndarray, " ratings"]:
+    """Returns by how many stars each rating lies above the movie's level; NaN for a movie watched but not rated."""
+    rated = train.rated()
+    level = damped_means(rated.movie_row, rated.rating, num_movies, rated.weight)
+    return rating_deviation(level, train.movie_row, train.rating)
 
 
 def sum_of_weights(

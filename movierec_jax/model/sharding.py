@@ -26,7 +26,7 @@ from jax.sharding import PartitionSpec as P
 
 from movierec_jax.errors import InputError
 from movierec_jax.model.grid import ONE_CELL, Grid
-from movierec_jax.model.inputs import Interactions, UserBatches
+from movierec_jax.model.inputs import Interactions, Sequences, UserBatches
 from movierec_jax.model.tables import ROWS_OF_TABLE
 
 # Axes of the mesh: ranges of users lie along the first, of movies along the second.
@@ -179,12 +179,16 @@ def interactions_shardings(interactions: Interactions, mesh: Mesh) -> Interactio
     """Returns the sharding of each array of the interactions."""
     cells = mesh_cells(mesh)
     specs: list[Any] = [cell.specs(part) for cell, part in zip(cells, interactions[: len(cells)], strict=True)]
-    specs += [None if rows is None else rows_over(axis) for rows, axis in zip(interactions[-4:], 2 * AXES, strict=True)]
+    counts = interactions[len(cells) : -1]
+    specs += [None if rows is None else rows_over(axis) for rows, axis in zip(counts, 2 * AXES, strict=True)]
+    specs.append(jax.tree.map(lambda _: P(), interactions.sequences))
     return jax.tree.map(functools.partial(NamedSharding, mesh), Interactions(*specs))
 
 
-def user_batches_shardings(user_batches: UserBatches, mesh: Mesh) -> UserBatches:
-    """Returns the sharding of each array of the user batches."""
+def user_batches_shardings(user_batches: UserBatches | Sequences, mesh: Mesh) -> UserBatches | Sequences:
+    """Returns the sharding of each array of the user batches; rows of sequences are spread over all devices."""
+    if isinstance(user_batches, Sequences):
+        return jax.tree.map(lambda _: NamedSharding(mesh, P(None, AXES)), user_batches)
     *_, by_movie_feature = mesh_cells(mesh)
     return jax.tree.map(functools.partial(NamedSharding, mesh), by_movie_feature.specs(user_batches))
 

@@ -42,7 +42,8 @@ from movierec_jax.config import ModelConfig
 from movierec_jax.model.embedding_bag import BothWays, WeightedLinks, embedding_bag, num_links
 from movierec_jax.model.history import TowerInputs, explicit_rows, history_scale, tower_inputs
 from movierec_jax.model.implicit_feedback import ImplicitFeedback
-from movierec_jax.model.inputs import Interactions, PaddedLinks
+from movierec_jax.model.inputs import Interactions, PaddedLinks, Sequences
+from movierec_jax.model.sequence_encoder import SequenceScore
 from movierec_jax.model.sharding import constrain, zero_pad_init
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK
 
@@ -174,6 +175,7 @@ class TwoTowers(nn.Module):
         standardised ratings.
     num_time_features, num_shared_time_features: number of rating-time features, and how many of them, the first ones,
         all users share; only these move the movie's vector too.
+    reads_sequences: whether the implicit-feedback score is read from the order of a user's movies.
     mesh: the devices that arrays are spread over; None for one device.
     num_rows: rows of users and of movies on a mesh, filled up as `Grid.padded` says; None on one device.
     """
@@ -187,6 +189,7 @@ class TwoTowers(nn.Module):
     rating_spread: float = 1.0
     num_time_features: int = 0
     num_shared_time_features: int = 0
+    reads_sequences: bool = False
     mesh: Mesh | None = None
     num_rows: tuple[int, int] | None = None
 
@@ -223,7 +226,11 @@ class TwoTowers(nn.Module):
                 nn.Dense(config.hidden_dims[0], dtype=config.precision) for _ in range(2)
             )
         self.head = Head(self.rating_mean, self.rating_spread, config)
-        self.implicit_feedback = ImplicitFeedback(movies, rows[1], config.implicit_feedback_dim, name=IMPLICIT_FEEDBACK)
+        self.implicit_feedback: Any = (
+            SequenceScore(movies, rows[1], self.rating_spread, config, name=IMPLICIT_FEEDBACK)
+            if self.reads_sequences
+            else ImplicitFeedback(movies, rows[1], config.implicit_feedback_dim, name=IMPLICIT_FEEDBACK)
+        )
 
     def __call__(
         self,
@@ -238,6 +245,8 @@ class TwoTowers(nn.Module):
         """Predicts the rating of each pair at its time; returns with it the encoded users and movies of the pairs."""
         if self.is_initializing() and self.config.implicit_feedback_dim:
             self.implicit_feedback.movies(self.table_rows[1])
+            if self.reads_sequences:
+                self.implicit_feedback.users_after_each(no_sequences())
         user, movie = self.add_hidden(*self.towers(users, movies))
         user, movie = self.at_time(user[user_row], movie[movie_row], time_features)
         return self.predict(user, movie, is_training=is_training), user, movie
@@ -263,11 +272,11 @@ class TwoTowers(nn.Module):
         return self.head(user, movie, is_training=is_training)
 
     def encode_users(
-        self, users: TowerInputs, rated: BothWays, own: Float[Array, "users width"] | None = None
+        self, users: TowerInputs, rated: BothWays | Sequences | None, own: Float[Array, "users width"] | None = None
     ) -> Encoded:
         """Encodes every user in the order of rows, those without ratings last; given `own`, users with these vectors.
 
-        rated: what each user rated, weighted as it counts in the implicit-feedback score.
+        rated: what each user rated, weighted as it counts in the implicit-feedback score, or in order.
         """
         encoded = with_hidden(self.user_tower(users, own), self.user_layer)
         if not self.config.implicit_feedback_dim:
@@ -294,10 +303,12 @@ def encode(params: Members, interactions: Interactions, *, model: TwoTowers) -> 
     On a mesh every device holds the result whole.
     """
     users, movies = whole_inputs(interactions, model)
-    # The implicit-feedback score also sees movies that were watched but not rated.
-    is_link, weights = interactions.by_user.link != -1, interactions.by_user.values[2:] or (None,)
-    weighted = dataclasses.replace(users.ratings.forward, weights=weights, counts=is_link)
-    rated = BothWays(weighted, weighted)  # No gradient is asked for.
+    rated: BothWays | Sequences | None = interactions.sequences
+    if not model.reads_sequences:
+        # The implicit-feedback score also sees movies that were watched but not rated.
+        is_link, weights = interactions.by_user.link != -1, interactions.by_user.values[2:] or (None,)
+        weighted = dataclasses.replace(users.ratings.forward, weights=weights, counts=is_link)
+        rated = BothWays(weighted, weighted)  # No gradient is asked for.
     encoded = (
         jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params),
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
@@ -325,11 +336,16 @@ def whole_inputs(interactions: Interactions, model: TwoTowers) -> tuple[TowerInp
 
 @functools.partial(jax.jit, static_argnames="model")
 def encode_histories(
-    params: Members, own: Float[Array, "members users width"], links: PaddedLinks, *, model: TwoTowers
+    params: Members,
+    own: Float[Array, "members users width"],
+    links: PaddedLinks,
+    sequences: Sequences | None = None,
+    *,
+    model: TwoTowers,
 ) -> Encoded:
     """Encodes any users from their ratings of train's movies, by each member: `[members, users, ...]`.
 
-    own: the users' `own_vectors`; 0 for a new user.
+    own: the users' `own_vectors`; 0 for a new user. sequences: the ratings in order, where the model reads it.
     """
     num_users, counts = own.shape[1], links.link >= 0
     ratings = WeightedLinks(links.owner, links.other, (links.values[0], None), counts)
@@ -341,7 +357,7 @@ def encode_histories(
         has_row=jnp.ones(num_users),
     )
     weighted = WeightedLinks(links.owner, links.other, links.values[1:])
-    rated = BothWays(weighted, weighted)
+    rated = sequences if model.reads_sequences else BothWays(weighted, weighted)
 
     def of_member(member, own):
         return model.apply({"params": member}, users, rated, own, method="encode_users")
@@ -383,6 +399,12 @@ def mean_implicit_score(users: Encoded, movies: Encoded) -> Float[Array, "users 
     # One product of the members' vectors end to end is the sum of their products.
     user, movie = (jnp.concatenate(list(side.implicit_feedback), axis=1) for side in (users, movies))
     return user @ movie.T / len(users.bias)
+
+
+def no_sequences() -> Sequences:
+    """Returns a sequence of a single movie, for initial values alone."""
+    slot = jnp.zeros((1, 1), jnp.int32)
+    return Sequences(slot, slot, slot.astype(jnp.float32))
 
 
 def small_normal(key: Array, shape: tuple[int, int], dtype=jnp.float32) -> Float[Array, "rows features"]:

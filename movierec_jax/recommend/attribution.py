@@ -115,7 +115,8 @@ def history_parts(
     Means over the members; 0 where the model has no such part.
     """
     implicit_score = predicted_rating = np.zeros((movies.bias.shape[1], len(rated_row)), np.float32)
-    if IMPLICIT_FEEDBACK in params:
+    # What is read in order is no sum over the movies read.
+    if "rated" in params.get(IMPLICIT_FEEDBACK, {}):
         rows = weights[:, None] * params[IMPLICIT_FEEDBACK]["rated"][:, rated_row]
         implicit_score = mean_product(np.asarray(movies.implicit_feedback)[..., :-1], rows / np.linalg.norm(weights))
     tower = params[USER_TOWER]

@@ -18,13 +18,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32
 
-from movierec_jax.data.arrays import csr_offsets, stable_argsort
+from movierec_jax.data.arrays import csr_offsets
 from movierec_jax.data.files import atomic_folder, write_json
-from movierec_jax.data.schema import MOVIE_ID, RATING
+from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP
 from movierec_jax.data.storage import is_url, list_names
 from movierec_jax.errors import InputError
 from movierec_jax.model.inputs import WATCHED, PaddedLinks
 from movierec_jax.model.interactions import concat_ratings
+from movierec_jax.model.sequence_encoder import last_of_one_user
+from movierec_jax.model.sequences import in_order
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, USER_TOWER
 from movierec_jax.model.two_tower import (
     Encoded,
@@ -47,7 +49,7 @@ from movierec_jax.runs.run import user_index_and_movie_row
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 # How the names of the parameters start that the program needs; it takes movies encoded.
-NEEDED = ("head/", "user_layer/", f"{USER_TOWER}/explicit", f"{USER_TOWER}/implicit", f"{IMPLICIT_FEEDBACK}/rated")
+NEEDED = ("head/", "user_layer/", f"{USER_TOWER}/explicit", f"{USER_TOWER}/implicit", f"{IMPLICIT_FEEDBACK}/")
 
 # The folder that Python leaves where the loader is imported.
 BYTECODE = "__pycache__"
@@ -104,7 +106,7 @@ def program_tables(recommender: Recommender) -> dict[str, np.ndarray]:
 
 
 def user_tables(recommender: Recommender) -> dict[str, np.ndarray]:
-    """Returns each user's own vector and all that they have rated, with weight 0 where train does not have it.
+    """Returns each user's own vector and all that they have rated in order, with weight 0 where train does not have it.
 
     The rating is NaN for a movie watched but not rated.
     """
@@ -118,7 +120,8 @@ def user_tables(recommender: Recommender) -> dict[str, np.ndarray]:
     )
     rating = np.concatenate([part[RATING].to_numpy(np.float32) for part in run.parts.seen()])
     wanted = np.flatnonzero(movie_row < len(run.movies))
-    wanted = wanted[stable_argsort(user[wanted])]
+    timestamp = np.concatenate([part[TIMESTAMP].to_numpy(np.int64) for part in run.parts.seen()])
+    wanted = wanted[in_order(user[wanted], timestamp[wanted])]
     own = own_vectors(recommender.params, run.interactions, model=run.model)
     return {
         "own": np.asarray(own).swapaxes(0, 1)[run.users.rows(users)],
@@ -221,7 +224,11 @@ def rank_histories(
             link=jnp.where(weight > 0, jnp.where(is_rated, 0, WATCHED), -1)[None],
             values=(jnp.where(is_rated, rating - level[movie_row], 0)[None], weight[None]),
         )
-        encoded = encode_histories(scorer.params, own[:, None], links, model=scorer.model)
+        sequences = None
+        if scorer.model.reads_sequences:
+            length = scorer.model.config.sequence_length
+            sequences = last_of_one_user(movie_row, links.values[0][0], weight > 0, length)
+        encoded = encode_histories(scorer.params, own[:, None], links, sequences, model=scorer.model)
         predicted_rating = mean_rating(scorer.params, encoded, scorer.movies, model=scorer.model)
         predicted_rating = scorer.order.known(predicted_rating)
         if scorer.order.by == "predicted_rating":

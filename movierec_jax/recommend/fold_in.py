@@ -15,7 +15,8 @@ from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.features.rating_time import recency_weights
-from movierec_jax.model.interactions import new_user_links
+from movierec_jax.model.interactions import new_user_links, rating_deviation
+from movierec_jax.model.sequences import last_movies
 from movierec_jax.model.two_tower import Encoded, Members, encode_histories
 from movierec_jax.runs.run import Run
 from movierec_jax.settings import as_flag
@@ -28,11 +29,17 @@ def fold_in(run: Run, params: Members, ratings: pd.DataFrame) -> tuple[Vocab, Sp
     """
     users = Vocab.of(ratings[USER_ID], "user")
     user_row, movie_row = users.rows(ratings[USER_ID]), run.movies.require_rows_in_train(ratings[MOVIE_ID])
-    weights = implicit_feedback_weights(run, user_row, ratings[TIMESTAMP].to_numpy(np.int64))
-    links = new_user_links(run.movie_level, user_row, movie_row, ratings[RATING].to_numpy(np.float32), weights)
+    timestamp, rating = ratings[TIMESTAMP].to_numpy(np.int64), ratings[RATING].to_numpy(np.float32)
+    weights = implicit_feedback_weights(run, user_row, timestamp)
+    links = new_user_links(run.movie_level, user_row, movie_row, rating, weights)
     num_members = len(params["head"]["offset"])
     no_rows = np.zeros((num_members, len(users) + 1, run.config.model.embedding_dim + 1), np.float32)
-    encoded = encode_histories(params, no_rows, links, model=run.model)
+    sequences = None
+    if run.model.reads_sequences:
+        deviation = rating_deviation(run.movie_level, movie_row, rating)
+        length = run.config.model.sequence_length
+        sequences = last_movies(user_row, movie_row, deviation, timestamp, length=length)
+    encoded = encode_histories(params, no_rows, links, sequences, model=run.model)
     return users, Split.of(train=ratings, valid=ratings[:0], test=ratings[:0]), encoded
 
 

@@ -100,7 +100,10 @@ def require_times(config: Config, train: pd.DataFrame) -> None:
     """Raises InputError for settings that need rating times if no rating of train has one."""
     needs_times = {
         "rating_time": (config.data.rating_time, rated_rows(train)),
-        "implicit_feedback_target=next": (config.train.implicit_feedback_target == "next", train),
+        **{
+            f"implicit_feedback_target={target}": (config.train.implicit_feedback_target == target, train)
+            for target in ("next", "sequence")
+        },
     }
     for flag, (is_given, ratings) in needs_times.items():
         if is_given and not has_times(ratings):

@@ -81,6 +81,7 @@ class Run:
             rating_spread=rating_spread,
             num_time_features=len(self.rating_time) if self.rating_time else 0,
             num_shared_time_features=self.rating_time.num_shared if self.rating_time else 0,
+            reads_sequences=self.config.reads_sequences,
             mesh=self.mesh,
             num_rows=(grid.padded(rows[0]), grid.padded(rows[1])) if self.mesh else None,
         )
@@ -186,6 +187,7 @@ class Run:
             from_reviews=self.from_reviews,
             has_ratings=self.config.model.looks_at_ratings,
             is_recent_most=self.setup.predicts_next,
+            sequence_length=self.config.model.sequence_length if self.model.reads_sequences else None,
             grid=grid_of(self.mesh),
         )
 

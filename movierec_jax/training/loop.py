@@ -12,7 +12,7 @@ from jaxtyping import Float32
 
 from movierec_jax.data.arrays import pad_rows, prefetch
 from movierec_jax.data.schema import Ratings
-from movierec_jax.model.inputs import Batch, BatchRows, Interactions, UserBatches
+from movierec_jax.model.inputs import Batch, BatchRows, Interactions, Sequences, UserBatches
 from movierec_jax.model.sharding import (
     grid_of,
     interactions_shardings,
@@ -101,7 +101,7 @@ def train_from(
 
 
 def steps_on_devices(
-    first_step: int, train: Ratings, user_batches: UserBatches | None, setup: TrainingSetup
+    first_step: int, train: Ratings, user_batches: UserBatches | Sequences | None, setup: TrainingSetup
 ) -> Iterator[tuple[Float32[np.ndarray, " steps"], EpochSteps]]:
     """Yields the steps of all epochs from `first_step` on, on the devices, with the number of ratings of each step."""
     num_steps = batches.num_steps(len(train), setup.config.batch_size)
@@ -114,7 +114,7 @@ def steps_on_devices(
 
 def epoch_steps(
     train: Ratings,
-    user_batches: UserBatches | None,
+    user_batches: UserBatches | Sequences | None,
     epoch: int,
     setup: TrainingSetup,
     first_step: int = 0,
@@ -132,7 +132,7 @@ def epoch_steps(
     held_out = setup.held_out if epoch < setup.held_out_epochs else setup.held_out[:0]
     if step_of_rating is not None:
         step_of_rating[held_out] = -1
-    num_user_batches = 1 if user_batches is None else len(user_batches.user)
+    num_user_batches = 1 if user_batches is None else len(jax.tree.leaves(user_batches)[0])
     user_batch = batches.user_batch_of_steps(num_user_batches, config.seed, epoch * num_steps, num_steps)
     arrange = batch_arranger(train, setup)
     for first in range(first_step, num_steps, at_once):
@@ -168,8 +168,8 @@ def put_steps(steps: EpochSteps, mesh: Mesh | None) -> EpochSteps:
 
 
 def put_data(
-    interactions: Interactions, user_batches: UserBatches | None, mesh: Mesh | None
-) -> tuple[Interactions, UserBatches | None]:
+    interactions: Interactions, user_batches: UserBatches | Sequences | None, mesh: Mesh | None
+) -> tuple[Interactions, UserBatches | Sequences | None]:
     """Puts interactions and user batches on the devices."""
     if mesh is None:
         return jax.device_put((interactions, user_batches))

@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, Int32
 
 from movierec_jax.config import ResolvedTrainConfig
 from movierec_jax.model.embedding_bag import NO_CELLS, WeightedLinks, embedding_bag, num_links, weigh_both_ways
-from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, UserBatches
+from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, Sequences, UserBatches
 from movierec_jax.model.sharding import Cells, on_each_device
 from movierec_jax.model.tables import LEARNT_TABLES, ROWS_OF_TABLE, TOWERS
 from movierec_jax.model.two_tower import Encoded
@@ -89,6 +89,27 @@ def summed_catalogue_error(
     return (all_movies + correction) / jnp.maximum(jnp.sum(is_user), 1)
 
 
+def next_movie_error(
+    users: Float[Array, "rows length dim"],
+    movies: Float[Array, "movies dim"],
+    sequences: Sequences,
+    unobserved_weight: float,
+) -> Float[Array, ""]:
+    """Returns the squared error over all movies, where the movie that comes next is to score 1 and others 0.
+
+    A mean over all slots that another of the same user follows; 0 where none does. The squared scores of all movies add
+    up as in `summed_catalogue_error`, so a slot costs dim^2, whatever the number of movies.
+
+    users: after each slot of the sequences.
+    """
+    before, user = users[:, :-1], sequences.user
+    is_followed = (user[:, 1:] == user[:, :-1]) & (user[:, 1:] >= 0)
+    score = jnp.einsum("rld,rld->rl", before, movies[sequences.movie_row[:, 1:]])
+    squares = jnp.einsum("rld,de,rle->rl", before, movies.T @ movies, before)
+    error = jnp.square(score - 1) + unobserved_weight * (squares - jnp.square(score))
+    return jnp.sum(is_followed * error) / jnp.maximum(jnp.sum(is_followed), 1)
+
+
 def score_entries(
     users: Float[Array, "users dim"],
     movies: Float[Array, "movies dim"],
@@ -122,7 +143,7 @@ def implicit_feedback_decay(
 
     The larger the masked fraction, the larger a user's error, and so the decay.
     """
-    size = sum(jnp.sum(jnp.square(params[name])) for name in ("rated", "movie"))
+    size = sum(jnp.sum(jnp.square(params[name])) for name in ("rated", "movie") if name in params)
     return config.implicit_feedback_decay * config.masked_fraction * size / jnp.sum(interactions.user_count > 0)
 
 

@@ -13,9 +13,11 @@ from jaxtyping import Array, Float, Int, Int32
 from movierec_jax.config import USER_BATCHES, Config, ResolvedTrainConfig, TrainConfig
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.history import TowerInputs, tower_inputs
-from movierec_jax.model.inputs import Interactions, PaddedLinks, UserBatches
+from movierec_jax.model.inputs import Interactions, PaddedLinks, Sequences, UserBatches
+from movierec_jax.model.interactions import deviations_of_users
+from movierec_jax.model.sequences import end_to_end
 from movierec_jax.model.sharding import constrain_state, grid_of, state_shardings
-from movierec_jax.model.tables import LEARNT_TABLES
+from movierec_jax.model.tables import IMPLICIT_FEEDBACK, LEARNT_TABLES
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training import batches
 
@@ -111,10 +113,21 @@ class TrainingSetup:
         reads_all_rows = model.config.looks_at_ratings or has_content or model.mesh is not None
         return not reads_all_rows and self.config.batch_size <= RATINGS_PER_ROW * (model.num_users + model.num_movies)
 
-    def user_batches(self, train: Ratings) -> UserBatches | None:
+    def user_batches(self, train: Ratings) -> UserBatches | Sequences | None:
         """Lays the train ratings out for the error over the whole catalogue; None where the model has no such error."""
         if not self.model.config.implicit_feedback_dim:
             return None
+        if self.model.reads_sequences:
+            return end_to_end(
+                train.user_row,
+                train.movie_row,
+                deviations_of_users(train, self.model.num_movies),
+                train.timestamp,
+                length=self.model.config.sequence_length,
+                num_batches=USER_BATCHES,
+                multiple=grid_of(self.model.mesh).num_cells,
+                seed=self.config.seed,
+            )
         num_users = self.users_per_step
         made = batches.make_user_batches(train, num_users, self.config.seed, has_positions=self.predicts_next)
         num_ranges = grid_of(self.model.mesh).num_cells
@@ -201,8 +214,9 @@ def empty_interactions(model: TwoTowers) -> Interactions:
     no_rows = jnp.zeros((1, 0), jnp.int32)
     no_links = PaddedLinks(no_rows[0], no_rows, no_rows, (jnp.zeros((1, 0)),) * 2)
     no_content = no_links._replace(values=no_links.values[:1])
-    counts = (jnp.zeros(num_rows + 1) for num_rows in model.table_rows)
-    return Interactions(no_links, no_links, *[no_content] * 4, *counts)
+    user_count, movie_count = (jnp.zeros(num_rows + 1) for num_rows in model.table_rows)
+    content = no_content, no_content, no_content, no_content
+    return Interactions(no_links, no_links, *content, user_count=user_count, movie_count=movie_count)
 
 
 def member_keys(config: TrainConfig) -> Array:
@@ -236,5 +250,5 @@ def adam(config: TrainConfig, total_steps: int) -> optax.GradientTransformation:
 
 
 def is_kernel(params: optax.Params):
-    """Masks the dense layers' kernels among parameters, by the name that Flax gives them."""
-    return jax.tree.map_with_path(lambda path, _: path[-1].key == "kernel", params)
+    """Masks the kernels of the towers' and the head's dense layers among parameters, by the names in Flax."""
+    return jax.tree.map_with_path(lambda path, _: path[-1].key == "kernel" and path[0].key != IMPLICIT_FEEDBACK, params)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Int32
 
 from movierec_jax.config import TrainConfig
 from movierec_jax.model.history import TowerInputs, as_cold_start, tower_inputs
-from movierec_jax.model.inputs import Batch, BatchRows, Interactions, UserBatches
+from movierec_jax.model.inputs import Batch, BatchRows, Interactions, Sequences, UserBatches
 from movierec_jax.model.sharding import constrain, constrain_state
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, TABLE_SCOPES
 from movierec_jax.model.two_tower import Encoded, Members, encode, mean_rating
@@ -194,7 +194,7 @@ def train_steps(
     state: TrainState,
     steps: EpochSteps,
     interactions: Interactions,
-    user_batches: UserBatches | None,
+    user_batches: UserBatches | Sequences | None,
     *,
     setup: TrainingSetup,
 ) -> tuple[TrainState, StepErrors]:

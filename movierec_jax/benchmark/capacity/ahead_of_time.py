@@ -19,7 +19,7 @@ from movierec_jax.benchmark.capacity.shapes import (
     user_batches_shapes,
 )
 from movierec_jax.config import FILE_TOP_K, Config, ScoreConfig
-from movierec_jax.model.inputs import Interactions, UserBatches
+from movierec_jax.model.inputs import Interactions, Sequences, UserBatches
 from movierec_jax.model.sharding import (
     AXES,
     interactions_shardings,
@@ -81,7 +81,7 @@ class ProgramInputs(NamedTuple):
     setup: TrainingSetup
     steps: EpochSteps
     interactions: Interactions
-    user_batches: UserBatches | None
+    user_batches: UserBatches | Sequences | None
 
 
 def inputs_of_run(run: Run) -> ProgramInputs:

@@ -11,9 +11,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from movierec_jax.config import Config
+from movierec_jax.config import USER_BATCHES, Config
 from movierec_jax.errors import InputError
-from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, UserBatches
+from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, Sequences, UserBatches
 from movierec_jax.model.interactions import fastest_length
 from movierec_jax.model.sharding import grid_of
 from movierec_jax.model.two_tower import TwoTowers
@@ -50,6 +50,7 @@ def training_setup_for(size: DataSize, config: Config, mesh: Any) -> TrainingSet
         num_user_features=0,
         num_movie_features=0,
         config=config.model,
+        reads_sequences=config.reads_sequences,
         mesh=mesh,
         num_rows=rows if mesh else None,
     )
@@ -81,7 +82,17 @@ def interactions_shapes(size: DataSize, setup: TrainingSetup) -> Interactions:
         by_movie_feature=links_shape(0.0, 0, cells, num_values=1),
         user_count=Array(rows[:1], np.float32),
         movie_count=Array(rows[1:], np.float32),
+        # Users take powers of two of slots, half as many again as they need.
+        sequences=sequences_shape((math.ceil(1.5 * size.num_ratings / setup.model.config.sequence_length),), setup)
+        if setup.model.reads_sequences
+        else None,
     )
+
+
+def sequences_shape(rows: tuple[int, ...], setup: TrainingSetup) -> Sequences:
+    """Returns the shapes of so many rows of sequences."""
+    slots = *rows, setup.model.config.sequence_length
+    return Sequences(Array(slots, np.int32), Array(slots, np.int32), Array(slots, np.float32))
 
 
 def links_shape(
@@ -122,10 +133,14 @@ def steps_shapes(size: DataSize, setup: TrainingSetup) -> EpochSteps:
     )
 
 
-def user_batches_shapes(size: DataSize, setup: TrainingSetup) -> UserBatches | None:
+def user_batches_shapes(size: DataSize, setup: TrainingSetup) -> UserBatches | Sequences | None:
     """Returns the shapes of the user batches; None without an implicit-feedback score."""
     if not setup.model.config.implicit_feedback_dim:
         return None
+    if setup.model.reads_sequences:
+        rows = -(-size.num_ratings // setup.model.config.sequence_length)
+        rows_of_batch = -(-rows // (USER_BATCHES * grid_of(setup.model.mesh).num_cells))
+        return sequences_shape((USER_BATCHES, rows_of_batch * grid_of(setup.model.mesh).num_cells), setup)
     grid, users = grid_of(setup.model.mesh), min(setup.users_per_step, size.num_users)
     num_user_batches = -(-size.num_users // users)
     ratings_per_cell = size.num_ratings / num_user_batches / grid.num_cells

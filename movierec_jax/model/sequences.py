@@ -1,0 +1,89 @@
+"""Lays the movies of users out in the order of their ratings, in rows of one length, for the sequence encoder.
+
+Rows hold the sequences of several users, side by side, so hardly a slot is wasted however many ratings users have.
+"""
+
+import numpy as np
+from jaxtyping import Float32, Int, Int32, Int64
+
+from movierec_jax.data.arrays import positions_in_groups, stable_argsort
+from movierec_jax.model.inputs import Sequences
+
+# The fewest slots that a user takes where no sequence is cut.
+MIN_SLOTS = 4
+
+
+def in_order(
+    user: Int[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
+) -> Int[np.ndarray, " ratings"]:
+    """Returns the order of ratings by user, and of a user's by time; ties keep the order of the table."""
+    order = stable_argsort(timestamp)
+    return order[stable_argsort(user[order])]
+
+
+def end_to_end(
+    user: Int32[np.ndarray, " ratings"],
+    movie_row: Int32[np.ndarray, " ratings"],
+    deviation: Float32[np.ndarray, " ratings"],
+    timestamp: Int64[np.ndarray, " ratings"],
+    *,
+    length: int,
+    num_batches: int,
+    seed: int,
+    multiple: int = 1,
+) -> Sequences:
+    """Lays whole sequences end to end, users at random, cut into rows wherever one is full: `[batches, rows, length]`.
+
+    What follows a cut is read without what was before it. Rows that fill the last batch, or make the number of rows a
+    multiple of `multiple`, are empty.
+    """
+    shuffled_user = np.random.default_rng([seed, len(user)]).permutation(int(user.max(initial=0)) + 1)[user]
+    order = in_order(shuffled_user, timestamp)
+    rows = -(-len(user) // length)
+    rows_of_batch = -(-rows // (num_batches * multiple)) * multiple
+    shape = -(-rows // rows_of_batch), rows_of_batch, length
+
+    def laid(column: np.ndarray, filling: int) -> np.ndarray:
+        slots = np.full(np.prod(shape), filling, column.dtype)
+        slots[: len(order)] = column[order]
+        return slots.reshape(shape)
+
+    return Sequences(laid(user, -1), laid(movie_row, 0), np.nan_to_num(laid(deviation, 0), copy=False))
+
+
+def last_movies(
+    user: Int32[np.ndarray, " ratings"],
+    movie_row: Int32[np.ndarray, " ratings"],
+    deviation: Float32[np.ndarray, " ratings"],
+    timestamp: Int64[np.ndarray, " ratings"],
+    *,
+    length: int,
+) -> Sequences:
+    """Lays out the last movies of each user, `length` at most, none of them cut: `[rows, length]`.
+
+    length: a power of two. Users take powers of two of slots, in falling order, so that no user's cross a row's end.
+    """
+    order = in_order(user, timestamp)
+    users, count = np.unique(user, return_counts=True)
+    kept = np.minimum(count, length)
+    slots = np.minimum(length, np.maximum(MIN_SLOTS, 2 ** np.ceil(np.log2(np.maximum(kept, 1))).astype(np.int64)))
+    largest_first = np.argsort(-slots, kind="stable")
+    start = np.empty(len(users), np.int64)
+    start[largest_first] = np.cumsum(slots[largest_first]) - slots[largest_first]
+    num_rows = max(1, -(-int(slots.sum()) // length))
+    is_kept = positions_in_groups(count) >= np.repeat(count - kept, count)
+    order, slot = order[is_kept], np.repeat(start, kept) + positions_in_groups(kept)
+
+    def laid(column: np.ndarray, filling: int) -> np.ndarray:
+        filled = np.full(num_rows * length, filling, column.dtype)
+        filled[slot] = column[order]
+        return filled.reshape(num_rows, length)
+
+    return Sequences(laid(user, -1), laid(movie_row, 0), np.nan_to_num(laid(deviation, 0), copy=False))
+
+
+def pad_sequences(sequences: Sequences, num_rows: int) -> Sequences:
+    """Adds empty rows up to `num_rows`."""
+    width = [(0, num_rows - len(sequences.user)), (0, 0)]
+    user, *others = sequences
+    return Sequences(np.pad(user, width, constant_values=-1), *(np.pad(column, width) for column in others))
