@@ -7,7 +7,7 @@ import dataclasses
 import math
 from typing import Any
 
-from movierec_jax.data_config import DataConfig
+from movierec_jax.data_config import LEAVE_LAST_OUT, DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.settings import (
     ABOVE_0,
@@ -40,6 +40,9 @@ USER_BATCHES = 10
 # Default of --masked_fraction for each --implicit_feedback_target, and of --relevant_rating as a fraction of the way up
 # the rating scale: 4 of 1 to 5 stars.
 MASKED_FRACTIONS = {"any": 0.5, "next": 0.2, "sequence": 0.0}
+
+# Default of --implicit_feedback_target for each --split, where ratings have times.
+TARGET_OF_SPLIT = {"random": "any", "user_time": "next", LEAVE_LAST_OUT: "sequence", "time": "next"}
 
 # Default of --unobserved_weight for each --implicit_feedback_target.
 UNOBSERVED_WEIGHTS = {"any": 0.3, "next": 0.3, "sequence": 0.02}
@@ -159,7 +162,8 @@ class TrainConfig(Settings):
         None,
         "which ratings of a user a step learns to predict: any, from all others; next (those after a random time, from "
         "those before it, the latest weighted most); or sequence (each from those before it, by a transformer that "
-        "reads them in order). Unset: next with a --split by time, else any",
+        "reads them in order). Unset: "
+        + ", ".join(f"{target} with --split={split}" for split, target in TARGET_OF_SPLIT.items()),
         choices=tuple(MASKED_FRACTIONS),
         heading="Implicit feedback (whether a user rates a movie at all)",
     )
@@ -189,15 +193,14 @@ class TrainConfig(Settings):
         heading="Cold start",
     )
 
-    def for_ratings(
-        self, num_ratings: int, is_by_time: bool, rating_weight: float | None = None
-    ) -> "ResolvedTrainConfig":
-        """Fills in the settings left unset, from the number of train ratings and the kind of split.
+    def for_ratings(self, num_ratings: int, target: str, rating_weight: float | None = None) -> "ResolvedTrainConfig":
+        """Fills in the settings left unset, from the number of train ratings.
 
+        target: what the implicit-feedback score learns to predict unless that is set.
         rating_weight: the sum of the ratings' weights; None: each counts 1.
         """
+        target = self.implicit_feedback_target or target
         growth = max(1.0, num_ratings / SMALL_DATA) ** EPOCHS_POWER
-        target = self.implicit_feedback_target or ("next" if is_by_time else "any")
         resolved = {
             "num_ratings": num_ratings,
             "rating_weight": float(num_ratings) if rating_weight is None else rating_weight,
@@ -301,10 +304,12 @@ class Config:
     train: TrainConfig = TrainConfig()
     evaluation: EvalConfig = EvalConfig()
 
-    @property
-    def reads_sequences(self) -> bool:
-        """Whether the implicit-feedback score is read from the order of a user's movies."""
-        return self.train.implicit_feedback_target == "sequence" and self.model.implicit_feedback_dim > 0
+    def target(self, has_times: bool) -> str:
+        """Returns what the implicit-feedback score learns to predict: as set, else as suits the split.
+
+        has_times: whether any train rating has a time.
+        """
+        return self.train.implicit_feedback_target or (TARGET_OF_SPLIT[self.data.split] if has_times else "any")
 
     def replace(self, **settings: Any) -> "Config":
         """Returns the config with other settings, by flag name: `config.replace(embedding_dim=128, epochs=10)`.

@@ -50,7 +50,17 @@ OTHER = Config(
         sentiment=("runs/sentiment",),
     ),
     model=ModelConfig(
-        embedding_dim=8, hidden_dims=(), history=("movie",), implicit_feedback_dim=0, dropout=0.0, precision="bfloat16"
+        embedding_dim=8,
+        hidden_dims=(),
+        history=("movie",),
+        implicit_feedback_dim=0,
+        sequence_dim=32,
+        sequence_blocks=1,
+        sequence_heads=4,
+        sequence_length=64,
+        sequence_dropout=0.0,
+        dropout=0.0,
+        precision="bfloat16",
     ),
     train=TrainConfig(
         epochs=1,
@@ -272,32 +282,41 @@ def test_replace_refuses_a_name_that_is_not_a_setting():
     ("num_ratings", "epochs"), [(1, 12), (100_000, 12), (1_000_000, 20), (25_000_000, 40), (100_000_000, 55)]
 )
 def test_unset_epochs_grow_slowly_with_the_ratings(num_ratings, epochs):
-    assert TrainConfig().for_ratings(num_ratings, is_by_time=False).epochs == epochs
-    assert TrainConfig(epochs=3).for_ratings(num_ratings, is_by_time=False).epochs == 3
+    assert TrainConfig().for_ratings(num_ratings, "any").epochs == epochs
+    assert TrainConfig(epochs=3).for_ratings(num_ratings, "any").epochs == 3
 
 
 @pytest.mark.parametrize(
     "num_ratings", [1, STEPS_PER_EPOCH - 1, STEPS_PER_EPOCH, STEPS_PER_EPOCH + 1, 10**6, 10**6 + 1]
 )
 def test_an_unset_batch_size_gives_at_most_the_usual_steps_per_epoch(num_ratings):
-    size = TrainConfig().for_ratings(num_ratings, is_by_time=False).batch_size
+    size = TrainConfig().for_ratings(num_ratings, "any").batch_size
     assert size * STEPS_PER_EPOCH >= num_ratings
     assert (size - 1) * STEPS_PER_EPOCH < num_ratings
-    assert TrainConfig(batch_size=7).for_ratings(num_ratings, is_by_time=False).batch_size == 7
+    assert TrainConfig(batch_size=7).for_ratings(num_ratings, "any").batch_size == 7
 
 
 def test_settings_that_are_given_stay():
-    config = TrainConfig(epochs=3, batch_size=7, implicit_feedback_target="any", masked_fraction=0.3, seed=4)
-    assert vars(config.for_ratings(1000, is_by_time=True)) == vars(config) | {
+    config = TrainConfig(
+        epochs=3,
+        batch_size=7,
+        implicit_feedback_target="any",
+        masked_fraction=0.3,
+        unobserved_weight=0.1,
+        seed=4,
+    )
+    assert vars(config.for_ratings(1000, "next")) == vars(config) | {
         "num_ratings": 1000,
         "rating_weight": 1000.0,
     }
 
 
 @pytest.mark.parametrize(
-    ("is_by_time", "implicit_feedback_target", "share"), [(False, "any", 0.5), (True, "next", 0.2)]
+    ("split", "target", "share"), [("random", "any", 0.5), ("time", "next", 0.2), ("leave_last_out", "sequence", 0.0)]
 )
-def test_a_split_by_time_makes_the_next_ratings_the_target(is_by_time, implicit_feedback_target, share):
-    config = TrainConfig().for_ratings(1000, is_by_time)
-    assert (config.implicit_feedback_target, config.masked_fraction) == (implicit_feedback_target, share)
-    assert TrainConfig(implicit_feedback_target="any").for_ratings(1000, is_by_time).masked_fraction == 0.5
+def test_the_split_decides_what_the_implicit_feedback_score_predicts(split, target, share):
+    config = Config().replace(split=split)
+    resolved = config.train.for_ratings(1000, config.target(has_times=True))
+    assert (resolved.implicit_feedback_target, resolved.masked_fraction) == (target, share)
+    assert config.target(has_times=False) == "any"
+    assert config.replace(implicit_feedback_target="next").target(has_times=True) == "next"

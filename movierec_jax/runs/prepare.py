@@ -48,6 +48,7 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
     """
     require_something_to_learn(config, parts.train)
     require_times(config, parts.train)
+    require_even_heads(config)
     all_users = pd.concat([*(part[USER_ID].drop_duplicates() for part in parts.all()), data.users[USER_ID]])
     users = Vocab.of(parts.train[USER_ID], "user", others=all_users)
     movies = Vocab.of(parts.train[MOVIE_ID], "movie", others=data.movies[MOVIE_ID])
@@ -108,6 +109,16 @@ def require_times(config: Config, train: pd.DataFrame) -> None:
     for flag, (is_given, ratings) in needs_times.items():
         if is_given and not has_times(ratings):
             raise InputError(f"--{flag}: no rating of {config.data.ratings} has a time; leave the flag out")
+
+
+def require_even_heads(config: Config) -> None:
+    """Raises InputError where the heads of the sequence encoder do not share its width in even parts."""
+    width, heads = config.model.sequence_dim, config.model.sequence_heads
+    if width % (2 * heads):
+        raise InputError(
+            f"--sequence_dim={width}: {heads} heads do not share it in even parts; give a multiple of {2 * heads}, or "
+            "other --sequence_heads"
+        )
 
 
 def read_all_reviews(

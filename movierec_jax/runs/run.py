@@ -81,15 +81,14 @@ class Run:
             rating_spread=rating_spread,
             num_time_features=len(self.rating_time) if self.rating_time else 0,
             num_shared_time_features=self.rating_time.num_shared if self.rating_time else 0,
-            reads_sequences=self.config.reads_sequences,
+            reads_sequences=self.target == "sequence" and self.config.model.implicit_feedback_dim > 0,
             mesh=self.mesh,
             num_rows=(grid.padded(rows[0]), grid.padded(rows[1])) if self.mesh else None,
         )
 
     @functools.cached_property
     def setup(self) -> TrainingSetup:
-        train, is_random = self.parts.train, self.config.data.split == "random"
-        is_by_time = not is_random and has_times(train)
+        train = self.parts.train
         weight = weight_array(train)
         return training_setup(
             self.model,
@@ -97,9 +96,14 @@ class Run:
             len(train),
             self.rating_scale,
             relevant_rating=self.relevant_from(self.config.evaluation),
-            is_by_time=is_by_time,
+            target=self.target,
             rating_weight=None if weight is None else float(weight.sum(dtype=np.float64)),
         )
+
+    @functools.cached_property
+    def target(self) -> str:
+        """What the implicit-feedback score learns to predict: any rating, next ones, or each in the sequence."""
+        return self.config.target(has_times(self.parts.train))
 
     @property
     def has_ratings(self) -> bool:

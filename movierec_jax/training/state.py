@@ -142,15 +142,15 @@ def training_setup(
     rating_scale: tuple[float, float],
     *,
     relevant_rating: float,
-    is_by_time: bool,
+    target: str,
     rating_weight: float | None = None,
 ) -> TrainingSetup:
     """Resolves a config for so many train ratings.
 
-    relevant_rating: stars from which one is relevant. is_by_time: whether time splits them off from later ones.
+    relevant_rating: stars from which one is relevant. target: as `Config.target` returns it.
     rating_weight: the sum of their weights; None: each counts 1.
     """
-    settings = config.train.for_ratings(num_ratings, is_by_time, rating_weight)
+    settings = config.train.for_ratings(num_ratings, target, rating_weight)
     return TrainingSetup(
         model=model,
         config=settings,

@@ -12,7 +12,7 @@ NUM_ROWS = {"users": 31, "movies": 37, "user_features": 5, "movie_features": 7, 
 
 def test_the_listed_tables_are_the_parameters_of_a_model_with_all_parts_and_have_the_listed_rows():
     model = TwoTowers(31, 37, 5, 7, ModelConfig(embedding_dim=2), num_time_features=11, num_shared_time_features=3)
-    config = TrainConfig().for_ratings(1000, is_by_time=False)
+    config = TrainConfig().for_ratings(1000, "any")
     params = state_shapes(TrainingSetup(model, config, 1, (1.0, 5.0), 4.0)).params
     found = {(scope, name): table.shape[1] for scope in TABLE_SCOPES for name, table in params[scope].items()}
     assert found.keys() == ROWS_OF_TABLE.keys()
@@ -24,8 +24,6 @@ def test_the_listed_tables_are_the_parameters_of_a_model_with_all_parts_and_have
 
 def test_no_other_parameter_has_a_row_for_each_user_or_movie():
     model = TwoTowers(31, 37, 5, 7, ModelConfig(embedding_dim=2))
-    params = state_shapes(
-        TrainingSetup(model, TrainConfig().for_ratings(1000, is_by_time=False), 1, (1.0, 5.0), 4.0)
-    ).params
+    params = state_shapes(TrainingSetup(model, TrainConfig().for_ratings(1000, "any"), 1, (1.0, 5.0), 4.0)).params
     shared = {scope: tree for scope, tree in params.items() if scope not in TABLE_SCOPES}
     assert not {31, 37} & {size for leaf in jax.tree.leaves(shared) for size in leaf.shape}

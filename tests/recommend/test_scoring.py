@@ -36,7 +36,7 @@ def test_a_higher_implicit_feedback_score_or_rating_never_lowers_a_score():
 @pytest.mark.parametrize(("implicit_feedback_dim", "by"), [(0, "predicted_rating"), (2, "expected_hits")])
 def test_a_model_without_implicit_feedback_orders_by_predicted_rating(implicit_feedback_dim, by):
     model = TwoTowers(1, 1, 0, 0, ModelConfig(implicit_feedback_dim=implicit_feedback_dim))
-    config = TrainConfig().for_ratings(1, is_by_time=False)
+    config = TrainConfig().for_ratings(1, "any")
     order = order_of(TrainingSetup(model, config, 1, rating_scale=(1.0, 5.0), relevant_rating=3.5))
     assert order == Order(by, relevant_rating=3.5, width=RELEVANCE_WIDTH * 4)
 

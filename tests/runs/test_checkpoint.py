@@ -119,7 +119,7 @@ def test_steps_that_reuse_a_states_memory_do_not_change_what_is_saved(tmp_path):
         50_000, 9, 0, 0, ModelConfig(embedding_dim=64, hidden_dims=(), history=(), implicit_feedback_dim=0)
     )
     config = TrainConfig(epochs=1, batch_size=32, learning_rate=1.0, warmup_fraction=0.0)
-    setup = TrainingSetup(model, config.for_ratings(1000, is_by_time=False), 1000, (1.0, 5.0), 4.0)
+    setup = TrainingSetup(model, config.for_ratings(1000, "any"), 1000, (1.0, 5.0), 4.0)
     train = ratings_by_row(PARTS.train, RUN.users, RUN.movies)
     epoch = next(epoch_steps(train, None, 0, setup)), build_interactions(train, 50_000, 9, NO_BAGS, NO_BAGS), None
     state, _ = train_steps(new_state(setup), *epoch, setup=setup)

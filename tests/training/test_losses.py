@@ -84,7 +84,7 @@ def test_each_kind_of_row_decays_by_its_setting_per_rating():
         history_implicit_decay=7.0,
         feature_decay=11.0,
         rating_time_decay=13.0,
-    ).for_ratings(3 + 1, is_by_time=False)
+    ).for_ratings(3 + 1, "any")
     of_users = (
         2 * (1**2 + 2**2)
         + 3 * (3**2 + 1**2)
@@ -102,7 +102,7 @@ def test_a_decay_is_as_strong_as_so_many_ratings_at_the_mean():
 
     def objective(bias):
         params = {"user_tower": {"bias": bias[None, None]}, "movie_tower": {}}
-        config = TrainConfig(bias_decay=strength).for_ratings(3, is_by_time=False)
+        config = TrainConfig(bias_decay=strength).for_ratings(3, "any")
         return jnp.mean(jnp.square(deviations - bias)) + decay(
             params, interactions_with([3, 0], [3, 0]), config, UNCHANGED
         )
@@ -113,7 +113,7 @@ def test_a_decay_is_as_strong_as_so_many_ratings_at_the_mean():
 # Of three batches of two ratings each: the rows of the users and movies who gave and have them.
 USER_ROWS, MOVIE_ROWS = np.int32([[0, 1], [0, 0], [2, 1]]), np.int32([[0, 1], [2, 1], [1, 0]])
 OF_BATCHES = interactions_with([3, 2, 1, 0], [2, 3, 1, 0])
-DEFAULTS = TrainConfig().for_ratings(6, is_by_time=False)
+DEFAULTS = TrainConfig().for_ratings(6, "any")
 
 
 def batch_decay(params, number: int) -> float:
@@ -232,6 +232,6 @@ def test_rows_of_the_implicit_feedback_score_decay_alike_as_a_share_of_a_users_e
     params = {"rated": floats([1, 2], [3, 0]), "movie": floats([0, 1], [1, 1]), "bias": floats([9], [9])}
     # Three users, one of whom has no ratings; of the movies the third has content alone.
     interactions = interactions_with([3, 1, 0, 0], [0, 2, 0, 0])
-    config = TrainConfig(implicit_feedback_decay=10.0, masked_fraction=0.5).for_ratings(4, is_by_time=False)
+    config = TrainConfig(implicit_feedback_decay=10.0, masked_fraction=0.5).for_ratings(4, "any")
     sizes = [1 + 4 + 0 + 1, 9 + 0 + 1 + 1]
     assert implicit_feedback_decay(params, interactions, config) == pytest.approx(0.5 * 10 / 2 * sum(sizes))

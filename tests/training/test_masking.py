@@ -22,9 +22,7 @@ from movierec_jax.training.step import train_steps
 
 def setup_of(run, implicit_feedback_target="any", **settings) -> TrainingSetup:
     """Settings of a step on an accelerator, which uses tables wherever they fit memory."""
-    config = TrainConfig(implicit_feedback_target=implicit_feedback_target, **settings).for_ratings(
-        100, is_by_time=False
-    )
+    config = TrainConfig(implicit_feedback_target=implicit_feedback_target, **settings).for_ratings(100, "any")
     return TrainingSetup(run.model, config, 1, (1.0, 5.0), relevant_rating=4.0, platform="gpu")
 
 

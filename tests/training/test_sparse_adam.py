@@ -100,7 +100,7 @@ def test_rows_that_no_batch_holds_keep_their_values_bit_for_bit():
 def test_adam_is_sparse_where_only_ids_are_seen_and_a_batch_holds_few_rows(settings, uses_sparse_adam):
     config = Config().replace(**{**IDS_ALONE, "batch_size": 20, **settings})
     model = TwoTowers(36, 18, 0, 0, config.model)
-    setup = TrainingSetup(model, config.train.for_ratings(100, is_by_time=False), 10, (1.0, 5.0), 4.0)
+    setup = TrainingSetup(model, config.train.for_ratings(100, "any"), 10, (1.0, 5.0), 4.0)
     assert setup.uses_sparse_adam == uses_sparse_adam
     with_content = dataclasses.replace(setup, model=model.clone(num_movie_features=2))
     assert not with_content.uses_sparse_adam

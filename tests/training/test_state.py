@@ -40,7 +40,7 @@ def test_a_step_makes_tables_where_they_fit_memory_and_on_a_cpu_cost_less(
     num_users, num_movies, ratings_per_user, platform, has_tables
 ):
     model = TwoTowers(10 * num_users, num_movies, 0, 0, ModelConfig(implicit_feedback_dim=64))
-    config = TrainConfig(users_per_step=num_users).for_ratings(10 * num_users * ratings_per_user, is_by_time=False)
+    config = TrainConfig(users_per_step=num_users).for_ratings(10 * num_users * ratings_per_user, "any")
     assert TrainingSetup(model, config, 1, (1.0, 5.0), 4.0, platform).has_tables == has_tables
 
 

@@ -44,19 +44,19 @@ def training_setup_for(size: DataSize, config: Config, mesh: Any) -> TrainingSet
         raise InputError("--num_ratings: leave out --rating_time and features, which need the ratings themselves")
     grid = grid_of(mesh)
     rows = grid.padded(size.num_users + 1), grid.padded(size.num_movies + 1)
+    target = config.target(has_times=True)
     model = TwoTowers(
         num_users=size.num_users,
         num_movies=size.num_movies,
         num_user_features=0,
         num_movie_features=0,
         config=config.model,
-        reads_sequences=config.reads_sequences,
+        reads_sequences=target == "sequence",
         mesh=mesh,
         num_rows=rows if mesh else None,
     )
-    is_by_time = config.data.split != "random"
     setup = training_setup(
-        model, config, size.num_ratings, RATING_SCALE, relevant_rating=RELEVANT_RATING, is_by_time=is_by_time
+        model, config, size.num_ratings, RATING_SCALE, relevant_rating=RELEVANT_RATING, target=target
     )
     if setup.uses_sparse_adam:
         raise InputError(

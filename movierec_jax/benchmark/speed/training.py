@@ -80,7 +80,7 @@ def interactions_and_setup(
     has_ratings = config.model.looks_at_ratings
     interactions = build_interactions(train, num_users, num_movies, NO_CONTENT, NO_CONTENT, has_ratings=has_ratings)
     model = TwoTowers(num_users, num_movies, 0, 0, config.model, rating_mean=3.5)
-    settings = config.train.for_ratings(len(train), is_by_time=False)
+    settings = config.train.for_ratings(len(train), "any")
     return interactions, TrainingSetup(model, settings, TOTAL_STEPS, rating_scale=(0.5, 5.0), relevant_rating=4.0)
 
 
