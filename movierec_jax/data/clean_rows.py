@@ -82,6 +82,23 @@ ADVICE = {
 }
 
 
+# Words that mostly stand for no value, and are ids like others in a column of text.
+ID_WORDS = ("NA", "N/A", "NaN", "nan", "NULL", "Null", "null", "None", "none", "<NA>", "-", "?", "unknown")
+
+
+def notes_on_id_words(table: pd.DataFrame) -> list[str]:
+    """Returns a sentence for each column of ids in which a word for no value is an id of several rows."""
+    notes = []
+    for column in (USER_ID, MOVIE_ID):
+        if pd.api.types.is_numeric_dtype(table[column]):
+            continue
+        found = table[column][table[column].isin(ID_WORDS)]
+        if len(found) > 1:
+            word = found.value_counts().index[0]
+            notes.append(f"warning: {len(found):,} rows have the {column} {word!r}, which is an id like any other")
+    return notes
+
+
 def in_words(table: pd.DataFrame, row: int) -> str:
     """Returns a row of a table for a message: "rating 7 of user 3 for movie 8"."""
     user, movie, rating = (table[column].iloc[row] for column in (USER_ID, MOVIE_ID, RATING))
@@ -98,6 +115,7 @@ def clean_rows(raw: RawData, scale: tuple[float, ...] | None, config: DataConfig
     left_out, notes = LeftOut(), []
     table = with_weights(raw.ratings)
     table = left_out.keep(table, table[USER_ID].notna() & table[MOVIE_ID].notna(), "no user or movie id")
+    notes += notes_on_id_words(table)
     if WEIGHT in table:
         table = left_out.keep(table, table[WEIGHT].notna(), "weight is not a number of 0 or more")
     table, stated, form = with_numbers(table, config.unrated_value, left_out)

@@ -494,3 +494,8 @@ def test_data_without_users_and_tags_has_their_columns():
     assert list(data.users) == [USER_ID, "age", "gender", "occupation"]
     assert list(data.tags) == [USER_ID, MOVIE_ID, "tag", TIMESTAMP]
     assert (len(data.users), len(data.tags)) == (0, 0)
+
+
+def test_a_word_for_no_value_that_is_an_id_of_several_rows_is_mentioned():
+    rows = [("ann", 1, 5.0, 0), ("NULL", 1, 1.0, 0), ("NULL", 2, 4.0, 0), ("bob", 2, 3.0, 0)]
+    assert "warning: 2 rows have the user_id 'NULL', which is an id like any other" in cleaned(rows).notes

@@ -32,7 +32,7 @@ class OwnRatings:
     num_repeated: rows of a movie that a later row names again.
     file_scale, rating_scale: lowest and highest rating of the file and of the data.
     is_inferred: whether the file's scale is inferred from its ratings.
-    left_out: as in `PersonalFile`, with ratings outside an inferred scale.
+    left_out: as in `PersonalFile`, with ratings outside an inferred scale. notes: as there.
     """
 
     path: str
@@ -46,6 +46,7 @@ class OwnRatings:
     rating_scale: tuple[float, float]
     is_inferred: bool
     left_out: dict[str, int]
+    notes: tuple[str, ...] = ()
 
     def weighted(self) -> pd.DataFrame:
         """Returns all movies as `movie_id, rating, timestamp, weight`; a movie watched but not rated has weight 0."""
@@ -78,6 +79,7 @@ class OwnRatings:
             lines.append(
                 f"  {counted(self.num_repeated, 'row')} of a film that a later one names again: the latest counts"
             )
+        lines += [f"  {note}" for note in self.notes]
         if self.left_out:
             lines.append(f"  left out {describe_dropped(self.left_out)}")
         return lines
@@ -121,6 +123,7 @@ def match_ratings(
         rating_scale=rating_scale,
         is_inferred=file.rating_scale is None,
         left_out=file.left_out | outside,
+        notes=file.notes,
     )
 
 

@@ -24,7 +24,8 @@ from movierec_jax.data.readers.movielens import (
 from movierec_jax.data.readers.movielens_tables import link_table
 from movierec_jax.data.readers.source_file import AnyPath, on_disk, read_head, unpacked_name
 from movierec_jax.data.readers.tables.links_file import read_links_file
-from movierec_jax.data.schema import RATING, RawData
+from movierec_jax.data.readers.text.columns import SPELLINGS, normalized_name
+from movierec_jax.data.schema import RATING, TIMESTAMP, RawData
 from movierec_jax.errors import InputError
 
 # Folders within each other that are looked into: few on disk, where anything may lie; any in an archive.
@@ -191,6 +192,7 @@ def read_candidate(candidate: Candidate, source: str, cache: pathlib.Path | None
     path = candidate.paths[0]
     if candidate.is_cut:
         content = read_parts(candidate.paths, source, cache)
+        content = with_note_on_partitions(content, candidate.paths, source)
         path = cast(AnyPath, path.parent)
     else:
         content = read_ratings_file(path, cache)
@@ -198,6 +200,25 @@ def read_candidate(candidate: Candidate, source: str, cache: pathlib.Path | None
         return with_tables(content, path, source)
     content = dataclasses.replace(content, notes=(f"{source}: the ratings are {candidate.label}", *content.notes))
     return with_tables(content, path, f"{candidate.label} in {source}")
+
+
+def with_note_on_partitions(content: FileContent, paths: Sequence[AnyPath], source: str) -> FileContent:
+    """Returns parts with a note on values that stand in the names of their folders, as Hive and Spark write them.
+
+    Raises InputError where these are the ratings or the times, which the parts lack.
+    """
+    folder = next((name for name in str(paths[0]).split("/") if "=" in name), None)
+    if folder is None:
+        return content
+    name = normalized_name(folder.split("=")[0])
+    for column in (RATING, TIMESTAMP):
+        if name in SPELLINGS[column] and column not in content.ratings:
+            raise InputError(
+                f"{source}: the {column} stands in names of folders, such as {folder!r}, which are not read; write it "
+                "as a column of the parts (in Spark: without partitionBy)"
+            )
+    note = f"values in names of folders, such as {folder!r}, are not read"
+    return dataclasses.replace(content, notes=(*content.notes, note))
 
 
 def read_only_file(candidate: Candidate, source: str, cache: pathlib.Path | None) -> RawData:

@@ -35,7 +35,7 @@ from movierec_jax.data.readers.personal_kinds import (
 )
 from movierec_jax.data.readers.source_file import AnyPath, is_parquet, local_file, open_bytes, translate_read_errors
 from movierec_jax.data.readers.tables.table_file import read_columns, read_header
-from movierec_jax.data.readers.text.columns import SPELLINGS, matching_names, text_series
+from movierec_jax.data.readers.text.columns import SPELLINGS, matching_names, normalized_name, text_series
 from movierec_jax.data.schema import IMDB_ID, MOVIE_ID, RATING, TIMESTAMP, TITLE, TMDB_ID, USER_ID, YEAR
 from movierec_jax.data.storage import is_url
 from movierec_jax.data.values.rating_values import parse_rating_values
@@ -60,6 +60,9 @@ WATCHED_FILE = "watched.csv"
 
 TABLE_ENDINGS = (".csv", ".tsv", ".txt", ".json")
 
+# What an entry of Trakt's JSON has that was rated or watched; a list of what to watch has none of these.
+WATCHED_KEYS = {"rating", "rated_at", "watched_at", "last_watched_at", "plays"}
+
 # What is no movie, in lower case: "tvEpisode", "TV Mini Series", "Video Game", "tv".
 NO_MOVIE = r"series|episode|season|show|game|podcast|^tv$"
 
@@ -77,6 +80,7 @@ class PersonalFile:
         scale; NaN: watched, not rated) and `timestamp` (int64 seconds, NO_TIMESTAMP without one); index 0..n-1.
     line: the line of each row, of a JSON file its number; both from 1.
     left_out: the number of rows left out, by reason with an example; only reasons that occurred.
+    notes: what was inferred or could not be read, a sentence each.
     """
 
     path: str
@@ -85,6 +89,7 @@ class PersonalFile:
     movies: pd.DataFrame
     line: Int64[np.ndarray, " rows"]
     left_out: dict[str, int]
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.movies)
@@ -165,11 +170,19 @@ def choose_files(folder: AnyPath, names: Sequence[str], path: pathlib.Path) -> t
             if fnmatch.fnmatch(name.rsplit("/", 1)[-1].lower(), pattern):
                 beside = name[: len(name) - len(name.rsplit("/", 1)[-1])] + WATCHED_FILE
                 is_letterboxd = pattern == RATINGS_FILES[0] and beside in tables
+                if is_letterboxd and not has_rows(folder / name):
+                    return folder / beside, None  # of somebody who rates nothing
                 return folder / name, folder / beside if is_letterboxd else None
     if len(tables) == 1:
         return folder / tables[0], None
     shown = ", ".join(names)[:400] or "nothing"
     raise InputError(f"{path}: no file of one person's ratings, such as ratings.csv; found {shown}")
+
+
+def has_rows(path: AnyPath) -> bool:
+    """Returns whether a table has a line below its header."""
+    with open_bytes(path) as stream:
+        return len(stream.read(1 << 16).split(b"\n", 1)[-1].strip()) > 0
 
 
 def size_of(path: AnyPath) -> int:
@@ -208,6 +221,10 @@ def read_table(path: AnyPath) -> PersonalRows:
     names = {column: header.find_id(column, spellings) for column, spellings in kind.columns.items()}
     if names[RATING] is None and not kind.has_watched:
         raise InputError(f"{header.where}: {kind.name} without ratings; a column {kind.columns[RATING][0]!r} has them")
+    if kind is TRAKT and names[TIMESTAMP] is None:
+        names[RATING] = own_trakt_rating(names[RATING])
+        if names[RATING] is None:
+            raise InputError(f"{header.where}: a Trakt list of movies, neither rated nor watched; give those that are")
     user_name = next(iter(matching_names(header.names, SPELLINGS[USER_ID])), None) if kind is TABLE else None
     wanted = {name for name in (*names.values(), user_name) if name is not None}
     found = read_columns(header, sorted(wanted))
@@ -243,6 +260,8 @@ def read_trakt_json(path: AnyPath) -> PersonalRows:
     entries = read_json_list(path)
     if not has_trakt_entries(entries):
         raise InputError(f"{path}: JSON without movies as Trakt exports them; give a CSV file")
+    if not any(isinstance(entry, dict) and not WATCHED_KEYS.isdisjoint(entry) for entry in entries):
+        raise InputError(f"{path}: a Trakt list of movies, neither rated nor watched; give those that are")
     rows = [trakt_row(entry if isinstance(entry, dict) else {}) for entry in entries]
     table = pd.DataFrame(rows, columns=list(TEXT_COLUMNS)).astype("str")
     return PersonalRows(str(path), TRAKT, table, np.arange(1, len(rows) + 1))
@@ -269,9 +288,27 @@ def trakt_row(entry: dict[str, Any]) -> dict[str, str | None]:
     return {column: None if value is None else str(value) for column, value in values.items()}
 
 
+def own_trakt_rating(name: str | None) -> str | None:
+    """Returns the name of a column of Trakt's if it holds the person's own ratings, not everybody's mean."""
+    return None if name is not None and normalized_name(name) == "traktrating" else name
+
+
 def clean_rows(found: PersonalRows, path: str) -> PersonalFile:
-    """Returns the rows that tell of movies and, unless the kind has watched ones, of ratings; counts the others."""
-    movies = typed_movies(found.rows)
+    """Returns the rows that tell of movies and, unless the kind has watched ones, of ratings; counts the others.
+
+    Raises InputError for times in several forms.
+    """
+    try:
+        times = parse_times(found.rows[TIMESTAMP])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    notes = [times.note] if times.note else []
+    if times.num_unreadable:
+        notes.append(
+            f"{times.num_unreadable:,} of {len(found.rows):,} times cannot be read, such as "
+            f"{times.unreadable_example!r}; these movies count as rated at no known time"
+        )
+    movies = typed_movies(found.rows, times.seconds)
     is_left, left_out = np.ones(len(movies), bool), {}
     for reason, is_bad, example in reasons_to_leave_out(found, movies):
         is_bad = is_bad & is_left
@@ -282,12 +319,18 @@ def clean_rows(found: PersonalRows, path: str) -> PersonalFile:
             is_left &= ~is_bad
     kind = found.kind
     return PersonalFile(
-        path, kind.name, kind.rating_scale, movies[is_left].reset_index(drop=True), found.line[is_left], left_out
+        path,
+        kind.name,
+        kind.rating_scale,
+        movies[is_left].reset_index(drop=True),
+        found.line[is_left],
+        left_out,
+        tuple(notes),
     )
 
 
-def typed_movies(text: pd.DataFrame) -> pd.DataFrame:
-    """Returns rows of text in the columns and types of `PersonalFile.movies`."""
+def typed_movies(text: pd.DataFrame, seconds: Int64[np.ndarray, " rows"]) -> pd.DataFrame:
+    """Returns rows of text, at these times, in the columns and types of `PersonalFile.movies`."""
     # "Heat (1995)" in a file that has no column of years.
     parts = text[TITLE].str.extract(TITLE_WITH_YEAR)
     year = text[YEAR].fillna(parts["year"]).str.extract(r"(?<!\d)(\d{4})(?!\d)")[0]
@@ -300,7 +343,7 @@ def typed_movies(text: pd.DataFrame) -> pd.DataFrame:
             ORIGINAL_TITLE: text[ORIGINAL_TITLE],
             YEAR: year.fillna("0").astype(np.int32),
             RATING: parse_rating_values(text[RATING]).rating.astype(np.float64),
-            TIMESTAMP: parse_times(text[TIMESTAMP]).seconds,
+            TIMESTAMP: seconds,
         }
     )
 

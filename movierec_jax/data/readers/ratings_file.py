@@ -20,6 +20,7 @@ from movierec_jax.data.readers.text.columns import (
     SPELLINGS,
     missing_column,
     normalized_name,
+    require_exact,
     require_one_name,
     to_own_pandas,
     to_pandas,
@@ -29,7 +30,7 @@ from movierec_jax.data.readers.text.columns import (
 from movierec_jax.data.readers.text.delimited import notes_of, read_typed
 from movierec_jax.data.readers.text.layout import SEPARATORS, TextLayout, find_layout, sample_lines, split_line
 from movierec_jax.data.readers.text.stated_columns import NOTHING_STATED, StatedColumns, stated_columns
-from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, USER_ID
+from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, TIMESTAMP, USER_ID
 from movierec_jax.errors import InputError
 
 RATING_SPELLINGS = {name for column in RATING_COLUMNS for name in SPELLINGS[column]} | set(ALL_SPELLINGS)
@@ -37,11 +38,11 @@ RATING_SPELLINGS = {name for column in RATING_COLUMNS for name in SPELLINGS[colu
 # Amazon's ids of products: ten letters and digits of which the first is B, or an ISBN.
 PRODUCT = re.compile(r"B[0-9A-Z]{9}|\d{9}[\dX]")
 
+# What columns of times may be called besides their known names.
+LIKE_TIME = re.compile("time|date|^(year|month|day)$")
+
 # Columns of names, beside which a column of ids needs no mention.
 NAME = re.compile("title$|name")
-
-# A number that has lost its last digits: 7.6561198e+16.
-ROUNDED = r"^-?\d(\.\d+)?[eE]\+?\d+$"
 
 
 def find_ratings_layout(path: AnyPath, stated: StatedColumns = NOTHING_STATED) -> TextLayout:
@@ -101,7 +102,7 @@ def layout_without_header(layout: TextLayout, rows: Sequence[Sequence[str]], whe
         )
     columns: list[str | None] = list(RATING_COLUMNS[:count])
     values = [set(column) for column in zip(*(row[:3] for row in rows if len(row) >= 3), strict=True)]
-    if all(map(PRODUCT.fullmatch, values[0])) and not all(map(PRODUCT.fullmatch, values[1])):
+    if are_products(values[0]) and not are_products(values[1]):
         columns[:2] = MOVIE_ID, USER_ID
     elif len(rows) > 30 and len(values[2]) > 3 * len(values[0]) and len(values[2]) > 20 and len(values[0]) <= 11:
         shown = ", ".join(sorted(values[0])[:5])
@@ -112,6 +113,18 @@ def layout_without_header(layout: TextLayout, rows: Sequence[Sequence[str]], whe
     note = f"no header: the columns are taken as {', '.join(map(str, columns))} (--columns states others)"
     columns += [None] * (len(layout.columns) - count)
     return dataclasses.replace(layout, columns=tuple(columns), notes=(*layout.notes, note))
+
+
+def are_products(ids: set[str]) -> bool:
+    """Returns whether ids are products of Amazon; ten digits alone are ISBNs where the last one is right in all."""
+    if not all(map(PRODUCT.fullmatch, ids)):
+        return False
+    return any(not id.isdigit() for id in ids) or all(map(is_isbn, ids))
+
+
+def is_isbn(digits: str) -> bool:
+    """Returns whether the last of ten digits is the check digit of an ISBN."""
+    return sum((10 - place) * int(digit) for place, digit in enumerate(digits)) % 11 == 0
 
 
 def hold_columns(
@@ -156,6 +169,12 @@ def name_columns_with_notes(
                 notes.append(f"{column} is taken from the column {names[found[0]]!r}, not {others}")
         elif column in (USER_ID, MOVIE_ID):
             raise missing_column(names, column, spellings, where, "; or say which it is by --columns=user=NAME,...")
+    likely = [name for name in names if LIKE_TIME.search(normalized_name(name))]
+    if TIMESTAMP not in columns and likely:
+        notes.append(
+            f"no column of times has a known name; if {' or '.join(map(repr, likely[:4]))} has them, say so by "
+            "--columns=user=NAME,item=NAME,rating=NAME,timestamp=NAME"
+        )
     if RATING not in columns:
         notes.append(note_without_ratings([name for name in names if name != stated.weight], names, columns, where))
     return tuple(columns), notes
@@ -233,16 +252,3 @@ def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath, *, is_mapped: b
         require_exact(columns[column], column, path)
     convert = to_pandas if is_mapped else to_own_pandas
     return pd.DataFrame({column: convert(columns.pop(column)) for column in list(columns)}, copy=False)
-
-
-def require_exact(ids: pa.ChunkedArray, column: str, path: AnyPath) -> None:
-    """Raises InputError where most ids are numbers that have lost digits, so that different ids may have become one."""
-    if not pa.types.is_string(ids.type) and not pa.types.is_large_string(ids.type):
-        return
-    is_rounded = pyarrow.compute.match_substring_regex(ids, ROUNDED)
-    if (pyarrow.compute.mean(is_rounded).as_py() or 0) > 0.5:
-        example = ids.filter(is_rounded)[0].as_py()
-        raise InputError(
-            f"{path}: {column} such as {example!r} is a rounded number, and several ids may have become one; write "
-            "ids as text (in pandas: read them with dtype=str)"
-        )

@@ -118,8 +118,8 @@ def parse_texts(values: pd.Series) -> RatingValues:
 
 
 def normalized(word: str) -> str:
-    """Returns a value with one kind of minus and of blanks, and none around it."""
-    return " ".join(word.replace("−", "-").replace("–", "-").split())
+    """Returns a value with one kind of minus and of blanks, none around it, and no choice between forms of a symbol."""
+    return " ".join(word.replace("−", "-").replace("–", "-").replace("\ufe0f", "").split())
 
 
 def chosen_form(num_of: Mapping[str, int]) -> ReadForm:

@@ -70,7 +70,8 @@ def reader_of_digits(num_digits: int) -> Callable[[np.ndarray], np.ndarray]:
 
 def reader_of_unit(unit: str) -> Callable[[np.ndarray], np.ndarray]:
     """Returns a function that reads numbers in a unit since 1970 as whole seconds, fractions cut off."""
-    return lambda number: np.floor(number / UNITS[unit]).astype(np.int64)
+    # Integers stay exact; as floats, nanoseconds would be rounded.
+    return lambda number: (number // np.asarray(UNITS[unit], number.dtype)).astype(np.int64)
 
 
 def digits_kind(num_digits: int, form: str) -> NumberKind:

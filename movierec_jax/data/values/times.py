@@ -48,7 +48,7 @@ class Times:
     """A column of times that has been read.
 
     seconds: since 1970, UTC; NO_TIMESTAMP where a time is missing or unreadable.
-    note: what was inferred, None for seconds since 1970 and for dates that begin with the year.
+    note: what was inferred, None for seconds since 1970, unless all are early, and for dates that begin with the year.
     num_unreadable: the number of values that are there and are no time.
     unreadable_example: the first of them, as text.
     """
@@ -125,7 +125,7 @@ def parse_numbers(values: pd.Series) -> Times:
     number = values.to_numpy() if is_integer else values.to_numpy(np.float64, na_value=np.nan)
     kind = only_kind(number)
     if kind is SECONDS and is_integer:
-        return Times(number)
+        return Times(number, note_if_early(values, number))
     is_present = np.ones(len(number), bool) if is_integer else values.notna().to_numpy()
     rows = np.flatnonzero(np.isfinite(number))
     found = number[rows]
@@ -185,7 +185,9 @@ def as_text(values: pd.Series) -> pa.LargeStringArray:
     """Returns a column as text without outer spaces, null where a value is missing; whole floats without ".0"."""
     if pd.api.types.is_float_dtype(values) and (values.dropna() % 1 == 0).all():
         values = values.astype("Int64")
-    return clean_text(pa.array(values.astype("str"), pa.large_string()))
+    text = pa.array(values.astype("str"), pa.large_string())
+    # A series that stands on Arrow's memory keeps its chunks.
+    return clean_text(text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text)
 
 
 def is_valid(text: pa.LargeStringArray) -> Bool[np.ndarray, " ratings"]:
@@ -304,8 +306,20 @@ def times_of(values: pd.Series, is_present: np.ndarray, reading: Reading | None)
         if not reading.is_plain:
             example = shown(values, int(reading.rows[0]))
             note = f"times such as {example!r} are read as {reading.name}{reading.advice}"
+        elif reading.name == SECONDS.name:
+            note = note_if_early(values, reading.seconds)
     unreadable = np.flatnonzero(is_present & (seconds == NO_TIMESTAMP))
     return Times(seconds, note, len(unreadable), shown(values, int(unreadable[0])) if len(unreadable) else None)
+
+
+def note_if_early(values: pd.Series, seconds: Int64[np.ndarray, " found"]) -> str | None:
+    """Returns a note on seconds since 1970 that all lie before 1973, and may be a date or an order; None for others."""
+    if not len(seconds) or seconds.max() >= SMALLEST_SECONDS:
+        return None
+    return (
+        f"times such as {shown(values, 0)!r} are read as seconds since 1970, all of them before 1973: right for an "
+        "order; another form is stated by --time_format"
+    )
 
 
 def shown(values: pd.Series, row: int) -> str:

@@ -189,3 +189,19 @@ def test_a_file_says_which_table_beside_it_is_not_read(tmp_path):
     data = read_ratings(write_file(tmp_path, "user,movie,rating\n7,8,4\n"))
     assert (len(data.movies), len(data.tags), len(data.notes)) == (0, 2, 1)
     assert data.notes[0].startswith("movies.csv beside the ratings is not read: ")
+
+
+@pytest.mark.parametrize(
+    ("folder", "header", "column"),
+    [("dt=2014-05-13", "user_id,movie_id,rating", "timestamp"), ("rating=4", "user_id,movie_id,time", "rating")],
+)
+def test_ratings_or_times_in_names_of_folders_are_refused(tmp_path, folder, header, column):
+    write_folder(tmp_path / "hive" / folder, {"part-00000.csv": f"{header}\n1,2,3\n2,2,4\n".encode()})
+    message = refusal_by(read_ratings, tmp_path / "hive")
+    assert message.startswith(f"hive: the {column} stands in names of folders, such as '{folder}', which are not read")
+
+
+def test_other_values_in_names_of_folders_are_mentioned(tmp_path):
+    write_folder(tmp_path / "hive" / "bucket=3", {"part-00000.csv": b"user_id,movie_id,rating\n1,2,3\n2,2,4\n"})
+    notes = read_ratings(tmp_path / "hive").notes
+    assert "values in names of folders, such as 'bucket=3', are not read" in notes

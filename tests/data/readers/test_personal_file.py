@@ -186,3 +186,42 @@ def test_entries_of_trakt_without_a_movie_or_ids_are_left_out(tmp_path):
     assert found.movies["tmdb_id"].fillna(0).tolist() == [949, 0]
     np.testing.assert_array_equal(found.movies["rating"], [8, np.nan])
     assert sum(found.left_out.values()) == 2
+
+
+@pytest.mark.parametrize("key", ["listed_at", "collected_at", "hidden_at"])
+def test_a_list_of_trakt_that_tells_of_no_watching_is_refused(tmp_path, key):
+    entry = {
+        key: "2024-03-01T00:00:00Z",
+        "type": "movie",
+        "movie": {"title": "Heat", "year": 1995, "ids": {"imdb": "x"}},
+    }
+    path = write_file(tmp_path, json.dumps([entry]), "list.json")
+    assert refusal_by(read_personal, path) == (
+        "list.json: a Trakt list of movies, neither rated nor watched; give those that are"
+    )
+
+
+def test_the_mean_of_all_users_of_trakt_is_no_rating_of_ones_own(tmp_path):
+    text = "rank,listed_at,type,title,year,trakt_rating,trakt_id\n1,2024-03-01,movie,Heat,1995,7.91,5\n"
+    assert refusal_by(read_personal, write_file(tmp_path, text)).startswith("mine.csv:1: a Trakt list of movies")
+
+
+def test_letterboxds_archive_of_somebody_who_rates_nothing_has_the_movies_watched(tmp_path):
+    watched = b"Date,Name,Year,Letterboxd URI\n2024-03-01,Heat,1995,https://boxd.it/1\n"
+    header = LETTERBOXD.splitlines()[0].encode()
+    found = read_personal(write_zip(tmp_path / "all.zip", {"ratings.csv": header + b"\n", "watched.csv": watched}))
+    assert found.movies["title"].tolist() == ["Heat"]
+
+
+def test_times_that_cannot_be_read_are_counted(tmp_path):
+    found = read(tmp_path, LETTERBOXD + "13 mai 2024,Heat,1995,https://boxd.it/2,4\n")
+    assert found.movies["timestamp"].tolist() == [MARCH, NO_TIMESTAMP]
+    assert found.notes == (
+        "1 of 2 times cannot be read, such as '13 mai 2024'; these movies count as rated at no known time",
+    )
+
+
+def test_times_in_several_forms_are_refused_by_the_name_of_the_file(tmp_path):
+    rows = "13/05/2024,Heat,1995,https://boxd.it/2,4\n" * 2
+    message = refusal_by(read_personal, write_file(tmp_path, LETTERBOXD + rows))
+    assert message.startswith("mine.csv: times are written in 2 ways")

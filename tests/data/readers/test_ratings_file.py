@@ -13,6 +13,7 @@ from helpers.input_files import parquet_bytes, refusal_by, rows, types, write_fi
 from helpers.movielens import ML_CSV
 
 from movierec_jax.data.readers.ratings import read_ratings
+from movierec_jax.data.schema import MOVIE_ID, USER_ID
 
 
 def write_parquet(folder: pathlib.Path, columns: dict[str, pa.Array | list]) -> pathlib.Path:
@@ -264,7 +265,7 @@ def test_a_binary_file_is_refused(tmp_path):
     [
         (
             {"user": [1], "rating": [4]},
-            "mine.parquet: no movie_id column among 'user', 'rating'; accepted names: movie, ",
+            "mine.parquet: no movie_id column among 'user', 'rating'; accepted names: movieid, ",
         ),
         (
             {"user": [1], "movie": [1], "rating": [4], "score": [4]},
@@ -277,3 +278,47 @@ def test_a_binary_file_is_refused(tmp_path):
 )
 def test_parquet_without_usable_columns_is_refused(tmp_path, columns, message):
     assert refusal_by(read_ratings, write_parquet(tmp_path, columns)).startswith(message)
+
+
+def test_hexadecimal_ids_are_text(tmp_path):
+    found = read_ratings(write_file(tmp_path, "userId,movieId,rating\n0x10,1,5\n16,1,1\n0x10,2,4\n"))
+    assert found.ratings[USER_ID].tolist() == ["0x10", "16", "0x10"]
+
+
+@pytest.mark.parametrize("rows", ["4,32,Film,0.5,", "4,32,Film,NA,7", "4,,Film,0.5,7"])
+def test_a_quote_that_would_take_in_a_row_with_a_missing_number_is_text(tmp_path, rows):
+    text = f'userId,movieId,title,rating,timestamp\n1,2,a,3,4\n3,31,"Film 31,2,1\n{rows}\n6,32,Film 32",2.5,1\n'
+    found = read_ratings(write_file(tmp_path, text))
+    assert found.ratings[USER_ID].tolist() == [1, 3, 4, 6]
+    assert "quotation marks are read as text: that of line 3 is not closed" in found.notes
+
+
+def test_ten_digits_are_products_only_as_isbns(tmp_path):
+    users = write_file(tmp_path, "".join(f"100000{n},10,3,1400000000\n" for n in range(7910, 7920)))
+    assert read_ratings(users).ratings[USER_ID].iloc[0] == 1000007910
+    books = write_file(tmp_path, "0439023483,A1,5,1400000000\n0439554934,A2,4,1400000000\n")
+    assert read_ratings(books).ratings[MOVIE_ID].tolist() == ["0439023483", "0439554934"]
+
+
+def test_a_column_of_ids_goes_before_one_of_names(tmp_path):
+    found = read_ratings(write_file(tmp_path, "user,user_id,movie,movie_id,rating\nAnn,1,Heat,7,3\nAnn,2,Heat,8,4\n"))
+    assert found.ratings[[USER_ID, MOVIE_ID]].to_numpy().tolist() == [[1, 7], [2, 8]]
+
+
+def test_a_column_that_may_hold_times_is_named_where_none_is_known(tmp_path):
+    found = read_ratings(write_file(tmp_path, "user,movie,rating,the_datetime\n1,2,3,4\n"))
+    assert any(
+        note.startswith("no column of times has a known name; if 'the_datetime' has them") for note in found.notes
+    )
+
+
+@pytest.mark.parametrize(("data_type", "number"), [(pa.float64(), 2.0**53 + 2), (pa.float32(), 2.0**24 + 2)])
+def test_float_ids_beyond_what_is_exact_are_refused(tmp_path, data_type, number):
+    ids = pa.array([number, 1.0], data_type)
+    message = refusal_by(read_ratings, write_parquet(tmp_path, {"user": ids, "movie": [1, 2], "rating": [3, 4]}))
+    assert message.startswith(f"mine.parquet: column 'user' cannot be the user_id: {number:.0f} is a rounded number")
+
+
+def test_text_ids_in_parquet_are_trimmed(tmp_path):
+    path = write_parquet(tmp_path, {"user": [" ann", "ann", ""], "movie": [1, 2, 3], "rating": [3, 4, 5]})
+    assert read_ratings(path).ratings[USER_ID].fillna("missing").tolist() == ["ann", "ann", "missing"]

@@ -150,3 +150,7 @@ def test_any_text_is_a_rating_or_missing_or_counted(words):
     values = read(pd.Series(words, dtype="str"))
     missing = [word for word in words if word.strip().lower() in ("", "na", "n/a", "nan", "null", "<na>")]
     assert np.isfinite(values.rating).sum() + values.num_unreadable + len(missing) == len(words)
+
+
+def test_the_usual_form_of_the_star_symbol_is_a_star():
+    assert parse_rating_values(pd.Series(["⭐️⭐️", "⭐️", "⭐️⭐️⭐️"])).rating.tolist() == [2, 1, 3]

@@ -6,6 +6,7 @@ import re
 import hypothesis
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import strategies as st
 
@@ -311,3 +312,19 @@ def test_a_column_of_two_formats_is_read_right_or_refused_or_noted(seconds, form
 )
 def test_epochs_in_any_unit_and_type_are_read_back(seconds, unit, kind):
     assert parse_times(pd.Series([value * unit for value in seconds]).astype(kind)).seconds.tolist() == seconds
+
+
+def test_text_on_memory_of_several_chunks_is_read():
+    chunks = pa.chunked_array([["05/13/2014"], ["05/14/2014", "06/15/2014"]])
+    times = parse_times(chunks.to_pandas(types_mapper={pa.string(): pd.StringDtype(na_value=np.nan)}.get))
+    assert times.seconds.tolist() == [1399939200, 1400025600, 1402790400]
+
+
+@pytest.mark.parametrize("values", [[13052014, 14052014], ["16203", "16204"]])
+def test_seconds_that_are_all_early_are_mentioned(values):
+    note = parse_times(pd.Series(values)).note
+    assert note.startswith(f"times such as {str(values[0])!r} are read as seconds since 1970, all of them before 1973")
+
+
+def test_nanoseconds_that_are_integers_are_exact():
+    assert parse_times(pd.Series([1_400_000_000_999_999_999] * 3)).seconds.tolist() == [1_400_000_000] * 3

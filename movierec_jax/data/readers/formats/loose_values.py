@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from movierec_jax.data.readers.text.columns import to_own_pandas
+from movierec_jax.data.readers.text.columns import clean_ids, to_own_pandas
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID
 from movierec_jax.errors import InputError
 
@@ -44,7 +44,9 @@ def plain_value(value: Any, column: str) -> Any:
     if isinstance(value, float) and column in ID_COLUMNS:
         if value != value:
             return None
-        return int(value) if value.is_integer() and abs(value) <= LARGEST_EXACT else repr(value)
+        if abs(value) > LARGEST_EXACT:
+            raise TypeError(f"the number {value!r}, which has lost digits, cannot be the {column}; write ids as text")
+        return int(value) if value.is_integer() else repr(value)
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
@@ -67,6 +69,9 @@ def ratings_frame(columns: dict[str, pa.ChunkedArray], where: str) -> pd.DataFra
     """Returns ratings in pandas, with ratings that are numbers as float32. Raises InputError where there are none."""
     if not len(columns[USER_ID]):
         raise InputError(f"{where}: no ratings")
+    for column in (USER_ID, MOVIE_ID):
+        if pa.types.is_string(columns[column].type):
+            columns = columns | {column: clean_ids(columns[column])}
     if RATING in columns and pa.types.is_integer(columns[RATING].type) | pa.types.is_floating(columns[RATING].type):
         columns = columns | {RATING: columns[RATING].cast(pa.float32(), safe=False)}
     return pd.DataFrame({column: to_own_pandas(values) for column, values in columns.items()}, copy=False)

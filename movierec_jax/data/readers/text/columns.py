@@ -40,20 +40,20 @@ RATING_NAMES = (
 SPELLINGS = {
     column: tuple(names.split())
     for column, names in {
-        USER_ID: "user userid uid customer customerid custid reviewer reviewerid member memberid profile profileid "
+        USER_ID: "userid user uid customer customerid custid reviewer reviewerid member memberid profile profileid "
         "username usermd5 account accountid person personid viewer viewerid author authorid critic criticid "
         "criticname profilename reviewprofilename reviewername",
-        MOVIE_ID: "movie movieid mid item itemid iid film filmid titleid asin product productid show showid book "
-        "bookid isbn anime animeid joke jokeid business businessid artist artistid game gameid appid track trackid "
+        MOVIE_ID: "movieid movie mid itemid item iid filmid film titleid asin productid product showid show bookid "
+        "book isbn anime animeid joke jokeid business businessid artist artistid game gameid appid track trackid "
         "song songid recipe recipeid beerbeerid beerid parentasin rottentomatoeslink movietitle "
         "moviename movienameen filmtitle filmname title",
         IMDB_ID: "imdbid imdbtitleid tconst const imdbtt ttid imdb",
         TMDB_ID: "tmdbid tmdbmovieid themoviedbid tmdb",
         RATING: RATING_NAMES,
         STARS: RATING_NAMES,
-        TIMESTAMP: "timestamp time ts unixreviewtime date datetime ratedat ratingdate ratingtime ratingtimestamp "
-        "createdat reviewtime reviewdate mylastupdated lastupdated daterated dateadded watcheddate watchedat "
-        "submissiontime submissiondate dt",
+        TIMESTAMP: "timestamp unixtimestamp timestamp(utc) ratingtimestamputc time ts unixreviewtime date datetime "
+        "ratedat ratingdate ratingtime ratingtimestamp createdat reviewtime reviewdate mylastupdated lastupdated "
+        "daterated dateadded watcheddate watchedat submissiontime submissiondate dt",
         TEXT: "text review reviewtext reviewbody reviewcontent comment comments body content tag",
         LABEL: "label sentiment polarity class",
         SPLIT: "split part subset",
@@ -91,6 +91,10 @@ MISSING = ("", "na", "n/a", "nan", "null", "<na>", "\\n")
 
 # What stands for a missing value in a column of numbers.
 MISSING_NUMBERS = (*MISSING, "none")
+
+
+# A number that has lost its last digits: 7.6561198e+16.
+ROUNDED = r"^-?\d(\.\d+)?[eE]\+?\d+$"
 
 
 def normalized_name(name: str) -> str:
@@ -139,11 +143,17 @@ def typed_text(text: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
     """
     if column not in (USER_ID, MOVIE_ID):
         return cast_to_first(text, COLUMN_TYPES[column])
-    text = pa.chunked_array([pyarrow.compute.utf8_trim_whitespace(chunk) for chunk in text.chunks], text.type)
+    text = clean_ids(text)
     with contextlib.suppress(pa.ArrowInvalid):
         # Chunk by chunk: ids that are no integers show in the first, and parsing text takes long.
         return pa.chunked_array([parse_integers(chunk) for chunk in text.chunks], pa.int64())
-    return pyarrow.compute.if_else(pyarrow.compute.equal(text, ""), None, text)
+    return text
+
+
+def clean_ids(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Returns ids of text without outer spaces, null where nothing is left."""
+    trimmed = pa.chunked_array([pyarrow.compute.utf8_trim_whitespace(chunk) for chunk in text.chunks], text.type)
+    return pyarrow.compute.if_else(pyarrow.compute.equal(trimmed, ""), None, trimmed)
 
 
 def parse_integers(text: pa.StringArray | pa.LargeStringArray) -> pa.Int64Array:
@@ -153,9 +163,22 @@ def parse_integers(text: pa.StringArray | pa.LargeStringArray) -> pa.Int64Array:
     text = pyarrow.compute.if_else(is_missing, None, text)
     # pandas writes "1.0" for an integer id in a column where another id is missing.
     digits = pyarrow.compute.replace_substring_regex(text, r"^(-?[1-9]\d*|0)(\.0*)?$", r"\1")
-    if pyarrow.compute.any(pyarrow.compute.match_substring_regex(digits, r"^-?0\d|^\+|^-0")).as_py():
-        raise pa.ArrowInvalid("an id begins with a zero")
+    if pyarrow.compute.any(pyarrow.compute.match_substring_regex(digits, r"^-?0[\dxX]|^\+|^-0")).as_py():
+        raise pa.ArrowInvalid("an id begins with a zero, or is written in hexadecimal digits")
     return digits.cast(pa.int64())
+
+
+def require_exact(ids: pa.ChunkedArray, column: str, path: object) -> None:
+    """Raises InputError where most ids are numbers that have lost digits, so that different ids may have become one."""
+    if not pa.types.is_string(ids.type) and not pa.types.is_large_string(ids.type):
+        return
+    is_rounded = pyarrow.compute.match_substring_regex(ids, ROUNDED)
+    if (pyarrow.compute.mean(is_rounded).as_py() or 0) > 0.5:
+        example = ids.filter(is_rounded)[0].as_py()
+        raise InputError(
+            f"{path}: {column} such as {example!r} is a rounded number, and several ids may have become one; write "
+            "ids as text (in pandas: read them with dtype=str)"
+        )
 
 
 def typed_parquet(values: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
@@ -169,13 +192,25 @@ def typed_parquet(values: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
     if pa.types.is_floating(values.type):
         values = pyarrow.compute.if_else(pyarrow.compute.is_nan(values), None, values)
     is_number_type = pa.types.is_primitive(values.type) or pa.types.is_decimal(values.type)
-    if column in (USER_ID, MOVIE_ID) and not is_number_type:
-        return values.cast(pa.string())
+    if column in (USER_ID, MOVIE_ID):
+        if not is_number_type:
+            return clean_ids(values.cast(pa.string()))
+        require_exact_floats(values)
     if pa.types.is_timestamp(values.type):
         return values.cast(pa.timestamp(values.type.unit))
     if pa.types.is_date(values.type):
         return values.cast(pa.timestamp("ms"))
     return cast_to_first(values, COLUMN_TYPES[column])
+
+
+def require_exact_floats(ids: pa.ChunkedArray) -> None:
+    """Raises ArrowInvalid where ids are floats too large to be exact, so that different ids may have become one."""
+    exact = {pa.float16(): 2**11, pa.float32(): 2**24, pa.float64(): 2**53}.get(ids.type)
+    largest = pyarrow.compute.max(pyarrow.compute.abs(ids)).as_py() if exact else None
+    if largest is not None and largest > exact:
+        raise pa.ArrowInvalid(
+            f"{largest:.0f} is a rounded number, and several ids may have become one; write ids as integers or text"
+        )
 
 
 def cast_to_first(values: pa.ChunkedArray, types: Iterable[pa.DataType]) -> pa.ChunkedArray:

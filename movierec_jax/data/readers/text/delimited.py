@@ -22,7 +22,7 @@ import pyarrow.compute
 import pyarrow.csv
 
 from movierec_jax.data.readers.source_file import AnyPath, open_bytes
-from movierec_jax.data.readers.text.columns import COLUMN_TYPES, typed_text
+from movierec_jax.data.readers.text.columns import COLUMN_TYPES, MISSING_NUMBERS, typed_text
 from movierec_jax.data.readers.text.layout import BLANKS, UTF8, TextLayout, find_encoding
 from movierec_jax.data.readers.text.text_scan import TextScan, scan_text
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
@@ -102,7 +102,7 @@ class UnclosedQuoteError(InputError):
 
 
 def require_no_rows_within(fields: Sequence[str], where: str, layout: TextLayout) -> None:
-    """Raises UnclosedQuoteError where a field holds lines like rows: as many fields, and numbers in their places.
+    """Raises UnclosedQuoteError where a field holds lines like rows: numbers, or nothing, in their places.
 
     where: the line in which the record begins.
     """
@@ -110,7 +110,11 @@ def require_no_rows_within(fields: Sequence[str], where: str, layout: TextLayout
     for field in fields:
         for inner in re.split("\r\n|\n|\r", field)[1:]:
             inner_fields = layout.split(inner)
-            if len(inner_fields) == len(layout.columns) and all(is_number(inner_fields[n]) for n in numbers):
+            if len(inner_fields) != len(layout.columns):
+                continue
+            in_place = [inner_fields[n].strip("\"' ") for n in numbers]
+            is_like_numbers = all(is_number(text) or text.lower() in MISSING_NUMBERS for text in in_place)
+            if is_like_numbers and any(map(is_number, in_place)):
                 raise UnclosedQuoteError(
                     f"{where}: a quotation mark begins a field that runs over rows such as {inner[:80]!r}; remove it, "
                     "or close it, and write a quote within a quoted field twice"

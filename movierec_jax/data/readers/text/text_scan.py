@@ -25,7 +25,7 @@ class TextScan:
         such lines no quoted field holds a line end.
     is_even_without_quotes: whether every line with quotes has as many fields as the layout when quotes count as text,
         and no field is within quotes.
-    has_leading_zeros: whether a field of digits may begin with a zero.
+    has_leading_zeros: whether a field of digits may begin with a zero, or be hexadecimal, which Arrow reads too.
     """
 
     num_lines: int = 0
@@ -114,7 +114,7 @@ def has_leading_zeros(text: UInt8[np.ndarray, " bytes"], line_end: int, layout: 
     zeros = 1 + np.flatnonzero(may_precede & (text[1:] == ZERO))
     if text[0] == ZERO:
         zeros = np.append(zeros, 0)
-    is_edge, is_padding, is_digit = map(byte_table, (edges, padding, b"0123456789"))
+    is_edge, is_padding, is_digit = map(byte_table, (edges, padding, b"0123456789xX"))
     zeros = zeros[is_digit[text[np.minimum(zeros + 1, len(text) - 1)]]]
     before = np.where(zeros > 0, text[zeros - 1], line_end)
     second = np.where(zeros > 1, text[zeros - 2], line_end)

@@ -3,6 +3,7 @@
 import json
 
 import hypothesis
+import pandas as pd
 import pytest
 from helpers.damage import many_files
 from helpers.input_files import refusal_by, rows, types, write_file
@@ -106,7 +107,9 @@ def test_an_error_early_in_a_long_file_is_found_at_its_line(tmp_path):
     assert refusal_by(read_ratings, path).startswith("a.json:2001: no JSON: Expecting property name")
 
 
-VALUES = st.one_of(st.integers(-(2**63), 2**63 - 1), st.text(max_size=5))
+VALUES = st.one_of(
+    st.integers(-(2**63), 2**63 - 1), st.text(min_size=1, max_size=5).filter(lambda text: text.strip() == text)
+)
 
 
 @many_files
@@ -129,3 +132,17 @@ def test_any_ids_come_back_as_they_were_written(tmp_path, table, arrangement, bl
         is_text = any(isinstance(found_id, str) for found_id in ids)
         assert [row[column] for row in found] == (list(map(str, ids)) if is_text else ids)
     assert [row[2] for row in found] == [row[2] for row in table]
+
+
+def test_ids_of_text_are_trimmed_and_empty_ones_are_missing(tmp_path):
+    found = read_rows(
+        tmp_path, '[{"user": " ann", "movie": "m ", "rating": 3}, {"user": "", "movie": "m", "rating": 4}]'
+    )
+    assert found[0] == ("ann", "m", 3)
+    assert pd.isna(found[1][0])
+
+
+def test_rounded_ids_are_refused(tmp_path):
+    text = "".join(f'{{"user": 7.6561198{n}e+16, "movie": 2, "rating": 3}}\n' for n in range(3))
+    message = refusal_by(read_ratings, write_file(tmp_path, text, "a.json"))
+    assert "the number 7.6561198e+16, which has lost digits, cannot be the user_id; write ids as text" in message

@@ -174,7 +174,7 @@ def test_row_numbers_that_pandas_wrote_are_left_out(tmp_path):
         ("", "mine.csv: empty; expected a column of movie_id and others"),
         ("\n \n", "mine.csv: empty; expected a column of movie_id and others"),
         ("movie,x\n", "mine.csv: no rows below the columns movie, x"),
-        ("\nid,x\n1,2\n", "mine.csv:2: no movie_id column among 'id', 'x'; accepted names: movie, movieid, "),
+        ("\nid,x\n1,2\n", "mine.csv:2: no movie_id column among 'id', 'x'; accepted names: movieid, movie, "),
         ("movie,Movie\n1,2\n", "mine.csv:1: columns 'movie' and 'Movie' could each be the movie_id; keep one"),
         ("movie,x,x\n1,2,3\n", "mine.csv:1: column 'x' twice; rename one of them"),
         ("movie,x\n1,2\n\n1\n", "mine.csv:4: 1 column; line 1 has 2, split by ','"),
@@ -191,7 +191,7 @@ def test_a_file_that_is_no_table_of_features_is_refused(tmp_path, content, messa
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"x": [1]}, "a.parquet: no movie_id column among 'x'; accepted names: movie, "),
+        ({"x": [1]}, "a.parquet: no movie_id column among 'x'; accepted names: movieid, "),
         ({"movie": [[1]], "x": [1]}, "a.parquet: column 'movie' cannot be the movie_id: "),
         ({"movie": [], "x": []}, "a.parquet: no rows below the columns movie, x"),
     ],

@@ -48,7 +48,7 @@ def test_a_file_of_ratings_with_ids_of_two_spaces_has_links():
     [
         ("", "mine.csv: empty; expected columns of a movie_id and an imdb_id or tmdb_id"),
         ("movieId,imdbId\n", "mine.csv: no rows below the columns movieId, imdbId"),
-        ("title,imdbId\nx,1\n", "mine.csv:1: no movie_id column among 'title', 'imdbId'; accepted names: movie, "),
+        ("title,imdbId\nx,1\n", "mine.csv:1: no movie_id column among 'title', 'imdbId'; accepted names: movieid, "),
         ("movieId,x\n1,1\n", "mine.csv:1: no imdb_id or tmdb_id column among 'movieId', 'x'; accepted names: imdbid, "),
         ("movieId,imdbId,imdb_id\n1,1,1\n", "mine.csv:1: columns 'imdbId' and 'imdb_id' could each be the imdb_id"),
         ("movieId,imdbId\n1,1\n\n2,zz\n", "mine.csv:4: IMDb id 'zz'; expected one such as tt0114709 or 114709"),

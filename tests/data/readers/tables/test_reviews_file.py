@@ -125,7 +125,7 @@ def test_parquet_columns_may_have_any_type_that_fits(tmp_path, column, values, e
         ("movie,text\n", "mine.csv: no rows below the columns movie, text"),
         (
             "thing,text\n1,a\n",
-            "mine.csv:1: no movie_id, imdb_id or tmdb_id column among 'thing', 'text'; accepted names: movie, ",
+            "mine.csv:1: no movie_id, imdb_id or tmdb_id column among 'thing', 'text'; accepted names: movieid, ",
         ),
         ("movie,plot\n1,a\n", "mine.csv:1: no text column among 'movie', 'plot'; accepted names: text, review, "),
         ("movie,text,review\n1,a,b\n", "mine.csv:1: columns 'text' and 'review' could each be the text; keep one"),
@@ -150,7 +150,7 @@ def test_a_file_that_has_no_reviews_is_refused(tmp_path, content, message):
         ({"movie": [1], "text": ["a"], "stars": [[1]]}, "a.parquet: column 'stars' cannot be the stars: "),
         ({"movie": [1], "text": ["a"], "user": [{"a": 1}]}, "a.parquet: column 'user' cannot be the user_id: "),
         ({"movie": [], "text": []}, "a.parquet: no rows below the columns movie, text"),
-        ({"text": ["a"]}, "a.parquet: no movie_id, imdb_id or tmdb_id column among 'text'; accepted names: movie, "),
+        ({"text": ["a"]}, "a.parquet: no movie_id, imdb_id or tmdb_id column among 'text'; accepted names: movieid, "),
     ],
 )
 def test_parquet_that_has_no_reviews_is_refused(tmp_path, columns, message):
