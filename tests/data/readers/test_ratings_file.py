@@ -322,3 +322,12 @@ def test_float_ids_beyond_what_is_exact_are_refused(tmp_path, data_type, number)
 def test_text_ids_in_parquet_are_trimmed(tmp_path):
     path = write_parquet(tmp_path, {"user": [" ann", "ann", ""], "movie": [1, 2, 3], "rating": [3, 4, 5]})
     assert read_ratings(path).ratings[USER_ID].fillna("missing").tolist() == ["ann", "ann", "missing"]
+
+
+@pytest.mark.parametrize("header", ['"user" "movie" "rating"', "user movie rating"])
+def test_quotes_in_a_file_split_by_blanks_are_refused(tmp_path, header):
+    text = header + '\n"u1" "m 1" 3\n"u2" "m2" 4\n'
+    message = refusal_by(read_ratings, write_file(tmp_path, text))
+    assert message.startswith(
+        f"mine.csv:{1 + (header[0] != chr(34))}: quotation marks in a file whose columns are split"
+    )

@@ -78,13 +78,19 @@ def find_layout(path: AnyPath, known_names: Collection[str], expected: str, enco
     expected: what the file should hold, for messages.
     encoding: of the file, if it is known; otherwise that of its first bytes.
 
-    Raises InputError for a binary or empty file.
+    Raises InputError for a binary or empty file, and for quotes in one split by blanks.
     """
     encoding = encoding or encoding_of_beginning(path)
     lines = sample_lines(path, encoding)
     if not any(line.strip() for line in lines):
         raise InputError(f"{path}: empty; expected {expected}")
     header, separator = find_header(lines, known_names)
+    quoted = next((n for n, line in enumerate(lines[header:], header + 1) if re.search(r'(^|\s)"', line)), None)
+    if separator == BLANKS and quoted:
+        raise InputError(
+            f"{path}:{quoted}: quotation marks in a file split by blanks: {lines[quoted - 1][:80]!r}; "
+            "split the columns by commas (in R: sep=','), or write no quotes"
+        )
     names = tuple(split_line(lines[header], separator))
     notes = [f"line {n} is no row, and is skipped: {lines[n - 1][:80]!r}" for n in rows_before(lines, header)]
     skip_lines = header + 1
