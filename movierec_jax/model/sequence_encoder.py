@@ -60,7 +60,7 @@ class SequenceScore(nn.Module):
         """Encodes the user of each slot from the slots of that user so far, in rows of sequences."""
         width = self.config.sequence_dim
         tokens = self.movie[sequences.movie_row] * width**0.5
-        tokens += sequences.deviation[..., None] / self.rating_spread * self.rating
+        tokens += sequences.deviation[..., None] / self.rating_spread * self.rating[None, None]
         read = self.encoder(tokens, sequences.user, is_training=is_training)
         return jnp.pad(read.astype(jnp.float32) * width**-0.5, ((0, 0), (0, 0), (0, 1)), constant_values=1.0)
 
@@ -69,7 +69,7 @@ class SequenceScore(nn.Module):
         rows_at_once = max(1, SLOTS_AT_ONCE // sequences.user.shape[1])
         filling = -len(sequences.user) % rows_at_once
 
-        def blocks(array: Array, value: float) -> Array:
+        def blocks(array: Array, value: int) -> Array:
             filled = jnp.pad(array, ((0, filling), (0, 0)), constant_values=value)
             return filled.reshape(-1, rows_at_once, array.shape[1])
 
@@ -159,7 +159,7 @@ def residual(config: ModelConfig) -> nn.Dense:
 def with_positions(vectors: Float[Array, "rows length heads width"]) -> Float[Array, "rows length heads width"]:
     """Turns pairs of numbers by angles that grow with the position, so that products tell distances alone."""
     half = vectors.shape[-1] // 2
-    angle = jnp.arange(vectors.shape[1])[:, None] * ROTARY_BASE ** (-jnp.arange(half) / half)
+    angle = jnp.arange(vectors.shape[1])[:, None] * ROTARY_BASE ** (-jnp.arange(half) / half)[None]
     cos, sin = (wave(angle)[None, :, None, :].astype(vectors.dtype) for wave in (jnp.cos, jnp.sin))
     first, second = vectors[..., :half], vectors[..., half:]
     return jnp.concatenate([first * cos - second * sin, first * sin + second * cos], axis=-1)

@@ -31,6 +31,11 @@ CASES = {
     ),
     "ids alone": (ModelConfig(hidden_dims=(), history=()), TrainConfig(), DataConfig(content=())),
     "the next movies": (ModelConfig(hidden_dims=()), TrainConfig(implicit_feedback_target="next"), DataConfig()),
+    "the sequence": (
+        ModelConfig(hidden_dims=(), sequence_dim=4, sequence_blocks=1, sequence_heads=1, sequence_length=8),
+        TrainConfig(implicit_feedback_target="sequence"),
+        DataConfig(),
+    ),
     "bfloat16": (ModelConfig(hidden_dims=(6, 5), precision="bfloat16"), TrainConfig(), DataConfig()),
 }
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from helpers.recommenders import PARAMS, random_recommender
 
-from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, USER_ID
+from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.model.two_tower import encode_histories
 from movierec_jax.recommend.filters import ListFilter
 from movierec_jax.recommend.scoring import score_block
@@ -197,12 +197,10 @@ def test_every_kind_of_run_is_served(case):
     np.testing.assert_allclose(predicted, expected["predicted_rating"], rtol=tolerance)
     # With the ratings of the data recorded again, a user is encoded as in the run.
     mine = one.parts.train[one.parts.train[USER_ID] == users[1]]
-    again = dict(zip(mine[MOVIE_ID].tolist(), mine[RATING].tolist(), strict=True))
-    timed = RequestUser(users[1], {movie: Rating(rating, 10**9) for movie, rating in again.items()})
-    if case != "the next movies":
-        vector, expected_vector = served.encoder.encode_users([timed, user_by_id(users[1])])
-        np.testing.assert_allclose(vector.factors, expected_vector.factors, rtol=tolerance, atol=1e-5)
-        np.testing.assert_allclose(
-            vector.implicit_feedback, expected_vector.implicit_feedback, rtol=tolerance, atol=1e-5
-        )
+    columns = (mine[column].tolist() for column in (MOVIE_ID, RATING, TIMESTAMP))
+    again = RequestUser(users[1], {movie: Rating(rating, time) for movie, rating, time in zip(*columns, strict=True)})
+    vector, expected_vector = served.encoder.encode_users([again, user_by_id(users[1])])
+    for name in ("factors", "implicit_feedback"):
+        found, expected = getattr(vector, name), getattr(expected_vector, name)
+        np.testing.assert_allclose(found, expected, rtol=tolerance, atol=1e-5)
     assert len(served.answer([ListQuery(user_by_id(users[1]), 2, explain=True)])[0].reasons) == 2

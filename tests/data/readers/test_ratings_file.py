@@ -328,6 +328,4 @@ def test_text_ids_in_parquet_are_trimmed(tmp_path):
 def test_quotes_in_a_file_split_by_blanks_are_refused(tmp_path, header):
     text = header + '\n"u1" "m 1" 3\n"u2" "m2" 4\n'
     message = refusal_by(read_ratings, write_file(tmp_path, text))
-    assert message.startswith(
-        f"mine.csv:{1 + (header[0] != chr(34))}: quotation marks in a file whose columns are split"
-    )
+    assert message.startswith(f"mine.csv:{1 + (header[0] != chr(34))}: quotation marks in a file split by blanks")
