@@ -32,7 +32,7 @@ from movierec_jax.training.loop import initial_state, train_epochs  # noqa: E402
 RATINGS = str(pathlib.Path(__file__).parents[2] / "data" / "ml-latest-small")
 SMALL = ModelConfig(embedding_dim=8, hidden_dims=(8, 4), implicit_feedback_dim=8)
 
-# What is trained: everything at once, by tables; what is rated next, by sums; and nothing but ids.
+# What is trained: everything at once, by tables; what is rated next, by sums; sequences; and nothing but ids.
 CONFIGS = {
     "all": Config(
         data=DataConfig(ratings=RATINGS, rating_time=True),
@@ -43,6 +43,11 @@ CONFIGS = {
         data=DataConfig(ratings=RATINGS, split="time"),
         model=SMALL,
         train=TrainConfig(epochs=1, batch_size=9000, users_per_step=50),
+    ),
+    "sequence": Config(
+        data=DataConfig(ratings=RATINGS, split="leave_last_out"),
+        model=dataclasses.replace(SMALL, sequence_dim=8, sequence_blocks=1, sequence_length=64),
+        train=TrainConfig(epochs=1, batch_size=20_000),
     ),
     "ids": Config(
         data=DataConfig(ratings=RATINGS, content=()),
@@ -68,7 +73,7 @@ def curve(name: str) -> dict:
         records.append([record.train_rmse, record.catalogue_error, record.valid_rmse])
         params = state.params
     tables = [params["user_tower"]["embedding"], params["movie_tower"]["embedding"]]
-    tables += jax.tree.leaves(params.get("exposure", {}))
+    tables += [params["exposure"][name] for name in ("rated", "movie", "bias") if name in params.get("exposure", {})]
     shares = [shard.data.size / table.size for table in tables for shard in table.addressable_shards]
     return {"records": records, "shares": sorted(set(shares))}
 

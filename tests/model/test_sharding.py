@@ -52,6 +52,7 @@ def one_device(task: str) -> dict:
         pytest.param(4, "model:4", "all", marks=pytest.mark.slow),
         pytest.param(8, "data:4,model:2", "all", marks=pytest.mark.slow),
         pytest.param(8, "data:8", "next", marks=pytest.mark.slow),
+        pytest.param(4, "data:2,model:2", "sequence", marks=pytest.mark.slow),
         (4, "data:4", "ids"),
     ],
 )
