@@ -39,7 +39,7 @@ USER_BATCHES = 10
 
 # Default of --masked_fraction for each --implicit_feedback_target, and of --relevant_rating as a fraction of the way up
 # the rating scale: 4 of 1 to 5 stars.
-MASKED_FRACTIONS = {"any": 0.5, "next": 0.2, "sequence": 0.0}
+MASKED_FRACTIONS = {"any": 0.5, "next": 0.2}
 
 # Default of --implicit_feedback_target for each --split, where ratings have times.
 TARGET_OF_SPLIT = {"random": "any", "user_time": "next", LEAVE_LAST_OUT: "sequence", "time": "next"}
@@ -164,7 +164,7 @@ class TrainConfig(Settings):
         "those before it, the latest weighted most); or sequence (each from those before it, by a transformer that "
         "reads them in order). Unset: "
         + ", ".join(f"{target} with --split={split}" for split, target in TARGET_OF_SPLIT.items()),
-        choices=tuple(MASKED_FRACTIONS),
+        choices=tuple(UNOBSERVED_WEIGHTS),
         heading="Implicit feedback (whether a user rates a movie at all)",
     )
     masked_fraction: float | None = setting(
@@ -180,7 +180,7 @@ class TrainConfig(Settings):
         ABOVE_0,
     )
     implicit_feedback_decay: float = setting(
-        6.0, "L2 penalty on the vectors of the implicit-feedback score", AT_LEAST_0
+        6.0, "L2 penalty on the vectors of the implicit-feedback score, but not on those of sequences", AT_LEAST_0
     )
     users_per_step: int | None = setting(
         None, f"users per step of the implicit-feedback loss. Unset: 1/{USER_BATCHES} of them", AT_LEAST_1
@@ -207,7 +207,7 @@ class TrainConfig(Settings):
             "epochs": self.epochs or round(SMALL_DATA_EPOCHS * growth),
             "batch_size": self.batch_size or -(-num_ratings // STEPS_PER_EPOCH),
             "implicit_feedback_target": target,
-            "masked_fraction": self.masked_fraction or MASKED_FRACTIONS[target],
+            "masked_fraction": self.masked_fraction or MASKED_FRACTIONS.get(target, 0.0),
             "unobserved_weight": self.unobserved_weight or UNOBSERVED_WEIGHTS[target],
         }
         return ResolvedTrainConfig(**(vars(self) | resolved))
