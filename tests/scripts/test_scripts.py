@@ -203,7 +203,6 @@ def test_lists_can_be_limited_to_praised_movies(reviewed_workdir, tmp_path):
     assert "--praised=love: not praised by reviews of this run" in refused.stderr
 
 
-@pytest.mark.slow
 def test_the_trade_off_of_diversity_is_measured_and_plotted(workdir, tmp_path):
     output = tmp_path / "figures.json"
     flags = [f"--workdir={workdir}", "--diversities=0,0.5", "--eval_k=10", f"--output={output}"]
