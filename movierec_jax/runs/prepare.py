@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from jax.sharding import Mesh
 
-from movierec_jax.config import Config
+from movierec_jax.config import SEQUENCE, Config
 from movierec_jax.data.cleaning import clean, clean_held_out, describe_dropped
 from movierec_jax.data.matching.id_join import KnownMovies, external_ids, join_ratings, join_tables, known_movies
 from movierec_jax.data.readers.ratings import read_ratings
@@ -103,7 +103,7 @@ def require_times(config: Config, train: pd.DataFrame) -> None:
         "rating_time": (config.data.rating_time, rated_rows(train)),
         **{
             f"implicit_feedback_target={target}": (config.train.implicit_feedback_target == target, train)
-            for target in ("next", "sequence")
+            for target in ("next", SEQUENCE)
         },
     }
     for flag, (is_given, ratings) in needs_times.items():

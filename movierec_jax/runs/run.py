@@ -9,7 +9,7 @@ import pandas as pd
 from jax.sharding import Mesh
 from jaxtyping import Float64, Int, Int32, Int64
 
-from movierec_jax.config import Config, EvalConfig
+from movierec_jax.config import SEQUENCE, Config, EvalConfig
 from movierec_jax.data.arrays import damped_means, mean_and_spread
 from movierec_jax.data.matching.id_join import KnownMovies, NamedIds
 from movierec_jax.data.schema import (
@@ -81,7 +81,7 @@ class Run:
             rating_spread=rating_spread,
             num_time_features=len(self.rating_time) if self.rating_time else 0,
             num_shared_time_features=self.rating_time.num_shared if self.rating_time else 0,
-            reads_sequences=self.target == "sequence" and self.config.model.implicit_feedback_dim > 0,
+            reads_sequences=self.target == SEQUENCE and self.config.model.implicit_feedback_dim > 0,
             mesh=self.mesh,
             num_rows=(grid.padded(rows[0]), grid.padded(rows[1])) if self.mesh else None,
         )

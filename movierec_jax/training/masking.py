@@ -58,7 +58,7 @@ def masked_targets(user_batch: UserBatches | Sequences, key: Array, setup: Train
     """Masks a fraction of each user's ratings in a batch; of sequences, each movie for those before it."""
     if isinstance(user_batch, Sequences):
         return TargetSequences(user_batch, key)
-    config, mesh = setup.config, setup.model.mesh
+    mesh = setup.model.mesh
     rows_of_range = setup.model.table_rows[1] // grid_of(mesh).num_cells
 
     def table_of_range(user, movie_row, entries) -> Float[Array, "users movies"]:
@@ -72,7 +72,7 @@ def masked_targets(user_batch: UserBatches | Sequences, key: Array, setup: Train
         is_entry = user_batch.user < setup.users_per_step
         return TargetEntries(user_batch, is_entry * history, is_entry * is_masked)
     is_rated, label = table(jnp.ones(user_batch.user.shape)), table(is_masked)
-    weight = label + config.unobserved_weight * (1 - is_rated)
+    weight = label + setup.unobserved_weight * (1 - is_rated)
     return TargetTables(table(history), label, weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
 
 
@@ -122,7 +122,7 @@ def catalogue_error_of(params: Any, targets: MaskedTargets, setup: TrainingSetup
             method=lambda bound, rows: bound.implicit_feedback.users_after_each(rows, is_training=True),
         )
         movies = model.apply(variables, method=lambda bound: bound.implicit_feedback.movies(model.table_rows[1]))
-        return next_movie_error(users, movies, sequences, setup.config.unobserved_weight)
+        return next_movie_error(users, movies, sequences, setup.unobserved_weight)
     user_batch, history, is_masked = targets
     assert user_batch.links is not None, "user batches must have links"
     cells = user_batch_cells(model.mesh)
@@ -131,7 +131,7 @@ def catalogue_error_of(params: Any, targets: MaskedTargets, setup: TrainingSetup
         variables, rated, method=lambda bound, rated: bound.implicit_feedback.users(rated, setup.users_per_step)
     )
     movies = model.apply(variables, method=lambda bound: bound.implicit_feedback.movies(model.table_rows[1]))
-    weight = setup.config.unobserved_weight
+    weight = setup.unobserved_weight
     return summed_catalogue_error(users, movies, user_batch, user_batch.links, is_masked, weight, cells)
 
 

@@ -10,7 +10,14 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Int32
 
-from movierec_jax.config import USER_BATCHES, Config, ResolvedTrainConfig, TrainConfig
+from movierec_jax.config import (
+    SUM_OF_UNOBSERVED_WEIGHTS,
+    UNOBSERVED_WEIGHT,
+    USER_BATCHES,
+    Config,
+    ResolvedTrainConfig,
+    TrainConfig,
+)
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.history import TowerInputs, tower_inputs
 from movierec_jax.model.inputs import Interactions, PaddedLinks, Sequences, UserBatches
@@ -81,6 +88,12 @@ class TrainingSetup:
     def predicts_next(self) -> bool:
         """Whether the implicit-feedback score learns what users rate next, and not any rating of theirs."""
         return self.config.implicit_feedback_target == "next"
+
+    @property
+    def unobserved_weight(self) -> float:
+        """Weight of the squared score of a movie that is not to be found."""
+        usual = SUM_OF_UNOBSERVED_WEIGHTS / self.model.num_movies if self.model.reads_sequences else UNOBSERVED_WEIGHT
+        return self.config.unobserved_weight or usual
 
     @property
     def users_per_step(self) -> int:

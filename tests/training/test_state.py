@@ -44,6 +44,16 @@ def test_a_step_makes_tables_where_they_fit_memory_and_on_a_cpu_cost_less(
     assert TrainingSetup(model, config, 1, (1.0, 5.0), 4.0, platform).has_tables == has_tables
 
 
+def test_a_movie_that_comes_next_stands_against_the_same_total_in_any_catalogue():
+    config = TrainConfig().for_ratings(100, "sequence")
+    for num_movies in (10, 1000):
+        model = TwoTowers(5, num_movies, 0, 0, ModelConfig(), reads_sequences=True)
+        setup = TrainingSetup(model, config, 1, (1.0, 5.0), 4.0)
+        assert setup.unobserved_weight * num_movies == pytest.approx(75)
+    masked = TrainingSetup(TwoTowers(5, 10, 0, 0, ModelConfig()), config, 1, (1.0, 5.0), 4.0)
+    assert masked.unobserved_weight == 0.3
+
+
 @pytest.mark.parametrize(
     ("step", "expected"),
     [

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from movierec_jax.config import USER_BATCHES, Config
+from movierec_jax.config import SEQUENCE, USER_BATCHES, Config
 from movierec_jax.errors import InputError
 from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, Sequences, UserBatches
 from movierec_jax.model.interactions import fastest_length
@@ -51,7 +51,7 @@ def training_setup_for(size: DataSize, config: Config, mesh: Any) -> TrainingSet
         num_user_features=0,
         num_movie_features=0,
         config=config.model,
-        reads_sequences=target == "sequence",
+        reads_sequences=target == SEQUENCE,
         mesh=mesh,
         num_rows=rows if mesh else None,
     )
