@@ -66,12 +66,13 @@ class SequenceScore(nn.Module):
 
     def users(self, sequences: Sequences, num_users: int) -> Float[Array, "users dim"]:
         """Encodes each user from their whole sequence; one without any movie as 0, so that only biases count."""
-        rows_at_once = max(1, SLOTS_AT_ONCE // sequences.user.shape[1])
-        filling = -len(sequences.user) % rows_at_once
+        num_rows, length = sequences.user.shape
+        rows_at_once = min(num_rows, max(1, SLOTS_AT_ONCE // length))
+        filling = -num_rows % rows_at_once
 
         def blocks(array: Array, value: int) -> Array:
             filled = jnp.pad(array, ((0, filling), (0, 0)), constant_values=value)
-            return filled.reshape(-1, rows_at_once, array.shape[1])
+            return filled.reshape(-1, rows_at_once, length)
 
         def add_block(users: Float[Array, "users dim"], block: Sequences):
             owner = jnp.where(is_last(block), block.user, num_users)
