@@ -54,12 +54,19 @@ def stable_argsort(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     return order
 
 
+def order_of_histories(
+    owner: Int[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
+) -> Int[np.ndarray, " ratings"]:
+    """Returns the order of ratings by owner, and of an owner's by time; ties keep the order of the table."""
+    order = stable_argsort(timestamp)
+    return order[stable_argsort(owner[order])]
+
+
 def history_positions(
     owner: Int[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
 ) -> Int32[np.ndarray, " ratings"]:
     """Returns each rating's position in its owner's history by time, from 0; ties keep the order of the table."""
-    order = stable_argsort(timestamp)
-    order = order[stable_argsort(owner[order])]
+    order = order_of_histories(owner, timestamp)
     position = np.empty(len(owner), np.int32)
     position[order] = positions_in_groups(np.bincount(owner))
     return position

@@ -83,9 +83,13 @@ def train_sequences(train: Ratings, num_movies: int, length: int) -> Sequences:
 
 def deviations_of_users(train: Ratings, num_movies: int) -> Float32[np.ndarray, " ratings"]:
     """Returns by how many stars each rating lies above the movie's level; NaN for a movie watched but not rated."""
+    return rating_deviation(movie_levels(train, num_movies), train.movie_row, train.rating)
+
+
+def movie_levels(train: Ratings, num_movies: int) -> Float64[np.ndarray, " movies"]:
+    """Returns the damped mean rating of each movie; a user's deviation from it tells about the user."""
     rated = train.rated()
-    level = damped_means(rated.movie_row, rated.rating, num_movies, rated.weight)
-    return rating_deviation(level, train.movie_row, train.rating)
+    return damped_means(rated.movie_row, rated.rating, num_movies, rated.weight)
 
 
 def sum_of_weights(
@@ -106,7 +110,7 @@ def rating_links(
 ) -> tuple[PaddedLinks, PaddedLinks]:
     """Lays out ratings from users to movies and from movies to users; ranges: rows of either in a cell of the grid."""
     rated = train.rated()
-    level_of_movie = damped_means(rated.movie_row, rated.rating, num_movies, rated.weight)
+    level_of_movie = movie_levels(train, num_movies)
     level_of_user = damped_means(rated.user_row, rated.rating, num_users, rated.weight)
     ratings = concat_ratings(train, from_reviews) if from_reviews is not None and len(from_reviews) else train
     to_user = rating_deviation(level_of_movie, ratings.movie_row, ratings.rating)

@@ -6,19 +6,16 @@ Rows hold the sequences of several users, side by side, so hardly a slot is wast
 import numpy as np
 from jaxtyping import Float32, Int, Int32, Int64
 
-from movierec_jax.data.arrays import positions_in_groups, stable_argsort
+from movierec_jax.data.arrays import order_of_histories, positions_in_groups, stable_argsort
 from movierec_jax.model.inputs import Sequences
 
 # The fewest slots that a user takes where no sequence is cut.
 MIN_SLOTS = 4
 
 
-def in_order(
-    user: Int[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
-) -> Int[np.ndarray, " ratings"]:
-    """Returns the order of ratings by user, and of a user's by time; ties keep the order of the table."""
-    order = stable_argsort(timestamp)
-    return order[stable_argsort(user[order])]
+def rows_of_batch(num_ratings: int, length: int, num_batches: int, multiple: int) -> int:
+    """Returns the rows of each of `num_batches` batches at most that hold all ratings: a multiple of `multiple`."""
+    return -(-num_ratings // (length * num_batches * multiple)) * multiple
 
 
 def end_to_end(
@@ -38,17 +35,10 @@ def end_to_end(
     multiple of `multiple`, are empty.
     """
     shuffled_user = np.random.default_rng([seed, len(user)]).permutation(int(user.max(initial=0)) + 1)[user]
-    order = in_order(shuffled_user, timestamp)
-    rows = -(-len(user) // length)
-    rows_of_batch = -(-rows // (num_batches * multiple)) * multiple
-    shape = -(-rows // rows_of_batch), rows_of_batch, length
-
-    def laid(column: np.ndarray, filling: int) -> np.ndarray:
-        slots = np.full(np.prod(shape), filling, column.dtype)
-        slots[: len(order)] = column[order]
-        return slots.reshape(shape)
-
-    return Sequences(laid(user, -1), laid(movie_row, 0), np.nan_to_num(laid(deviation, 0), copy=False))
+    order = order_of_histories(shuffled_user, timestamp)
+    rows = rows_of_batch(len(user), length, num_batches, multiple)
+    shape = -(-len(user) // (rows * length)), rows, length
+    return lay_out(user, movie_row, deviation, order, np.arange(len(order)), shape)
 
 
 def last_movies(
@@ -63,21 +53,33 @@ def last_movies(
 
     length: a power of two. Users take powers of two of slots, in falling order, so that no user's cross a row's end.
     """
-    order = in_order(user, timestamp)
+    order = order_of_histories(user, timestamp)
     users, count = np.unique(user, return_counts=True)
     kept = np.minimum(count, length)
-    slots = np.minimum(length, np.maximum(MIN_SLOTS, 2 ** np.ceil(np.log2(np.maximum(kept, 1))).astype(np.int64)))
-    largest_first = np.argsort(-slots, kind="stable")
+    slots = np.clip(2 ** np.ceil(np.log2(kept)).astype(np.int64), MIN_SLOTS, length)
+    largest_first = stable_argsort(-slots)
     start = np.empty(len(users), np.int64)
     start[largest_first] = np.cumsum(slots[largest_first]) - slots[largest_first]
-    num_rows = max(1, -(-int(slots.sum()) // length))
     is_kept = positions_in_groups(count) >= np.repeat(count - kept, count)
-    order, slot = order[is_kept], np.repeat(start, kept) + positions_in_groups(kept)
+    slot = np.repeat(start, kept) + positions_in_groups(kept)
+    shape = max(1, -(-int(slots.sum()) // length)), length
+    return lay_out(user, movie_row, deviation, order[is_kept], slot, shape)
+
+
+def lay_out(
+    user: Int32[np.ndarray, " ratings"],
+    movie_row: Int32[np.ndarray, " ratings"],
+    deviation: Float32[np.ndarray, " ratings"],
+    order: Int[np.ndarray, " kept"],
+    slot: Int[np.ndarray, " kept"],
+    shape: tuple[int, ...],
+) -> Sequences:
+    """Puts ratings, in an order, into these slots of rows of a shape; a missing deviation becomes 0."""
 
     def laid(column: np.ndarray, filling: int) -> np.ndarray:
-        filled = np.full(num_rows * length, filling, column.dtype)
-        filled[slot] = column[order]
-        return filled.reshape(num_rows, length)
+        slots = np.full(np.prod(shape), filling, column.dtype)
+        slots[slot] = column[order]
+        return slots.reshape(shape)
 
     return Sequences(laid(user, -1), laid(movie_row, 0), np.nan_to_num(laid(deviation, 0), copy=False))
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int32
 
-from movierec_jax.data.arrays import csr_offsets
+from movierec_jax.data.arrays import csr_offsets, order_of_histories
 from movierec_jax.data.files import atomic_folder, write_json
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP
 from movierec_jax.data.storage import is_url, list_names
@@ -26,7 +26,6 @@ from movierec_jax.errors import InputError
 from movierec_jax.model.inputs import WATCHED, PaddedLinks
 from movierec_jax.model.interactions import concat_ratings
 from movierec_jax.model.sequence_encoder import last_of_one_user
-from movierec_jax.model.sequences import in_order
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, USER_TOWER
 from movierec_jax.model.two_tower import (
     Encoded,
@@ -49,7 +48,10 @@ from movierec_jax.runs.run import user_index_and_movie_row
 PLATFORMS = ("cpu", "cuda", "tpu")
 
 # How the names of the parameters start that the program needs; it takes movies encoded.
-NEEDED = ("head/", "user_layer/", f"{USER_TOWER}/explicit", f"{USER_TOWER}/implicit", f"{IMPLICIT_FEEDBACK}/")
+NEEDED = ("head/", "user_layer/", f"{USER_TOWER}/explicit", f"{USER_TOWER}/implicit", f"{IMPLICIT_FEEDBACK}/rated")
+
+# And of a sequence encoder, which reads the rows of movies.
+NEEDED_OF_SEQUENCES = tuple(f"{IMPLICIT_FEEDBACK}/{name}" for name in ("movie", "rating", "encoder"))
 
 # The folder that Python leaves where the loader is imported.
 BYTECODE = "__pycache__"
@@ -99,7 +101,8 @@ def program_tables(recommender: Recommender) -> dict[str, np.ndarray]:
     run, num_movies = recommender.run, len(recommender.run.movies)
     params, (_, movies) = recommender.on_host
     tables = {parameter_name(path): leaf for path, leaf in jax.tree.leaves_with_path(params)}
-    tables = {name: table for name, table in tables.items() if name.startswith(NEEDED)}
+    needed = NEEDED + NEEDED_OF_SEQUENCES * run.model.reads_sequences
+    tables = {name: table for name, table in tables.items() if name.startswith(needed)}
     # NumPy's files have no bfloat16.
     tables |= {f"movies/{name}": np.float32(table[:, :num_movies]) for name, table in vars(movies).items()}
     return tables | {"level": run.movie_level[:num_movies].astype(np.float32)}
@@ -121,7 +124,7 @@ def user_tables(recommender: Recommender) -> dict[str, np.ndarray]:
     rating = np.concatenate([part[RATING].to_numpy(np.float32) for part in run.parts.seen()])
     wanted = np.flatnonzero(movie_row < len(run.movies))
     timestamp = np.concatenate([part[TIMESTAMP].to_numpy(np.int64) for part in run.parts.seen()])
-    wanted = wanted[in_order(user[wanted], timestamp[wanted])]
+    wanted = wanted[order_of_histories(user[wanted], timestamp[wanted])]
     own = own_vectors(recommender.params, run.interactions, model=run.model)
     return {
         "own": np.asarray(own).swapaxes(0, 1)[run.users.rows(users)],

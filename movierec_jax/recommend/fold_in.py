@@ -15,6 +15,7 @@ from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.features.rating_time import recency_weights
+from movierec_jax.model.inputs import Sequences
 from movierec_jax.model.interactions import new_user_links, rating_deviation
 from movierec_jax.model.sequences import last_movies
 from movierec_jax.model.two_tower import Encoded, Members, encode_histories
@@ -34,13 +35,22 @@ def fold_in(run: Run, params: Members, ratings: pd.DataFrame) -> tuple[Vocab, Sp
     links = new_user_links(run.movie_level, user_row, movie_row, rating, weights)
     num_members = len(params["head"]["offset"])
     no_rows = np.zeros((num_members, len(users) + 1, run.config.model.embedding_dim + 1), np.float32)
-    sequences = None
-    if run.model.reads_sequences:
-        deviation = rating_deviation(run.movie_level, movie_row, rating)
-        length = run.config.model.sequence_length
-        sequences = last_movies(user_row, movie_row, deviation, timestamp, length=length)
+    sequences = sequences_of(run, user_row, movie_row, rating_deviation(run.movie_level, movie_row, rating), timestamp)
     encoded = encode_histories(params, no_rows, links, sequences, model=run.model)
     return users, Split.of(train=ratings, valid=ratings[:0], test=ratings[:0]), encoded
+
+
+def sequences_of(
+    run: Run,
+    owner: Int32[np.ndarray, " ratings"],
+    movie_row: Int32[np.ndarray, " ratings"],
+    deviation: Float32[np.ndarray, " ratings"],
+    timestamp: Int64[np.ndarray, " ratings"],
+) -> Sequences | None:
+    """Returns the last movies of each owner in order; None where the model reads no order."""
+    if not run.model.reads_sequences:
+        return None
+    return last_movies(owner, movie_row, deviation, timestamp, length=run.config.model.sequence_length)
 
 
 def implicit_feedback_weights(

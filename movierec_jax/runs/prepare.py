@@ -99,12 +99,10 @@ def require_something_to_learn(config: Config, train: pd.DataFrame) -> None:
 
 def require_times(config: Config, train: pd.DataFrame) -> None:
     """Raises InputError for settings that need rating times if no rating of train has one."""
+    target = config.train.implicit_feedback_target
     needs_times = {
         "rating_time": (config.data.rating_time, rated_rows(train)),
-        **{
-            f"implicit_feedback_target={target}": (config.train.implicit_feedback_target == target, train)
-            for target in ("next", SEQUENCE)
-        },
+        f"implicit_feedback_target={target}": (target in ("next", SEQUENCE), train),
     }
     for flag, (is_given, ratings) in needs_times.items():
         if is_given and not has_times(ratings):

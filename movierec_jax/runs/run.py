@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float64, Int, Int32, Int64
 
 from movierec_jax.config import SEQUENCE, Config, EvalConfig
-from movierec_jax.data.arrays import damped_means, mean_and_spread
+from movierec_jax.data.arrays import mean_and_spread
 from movierec_jax.data.matching.id_join import KnownMovies, NamedIds
 from movierec_jax.data.schema import (
     GENRES,
@@ -32,7 +32,7 @@ from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
 from movierec_jax.features.rating_time import RatingTimeFeatures, fit_rating_time
 from movierec_jax.features.reviews import PRAISED
 from movierec_jax.model.inputs import Interactions
-from movierec_jax.model.interactions import build_interactions
+from movierec_jax.model.interactions import build_interactions, movie_levels
 from movierec_jax.model.sharding import grid_of
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training.state import TrainingSetup, training_setup
@@ -176,8 +176,7 @@ class Run:
     @functools.cached_property
     def movie_level(self) -> Float64[np.ndarray, " movies"]:
         """Damped mean rating of each movie in train; a user's deviation from it tells about the user."""
-        rated = self.train.rated()
-        return damped_means(rated.movie_row, rated.rating, self.movies.unknown, rated.weight)
+        return movie_levels(self.train, self.movies.unknown)
 
     @functools.cached_property
     def interactions(self) -> Interactions:

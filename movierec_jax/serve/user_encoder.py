@@ -7,9 +7,9 @@ import numpy as np
 
 from movierec_jax.data.arrays import round_up_to_size, sizes_up_to
 from movierec_jax.model.interactions import mark_watched, pad_links, pad_segments, rating_deviation
-from movierec_jax.model.sequences import last_movies, pad_sequences
+from movierec_jax.model.sequences import pad_sequences
 from movierec_jax.model.two_tower import Encoded, encode_histories, own_vectors
-from movierec_jax.recommend.fold_in import implicit_feedback_weights
+from movierec_jax.recommend.fold_in import implicit_feedback_weights, sequences_of
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.serve.users import Rating, RequestUser, UserHistory, Users
 
@@ -75,9 +75,8 @@ class UserEncoder:
         links = pad_segments(links, round_up_to_size(len(links.owner), SEGMENT_GROWTH, MIN_SEGMENTS))
         own = np.zeros((len(self.own), self.max_batch, self.own.shape[2]), np.float32)
         own[:, : len(histories)] = self.own[:, [one.user_row for one in histories]]
-        sequences = None
-        if self.run.model.reads_sequences:
-            sequences = last_movies(owner, movie_row, value, timestamp, length=self.run.config.model.sequence_length)
+        sequences = sequences_of(self.run, owner, movie_row, value, timestamp)
+        if sequences is not None:
             sequences = pad_sequences(sequences, self.max_batch)
         return jax.device_get(encode_histories(self.recommender.params, own, links, sequences, model=self.run.model))
 

@@ -15,6 +15,7 @@ from movierec_jax.config import SEQUENCE, USER_BATCHES, Config
 from movierec_jax.errors import InputError
 from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, Sequences, UserBatches
 from movierec_jax.model.interactions import fastest_length
+from movierec_jax.model.sequences import rows_of_batch
 from movierec_jax.model.sharding import grid_of
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training.batches import max_ratings_in_cell, num_steps, steps_at_once
@@ -138,9 +139,9 @@ def user_batches_shapes(size: DataSize, setup: TrainingSetup) -> UserBatches | S
     if not setup.model.config.implicit_feedback_dim:
         return None
     if setup.model.reads_sequences:
-        rows = -(-size.num_ratings // setup.model.config.sequence_length)
-        rows_of_batch = -(-rows // (USER_BATCHES * grid_of(setup.model.mesh).num_cells))
-        return sequences_shape((USER_BATCHES, rows_of_batch * grid_of(setup.model.mesh).num_cells), setup)
+        length, num_cells = setup.model.config.sequence_length, grid_of(setup.model.mesh).num_cells
+        rows = rows_of_batch(size.num_ratings, length, USER_BATCHES, num_cells)
+        return sequences_shape((USER_BATCHES, rows), setup)
     grid, users = grid_of(setup.model.mesh), min(setup.users_per_step, size.num_users)
     num_user_batches = -(-size.num_users // users)
     ratings_per_cell = size.num_ratings / num_user_batches / grid.num_cells

@@ -52,12 +52,14 @@ class Candidate:
 
     folder: names of the folders around the file, or around the folder of parts.
     name: of the file, or of the folder of parts; empty for the folder that is looked into.
+    partition: name of the first folder that holds a value of parts, such as "dt=2014-05-13"; empty without one.
     """
 
     folder: tuple[str, ...]
     name: str
     paths: tuple[AnyPath, ...]
     is_cut: bool = False
+    partition: str = ""
 
     @property
     def label(self) -> str:
@@ -120,16 +122,20 @@ def find_candidates(root: AnyPath, source: str) -> list[Candidate]:
     if len(files) > MOST_LISTED:
         raise InputError(f"{source}: more than {MOST_LISTED:,} files; name the file or folder with the ratings")
     parts: dict[tuple[str, ...], list[AnyPath]] = defaultdict(list)
+    partition: dict[tuple[str, ...], str] = {}
     candidates = []
     for folder, path in files:
         if is_part(path.name):
             # Hive and Spark name folders "year=2020" after a column that their parts lack.
-            parts[tuple(itertools.takewhile(lambda name: "=" not in name, folder))].append(path)
+            outer = tuple(itertools.takewhile(lambda name: "=" not in name, folder))
+            parts[outer].append(path)
+            partition.setdefault(outer, next(iter(folder[len(outer) :]), ""))
         else:
             candidates.append(Candidate(folder, path.name, (path,)))
     for folder, paths in parts.items():
         in_order = tuple(sorted(paths, key=lambda path: part_order(str(path))))
-        candidates.append(Candidate(folder[:-1], folder[-1] if folder else "", in_order, is_cut=True))
+        name = folder[-1] if folder else ""
+        candidates.append(Candidate(folder[:-1], name, in_order, is_cut=True, partition=partition[folder]))
     return candidates
 
 
@@ -192,7 +198,7 @@ def read_candidate(candidate: Candidate, source: str, cache: pathlib.Path | None
     path = candidate.paths[0]
     if candidate.is_cut:
         content = read_parts(candidate.paths, source, cache)
-        content = with_note_on_partitions(content, candidate.paths, source)
+        content = with_note_on_partition(content, candidate.partition, source)
         path = cast(AnyPath, path.parent)
     else:
         content = read_ratings_file(path, cache)
@@ -202,13 +208,12 @@ def read_candidate(candidate: Candidate, source: str, cache: pathlib.Path | None
     return with_tables(content, path, f"{candidate.label} in {source}")
 
 
-def with_note_on_partitions(content: FileContent, paths: Sequence[AnyPath], source: str) -> FileContent:
+def with_note_on_partition(content: FileContent, folder: str, source: str) -> FileContent:
     """Returns parts with a note on values that stand in the names of their folders, as Hive and Spark write them.
 
     Raises InputError where these are the ratings or the times, which the parts lack.
     """
-    folder = next((name for name in str(paths[0]).split("/") if "=" in name), None)
-    if folder is None:
+    if not folder:
         return content
     name = normalized_name(folder.split("=")[0])
     for column in (RATING, TIMESTAMP):

@@ -81,7 +81,6 @@ def digits_kind(num_digits: int, form: str) -> NumberKind:
 
 
 # From 1e11, as seconds after the year 5100, numbers are milliseconds; and so on with finer units.
-# From 1e11, as seconds after the year 5100, numbers are milliseconds; and so on with finer units.
 SECONDS = NumberKind("seconds since 1970", 1e-3 - 1e11, 1e11 - 1e-3, reader_of_unit("s"))
 
 # A number is of the first kind that can read it.

@@ -69,7 +69,7 @@ def ratings_frame(columns: dict[str, pa.ChunkedArray], where: str) -> pd.DataFra
     """Returns ratings in pandas, with ratings that are numbers as float32. Raises InputError where there are none."""
     if not len(columns[USER_ID]):
         raise InputError(f"{where}: no ratings")
-    for column in (USER_ID, MOVIE_ID):
+    for column in ID_COLUMNS:
         if pa.types.is_string(columns[column].type):
             columns = columns | {column: clean_ids(columns[column])}
     if RATING in columns and pa.types.is_integer(columns[RATING].type) | pa.types.is_floating(columns[RATING].type):
