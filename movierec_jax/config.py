@@ -48,10 +48,6 @@ SEQUENCE = "sequence"
 # Default of --implicit_feedback_target for each --split, where ratings have times.
 TARGET_OF_SPLIT = {"random": "any", "user_time": "next", LEAVE_LAST_OUT: SEQUENCE, "time": "next"}
 
-# Default of --unobserved_weight where ratings are masked, and of its sum over all movies for SEQUENCE, where one movie
-# stands against the whole catalogue. That sum is the best on validation parts with 1,700 and with 9,700 movies.
-UNOBSERVED_WEIGHT, SUM_OF_UNOBSERVED_WEIGHTS = 0.3, 75.0
-
 
 PAIR_OF_YEARS = Limits(
     "two years, the earlier first, such as 1990,1999",
@@ -90,7 +86,7 @@ class ModelConfig(Settings):
     sequence_blocks: int = setting(2, "blocks of that transformer", AT_LEAST_1)
     sequence_heads: int = setting(2, "attention heads of each block; they share the width", AT_LEAST_1)
     sequence_length: int = setting(
-        256,
+        128,
         "movies of a user that are read, the latest ones",
         Limits("a power of two from 4", lambda length: length >= 4 and length & (length - 1) == 0),
     )
@@ -177,17 +173,26 @@ class TrainConfig(Settings):
         + ", ".join(f"{fraction:g} for {target}" for target, fraction in MASKED_FRACTIONS.items()),
         BETWEEN_0_AND_1,
     )
-    unobserved_weight: float | None = setting(
-        None,
-        "weight of the squared error on unrated movies; rated ones have weight 1. Unset: "
-        + f"{UNOBSERVED_WEIGHT:g}, and for {SEQUENCE} {SUM_OF_UNOBSERVED_WEIGHTS:g} divided by the number of movies",
+    unobserved_weight: float = setting(
+        0.3,
+        "weight of the squared error on unrated movies; masked ones have weight 1",
         ABOVE_0,
     )
     implicit_feedback_decay: float = setting(
-        6.0, "L2 penalty on the vectors of the implicit-feedback score, but not on those of sequences", AT_LEAST_0
+        6.0, "L2 penalty on the vectors of the implicit-feedback score", AT_LEAST_0
     )
     users_per_step: int | None = setting(
         None, f"users per step of the implicit-feedback loss. Unset: 1/{USER_BATCHES} of them", AT_LEAST_1
+    )
+    sequence_batch_size: int = setting(
+        2048, f"movies to be found in a step of the transformer, with the target {SEQUENCE}", AT_LEAST_1
+    )
+    sequence_passes: int = setting(2, "passes of the transformer over the train ratings in an epoch", AT_LEAST_1)
+    sequence_samples: int = setting(
+        4096,
+        "movies, drawn at random, that the next one is compared with in a step of the transformer; the whole catalogue "
+        "where it has no more",
+        AT_LEAST_1,
     )
     cold_start_fraction: float = setting(
         0.05,

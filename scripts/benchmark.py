@@ -6,6 +6,7 @@
     python scripts/benchmark.py --suite=cold
     python scripts/benchmark.py --suite=ranking --baselines=popularity,ease
     python scripts/benchmark.py --suite=ranking_new_users
+    python scripts/benchmark.py --suite=next --split=leave_last_out --relevant_rating=1 --valid_fraction=0
     python scripts/benchmark.py --suite=first_ratings
     python scripts/benchmark.py --suite=sentiment --texts=reviews.parquet
     python scripts/benchmark.py --suite=reviews --reviews=reviews.parquet --links=links.csv
@@ -16,8 +17,8 @@
 Baselines of other libraries (all but biases, popularity, item_knn and ease) need `pip install 'movierec_jax[bench]'`;
 an unknown name prints the valid ones. --ratings and --test_ratings may be repeated, or hold names with commas between:
 the table then has means over these folds. The other flags are those of train.py and apply to our model. The suites
-rating, ablation and ranking run each fit in a process of its own, one after the other. The output folder gets the table
-as Markdown and all figures as JSON. The first command takes about 30 seconds on 2 cores.
+rating, ablation, ranking and next run each fit in a process of its own, one after the other. The output folder gets the
+table as Markdown and all figures as JSON. The first command takes about 30 seconds on 2 cores.
 """
 
 import functools
@@ -43,6 +44,7 @@ def main() -> None:
         "cold": cold.run_suite,
         "ranking": functools.partial(ranking.run_suite, new_case=ranking.trained_users),
         "ranking_new_users": functools.partial(ranking.run_suite, new_case=ranking.new_users),
+        "next": functools.partial(ranking.run_suite, new_case=ranking.trained_users),
         "first_ratings": first_ratings.run_suite,
         "sentiment": sentiment.run_suite,
         "reviews": reviews.run_suite,

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from movierec_jax.benchmark.baselines import KINDS, baselines_of
+from movierec_jax.benchmark.baselines import KINDS, baselines_of, needs_rectools
 from movierec_jax.errors import InputError
 from movierec_jax.settings import AT_LEAST_1, Settings, choose, require, setting
 
@@ -14,6 +14,7 @@ SUITES = {
     "cold": None,
     "ranking": "ranking",
     "ranking_new_users": "ranking",
+    "next": "ranking",
     "first_ratings": None,
     "sentiment": "sentiment",
     "reviews": None,
@@ -35,7 +36,8 @@ class BenchmarkConfig(Settings):
         "what to measure: rating (error of predicted ratings), data_sets (the same for each pair of files "
         "NAME.train.EXT and NAME.test.EXT in the folder of --ratings), ablation (the same for each part of our model), "
         "cold (the same for movies and users without train ratings), ranking (quality of lists), ranking_new_users "
-        "(the same for users without train ratings), first_ratings (the same after 3, 10 and 30 ratings), sentiment "
+        "(the same for users without train ratings), next (the same beside our sequence encoder, for "
+        "--split=leave_last_out or time), first_ratings (the same after 3, 10 and 30 ratings), sentiment "
         "(accuracy of review sentiment), reviews (what review texts add to ratings and lists) or speed",
         choices=tuple(SUITES),
         is_common=True,
@@ -45,6 +47,10 @@ class BenchmarkConfig(Settings):
         "baselines to compare with, by name, such as biases, myfm_svdpp, ease, implicit_als or tfidf_logistic; all: "
         "all that fit the suite; empty: none",
         is_common=True,
+    )
+    rectools_python: str | None = setting(
+        None,
+        "Python of an environment with RecTools, for the baselines sasrec, bert4rec and esasrec; unset: without these",
     )
     texts: str | None = setting(
         None,
@@ -83,10 +89,17 @@ class BenchmarkConfig(Settings):
             names = ", ".join(baselines_of(kind))
             raise InputError(f"--baselines={name}: is a {other} baseline; the suite {self.suite} takes {names}")
         choose("baselines", name, tuple(baselines_of(kind)))
+        if self.rectools_python is None and needs_rectools(baselines_of(kind)[name]):
+            raise InputError(
+                f"--baselines={name}: needs --rectools_python=PYTHON, of a virtual environment in which "
+                "`pip install 'rectools[torch]>=0.19'` has been run"
+            )
 
     def baseline_names(self) -> tuple[str, ...]:
         """Returns the names of the baselines to compare with."""
         if self.baselines != ALL:
             return self.baselines
         kind = SUITES[self.suite]
-        return tuple(baselines_of(kind)) if kind else ()
+        found = baselines_of(kind) if kind else {}
+        has_rectools = self.rectools_python is not None
+        return tuple(name for name, one in found.items() if has_rectools or not needs_rectools(one))

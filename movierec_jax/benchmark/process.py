@@ -22,8 +22,12 @@ class FitError(Exception):
 
 def run_apart(module: str, job: dict[str, Any], data: pathlib.Path, folder: pathlib.Path) -> dict[str, Any]:
     """Runs a module on a job and waits for it; returns the figures that it wrote. Raises FitError."""
+    return run_command([sys.executable, "-m", module, str(data), str(folder)], job, folder)
+
+
+def run_command(command: list[str], job: dict[str, Any], folder: pathlib.Path) -> dict[str, Any]:
+    """Runs any command that reads job.json in FOLDER and writes figures.json there, as `run_apart` does."""
     (folder / "job.json").write_text(json.dumps(job))
-    command = [sys.executable, "-m", module, str(data), str(folder)]
     with (folder / "log.txt").open("w") as log:
         status = subprocess.run(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, check=False).returncode
     if status:

@@ -11,34 +11,59 @@ import tempfile
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from movierec_jax.benchmark import process
 from movierec_jax.benchmark.baseline_lists import baseline_lists
-from movierec_jax.benchmark.baselines import find_baseline
+from movierec_jax.benchmark.baselines import baselines_of, find_baseline, needs_rectools
 from movierec_jax.benchmark.entrants import OUR_MODEL
 from movierec_jax.benchmark.ranking_task import RankedLists, RankingTask
 from movierec_jax.config import Config
+from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.settings import from_json, to_json
 
 
 @dataclasses.dataclass(frozen=True)
 class RankingJob:
-    """What to fit, and the length k of its lists. model: OUR_MODEL or the name of a baseline."""
+    """What to fit, and the length k of its lists. model: OUR_MODEL or the name of a baseline.
+
+    rectools_python: the Python of a `SequenceBaseline`.
+    """
 
     model: str
     relevant_rating: float
     k: int
     seed: int
     config: Config
+    rectools_python: str | None = None
 
 
 def rank_apart(job: RankingJob, data: pathlib.Path) -> tuple[RankedLists, float]:
     """Makes lists in a process of its own; returns them with its peak memory in MB. Raises FitError."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
-        figures = process.run_apart(__name__, to_json(job), data, folder)
+        if needs_rectools(baselines_of("ranking").get(job.model)):
+            figures = run_rectools(job, data, folder)
+        else:
+            figures = process.run_apart(__name__, to_json(job), data, folder)
         peak_memory_mb = figures.pop("peak_memory_mb")
         return RankedLists(np.load(folder / "lists.npy"), **figures), peak_memory_mb
+
+
+def run_rectools(job: RankingJob, data: pathlib.Path, folder: pathlib.Path) -> dict[str, Any]:
+    """Runs `rectools_script.py`, leaves lists.npy in the folder, and returns what they took. Raises FitError."""
+    assert job.rectools_python is not None, "BenchmarkConfig checks this"
+    task = RankingTask.read(data, job.relevant_rating)
+    task.train.to_csv(folder / "train.csv", index=False)
+    pd.DataFrame({USER_ID: task.users}).to_csv(folder / "users.csv", index=False)
+    script = pathlib.Path(__file__).with_name("rectools_script.py")
+    settings = {"model": job.model, "k": job.k, "seed": job.seed}
+    figures = process.run_command([job.rectools_python, str(script), str(folder)], settings, folder)
+    found = pd.read_csv(folder / "lists.csv", dtype=task.train[[USER_ID, MOVIE_ID]].dtypes.to_dict())
+    lists = np.full((len(task.users), job.k), len(task.movies))
+    lists[task.users.get_indexer(pd.Index(found[USER_ID])), found["rank"] - 1] = task.movies.rows(found[MOVIE_ID])
+    np.save(folder / "lists.npy", lists)
+    return figures
 
 
 def run_job(values: dict[str, Any], data: pathlib.Path, folder: pathlib.Path) -> dict[str, Any]:

@@ -75,9 +75,9 @@ class Sequences(NamedTuple):
     deviation: of the rating, as in `Interactions.by_user`; 0 for a movie watched but not rated.
     """
 
-    user: Int32[Any, "*batches rows length"]
-    movie_row: Int32[Any, "*batches rows length"]
-    deviation: Float32[Any, "*batches rows length"]
+    user: Int32[Any, "*steps rows length"]
+    movie_row: Int32[Any, "*steps rows length"]
+    deviation: Float32[Any, "*steps rows length"]
 
 
 class Interactions(NamedTuple):

@@ -5,8 +5,10 @@ sequential recommendation"), and its output after each is a vector whose product
 that movie as the next one:
 
     token  = row of the movie x sqrt(dim) + deviation of the rating / spread x a row of its own
-    user   = transformer(tokens so far) / sqrt(dim)
+    user   = transformer(tokens so far)
     score  = <user, row of the movie> + bias of the movie
+
+Softmax over the catalogue turns scores into the chance that each movie is the next one.
 
 The rows of movies are read and compared with alike. What counts is how far apart two movies are in the sequence, by
 rotary positions (Su et al. 2021, "RoFormer: enhanced transformer with rotary position embedding"), so any cut of a
@@ -62,7 +64,7 @@ class SequenceScore(nn.Module):
         tokens = self.movie[sequences.movie_row] * width**0.5
         tokens += sequences.deviation[..., None] / self.rating_spread * self.rating[None, None]
         read = self.encoder(tokens, sequences.user, is_training=is_training)
-        return jnp.pad(read.astype(jnp.float32) * width**-0.5, ((0, 0), (0, 0), (0, 1)), constant_values=1.0)
+        return jnp.pad(read.astype(jnp.float32), ((0, 0), (0, 0), (0, 1)), constant_values=1.0)
 
     def users(self, sequences: Sequences, num_users: int) -> Float[Array, "users dim"]:
         """Encodes each user from their whole sequence; one without any movie as 0, so that only biases count."""

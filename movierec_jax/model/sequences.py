@@ -3,6 +3,8 @@
 Rows hold the sequences of several users, side by side, so hardly a slot is wasted however many ratings users have.
 """
 
+import math
+
 import numpy as np
 from jaxtyping import Float32, Int, Int32, Int64
 
@@ -13,32 +15,46 @@ from movierec_jax.model.inputs import Sequences
 MIN_SLOTS = 4
 
 
-def rows_of_batch(num_ratings: int, length: int, num_batches: int, multiple: int) -> int:
-    """Returns the rows of each of `num_batches` batches at most that hold all ratings: a multiple of `multiple`."""
-    return -(-num_ratings // (length * num_batches * multiple)) * multiple
+def rows_of_step(num_ratings: int, length: int, num_passes: int, shape: tuple[int, int]) -> int:
+    """Returns the rows of each of so many steps that hold all ratings as often as there are passes."""
+    return -(-rows_of_pass(num_ratings, length) * num_passes // math.prod(shape))
 
 
-def end_to_end(
+def rows_of_pass(num_ratings: int, length: int) -> int:
+    """Returns the rows that hold all ratings, with one more so that any of the first row's slots may be the first."""
+    return -(-num_ratings // length) + 1
+
+
+def passes_end_to_end(
     user: Int32[np.ndarray, " ratings"],
     movie_row: Int32[np.ndarray, " ratings"],
     deviation: Float32[np.ndarray, " ratings"],
     timestamp: Int64[np.ndarray, " ratings"],
     *,
     length: int,
-    num_batches: int,
+    num_passes: int,
+    shape: tuple[int, int],
     seed: int,
     multiple: int = 1,
 ) -> Sequences:
-    """Lays whole sequences end to end, users at random, cut into rows wherever one is full: `[batches, rows, length]`.
+    """Lays whole sequences out for the steps of some passes over them: `[steps, steps of the encoder, rows, length]`.
 
-    What follows a cut is read without what was before it. Rows that fill the last batch, or make the number of rows a
-    multiple of `multiple`, are empty.
+    In each pass users stand end to end at random, cut into rows wherever one is full, and rows are shuffled. What
+    follows a cut is read without what was before it, and each pass has other cuts.
+
+    shape: steps, and steps of the encoder in each. multiple: empty rows make the rows of a step a multiple of it.
     """
-    shuffled_user = np.random.default_rng([seed, len(user)]).permutation(int(user.max(initial=0)) + 1)[user]
-    order = order_of_histories(shuffled_user, timestamp)
-    rows = rows_of_batch(len(user), length, num_batches, multiple)
-    shape = -(-len(user) // (rows * length)), rows, length
-    return lay_out(user, movie_row, deviation, order, np.arange(len(order)), shape)
+    rng = np.random.default_rng([seed, len(user)])
+    rows = rows_of_pass(len(user), length)
+    slots, orders = [], []
+    for number in range(num_passes):
+        shuffled_user = rng.permutation(int(user.max(initial=0)) + 1)[user]
+        orders.append(order_of_histories(shuffled_user, timestamp))
+        slot = np.arange(len(user)) + rng.integers(length)
+        slots.append((number * rows + rng.permutation(rows)[slot // length]) * length + slot % length)
+    of_step = rows_of_step(len(user), length, num_passes, shape)
+    laid = lay_out(user, movie_row, deviation, np.concatenate(orders), np.concatenate(slots), (*shape, of_step, length))
+    return pad_sequences(laid, -(-of_step // multiple) * multiple)
 
 
 def last_movies(
@@ -85,7 +101,7 @@ def lay_out(
 
 
 def pad_sequences(sequences: Sequences, num_rows: int) -> Sequences:
-    """Adds empty rows up to `num_rows`."""
-    width = [(0, num_rows - len(sequences.user)), (0, 0)]
+    """Adds empty rows up to `num_rows`, in each batch if there are several."""
+    width = [(0, 0)] * (sequences.user.ndim - 2) + [(0, num_rows - sequences.user.shape[-2]), (0, 0)]
     user, *others = sequences
     return Sequences(np.pad(user, width, constant_values=-1), *(np.pad(column, width) for column in others))

@@ -188,7 +188,7 @@ def interactions_shardings(interactions: Interactions, mesh: Mesh) -> Interactio
 def user_batches_shardings(user_batches: UserBatches | Sequences, mesh: Mesh) -> UserBatches | Sequences:
     """Returns the sharding of each array of the user batches; rows of sequences are spread over all devices."""
     if isinstance(user_batches, Sequences):
-        return jax.tree.map(lambda _: NamedSharding(mesh, P(None, AXES)), user_batches)
+        return jax.tree.map(lambda _: NamedSharding(mesh, P(None, None, AXES)), user_batches)
     *_, by_movie_feature = mesh_cells(mesh)
     return jax.tree.map(functools.partial(NamedSharding, mesh), by_movie_feature.specs(user_batches))
 

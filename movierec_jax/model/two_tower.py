@@ -394,11 +394,18 @@ def mean_rating(
     return jnp.mean(member_ratings(params, users, movies, time_features, model=model), axis=0)
 
 
-def mean_implicit_score(users: Encoded, movies: Encoded) -> Float[Array, "users movies"]:
-    """Returns the implicit-feedback score of each user and movie, the mean over the members."""
+def mean_implicit_score(users: Encoded, movies: Encoded, *, model: TwoTowers) -> Float[Array, "users movies"]:
+    """Returns the implicit-feedback score of each user and movie, the mean over the members.
+
+    A model that reads sequences gives the chance that the movie comes next, by softmax over the movies of train; all of
+    these must be given, in the order of rows.
+    """
     # One product of the members' vectors end to end is the sum of their products.
     user, movie = (jnp.concatenate(list(side.implicit_feedback), axis=1) for side in (users, movies))
-    return user @ movie.T / len(users.bias)
+    score = user @ movie.T / len(users.bias)
+    if not model.reads_sequences:
+        return score
+    return jax.nn.softmax(score, axis=1, where=jnp.arange(len(movie)) < model.num_movies)
 
 
 def no_sequences() -> Sequences:

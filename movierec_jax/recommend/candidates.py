@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
 from movierec_jax.data.arrays import pad_rows
 from movierec_jax.model.sharding import map_rows
-from movierec_jax.model.two_tower import Encoded, mean_implicit_score, mean_rating
+from movierec_jax.model.two_tower import Encoded, TwoTowers, mean_implicit_score, mean_rating
 from movierec_jax.recommend.lists import HOST_ELEMENTS, ListRequest, TopK, block_length, one_ahead, ranges
 from movierec_jax.recommend.partial_sort import top_k_of_scores
 from movierec_jax.recommend.scoring import IMPLICIT_SCORE_TILE, Order, Scorer, head_of, implicit_score_rows
@@ -103,7 +103,9 @@ def candidate_top_k(
     # All users of the scorer are rated, so that no program depends on how many lists are wanted.
     every = np.arange(scorer.users.bias.shape[1], dtype=np.int32)
     # These are few: filled up to a tile they would take twice as long.
-    implicit_score = np.asarray(implicit_score_of_few(scorer.users, scorer.movies))[:, : scorer.num_movies]
+    implicit_score = np.asarray(implicit_score_of_few(scorer.users, scorer.movies, model=scorer.model))[
+        :, : scorer.num_movies
+    ]
 
     def rate(user, movie_row, implicit_score):
         padded = (pad_rows(table, len(every)) for table in (movie_row, implicit_score))
@@ -163,10 +165,10 @@ def rate_in_chunks(
     return score, rating
 
 
-@jax.jit
-def implicit_score_of_few(users: Encoded, movies: Encoded) -> Float[Array, "users movie_rows"]:
+@functools.partial(jax.jit, static_argnames="model")
+def implicit_score_of_few(users: Encoded, movies: Encoded, *, model: TwoTowers) -> Float[Array, "users movie_rows"]:
     """Returns the implicit-feedback score of each user and movie, in one product."""
-    return mean_implicit_score(users, movies)
+    return mean_implicit_score(users, movies, model=model)
 
 
 @jax.jit

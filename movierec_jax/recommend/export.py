@@ -237,7 +237,7 @@ def rank_histories(
         if scorer.order.by == "predicted_rating":
             implicit_score = jnp.zeros_like(predicted_rating)
         else:
-            implicit_score = mean_implicit_score(encoded, scorer.movies)[0]
+            implicit_score = mean_implicit_score(encoded, scorer.movies, model=scorer.model)[0]
         score, best = best_on_device(scorer.order.score(implicit_score, predicted_rating), is_left_out, k)
         return best, score, predicted_rating[best]
 

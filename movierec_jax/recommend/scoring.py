@@ -164,10 +164,13 @@ def implicit_score_rows(scorer: Scorer, user_row: Int32[Array, " users"]) -> Flo
     """Returns the implicit-feedback score of these rows of users for every movie, a tile of users at a time."""
     # The last tile is filled up, so that all have one shape.
     filled = jnp.pad(user_row, (0, -len(user_row) % IMPLICIT_SCORE_TILE)).reshape(-1, IMPLICIT_SCORE_TILE)
+
     # The unknown movie is multiplied too: slicing it off first would copy the others.
-    score = jax.lax.map(
-        lambda rows: mean_implicit_score(scorer.users[:, rows], scorer.movies)[:, : scorer.num_movies], filled
-    )
+    def of_tile(rows):
+        score = mean_implicit_score(scorer.users[:, rows], scorer.movies, model=scorer.model)
+        return score[:, : scorer.num_movies]
+
+    score = jax.lax.map(of_tile, filled)
     return score.reshape(-1, scorer.num_movies)[: len(user_row)]
 
 

@@ -7,6 +7,10 @@ the user's vector:
 
     mean over users (sum over masked movies (s - 1)^2 + unobserved_weight x sum over unrated movies s^2) + decay(rows)
 
+or, where it reads sequences, over each movie n that comes next:
+
+    mean (log(sum over all movies exp(s)) - s(n))
+
 Means are weighted: a rating of weight 2 counts as two, and the filling of a last batch, of weight 0, changes nothing. A
 movie watched but not rated has weight 0: no rating to predict, but one of the movies that may be masked.
 """
@@ -89,25 +93,53 @@ def summed_catalogue_error(
     return (all_movies + correction) / jnp.maximum(jnp.sum(is_user), 1)
 
 
+class Compared(NamedTuple):
+    """The movies that each next one is compared with: the whole catalogue, or a sample.
+
+    row: of the movies of a sample; None for the whole catalogue.
+    log_count: logarithm of how often each is expected in the sample; infinite for filling.
+    """
+
+    vector: Float[Array, "compared dim"]
+    row: Int32[Array, " compared"] | None
+    log_count: Float[Array, " compared"]
+
+
 def next_movie_error(
     users: Float[Array, "rows length dim"],
-    movies: Float[Array, "movies dim"],
+    own: Float[Array, "rows length dim"],
+    compared: Compared,
     sequences: Sequences,
-    unobserved_weight: float,
+    slots_at_once: int | None = None,
 ) -> Float[Array, ""]:
-    """Returns the squared error over all movies, where the movie that comes next is to score 1 and others 0.
+    """Returns the cross-entropy of the movie that comes next, by softmax over all movies, in nats.
 
-    A mean over all slots that another of the same user follows; 0 where none does. The squared scores of all movies add
-    up as in `summed_catalogue_error`, so a slot costs dim^2, whatever the number of movies.
+    A mean over all slots that another of the same user follows; 0 where none does. A movie of a sample stands for as
+    many as the sample lacks ("sampled softmax"; Bengio, Senecal 2008, "Adaptive importance sampling to accelerate
+    training of a neural probabilistic language model").
 
-    users: after each slot of the sequences.
+    users: after each slot of the sequences. own: vectors of the movies in the slots.
+    slots_at_once: whose scores of all movies are in memory at a time; None for all slots.
     """
-    before, user = users[:, :-1], sequences.user
-    is_followed = (user[:, 1:] == user[:, :-1]) & (user[:, 1:] >= 0)
-    score = jnp.einsum("rld,rld->rl", before, movies[sequences.movie_row[:, 1:]])
-    squares = jnp.einsum("rld,de,rle->rl", before, movies.T @ movies, before)
-    error = jnp.square(score - 1) + unobserved_weight * (squares - jnp.square(score))
-    return jnp.sum(is_followed * error) / jnp.maximum(jnp.sum(is_followed), 1)
+    following, next_user, next_vector = (
+        jnp.roll(table, -1, axis=1) for table in (sequences.movie_row, sequences.user, own)
+    )
+    is_followed = ((next_user == sequences.user) & (next_user >= 0)).at[:, -1].set(False)
+    score = jnp.einsum("rld,rld->rl", users, next_vector, preferred_element_type=jnp.float32)
+    slots = users.reshape(-1, users.shape[-1]), following.reshape(-1), score.reshape(-1)
+
+    @jax.checkpoint
+    def log_total(slot) -> Float[Array, ""]:
+        user, following, score = slot
+        other = jnp.matmul(compared.vector, user, preferred_element_type=jnp.float32) - compared.log_count
+        if compared.row is None:
+            return jax.nn.logsumexp(other)
+        return jnp.logaddexp(score, jax.nn.logsumexp(jnp.where(compared.row == following, -jnp.inf, other)))
+
+    total = (
+        jax.vmap(log_total)(slots) if slots_at_once is None else jax.lax.map(log_total, slots, batch_size=slots_at_once)
+    )
+    return jnp.sum(is_followed * (total.reshape(score.shape) - score)) / jnp.maximum(jnp.sum(is_followed), 1)
 
 
 def score_entries(

@@ -15,9 +15,9 @@ from jaxtyping import Array, Float, Float32, Int32
 
 from movierec_jax.features.rating_time import recency_weight
 from movierec_jax.model.embedding_bag import map_cells, weigh_both_ways
-from movierec_jax.model.inputs import Sequences, UserBatches
+from movierec_jax.model.inputs import UserBatches
 from movierec_jax.model.sharding import grid_of, user_batch_cells
-from movierec_jax.training.losses import catalogue_error, next_movie_error, summed_catalogue_error
+from movierec_jax.training.losses import catalogue_error, summed_catalogue_error
 from movierec_jax.training.state import TrainingSetup
 
 
@@ -44,20 +44,11 @@ class TargetEntries(NamedTuple):
     is_masked: Float[Array, " entries"]
 
 
-class TargetSequences(NamedTuple):
-    """Some users' movies in order, each to be found from those before it; dropout_key: of the transformer's units."""
-
-    sequences: Sequences
-    dropout_key: Array
+MaskedTargets = TargetTables | TargetEntries
 
 
-MaskedTargets = TargetTables | TargetEntries | TargetSequences
-
-
-def masked_targets(user_batch: UserBatches | Sequences, key: Array, setup: TrainingSetup) -> MaskedTargets:
-    """Masks a fraction of each user's ratings in a batch; of sequences, each movie for those before it."""
-    if isinstance(user_batch, Sequences):
-        return TargetSequences(user_batch, key)
+def masked_targets(user_batch: UserBatches, key: Array, setup: TrainingSetup) -> MaskedTargets:
+    """Masks a fraction of each user's ratings in a batch."""
     mesh = setup.model.mesh
     rows_of_range = setup.model.table_rows[1] // grid_of(mesh).num_cells
 
@@ -72,7 +63,7 @@ def masked_targets(user_batch: UserBatches | Sequences, key: Array, setup: Train
         is_entry = user_batch.user < setup.users_per_step
         return TargetEntries(user_batch, is_entry * history, is_entry * is_masked)
     is_rated, label = table(jnp.ones(user_batch.user.shape)), table(is_masked)
-    weight = label + setup.unobserved_weight * (1 - is_rated)
+    weight = label + setup.config.unobserved_weight * (1 - is_rated)
     return TargetTables(table(history), label, weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
 
 
@@ -113,16 +104,6 @@ def catalogue_error_of(params: Any, targets: MaskedTargets, setup: TrainingSetup
             variables, targets.history, method=lambda bound, history: bound.implicit_feedback.score_catalogue(history)
         )
         return catalogue_error(score, targets.label, targets.weight)
-    if isinstance(targets, TargetSequences):
-        sequences, key = targets
-        users = model.apply(
-            variables,
-            sequences,
-            rngs={"dropout": key},
-            method=lambda bound, rows: bound.implicit_feedback.users_after_each(rows, is_training=True),
-        )
-        movies = model.apply(variables, method=lambda bound: bound.implicit_feedback.movies(model.table_rows[1]))
-        return next_movie_error(users, movies, sequences, setup.unobserved_weight)
     user_batch, history, is_masked = targets
     assert user_batch.links is not None, "user batches must have links"
     cells = user_batch_cells(model.mesh)
@@ -131,7 +112,7 @@ def catalogue_error_of(params: Any, targets: MaskedTargets, setup: TrainingSetup
         variables, rated, method=lambda bound, rated: bound.implicit_feedback.users(rated, setup.users_per_step)
     )
     movies = model.apply(variables, method=lambda bound: bound.implicit_feedback.movies(model.table_rows[1]))
-    weight = setup.unobserved_weight
+    weight = setup.config.unobserved_weight
     return summed_catalogue_error(users, movies, user_batch, user_batch.links, is_masked, weight, cells)
 
 

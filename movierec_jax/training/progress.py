@@ -17,7 +17,7 @@ class EpochRecord:
     """The figures of an epoch, counted from 1.
 
     train_rmse: over the epoch, with dropout, while the parameters moved; None without ratings.
-    catalogue_error: over the epoch, a user's squared error over the catalogue; 0 without an implicit-feedback score.
+    catalogue_error: over the epoch, as in `StepErrors`; 0 without an implicit-feedback score.
     valid_rmse: after the epoch; None without a validation part.
     seconds: of the epoch with its validation.
     """

@@ -2,7 +2,10 @@
 
 import dataclasses
 import functools
+import math
 import typing
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +14,6 @@ import optax
 from jaxtyping import Array, Float, Int, Int32
 
 from movierec_jax.config import (
-    SUM_OF_UNOBSERVED_WEIGHTS,
-    UNOBSERVED_WEIGHT,
     USER_BATCHES,
     Config,
     ResolvedTrainConfig,
@@ -22,7 +23,7 @@ from movierec_jax.data.schema import Ratings
 from movierec_jax.model.history import TowerInputs, tower_inputs
 from movierec_jax.model.inputs import Interactions, PaddedLinks, Sequences, UserBatches
 from movierec_jax.model.interactions import deviations_of_users
-from movierec_jax.model.sequences import end_to_end
+from movierec_jax.model.sequences import passes_end_to_end
 from movierec_jax.model.sharding import constrain_state, grid_of, state_shardings
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, LEARNT_TABLES
 from movierec_jax.model.two_tower import TwoTowers
@@ -66,6 +67,20 @@ class TrainingSetup:
         return adam(self.config, self.total_steps)
 
     @functools.cached_property
+    def encoder_optimizer(self) -> optax.GradientTransformation:
+        """Adam of the sequence encoder, which takes several steps in each of the others."""
+        total_steps = self.total_steps * self.sequence_steps[1]
+        return optax.adam(learning_rate(self.config, total_steps), b1=B1, b2=B2, eps=EPS)
+
+    @property
+    def sequence_steps(self) -> tuple[int, int]:
+        """The steps of an epoch, and in each of them the steps of the sequence encoder."""
+        config = self.config
+        steps = batches.num_steps(config.num_ratings, config.batch_size)
+        wanted = config.sequence_passes * config.num_ratings / config.sequence_batch_size
+        return steps, max(1, math.ceil(wanted / steps))
+
+    @functools.cached_property
     def held_out(self) -> Int[np.ndarray, " held_out"]:
         """Which train ratings the first epochs hold out (`training/strengths.py`): none without towers of histories."""
         number = min(int(self.config.held_out_fraction * self.config.num_ratings), MOST_HELD_OUT)
@@ -88,12 +103,6 @@ class TrainingSetup:
     def predicts_next(self) -> bool:
         """Whether the implicit-feedback score learns what users rate next, and not any rating of theirs."""
         return self.config.implicit_feedback_target == "next"
-
-    @property
-    def unobserved_weight(self) -> float:
-        """Weight of the squared score of a movie that is not to be found."""
-        usual = SUM_OF_UNOBSERVED_WEIGHTS / self.model.num_movies if self.model.reads_sequences else UNOBSERVED_WEIGHT
-        return self.config.unobserved_weight or usual
 
     @property
     def users_per_step(self) -> int:
@@ -131,13 +140,14 @@ class TrainingSetup:
         if not self.model.config.implicit_feedback_dim:
             return None
         if self.model.reads_sequences:
-            return end_to_end(
+            return passes_end_to_end(
                 train.user_row,
                 train.movie_row,
                 deviations_of_users(train, self.model.num_movies),
                 train.timestamp,
                 length=self.model.config.sequence_length,
-                num_batches=USER_BATCHES,
+                num_passes=self.config.sequence_passes,
+                shape=self.sequence_steps,
                 multiple=grid_of(self.model.mesh).num_cells,
                 seed=self.config.seed,
             )
@@ -195,12 +205,26 @@ def new_state(setup: TrainingSetup) -> TrainState:
 
     def new_member(key):
         params = setup.model.init(key, *no_inputs, row, row, row[:, None])["params"]
-        return params, setup.optimizer.init(params)
+        return params, initial_opt_state(params, setup)
 
     params, opt_state = jax.lax.map(new_member, member_keys(setup.config))
     log_strength = jnp.zeros((setup.config.ensemble_size, len(LEARNT_TABLES)))
     state = TrainState(step=jnp.int32(0), log_strength=log_strength, params=params, opt_state=opt_state)
     return constrain_state(state, setup.model.mesh)
+
+
+def initial_opt_state(params: optax.Params, setup: TrainingSetup) -> optax.OptState:
+    """Returns Adam's means before the first step; those of a sequence encoder apart from the others."""
+    if not setup.model.reads_sequences:
+        return setup.optimizer.init(params)
+    others, encoder = split_encoder(params)
+    return setup.optimizer.init(others), setup.encoder_optimizer.init(encoder)
+
+
+def split_encoder(params: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Splits parameters into those of everything else and those of the implicit-feedback score."""
+    encoder = {IMPLICIT_FEEDBACK: params[IMPLICIT_FEEDBACK]}
+    return {name: params[name] for name in params if name != IMPLICIT_FEEDBACK}, encoder
 
 
 def state_shapes(setup: TrainingSetup) -> TrainState:

@@ -28,6 +28,7 @@ from movierec_jax.training.losses import (
 )
 from movierec_jax.training.masking import MaskedTargets, catalogue_error_of, masked_targets, uniform_at
 from movierec_jax.training.microbatch import microbatch_size, sum_over_microbatches
+from movierec_jax.training.sequence_steps import join_states, split_state, train_encoder
 from movierec_jax.training.state import TrainingSetup, TrainState, empty_tower_inputs, member_keys
 
 # Separate random streams for cold starts and for masking.
@@ -55,7 +56,10 @@ class EpochSteps(NamedTuple):
 
 
 class StepErrors(NamedTuple):
-    """Errors of a step or of many: the mean squared error of ratings, and a user's squared error over the catalogue."""
+    """Errors of a step or of many: the mean squared error of ratings, and the error over the catalogue.
+
+    That is a user's squared error or, of sequences, the cross-entropy of the next movie in nats.
+    """
 
     rating: Float[Any, "*steps"]
     catalogue: Float[Any, "*steps"]
@@ -220,11 +224,19 @@ def train_steps(
         index, batch, user_batch = inputs
         counts = tuple((links != index) & (links >= 0) for links in step_of_layout)
         users, movies = inputs_of_step(interactions, counts, uniform, state.step, setup)
-        targets = None
-        if user_batches is not None:
-            key = jax.random.fold_in(stream_key(setup.config, MASKING_STREAM), state.step)
-            targets = masked_targets(jax.tree.map(lambda column: column[user_batch], user_batches), key, setup)
-        return train_step(state, batch, users, movies, targets, interactions, setup=setup)
+        take_step = functools.partial(
+            train_step, batch=batch, users=users, movies=movies, interactions=interactions, setup=setup
+        )
+        if user_batches is None:
+            return take_step(state, targets=None)
+        here = jax.tree.map(lambda column: column[user_batch], user_batches)
+        key = jax.random.fold_in(stream_key(setup.config, MASKING_STREAM), state.step)
+        if isinstance(here, Sequences):
+            others, encoder = split_state(state)
+            others, errors = take_step(others, targets=None)
+            encoder, error = train_encoder(encoder, here, interactions.movie_count, key, setup)
+            return join_states(others, encoder), errors._replace(catalogue=error)
+        return take_step(state, targets=masked_targets(here, key, setup))
 
     state, errors = scan_first(step, state, (steps.index, steps.batches, steps.user_batch), steps.num_steps)
     return state, constrain(errors, setup.model.mesh, P())

@@ -9,7 +9,16 @@ from movierec_jax.errors import InputError
 
 @pytest.mark.parametrize(("suite", "kind"), SUITES.items())
 def test_a_suite_takes_all_baselines_of_its_kind_unless_some_are_named(suite, kind):
-    assert BenchmarkConfig(suite=suite).baseline_names() == (tuple(baselines_of(kind)) if kind else ())
+    names = BenchmarkConfig(suite=suite, rectools_python="python").baseline_names()
+    assert names == (tuple(baselines_of(kind)) if kind else ())
+
+
+def test_sequence_baselines_need_a_python_of_their_own():
+    names = BenchmarkConfig(suite="next").baseline_names()
+    assert "ease" in names
+    assert "sasrec" not in names
+    with pytest.raises(InputError, match=r"^--baselines=sasrec: needs --rectools_python=PYTHON"):
+        BenchmarkConfig(suite="next", baselines=("sasrec",))
 
 
 def test_named_baselines_are_taken_in_their_order_and_none_where_none_is_named():

@@ -9,7 +9,8 @@ from movierec_jax.config import ModelConfig
 from movierec_jax.model.inputs import Sequences
 from movierec_jax.model.sequence_encoder import SequenceScore, last_of_one_user
 from movierec_jax.model.sequences import last_movies
-from movierec_jax.training.losses import next_movie_error
+from movierec_jax.training.losses import Compared, next_movie_error
+from movierec_jax.training.sequence_steps import draw_movies
 
 NUM_MOVIES, NUM_USERS, LENGTH = 20, 5, 16
 CONFIG = ModelConfig(sequence_dim=8, sequence_blocks=2, sequence_heads=2, sequence_length=LENGTH)
@@ -101,14 +102,44 @@ def test_a_single_user_on_the_device_is_laid_out_as_on_the_host(params, num_rati
     np.testing.assert_allclose(found, MODEL.apply({"params": params}, host, 1, method=MODEL.users), atol=1e-5)
 
 
-def test_the_loss_is_that_of_a_table_of_all_movies(params):
+@pytest.fixture(scope="module")
+def users_and_movies(params):
+    """Some sequences, the users after each slot of them, and the vectors of all movies."""
     sequences = row_of((3, [1, 2, 3, 1]), (1, [4, 5]), (2, [6]))
     users = MODEL.apply({"params": params}, sequences, method=MODEL.users_after_each)
-    movies = MODEL.apply({"params": params}, NUM_MOVIES, method=MODEL.movies)
+    return sequences, users, MODEL.apply({"params": params}, NUM_MOVIES, method=MODEL.movies)
+
+
+def expected_error(users, movies, log_count=0.0):
+    """The mean cross-entropy of the four movies that follow another one of the same user."""
     errors = []
     for slot, following in [(0, 2), (1, 3), (2, 1), (4, 5)]:
         score = np.asarray(users[0, slot] @ movies.T)
-        errors.append((score[following] - 1) ** 2 + 0.1 * (np.sum(score**2) - score[following] ** 2))
-    found = next_movie_error(users, movies, sequences, 0.1)
-    np.testing.assert_allclose(found, np.mean(errors), rtol=1e-5)
-    assert next_movie_error(users, movies, row_of((1, [2]), (2, [3])), 0.1) == 0
+        others = np.delete(score - log_count, following)
+        errors.append(np.log(np.exp(score[following]) + np.sum(np.exp(others))) - score[following])
+    return np.mean(errors)
+
+
+@pytest.mark.parametrize("slots_at_once", [None, 5])
+def test_the_error_is_the_cross_entropy_among_all_movies(users_and_movies, slots_at_once):
+    sequences, users, movies = users_and_movies
+    filled = Compared(jnp.pad(movies, ((0, 2), (0, 0))), None, jnp.array([0.0] * NUM_MOVIES + [np.inf] * 2))
+    found = next_movie_error(users, movies[sequences.movie_row], filled, sequences, slots_at_once)
+    np.testing.assert_allclose(found, expected_error(users, movies), rtol=1e-5)
+    alone = row_of((1, [2]), (2, [3]))
+    assert next_movie_error(users, movies[alone.movie_row], filled, alone, slots_at_once) == 0
+
+
+def test_a_movie_of_a_sample_stands_for_as_many_as_it_lacks(users_and_movies):
+    sequences, users, movies = users_and_movies
+    log_count = jnp.linspace(-1, 1, NUM_MOVIES)
+    sample = Compared(movies, jnp.arange(NUM_MOVIES), log_count)
+    found = next_movie_error(users, movies[sequences.movie_row], sample, sequences)
+    np.testing.assert_allclose(found, expected_error(users, movies, log_count), rtol=1e-5)
+
+
+def test_movies_are_drawn_as_often_as_is_said():
+    row, log_count = draw_movies(jax.random.key(0), jnp.array([90.0, 10.0, 0.0, 0.0]), 10_000)
+    drawn = np.bincount(row, minlength=4)
+    np.testing.assert_allclose(drawn, [5750, 1750, 1250, 1250], rtol=0.1)
+    np.testing.assert_allclose(np.exp(log_count[np.argsort(row)[-1]]), 1250, rtol=1e-5)

@@ -5,7 +5,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from movierec_jax.data.schema import NO_TIMESTAMP
-from movierec_jax.model.sequences import end_to_end, last_movies, pad_sequences
+from movierec_jax.model.inputs import Sequences
+from movierec_jax.model.sequences import last_movies, pad_sequences, passes_end_to_end
 
 # Users and times of ratings; the movie is the rating's position, and its deviation a tenth of that.
 tables = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=60)
@@ -46,24 +47,39 @@ def test_the_last_movies_of_each_user_stand_together_in_one_row(table, length):
     np.testing.assert_array_equal(sequences.deviation, np.where(is_slot, np.float32(sequences.movie_row / 10), 0))
 
 
-@hypothesis.given(table=tables, num_batches=st.integers(1, 4), multiple=st.integers(1, 3), seed=st.integers(0, 2))
-def test_whole_sequences_are_cut_only_at_the_ends_of_rows(table, num_batches, multiple, seed):
-    sequences = end_to_end(*columns(table), length=8, num_batches=num_batches, multiple=multiple, seed=seed)
-    assert sequences.user.shape[0] <= num_batches
-    assert sequences.user.shape[1] % multiple == 0
-    flat = [(int(u), int(m)) for u, m in zip(sequences.user.flat, sequences.movie_row.flat, strict=True) if u >= 0]
-    # One user after the other, each with all movies in order.
-    users = list(dict.fromkeys(user for user, _ in flat))
+@hypothesis.given(
+    table=tables,
+    num_passes=st.integers(1, 3),
+    steps=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    multiple=st.integers(1, 3),
+    seed=st.integers(0, 2),
+)
+def test_each_pass_has_all_movies_in_order_cut_only_at_the_ends_of_rows(table, num_passes, steps, multiple, seed):
+    sequences = passes_end_to_end(
+        *columns(table), length=8, num_passes=num_passes, shape=steps, multiple=multiple, seed=seed
+    )
+    assert sequences.user.shape[:2] == steps
+    assert sequences.user.shape[2] % multiple == 0
+    rows = Sequences(*(column.reshape(-1, 8) for column in sequences))
+    assert np.bincount(rows.movie_row[rows.user >= 0]).tolist() == [num_passes] * len(table)
     expected = in_order_of_time(table)
-    assert flat == [(user, movie) for user in users for movie in expected[user]]
-    assert sorted(users) == sorted(expected)
-    assert (sequences.user.reshape(-1)[: len(table)] >= 0).all()
+    for users, movies in zip(rows.user, rows.movie_row, strict=True):
+        runs = runs_of_users(Sequences(users[None], movies[None], movies[None]))
+        for number, (user, run) in enumerate(runs):
+            first = expected[user].index(run[0])
+            assert expected[user][first : first + len(run)] == run
+            assert first == 0 or users[0] == user
+            assert run[-1] == expected[user][-1] or (number == len(runs) - 1 and users[-1] == user)
 
 
-def test_other_seeds_put_users_in_another_order():
+def test_passes_and_seeds_put_users_in_different_orders():
     table = [(user, 0) for user in range(50)]
-    first, second = (end_to_end(*columns(table), length=64, num_batches=1, seed=seed).user for seed in (0, 1))
-    assert first.tolist() != second.tolist()
+    first, second = (
+        passes_end_to_end(*columns(table), length=64, num_passes=2, shape=(2, 1), seed=seed).user for seed in (0, 1)
+    )
+    passes = [[user for user in rows.flat if user >= 0] for rows in (first[0], first[1], second[0])]
+    assert passes[0] != passes[1]
+    assert passes[0] != passes[2]
 
 
 def test_movies_watched_but_not_rated_deviate_by_nothing():

@@ -98,7 +98,7 @@ def test_the_next_film_of_a_series_is_predicted_from_the_one_before_it():
     run = new_run(config, clean_data(series()), series())
     *_, (state, _) = train_epochs(new_state(run.setup), run.train, run.valid, run.interactions, setup=run.setup)
     users, movies = encode(state.params, run.interactions, model=run.model)
-    implicit_score = np.asarray(mean_implicit_score(users[:, :60], movies[:, :20]))
+    implicit_score = np.asarray(mean_implicit_score(users[:, :60], movies[:, :20], model=run.setup.model))
     first = np.array([run.movies.rows([500 + n])[0] for n in range(20)])
     for user in range(60):
         start = user % 13
@@ -161,7 +161,7 @@ def trained(run):
 def test_movies_of_a_users_own_crowd_score_above_all_others(run, trained):
     state, records = trained
     users, movies = encode(state.params, run.interactions, model=run.model)
-    implicit_score = np.asarray(mean_implicit_score(users[:, :60], movies[:, :20]))
+    implicit_score = np.asarray(mean_implicit_score(users[:, :60], movies[:, :20], model=run.setup.model))
     is_own = agree(*np.indices((60, 20)))
     is_rated = np.zeros((60, 20), bool)
     is_rated[run.train.user_row, run.train.movie_row] = True
@@ -173,7 +173,7 @@ def test_movies_of_a_users_own_crowd_score_above_all_others(run, trained):
 
 def test_a_user_without_ratings_has_the_movies_biases_as_scores(run, trained):
     users, movies = encode(trained[0].params, run.interactions, model=run.model)
-    implicit_score = np.asarray(mean_implicit_score(users[:, -1:], movies[:, :20]))[0]
+    implicit_score = np.asarray(mean_implicit_score(users[:, -1:], movies[:, :20], model=run.setup.model))[0]
     np.testing.assert_allclose(implicit_score, trained[0].params[IMPLICIT_FEEDBACK]["bias"][0, :, 0], rtol=1e-6)
 
 

@@ -44,14 +44,22 @@ def test_a_step_makes_tables_where_they_fit_memory_and_on_a_cpu_cost_less(
     assert TrainingSetup(model, config, 1, (1.0, 5.0), 4.0, platform).has_tables == has_tables
 
 
-def test_a_movie_that_comes_next_stands_against_the_same_total_in_any_catalogue():
-    config = TrainConfig().for_ratings(100, "sequence")
-    for num_movies in (10, 1000):
-        model = TwoTowers(5, num_movies, 0, 0, ModelConfig(), reads_sequences=True)
-        setup = TrainingSetup(model, config, 1, (1.0, 5.0), 4.0)
-        assert setup.unobserved_weight * num_movies == pytest.approx(75)
-    masked = TrainingSetup(TwoTowers(5, 10, 0, 0, ModelConfig()), config, 1, (1.0, 5.0), 4.0)
-    assert masked.unobserved_weight == 0.3
+@pytest.mark.parametrize(
+    ("batch_size", "sequence_batch_size", "passes", "steps"),
+    [
+        (50, 10, 1, (20, 5)),
+        (50, 10, 2, (20, 10)),
+        (50, 11, 1, (20, 5)),
+        # A step of the towers has a step of the encoder at least.
+        (1, 10, 1, (1000, 1)),
+    ],
+)
+def test_the_encoder_takes_the_steps_of_its_passes_over_the_ratings(batch_size, sequence_batch_size, passes, steps):
+    config = TrainConfig(
+        batch_size=batch_size, sequence_batch_size=sequence_batch_size, sequence_passes=passes
+    ).for_ratings(1000, "sequence")
+    model = TwoTowers(5, 10, 0, 0, ModelConfig(), reads_sequences=True)
+    assert TrainingSetup(model, config, 1, (1.0, 5.0), 4.0).sequence_steps == steps
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,13 @@ def baselines_of(kind: str) -> dict[str, Any]:
     return {name: baseline for module in modules for name, baseline in module.BASELINES.items()}
 
 
+def needs_rectools(baseline: Any) -> bool:
+    """Returns whether a baseline is fitted by a Python with RecTools."""
+    from movierec_jax.benchmark.baselines.records import SequenceBaseline  # Loads pandas, which flags do not need.
+
+    return isinstance(baseline, SequenceBaseline)
+
+
 def find_baseline(kind: str, name: str) -> Any:
     """Returns a baseline by its kind and name. Raises InputError if the library it needs is not installed."""
     baseline = baselines_of(kind)[name]

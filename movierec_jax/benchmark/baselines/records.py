@@ -1,4 +1,4 @@
-"""The records of the three kinds of baselines, with what their functions take and return."""
+"""The records of baselines, with what their functions take and return."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
@@ -60,6 +60,15 @@ class RankingBaseline:
     grid: tuple[FitSettings, ...] = ({},)
     library: str | None = None
     can_score_new_users: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class SequenceBaseline:
+    """Ranks movies by the order of what users rated, in a Python of its own (`benchmark/rectools_script.py`)."""
+
+    label: str
+    library: str | None = None
+    can_score_new_users: bool = False
 
 
 # Texts -> the probability that each praises; without probabilities any number from 0 to 1, above 0.5 for praise.

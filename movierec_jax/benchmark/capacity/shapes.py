@@ -11,11 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from movierec_jax.config import SEQUENCE, USER_BATCHES, Config
+from movierec_jax.config import SEQUENCE, Config
 from movierec_jax.errors import InputError
 from movierec_jax.model.inputs import Batch, Interactions, PaddedLinks, Sequences, UserBatches
 from movierec_jax.model.interactions import fastest_length
-from movierec_jax.model.sequences import rows_of_batch
+from movierec_jax.model.sequences import rows_of_step
 from movierec_jax.model.sharding import grid_of
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training.batches import max_ratings_in_cell, num_steps, steps_at_once
@@ -140,8 +140,9 @@ def user_batches_shapes(size: DataSize, setup: TrainingSetup) -> UserBatches | S
         return None
     if setup.model.reads_sequences:
         length, num_cells = setup.model.config.sequence_length, grid_of(setup.model.mesh).num_cells
-        rows = rows_of_batch(size.num_ratings, length, USER_BATCHES, num_cells)
-        return sequences_shape((USER_BATCHES, rows), setup)
+        steps = setup.sequence_steps
+        rows = rows_of_step(size.num_ratings, length, setup.config.sequence_passes, steps)
+        return sequences_shape((*steps, math.ceil(rows / num_cells) * num_cells), setup)
     grid, users = grid_of(setup.model.mesh), min(setup.users_per_step, size.num_users)
     num_user_batches = -(-size.num_users // users)
     ratings_per_cell = size.num_ratings / num_user_batches / grid.num_cells

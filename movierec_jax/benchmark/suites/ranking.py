@@ -38,8 +38,10 @@ K = 100
 BY_USER: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "ndcg@10": lambda is_hit, num_relevant: metrics.ndcg_at_k(is_hit, num_relevant, 10),
     "ndcg@100": lambda is_hit, num_relevant: metrics.ndcg_at_k(is_hit, num_relevant, 100),
+    "recall@10": lambda is_hit, num_relevant: metrics.recall_at_k(is_hit, num_relevant, 10),
     "recall@20": lambda is_hit, num_relevant: metrics.recall_at_k(is_hit, num_relevant, 20),
     "recall@50": lambda is_hit, num_relevant: metrics.recall_at_k(is_hit, num_relevant, 50),
+    "recall@100": lambda is_hit, num_relevant: metrics.recall_at_k(is_hit, num_relevant, 100),
     "map@100": lambda is_hit, num_relevant: metrics.average_precision_at_k(is_hit, num_relevant, 100),
 }
 
@@ -61,6 +63,11 @@ OUR_ENTRANTS = (
     Entrant("movierec_jax"),
     Entrant("movierec_jax, ids + history", settings={"content": ()}),
     Entrant("movierec_jax, by predicted rating alone", settings={"implicit_feedback_dim": 0}),
+)
+
+# Where the next movie is to be found.
+OUR_NEXT_ENTRANTS = tuple(
+    Entrant(f"movierec_jax, {target}", settings={"implicit_feedback_target": target}) for target in ("sequence", "next")
 )
 
 
@@ -131,10 +138,11 @@ def run_suite(
     """
     seeds = benchmark.seeds or (config.train.seed,)
     folds = read_folds(config)
-    entrants = [*OUR_ENTRANTS, *baseline_entrants(benchmark, has_new_users=new_case is new_users)]
+    ours = OUR_NEXT_ENTRANTS if benchmark.suite == "next" else OUR_ENTRANTS
+    entrants = [*ours, *baseline_entrants(benchmark, has_new_users=new_case is new_users)]
     output = output_folder(benchmark.output)
     cases = [(index, seed, new_case(fold, seed)) for index, fold in enumerate(folds) for seed in seeds]
-    results, failures = measure_in_turn(turns(entrants, cases))
+    results, failures = measure_in_turn(turns(entrants, cases, benchmark.rectools_python))
     entrants = [entrant for entrant in entrants if entrant.label not in failures]
     results = {entrant.label: results[entrant.label] for entrant in entrants}
     baselines = [entrant.label for entrant in entrants if entrant.model != OUR_MODEL]
@@ -152,6 +160,7 @@ def run_suite(
             [case for *_, case in cases],
             seeds,
         ),
+        "with one rating of each user to be found, recall is the hit rate, and MAP the mean reciprocal rank",
         "fit s: of one fit, without the search for settings that baselines have on masked train ratings",
         *(f"{label} failed ({why})" for label, why in failures.items()),
     )
@@ -175,18 +184,22 @@ def baseline_entrants(benchmark: BenchmarkConfig, *, has_new_users: bool) -> lis
 
 
 def turns(
-    entrants: Sequence[Entrant], cases: Sequence[tuple[int, int, RankingCase]]
+    entrants: Sequence[Entrant], cases: Sequence[tuple[int, int, RankingCase]], rectools_python: str | None = None
 ) -> Iterator[tuple[Entrant, str, Callable[[], RankingResult]]]:
     """Yields every fit to measure. cases: with the index of the fold and the seed."""
     for fold, seed, case in cases:
         for entrant in entrants:
-            yield entrant, f"fold {fold + 1}, seed {seed}", functools.partial(measure, entrant, case, seed)
+            yield (
+                entrant,
+                f"fold {fold + 1}, seed {seed}",
+                functools.partial(measure, entrant, case, seed, rectools_python),
+            )
 
 
-def measure(entrant: Entrant, case: RankingCase, seed: int) -> RankingResult:
+def measure(entrant: Entrant, case: RankingCase, seed: int, rectools_python: str | None = None) -> RankingResult:
     """Makes an entrant's lists and measures them. Raises FitError."""
     config = case.config.replace(**entrant.settings)
-    job = RankingJob(entrant.model, case.task.relevant_rating, K, seed, config)
+    job = RankingJob(entrant.model, case.task.relevant_rating, K, seed, config, rectools_python)
     with tempfile.TemporaryDirectory() as scratch:
         case.task.save(pathlib.Path(scratch))
         lists, peak_memory_mb = rank_apart(job, pathlib.Path(scratch))

@@ -5,15 +5,25 @@ import sys
 import pytest
 
 from movierec_jax.benchmark.baselines import KINDS, baselines_of, find_baseline
-from movierec_jax.benchmark.baselines.records import RankingBaseline, RatingBaseline, SentimentBaseline
+from movierec_jax.benchmark.baselines.records import (
+    RankingBaseline,
+    RatingBaseline,
+    SentimentBaseline,
+    SequenceBaseline,
+)
 from movierec_jax.errors import InputError
 
 
 @pytest.mark.parametrize(
-    ("kind", "record"), [("rating", RatingBaseline), ("ranking", RankingBaseline), ("sentiment", SentimentBaseline)]
+    ("kind", "records"),
+    [
+        ("rating", {RatingBaseline}),
+        ("ranking", {RankingBaseline, SequenceBaseline}),
+        ("sentiment", {SentimentBaseline}),
+    ],
 )
-def test_a_folder_has_baselines_of_its_kind(kind, record):
-    assert {type(baseline) for baseline in baselines_of(kind).values()} == {record}
+def test_a_folder_has_baselines_of_its_kind(kind, records):
+    assert {type(baseline) for baseline in baselines_of(kind).values()} == records
 
 
 def test_all_baselines_have_names_and_labels_of_their_own():

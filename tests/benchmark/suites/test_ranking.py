@@ -92,10 +92,10 @@ def test_new_users_are_not_in_train_and_given_ratings_are_not_held_out():
 def test_a_fit_that_fails_is_named_and_the_others_stand(config, tmp_path, monkeypatch, capsys):
     measure = ranking.measure
 
-    def fails_for_ours(entrant, case, seed):
+    def fails_for_ours(entrant, case, *others):
         if entrant.model == OUR_MODEL:
             raise FitError("no memory")
-        return measure(entrant, case, seed)
+        return measure(entrant, case, *others)
 
     monkeypatch.setattr(ranking, "measure", fails_for_ours)
     benchmark = BenchmarkConfig(suite="ranking", baselines=("popularity",), output=str(tmp_path))
