@@ -22,8 +22,9 @@ USER_CONTENT = ("age", "gender", "occupation")
 # Each user's last rating, whatever the fractions.
 LEAVE_LAST_OUT = "leave_last_out"
 
-# Default of --valid_fraction for each --split by fractions: of each user's few ratings a fiftieth would be none.
-VALID_FRACTIONS = {"random": 0.02, "user_time": 0.05, "time": 0.02}
+# Default of --valid_fraction for each --split: of each user's few ratings a fiftieth would be none, and a model of the
+# next movie needs the latest ones, and its last epoch.
+VALID_FRACTIONS = {"random": 0.02, "user_time": 0.05, LEAVE_LAST_OUT: 0.0, "time": 0.02}
 
 PAIR_OF_RATINGS = Limits(
     "two numbers, the lower first, such as 0.5,5",
@@ -95,7 +96,7 @@ class DataConfig(Settings):
         "fraction of the train ratings in the validation part; with 0 all of them are trained on, to the last epoch. "
         "Unset: "
         + ", ".join(f"{fraction:g} with --split={split}" for split, fraction in VALID_FRACTIONS.items())
-        + f"; --split={LEAVE_LAST_OUT} takes a rating of each user, unless it is 0",
+        + f". --split={LEAVE_LAST_OUT} takes a rating of each user, unless it is 0",
         BELOW_1,
     )
     split_seed: int = setting(0, "seed of the random split", AT_LEAST_0)

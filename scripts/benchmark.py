@@ -6,7 +6,7 @@
     python scripts/benchmark.py --suite=cold
     python scripts/benchmark.py --suite=ranking --baselines=popularity,ease
     python scripts/benchmark.py --suite=ranking_new_users
-    python scripts/benchmark.py --suite=next --split=leave_last_out --relevant_rating=1 --valid_fraction=0
+    python scripts/benchmark.py --suite=next --split=leave_last_out --relevant_rating=1
     python scripts/benchmark.py --suite=first_ratings
     python scripts/benchmark.py --suite=sentiment --texts=reviews.parquet
     python scripts/benchmark.py --suite=reviews --reviews=reviews.parquet --links=links.csv

@@ -76,7 +76,7 @@ def valid_fraction(config: DataConfig) -> float:
     """Returns the fraction of the train ratings in the validation part; of leave_last_out it only tells if any are."""
     if config.valid_fraction is not None:
         return config.valid_fraction
-    return VALID_FRACTIONS.get(config.split, VALID_FRACTIONS["user_time"])
+    return VALID_FRACTIONS[config.split]
 
 
 def hold_out(

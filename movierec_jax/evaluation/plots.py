@@ -49,7 +49,7 @@ def draw_learning_curve(axes, records: Sequence[EpochRecord]) -> None:
     axes.plot(epochs, errors, marker=".", label="train, while learning")
     if records[-1].valid_rmse is not None:
         axes.plot(epochs, [record.valid_rmse for record in records], marker=".", label="validation")
-    label = "RMSE (stars)" if has_ratings else "squared error over the catalogue, per user"
+    label = "RMSE (stars)" if has_ratings else "error over the catalogue"
     axes.set(xlabel="epoch", ylabel=label, title="Learning curve")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend()

@@ -10,9 +10,11 @@ import functools
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int32
 
 from movierec_jax.model.inputs import Sequences
+from movierec_jax.model.sharding import constrain
 from movierec_jax.training.losses import Compared, next_movie_error
 from movierec_jax.training.state import TrainingSetup, TrainState, split_encoder
 
@@ -90,7 +92,9 @@ def sequence_error(
         is_movie = jnp.arange(len(movies)) < model.num_movies
         compared = Compared(movies, None, jnp.where(is_movie, 0.0, jnp.inf))
     else:
-        row, log_count = draw_movies(sample_key, movie_count[: model.num_movies], num_samples)
+        # Every device adds up all counts, so that all draw the same movies as one device does.
+        whole = constrain(movie_count, model.mesh, P())[: model.num_movies]
+        row, log_count = draw_movies(sample_key, whole, num_samples)
         compared = Compared(movies[row], row, log_count)
     slots_at_once = None if model.mesh else max(1, scores_at_once(setup.platform) // len(compared.vector))
     return next_movie_error(users, movies[sequences.movie_row], compared, sequences, slots_at_once)

@@ -171,13 +171,13 @@ def test_user_time_takes_the_later_in_the_file_of_equal_times():
 def test_leave_last_out_tests_on_each_users_last_rating_and_validates_on_the_one_before():
     # User 1 rated at positions 0 to 3, user 2 at 4 and 5, at one time, and user 3 once.
     table = ratings([1] * 4 + [2] * 2 + [3], [8, 1, 2, 9, 3, 3, 7])
-    parts = split(table, DataConfig(split="leave_last_out"))
+    parts = split(table, DataConfig(split="leave_last_out", valid_fraction=0.5))
     assert (positions_of(parts.train), positions_of(parts.valid), positions_of(parts.test)) == (
         [1, 2, 4, 6],
         [0],
         [3, 5],
     )
-    parts = split(table, DataConfig(split="leave_last_out", valid_fraction=0.0))
+    parts = split(table, DataConfig(split="leave_last_out"))
     assert (positions_of(parts.valid), positions_of(parts.test)) == ([], [3, 5])
 
 

@@ -45,7 +45,7 @@ CONFIGS = {
         train=TrainConfig(epochs=1, batch_size=9000, users_per_step=50),
     ),
     "sequence": Config(
-        data=DataConfig(ratings=RATINGS, split="leave_last_out"),
+        data=DataConfig(ratings=RATINGS, split="leave_last_out", valid_fraction=0.5),
         model=dataclasses.replace(SMALL, sequence_dim=8, sequence_blocks=1, sequence_length=64),
         train=TrainConfig(epochs=1, batch_size=20_000),
     ),
