@@ -37,6 +37,10 @@ SMALL_DATA, SMALL_DATA_EPOCHS, EPOCHS_POWER = 100_000, 12, 0.22
 # Steps in which the implicit-feedback error covers every user once, unless --users_per_step is given.
 USER_BATCHES = 10
 
+# Movies that a step of the sequence encoder finds, unless --sequence_batch_size is given, and the most movies of the
+# catalogue for each of them: a step's Adam changes the row of every movie, which is to cost less than the rest.
+SEQUENCE_BATCH_SIZE, MOVIES_PER_SLOT = 2048, 64
+
 # Default of --masked_fraction for each --implicit_feedback_target, and of --relevant_rating as a fraction of the way up
 # the rating scale: 4 of 1 to 5 stars.
 MASKED_FRACTIONS = {"any": 0.5, "next": 0.2}
@@ -184,8 +188,11 @@ class TrainConfig(Settings):
     users_per_step: int | None = setting(
         None, f"users per step of the implicit-feedback loss. Unset: 1/{USER_BATCHES} of them", AT_LEAST_1
     )
-    sequence_batch_size: int = setting(
-        2048, f"movies to be found in a step of the transformer, with the target {SEQUENCE}", AT_LEAST_1
+    sequence_batch_size: int | None = setting(
+        None,
+        f"movies to be found in a step of the transformer, with the target {SEQUENCE}. Unset: "
+        f"{SEQUENCE_BATCH_SIZE:,}, or 1/{MOVIES_PER_SLOT} of the movies where these are more",
+        AT_LEAST_1,
     )
     sequence_passes: int = setting(2, "passes of the transformer over the train ratings in an epoch", AT_LEAST_1)
     sequence_samples: int = setting(

@@ -14,6 +14,8 @@ import optax
 from jaxtyping import Array, Float, Int, Int32
 
 from movierec_jax.config import (
+    MOVIES_PER_SLOT,
+    SEQUENCE_BATCH_SIZE,
     USER_BATCHES,
     Config,
     ResolvedTrainConfig,
@@ -77,7 +79,8 @@ class TrainingSetup:
         """The steps of an epoch, and in each of them the steps of the sequence encoder."""
         config = self.config
         steps = batches.num_steps(config.num_ratings, config.batch_size)
-        wanted = config.sequence_passes * config.num_ratings / config.sequence_batch_size
+        usual = max(SEQUENCE_BATCH_SIZE, self.model.num_movies // MOVIES_PER_SLOT)
+        wanted = config.sequence_passes * config.num_ratings / (config.sequence_batch_size or usual)
         return steps, max(1, math.ceil(wanted / steps))
 
     @functools.cached_property

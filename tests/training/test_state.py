@@ -45,20 +45,25 @@ def test_a_step_makes_tables_where_they_fit_memory_and_on_a_cpu_cost_less(
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "sequence_batch_size", "passes", "steps"),
+    ("batch_size", "sequence_batch_size", "passes", "num_movies", "steps"),
     [
-        (50, 10, 1, (20, 5)),
-        (50, 10, 2, (20, 10)),
-        (50, 11, 1, (20, 5)),
+        (50, 10, 1, 10, (20, 5)),
+        (50, 10, 2, 10, (20, 10)),
+        (50, 11, 1, 10, (20, 5)),
         # A step of the towers has a step of the encoder at least.
-        (1, 10, 1, (1000, 1)),
+        (1, 10, 1, 10, (1000, 1)),
+        (1000, None, 100, 10, (1, 49)),
+        # Steps are fewer where each changes the rows of very many movies.
+        (1000, None, 100, 640_000, (1, 10)),
     ],
 )
-def test_the_encoder_takes_the_steps_of_its_passes_over_the_ratings(batch_size, sequence_batch_size, passes, steps):
+def test_the_encoder_takes_the_steps_of_its_passes_over_the_ratings(
+    batch_size, sequence_batch_size, passes, num_movies, steps
+):
     config = TrainConfig(
         batch_size=batch_size, sequence_batch_size=sequence_batch_size, sequence_passes=passes
     ).for_ratings(1000, "sequence")
-    model = TwoTowers(5, 10, 0, 0, ModelConfig(), reads_sequences=True)
+    model = TwoTowers(5, num_movies, 0, 0, ModelConfig(), reads_sequences=True)
     assert TrainingSetup(model, config, 1, (1.0, 5.0), 4.0).sequence_steps == steps
 
 
