@@ -33,8 +33,9 @@ EXPANSION = 4
 # Slowest wave of rotary positions, in positions.
 ROTARY_BASE = 10_000
 
-# Slots that are read at once where nothing is learnt, which bounds memory.
-SLOTS_AT_ONCE = 2**14
+# Slots that are read at once where nothing is learnt, which bounds memory, and the fewest parts that rows are read in,
+# if there are as many: parts without any movie cost nothing.
+SLOTS_AT_ONCE, FEWEST_PARTS = 2**14, 16
 
 
 class SequenceScore(nn.Module):
@@ -69,7 +70,7 @@ class SequenceScore(nn.Module):
     def users(self, sequences: Sequences, num_users: int) -> Float[Array, "users dim"]:
         """Encodes each user from their whole sequence; one without any movie as 0, so that only biases count."""
         num_rows, length = sequences.user.shape
-        rows_at_once = min(num_rows, max(1, SLOTS_AT_ONCE // length))
+        rows_at_once = max(1, min(num_rows // FEWEST_PARTS, SLOTS_AT_ONCE // length))
         filling = -num_rows % rows_at_once
 
         def blocks(array: Array, value: int) -> Array:
@@ -78,7 +79,11 @@ class SequenceScore(nn.Module):
 
         def add_block(users: Float[Array, "users dim"], block: Sequences):
             owner = jnp.where(is_last(block), block.user, num_users)
-            return users.at[owner].set(self.users_after_each(block), mode="drop"), None
+
+            def read(users):
+                return users.at[owner].set(self.users_after_each(block), mode="drop")
+
+            return jax.lax.cond(jnp.any(block.user >= 0), read, lambda users: users, users), None
 
         no_users = jnp.zeros((num_users, self.config.sequence_dim + 1)).at[:, -1].set(1.0)
         stacked = Sequences(*(blocks(array, value) for array, value in zip(sequences, (-1, 0, 0), strict=True)))
