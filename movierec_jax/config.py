@@ -183,7 +183,7 @@ class TrainConfig(Settings):
         ABOVE_0,
     )
     implicit_feedback_decay: float = setting(
-        6.0, "L2 penalty on the vectors of the implicit-feedback score", AT_LEAST_0
+        6.0, "L2 penalty on the vectors of the implicit-feedback score, but not on those of sequences", AT_LEAST_0
     )
     users_per_step: int | None = setting(
         None, f"users per step of the implicit-feedback loss. Unset: 1/{USER_BATCHES} of them", AT_LEAST_1

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from movierec_jax.benchmark import process
 from movierec_jax.benchmark.baseline_lists import baseline_lists
@@ -43,15 +44,18 @@ def rank_apart(job: RankingJob, data: pathlib.Path) -> tuple[RankedLists, float]
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         if needs_rectools(baselines_of("ranking").get(job.model)):
-            figures = run_rectools(job, data, folder)
+            movie_row, figures = run_rectools(job, data, folder)
         else:
             figures = process.run_apart(__name__, to_json(job), data, folder)
+            movie_row = np.load(folder / "lists.npy")
         peak_memory_mb = figures.pop("peak_memory_mb")
-        return RankedLists(np.load(folder / "lists.npy"), **figures), peak_memory_mb
+        return RankedLists(movie_row, **figures), peak_memory_mb
 
 
-def run_rectools(job: RankingJob, data: pathlib.Path, folder: pathlib.Path) -> dict[str, Any]:
-    """Runs `rectools_script.py`, leaves lists.npy in the folder, and returns what they took. Raises FitError."""
+def run_rectools(
+    job: RankingJob, data: pathlib.Path, folder: pathlib.Path
+) -> tuple[Int[np.ndarray, "users k"], dict[str, Any]]:
+    """Runs `rectools_script.py` in a folder; returns the lists, and what they took. Raises FitError."""
     assert job.rectools_python is not None, "BenchmarkConfig checks this"
     task = RankingTask.read(data, job.relevant_rating)
     task.train.to_csv(folder / "train.csv", index=False)
@@ -62,8 +66,7 @@ def run_rectools(job: RankingJob, data: pathlib.Path, folder: pathlib.Path) -> d
     found = pd.read_csv(folder / "lists.csv", dtype=task.train[[USER_ID, MOVIE_ID]].dtypes.to_dict())
     lists = np.full((len(task.users), job.k), len(task.movies))
     lists[task.users.get_indexer(pd.Index(found[USER_ID])), found["rank"] - 1] = task.movies.rows(found[MOVIE_ID])
-    np.save(folder / "lists.npy", lists)
-    return figures
+    return lists, figures
 
 
 def run_job(values: dict[str, Any], data: pathlib.Path, folder: pathlib.Path) -> dict[str, Any]:

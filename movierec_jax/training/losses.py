@@ -175,7 +175,7 @@ def implicit_feedback_decay(
 
     The larger the masked fraction, the larger a user's error, and so the decay.
     """
-    size = sum(jnp.sum(jnp.square(params[name])) for name in ("rated", "movie") if name in params)
+    size = sum(jnp.sum(jnp.square(params[name])) for name in ("rated", "movie"))
     return config.implicit_feedback_decay * config.masked_fraction * size / jnp.sum(interactions.user_count > 0)
 
 

@@ -71,8 +71,7 @@ class TrainingSetup:
     @functools.cached_property
     def encoder_optimizer(self) -> optax.GradientTransformation:
         """Adam of the sequence encoder, which takes several steps in each of the others."""
-        total_steps = self.total_steps * self.sequence_steps[1]
-        return optax.adam(learning_rate(self.config, total_steps), b1=B1, b2=B2, eps=EPS)
+        return adam(self.config, self.total_steps * self.sequence_steps[1])
 
     @property
     def sequence_steps(self) -> tuple[int, int]:
