@@ -5,6 +5,7 @@ Axis words used in every shape of the project: `users`, `movies`, `ratings`, `ba
 """
 
 import dataclasses
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -273,6 +274,11 @@ class FeatureBags:
     feature: Int32[np.ndarray, " entries"]
     value: Float32[np.ndarray, " entries"]
     names: tuple[str, ...]
+
+    @functools.cached_property
+    def num_rows(self) -> Int64[np.ndarray, " features"]:
+        """How many rows have each feature."""
+        return np.bincount(self.feature, minlength=len(self.names))
 
     def entries_of(self, row: int) -> slice:
         """Returns the slice of a row's entries."""

@@ -8,10 +8,11 @@ autoencoders for sparse data") are:
     movie = another row of the movie
     implicit-feedback score = <user, movie> + bias of the movie
 
-A weight is 1; where the model learns what users rate next, it falls with the age of the rating (`recency_weight`). A
-user has no row of their own here, so a new user is encoded as well as anybody with as many ratings. The tables are the
-module's own: what brings people to a movie is not what makes them like it. Training masks some of a user's ratings, and
-the others predict which they are (`training/masking.py`).
+A weight grows with the rating (`liking_weight`), so that a movie disliked brings no others like it; where the model
+learns what users rate next, it falls with the rating's age (`recency_weight`). A user has no row of their own here, so
+a new user is encoded as well as anybody with as many ratings. The tables are the module's own: what brings people to a
+movie is not what makes them like it. Training masks some of a user's ratings, and the others predict which they are
+(`training/masking.py`).
 """
 
 import flax.linen as nn
@@ -25,8 +26,12 @@ from movierec_jax.model.sharding import zero_pad_init
 # Standard deviation of initial rows.
 ROW_SPREAD = 0.05
 
-# Keeps the vector of a user without ratings zero.
-SMALLEST_WEIGHT = 1e-12
+# Least sum of squared weights that a user's vector is scaled by, so that a single movie disliked does not count as much
+# as one liked.
+LEAST_SQUARES = 1.0
+
+# By how much a movie's weight grows with each standard deviation of its rating, and the most that it reaches.
+LIKING_SLOPE, MAX_LIKING_WEIGHT = 0.5, 2.0
 
 
 class ImplicitFeedback(nn.Module):
@@ -62,7 +67,16 @@ class ImplicitFeedback(nn.Module):
         return users @ self.movies(self.movie_rows).T
 
 
+def liking_weight(deviation):
+    """Returns the weight of a rating: 1 at the movie's level, 2 from two standard deviations above, 0 from two below.
+
+    deviation: of the rating from the movie's level, in standard deviations of ratings; 0 for a movie watched but not
+        rated.
+    """
+    return (1 + LIKING_SLOPE * deviation).clip(0, MAX_LIKING_WEIGHT)
+
+
 def user_vectors(total: Float[Array, "users features"], squares: Float[Array, " users"]) -> Float[Array, "users dim"]:
     """Scales each user's weighted sum by the root of the summed squared weights, and appends 1 for the movie's bias."""
-    scaled = total * jax.lax.rsqrt(jnp.maximum(squares, SMALLEST_WEIGHT))[:, None]
+    scaled = total * jax.lax.rsqrt(jnp.maximum(squares, LEAST_SQUARES))[:, None]
     return jnp.pad(scaled, ((0, 0), (0, 1)), constant_values=1.0)

@@ -38,6 +38,7 @@ class UserBatches(NamedTuple):
     On a mesh the entries of each device's movies stand together, with rows counted from the first of them.
 
     user: index of the rating's user within the batch; the number of users in a batch marks filling.
+    deviation: of the rating, as in `Interactions.by_user`; 0 for a movie watched but not rated.
     position: the rating's position in its user's history by time, from 0; num_ratings: length of that history. None
         where order does not count.
     links: padded links from users to movies and from movies to users; None where dense tables are small enough.
@@ -45,6 +46,7 @@ class UserBatches(NamedTuple):
 
     user: Int32[Any, "*batches entries"]
     movie_row: Int32[Any, "*batches entries"]
+    deviation: Float32[Any, "*batches entries"]
     position: Int32[Any, "*batches entries"] | None = None
     num_ratings: Int32[Any, "*batches entries"] | None = None
     links: "tuple[PaddedLinks, PaddedLinks] | None" = None

@@ -41,7 +41,7 @@ from jaxtyping import Array, Float, Int32
 from movierec_jax.config import ModelConfig
 from movierec_jax.model.embedding_bag import BothWays, WeightedLinks, embedding_bag, num_links
 from movierec_jax.model.history import TowerInputs, explicit_rows, history_scale, tower_inputs
-from movierec_jax.model.implicit_feedback import ImplicitFeedback
+from movierec_jax.model.implicit_feedback import ImplicitFeedback, liking_weight
 from movierec_jax.model.inputs import Interactions, PaddedLinks, Sequences
 from movierec_jax.model.sequence_encoder import SequenceScore
 from movierec_jax.model.sharding import constrain, zero_pad_init
@@ -305,15 +305,25 @@ def encode(params: Members, interactions: Interactions, *, model: TwoTowers) -> 
     users, movies = whole_inputs(interactions, model)
     rated: BothWays | Sequences | None = interactions.sequences
     if not model.reads_sequences:
-        # The implicit-feedback score also sees movies that were watched but not rated.
-        is_link, weights = interactions.by_user.link != -1, interactions.by_user.values[2:] or (None,)
-        weighted = dataclasses.replace(users.ratings.forward, weights=weights, counts=is_link)
+        weighted = dataclasses.replace(users.ratings.forward, **history_weights(interactions.by_user, model))
         rated = BothWays(weighted, weighted)  # No gradient is asked for.
     encoded = (
         jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params),
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
     )
     return constrain(encoded, model.mesh, P())
+
+
+def history_weights(by_user: PaddedLinks, model: TwoTowers) -> dict[str, Any]:
+    """Returns how much each rated movie counts in the implicit-feedback score, and which do.
+
+    Movies watched but not rated count too. by_user: as `Interactions.by_user`.
+    """
+    is_link = by_user.link != -1
+    weight = liking_weight(by_user.values[0] / model.rating_spread) * is_link
+    for recency in by_user.values[2:]:
+        weight *= recency
+    return {"weights": (weight,), "counts": is_link}
 
 
 @functools.partial(jax.jit, static_argnames="model")
@@ -356,7 +366,8 @@ def encode_histories(
         content=BothWays(no_content, no_content),
         has_row=jnp.ones(num_users),
     )
-    weighted = WeightedLinks(links.owner, links.other, links.values[1:])
+    liking = liking_weight(links.values[0] / model.rating_spread)
+    weighted = WeightedLinks(links.owner, links.other, (liking * links.values[1],))
     rated = sequences if model.reads_sequences else BothWays(weighted, weighted)
 
     def of_member(member, own):

@@ -1,4 +1,4 @@
-"""Why a movie is recommended: what each rated movie and each of its own features adds to its score, exactly.
+"""Why a movie is recommended: what each liked movie and each telling feature of its own adds to its score, exactly.
 
 The implicit-feedback score is linear in the user's history, and so is the predicted rating up to the dense layers,
 which are left out. So the parts are terms of the model's own sums and no approximation. All arrays are NumPy's: they
@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 
+from movierec_jax.data.schema import FeatureBags
 from movierec_jax.model.history import explicit_rows, history_scale
+from movierec_jax.model.implicit_feedback import LEAST_SQUARES, liking_weight
 from movierec_jax.model.interactions import rating_deviation
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, MOVIE_TOWER, USER_TOWER
 from movierec_jax.model.two_tower import Encoded, Members
@@ -20,6 +22,9 @@ from movierec_jax.runs.run import Run
 
 # Keeps shares zero where nothing adds anything.
 SMALLEST_SUM = 1e-12
+
+# A feature of more movies than this part of the catalogue tells nobody why a movie is recommended.
+MAX_FEATURE_SHARE = 0.05
 
 
 class RatedMovies(NamedTuple):
@@ -31,11 +36,11 @@ class RatedMovies(NamedTuple):
 
 
 class RatedReason(NamedTuple):
-    """A rated movie that speaks for another.
+    """A liked or watched movie that speaks for another.
 
     position: which of the rated movies it is.
     implicit_score, predicted_rating: what it adds to each of the two.
-    share: its part of what all rated movies add together, 0 to 1.
+    share: its part of what all liked and watched movies add together, 0 to 1.
     """
 
     position: int
@@ -71,14 +76,17 @@ def find_reasons(
 
     params, user, movies: in NumPy arrays; movies: all of them, of which `movie_row` names those in question.
     Rated movies are compared by what they add to the implicit-feedback score, or to the predicted rating where the
-    model has no such score. What adds nothing, or takes away, is no reason.
+    model has no such score. What adds nothing, or takes away, is no reason, and neither is a movie that the user does
+    not like (`is_liked`) or a feature that says little (`is_telling`).
     """
     spread = np.float32(run.model.rating_spread)
     value = rating_deviation(run.movie_level, rated.movie_row, rated.rating) / spread  # NaN where not rated
     weights = implicit_feedback_weights(run, np.zeros(len(rated.rating), np.int32), rated.timestamp)
+    weights = weights * liking_weight(np.nan_to_num(value))
     implicit_score, predicted_rating = history_parts(params, rated.movie_row, value, weights, movies[:, movie_row])
     predicted_rating = predicted_rating * spread
     compared = implicit_score if implicit_score.any() else predicted_rating
+    compared = np.where(is_liked(rated.rating, run.relevant_rating, run.rating_scale), compared, 0)
     found = []
     for position, row in enumerate(movie_row.tolist()):
         parts = compared[position]
@@ -90,14 +98,35 @@ def find_reasons(
 
 
 def feature_reasons(run: Run, params: Members, user: Encoded, movie_row: int, k: int) -> list[FeatureReason]:
-    """Returns up to k features of a movie that add most to its predicted rating."""
+    """Returns up to k telling features of a movie that add most to its predicted rating."""
     content = run.movie_content
     own = content.entries_of(movie_row)
     if own.start == own.stop or not run.has_ratings:
         return []
     feature = content.feature[own]
     parts = content_parts(params, feature, content.value[own], user) * np.float32(run.model.rating_spread)
+    parts = np.where(is_telling(content, feature, len(run.movies)), parts, 0)
     return [FeatureReason(content.names[feature[n]], float(parts[n])) for n in largest(parts, k)]
+
+
+def is_liked(
+    rating: Float32[np.ndarray, " rated"], relevant_rating: float, rating_scale: tuple[float, float]
+) -> Bool[np.ndarray, " rated"]:
+    """Whether a user likes each movie rated: a relevant rating, or one not below the user's mean in the upper half.
+
+    A movie watched but not rated counts as liked.
+    """
+    is_rated = ~np.isnan(rating)
+    mean = rating[is_rated].mean() if is_rated.any() else 0.0
+    return ~is_rated | (rating >= min(relevant_rating, max(mean, sum(rating_scale) / 2)))
+
+
+def is_telling(
+    content: FeatureBags, feature: Int32[np.ndarray, " features"], num_movies: int
+) -> Bool[np.ndarray, " features"]:
+    """Whether each feature is a name that few movies have: a tag, a director, a rare genre; no number, no year."""
+    is_name = np.array(["=" in content.names[n] for n in feature], bool)
+    return is_name & (content.num_rows[feature] <= max(1, MAX_FEATURE_SHARE * num_movies))
 
 
 def history_parts(
@@ -118,7 +147,8 @@ def history_parts(
     # What is read in order is no sum over the movies read.
     if "rated" in params.get(IMPLICIT_FEEDBACK, {}):
         rows = weights[:, None] * params[IMPLICIT_FEEDBACK]["rated"][:, rated_row]
-        implicit_score = mean_product(np.asarray(movies.implicit_feedback)[..., :-1], rows / np.linalg.norm(weights))
+        length = max(np.linalg.norm(weights), LEAST_SQUARES**0.5)
+        implicit_score = mean_product(np.asarray(movies.implicit_feedback)[..., :-1], rows / np.float32(length))
     tower = params[USER_TOWER]
     is_rated = ~np.isnan(value)
     if "explicit" in tower and is_rated.any():

@@ -194,7 +194,7 @@ def movie_notes(recommender: Recommender, user, movie_ids: pd.Series) -> dict[An
     """Returns by movie id the lines of its reasons and of its reviews."""
     lines: dict[Any, list[str]] = {}
     for movie_id, text in reason_lines(recommender, user, movie_ids).items():
-        lines.setdefault(movie_id, []).append(f"for {text}")
+        lines.setdefault(movie_id, []).append(text)
     reviews = recommender.reviews_of(movie_ids)
     for movie_id, *columns in zip(*map(reviews.get, [MOVIE_ID, NUM_TEXTS, PRAISE, PRAISED, BLAMED]), strict=True):
         lines.setdefault(movie_id, []).append(review_line(*columns))
@@ -209,18 +209,30 @@ def review_line(num_texts: int, praise: float, praised: Sequence[str], blamed: S
 
 
 def reason_lines(recommender: Recommender, user, movie_ids: Iterable) -> dict[Any, str]:
-    """Returns by movie id a line of its reasons, each with what it adds to the score."""
+    """Returns by movie id a line of its reasons: "because of Heat, Alien and Big; for its tag robots"."""
     found = recommender.explain(user, movie_ids)
     titles = recommender.run.movie_table.set_index(MOVIE_ID)[TITLE].to_dict()
-    texts: dict[Any, list[str]] = {}
-    for movie_id, source, reason, implicit_score, rating in zip(*map(found.get, found), strict=True):
-        name = reason if source == "content" else titles.get(reason, reason)
-        name = cut(single_line(str(name)), NOTE_COLUMNS)
-        if implicit_score > 0:
-            texts.setdefault(movie_id, []).append(f"{name} +{implicit_score:.3f} watch")
-        elif implicit_score == 0 and rating > 0:
-            texts.setdefault(movie_id, []).append(f"{name} +{rating:.2f} stars")
-    return {movie_id: "; ".join(parts) for movie_id, parts in texts.items()}
+    names: dict[Any, tuple[list[str], list[str]]] = {}
+    for movie_id, source, reason in zip(*(found[name] for name in (MOVIE_ID, "source", "reason")), strict=True):
+        is_feature = source == "content"
+        name = feature_in_words(reason) if is_feature else titles.get(reason, reason)
+        names.setdefault(movie_id, ([], []))[is_feature].append(cut(single_line(str(name)), NOTE_COLUMNS))
+    starts = "because of ", "for its "
+    return {
+        movie_id: "; ".join(start + joined(part) for start, part in zip(starts, parts, strict=True) if part)
+        for movie_id, parts in names.items()
+    }
+
+
+def feature_in_words(name: str) -> str:
+    """Returns the name of a feature as people read it: "tag=robots" as "tag robots"."""
+    kind, _, value = name.partition("=")
+    return f"{kind.split(':')[-1].replace('_', ' ')} {value}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """Returns names as an enumeration: "Heat, Alien and Big"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def list_lines(table: pd.DataFrame, rating_column: str, notes: Mapping[Any, Sequence[str]] | None = None) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -37,8 +38,8 @@ K_GROWTH = 4
 # Masks of filtered movies that are cached.
 MAX_CACHED_MASKS = 256
 
-# Rated movies, and features, given as reasons for one movie.
-NUM_REASONS = 2
+# Rated movies, and features, given as reasons for one movie: what two short lines hold.
+NUM_RATED_REASONS, NUM_FEATURE_REASONS = 2, 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,16 +204,22 @@ class Engine:
             [self.movie_reason(history, one) for one in reasons.rated]
             + [
                 {"source": "content", "feature": one.name, "stars": round(one.predicted_rating, 4)}
-                for one in reasons.features
+                for one in reasons.features[:NUM_FEATURE_REASONS]
             ]
-            for reasons in find_reasons(self.run, params, user, rated, movies, movie_row, NUM_REASONS)
+            for reasons in find_reasons(self.run, params, user, rated, movies, movie_row, NUM_RATED_REASONS)
         ]
 
     def movie_reason(self, history: UserHistory, reason: RatedReason) -> dict[str, Any]:
-        """Returns a rated movie as a reason, with its share of what all rated movies contribute."""
+        """Returns a liked or watched movie as a reason, with its share of what all of these contribute."""
         card = self.catalogue.cards[history.movie_row[reason.position]]
         source = "text" if history.is_text[reason.position] else "rated"
-        return {"source": source, **{key: card[key] for key in (MOVIE_ID, TITLE)}, "share": round(reason.share, 4)}
+        rating = float(history.rating[reason.position])
+        return {
+            "source": source,
+            **{key: card[key] for key in (MOVIE_ID, TITLE)},
+            "rating": None if math.isnan(rating) else round(rating, 4),
+            "share": round(reason.share, 4),
+        }
 
     def filter_movies(self, wanted: ListFilter) -> Bool[np.ndarray, " movies"]:
         """Returns the mask of the movies that pass a filter, from the cache where possible."""

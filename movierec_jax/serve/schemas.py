@@ -146,14 +146,16 @@ class MapMovie(MovieStats):
 
 
 class Reason(BaseModel):
-    """A reason for a movie: another that the user rated or reviewed ("text"), or one of its features ("content").
+    """A reason for a movie: another that the user liked or watched, or reviewed ("text"), or a feature ("content").
 
-    share: of the total that such movies contribute to the score. stars: what the feature adds to the predicted rating.
+    rating: of that movie; null if it was watched without a rating. share: of the total that such movies contribute to
+    the score. stars: what the feature adds to the predicted rating.
     """
 
     source: Literal["rated", "text", "content"]
     movie_id: int | str | None = None
     title: str | None = None
+    rating: float | None = None
     feature: str | None = None
     share: float | None = None
     stars: float | None = None

@@ -7,7 +7,7 @@ seen without stopping.
 import functools
 
 import numpy as np
-from jaxtyping import Int, Int32, Int64
+from jaxtyping import Float32, Int, Int32, Int64
 
 from movierec_jax.data.arrays import history_positions, positions_in_groups, shuffled_positions, stable_argsort
 from movierec_jax.data.schema import Ratings
@@ -152,10 +152,17 @@ def max_rows_in_batch(count: Int64[np.ndarray, " rows"], batch_size: int) -> int
     return min(int(np.ceil(most)), batch_size, int(np.count_nonzero(count)))
 
 
-def make_user_batches(ratings: Ratings, users_per_batch: int, seed: int, *, has_positions: bool = False) -> UserBatches:
+def make_user_batches(
+    ratings: Ratings,
+    deviation: Float32[np.ndarray, " ratings"],
+    users_per_batch: int,
+    seed: int,
+    *,
+    has_positions: bool = False,
+) -> UserBatches:
     """Puts users together at random, with all their ratings; all batches are as long as the longest.
 
-    has_positions: whether to keep the order of each user's ratings.
+    deviation: as `deviations_of_users` returns it. has_positions: whether to keep the order of each user's ratings.
     """
     users, user, count = np.unique(ratings.user_row, return_inverse=True, return_counts=True)
     shuffled_user = np.random.default_rng([seed, len(users)]).permutation(len(users))[user]
@@ -172,6 +179,7 @@ def make_user_batches(ratings: Ratings, users_per_batch: int, seed: int, *, has_
     user_batches = UserBatches(
         user=stack((shuffled_user % users_per_batch).astype(np.int32), users_per_batch),
         movie_row=stack(ratings.movie_row, 0),
+        deviation=stack(np.nan_to_num(deviation), 0),
     )
     if not has_positions:
         return user_batches
@@ -203,6 +211,7 @@ def group_by_movie_range(
     return UserBatches(
         user=arranged(user_batches.user, users_per_batch),
         movie_row=arranged(user_batches.movie_row % np.int32(rows_of_range), 0),
+        deviation=arranged(user_batches.deviation, 0),
         position=None if user_batches.position is None else arranged(user_batches.position, 0),
         num_ratings=None if user_batches.num_ratings is None else arranged(user_batches.num_ratings, 0),
     )

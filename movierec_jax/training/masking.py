@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Float32, Int32
 
 from movierec_jax.features.rating_time import recency_weight
 from movierec_jax.model.embedding_bag import map_cells, weigh_both_ways
+from movierec_jax.model.implicit_feedback import liking_weight
 from movierec_jax.model.inputs import UserBatches
 from movierec_jax.model.sharding import grid_of, user_batch_cells
 from movierec_jax.training.losses import catalogue_error, summed_catalogue_error
@@ -59,6 +60,7 @@ def masked_targets(user_batch: UserBatches, key: Array, setup: TrainingSetup) ->
         return map_cells(table_of_range, user_batch_cells(mesh)[0], user_batch.user, user_batch.movie_row, entries)
 
     history, is_masked = (mask_next if setup.predicts_next else mask_any)(user_batch, key, setup)
+    history *= liking_weight(user_batch.deviation / setup.model.rating_spread)
     if not setup.has_tables:
         is_entry = user_batch.user < setup.users_per_step
         return TargetEntries(user_batch, is_entry * history, is_entry * is_masked)
@@ -68,7 +70,7 @@ def masked_targets(user_batch: UserBatches, key: Array, setup: TrainingSetup) ->
 
 
 def mask_any(user_batch: UserBatches, key: Array, setup: TrainingSetup) -> tuple[Float[Array, " entries"], ...]:
-    """Masks ratings at random; returns each one's weight in the history and whether it is masked.
+    """Masks ratings at random; returns each one's share in the history, by its time, and whether it is masked.
 
     Which are masked is a function of the key, the user and the movie alone, so that every mesh masks the same.
     """

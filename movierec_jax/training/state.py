@@ -153,8 +153,10 @@ class TrainingSetup:
                 multiple=grid_of(self.model.mesh).num_cells,
                 seed=self.config.seed,
             )
-        num_users = self.users_per_step
-        made = batches.make_user_batches(train, num_users, self.config.seed, has_positions=self.predicts_next)
+        num_users, deviation = self.users_per_step, deviations_of_users(train, self.model.num_movies)
+        made = batches.make_user_batches(
+            train, deviation, num_users, self.config.seed, has_positions=self.predicts_next
+        )
         num_ranges = grid_of(self.model.mesh).num_cells
         made = batches.group_by_movie_range(made, num_users, self.model.table_rows[1], num_ranges)
         return made if self.has_tables else batches.add_links(made, num_users, num_ranges)

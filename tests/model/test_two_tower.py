@@ -13,6 +13,7 @@ from movierec_jax.data.arrays import damped_means
 from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.model.embedding_bag import BothWays, WeightedLinks
 from movierec_jax.model.history import BIAS_DAMPING, BIAS_GAIN, as_cold_start, tower_inputs
+from movierec_jax.model.implicit_feedback import liking_weight
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions, new_user_links, pad_links
 from movierec_jax.model.two_tower import (
@@ -240,7 +241,9 @@ def test_leaving_ratings_out_equals_not_having_them(left_out):
         for links in (INTERACTIONS.by_user, INTERACTIONS.by_movie)
     )
     users, movies = tower_inputs(INTERACTIONS, *counts)
-    rated = BothWays(*(dataclasses.replace(RATED.forward, weights=(None,), counts=users.ratings.forward.counts),) * 2)
+    is_left, by_user = users.ratings.forward.counts, INTERACTIONS.by_user
+    liking = liking_weight(by_user.values[0] / model.rating_spread)
+    rated = BothWays(*(dataclasses.replace(RATED.forward, weights=(liking * is_left,), counts=is_left),) * 2)
     ours = (
         apply(model, params, users, rated, method="encode_users"),
         apply(model, params, movies, method="encode_movies"),

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from helpers.recommenders import own_train_ratings
 
-from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID
+from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, FeatureBags
 from movierec_jax.errors import InputError
 from movierec_jax.model.history import explicit_rows
+from movierec_jax.recommend.attribution import content_parts, is_liked, is_telling
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.scoring import predict_ratings
 
@@ -51,12 +52,43 @@ def test_rated_movies_add_up_to_the_part_of_the_history(positive):
 
 
 def test_features_add_up_to_the_part_of_the_content(positive):
-    reasons = positive.explain(1003, [500, 503], k=10)
-    content = reasons[reasons["source"] == "content"]
-    assert {"genre=Even", "genre=Drama"} <= set(content["reason"][content["movie_id"] == 500])
+    run, (params, (users, _)) = positive.run, positive.on_host
+    content, user = run.movie_content, users[:, positive.users.rows([1003])[0]]
+    together = []
+    for row in run.movies.rows([500, 503]).tolist():
+        own = content.entries_of(row)
+        parts = content_parts(params, content.feature[own], content.value[own], user)
+        together.append(parts.sum() * run.model.rating_spread)
     without_part = without(positive, "movie_tower", "features")
-    together = content.groupby("movie_id")["predicted_rating"].sum()
     np.testing.assert_allclose(together, added(positive, without_part, 1003, [500, 503]), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("ratings", "expected"),
+    [
+        ([5.0, 4.0, 3.5, 0.5], [True, True, True, False]),  # 3.5 is above the mean and the middle of the scale
+        ([5.0, 5.0, 3.0], [True, True, False]),
+        ([3.0], [True]),
+        ([1.0, 0.5], [False, False]),
+        ([np.nan, 2.0], [True, False]),
+        ([np.nan], [True]),
+    ],
+)
+def test_a_movie_is_liked_for_its_rating_beside_the_users_own(ratings, expected):
+    assert is_liked(np.float32(ratings), 4.0, (0.5, 5.0)).tolist() == expected
+
+
+def test_only_names_of_few_movies_are_telling():
+    row = np.arange(40, dtype=np.int32).repeat(2)
+    feature = np.int32([0, 2] + [0, 1] * 39)
+    content = FeatureBags(row, feature, np.ones(80, np.float32), ("genre=Drama", "year~1995", "tag=robots"))
+    assert is_telling(content, np.int32([0, 1, 2]), 40).tolist() == [False, False, True]
+
+
+def test_a_movie_disliked_is_no_reason(positive):
+    new = positive.with_new_users([(1, 501, 5.0), (1, 503, 1.0)])
+    reasons = new.explain(1, list(range(504, 520)))
+    assert set(reasons["reason"][reasons["source"] == "rated"]) == {501}
 
 
 def test_reasons_are_the_strongest_ones_strongest_first(positive):

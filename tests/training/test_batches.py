@@ -178,7 +178,7 @@ def test_every_rating_is_once_in_the_batch_of_its_user(pairs, users_per_batch, s
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    made = make_user_batches(ratings, users_per_batch, seed)
+    made = make_user_batches(ratings, ratings.rating, users_per_batch, seed)
     assert len(made.user) == -(-len(set(user)) // users_per_batch)
     batch, entry = np.nonzero(made.user < users_per_batch)
     # Each slot of a batch holds the movies of one user, and each user has a slot.
@@ -205,7 +205,7 @@ def test_links_of_user_batches_lead_from_users_to_movies_and_back(pairs, users_p
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    made = make_user_batches(ratings, users_per_batch, 0)
+    made = make_user_batches(ratings, ratings.rating, users_per_batch, 0)
     made = add_links(group_by_movie_range(made, users_per_batch, 6, num_ranges), users_per_batch, num_ranges)
     by_user, by_movie = made.links
     for block, part in np.ndindex(len(made.user), num_ranges):
@@ -235,8 +235,9 @@ def part_of(column, block, part, num_ranges):
 def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_batch, num_ranges):
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
-    ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    whole = make_user_batches(ratings, users_per_batch, 0, has_positions=True)
+    deviation = np.arange(len(pairs), dtype=np.float32)
+    ratings = Ratings(user, movie, deviation, np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
+    whole = make_user_batches(ratings, deviation, users_per_batch, 0, has_positions=True)
     parts = group_by_movie_range(whole, users_per_batch, 6, num_ranges)
     width = parts.user.shape[1] // num_ranges
     first_row = np.arange(parts.user.shape[1]) // width * (6 // num_ranges)
@@ -244,7 +245,7 @@ def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_batch, 
         (is_entry, entries), (is_part, of_parts) = (
             (
                 made.user[block] < users_per_batch,
-                np.stack([column[block] for column in made[:4]], axis=1),
+                np.stack([column[block] for column in made[:5]], axis=1),
             )
             for made in (whole, parts._replace(movie_row=parts.movie_row + first_row))
         )

@@ -196,6 +196,7 @@ def test_the_error_over_the_catalogue_by_sums_has_the_value_and_the_gradient_of_
     user_batch = UserBatches(
         user=jnp.append(jnp.asarray(user), num_users),
         movie_row=jnp.append(jnp.asarray(movie), 0),
+        deviation=nothing.astype(jnp.float32),
         position=nothing,
         num_ratings=nothing,
     )

@@ -3,15 +3,21 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from helpers.checkerboard import agree, clean_data, crowds, table
 
 from movierec_jax.config import Config, EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, USER_ID
 from movierec_jax.data.splits import Split
 from movierec_jax.errors import InputError
+from movierec_jax.model.implicit_feedback import liking_weight
 from movierec_jax.model.inputs import UserBatches
+from movierec_jax.model.interactions import deviations_of_users
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK
 from movierec_jax.model.two_tower import encode, mean_implicit_score
+from movierec_jax.recommend.fold_in import fold_in
+from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.batches import make_user_batches
 from movierec_jax.training.loop import train_epochs
@@ -28,7 +34,7 @@ def setup_of(run, implicit_feedback_target="any", **settings) -> TrainingSetup:
 
 def last_user_batch(run) -> UserBatches:
     """The last of the batches of 16 users: 12 users."""
-    made = make_user_batches(run.train, 16, seed=0, has_positions=True)
+    made = make_user_batches(run.train, deviations_of_users(run.train, 20), 16, seed=0, has_positions=True)
     return jax.tree.map(lambda column: column[-1], made)
 
 
@@ -46,13 +52,14 @@ def run():
 def test_a_target_leaves_out_exactly_what_a_user_is_encoded_by(run):
     setup = setup_of(run, users_per_step=16, unobserved_weight=0.25, masked_fraction=0.4)
     last = last_user_batch(run)
-    is_rated, label, weight = map(np.asarray, masked_targets(jax.device_put(last), jax.random.key(1), setup))
-    rated = np.zeros((17, 20), bool)
-    rated[last.user, last.movie_row] = True
-    rated = rated[:16]
-    assert 0 < is_rated.sum() < rated.sum()
-    assert (is_rated <= rated).all()
-    is_masked = rated & (is_rated == 0)
+    history, label, weight = map(np.asarray, masked_targets(jax.device_put(last), jax.random.key(1), setup))
+    liking = np.zeros((17, 20))
+    liking[last.user, last.movie_row] = liking_weight(last.deviation / run.model.rating_spread)
+    rated, liking = liking[:16] > 0, liking[:16]
+    assert 0 < (history > 0).sum() < rated.sum()
+    is_rated = rated & (history > 0)
+    np.testing.assert_allclose(history, liking * is_rated, rtol=1e-6)
+    is_masked = rated & ~is_rated
     np.testing.assert_array_equal(label, is_masked)
     # 60 users in batches of 16: the last has 12, and slots of no user count nothing.
     is_user = rated.any(axis=1, keepdims=True)
@@ -60,18 +67,20 @@ def test_a_target_leaves_out_exactly_what_a_user_is_encoded_by(run):
     np.testing.assert_array_equal(weight, np.where(is_masked, 1, 0.25 * (1 - is_rated)) * is_user)
 
 
-def test_next_ratings_are_masked_and_earlier_ones_count_by_recency(run):
+def test_next_ratings_are_masked_and_earlier_ones_count_by_recency_and_liking(run):
     setup = setup_of(run, "next", users_per_step=16, unobserved_weight=0.25, masked_fraction=0.3)
     last = last_user_batch(run)
     rated, label, weight = map(np.asarray, masked_targets(jax.device_put(last), jax.random.key(1), setup))
     num_before = []
     for user in range(12):
         own = np.flatnonzero(last.user == user)
-        movies = last.movie_row[own[np.argsort(last.position[own])]]
+        own = own[np.argsort(last.position[own])]
+        movies, liking = last.movie_row[own], liking_weight(last.deviation[own] / run.model.rating_spread)
         counts, is_masked = rated[user, movies], label[user, movies] == 1
         num_seen, num_masked = int((counts > 0).sum()), int(is_masked.sum())
         num_before.append(num_seen)
-        np.testing.assert_allclose(counts[:num_seen], (np.arange(1, num_seen + 1) / max(1, num_seen)) ** 2, rtol=1e-6)
+        recency = (np.arange(1, num_seen + 1) / max(1, num_seen)) ** 2
+        np.testing.assert_allclose(counts[:num_seen], recency * liking[:num_seen], rtol=1e-6)
         assert is_masked.tolist() == [num_seen <= position < num_seen + num_masked for position in range(len(own))]
         assert num_masked == min(len(own) - num_seen, int(np.ceil(max(1, 0.3 * len(own)))))
         # Those that come later still count nothing, and what was never rated little.
@@ -175,6 +184,19 @@ def test_a_user_without_ratings_has_the_movies_biases_as_scores(run, trained):
     users, movies = encode(trained[0].params, run.interactions, model=run.model)
     implicit_score = np.asarray(mean_implicit_score(users[:, -1:], movies[:, :20], model=run.setup.model))[0]
     np.testing.assert_allclose(implicit_score, trained[0].params[IMPLICIT_FEEDBACK]["bias"][0, :, 0], rtol=1e-6)
+
+
+def test_a_film_disliked_brings_nothing_of_its_crowd_and_one_liked_brings_it_up(run, trained):
+    recommender = Recommender.of(run, trained[0].params)
+    params, (_, movies) = recommender.on_host
+    likes = {1: 5.0, 2: 1.0, 3: 3.0}
+    ratings = pd.DataFrame({USER_ID: list(likes), MOVIE_ID: 500, RATING: list(likes.values())})
+    _, _, users = fold_in(run, params, ratings.assign(timestamp=NO_TIMESTAMP, rating=np.float32(ratings[RATING])))
+    score = np.asarray(mean_implicit_score(users, movies[:, :20], model=run.setup.model))
+    liked, disliked, nobody = score[0], score[1], score[-1]
+    is_crowd = (np.arange(20) % 2 == 0) & (np.arange(20) > 0)
+    assert (liked[is_crowd] > nobody[is_crowd]).all()
+    np.testing.assert_array_equal(disliked, nobody)
 
 
 # Random numbers of single indices.

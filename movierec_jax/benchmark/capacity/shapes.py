@@ -149,7 +149,7 @@ def user_batches_shapes(size: DataSize, setup: TrainingSetup) -> UserBatches | S
     entries = num_user_batches, grid.num_cells * math.ceil(ratings_per_cell + 3 * math.sqrt(ratings_per_cell))
     whole = Array(entries, np.int32)
     position = whole if setup.predicts_next else None
-    user_batches = UserBatches(whole, whole, position, position)
+    user_batches = UserBatches(whole, whole, Array(entries, np.float32), position, position)
     if setup.has_tables:
         return user_batches
     movies = setup.model.table_rows[1] // grid.num_cells
