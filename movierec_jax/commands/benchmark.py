@@ -22,9 +22,9 @@ table as Markdown and all figures as JSON. The first command takes about 30 seco
 """
 
 import functools
-import pathlib
 import shlex
 import sys
+from collections.abc import Callable
 
 from movierec_jax import cli
 from movierec_jax.benchmark.config import BenchmarkConfig
@@ -37,7 +37,7 @@ def main() -> None:
 
     from movierec_jax.benchmark.suites import cold, data_sets, first_ratings, ranking, rating, reviews, sentiment, speed
 
-    suites = {
+    suites: dict[str, Callable[..., object]] = {
         "rating": rating.run_suite,
         "data_sets": data_sets.run_suite,
         "ablation": functools.partial(rating.run_suite, our_entrants=rating.ABLATION),
@@ -50,10 +50,10 @@ def main() -> None:
         "reviews": reviews.run_suite,
         "speed": speed.run_suite,
     }
-    command = shlex.join(["python", f"scripts/{pathlib.Path(sys.argv[0]).name}", *sys.argv[1:]])
+    command = shlex.join(["movierec", "benchmark", *sys.argv[1:]])
     suites[benchmark.suite](config, benchmark, command)
 
 
-if __name__ == "__main__":
+def run() -> None:
     sections = [BenchmarkConfig, DataConfig, ModelConfig, TrainConfig, EvalConfig]
     cli.run(main, sections, __doc__, repeatable=("ratings", "test_ratings"))

@@ -55,5 +55,5 @@ def main() -> None:
     print(as_table(compile_programs(inputs, target, devices), target))
 
 
-if __name__ == "__main__":
+def run() -> None:
     cli.run(main, [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig], __doc__)

@@ -43,11 +43,11 @@ def main() -> None:
 def evaluate_run(workdir: pathlib.Path) -> None:
     import pandas as pd
 
-    from movierec_jax import load
     from movierec_jax.data.files import write_json
     from movierec_jax.evaluation.evaluate import evaluate, tradeoff
     from movierec_jax.evaluation.plots import save_tradeoff
     from movierec_jax.evaluation.report import align_columns, closing_table, held_out_figures, time_note
+    from movierec_jax.recommend.recommender import load
     from movierec_jax.runs.prepare import cache_folder, read_held_out
     from movierec_jax.runs.run import known_movies_of_run
 
@@ -76,5 +76,5 @@ def evaluate_run(workdir: pathlib.Path) -> None:
         write_json(pathlib.Path(OUTPUT.value), held_out_figures(evaluation) | ({"tradeoff": points} if points else {}))
 
 
-if __name__ == "__main__":
+def run() -> None:
     cli.run(main, [EvalConfig, DeviceConfig], __doc__)

@@ -20,9 +20,9 @@ TOP_K = flags.DEFINE_integer("top_k", None, f"longest list. Unset: {FILE_TOP_K} 
 
 
 def main() -> None:
-    from movierec_jax import load
     from movierec_jax.data import storage
     from movierec_jax.recommend.export import export_lists, require_export
+    from movierec_jax.recommend.recommender import load
 
     require_export(OUTPUT.value)
     recommender = load(WORKDIR.value, mesh="data:1")
@@ -32,5 +32,5 @@ def main() -> None:
     print(f"{OUTPUT.value}: lists of up to {k} movies for {len(recommender.user_ids()):,} users and for new ones")
 
 
-if __name__ == "__main__":
+def run() -> None:
     cli.run(main, [], __doc__)

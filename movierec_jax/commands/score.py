@@ -21,6 +21,7 @@ one that failed can be repeated:
 
 import os
 import pathlib
+from typing import Any
 
 from absl import flags
 
@@ -45,9 +46,9 @@ def main() -> None:
     config = cli.section_from_flags(ScoreConfig())
     require_one_choice()
 
-    from movierec_jax import load
     from movierec_jax.data import storage
     from movierec_jax.recommend import own_ratings, write_lists
+    from movierec_jax.recommend.recommender import load
     from movierec_jax.runs import distributed
 
     process_id, num_processes = distributed.process_index_and_count(cli.section_from_flags(ProcessConfig()))
@@ -55,7 +56,7 @@ def main() -> None:
     num_movies = len(recommender.run.movies)
     exclude_movies = [recommender.run.movies.parse(text) for text in config.exclude_movies]
     movies = recommender.select_movies(config.genres, config.years, config.min_ratings, exclude_movies, config.praised)
-    options = {"include_seen": config.include_seen, "movies": movies, "diversity": config.diversity}
+    options: dict[str, Any] = {"include_seen": config.include_seen, "movies": movies, "diversity": config.diversity}
     is_printed, name = bool(USER_ID.value), None
     if MY_RATINGS.value:
         own = own_ratings.read_own_ratings(MY_RATINGS.value, recommender.run)
@@ -101,5 +102,5 @@ def require_one_choice() -> None:
         raise InputError(f"--my_ratings={MY_RATINGS.value}: is a user of its own; leave out {' and '.join(given)}")
 
 
-if __name__ == "__main__":
+def run() -> None:
     cli.run(main, [ScoreConfig, DeviceConfig, ProcessConfig], __doc__)

@@ -29,5 +29,5 @@ def main() -> None:
     serve(WORKDIR.value, config, cli.section_from_flags(DeviceConfig()).mesh)
 
 
-if __name__ == "__main__":
+def run() -> None:
     cli.run(main, [ServeConfig, DeviceConfig], __doc__)

@@ -35,5 +35,5 @@ def main() -> None:
     train_run(cli.config_from_flags(), WORKDIR.value, overwrite=OVERWRITE.value, devices=devices)
 
 
-if __name__ == "__main__":
+def run() -> None:
     cli.run(main, [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig, ProcessConfig], __doc__)

@@ -24,5 +24,5 @@ def main() -> None:
     train_sentiment(TEXTS.value, OUTPUT.value, cli.section_from_flags(SentimentConfig()), overwrite=OVERWRITE.value)
 
 
-if __name__ == "__main__":
+def run() -> None:
     cli.run(main, [SentimentConfig], __doc__)

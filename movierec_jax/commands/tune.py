@@ -22,5 +22,5 @@ def main() -> None:
     tune(config, settings)
 
 
-if __name__ == "__main__":
+def run() -> None:
     cli.run(main, [TuneConfig, DataConfig, ModelConfig, TrainConfig, EvalConfig], __doc__, repeatable=("ratings",))
