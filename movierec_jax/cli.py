@@ -33,6 +33,8 @@ FULL_HELP = {"-helpfull", "--helpfull"}
 
 CONFIG_FLAG = "config"
 
+DEFAULTS = Config()
+
 # How a flag is defined for a field with values of this type.
 DEFINE = {
     bool: flags.DEFINE_bool,
@@ -113,9 +115,8 @@ def section_from_flags(base: S, values: flags.FlagValues = flags.FLAGS) -> S:
     return dataclasses.replace(base, **settings)
 
 
-def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> Config:
-    """Returns the whole config that the flags ask for."""
-    base = Config()
+def config_from_flags(values: flags.FlagValues = flags.FLAGS, base: Config = DEFAULTS) -> Config:
+    """Returns the whole config that the flags ask for; without a flag, a setting has its value in the base."""
     sections = (field.name for field in dataclasses.fields(base))
     return Config(**{name: section_from_flags(getattr(base, name), values) for name in sections})
 

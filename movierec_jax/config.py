@@ -340,13 +340,13 @@ class Config:
         return Config(**sections)
 
 
-def differences(ours: Config, theirs: Config) -> list[str]:
-    """Lists the settings in which two configs differ, as "--flag=ours (was theirs)"."""
+def differences(ours: Config, theirs: Config, word: str = "was") -> list[str]:
+    """Lists the settings in which two configs differ, as "--flag=ours (was theirs)", or with another word."""
     rows = []
     for section in dataclasses.fields(Config):
         one, other = (getattr(config, section.name) for config in (ours, theirs))
         rows += [
-            f"--{field.name}={as_flag(getattr(one, field.name))} (was {as_flag(getattr(other, field.name))})"
+            f"--{field.name}={as_flag(getattr(one, field.name))} ({word} {as_flag(getattr(other, field.name))})"
             for field in dataclasses.fields(one)
             if getattr(one, field.name) != getattr(other, field.name)
         ]

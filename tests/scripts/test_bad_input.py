@@ -6,7 +6,6 @@ Each row of the tables works in its own copy of a folder with ratings (good.csv)
 import contextlib
 import gzip
 import hashlib
-import importlib
 import io
 import json
 import pathlib
@@ -16,12 +15,11 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-import warnings
 import zipfile
 
 import pandas as pd
 import pytest
-from absl import app, flags
+from helpers.commands import run_command
 
 ROOT = pathlib.Path(__file__).parents[2]
 GOOD = [(user, movie, 1 + (user * movie) % 5) for user in range(1, 9) for movie in range(11, 19) if (user + movie) % 4]
@@ -93,29 +91,6 @@ def snapshot() -> dict[str, str]:
         for path in pathlib.Path().rglob("*")
         if path.parts[0] != "new"
     }
-
-
-def run_command(command: str) -> tuple[int, str, str]:
-    """Exit status, output and messages of "name --flag ..." run in this process, with flags of its own."""
-    name, *arguments = shlex.split(command)
-    module = f"movierec_jax.commands.{name}"
-    out, err = io.StringIO(), io.StringIO()
-    app.define_help_flags()
-    before = set(flags.FLAGS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [f"movierec {name}", *arguments])
-        # What commands change for the whole process.
-        patch.setattr(sys, "unraisablehook", sys.unraisablehook)
-        patch.setattr(warnings, "formatwarning", warnings.formatwarning)
-        try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
-                importlib.import_module(module).run()
-        finally:
-            del sys.modules[module]
-            for flag in set(flags.FLAGS) - before:
-                delattr(flags.FLAGS, flag)
-            flags.FLAGS.unparse_flags()
-    return end.value.code, out.getvalue(), err.getvalue()
 
 
 # What makes a run small; the same for all, so that JAX compiles once.
