@@ -336,7 +336,7 @@ class Config:
             names = [field.name for field in dataclasses.fields(value) if field.name in settings]
             sections[section.name] = dataclasses.replace(value, **{name: settings.pop(name) for name in names})
         if settings:
-            raise InputError(f"{', '.join(settings)}: not a setting; scripts/train.py --helpfull lists all")
+            raise InputError(f"{', '.join(settings)}: not a setting; movierec train --helpfull lists all")
         return Config(**sections)
 
 

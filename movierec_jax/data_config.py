@@ -139,7 +139,7 @@ class DataConfig(Settings):
     )
     sentiment: tuple[str, ...] = setting(
         (),
-        "sentiment model that reads texts: a folder written by scripts/train_sentiment.py for all texts, or one folder "
+        "sentiment model that reads texts: a folder written by movierec train_sentiment for all texts, or one folder "
         "per file of --reviews and one for tags. Empty: the included model, for English film reviews",
     )
 

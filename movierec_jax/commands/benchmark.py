@@ -1,24 +1,24 @@
 """Compares our model with baselines on the same ratings, and prints one table.
 
-    python scripts/benchmark.py --baselines=biases
-    python scripts/benchmark.py --suite=ablation --baselines= --seeds=0,1,2
-    python scripts/benchmark.py --suite=data_sets --ratings=folder_of_pairs --seeds=0,1,2
-    python scripts/benchmark.py --suite=cold
-    python scripts/benchmark.py --suite=ranking --baselines=popularity,ease
-    python scripts/benchmark.py --suite=ranking_new_users
-    python scripts/benchmark.py --suite=next --split=leave_last_out --relevant_rating=1
-    python scripts/benchmark.py --suite=first_ratings
-    python scripts/benchmark.py --suite=sentiment --texts=reviews.parquet
-    python scripts/benchmark.py --suite=reviews --reviews=reviews.parquet --links=links.csv
-    python scripts/benchmark.py --suite=speed --measures=training,scoring
-    python scripts/benchmark.py --ratings=ml-100k/u1.base --test_ratings=ml-100k/u1.test --seeds=0,1,2
-    python scripts/benchmark.py --ratings=ml-100k/u{1,2,3,4,5}.base --test_ratings=ml-100k/u{1,2,3,4,5}.test
+    movierec benchmark --baselines=biases
+    movierec benchmark --suite=ablation --baselines= --seeds=0,1,2
+    movierec benchmark --suite=data_sets --ratings=folder_of_pairs --seeds=0,1,2
+    movierec benchmark --suite=cold
+    movierec benchmark --suite=ranking --baselines=popularity,ease
+    movierec benchmark --suite=ranking_new_users
+    movierec benchmark --suite=next --split=leave_last_out --relevant_rating=1
+    movierec benchmark --suite=first_ratings
+    movierec benchmark --suite=sentiment --texts=reviews.parquet
+    movierec benchmark --suite=reviews --reviews=reviews.parquet --links=links.csv
+    movierec benchmark --suite=speed --measures=training,scoring
+    movierec benchmark --ratings=ml-100k/u1.base --test_ratings=ml-100k/u1.test --seeds=0,1,2
+    movierec benchmark --ratings=ml-100k/u{1,2,3,4,5}.base --test_ratings=ml-100k/u{1,2,3,4,5}.test
 
 Baselines of other libraries (all but biases, popularity, item_knn and ease) need the extra bench; an unknown name
 prints the valid ones. --ratings and --test_ratings may be repeated, or hold names with commas between: the table then
-has means over these folds. The other flags are those of train.py and apply to our model. The suites rating, ablation,
-ranking and next run each fit in a process of its own, one after the other. The output folder gets the table as Markdown
-and all figures as JSON. The first command takes about 30 seconds on 2 cores.
+has means over these folds. The other flags are those of movierec train and apply to our model. The suites rating,
+ablation, ranking and next run each fit in a process of its own, one after the other. The output folder gets the table
+as Markdown and all figures as JSON. The first command takes about 30 seconds on 2 cores.
 """
 
 import functools

@@ -1,12 +1,12 @@
 """Compiles training and scoring for a machine that is not here, and prints the cost on each of its devices.
 
-    python scripts/compile_for.py --target=tpu:v5e:2x4
-    python scripts/compile_for.py --target=gpu:h100:2 --ratings=ml-1m.zip --embedding_dim=128
-    python scripts/compile_for.py --target=tpu:v5e:8x8 --num_users=480000 --num_movies=18000 --num_ratings=100000000
+    movierec compile_for --target=tpu:v5e:2x4
+    movierec compile_for --target=gpu:h100:2 --ratings=ml-1m.zip --embedding_dim=128
+    movierec compile_for --target=tpu:v5e:8x8 --num_users=480000 --num_movies=18000 --num_ratings=100000000
 
-Needs an environment of its own: python3 -m venv targets && targets/bin/pip install -e '.[targets]'. The other flags
-are those of train.py. Numbers of users, movies and ratings stand for data that is not here: without content, all of it
-train ratings, spread evenly over users and movies.
+Needs an environment of its own: python3 -m venv targets && targets/bin/pip install -e '.[targets]'. The other flags are
+those of movierec train. Numbers of users, movies and ratings stand for data that is not here: without content, all of
+it train ratings, spread evenly over users and movies.
 
 Figures are for one device, and one training step (a batch) or one block of users. GFLOP and MB moved are counted from
 the program: all operations; gathered and scattered rows, and operands of products. MB sent: by collectives, to any

@@ -1,8 +1,8 @@
 """Evaluates a trained run on its test part, or on other ratings that it was not trained on.
 
-    python scripts/evaluate.py --workdir=runs/default
-    python scripts/evaluate.py --workdir=runs/default --ratings=new_ratings.csv --output=figures.json
-    python scripts/evaluate.py --workdir=runs/default --diversities=0,0.2,0.4,0.6,0.8
+    movierec evaluate --workdir=runs/default
+    movierec evaluate --workdir=runs/default --ratings=new_ratings.csv --output=figures.json
+    movierec evaluate --workdir=runs/default --diversities=0,0.2,0.4,0.6,0.8
 
 Takes about 6 seconds for the bundled data on 2 cores. Without --ratings it prints the figures of the run's report.json.
 Flags that are not given keep the values that the run was trained with.
@@ -18,13 +18,13 @@ from movierec_jax.settings import BELOW_1
 
 WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL of a trained run")
 RATINGS = flags.DEFINE_string(
-    "ratings", None, "ratings to evaluate on, in any format of train.py. Unset: the test part"
+    "ratings", None, "ratings to evaluate on, in any format of movierec train. Unset: the test part"
 )
 DIVERSITIES = flags.DEFINE_list(
     "diversities",
     [],
-    "also evaluate the lists that score.py makes with each of these values of --diversity, and plot the trade-off to "
-    "plots/diversity.png in the workdir",
+    "also evaluate the lists that movierec score makes with each of these values of --diversity, and plot the "
+    "trade-off to plots/diversity.png in the workdir",
 )
 OUTPUT = flags.DEFINE_string("output", None, "JSON file to write all figures to. Unset: none")
 

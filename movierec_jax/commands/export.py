@@ -1,11 +1,11 @@
 """Exports a trained run to a folder that recommends without this package: program, tables, ids and loader.
 
-    python scripts/export.py --workdir=runs/small --output=runs/export
+    movierec export --workdir=runs/small --output=runs/export
     python runs/export/loader.py --user_id=42
     python runs/export/loader.py --rating 318=5 --rating 296=4.5
 
 The program is StableHLO for CPUs, CUDA GPUs and TPUs. The loader needs only JAX and NumPy. It returns the lists of
-score.py, and lists for new users from their ratings; its docstring describes the files and the call from other
+movierec score, and lists for new users from their ratings; its docstring describes the files and the call from other
 languages. An existing export is replaced.
 """
 

@@ -1,9 +1,9 @@
 """Writes the best movies of every user to a file, or prints them for a few users.
 
-    python scripts/score.py --workdir=runs/default --output=recommendations.parquet --top_k=100
-    python scripts/score.py --workdir=runs/default --user_id=42 --explain
-    python scripts/score.py --workdir=runs/default --my_ratings=letterboxd-export.zip
-    python scripts/score.py --workdir=runs/default --user_id=42 --genres=Comedy,Drama --years=1930,1959 --diversity=0.3
+    movierec score --workdir=runs/default --output=recommendations.parquet --top_k=100
+    movierec score --workdir=runs/default --user_id=42 --explain
+    movierec score --workdir=runs/default --my_ratings=letterboxd-export.zip
+    movierec score --workdir=runs/default --user_id=42 --genres=Comedy,Drama --years=1930,1959 --diversity=0.3
 
 The 610 users of the bundled data take about 5 seconds on 2 cores. The file has columns user_id, movie_id, rank, score
 and predicted_rating, best first, with the ids of the data. Lists are ordered by `score`: the implicit-feedback score
@@ -16,7 +16,7 @@ ratings. It says which films it found and prints their recommendations at once, 
 Several processes write one dataset, a folder of Parquet files, each for its share of the users. They work alone, and
 one that failed can be repeated:
 
-    python scripts/score.py --output=recommendations.parquet --num_processes=4 --process_id=0
+    movierec score --output=recommendations.parquet --num_processes=4 --process_id=0
 """
 
 import os

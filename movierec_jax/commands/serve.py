@@ -1,12 +1,12 @@
 """Serves a trained run over HTTP: lists for known and new users, ratings as they come, and a web page.
 
-    python scripts/serve.py --workdir=runs/default
+    movierec serve --workdir=runs/default
     curl http://127.0.0.1:8000/v1/users/42/recommendations?k=5
 
 Starts in about 15 seconds on 2 cores, most of them compilation, and in 6 the next time. Needs the extra serve.
 /openapi.json describes all requests; the page is at /. New ratings are kept in ratings_log.sqlite of the workdir, and
-`train.py --extra_ratings` learns from them. When the workdir is trained anew, the service loads the new run once it is
-finished. Ctrl-C and SIGTERM let requests under way finish.
+`movierec train --extra_ratings` learns from them. When the workdir is trained anew, the service loads the new run once
+it is finished. Ctrl-C and SIGTERM let requests under way finish.
 """
 
 from absl import flags

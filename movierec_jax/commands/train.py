@@ -1,7 +1,7 @@
 """Trains a recommender on ratings and writes everything that scoring needs to a workdir.
 
-    python scripts/train.py --embedding_dim=64
-    python scripts/train.py --ratings=ml-1m.zip --workdir=runs/1m --hidden_dims=128,64 --epochs=30
+    movierec train --embedding_dim=64
+    movierec train --ratings=ml-1m.zip --workdir=runs/1m --hidden_dims=128,64 --epochs=30
 
 The first command takes about 20 seconds on 2 cores (13 when repeated) and reaches a test RMSE of 0.787 on the bundled
 data (0.7867 to 0.7869 with --seed=0 to 2). Repeating a command resumes an unfinished run, and so does --workdir alone:
@@ -9,7 +9,7 @@ the other settings are then those of the run.
 
 Several processes train together when all are given one address and a workdir that all can reach:
 
-    python scripts/train.py --coordinator_address=host0:1234 --num_processes=4 --process_id=0
+    movierec train --coordinator_address=host0:1234 --num_processes=4 --process_id=0
 """
 
 from absl import flags

@@ -1,7 +1,7 @@
 """Trains a sentiment model on labelled texts: does a text praise a movie, and what rating would its writer give?
 
-    python scripts/train_sentiment.py --texts=reviews.parquet --output=runs/sentiment
-    python scripts/train.py --reviews=reviews.csv --sentiment=runs/sentiment
+    movierec train_sentiment --texts=reviews.parquet --output=runs/sentiment
+    movierec train --reviews=reviews.csv --sentiment=runs/sentiment
 
 The file (CSV, TSV or Parquet, also .gz) has a column of texts and one of labels (pos and neg, 1 and 0, ...) or stars.
 With a column of movies, texts of one movie are held out together. With a column `split` of train and test, the test

@@ -1,11 +1,11 @@
 """Searches settings on a validation part of the train ratings; the test part is never used.
 
-    python scripts/tune.py --trials=20 --tune=learning_rate,shrinkage
-    python scripts/tune.py --ratings=data/ml-latest-small --ratings=ml-1m --study=runs/both.db
+    movierec tune --trials=20 --tune=learning_rate,shrinkage
+    movierec tune --ratings=data/ml-latest-small --ratings=ml-1m --study=runs/both.db
 
 A trial takes about 20 seconds on the bundled data and 2 cores. Needs the extra tune. With several --ratings, settings
 are compared by their mean over the data sets. A study resumes where it stopped; several processes may share one. The
-other flags are those of train.py.
+other flags are those of movierec train.
 """
 
 from movierec_jax import cli

@@ -288,12 +288,12 @@ WORKDIRS = [
     ("cut features", {"run/features/users.parquet": half}, SCORE, "run/features/users.parquet: cannot be read"),
     ("no movie table", {"run/movies.parquet": None}, f"{SCORE} --user_id=1", "run/movies.parquet: cannot be read"),
     ("no train ratings", {"run/ratings/train.parquet": None}, SCORE, "run/ratings/train.parquet: cannot be read"),
-    ("no checkpoints", {"run/checkpoints": None}, EVALUATE, "run/checkpoints: no checkpoint; run scripts/train.py"),
+    ("no checkpoints", {"run/checkpoints": None}, EVALUATE, "run/checkpoints: no checkpoint; run movierec train"),
     (
         "an empty checkpoint folder",
         {"run/checkpoints": None, "run/checkpoints/": ""},
         SCORE,
-        "no checkpoint; run scripts/train.py",
+        "no checkpoint; run movierec train",
     ),
 ]
 TWO, OUTPUT = f"{SCORE} --top_k=2", f"{SCORE} --top_k=2 --output="
