@@ -1,7 +1,7 @@
 """Fills in what the documentation takes from the code: tables of flags, and a page of the API for each stage.
 
 MkDocs calls the two functions named `on_...` while it builds. A line `{{ flags data_config.DataConfig }}` becomes the
-table of that section's flags, `{{ flags scripts/train.py }}` that of the flags which the script alone has, and
+table of that section's flags, `{{ flags commands/train.py }}` that of the flags which the command alone has, and
 `{{ public names }}` the reference of all that the package exports.
 """
 
@@ -66,10 +66,10 @@ def api_page(stage: str) -> str:
 
 
 def flag_table(source: str) -> str:
-    """Returns Markdown tables of the flags of a config section (`config.DataConfig`) or of a script itself."""
-    is_script = source.endswith(".py")
+    """Returns Markdown tables of the flags of a config section (`config.DataConfig`) or of a command itself."""
+    is_command = source.endswith(".py")
     lines: list[str] = []
-    for heading, flag, default, text in flags_of_script(ROOT / source) if is_script else flags_of_section(source):
+    for heading, flag, default, text in flags_of_command(PACKAGE / source) if is_command else flags_of_section(source):
         if heading or not lines:
             lines += ["", f"### {heading}"] if heading else []
             lines += ["", "| flag | default | meaning |", "|---|---|---|"]
@@ -87,8 +87,8 @@ def flags_of_section(source: str) -> Iterator[tuple[str, str, object, str]]:
         yield field.metadata["heading"], flag, field.default, field.metadata["help"]
 
 
-def flags_of_script(path: pathlib.Path) -> Iterator[tuple[str, str, object, str]]:
-    """Yields no heading, flag, default and help of each flag that a script defines itself, without importing it."""
+def flags_of_command(path: pathlib.Path) -> Iterator[tuple[str, str, object, str]]:
+    """Yields no heading, flag, default and help of each flag that a command defines itself, without importing it."""
     names = vars(importlib.import_module("movierec_jax.config"))
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_"):

@@ -13,8 +13,9 @@ Each folder is one stage. Data flows through them in this order, and a folder im
                               REST, page <──serve <─────────┘
 
 `train` is a training run from top to bottom. `config` holds every default, `settings` declares and checks settings,
-`errors` has the errors that end a run with a message, `packages` imports optional libraries, `cli` is shared by the
-scripts, `compile_cache` keeps compiled programs between runs, and `benchmark` compares us with other recommenders.
+`errors` has the errors that end a run with a message, `packages` imports optional libraries, `compile_cache` keeps
+compiled programs between runs, and `benchmark` compares us with other recommenders. `commands` are what people run: by
+`movierec`, of `__main__`, or by the files of scripts/. `cli` and `config_file` are what they share.
 """
 
 import importlib
@@ -22,7 +23,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Loaded at first use, so that `import movierec_jax` and the scripts' --help do not load JAX.
+# Loaded at first use, so that `import movierec_jax` and the --help of commands do not load JAX.
 PUBLIC = {
     "Config": "config",
     "DataConfig": "data_config",

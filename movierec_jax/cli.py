@@ -1,11 +1,13 @@
-"""What all scripts share: flags made from settings, help texts, and exit statuses.
+"""What all commands share: flags made from settings, help texts, and exit statuses.
 
 Exit status: 0 done; 1 bad input, with one message on standard error; 128 + n after signal n, with everything saved.
 Anything else is a bug of ours and keeps its traceback.
 """
 
+import contextlib
 import dataclasses
 import os
+import pathlib
 import signal
 import sys
 import textwrap
@@ -19,6 +21,7 @@ from absl import app, flags, logging
 
 from movierec_jax.compile_cache import enable_compile_cache
 from movierec_jax.config import Config
+from movierec_jax.config_file import read_config_file
 from movierec_jax.errors import InputError, Interrupted
 from movierec_jax.settings import Settings, as_flag
 
@@ -28,8 +31,9 @@ HELP_WIDTH = 100
 SHORT_HELP = {"-h", "--h", "-help", "--help", "-helpshort", "--helpshort"}
 FULL_HELP = {"-helpfull", "--helpfull"}
 
-# Flags that absl defines for every program.
-ABSL_FLAGS = ("help", "helpshort", "helpfull", "helpxml", "only_check_args", "pdb_post_mortem", "run_with_pdb")
+CONFIG_FLAG = "config"
+
+DEFAULTS = Config()
 
 # How a flag is defined for a field with values of this type.
 DEFINE = {
@@ -41,28 +45,51 @@ DEFINE = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What a command says of itself, and what it takes: sections as flags, flags of its own, and words."""
+
+    doc: str
+    sections: Sequence[type[Settings]]
+    own: Sequence[flags.Flag]
+    max_words: int
+
+
 def run(
-    main: Callable[[], Any], sections: Sequence[type[Settings]], doc: str, repeatable: Collection[str] = ()
+    main: Callable[..., Any],
+    sections: Sequence[type[Settings]],
+    doc: str,
+    repeatable: Collection[str] = (),
+    max_words: int = 0,
 ) -> None:
     """Parses the flags, calls main, and ends the process with the exit status that fits the outcome.
 
-    sections: settings that the script takes as flags besides its own; doc: its docstring, shown by --help; repeatable:
-    text flags that may be given several times.
+    sections: settings that the command takes as flags besides those of main's module; doc: the module's docstring,
+    shown by --help; repeatable: text flags that may be given several times; max_words: how many words that are no
+    flags main takes.
     """
+    own = flags.FLAGS.get_flags_for_module(main.__module__)
     for section in sections:
         define_flags(section, repeatable=repeatable)
+    flags.DEFINE_string(
+        CONFIG_FLAG,
+        None,
+        "TOML or JSON file with values of these flags, such as embedding_dim = 64, or the config.json of a workdir. "
+        "Flags that are given count more",
+    )
+    command = Command(doc, sections, [*own, flags.FLAGS[CONFIG_FLAG]], max_words)
 
     def start(argv: list[str]) -> None:
         quiet_libraries()
         enable_compile_cache()
-        status = exit_status(main)
+        status = exit_status(lambda: main(*argv[1:]))
         if status and has_joined_processes():
             # At exit JAX would wait for the other processes, which wait for this one.
             sys.stdout.flush()
             os._exit(status)
         sys.exit(status)
 
-    app.run(start, flags_parser=lambda argv: parse_flags(argv, sections, doc))
+    app.run(start, flags_parser=lambda argv: parse_flags(argv, command))
 
 
 def define_flags(
@@ -88,9 +115,8 @@ def section_from_flags(base: S, values: flags.FlagValues = flags.FLAGS) -> S:
     return dataclasses.replace(base, **settings)
 
 
-def config_from_flags(values: flags.FlagValues = flags.FLAGS) -> Config:
-    """Returns the whole config that the flags ask for."""
-    base = Config()
+def config_from_flags(values: flags.FlagValues = flags.FLAGS, base: Config = DEFAULTS) -> Config:
+    """Returns the whole config that the flags ask for; without a flag, a setting has its value in the base."""
     sections = (field.name for field in dataclasses.fields(base))
     return Config(**{name: section_from_flags(getattr(base, name), values) for name in sections})
 
@@ -138,20 +164,67 @@ def silence_stdout() -> None:
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, it stays open as long as the process
 
 
-def parse_flags(argv: list[str], sections: Sequence[type[Settings]], doc: str) -> list[str]:
-    """Parses the command line. Help and mistakes end the process here."""
-    words = set(argv[1:])
-    if words & (SHORT_HELP | FULL_HELP):
-        is_full = bool(words & FULL_HELP)
-        sys.exit(exit_status(lambda: print(help_text(sections, doc, is_full=is_full))))
+def parse_flags(argv: list[str], command: Command) -> list[str]:
+    """Parses the command line and returns its words that are no flags. Help and mistakes end the process here."""
+    given = set(argv[1:])
+    if given & (SHORT_HELP | FULL_HELP):
+        is_full = bool(given & FULL_HELP)
+        sys.exit(exit_status(lambda: print(help_text(command, is_full=is_full))))
+    words: list[str] = []
+    status = exit_status(lambda: words.extend(read_command_line(argv, command)))
+    if status:
+        sys.exit(status)
+    return words
+
+
+def read_command_line(argv: list[str], command: Command) -> list[str]:
+    """Sets the flags from the command line and the file of --config; returns the words that are no flags.
+
+    Raises InputError for flags, values and words that the command does not take.
+    """
+    flags.FLAGS.set_gnu_getopt(command.max_words > 0)
+    from_file = set_defaults_from_file(argv, command)
     try:
-        rest = flags.FLAGS(argv)[1:]
-        if rest:
-            raise flags.Error(f"{rest[0]!r} is not a flag; flags are written --name=value")
+        words = flags.FLAGS(argv)
+        if len(words) > 1 + command.max_words:
+            raise flags.Error(f"{words[-1]!r} is not a flag; flags are written --name=value")
     except flags.Error as error:
-        print(f"error: {error}\n--helpfull lists all flags", file=sys.stderr)
-        sys.exit(1)
-    return argv[:1]
+        raise InputError(f"{error}\n--helpfull lists all flags") from None
+    for name in from_file:
+        flags.FLAGS[name].present += 1
+    return words
+
+
+def set_defaults_from_file(argv: list[str], command: Command) -> list[str]:
+    """Makes the values in the file of --config the defaults of their flags, and returns the names of these flags.
+
+    Raises InputError for a file that cannot be read, and for a name or value that does not fit.
+    """
+    path = config_path(argv)
+    if not path:
+        return []
+    fields = [field.name for section in command.sections for field in dataclasses.fields(section)]
+    known = [flag.name for flag in command.own if flag.name != CONFIG_FLAG] + fields
+    settings = read_config_file(pathlib.Path(path), known, pathlib.Path(argv[0]).name)
+    for name, value in settings.items():
+        flag, is_list = flags.FLAGS[name], isinstance(value, list)
+        if is_list and not (isinstance(flag, flags.MultiFlag) or isinstance(flag.parser, flags.ListParser)):
+            raise InputError(f"{path}: {name} is {value!r}; it takes one value")
+        try:
+            flags.FLAGS.set_default(name, [as_flag(item) for item in value] if is_list else as_flag(value))
+        except flags.Error as error:
+            raise InputError(f"{path}: {str(error).removeprefix('flag ')}") from None
+    return list(settings)
+
+
+def config_path(argv: list[str]) -> str | None:
+    """Returns the value of --config on a command line, which must be known before all other flags."""
+    values = flags.FlagValues()
+    values.set_gnu_getopt()
+    flags.DEFINE_string(CONFIG_FLAG, None, "", flag_values=values)
+    with contextlib.suppress(flags.Error):
+        values(argv, known_only=True)
+    return values[CONFIG_FLAG].value
 
 
 def exit_status(main: Callable[[], Any]) -> int:
@@ -182,12 +255,12 @@ def describe(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def help_text(sections: Sequence[type[Settings]], doc: str, *, is_full: bool) -> str:
-    """Returns the script's docstring, then its own flags and those of the sections: all, or the common ones."""
-    own = [flag for flag in flags.FLAGS.get_key_flags_for_module(sys.argv[0]) if flag.name not in ABSL_FLAGS]
+def help_text(command: Command, *, is_full: bool) -> str:
+    """Returns the command's docstring, then its own flags and those of its sections: all, or the common ones."""
+    own, sections = list(command.own), command.sections
     fields = [field for section in sections for field in dataclasses.fields(section)]
     if is_full:
-        groups = {"This script": own} | {
+        groups = {"This command": own} | {
             heading: [flags.FLAGS[field.name] for field in members] for heading, members in by_heading(sections).items()
         }
     else:
@@ -195,7 +268,7 @@ def help_text(sections: Sequence[type[Settings]], doc: str, *, is_full: bool) ->
     parts = ["\n".join([heading, *map(flag_help, members)]) for heading, members in groups.items() if members]
     num_more = len(own) + len(fields) - sum(map(len, groups.values()))
     end = [f"--helpfull also shows the other {num_more} flags."] if num_more else []
-    return "\n\n".join([doc.strip(), *parts, *end])
+    return "\n\n".join([command.doc.strip(), *parts, *end])
 
 
 def by_heading(sections: Sequence[type[Settings]]) -> dict[str, list[dataclasses.Field]]:

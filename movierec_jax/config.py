@@ -336,17 +336,17 @@ class Config:
             names = [field.name for field in dataclasses.fields(value) if field.name in settings]
             sections[section.name] = dataclasses.replace(value, **{name: settings.pop(name) for name in names})
         if settings:
-            raise InputError(f"{', '.join(settings)}: not a setting; scripts/train.py --helpfull lists all")
+            raise InputError(f"{', '.join(settings)}: not a setting; movierec train --helpfull lists all")
         return Config(**sections)
 
 
-def differences(ours: Config, theirs: Config) -> list[str]:
-    """Lists the settings in which two configs differ, as "--flag=ours (was theirs)"."""
+def differences(ours: Config, theirs: Config, word: str = "was") -> list[str]:
+    """Lists the settings in which two configs differ, as "--flag=ours (was theirs)", or with another word."""
     rows = []
     for section in dataclasses.fields(Config):
         one, other = (getattr(config, section.name) for config in (ours, theirs))
         rows += [
-            f"--{field.name}={as_flag(getattr(one, field.name))} (was {as_flag(getattr(other, field.name))})"
+            f"--{field.name}={as_flag(getattr(one, field.name))} ({word} {as_flag(getattr(other, field.name))})"
             for field in dataclasses.fields(one)
             if getattr(one, field.name) != getattr(other, field.name)
         ]

@@ -15,6 +15,9 @@ from movierec_jax.settings import (
     setting,
 )
 
+# The ratings that come with the code. An installed package has them too, for use from any folder.
+BUNDLED_RATINGS = "data/ml-latest-small"
+
 # What the model can learn about movies and users from the data's own tables.
 MOVIE_CONTENT = ("genres", "year", "tags", "reviews")
 USER_CONTENT = ("age", "gender", "occupation")
@@ -37,7 +40,7 @@ class DataConfig(Settings):
     """Where ratings and other data come from, and how ratings are split."""
 
     ratings: str = setting(
-        "data/ml-latest-small",
+        BUNDLED_RATINGS,
         "a MovieLens folder or zip of any edition, or a CSV, TSV or Parquet file (also .gz) with columns of "
         "user, movie, rating and optionally timestamp",
         heading="Ratings",
@@ -136,7 +139,7 @@ class DataConfig(Settings):
     )
     sentiment: tuple[str, ...] = setting(
         (),
-        "sentiment model that reads texts: a folder written by scripts/train_sentiment.py for all texts, or one folder "
+        "sentiment model that reads texts: a folder written by movierec train_sentiment for all texts, or one folder "
         "per file of --reviews and one for tags. Empty: the included model, for English film reviews",
     )
 

@@ -126,3 +126,35 @@ def test_a_repeatable_flag_joins_its_values_with_commas(written):
     assert cli.section_from_flags(DataConfig(), values) == DataConfig()
     values(["benchmark.py", *written])
     assert cli.section_from_flags(DataConfig(), values) == DataConfig(ratings="a,b")
+
+
+def parsed_with_file(tmp_path, monkeypatch, text: str, *arguments: str) -> Config:
+    """The config of a command line with the file run.toml."""
+    values = parsed()
+    flags.DEFINE_string("config", None, "", flag_values=values)
+    flags.DEFINE_string("texts", None, "", flag_values=values)
+    flags.mark_flag_as_required("texts", values)
+    monkeypatch.setattr(flags, "FLAGS", values)
+    (tmp_path / "run.toml").write_text(text)
+    command = cli.Command("", SECTIONS, [values["texts"], values["config"]], max_words=0)
+    cli.read_command_line(["movierec train", f"--config={tmp_path}/run.toml", *arguments], command)
+    return cli.config_from_flags(values)
+
+
+def test_a_flag_of_the_command_line_counts_more_than_one_of_the_file(tmp_path, monkeypatch):
+    text = 'texts = "required"\nepochs = 3\nhidden_dims = [8, 4]\nlearning_rate = 1e-3\nrating_time = true\n'
+    config = parsed_with_file(tmp_path, monkeypatch, text, "--epochs=5")
+    assert config == Config().replace(epochs=5, hidden_dims=(8, 4), learning_rate=0.001, rating_time=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = 'many'", r"run\.toml: --epochs=many: invalid literal"),
+        ("epochs = [1, 2]", r"run\.toml: epochs is \[1, 2\]; it takes one value"),
+        ("config = 'other.toml'", r"run\.toml: 'config' is no setting of movierec train"),
+    ],
+)
+def test_a_value_of_the_file_that_does_not_fit_its_flag_names_both(tmp_path, monkeypatch, text, message):
+    with pytest.raises(InputError, match=message):
+        parsed_with_file(tmp_path, monkeypatch, text)

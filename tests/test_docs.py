@@ -28,9 +28,11 @@ SECTIONS = [
     ServeConfig,
     TuneConfig,
 ]
-# Flags of other programs: absl, ruff, MkDocs, gcloud, SLURM, XLA, Caddy, and the loader of an export.
+# Flags of other programs: absl, ruff, MkDocs, pip, gcloud, SLURM, XLA, Caddy, Docker, systemd, and the loader of an
+# export.
 FLAGS_OF_OTHERS = {
     *("help", "helpfull", "check", "strict", "zone", "worker", "command", "nodes", "ntasks-per-node", "gpus-per-node"),
+    *("config", "no-deps", "build-arg", "gpus", "now"),
     *("xla_force_host_platform_device_count", "rating", "k", "from", "to"),
 }
 
@@ -39,14 +41,14 @@ def page_name(path):
     return str(path.relative_to(ROOT))
 
 
-def flags_of_scripts():
-    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "scripts").glob("*.py")]
+def flags_of_commands():
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "movierec_jax" / "commands").glob("*.py")]
     return {name for source in sources for name in re.findall(r'flags\.DEFINE_\w+\(\s*"(\w+)"', source)}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=page_name)
 def test_every_flag_on_a_page_exists(path):
-    ours = {field.name for section in SECTIONS for field in dataclasses.fields(section)} | flags_of_scripts()
+    ours = {field.name for section in SECTIONS for field in dataclasses.fields(section)} | flags_of_commands()
     named = set(re.findall(r"--([a-z][\w-]*)", path.read_text(encoding="utf-8")))
     assert sorted(named - ours - FLAGS_OF_OTHERS) == []
 
@@ -65,7 +67,7 @@ def test_every_file_of_ours_on_a_page_exists(path):
 
 def test_modules_named_by_their_place_in_the_package_exist():
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    folders = "data|features|model|training|runs|recommend|evaluation|serve|benchmark"
+    folders = "data|features|model|training|runs|recommend|evaluation|serve|benchmark|commands"
     named = re.findall(rf"`((?:{folders})/[\w/.]*)`", text)
     assert named
     assert [name for name in named if not (ROOT / "movierec_jax" / name).exists()] == []

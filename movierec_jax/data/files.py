@@ -81,7 +81,7 @@ def read_table(path: pathlib.Path, columns: list[str], optional: Sequence[str] =
     except (OSError, ValueError) as error:
         reason = first_line(error) if path.exists() else "it is missing"
         raise InputError(
-            f"{path}: cannot be read ({reason}); scripts/train.py with the settings of the run writes it again"
+            f"{path}: cannot be read ({reason}); movierec train with the settings of the run writes it again"
         ) from None
 
 

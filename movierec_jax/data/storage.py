@@ -18,6 +18,7 @@ from fsspec.core import url_to_fs
 
 from movierec_jax.data.files import PARTIAL, first_line
 from movierec_jax.errors import InputError
+from movierec_jax.packages import install_command
 
 # Files that are still being written have one of these in their name, and are not sent.
 UNFINISHED = (PARTIAL, ".orbax-checkpoint-tmp")
@@ -156,7 +157,7 @@ def translate_url_errors(url: str) -> Iterator[None]:
         yield
     except ImportError as error:
         kind = url.split("://")[0]
-        advice = f": pip install 'movierec_jax[{EXTRAS[kind]}]'" if kind in EXTRAS else ""
+        advice = f": {install_command(EXTRAS[kind])}" if kind in EXTRAS else ""
         raise InputError(f"{url}: {error}{advice}") from None
     except Exception as error:  # Each library raises errors of its own.
         if isinstance(error, ValueError) and url.split("://")[0] not in fsspec.available_protocols():

@@ -1,15 +1,28 @@
 """Plots of a run: its learning curve, its predictions for each true rating, and where its errors are."""
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Real
 
+from movierec_jax.errors import InputError
+from movierec_jax.packages import import_extra
 from movierec_jax.training.progress import EpochRecord
 
 # Histogram bins along the axis of predictions.
 PREDICTED_BINS = 60
+
+
+def figure_class() -> Callable[..., Any] | None:
+    """Returns matplotlib's Figure. Where it is not installed, prints that there are no plots, and returns None."""
+    try:
+        # Imported here since it is slow and nothing else needs it.
+        return import_extra("matplotlib.figure", "plots").Figure
+    except InputError as error:
+        print(f"no plots: {error}")
+        return None
 
 
 def save_plots(
@@ -23,9 +36,9 @@ def save_plots(
 
     num_ratings_of_movie: how many ratings the movie of each held-out rating has in train.
     """
-    # Imported here since it is slow and nothing else needs it.
-    from matplotlib.figure import Figure
-
+    new_figure = figure_class()
+    if new_figure is None:
+        return
     folder.mkdir(exist_ok=True)
     plots = [
         ("learning_curve", lambda axes: draw_learning_curve(axes, records)),
@@ -33,7 +46,7 @@ def save_plots(
         ("residuals", lambda axes: draw_residuals(axes, predicted - rating, num_ratings_of_movie)),
     ]
     for name, draw in plots if len(rating) else plots[:1]:
-        figure = Figure(figsize=(7, 4.5), layout="constrained")
+        figure = new_figure(figsize=(7, 4.5), layout="constrained")
         draw(figure.subplots())
         figure.savefig(folder / f"{name}.png", dpi=120)
 
@@ -57,9 +70,10 @@ def draw_learning_curve(axes, records: Sequence[EpochRecord]) -> None:
 
 def save_tradeoff(path: pathlib.Path, points: list[dict[str, float]], k: int) -> None:
     """Writes a plot of what lists of k movies gain and lose as they become more diverse."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    new_figure = figure_class()
+    if new_figure is None:
+        return
+    figure = new_figure(figsize=(7, 4.5), layout="constrained")
     draw_tradeoff(figure.subplots(), points, k)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=120)

@@ -9,7 +9,7 @@ Or from Python, with this file beside the code that imports it:
     lists.recommend([1, 42], k=10)[42]
     lists.recommend_for({318: 5, 296: 4.5}, k=10)
 
-`scripts/export.py` writes this file beside the others of its folder:
+`movierec export` writes this file beside the others of its folder:
 
 lists.stablehlo   the program: a portable StableHLO artifact, the same for CPUs, CUDA GPUs and TPUs
 tables.npz        arrays that it takes with every call
@@ -198,7 +198,7 @@ def load(folder: str | pathlib.Path) -> ExportedLists:
     folder = pathlib.Path(folder)
     missing = [name for name in FILES[:-1] if not (folder / name).exists()]
     if missing:
-        raise ValueError(f"{folder}: no {missing[0]}; name a folder that scripts/export.py has written")
+        raise ValueError(f"{folder}: no {missing[0]}; name a folder that movierec export has written")
     about, ids = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (ABOUT, IDS))
     if about["format"] != FORMAT:
         raise ValueError(f"{folder}: an export of format {about['format']}; this loader reads format {FORMAT}")

@@ -1,6 +1,6 @@
 """Which movies a list may hold: `ListFilter` says what is asked for, `filter_movies` turns it into a mask over movies.
 
-`Recommender.select_movies`, which scripts/score.py calls, and the API of `serve` both filter here.
+`Recommender.select_movies`, which movierec score calls, and the API of `serve` both filter here.
 """
 
 import dataclasses

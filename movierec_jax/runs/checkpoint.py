@@ -115,7 +115,7 @@ class Checkpoints:
         """
         newest = self.latest(setup, warn)
         if newest is None:
-            raise InputError(f"{self.folder}: no checkpoint; run scripts/train.py on this workdir first")
+            raise InputError(f"{self.folder}: no checkpoint; run movierec train on this workdir first")
         state, progress = newest
         best = progress.best_step
         if best == progress.step:

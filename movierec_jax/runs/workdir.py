@@ -212,7 +212,7 @@ def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str
     """Reads settings, rating scale and fingerprint of a workdir. Raises InputError if it cannot."""
     path = workdir / "config.json"
     if not path.exists():
-        raise InputError(f"{workdir}: no config.json; name a folder that scripts/train.py has written with --workdir")
+        raise InputError(f"{workdir}: no config.json; name a folder that movierec train has written with --workdir")
     values = read_json(path)
     if isinstance(values, dict) and values.get("format", FORMAT) != FORMAT:
         raise InputError(

@@ -1,5 +1,8 @@
 """The plots of a run, also of the smallest runs, and the numbers drawn in them."""
 
+import re
+import sys
+
 import matplotlib.figure
 import matplotlib.image
 import numpy as np
@@ -106,3 +109,11 @@ def test_the_tradeoff_shows_relevance_and_coverage_by_diversity(tmp_path):
     np.testing.assert_array_equal(lines_of(picture.figure.axes[1])["coverage"], [[0.6, 0.8], [0.1, 0.2]])
     save_tradeoff(tmp_path / "plots" / "diversity.png", POINTS, 5)
     assert matplotlib.image.imread(tmp_path / "plots" / "diversity.png").shape[0] > 300
+
+
+def test_without_matplotlib_one_line_says_how_to_get_plots(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    save_plots(tmp_path / "plots", records_of(0.9), np.float32([3]), np.float32([3]), np.array([1]))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"no plots: matplotlib\.figure cannot be imported .*: pip install -e '\.\[plots\]'", line)
+    assert not (tmp_path / "plots").exists()

@@ -40,7 +40,7 @@ def test_the_model_of_the_package_is_small_and_names_no_machine():
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"no sentiment\.json; name a folder that scripts/train_sentiment\.py"):
+    with pytest.raises(InputError, match=r"no sentiment\.json; name a folder that movierec train_sentiment"):
         load_sentiment(tmp_path)
 
 

@@ -212,7 +212,7 @@ def test_what_the_loader_cannot_use_is_one_message(main, flags, message):
 
 
 def test_a_folder_that_is_no_export_is_refused(board, tmp_path):
-    with pytest.raises(ValueError, match=r"no lists.stablehlo; name a folder that scripts/export.py has written$"):
+    with pytest.raises(ValueError, match=r"no lists.stablehlo; name a folder that movierec export has written$"):
         load(tmp_path)
     for name in FILES:
         (tmp_path / name).write_bytes((board / name).read_bytes())

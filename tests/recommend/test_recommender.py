@@ -409,5 +409,5 @@ def test_loading_twice_gives_the_same_lists_to_the_last_bit(recommender, workdir
 
 
 def test_a_folder_that_holds_no_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"no config\.json; name a folder that scripts/train\.py has written"):
+    with pytest.raises(InputError, match=r"no config\.json; name a folder that movierec train has written"):
         load(tmp_path)

@@ -252,7 +252,7 @@ def test_if_all_checkpoints_are_damaged_it_is_an_error_and_none_is_removed(workd
 
 
 def test_a_folder_without_checkpoints_has_no_parameters(tmp_path):
-    with pytest.raises(InputError, match=r"checkpoints: no checkpoint; run scripts/train\.py"):
+    with pytest.raises(InputError, match=r"checkpoints: no checkpoint; run movierec train"):
         Checkpoints(tmp_path).best_params(RUN.setup, pytest.fail)
 
 

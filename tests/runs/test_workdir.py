@@ -173,7 +173,7 @@ DAMAGED_FEATURES = {
 def test_a_damaged_file_is_named_and_restored_when_the_run_is_saved_again(tmp_path, name, damage, reason):
     save_run(tmp_path, RUN)
     damage(tmp_path / name)
-    with pytest.raises(InputError, match=rf"{name}: cannot be read \({reason}.*scripts/train\.py with the settings"):
+    with pytest.raises(InputError, match=rf"{name}: cannot be read \({reason}.*movierec train with the settings"):
         load_run(tmp_path)
     open_workdir(tmp_path, RUN, overwrite=False)
     require_equal_content(load_run(tmp_path), RUN)

@@ -10,20 +10,18 @@ import io
 import json
 import pathlib
 import resource
-import runpy
 import shlex
 import shutil
 import sqlite3
 import subprocess
 import sys
-import warnings
 import zipfile
 
 import pandas as pd
 import pytest
-from absl import app, flags
+from helpers.commands import run_command
 
-SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
+ROOT = pathlib.Path(__file__).parents[2]
 GOOD = [(user, movie, 1 + (user * movie) % 5) for user in range(1, 9) for movie in range(11, 19) if (user + movie) % 4]
 TABLE = pd.DataFrame(GOOD, columns=["user", "movie", "rating"])
 
@@ -95,27 +93,6 @@ def snapshot() -> dict[str, str]:
     }
 
 
-def run_script(command: str) -> tuple[int, str, str]:
-    """Exit status, output and messages of "name --flag ..." run in this process, with flags of its own."""
-    name, *arguments = shlex.split(command)
-    out, err = io.StringIO(), io.StringIO()
-    app.define_help_flags()
-    before = set(flags.FLAGS)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", [str(SCRIPTS / f"{name}.py"), *arguments])
-        # What scripts change for the whole process.
-        patch.setattr(sys, "unraisablehook", sys.unraisablehook)
-        patch.setattr(warnings, "formatwarning", warnings.formatwarning)
-        try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
-                runpy.run_path(sys.argv[0], run_name="__main__")
-        finally:
-            for flag in set(flags.FLAGS) - before:
-                delattr(flags.FLAGS, flag)
-            flags.FLAGS.unparse_flags()
-    return end.value.code, out.getvalue(), err.getvalue()
-
-
 # What makes a run small; the same for all, so that JAX compiles once.
 SMALL = "--ratings=good.csv --epochs=2 --embedding_dim=2 --hidden_dims= --eval_k=1 --relevant_rating=1"
 
@@ -125,7 +102,7 @@ def original(tmp_path_factory):
     folder = tmp_path_factory.mktemp("original")
     with contextlib.chdir(folder):
         apply({"good.csv": csv()})
-        status, _, messages = run_script(f"train {SMALL} --workdir=run")
+        status, _, messages = run_command(f"train {SMALL} --workdir=run")
     assert (status, messages) == (0, "")
     return folder
 
@@ -311,12 +288,12 @@ WORKDIRS = [
     ("cut features", {"run/features/users.parquet": half}, SCORE, "run/features/users.parquet: cannot be read"),
     ("no movie table", {"run/movies.parquet": None}, f"{SCORE} --user_id=1", "run/movies.parquet: cannot be read"),
     ("no train ratings", {"run/ratings/train.parquet": None}, SCORE, "run/ratings/train.parquet: cannot be read"),
-    ("no checkpoints", {"run/checkpoints": None}, EVALUATE, "run/checkpoints: no checkpoint; run scripts/train.py"),
+    ("no checkpoints", {"run/checkpoints": None}, EVALUATE, "run/checkpoints: no checkpoint; run movierec train"),
     (
         "an empty checkpoint folder",
         {"run/checkpoints": None, "run/checkpoints/": ""},
         SCORE,
-        "no checkpoint; run scripts/train.py",
+        "no checkpoint; run movierec train",
     ),
 ]
 TWO, OUTPUT = f"{SCORE} --top_k=2", f"{SCORE} --top_k=2 --output="
@@ -439,7 +416,7 @@ def assert_one_message(messages: str, expected: str) -> None:
 def test_bad_input_gives_one_message_with_what_and_where_and_changes_no_file(files, command, expected):
     apply(files)
     before = snapshot()
-    status, _, messages = run_script(command)
+    status, _, messages = run_command(command)
     assert status == 1
     assert_one_message(messages, expected)
     assert snapshot() == before
@@ -453,7 +430,7 @@ def test_a_full_disk_leaves_the_earlier_file(output):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, limits[1]))
     try:
-        status, _, messages = run_script(f"{OUTPUT}{output}")
+        status, _, messages = run_command(f"{OUTPUT}{output}")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert status == 1
@@ -464,12 +441,12 @@ def test_a_full_disk_leaves_the_earlier_file(output):
 
 @pytest.mark.usefixtures("folder")
 def test_a_full_disk_leaves_the_earlier_export():
-    assert run_script(f"{EXPORT} --output=lists --top_k=2")[::2] == (0, "")
+    assert run_command(f"{EXPORT} --output=lists --top_k=2")[::2] == (0, "")
     before = snapshot()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, limits[1]))
     try:
-        status, _, messages = run_script(f"{EXPORT} --output=lists")
+        status, _, messages = run_command(f"{EXPORT} --output=lists")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert status == 1
@@ -482,14 +459,14 @@ def test_a_full_disk_leaves_the_earlier_export():
 def test_training_stopped_by_a_full_disk_resumes_once_there_is_room():
     before = snapshot()
     command = shlex.split(NEW)
-    command[0] = str(SCRIPTS / "train.py")
+    command[0] = str(ROOT / "scripts" / "train.py")
     # In blocks of 1024 bytes; enough for the tables of the run, not for its checkpoints.
     limited = ["bash", "-c", 'ulimit -f 5; exec "$0" "$@"', sys.executable, *command]
     ended = subprocess.run(limited, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert_one_message(ended.stderr, "new/checkpoints: checkpoint cannot be written")
     assert snapshot() == before
-    assert run_script(NEW)[::2] == (0, "")
+    assert run_command(NEW)[::2] == (0, "")
 
 
 def test_text_ids_and_ids_of_30_digits_are_kept_unchanged(tmp_path, monkeypatch, original):
@@ -498,13 +475,13 @@ def test_text_ids_and_ids_of_30_digits_are_kept_unchanged(tmp_path, monkeypatch,
     movies = {movie: str(movie) * 15 for movie in range(11, 19)}
     rows = [(users[user], movies[movie], rating) for user, movie, rating in GOOD]
     apply({"good.csv": csv(rows), "users.txt": f"a2\n{'7' * 30}\n"})
-    assert run_script(AGAIN)[::2] == (0, "")
-    assert run_script(f"{TWO} --output=all.parquet")[0] == 0
+    assert run_command(AGAIN)[::2] == (0, "")
+    assert run_command(f"{TWO} --output=all.parquet")[0] == 0
     lists = pd.read_parquet("all.parquet")
     assert lists["user_id"].unique().tolist() == sorted(users.values())
     assert set(lists["movie_id"]) <= set(movies.values())
     seen = {row[:2] for row in rows}
     assert not seen & set(lists[["user_id", "movie_id"]].itertuples(index=False, name=None))
-    assert run_script(f"{TWO} --users_file=users.txt --output=some.csv")[0] == 0
+    assert run_command(f"{TWO} --users_file=users.txt --output=some.csv")[0] == 0
     assert pd.read_csv("some.csv", dtype=str)["user_id"].tolist() == ["a2"] * 2 + ["7" * 30] * 2
-    assert "recommended to user a2" in run_script(f"{TWO} --user_id=a2")[1]
+    assert "recommended to user a2" in run_command(f"{TWO} --user_id=a2")[1]

@@ -246,8 +246,9 @@ def help_of(name: str, flag: str) -> str:
 
 
 def own_flags(name: str) -> list[str]:
-    """The flags that a script defines by itself, in the order of its source."""
-    return re.findall(r'DEFINE_\w+\(\s*"(\w+)"', (ROOT / "scripts" / f"{name}.py").read_text())
+    """The flags that a command defines by itself, in the order of its source, and the one that all have."""
+    source = ROOT / "movierec_jax" / "commands" / f"{name}.py"
+    return [*re.findall(r'DEFINE_\w+\(\s*"(\w+)"', source.read_text()), "config"]
 
 
 def flags_shown(text: str) -> list[str]:

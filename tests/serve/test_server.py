@@ -176,7 +176,7 @@ def test_a_port_in_use_is_named(workdir):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--workdir=/nowhere"], "error: /nowhere: no config.json; name a folder that scripts/train.py has written"),
+        (["--workdir=/nowhere"], "error: /nowhere: no config.json; name a folder that movierec train has written"),
         pytest.param(
             ["--workdir=s3://bucket/run"],
             "error: --workdir=s3://bucket/run: name a local folder",

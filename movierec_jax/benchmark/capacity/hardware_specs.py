@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from movierec_jax.errors import InputError
+from movierec_jax.packages import install_command
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +90,8 @@ class Target:
         except Exception as error:  # Each plugin raises its own kinds of errors.
             reason = str(error).split("\n")[0][:200]
             raise InputError(
-                f"--target: no compiler for {self.kind} ({reason}): in an environment of its own, pip install "
-                "'movierec_jax[targets]'"
+                f"--target: no compiler for {self.kind} ({reason}): in an environment of its own, "
+                f"{install_command('targets')}"
             ) from error
 
     @property

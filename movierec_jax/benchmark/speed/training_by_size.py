@@ -10,6 +10,7 @@ from movierec_jax.benchmark.entrants import OUR_LABEL
 from movierec_jax.benchmark.process import FitError, run_apart
 from movierec_jax.benchmark.speed.timing import Timing
 from movierec_jax.config import Config
+from movierec_jax.evaluation.plots import figure_class
 from movierec_jax.settings import to_json
 
 MILLION = 10**6
@@ -55,10 +56,10 @@ def train_apart(job: dict[str, Any]) -> dict[str, float]:
 
 def plot_sizes(points: dict[str, list[tuple[int, float, float]]], path: pathlib.Path) -> None:
     """Plots examples a second and memory by the number of ratings."""
-    # Slow to import, and only needed here.
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
+    new_figure = figure_class()
+    if new_figure is None:
+        return
+    figure = new_figure(figsize=(9, 4), layout="constrained")
     speed, memory = figure.subplots(1, 2)
     for name, rows in points.items():
         ratings, rate, peak = zip(*rows, strict=True)

@@ -14,7 +14,11 @@ from movierec_jax.data.readers.source_file import translate_read_errors
 from movierec_jax.data.readers.text.stated_columns import NOTHING_STATED, StatedColumns
 from movierec_jax.data.schema import MOVIE_ID, OF_RUN, USER_ID, RawData
 from movierec_jax.data.storage import downloaded, is_url
+from movierec_jax.data_config import BUNDLED_RATINGS
 from movierec_jax.errors import InputError
+
+# The folder data of a checkout, as an installed package has it.
+DEFAULT, BUNDLED = pathlib.Path(BUNDLED_RATINGS), pathlib.Path(__file__).parents[2] / "bundled"
 
 
 def read_ratings(
@@ -40,12 +44,13 @@ def read_ratings(
         with downloaded(str(path)) as copy:
             data = read_ratings(copy, stated=stated)
         return renamed(data, str(copy), str(path))
-    path, cache = pathlib.Path(path), pathlib.Path(cache) if cache is not None else None
+    path, cache = here_or_bundled(pathlib.Path(path)), pathlib.Path(cache) if cache is not None else None
     with translate_read_errors(path):
         if not path.exists():
             if found := split_table(str(path)):
                 return with_tables(read_sqlite(*found, stated), found[0], source=str(path))
-            raise InputError(f"{path}: no such file or folder")
+            advice = "; `movierec data` fetches an edition of MovieLens" if path == DEFAULT else ""
+            raise InputError(f"{path}: no such file or folder{advice}")
         if stated and (path.is_dir() or is_archive(path)):
             raise InputError(f"{path}: --columns and --weight_column are for one file; name it, unpacked")
         if path.is_dir():
@@ -55,6 +60,12 @@ def read_ratings(
         if is_archive(path):
             return read_archive(path, str(path), cache)
         return with_tables(read_ratings_file(path, cache, stated), path, source=str(path))
+
+
+def here_or_bundled(path: pathlib.Path) -> pathlib.Path:
+    """Returns the path; that of the ratings in the package for the default of --ratings where it is not found."""
+    bundled = BUNDLED / path.name
+    return bundled if path == DEFAULT and not path.exists() and bundled.exists() else path
 
 
 def read_log(path: pathlib.Path) -> RawData:

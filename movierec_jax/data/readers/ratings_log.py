@@ -211,7 +211,7 @@ def is_new(connection: sqlite3.Connection) -> bool:
 def require_log(connection: sqlite3.Connection, path: pathlib.Path) -> None:
     """Raises InputError where the file is not a ratings log of this version."""
     if header_number(connection, "application_id") != APPLICATION_ID:
-        raise InputError(f"{path}: an SQLite file, but no ratings log; name one that scripts/serve.py has written")
+        raise InputError(f"{path}: an SQLite file, but no ratings log; name one that movierec serve has written")
     version = header_number(connection, "user_version")
     if version != FORMAT:
         raise InputError(f"{path}: a ratings log of format {version}; this version of movierec_jax reads {FORMAT}")

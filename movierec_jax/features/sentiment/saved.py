@@ -85,11 +85,11 @@ def load_sentiment(folder: str | os.PathLike[str] = DEFAULT_SENTIMENT) -> Sentim
     folder = pathlib.Path(folder).absolute()
     about = folder / ABOUT
     if not about.exists():
-        raise InputError(f"{folder}: no {ABOUT}; name a folder that scripts/train_sentiment.py has written")
+        raise InputError(f"{folder}: no {ABOUT}; name a folder that movierec train_sentiment has written")
     values = read_json(about)
     fields = {"format", "settings", "star_scale", "report"}
     if not isinstance(values, dict) or values.keys() != fields or values["format"] != FORMAT:
-        raise InputError(f"{about}: not of this version; write it anew with scripts/train_sentiment.py")
+        raise InputError(f"{about}: not of this version; write it anew with movierec train_sentiment")
     config = from_json(SentimentConfig, values["settings"], str(about))
     scale = values["star_scale"]
     return Sentiment(load_weights(folder / ARRAYS, config), config, tuple(scale) if scale else None, values["report"])
@@ -112,6 +112,6 @@ def load_weights(folder: pathlib.Path, config: SentimentConfig) -> SentimentWeig
             arrays = checkpointer.restore(folder, {SAVED_NAMES.get(name, name): one for name, one in expected.items()})
     except (ValueError, OSError, KeyError) as error:
         raise InputError(
-            f"{folder}: cannot be read ({first_line(error)}); write it anew with scripts/train_sentiment.py"
+            f"{folder}: cannot be read ({first_line(error)}); write it anew with movierec train_sentiment"
         ) from None
     return SentimentWeights(**{name: np.asarray(arrays[SAVED_NAMES.get(name, name)]) for name in expected})

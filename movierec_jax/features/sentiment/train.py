@@ -54,7 +54,7 @@ def train_sentiment(
     seconds = time.perf_counter() - start
     sentiment.report["seconds"] = {"total": round(seconds, 1), **sentiment.report["seconds"]}
     save_sentiment(folder, sentiment)
-    print(f"{seconds:.1f} s (without imports); use it with scripts/train.py --sentiment={folder}")
+    print(f"{seconds:.1f} s (without imports); use it with movierec train --sentiment={folder}")
     return sentiment.report
 
 

@@ -48,5 +48,5 @@ def test_a_baseline_of_ours_needs_no_library():
 )
 def test_a_missing_library_is_one_sentence_with_the_command_that_installs_it(kind, name, library, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(InputError, match=rf"^{library} cannot be imported .*: pip install 'movierec_jax\[bench\]'$"):
+    with pytest.raises(InputError, match=rf"^{library} cannot be imported .*: pip install -e '\.\[bench\]'$"):
         find_baseline(kind, name)

@@ -165,7 +165,7 @@ def test_a_fit_that_fails_is_named_and_the_others_stand(board, tmp_path, monkeyp
 def test_a_missing_library_ends_the_suite_before_anything_is_fitted(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "myfm", None)
     benchmark = BenchmarkConfig(baselines=("myfm_mf",), output=str(tmp_path / "figures"))
-    with pytest.raises(InputError, match=r"pip install 'movierec_jax\[bench\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[bench\]'"):
         suite.run_suite(Config(), benchmark, "python benchmark.py")
     assert not (tmp_path / "figures").exists()
 

@@ -17,14 +17,29 @@ from helpers.input_files import refusal_by, rows, write_file, write_folder, writ
 from helpers.movielens import EDITIONS, ML_1M, ML_CSV
 from hypothesis import strategies as st
 
+from movierec_jax.data.readers import ratings
 from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.data_config import BUNDLED_RATINGS
 from movierec_jax.errors import InputError
 
 
 def test_an_archive_is_recognised_by_its_bytes_too(tmp_path):
     path = write_zip(tmp_path / "download", ML_1M, "ml-1m/")
     assert read_ratings(path).source == f"MovieLens 1M in {path}"
+
+
+def test_the_default_ratings_are_found_from_any_folder_with_their_licence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(read_ratings(BUNDLED_RATINGS).ratings) == 100_836
+    assert (ratings.BUNDLED / "ml-latest-small" / "README.txt").read_bytes().startswith(b"Summary")
+
+
+def test_without_the_default_ratings_the_message_says_where_to_get_some(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(ratings, "BUNDLED", tmp_path / "nowhere")
+    with pytest.raises(InputError, match=r"^data/ml-latest-small: no such file or folder; `movierec data` fetches"):
+        read_ratings(BUNDLED_RATINGS)
 
 
 def test_a_log_is_read_as_its_latest_ratings(tmp_path):

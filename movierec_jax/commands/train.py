@@ -1,0 +1,61 @@
+"""Trains a recommender on ratings and writes everything that scoring needs to a workdir.
+
+    movierec train --embedding_dim=64
+    movierec train --ratings=ml-1m.zip --workdir=runs/1m --hidden_dims=128,64 --epochs=30
+
+The first command takes about 20 seconds on 2 cores (13 when repeated) and reaches a test RMSE of 0.787 on the bundled
+data (0.7867 to 0.7869 with --seed=0 to 2). Repeating a command resumes an unfinished run, and so does --workdir alone:
+the other settings are then those of the run.
+
+Several processes train together when all are given one address and a workdir that all can reach:
+
+    movierec train --coordinator_address=host0:1234 --num_processes=4 --process_id=0
+"""
+
+from absl import flags
+
+from movierec_jax import cli
+from movierec_jax.config import (
+    DEFAULT_WORKDIR,
+    Config,
+    DeviceConfig,
+    EvalConfig,
+    ModelConfig,
+    TrainConfig,
+    differences,
+)
+from movierec_jax.data_config import DataConfig
+from movierec_jax.runs.config import ProcessConfig
+
+WORKDIR = flags.DEFINE_string(
+    "workdir", DEFAULT_WORKDIR, "folder or URL for checkpoints, report and plots; made if missing"
+)
+OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace the run that the workdir holds")
+
+
+def main() -> None:
+    from movierec_jax.runs import distributed
+    from movierec_jax.runs.stored_config import stored_config
+    from movierec_jax.train import train_run
+
+    distributed.join(cli.section_from_flags(ProcessConfig()))
+    if not distributed.is_primary():
+        cli.silence_stdout()
+    config = cli.config_from_flags()
+    stored = None if OVERWRITE.value else stored_config(WORKDIR.value)
+    if stored is not None:
+        config = with_settings_of_run(config, stored)
+    train_run(config, WORKDIR.value, overwrite=OVERWRITE.value, devices=cli.section_from_flags(DeviceConfig()))
+
+
+def with_settings_of_run(asked: Config, stored: Config) -> Config:
+    """Returns the config of the run in the workdir, changed by the flags that are given, and prints what it adds."""
+    config = cli.config_from_flags(base=stored)
+    kept = differences(config, asked, "instead of")
+    if kept:
+        print(f"settings of the run in {WORKDIR.value}, as no flag says otherwise: {', '.join(kept)}")
+    return config
+
+
+def run() -> None:
+    cli.run(main, [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig, ProcessConfig], __doc__)
