@@ -340,14 +340,19 @@ class Config:
         return Config(**sections)
 
 
+def flag_values(config: Config) -> dict[str, str]:
+    """Returns every setting as on the command line, by flag name."""
+    sections = [getattr(config, section.name) for section in dataclasses.fields(config)]
+    return {
+        field.name: as_flag(getattr(section, field.name))
+        for section in sections
+        for field in dataclasses.fields(section)
+    }
+
+
 def differences(ours: Config, theirs: Config) -> list[str]:
     """Lists the settings in which two configs differ, as "--flag=ours (was theirs)"."""
-    rows = []
-    for section in dataclasses.fields(Config):
-        one, other = (getattr(config, section.name) for config in (ours, theirs))
-        rows += [
-            f"--{field.name}={as_flag(getattr(one, field.name))} (was {as_flag(getattr(other, field.name))})"
-            for field in dataclasses.fields(one)
-            if getattr(one, field.name) != getattr(other, field.name)
-        ]
-    return rows
+    others = flag_values(theirs)
+    return [
+        f"--{name}={value} (was {others[name]})" for name, value in flag_values(ours).items() if value != others[name]
+    ]

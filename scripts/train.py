@@ -16,7 +16,7 @@ from absl import flags
 from movierec_jax import cli
 from movierec_jax.config import DEFAULT_WORKDIR, DeviceConfig, EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.data_config import DataConfig
-from movierec_jax.runs.config import ProcessConfig
+from movierec_jax.runs.config import LogConfig, ProcessConfig
 
 WORKDIR = flags.DEFINE_string(
     "workdir", DEFAULT_WORKDIR, "folder or URL for checkpoints, report and plots; made if missing"
@@ -31,9 +31,9 @@ def main() -> None:
     distributed.join(cli.section_from_flags(ProcessConfig()))
     if not distributed.is_primary():
         cli.silence_stdout()
-    devices = cli.section_from_flags(DeviceConfig())
-    train_run(cli.config_from_flags(), WORKDIR.value, overwrite=OVERWRITE.value, devices=devices)
+    devices, log = cli.section_from_flags(DeviceConfig()), cli.section_from_flags(LogConfig())
+    train_run(cli.config_from_flags(), WORKDIR.value, overwrite=OVERWRITE.value, devices=devices, log=log)
 
 
 if __name__ == "__main__":
-    cli.run(main, [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig, ProcessConfig], __doc__)
+    cli.run(main, [DataConfig, ModelConfig, TrainConfig, EvalConfig, LogConfig, DeviceConfig, ProcessConfig], __doc__)
