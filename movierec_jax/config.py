@@ -326,7 +326,7 @@ class Config:
         return self.train.implicit_feedback_target or (TARGET_OF_SPLIT[self.data.split] if has_times else "any")
 
     def replace(self, **settings: Any) -> "Config":
-        """Returns the config with other settings, by flag name: `config.replace(embedding_dim=128, epochs=10)`.
+        """Returns the config with other settings, by flag name: `config.replace(embedding_dim=128, epochs=20)`.
 
         Raises InputError for a name that is not a setting, and for a value that is not allowed.
         """
