@@ -5,9 +5,10 @@
     python scripts/evaluate.py --workdir=runs/default --diversities=0,0.2,0.4,0.6,0.8
 
 Takes about 6 seconds for the bundled data on 2 cores. Without --ratings it prints the figures of the run's report.json
-and writes report.html anew. Flags that are not given keep the values that the run was trained with.
+and writes report.html anew, where it may write. Flags that are not given keep the values that the run was trained with.
 """
 
+import os
 import pathlib
 
 from absl import flags
@@ -44,6 +45,7 @@ def evaluate_run(workdir: pathlib.Path) -> None:
     import pandas as pd
 
     from movierec_jax import load
+    from movierec_jax.data import storage
     from movierec_jax.data.files import read_json, write_json
     from movierec_jax.evaluation.evaluate import evaluate, tradeoff
     from movierec_jax.evaluation.plots import draw_tradeoff, drawn, save_png
@@ -65,6 +67,11 @@ def evaluate_run(workdir: pathlib.Path) -> None:
     config = cli.section_from_flags(run.config.evaluation)
     evaluation = evaluate(run, recommender.params, held_out, config)
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")
+    is_writable = os.access(workdir, os.W_OK) and not storage.is_url(WORKDIR.value)
+    if not RATINGS.value and is_writable and (workdir / "report.json").exists():
+        report = read_json(workdir / "report.json") | {"held_out": held_out_figures(evaluation)}
+        save_report_page(workdir, recommender, read_records(workdir), report, evaluation.predicted)
+        print(f"\nfigures and pictures: {WORKDIR.value}/report.html")
     points = []
     if diversities:
         k = config.eval_k[0]
@@ -73,10 +80,6 @@ def evaluate_run(workdir: pathlib.Path) -> None:
         rows = [[f"{point['diversity']:g}", *(f"{point[name]:.4f}" for name in names)] for point in points]
         print("\n" + align_columns([["diversity", *names], *rows]))
         save_png({"diversity": drawn(lambda figure: draw_tradeoff(figure, points, k))}, workdir / "plots")
-    if not RATINGS.value and (workdir / "report.json").exists():
-        report = read_json(workdir / "report.json") | {"held_out": held_out_figures(evaluation)}
-        save_report_page(workdir, recommender, read_records(workdir), report, evaluation.predicted)
-        print(f"\nfigures and pictures: {WORKDIR.value}/report.html")
     if OUTPUT.value:
         write_json(pathlib.Path(OUTPUT.value), held_out_figures(evaluation) | ({"tradeoff": points} if points else {}))
 

@@ -76,7 +76,11 @@ def page(recommender: Recommender, report: Mapping[str, Any], svgs: Mapping[str,
         section("Predicted ratings", rating_table(held_out), rating_note(run, held_out)),
         section("Lists", list_table(held_out["ranking"]), list_note(held_out)),
         section("Training, calibration and errors", plots(svgs)),
-        section("Lists of three users", users(recommender), "Without the movies that they have rated in any part."),
+        section(
+            "Lists of three users",
+            users(recommender),
+            "Movies that they have not rated, ordered by how likely they are to watch and to like them.",
+        ),
         section("Data", data_table(run)),
         section("Settings", settings(run.config)),
         section("Run", run_table(report)),
@@ -149,10 +153,10 @@ def rating_table(held_out: Mapping[str, Any]) -> str:
 def rating_note(run: Run, held_out: Mapping[str, Any]) -> str:
     """Returns what the figures of predicted ratings are about."""
     counts = held_out["counts"]
-    intervals = " ".join(interval_lines(held_out["intervals"])).strip()
+    intervals = "".join(f" {line}." for line in interval_lines(held_out["intervals"]) if line)
     return (
         f"{counts['rated_rows']:,} held-out ratings{time_note(run.config)}. Cold rows ({counts['cold_rows']:,}) are of "
-        f"users or movies without a rating in train. RMSE and MAE: lower is better. {intervals}"
+        f"users or movies without a rating in train. RMSE and MAE: lower is better.{intervals}"
     )
 
 
