@@ -30,6 +30,7 @@ PUBLIC = {
     "DeviceConfig": "config",
     "EvalConfig": "config",
     "InputError": "errors",
+    "LogConfig": "runs.config",
     "ModelConfig": "config",
     "Recommender": "recommend.recommender",
     "TrainConfig": "config",

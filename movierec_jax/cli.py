@@ -143,7 +143,7 @@ def parse_numbers(flag: str, items: list[str], kind: type = float) -> tuple:
     try:
         return tuple(kind(item) for item in items)
     except ValueError:
-        raise InputError(f"--{flag}={','.join(items)}: must be numbers with commas between") from None
+        raise InputError(f"--{flag}={','.join(items)}: must be comma-separated numbers") from None
 
 
 def has_joined_processes() -> bool:

@@ -125,7 +125,7 @@ class TrainConfig(Settings):
     )
     learning_rate: float = setting(0.004, "peak learning rate of Adam", ABOVE_0, is_common=True)
     warmup_fraction: float = setting(
-        0.1, "fraction of all steps in which the learning rate rises from 0; it falls to 0 in the others", BELOW_1
+        0.1, "fraction of all steps in which the learning rate rises from 0; after them it falls back to 0", BELOW_1
     )
     patience: int = setting(0, "stop after this many epochs without a better validation RMSE; 0: never", AT_LEAST_0)
     ensemble_size: int = setting(
@@ -143,7 +143,7 @@ class TrainConfig(Settings):
     )
     embedding_decay: float = setting(
         40.0,
-        "L2 penalty on user and movie embeddings, in ratings: a prior as strong as so many of them",
+        "L2 penalty on user and movie embeddings, in ratings: it weighs as much as that many of them",
         AT_LEAST_0,
         heading="Regularisation",
     )
@@ -154,8 +154,8 @@ class TrainConfig(Settings):
     )
     held_out_fraction: float = setting(
         0.02,
-        "fraction of the train ratings, 65,536 at most, that the first epochs hold out to learn from them how strong "
-        "the penalties on embeddings and history rows are to be; 0: as the flags say",
+        "fraction of the train ratings (65,536 at most) held out in the first epochs, from which the strength of the "
+        "penalties on embeddings and history rows is learnt; 0: the flags set it",
         BELOW_1,
     )
     feature_decay: float = setting(40.0, "L2 penalty on rows of movie and user features, in ratings", AT_LEAST_0)
@@ -190,15 +190,15 @@ class TrainConfig(Settings):
     )
     sequence_batch_size: int | None = setting(
         None,
-        f"movies to be found in a step of the transformer, with the target {SEQUENCE}. Unset: "
+        f"movies that the transformer learns to predict in a step, with the target {SEQUENCE}. Unset: "
         f"{SEQUENCE_BATCH_SIZE:,}, or 1/{MOVIES_PER_SLOT} of the movies where these are more",
         AT_LEAST_1,
     )
     sequence_passes: int = setting(2, "passes of the transformer over the train ratings in an epoch", AT_LEAST_1)
     sequence_samples: int = setting(
         4096,
-        "movies, drawn at random, that the next one is compared with in a step of the transformer; the whole catalogue "
-        "where it has no more",
+        "random movies that the next one is compared with in a step of the transformer; all movies of a smaller "
+        "catalogue",
         AT_LEAST_1,
     )
     cold_start_fraction: float = setting(
@@ -326,7 +326,7 @@ class Config:
         return self.train.implicit_feedback_target or (TARGET_OF_SPLIT[self.data.split] if has_times else "any")
 
     def replace(self, **settings: Any) -> "Config":
-        """Returns the config with other settings, by flag name: `config.replace(embedding_dim=128, epochs=10)`.
+        """Returns the config with other settings, by flag name: `config.replace(embedding_dim=128, epochs=20)`.
 
         Raises InputError for a name that is not a setting, and for a value that is not allowed.
         """
@@ -340,14 +340,21 @@ class Config:
         return Config(**sections)
 
 
+def flag_values(config: Config) -> dict[str, str]:
+    """Returns every setting as on the command line, by flag name."""
+    sections = [getattr(config, section.name) for section in dataclasses.fields(config)]
+    return {
+        field.name: as_flag(getattr(section, field.name))
+        for section in sections
+        for field in dataclasses.fields(section)
+    }
+
+
 def differences(ours: Config, theirs: Config, word: str = "was") -> list[str]:
     """Lists the settings in which two configs differ, as "--flag=ours (was theirs)", or with another word."""
-    rows = []
-    for section in dataclasses.fields(Config):
-        one, other = (getattr(config, section.name) for config in (ours, theirs))
-        rows += [
-            f"--{field.name}={as_flag(getattr(one, field.name))} ({word} {as_flag(getattr(other, field.name))})"
-            for field in dataclasses.fields(one)
-            if getattr(one, field.name) != getattr(other, field.name)
-        ]
-    return rows
+    others = flag_values(theirs)
+    return [
+        f"--{name}={value} ({word} {others[name]})"
+        for name, value in flag_values(ours).items()
+        if value != others[name]
+    ]

@@ -9,22 +9,25 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import numpy as np
 
-from movierec_jax.config import Config, DeviceConfig
+from movierec_jax.config import Config, DeviceConfig, flag_values
 from movierec_jax.data.files import read_json, write_json
-from movierec_jax.data.schema import MOVIE_ID, RATING
 from movierec_jax.data.storage import is_url, synced_folder
 from movierec_jax.errors import InputError
+from movierec_jax.evaluation.advice import require_learnt
+from movierec_jax.evaluation.epoch_ranking import epoch_ranker
 from movierec_jax.evaluation.evaluate import evaluate
-from movierec_jax.evaluation.plots import save_plots
-from movierec_jax.evaluation.report import build_report, closing_table, time_note
+from movierec_jax.evaluation.report import build_report, closing_table, figures_to_log, time_note
+from movierec_jax.evaluation.report_page import save_report_page
 from movierec_jax.model.sharding import new_mesh
+from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.runs import distributed
 from movierec_jax.runs.checkpoint import Checkpoints
+from movierec_jax.runs.config import LogConfig
 from movierec_jax.runs.epoch_log import EpochLog
 from movierec_jax.runs.forks import require_not_forked
 from movierec_jax.runs.interrupt import StopRequest, interruptible
+from movierec_jax.runs.loggers import Logger, Loggers, require_installed
 from movierec_jax.runs.prepare import cache_folder, prepare
 from movierec_jax.runs.run import Run
 from movierec_jax.runs.workdir import open_workdir
@@ -35,25 +38,43 @@ from movierec_jax.training.strengths import decays_in_use
 # After so long the next state is saved even without a validation RMSE; a kill costs little more work than that.
 SAVE_SECONDS = 10.0
 
-ALL_DEVICES = DeviceConfig()
+ALL_DEVICES, DEFAULT_LOG = DeviceConfig(), LogConfig()
 
 
 def train_run(
-    config: Config, workdir: str | os.PathLike, *, overwrite: bool = False, devices: DeviceConfig = ALL_DEVICES
+    config: Config,
+    workdir: str | os.PathLike,
+    *,
+    overwrite: bool = False,
+    devices: DeviceConfig = ALL_DEVICES,
+    log: LogConfig = DEFAULT_LOG,
+    loggers: Sequence[Logger] = (),
 ) -> dict:
     """Trains the run of a workdir, or resumes it, and returns the content of report.json.
 
     Of several processes, process 0 writes and returns the report; the others return an empty one.
     devices: those to train on; a run may resume on other devices than it began on.
-    Raises InputError for bad input, leaving the workdir as it was, and Interrupted after SIGTERM or SIGINT.
+    log: what to report of each epoch. loggers: more of them, beside those that `log` names.
+    Raises InputError for bad input, leaving the workdir as it was, and for a result that is no better than a constant;
+    Interrupted after SIGTERM or SIGINT.
     """
     require_not_forked()
+    require_installed(log.loggers)
     if is_url(workdir) and distributed.is_multi_process():
         raise InputError(
             f"--workdir={workdir}: many processes need one that all can reach as a folder; mount the bucket"
         )
-    with synced_folder(workdir) as (folder, upload):
-        return train_in_folder(folder, config, str(workdir), upload, overwrite=overwrite, devices=devices)
+    with contextlib.closing(Loggers(log.loggers, loggers)) as opened, synced_folder(workdir) as (folder, upload):
+        return train_in_folder(
+            folder,
+            config,
+            str(workdir),
+            upload,
+            opened,
+            overwrite=overwrite,
+            devices=devices,
+            ranked_users=log.ranked_users,
+        )
 
 
 def train_in_folder(
@@ -61,9 +82,11 @@ def train_in_folder(
     config: Config,
     name: str,
     upload: Callable[[], None],
+    loggers: Loggers,
     *,
     overwrite: bool,
     devices: DeviceConfig,
+    ranked_users: int,
 ) -> dict:
     """Does the work of `train_run` in a local folder; `name` is the workdir in messages, `upload` copies it there."""
     start = time.perf_counter()
@@ -75,23 +98,34 @@ def train_in_folder(
         open_workdir(folder, run, overwrite=overwrite)
         if distributed.broadcast_from_primary((folder / "report.json").exists()):
             print(f"{name} holds this run, finished; --overwrite starts it anew")
-            return read_json(folder / "report.json")
+            finished = read_json(folder / "report.json")
+            require_learnt(finished, config, name)
+            return finished
         upload()
         with contextlib.closing(Checkpoints(folder, on_saved=upload)) as checkpoints:
-            records, decays = train_and_save(run, folder, checkpoints, stop)
+            records, decays = train_and_save(run, folder, checkpoints, stop, loggers, ranked_users)
     train_seconds = time.perf_counter() - start - data_seconds
     report: dict[str, Any] = {}
     with distributed.lost_process_named(advice):
         if distributed.is_primary():
             report = write_report(folder, run, records, decays, data_seconds, train_seconds)
-            seconds = report["seconds"]["total"]
-            print(f"{seconds:.1f} s (imports apart); report, plots and checkpoints in {name}")
+            loggers.log(report["epochs"], figures_to_log(report))
+            print(
+                f"Finished in {report['seconds']['total']:.0f} s; open {name}/report.html for pictures and all figures"
+            )
         distributed.barrier("report written")
+        if distributed.is_primary():
+            require_learnt(report, config, name)
     return report
 
 
 def train_and_save(
-    run: Run, workdir: pathlib.Path, checkpoints: Checkpoints, stop: StopRequest
+    run: Run,
+    workdir: pathlib.Path,
+    checkpoints: Checkpoints,
+    stop: StopRequest,
+    loggers: Loggers,
+    ranked_users: int,
 ) -> tuple[tuple[EpochRecord, ...], dict[str, float]]:
     """Trains from the newest checkpoint to the end; returns the records of all epochs, and the decays by flag.
 
@@ -107,8 +141,10 @@ def train_and_save(
     with contextlib.ExitStack() as stack:
         log = None
         if distributed.is_primary():
-            log = stack.enter_context(EpochLog(workdir, progress.records, len(run.train), config.epochs))
-        states = train_from(state, progress, run.train, run.valid, run.interactions, setup=setup)
+            loggers.open(workdir, flag_values(run.config), epochs_done=len(progress.records))
+            log = stack.enter_context(EpochLog(workdir, progress.records, len(run.train), config.epochs, loggers))
+        rank = epoch_ranker(run, ranked_users)
+        states = train_from(state, progress, run.train, run.valid, run.interactions, setup=setup, rank=rank)
         is_saved, saved_at = True, time.monotonic()
         while not (is_finished(progress.records, config.epochs, config.patience) or stop.poll()):
             state, progress = next(states)
@@ -118,8 +154,8 @@ def train_and_save(
             if is_saved:
                 checkpoints.save(state, progress, setup)
                 saved_at = time.monotonic()
-            if log is not None and record is not None:
-                log.add(record)
+            if log is not None:
+                log.show(progress)
         if not is_saved:
             checkpoints.save(state, progress, setup)
     checkpoints.wait()
@@ -153,7 +189,7 @@ def write_report(
     data_seconds: float,
     train_seconds: float,
 ) -> dict[str, Any]:
-    """Evaluates the best epoch on the test part, writes report and plots, and returns the report."""
+    """Evaluates the best epoch on the test part, writes report and plots, prints what to change, returns the report."""
     if distributed.is_multi_process():
         # Evaluation is small; process 0 does it on its own devices.
         run = dataclasses.replace(run, mesh=new_mesh(devices=jax.local_devices()))
@@ -162,13 +198,12 @@ def write_report(
         params = checkpoints.best_params(run.setup, warn=print)
     evaluation = evaluate(run, params, run.parts.test, config.evaluation)
     print(f"\ntest part{time_note(config)}: {closing_table(evaluation)}\n")
-    rating, movie_row = run.parts.test[RATING].to_numpy(), run.movies.rows(run.parts.test[MOVIE_ID])
-    is_known = np.isfinite(rating) & np.isfinite(evaluation.predicted)
-    columns = evaluation.predicted, rating, run.interactions.movie_count[movie_row]
-    save_plots(workdir / "plots", records, *(column[is_known] for column in columns))
     seconds = {"data": data_seconds, "train": train_seconds, "evaluate": time.perf_counter() - start}
     seconds["total"] = sum(seconds.values())
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
     report = build_report(run, records, decays, evaluation, seconds, num_parameters)
+    save_report_page(workdir, Recommender.of(run, params), records, report, evaluation.predicted)
     write_json(workdir / "report.json", report)
+    for advice in report["advice"]:
+        print(f"advice: {advice}")
     return report

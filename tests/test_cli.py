@@ -50,7 +50,7 @@ def test_an_empty_list_flag_is_an_empty_or_unset_setting(flag, section, value):
 
 
 def test_a_word_in_a_list_of_numbers_is_refused():
-    with pytest.raises(InputError, match=r"^--eval_k=10,many: must be numbers with commas between$"):
+    with pytest.raises(InputError, match=r"^--eval_k=10,many: must be comma-separated numbers$"):
         cli.section_from_flags(EvalConfig(), parsed("--eval_k=10,many"))
 
 

@@ -10,7 +10,7 @@ import movierec_jax
 from movierec_jax import config
 from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.features.sentiment.config import SentimentConfig
-from movierec_jax.runs.config import ProcessConfig, TuneConfig
+from movierec_jax.runs.config import LogConfig, ProcessConfig, TuneConfig
 from movierec_jax.serve.config import ServeConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -23,6 +23,7 @@ SECTIONS = [
     config.ScoreConfig,
     config.DeviceConfig,
     BenchmarkConfig,
+    LogConfig,
     ProcessConfig,
     SentimentConfig,
     ServeConfig,

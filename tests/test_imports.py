@@ -113,7 +113,7 @@ GRAPH = {module: ours_of(module) for module in MODULES}
 
 
 def test_the_graph_is_read_as_it_is_written():
-    assert {"data.schema", "evaluation.evaluate", "runs.prepare"} <= GRAPH["train"]
+    assert {"data.storage", "evaluation.evaluate", "runs.prepare"} <= GRAPH["train"]
     assert "orbax" in libraries_of("runs.checkpoint")
     assert GRAPH["recommend.export_loader"] == set()
 

@@ -20,11 +20,15 @@ from movierec_jax.errors import InputError
 from movierec_jax.recommend.lists import ListRequest, SeenMovies
 from movierec_jax.recommend.recommender import Recommender, load
 from movierec_jax.recommend.top_k import top_k_lists
+from movierec_jax.runs.config import LogConfig
 from movierec_jax.runs.prepare import new_run, read_clean
 from movierec_jax.runs.run import user_index_and_movie_row
 from movierec_jax.train import train_run
 from movierec_jax.training.loop import train_epochs
 from movierec_jax.training.state import new_state
+
+# Fitting is measured without what only people look at.
+QUIET = LogConfig(loggers=(), ranked_users=0)
 
 
 def fit_predict(config: Config, train: pathlib.Path, test: pathlib.Path, workdir: pathlib.Path) -> RatingPrediction:
@@ -35,7 +39,7 @@ def fit_predict(config: Config, train: pathlib.Path, test: pathlib.Path, workdir
     and all epochs with their checkpoints. Loading the workdir counts as predicting. Raises InputError if the run learnt
     from a different number of ratings than `train` has.
     """
-    report = train_run(config, workdir)
+    report = train_run(config, workdir, log=QUIET)
     require_num_train(report, pq.read_metadata(train).num_rows, config)
     start = time.perf_counter()
     pairs = pd.read_parquet(test, columns=[USER_ID, MOVIE_ID, TIMESTAMP])
@@ -56,7 +60,7 @@ def fit_lists(config: Config, task: RankingTask, k: int, workdir: pathlib.Path) 
         start = time.perf_counter()
         model = model.with_new_users(task.given[task.given[MOVIE_ID].isin(task.train[MOVIE_ID])])
     else:
-        report = train_run(config, workdir)
+        report = train_run(config, workdir, log=QUIET)
         require_num_train(report, len(task.train), config)
         seconds, details = fit_seconds(report), fit_details(report) | {"rmse": report["test"]["rmse"]}
         start = time.perf_counter()

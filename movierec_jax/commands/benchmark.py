@@ -15,9 +15,9 @@
     movierec benchmark --ratings=ml-100k/u{1,2,3,4,5}.base --test_ratings=ml-100k/u{1,2,3,4,5}.test
 
 Baselines of other libraries (all but biases, popularity, item_knn and ease) need the extra bench; an unknown name
-prints the valid ones. --ratings and --test_ratings may be repeated, or hold names with commas between: the table then
-has means over these folds. The other flags are those of movierec train and apply to our model. The suites rating,
-ablation, ranking and next run each fit in a process of its own, one after the other. The output folder gets the table
+prints the valid ones. --ratings and --test_ratings may be repeated, or hold comma-separated names: the table then has
+means over these folds. The other flags are those of movierec train and apply to our model. The suites rating, ablation,
+ranking and next run each fit in a process of its own, one after the other. The output folder gets the table
 as Markdown and all figures as JSON. The first command takes about 30 seconds on 2 cores.
 """
 

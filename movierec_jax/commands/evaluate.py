@@ -4,10 +4,11 @@
     movierec evaluate --workdir=runs/default --ratings=new_ratings.csv --output=figures.json
     movierec evaluate --workdir=runs/default --diversities=0,0.2,0.4,0.6,0.8
 
-Takes about 6 seconds for the bundled data on 2 cores. Without --ratings it prints the figures of the run's report.json.
-Flags that are not given keep the values that the run was trained with.
+Takes about 6 seconds for the bundled data on 2 cores. Without --ratings it prints the figures of the run's report.json
+and writes report.html anew, where it may write. Flags that are not given keep the values that the run was trained with.
 """
 
+import os
 import pathlib
 
 from absl import flags
@@ -43,10 +44,12 @@ def main() -> None:
 def evaluate_run(workdir: pathlib.Path) -> None:
     import pandas as pd
 
-    from movierec_jax.data.files import write_json
+    from movierec_jax.data import storage
+    from movierec_jax.data.files import read_json, write_json
     from movierec_jax.evaluation.evaluate import evaluate, tradeoff
-    from movierec_jax.evaluation.plots import save_tradeoff
+    from movierec_jax.evaluation.plots import draw_tradeoff, drawn_all, save_png
     from movierec_jax.evaluation.report import align_columns, closing_table, held_out_figures, time_note
+    from movierec_jax.evaluation.report_page import read_records, save_report_page
     from movierec_jax.recommend.recommender import load
     from movierec_jax.runs.prepare import cache_folder, read_held_out
     from movierec_jax.runs.run import known_movies_of_run
@@ -64,6 +67,11 @@ def evaluate_run(workdir: pathlib.Path) -> None:
     config = cli.section_from_flags(run.config.evaluation)
     evaluation = evaluate(run, recommender.params, held_out, config)
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")
+    is_writable = os.access(workdir, os.W_OK) and not storage.is_url(WORKDIR.value)
+    if not RATINGS.value and is_writable and (workdir / "report.json").exists():
+        report = read_json(workdir / "report.json") | {"held_out": held_out_figures(evaluation)}
+        save_report_page(workdir, recommender, read_records(workdir), report, evaluation.predicted)
+        print(f"\nfigures and pictures: {WORKDIR.value}/report.html")
     points = []
     if diversities:
         k = config.eval_k[0]
@@ -71,7 +79,8 @@ def evaluate_run(workdir: pathlib.Path) -> None:
         points = tradeoff(run, recommender.params, held_out, config, diversities)
         rows = [[f"{point['diversity']:g}", *(f"{point[name]:.4f}" for name in names)] for point in points]
         print("\n" + align_columns([["diversity", *names], *rows]))
-        save_tradeoff(workdir / "plots" / "diversity.png", points, k)
+        figures = drawn_all({"diversity": lambda figure: draw_tradeoff(figure, points, k)})
+        save_png(figures, workdir / "plots")
     if OUTPUT.value:
         write_json(pathlib.Path(OUTPUT.value), held_out_figures(evaluation) | ({"tradeoff": points} if points else {}))
 

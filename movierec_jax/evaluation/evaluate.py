@@ -157,12 +157,10 @@ def rank_held_out(
 ) -> tuple[dict[str, dict[str, float]], int]:
     """Returns ranking metrics of the model and, as a baseline, of popularity, and how many users they are means over.
 
-    ratings: `held_out` by row. Where none of them is a rating, every movie watched is relevant.
+    ratings: `held_out` by row.
     """
     ks, num_movies = config.eval_k, len(run.movies)
-    is_relevant = held_out[RATING].to_numpy() >= run.relevant_from(config)
-    if rated_rows(held_out).empty:
-        is_relevant = np.ones(len(held_out), bool)
+    is_relevant = relevant_rows(run, held_out, config)
     users = pd.Index(held_out[USER_ID][is_relevant].unique())
     user = users.get_indexer(held_out[USER_ID])[is_relevant].astype(np.int64)
     rated = user_index_and_movie_row(run, users, [run.parts.train, run.parts.valid, run.parts.from_reviews])
@@ -179,6 +177,13 @@ def rank_held_out(
         figures[name] = metrics.ranking_metrics(is_hit, num_relevant, ks)
         figures[name] |= metrics.list_metrics(movie_row, catalogue, ks)
     return figures, len(users)
+
+
+def relevant_rows(run: Run, held_out: pd.DataFrame, config: EvalConfig) -> Bool[np.ndarray, " ratings"]:
+    """Returns which ratings are relevant; where none of them is a rating, every movie watched is."""
+    if rated_rows(held_out).empty:
+        return np.ones(len(held_out), bool)
+    return held_out[RATING].to_numpy() >= run.relevant_from(config)
 
 
 def tradeoff(

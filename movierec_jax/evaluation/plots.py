@@ -1,123 +1,182 @@
-"""Plots of a run: its learning curve, its predictions for each true rating, and where its errors are."""
+"""Plots of a run: its training curves, its calibration, and where its errors are; as PNG files and for web pages."""
 
+import functools
+import io
 import pathlib
-from collections.abc import Callable, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float, Real
 
 from movierec_jax.errors import InputError
 from movierec_jax.packages import import_extra
-from movierec_jax.training.progress import EpochRecord
+from movierec_jax.training.progress import EpochRecord, best_record
 
-# Histogram bins along the axis of predictions.
-PREDICTED_BINS = 60
+# Held-out ratings are put into so many bins of equal size by their prediction.
+CALIBRATION_BINS = 20
+
+# In a web page the variable of this name takes the place of each colour, so that the page's theme sets it.
+COLOURS = {
+    "--ink": "#3f4650",
+    "--line": "#c9ced6",
+    "--plot-model": "#c2410c",
+    "--plot-train": "#7d8590",
+    "--plot-other": "#1f6fb2",
+}
+INK, LINE, MODEL, TRAIN, OTHER = COLOURS.values()
 
 
-def figure_class() -> Callable[..., Any] | None:
-    """Returns matplotlib's Figure. Where it is not installed, prints that there are no plots, and returns None."""
-    try:
-        # Imported here since it is slow and nothing else needs it.
-        return import_extra("matplotlib.figure", "plots").Figure
-    except InputError as error:
-        print(f"no plots: {error}")
-        return None
-
-
-def save_plots(
-    folder: pathlib.Path,
+def draw_plots(
     records: Sequence[EpochRecord],
     predicted: Float[np.ndarray, " ratings"],
     rating: Float[np.ndarray, " ratings"],
-    num_ratings_of_movie: Real[np.ndarray, " ratings"],
-) -> None:
-    """Writes learning_curve.png, and predicted.png and residuals.png of held-out ratings if there are any.
+    num_ratings_of: Mapping[str, Real[np.ndarray, " ratings"]],
+) -> dict:
+    """Returns the figures of a run by name: learning_curve, and of held-out ratings, if any, the others.
 
-    num_ratings_of_movie: how many ratings the movie of each held-out rating has in train.
+    num_ratings_of: how many ratings the "movie" and the "user" of each held-out rating have in train.
     """
-    new_figure = figure_class()
-    if new_figure is None:
-        return
-    folder.mkdir(exist_ok=True)
-    plots = [
-        ("learning_curve", lambda axes: draw_learning_curve(axes, records)),
-        ("predicted", lambda axes: draw_predicted(axes, predicted, rating)),
-        ("residuals", lambda axes: draw_residuals(axes, predicted - rating, num_ratings_of_movie)),
-    ]
-    for name, draw in plots if len(rating) else plots[:1]:
-        figure = new_figure(figsize=(7, 4.5), layout="constrained")
-        draw(figure.subplots())
-        figure.savefig(folder / f"{name}.png", dpi=120)
+    draw: dict[str, Callable] = {"learning_curve": lambda figure: draw_learning_curve(figure, records)}
+    if len(rating):
+        draw["calibration"] = lambda figure: draw_calibration(figure, predicted, rating)
+        for of, count in num_ratings_of.items():
+            draw[f"residuals_by_{of}"] = functools.partial(
+                draw_residuals, residual=predicted - rating, count=count, of=of
+            )
+    return drawn_all(draw)
 
 
-def draw_learning_curve(axes, records: Sequence[EpochRecord]) -> None:
-    """Draws RMSE by epoch, in training (with dropout, while parameters change) and on validation.
+def drawn_all(draw: Mapping[str, Callable]) -> dict:
+    """Returns each figure drawn, by name; where matplotlib is not installed, prints that there are none."""
+    try:
+        import_extra("matplotlib.figure", "plots")
+    except InputError as error:
+        print(f"no plots: {error}")
+        return {}
+    return {name: drawn(draw_one) for name, draw_one in draw.items()}
 
-    Without ratings, draws the error over the catalogue.
+
+def drawn(draw: Callable):
+    """Returns a new figure in the style of all plots, after `draw` has drawn on it."""
+    # Imported here since it is slow and nothing else needs it.
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    style = {
+        **dict.fromkeys(["text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"], INK),
+        **dict.fromkeys(["axes.edgecolor", "xtick.color", "ytick.color", "grid.color"], LINE),
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "axes.axisbelow": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlelocation": "left",
+        "axes.titlesize": "medium",
+        "legend.frameon": False,
+    }
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=(5, 3.9), layout="constrained")
+        draw(figure)
+    return figure
+
+
+def save_png(figures: dict, folder: pathlib.Path) -> None:
+    """Writes each figure to a PNG file of its name."""
+    if figures:
+        folder.mkdir(exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(folder / f"{name}.png", dpi=150)
+
+
+def to_svg(figure, name: str) -> str:
+    """Returns a figure as an SVG element whose colours are variables of the page; its ids begin with `name`."""
+    import matplotlib
+
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(text, format="svg", transparent=True, metadata=dict.fromkeys(["Date", "Creator"]))
+    svg = text.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r'(\bid="|url\(#|xlink:href="#)', rf"\g<1>{name}-", svg)
+    for variable, colour in COLOURS.items():
+        svg = svg.replace(colour, f"var({variable})")
+    return svg
+
+
+def draw_learning_curve(figure, records: Sequence[EpochRecord]) -> None:
+    """Draws RMSE by epoch, in training (with dropout, while parameters change) and on validation, and NDCG@10 below.
+
+    Marks the epoch that is kept. Without ratings, draws the error over the catalogue; NDCG@10 where it was measured.
     """
     epochs = [record.epoch for record in records]
+    ndcg = [record.valid_ndcg_at_10 for record in records]
+    has_ndcg = any(value is not None for value in ndcg)
+    axes, *below = figure.subplots(1 + has_ndcg, sharex=True, squeeze=False, height_ratios=[3, 2][: 1 + has_ndcg])[:, 0]
     has_ratings = records[-1].train_rmse is not None
     errors = [record.train_rmse if has_ratings else record.catalogue_error for record in records]
-    axes.plot(epochs, errors, marker=".", label="train, while learning")
+    axes.plot(epochs, errors, ".-", color=TRAIN, label="train, while learning")
     if records[-1].valid_rmse is not None:
-        axes.plot(epochs, [record.valid_rmse for record in records], marker=".", label="validation")
-    label = "RMSE (stars)" if has_ratings else "error over the catalogue"
-    axes.set(xlabel="epoch", ylabel=label, title="Learning curve")
+        axes.plot(epochs, [record.valid_rmse for record in records], ".-", color=MODEL, label="validation")
+    axes.set(ylabel="RMSE (stars)" if has_ratings else "error over the catalogue", title="Training curves")
+    for other in below:
+        other.plot(epochs, [np.nan if value is None else value for value in ndcg], ".-", color=MODEL)
+        other.set_ylabel("NDCG@10")
+    best = best_record(records).epoch
+    for each in (axes, *below):
+        each.axvline(best, color=OTHER, linestyle=":", label=f"kept: epoch {best}")
+    (below or [axes])[-1].set_xlabel("epoch")
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend()
+    figure.legend(handles=axes.get_lines(), loc="outside lower center", ncols=3)
 
 
-def save_tradeoff(path: pathlib.Path, points: list[dict[str, float]], k: int) -> None:
-    """Writes a plot of what lists of k movies gain and lose as they become more diverse."""
-    new_figure = figure_class()
-    if new_figure is None:
-        return
-    figure = new_figure(figsize=(7, 4.5), layout="constrained")
-    draw_tradeoff(figure.subplots(), points, k)
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=120)
+def draw_calibration(figure, predicted: np.ndarray, rating: np.ndarray) -> None:
+    """Draws the mean rating by prediction, with the middle half of the ratings, beside the line where both are equal.
 
-
-def draw_tradeoff(axes, points: list[dict[str, float]], k: int) -> None:
-    """Draws NDCG by diversity, a point for each setting, and how much of the catalogue the lists reach."""
-    diversity, ndcg = ([point[f"{name}@{k}"] for point in points] for name in ("diversity", "ndcg"))
-    axes.plot(diversity, ndcg, "o-", label=f"NDCG@{k}")
-    for point, position in zip(points, zip(diversity, ndcg, strict=True), strict=True):
-        axes.annotate(f"{point['diversity']:g}", position, textcoords="offset points", xytext=(4, 6), fontsize=8)
-    axes.set(xlabel=f"diversity of genres in lists of {k}", ylabel=f"NDCG@{k}", title="Relevance and --diversity")
-    other = axes.twinx()
-    other.plot(diversity, [point[f"coverage@{k}"] for point in points], "s--", color="tab:orange", label="coverage")
-    other.set_ylabel(f"fraction of the catalogue listed@{k}")
-    axes.legend(handles=[*axes.get_lines(), *other.get_lines()])
-
-
-def draw_predicted(axes, predicted: np.ndarray, rating: np.ndarray) -> None:
-    """Draws a histogram of predictions for each true rating, with their mean."""
-    ratings, group = np.unique(rating, return_inverse=True)
-    edges = np.linspace(predicted.min(), predicted.max() + 1e-3, PREDICTED_BINS + 1)
-    share = np.array([np.histogram(predicted[group == n], edges)[0] / np.sum(group == n) for n in range(len(ratings))])
-    mesh = axes.pcolormesh(np.arange(len(ratings) + 1) - 0.5, edges, share.T, cmap="Blues")
-    axes.figure.colorbar(mesh, label="fraction of the ratings of that many stars")
-    mean = np.bincount(group, weights=predicted) / np.bincount(group)
-    axes.plot(np.arange(len(ratings)), mean, "o-", color="tab:red", label="mean prediction")
-    axes.set_xticks(np.arange(len(ratings)), [f"{value:g}" for value in ratings])
-    axes.set(
-        xlabel="true rating (stars)", ylabel="predicted rating (stars)", title="Predicted and true ratings, held out"
+    Each point is the mean of a bin of equally many held-out ratings; equal predictions share a bin.
+    """
+    axes = figure.subplots()
+    edges = np.unique(np.quantile(predicted, np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]))
+    _, group = np.unique(np.searchsorted(edges, predicted), return_inverse=True)
+    bins = [(predicted[group == n], rating[group == n]) for n in range(group.max() + 1)]
+    mean = np.array([(ours.mean(), theirs.mean()) for ours, theirs in bins])
+    low, high = np.array([np.quantile(theirs, [0.25, 0.75]) for _, theirs in bins]).T
+    ends = min(mean.min(), low.min()), max(mean.max(), high.max())
+    axes.plot(ends, ends, "--", color=OTHER, label="y = x")
+    axes.plot(mean[:, 0], mean[:, 1], "o-", markersize=4, color=MODEL, label="mean rating")
+    half = axes.fill_between(
+        mean[:, 0], low, high, color=MODEL, alpha=0.15, linewidth=0, label="middle half of the ratings"
     )
-    axes.legend(loc="upper left")
+    axes.set(xlabel="predicted rating (stars)", ylabel="rating (stars)", title="Calibration on held-out ratings")
+    figure.legend(handles=[*axes.get_lines(), half], loc="outside lower center", ncols=3)
 
 
-def draw_residuals(axes, residual: np.ndarray, count: np.ndarray) -> None:
-    """Draws RMSE and mean error of held-out ratings by the movie's number of train ratings, in doubling bins."""
+def draw_residuals(figure, residual: np.ndarray, count: np.ndarray, of: str) -> None:
+    """Draws RMSE and mean error of held-out ratings by the train ratings of the movie or user, in doubling bins."""
+    axes = figure.subplots()
     bin_of = np.where(count > 0, np.floor(np.log2(np.maximum(count, 1))) + 1, 0).astype(int)
     bins, group = np.unique(bin_of, return_inverse=True)
     size = np.bincount(group)
-    axes.plot(np.sqrt(np.bincount(group, weights=residual**2) / size), "o-", label="RMSE")
-    axes.plot(np.bincount(group, weights=residual) / size, "o-", label="mean error")
-    axes.axhline(0, color="grey", linewidth=0.8)
+    axes.plot(np.sqrt(np.bincount(group, weights=residual**2) / size), "o-", color=MODEL, label="RMSE")
+    axes.plot(np.bincount(group, weights=residual) / size, "o-", color=TRAIN, label="mean of prediction minus rating")
+    axes.axhline(0, color=LINE, linewidth=1)
     labels = ["0" if n == 0 else f"{2 ** (n - 1)}+" for n in bins]
-    axes.set_xticks(np.arange(len(bins)), [f"{label}\n({n:,})" for label, n in zip(labels, size, strict=True)])
-    axes.tick_params(axis="x", labelsize=7)
-    axes.set(xlabel="ratings of the movie in train (held-out rows)", ylabel="stars", title="Errors by rating count")
-    axes.legend()
+    axes.set_xticks(np.arange(len(bins)), [f"{label}\n{n:,}" for label, n in zip(labels, size, strict=True)], size=8)
+    xlabel = f"train ratings of the {of} (below: held-out ratings)"
+    axes.set(xlabel=xlabel, ylabel="stars", title=f"Errors by the {of}'s number of ratings")
+    figure.legend(handles=axes.get_lines()[:2], loc="outside lower center", ncols=2)
+
+
+def draw_tradeoff(figure, points: list[dict[str, float]], k: int) -> None:
+    """Draws NDCG, and how much of the catalogue lists of k movies reach, by their diversity: a point per setting."""
+    panels = figure.subplots(2, sharex=True)
+    diversity = [point[f"diversity@{k}"] for point in points]
+    for axes, name, label in zip(panels, ("ndcg", "coverage"), (f"NDCG@{k}", "catalogue listed"), strict=True):
+        values = [point[f"{name}@{k}"] for point in points]
+        axes.plot(diversity, values, "o-", color=MODEL)
+        axes.set_ylabel(label)
+        for point, position in zip(points, zip(diversity, values, strict=True), strict=True):
+            text = f"{point['diversity']:g}"
+            axes.annotate(text, position, textcoords="offset points", xytext=(4, 6), fontsize=8)
+    panels[0].set_title("Relevance and reach by --diversity (the numbers at the points)")
+    panels[1].set_xlabel(f"diversity of genres in lists of {k}")

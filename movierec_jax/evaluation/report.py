@@ -7,11 +7,16 @@ from collections.abc import Sequence
 import jax
 
 from movierec_jax.config import Config
+from movierec_jax.evaluation.advice import advise
 from movierec_jax.evaluation.evaluate import Evaluation
 from movierec_jax.evaluation.metrics import RATING_METRICS
 from movierec_jax.packages import installed_version
 from movierec_jax.runs.run import Run
 from movierec_jax.training.progress import EpochRecord, best_record
+
+# Ranking metrics of the closing table, for at most so many list lengths; report.html has all.
+MAIN_LIST_FIGURES = ("ndcg", "recall", "precision", "mrr", "hit_rate", "coverage", "novelty", "diversity")
+MOST_LENGTHS = 3
 
 PACKAGES = ("movierec-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "pandas", "pyarrow")
 
@@ -40,11 +45,11 @@ def build_report(
 
     decays: those that the last epochs had, by flag.
     """
-    best = best_record(records)
+    best, held_out = best_record(records), held_out_figures(evaluation)
     return without_nan(
         {
             "test": evaluation.figures(),
-            "valid": {"rmse": best.valid_rmse},
+            "valid": {"rmse": best.valid_rmse, "ndcg@10": best.valid_ndcg_at_10},
             "train": {"rmse": best.train_rmse},
             "best_epoch": best.epoch,
             "epochs": records[-1].epoch,
@@ -57,7 +62,8 @@ def build_report(
                 "test": len(run.parts.test),
                 "parameters": num_parameters,
             },
-            "held_out": held_out_figures(evaluation),
+            "held_out": held_out,
+            "advice": advise(records, held_out, run.config),
             "rating_scale": list(run.rating_scale),
             "rating_time": run.config.data.rating_time,
             "seconds": seconds,
@@ -72,6 +78,13 @@ def build_report(
     )
 
 
+def figures_to_log(report: dict) -> dict[str, float]:
+    """Returns the main figures of the test part by names that every logger takes."""
+    names = ["rmse", "mae", next(name for name in report["test"] if name.startswith("ndcg"))]
+    values = {f"test_{name.replace('@', '_at_')}": report["test"][name] for name in names}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def without_nan(value):
     """Replaces NaN, which JSON lacks, by None at any depth of dicts."""
     if isinstance(value, dict):
@@ -82,16 +95,13 @@ def without_nan(value):
 
 
 def closing_table(evaluation: Evaluation) -> str:
-    """Returns the figures of an evaluation as text: predicted ratings, then lists."""
+    """Returns the main figures of an evaluation as text that fits a screen: predicted ratings, then lists."""
     counts = evaluation.counts
-    names = list(evaluation.ranking["model"])
-    ranking = [["whole catalogue", *evaluation.ranking]]
-    ranking += [[name, *(format_figure(by_name[name]) for by_name in evaluation.ranking.values())] for name in names]
     cold = (
         f"{counts['cold_rows']:,} of them cold ({counts['cold_users']:,} users and {counts['cold_movies']:,} movies "
         "without a rating in train)"
     )
-    lists = ["", f"lists for {counts['ranked_users']:,} users", align_columns(ranking)]
+    lists = ["", f"lists of the whole catalogue for {counts['ranked_users']:,} users", *list_lines(evaluation.ranking)]
     if not counts["rated_rows"]:
         what = f"{counts['rows']:,} movies watched, {cold}"
         return "\n".join([what, "no ratings: lists only, in which every movie watched is relevant", *lists])
@@ -99,6 +109,17 @@ def closing_table(evaluation: Evaluation) -> str:
     watched = f" and {num_watched:,} movies watched but not rated" if num_watched else ""
     what = f"{counts['rated_rows']:,} ratings{watched}, {cold}"
     return "\n".join([what, "", *rating_lines(evaluation), *interval_lines(evaluation.intervals), *lists])
+
+
+def list_lines(ranking: dict[str, dict[str, float]]) -> list[str]:
+    """Returns the main figures of lists as text: a row for each of the first list lengths and each recommender."""
+    lengths = list(dict.fromkeys(name.split("@")[1] for name in ranking["model"]))[:MOST_LENGTHS]
+    shown = [name for name in MAIN_LIST_FIGURES if f"{name}@{lengths[0]}" in ranking["model"]]
+    rows = [["lists of", *(name.replace("_", " ") for name in shown)]]
+    for k in lengths:
+        for recommender, figures in ranking.items():
+            rows.append([f"{k}, {recommender}", *(format_figure(figures[f"{name}@{k}"]) for name in shown)])
+    return [align_columns(rows)]
 
 
 def rating_lines(evaluation: Evaluation) -> list[str]:
@@ -123,13 +144,16 @@ def interval_lines(intervals: dict[str, float]) -> list[str]:
     """Returns what the intervals around predictions cover, as text; no lines without intervals."""
     if not intervals:
         return []
-    covered = ", the ".join(
-        f"{name.removeprefix('coverage@')}% interval covers {fraction:.1%}"
+    first, *others = [
+        (name.removeprefix("coverage@"), fraction)
         for name, fraction in intervals.items()
         if name.startswith("coverage@")
-    )
-    spread = intervals["mean_spread"]
-    return ["", f"The {covered} of ratings" + (f" (members differ by {spread:.3f} stars)" if spread else "")]
+    ]
+    covered = "".join(f", the {level}% interval {fraction:.1%}" for level, fraction in others)
+    lines = ["", f"The {first[0]}% interval covers {first[1]:.1%} of ratings{covered}"]
+    if intervals["mean_spread"]:
+        lines.append(f"Members differ by {intervals['mean_spread']:.3f} stars")
+    return lines
 
 
 def format_figure(value: float) -> str:

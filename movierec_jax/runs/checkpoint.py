@@ -161,7 +161,7 @@ class Checkpoints:
         saved = jax.tree.leaves(self.reader.item_metadata(step)["state"])
         has_shapes = sorted(leaf.shape for leaf in saved) == sorted(leaf.shape for leaf in expected)
         if saved_train_rows != train_rows(setup) or (saved and not has_shapes):
-            raise InputError("its arrays are of other shapes than the settings and ids beside it ask for")
+            raise InputError("its arrays do not have the shapes that the settings and ids of the workdir need")
 
 
 class KeptSteps:

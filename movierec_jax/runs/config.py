@@ -1,4 +1,4 @@
-"""Settings of the processes that train together, and of the search for settings."""
+"""Settings of the processes that train together, of what a run reports, and of the search for settings."""
 
 import dataclasses
 import re
@@ -8,6 +8,9 @@ from movierec_jax.settings import AT_LEAST_0, AT_LEAST_1, Limits, Settings, requ
 
 # Value of --coordinator_address with which JAX finds out the address, the number of processes and their ids.
 AUTO = "auto"
+
+# Values of --loggers; `loggers.OPENERS` has a class for each.
+LOGGERS = ("tensorboard", "wandb", "mlflow")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +41,26 @@ class ProcessConfig(Settings):
             raise InputError(f"--coordinator_address={AUTO}: finds out --num_processes and --process_id; give neither")
         if self.coordinator_address not in (None, AUTO) and self.num_processes is None:
             raise InputError("--coordinator_address: give --num_processes and --process_id with it")
+
+
+@dataclasses.dataclass(frozen=True)
+class LogConfig(Settings):
+    """What a run reports while it trains. It changes nothing of the result, so a run may resume with other values."""
+
+    loggers: tuple[str, ...] = setting(
+        ("tensorboard",),
+        f"where the figures of each epoch go besides the terminal and metrics.jsonl: {', '.join(LOGGERS)}. Empty: "
+        "nowhere",
+        choices=LOGGERS,
+        heading="Reports",
+        is_common=True,
+    )
+    ranked_users: int = setting(
+        256,
+        "users whose lists are ranked after each epoch, for NDCG@10 on the validation ratings; 0: none. A run of "
+        "several processes ranks none",
+        AT_LEAST_0,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -110,11 +110,11 @@ def require_times(config: Config, train: pd.DataFrame) -> None:
 
 
 def require_even_heads(config: Config) -> None:
-    """Raises InputError where the heads of the sequence encoder do not share its width in even parts."""
+    """Raises InputError where the heads of the sequence encoder cannot split its width evenly."""
     width, heads = config.model.sequence_dim, config.model.sequence_heads
     if width % (2 * heads):
         raise InputError(
-            f"--sequence_dim={width}: {heads} heads do not share it in even parts; give a multiple of {2 * heads}, or "
+            f"--sequence_dim={width}: {heads} heads cannot split it evenly; give a multiple of {2 * heads}, or "
             "other --sequence_heads"
         )
 
@@ -140,7 +140,9 @@ def read_all_reviews(
     tables = [(table, opinions[folder]) for table, folder in zip(texts, folder_of_table, strict=True) if len(table)]
     reviews = fit_reviews(tables, parts, movies.ids, len(movies), data.rating_scale)
     if len(reviews.ratings):
-        print(f"texts on {len(reviews.ratings):,} pairs of user and movie without a rating stand for one in histories")
+        print(
+            f"{len(reviews.ratings):,} texts about movies that their users did not rate count as ratings in histories"
+        )
     return reviews
 
 
@@ -186,7 +188,7 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
     if config.data.extra_ratings and not distributed.same_on_all_processes(bytes.fromhex(fingerprint(parts))):
         raise InputError(
             f"--extra_ratings={as_flag(config.data.extra_ratings)}: processes have read different ratings; give files "
-            "that do not change meanwhile"
+            "that stay as they are"
         )
     # The parts have copies of the rows; frees the table, which takes much of the memory for many ratings.
     data = dataclasses.replace(data, ratings=ratings.head(0).copy())
@@ -219,7 +221,7 @@ def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanDa
     is_inferred = not (config.rating_scale or raw.rating_scale)
     print(f"{data.source}: {describe_ratings(data, raw, is_inferred=is_inferred)}")
     if config.unrated_value is not None and not num_watched(data.ratings):
-        print(f"  no rating is --unrated_value={config.unrated_value:g}")
+        print(f"  --unrated_value={config.unrated_value:g} matches no rating")
     for more in extra:
         print(f"  with {len(more.ratings):,} extra ratings of {more.source}")
     print_notes(data.notes)

@@ -49,11 +49,15 @@ from movierec_jax.settings import from_json, from_json_value, to_json
 # Files of a run besides checkpoints/, in the order of their removal.
 OWN_FILES = (
     "report.json",
+    "report.html",
     "metrics.jsonl",
     "plots/learning_curve.png",
-    "plots/predicted.png",
-    "plots/residuals.png",
+    "plots/calibration.png",
+    "plots/residuals_by_movie.png",
+    "plots/residuals_by_user.png",
     "tensorboard/events.out.tfevents.*",
+    "wandb_run.txt",
+    "mlflow_run.txt",
     "ratings/train.parquet",
     "ratings/valid.parquet",
     "ratings/test.parquet",

@@ -27,6 +27,9 @@ from movierec_jax.training.state import TrainingSetup, TrainState, new_state, st
 from movierec_jax.training.step import EpochSteps, StepErrors, batch_squared_errors, train_steps
 from movierec_jax.training.strengths import held_out_inputs, learn_strengths
 
+# Measures the lists that parameters make, by NDCG@10.
+Rank = Callable[[Members, Interactions], float]
+
 
 def initial_state(train: Ratings, interactions: Interactions, *, setup: TrainingSetup) -> TrainState:
     """Makes the state before the first step while another thread compiles the steps that `train_from` will take.
@@ -64,13 +67,14 @@ def train_from(
     interactions: Interactions,
     *,
     setup: TrainingSetup,
+    rank: Rank | None = None,
 ) -> Iterator[tuple[TrainState, Progress]]:
     """Trains from the state's step to the last, yielding whenever the devices have taken the steps they were given.
 
-    Each epoch ends with a yield, after the validation RMSE. The next steps take the memory of a yielded state: copy it
-    to keep it. A state and the progress yielded with it are all that resuming needs, bit for bit. While the devices
-    work on some steps, a thread builds the next ones. Raises InputError naming the first step whose error is not a
-    finite number.
+    Each epoch ends with a yield, after the validation RMSE and, if `rank` is given, what it returns. The next steps
+    take the memory of a yielded state: copy it to keep it. A state and the progress yielded with it are all that
+    resuming needs, bit for bit. While the devices work on some steps, a thread builds the next ones. Raises InputError
+    naming the first step whose error is not a finite number.
     """
     num_steps = batches.num_steps(len(train), setup.config.batch_size)
     user_batches = setup.user_batches(train)
@@ -94,7 +98,8 @@ def train_from(
             if valid_batches is not None:
                 valid_rmse = validation_rmse(state.params, valid_batches, interactions, setup)
                 require_finite(np.array([valid_rmse]), "validation RMSE after epoch", first=epoch)
-            record = record_of(add_seconds(totals, start), epoch, step, valid_rmse)
+            ndcg = None if rank is None else rank(state.params, interactions)
+            record = record_of(add_seconds(totals, start), epoch, step, valid_rmse, ndcg)
             progress = Progress((*progress.records, record))
         yield state, progress
         start = time.perf_counter()

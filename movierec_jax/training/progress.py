@@ -20,6 +20,7 @@ class EpochRecord:
     catalogue_error: over the epoch, as in `StepErrors`; 0 without an implicit-feedback score.
     valid_rmse: after the epoch; None without a validation part.
     seconds: of the epoch with its validation.
+    valid_ndcg_at_10: of the lists of a sample of users after the epoch; None where it was not measured.
     """
 
     epoch: int
@@ -28,6 +29,7 @@ class EpochRecord:
     catalogue_error: float
     valid_rmse: float | None
     seconds: float
+    valid_ndcg_at_10: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +77,10 @@ def add_seconds(errors: ErrorTotals, start: float) -> ErrorTotals:
     return errors + ErrorTotals(seconds=time.perf_counter() - start)
 
 
-def record_of(errors: ErrorTotals, epoch: int, step: int, valid_rmse: float | None) -> EpochRecord:
-    """Makes the record of an epoch from its errors."""
+def record_of(
+    errors: ErrorTotals, epoch: int, step: int, valid_rmse: float | None, valid_ndcg_at_10: float | None
+) -> EpochRecord:
+    """Makes the record of an epoch from its errors and from what was measured after it."""
     return EpochRecord(
         epoch=epoch,
         step=step,
@@ -84,6 +88,7 @@ def record_of(errors: ErrorTotals, epoch: int, step: int, valid_rmse: float | No
         catalogue_error=errors.catalogue_error / errors.num_steps,
         valid_rmse=valid_rmse,
         seconds=errors.seconds,
+        valid_ndcg_at_10=valid_ndcg_at_10,
     )
 
 

@@ -189,7 +189,7 @@ def test_a_log_in_storage_is_read(memory, tmp_path):
 def test_a_run_in_storage_is_the_run_of_this_machine(memory, workdir, board_config, capsys):
     report = train_run(board_config, "memory://runs/one")
     assert report["test"] == json.loads((workdir / "report.json").read_text())["test"]
-    assert "report, plots and checkpoints in memory://runs/one" in capsys.readouterr().out
+    assert "open memory://runs/one/report.html" in capsys.readouterr().out
     tables = [load(one).recommend([1000, 1001], 3) for one in (workdir, "memory://runs/one")]
     pd.testing.assert_frame_equal(*tables, check_exact=True)
     files = {path.relative_to(workdir).as_posix() for path in workdir.rglob("*") if path.is_file()}

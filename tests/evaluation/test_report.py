@@ -26,8 +26,8 @@ def evaluation_of(cold_rows=2, intervals=None, **rating):
     return Evaluation(
         rating=by_rows,
         ranking={
-            "model": {"ndcg@10": 0.25, "novelty@100": math.nan},
-            "popularity": {"ndcg@10": 0.125, "novelty@100": 12.0},
+            "model": {"ndcg@10": 0.25, "ndcg@20": 0.375, "novelty@10": math.nan, "novelty@20": 11.0},
+            "popularity": {"ndcg@10": 0.125, "ndcg@20": 0.25, "novelty@10": 12.0, "novelty@20": 12.5},
         },
         intervals=intervals or {},
         counts={
@@ -55,7 +55,7 @@ def strict_json(text: str):
 # The table.
 
 
-def test_the_closing_table_has_a_line_for_each_predictor_and_each_ranking_figure():
+def test_the_closing_table_has_a_line_for_each_predictor_and_for_each_recommender_at_each_length():
     assert closing_table(evaluation_of(model=0.5, constant=1.0)).splitlines() == [
         "1,000 ratings, 2 of them cold (1 users and 2 movies without a rating in train)",
         "",
@@ -65,20 +65,21 @@ def test_the_closing_table_has_a_line_for_each_predictor_and_each_ranking_figure
         "model, warm rows  0.5000  0.5000  0.5000              0.5000           0.5000",
         "model, cold rows       -       -       -                   -                -",
         "",
-        "lists for 1,234 users",
-        "whole catalogue   model  popularity",
-        "ndcg@10          0.2500      0.1250",
-        "novelty@100           -     12.0000",
+        "lists of the whole catalogue for 1,234 users",
+        "lists of          ndcg  novelty",
+        "10, model       0.2500        -",
+        "10, popularity  0.1250  12.0000",
+        "20, model       0.3750  11.0000",
+        "20, popularity  0.2500  12.5000",
     ]
 
 
 def test_intervals_have_a_line_between_ratings_and_lists_where_there_are_any():
     intervals = {"noise": 0.8, "mean_spread": 0.0625, "coverage@50": 0.512, "coverage@95": 1.0}
     lines = closing_table(evaluation_of(intervals=intervals, model=0.5)).splitlines()
-    index = lines.index(
-        "The 50% interval covers 51.2%, the 95% interval covers 100.0% of ratings (members differ by 0.062 stars)"
-    )
-    assert (lines[index - 1], lines[index + 1], lines[index + 2]) == ("", "", "lists for 1,234 users")
+    index = lines.index("The 50% interval covers 51.2% of ratings, the 95% interval 100.0%")
+    assert lines[index - 1] == ""
+    assert lines[index + 1 : index + 3] == ["Members differ by 0.062 stars", ""]
 
 
 def test_a_single_member_differs_from_no_other():
@@ -114,7 +115,7 @@ def test_figures_that_do_not_exist_are_null_in_json():
     values = strict_json(json.dumps(held_out_figures(evaluation_of(model=0.5))))
     assert values["rating"]["model"]["cold"]["rmse"] is None
     assert values["rating"]["model"]["all"]["rmse"] == 0.5
-    assert values["ranking"]["model"]["novelty@100"] is None
+    assert values["ranking"]["model"]["novelty@10"] is None
     assert values["counts"]["rows"] == 1000
 
 

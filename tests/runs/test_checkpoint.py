@@ -277,7 +277,7 @@ def test_a_state_of_another_model_is_refused(workdir):
     other = dataclasses.replace(RUN.setup, model=model)
     with pytest.raises(InputError, match="no checkpoint can be read"):
         Checkpoints(workdir).latest(other, messages.append)
-    assert all("its arrays are of other shapes" in message for message in messages)
+    assert all("its arrays do not have the shapes" in message for message in messages)
 
 
 def test_a_checkpoint_that_cannot_be_written_is_an_error_that_names_the_folder(tmp_path):

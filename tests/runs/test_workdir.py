@@ -257,7 +257,7 @@ def test_overwriting_removes_the_run_and_nothing_else(tmp_path):
     kept = ("notes.txt", "own/x.csv", "ratings/mine.csv", FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm")
     for folder in ("checkpoints", "unreadable"):
         (tmp_path / folder / "1").mkdir(parents=True)
-    for name in ("report.json", "metrics.jsonl", "plots/predicted.png", "tensorboard/events.out.tfevents.1"):
+    for name in ("report.json", "metrics.jsonl", "plots/calibration.png", "tensorboard/events.out.tfevents.1"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(name)
     for name in kept:

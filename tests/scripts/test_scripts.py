@@ -82,7 +82,7 @@ def test_evaluation_prints_the_figures_of_the_report(workdir, report, tmp_path, 
     flags = [f"--workdir={workdir}", f"--output={tmp_path}/figures.json", "--eval_k=10", *ratings]
     printed = run_script("evaluate", *flags)
     assert json.loads((tmp_path / "figures.json").read_text()) == report["held_out"]
-    assert re.search(rf"^ndcg@10 +{report['test']['ndcg@10']:.4f} ", printed, re.MULTILINE)
+    assert re.search(rf"^10, model +{report['test']['ndcg@10']:.4f} ", printed, re.MULTILINE)
 
 
 @pytest.mark.slow
