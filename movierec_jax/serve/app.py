@@ -151,9 +151,7 @@ def add_movie_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/movies", responses=ok_docs(schemas.Movies), tags=["movies"])
     async def movies(
-        query: Annotated[
-            str, Query(max_length=200, description="title, year, tag or person; typos are tolerated")
-        ] = "",
+        query: Annotated[str, Query(max_length=200, description="title, year, tag or person; typos are allowed")] = "",
         limit: Annotated[int, Query(ge=1, le=MAX_SEARCH_RESULTS, description="maximum movies")] = 10,
     ) -> Response:
         """Returns the movies that match best; without a query, those with most ratings."""
