@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from movierec_jax.data.arrays import damped_group_mean
-from movierec_jax.data.matching.titles import article_first
 from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, YEAR, FeatureBags
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import PRAISE, SPREAD
@@ -35,7 +34,7 @@ class Catalogue:
         self.cards = [
             {
                 MOVIE_ID: movie_id,
-                TITLE: article_first(title) if isinstance(title, str) else str(movie_id),
+                TITLE: title if isinstance(title, str) else str(movie_id),
                 YEAR: int(year) if year > 0 else None,
                 GENRES: genres.split("|") if isinstance(genres, str) and genres else [],
             }
