@@ -294,6 +294,7 @@ class ScoreConfig(Settings):
     explain: bool = setting(
         False, "with --user_id, also print the reasons for each movie and what its reviews say", is_common=True
     )
+    titles: bool = setting(False, "write title, year and genres too", is_common=True)
     block_users: int = setting(256, "users scored at once; more take more memory", AT_LEAST_1)
 
 

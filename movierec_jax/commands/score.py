@@ -2,13 +2,14 @@
 
     movierec score --workdir=runs/default --output=recommendations.parquet --top_k=100
     movierec score --workdir=runs/default --user_id=42 --explain
+    movierec score --workdir=runs/default --user_id=42 --output=lists.csv --titles
     movierec score --workdir=runs/default --my_ratings=letterboxd-export.zip
     movierec score --workdir=runs/default --user_id=42 --genres=Comedy,Drama --years=1930,1959 --diversity=0.3
 
 The 610 users of the bundled data take about 5 seconds on 2 cores. The file has columns user_id, movie_id, rank, score
-and predicted_rating, best first, with the ids of the data. Lists are ordered by `score`: the implicit-feedback score
-times the chance of a relevant rating, with --diversity also by how much a movie differs from those above it. Movies
-that a user has rated are left out.
+and predicted_rating, best first, with the ids of the data; --titles adds title, year and genres. Lists are ordered by
+`score`: the implicit-feedback score times the chance of a relevant rating, with --diversity also by how much a movie
+differs from those above it. Movies that a user has rated are left out.
 
 --my_ratings takes what Letterboxd, IMDb, TMDb, Trakt or MovieLens export of one person, or any table of movies and
 ratings. It says which films it found and prints their recommendations at once, or writes them where --output is given.
@@ -32,7 +33,9 @@ from movierec_jax.runs.config import ProcessConfig
 
 WORKDIR = flags.DEFINE_string("workdir", DEFAULT_WORKDIR, "folder or URL of a trained run")
 OUTPUT = flags.DEFINE_string("output", "recommendations.parquet", "file or URL to write, .parquet or .csv")
-USER_ID = flags.DEFINE_multi_string("user_id", [], "print a table for this user instead of writing a file")
+USER_ID = flags.DEFINE_multi_string(
+    "user_id", [], "this user alone: print a table, or write to --output where it is given"
+)
 MY_RATINGS = flags.DEFINE_string(
     "my_ratings",
     None,
@@ -57,14 +60,14 @@ def main() -> None:
     exclude_movies = [recommender.run.movies.parse(text) for text in config.exclude_movies]
     movies = recommender.select_movies(config.genres, config.years, config.min_ratings, exclude_movies, config.praised)
     options: dict[str, Any] = {"include_seen": config.include_seen, "movies": movies, "diversity": config.diversity}
-    is_printed, name = bool(USER_ID.value), None
+    is_printed = bool(USER_ID.value or MY_RATINGS.value) and not flags.FLAGS["output"].present
+    name = None
     if MY_RATINGS.value:
         own = own_ratings.read_own_ratings(MY_RATINGS.value, recommender.run)
         print("\n".join([*own_ratings.describe(own, recommender.run), ""]))
         recommender = own_ratings.with_own_ratings(recommender, own)
         users = recommender.user_ids()
         name = "you"
-        is_printed = not flags.FLAGS["output"].present
     elif USER_ID.value:
         users = recommender.parse_users(USER_ID.value)
     elif USERS_FILE.value:
@@ -76,7 +79,9 @@ def main() -> None:
         print(write_lists.readable_lists(recommender, users, k, explain=config.explain, name=name, **options))
         return
     if config.explain:
-        raise InputError("--explain prints the reasons below each movie of a list; choose users with --user_id")
+        raise InputError(
+            "--explain prints the reasons below each movie of a list; choose users with --user_id, without --output"
+        )
     # One process writes a file beside others; several write parts into a folder.
     has_parts = num_processes > 1
     folder, file_name = (OUTPUT.value, "") if has_parts else os.path.split(OUTPUT.value)
@@ -88,6 +93,7 @@ def main() -> None:
             users,
             path,
             config.top_k or min(FILE_TOP_K, num_movies),
+            titles=config.titles,
             block_users=config.block_users,
             name=OUTPUT.value,
             **options,

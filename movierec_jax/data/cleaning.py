@@ -20,6 +20,7 @@ from movierec_jax.data.clean_rows import (
     keep,
     read_seconds,
 )
+from movierec_jax.data.matching.titles import article_first
 from movierec_jax.data.schema import (
     GENRES,
     MOVIE_ID,
@@ -159,19 +160,22 @@ def describe_dropped(dropped: dict[str, int]) -> str:
 
 
 def clean_movies(movies: pd.DataFrame, rated: pd.Series) -> pd.DataFrame:
-    """Returns one row per movie of the table or the ratings, by id; a movie without a title gets its id as title."""
+    """Returns one row per movie of the table or the ratings, by id; a movie without a title gets its id as title.
+
+    Articles of titles come first: "The Matrix" for "Matrix, The".
+    """
     movies = movies.assign(**{MOVIE_ID: same_kind(movies[MOVIE_ID], rated)})
     movies = movies.dropna(subset=MOVIE_ID).drop_duplicates(MOVIE_ID).astype({MOVIE_ID: rated.dtype})
     movies = movies.set_index(MOVIE_ID)
     ids = movies.index.union(pd.Index(rated.unique(), dtype=rated.dtype)).sort_values()
     movies = movies.reindex(ids)
     title = movies[TITLE].fillna("").astype("str").str.strip()
-    title = title.mask(title.eq("")).fillna(pd.Series(ids.astype("str"), index=ids))
     parts = title.str.extract(TITLE_WITH_YEAR)
+    own = parts["title"].fillna(title).map(article_first)
     return pd.DataFrame(
         {
             MOVIE_ID: ids,
-            TITLE: parts["title"].fillna(title).to_numpy(),
+            TITLE: own.where(own.ne(""), ids.astype("str")).to_numpy(),
             YEAR: parts["year"].fillna("0").astype(np.int32).to_numpy(),
             GENRES: movies[GENRES].fillna("").to_numpy(),
         }

@@ -270,11 +270,11 @@ def main() -> None:
         sys.exit(1)
     for user, entries in tables.items():
         has_stars = any(entry.predicted_rating == entry.predicted_rating for entry in entries)  # none of them NaN
-        print(f"recommended to {user}\n" + ("  stars   score" if has_stars else "   score"))
-        stars = [f"  {entry.predicted_rating:5.2f}" if has_stars else "" for entry in entries]
-        print(
-            "\n".join(f"{star}  {entry.score:6.3f}  {entry.title}" for star, entry in zip(stars, entries, strict=True))
-        )
+        width = max([len("movie_id"), *(len(str(entry.movie_id)) for entry in entries)])
+        print(f"recommended to {user}\n{'  stars' * has_stars}   score  {'movie_id':>{width}}")
+        for entry in entries:
+            stars = f"  {entry.predicted_rating:5.2f}" if has_stars else ""
+            print(f"{stars}  {entry.score:6.3f}  {entry.movie_id!s:>{width}}  {entry.title}")
 
 
 def typed_id(rows: Mapping[Any, int], text: str) -> Any:

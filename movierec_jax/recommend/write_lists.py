@@ -43,12 +43,14 @@ def score_to_file(
     include_seen: bool = False,
     movies: pd.Index | None = None,
     diversity: float = ScoreConfig.diversity,
+    titles: bool = ScoreConfig.titles,
     block_users: int = ScoreConfig.block_users,
     name: str | None = None,
 ) -> int:
     """Writes each user's best k movies to a Parquet or CSV file and returns the number of rows.
 
-    The file appears under its name when it is complete. name: the output as messages show it; the file unless given.
+    The file appears under its name when it is complete. titles: with title, year and genres as the last columns.
+    name: the output as messages show it; the file unless given.
     Raises InputError for another file ending, a folder that does not exist, and users or k that
     `Recommender.recommend` refuses.
     """
@@ -58,6 +60,8 @@ def score_to_file(
     blocks = recommender.recommend_blocks(
         users, k, include_seen=include_seen, movies=movies, diversity=diversity, block_users=block_users
     )
+    if titles:
+        blocks = map(recommender.with_titles, blocks)
     with tqdm(total=len(users), unit=" users", disable=None) as bar:
         groups = regroup(count_users(blocks, bar), GROUP_ROWS)
         first = next(groups)
@@ -236,19 +240,25 @@ def joined(names: Sequence[str]) -> str:
 
 
 def list_lines(table: pd.DataFrame, rating_column: str, notes: Mapping[Any, Sequence[str]] | None = None) -> str:
-    """Returns movies as text lines: rating, score if there is one, title, genres; notes on a movie in lines below.
+    """Returns movies as text lines: rating, score if there is one, id, title, genres; notes on a movie in lines below.
 
     A dash stands for a missing rating; where all are missing, there is no column of them. Long titles are cut to the
     width of the terminal.
     """
-    scores = [f"  {score:6.3f}" for score in table[SCORE]] if SCORE in table else [""] * len(table)
-    ratings = table[rating_column]
-    stars = ["    -" if math.isnan(rating) else f"{rating:5.2f}" for rating in ratings]
-    stars = [f"  {star}" for star in stars] if ratings.notna().any() else [""] * len(table)
-    figures = [f"{star}{score}  " for star, score in zip(stars, scores, strict=True)]
+    ratings, columns = table[rating_column], {}
+    if ratings.notna().any():
+        columns["stars"] = ["-" if math.isnan(rating) else f"{rating:.2f}" for rating in ratings]
+    if SCORE in table:
+        columns[SCORE] = [f"{score:6.3f}" for score in table[SCORE]]
+    columns[MOVIE_ID] = [single_line(str(movie_id)) for movie_id in table[MOVIE_ID]]
+    width = {name: max(len(name), *map(len, cells)) for name, cells in columns.items()}
+    header, *figures = (
+        "".join(f"  {cell:>{width[name]}}" for name, cell in zip(columns, row, strict=True)) + "  "
+        for row in [tuple(columns), *zip(*columns.values(), strict=True)]
+    )
     genres = [names.replace("|", ", ") for names in table[GENRES]]
-    movies = align(titles_with_years(table), genres, line_columns() - len("".join(figures[:1])))
-    lines = [("  stars" if any(stars) else " ") + "   score"] if SCORE in table else []
+    movies = align(titles_with_years(table), genres, line_columns() - len(header))
+    lines = [header.rstrip()]
     for figure, movie, movie_id in zip(figures, movies, table[MOVIE_ID], strict=True):
         lines.append(figure + movie)
         lines += [f"         {note}" for note in (notes or {}).get(movie_id, [])]

@@ -151,10 +151,10 @@ def add_movie_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/v1/movies", responses=ok_docs(schemas.Movies), tags=["movies"])
     async def movies(
-        query: Annotated[str, Query(max_length=200, description="words of the title; typos are tolerated")] = "",
+        query: Annotated[str, Query(max_length=200, description="title, year, tag or person; typos are allowed")] = "",
         limit: Annotated[int, Query(ge=1, le=MAX_SEARCH_RESULTS, description="maximum movies")] = 10,
     ) -> Response:
-        """Returns the movies whose titles match best; without a query, those with most ratings."""
+        """Returns the movies that match best; without a query, those with most ratings."""
         return json_response(await run_in_threadpool(service.search, query, limit))
 
     @app.get("/v1/movies/{movie_id:id}/similar", responses=ok_docs(schemas.SimilarMovies), tags=["movies"])

@@ -6,12 +6,11 @@ import numpy as np
 from jaxtyping import Float32, Int32
 
 from movierec_jax.data.arrays import damped_group_mean
-from movierec_jax.data.matching.titles import article_first
-from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, YEAR
+from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, YEAR, FeatureBags
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import PRAISE, SPREAD
 from movierec_jax.recommend.recommender import Recommender
-from movierec_jax.serve.title_search import TitleIndex
+from movierec_jax.serve.title_search import Keywords, TitleIndex
 
 # Prefix of features that are tags: "tag=atmospheric".
 TAG_FEATURE = "tag="
@@ -35,7 +34,7 @@ class Catalogue:
         self.cards = [
             {
                 MOVIE_ID: movie_id,
-                TITLE: article_first(title) if isinstance(title, str) else str(movie_id),
+                TITLE: title if isinstance(title, str) else str(movie_id),
                 YEAR: int(year) if year > 0 else None,
                 GENRES: genres.split("|") if isinstance(genres, str) and genres else [],
             }
@@ -46,7 +45,12 @@ class Catalogue:
             for count, rating, has_mean in zip(num_ratings, mean, is_rated, strict=True)
         ]
         self.by_popularity = np.argsort(-num_ratings, kind="stable")
-        self.titles = TitleIndex([card[TITLE] for card in self.cards], num_ratings.astype(np.float32))
+        self.titles = TitleIndex(
+            [card[TITLE] for card in self.cards],
+            np.array([card[YEAR] or 0 for card in self.cards], np.int32),
+            num_ratings.astype(np.float32),
+            keywords_of(run.movie_content),
+        )
         reviews = recommender.reviews_of(run.reviews[MOVIE_ID])
         reviews = reviews.astype({PRAISE: np.float64, SPREAD: np.float64}).round(4).set_index(MOVIE_ID)
         self.reviews = dict(zip(reviews.index.tolist(), reviews.to_dict("records"), strict=True))
@@ -80,7 +84,7 @@ class Catalogue:
 
     def search(self, query: str, limit: int) -> list[dict[str, Any]]:
         """Returns the movies whose titles match best; for an empty query, those with most ratings."""
-        rows = self.titles.search(query, limit)[0] if query.strip() else self.by_popularity[:limit]
+        rows = self.titles.search(query, limit) if query.strip() else self.by_popularity[:limit]
         return [self.card(row) for row in rows.tolist()]
 
     def similar(self, row: int, k: int) -> list[dict[str, Any]]:
@@ -101,6 +105,15 @@ class Catalogue:
             {**self.card(row), "x": round(float(x), 4), "y": round(float(y), 4)}
             for row, (x, y) in zip(rows.tolist(), self.positions[rows], strict=True)
         ]
+
+
+def keywords_of(content: FeatureBags) -> Keywords:
+    """Returns the values that features name, such as tags and people: "tom hanks" of "cast=tom hanks"."""
+    is_keyword = np.array(["=" in name for name in content.names], bool)
+    names = [name.partition("=")[2] for name in content.names if "=" in name]
+    number = np.cumsum(is_keyword, dtype=np.int32) - np.int32(1)
+    is_entry = is_keyword[content.feature]
+    return Keywords(names, number[content.feature[is_entry]], content.row[is_entry])
 
 
 def map_positions(direction: Float32[np.ndarray, "movies features"]) -> Float32[np.ndarray, "movies 2"]:

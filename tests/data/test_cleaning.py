@@ -330,6 +330,7 @@ def test_ratings_are_float32_under_a_dense_index():
         ("Dark (2017–2020)", "Dark", 2017),
         ("Dark (2017-)", "Dark", 2017),
         ("Shall We Dance? (Shall We Dansu?) (1996)", "Shall We Dance? (Shall We Dansu?)", 1996),
+        ("Postman, The (Postino, Il) (1994)", "The Postman (Il Postino)", 1994),
         ("Heat", "Heat", 0),
         ("Heat (1995) (TV)", "Heat (1995) (TV)", 0),
         ("Heat 1995", "Heat 1995", 0),
@@ -339,7 +340,7 @@ def test_ratings_are_float32_under_a_dense_index():
         (None, "10", 0),
     ],
 )
-def test_the_year_at_the_end_of_a_title_is_taken_out_of_it(written, title, year):
+def test_the_year_of_a_title_is_taken_out_of_it_and_articles_come_first(written, title, year):
     movies = cleaned(GOOD, movies=[(10, written, "Drama")]).movies
     assert as_rows(movies[movies[MOVIE_ID] == 10]) == [(10, title, year, "Drama")]
 

@@ -174,9 +174,9 @@ def test_the_loader_prints_lists(recommender, board):
     expected = [recommender.recommend([1001], 3), recommender.recommend_for({500: 5, 503: 1.5}, 3)]
     lines = []
     for whose, own in zip(["user 1001", "a new user"], expected, strict=True):
-        lines += [f"recommended to {whose}", "  stars   score"]
+        lines += [f"recommended to {whose}", "  stars   score  movie_id"]
         for id, score, stars in zip(own[MOVIE_ID], own["score"], own["predicted_rating"], strict=True):
-            lines.append(f"  {stars:5.2f}  {score:6.3f}  Film {id} (1999)")
+            lines.append(f"  {stars:5.2f}  {score:6.3f}  {id:8}  Film {id} (1999)")
     assert (ended.returncode, ended.stderr, ended.stdout.splitlines()) == (0, "", lines)
 
 

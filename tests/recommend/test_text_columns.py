@@ -67,7 +67,7 @@ def test_a_line_is_as_wide_as_the_terminal_and_wider_where_there_is_none(monkeyp
 
 
 def test_a_list_of_long_and_wide_titles_fits_the_terminal_in_aligned_columns(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("COLUMNS", "70")
     movies = pd.DataFrame(
         {
             "movie_id": [1, 2, 3],
@@ -79,8 +79,8 @@ def test_a_list_of_long_and_wide_titles_fits_the_terminal_in_aligned_columns(mon
         }
     )
     assert list_lines(movies, "predicted_rating").splitlines() == [
-        "  stars   score",
-        "   5.00   0.500  Dr. Strangelove or: Ho… (1964)  Comedy, War",
-        f"   4.50   0.250  {WIDE} (2001)" + " " * 7 + "  Animation",
-        "   4.00   0.125  Up",
+        "  stars   score  movie_id",
+        "   5.00   0.500         1  Dr. Strangelove or: Ho… (1964)  Comedy, War",
+        f"   4.50   0.250         2  {WIDE} (2001)" + " " * 7 + "  Animation",
+        "   4.00   0.125         3  Up",
     ]

@@ -45,6 +45,14 @@ def test_a_csv_file_holds_the_same_rows_under_the_same_names(recommender, tmp_pa
     assert (tmp_path / "lists.csv").read_text().splitlines()[0] == ",".join(f'"{name}"' for name in COLUMNS)
 
 
+def test_a_file_may_have_titles(recommender, tmp_path):
+    path = tmp_path / "lists.csv"
+    score_to_file(recommender, SOME, path, k=3, titles=True, block_users=1)
+    written = pd.read_csv(path)
+    assert [*written] == [*COLUMNS, "title", "year", "genres"]
+    assert written["title"].tolist() == [f"Film {movie_id}" for movie_id in written["movie_id"]]
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_the_file_has_the_same_bytes_whatever_the_block_of_users(recommender, tmp_path, monkeypatch, ending):
     # Groups of rows that end neither with a user's list nor with a block.
@@ -237,17 +245,16 @@ def test_readable_lists_show_ratings_titles_and_genres_of_rated_and_recommended_
     text = readable_lists(recommender, pd.Index([1000]), k=2)
     rated, recommended = text.split("recommended to user 1000\n\n")
     assert rated.startswith(f"user 1000: {len(recommender.rated_by(1000))} ratings, of which the best\n\n")
-    best = rated.splitlines()[2:-1]
+    header, *best = rated.splitlines()[2:-1]
+    assert header == "  stars  movie_id"
     assert len(best) == 10
-    assert best[0].split("  ") == ["", " 5.00", "Film 500 (1999)", "Even, Drama"]
+    assert best[0] == "   5.00       500  Film 500 (1999)  Even, Drama"
     listed = recommender.recommend([1000], 2)
-    assert recommended.splitlines() == [
-        "  stars   score",
-        *(
-            f"  {row.predicted_rating:5.2f}  {row.score:6.3f}  Film {row.movie_id} (1999)  Even, Drama"
-            for row in listed.itertuples()
-        ),
-    ]
+    header, *lines = recommended.splitlines()
+    assert header == "  stars   score  movie_id"
+    for line, row in zip(lines, listed.itertuples(), strict=True):
+        figures = f"  {row.predicted_rating:5.2f}  {row.score:6.3f}  {row.movie_id:8}"
+        assert line == f"{figures}  Film {row.movie_id} (1999)  Even, Drama"
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,16 @@ def test_the_lists_of_single_users_are_printed_with_titles(workdir, lists, tmp_p
         for line, movie_id, stars in zip(shown, best["movie_id"], best["predicted_rating"], strict=True):
             assert line.split()[0] == f"{stars:.2f}"
             assert movies["title"][movie_id] in line
+            assert str(movie_id) in line.split()
+
+
+def test_the_list_of_one_user_can_be_written(workdir, lists, tmp_path):
+    output = tmp_path / "lists.csv"
+    run_script("score", f"--workdir={workdir}", "--user_id=42", f"--output={output}", "--titles", "--top_k=3")
+    best = lists[lists["user_id"] == 42].head(3)
+    written = pd.read_csv(output)
+    assert written["movie_id"].tolist() == best["movie_id"].tolist()
+    assert written["title"].notna().all()
 
 
 def test_lists_can_be_filtered_diversified_and_explained(workdir):

@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from helpers.title_queries import SEEN, UNSEEN, mean_reciprocal_rank
 
-from movierec_jax.serve.catalogue import Catalogue, map_positions, scaled_ranks
+from movierec_jax.features.bags import build_bags
+from movierec_jax.serve.catalogue import Catalogue, keywords_of, map_positions, scaled_ranks
 from movierec_jax.serve.users import Users
 
 
@@ -70,3 +72,18 @@ def test_the_map_is_deterministic():
 def test_movies_of_one_feature_have_positions():
     direction = np.random.default_rng(1).normal(size=(30, 1)).astype(np.float32)
     assert map_positions(direction).shape == (30, 2)
+
+
+@pytest.mark.parametrize("queries", [SEEN, UNSEEN], ids=["seen", "unseen"])
+def test_what_people_type_finds_the_film_they_mean(catalogue, queries):
+    assert mean_reciprocal_rank(catalogue, queries) >= 0.95
+
+
+def test_keywords_are_the_names_that_features_have():
+    names = ["cast=Tom Hanks", "year~1990", "title=E=mc²", "cast=Tom Hanks"]
+    keywords = keywords_of(build_bags([0, 0, 1, 2], names))
+    assert [(keywords.names[name], row) for name, row in zip(keywords.name, keywords.title, strict=True)] == [
+        ("Tom Hanks", 0),
+        ("E=mc²", 1),
+        ("Tom Hanks", 2),
+    ]

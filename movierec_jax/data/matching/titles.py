@@ -3,17 +3,22 @@
 import re
 import unicodedata
 
-ARTICLES = "The|A|An|Le|La|Les|L'|Il|Lo|El|Los|Las|Der|Die|Das|Un|Une|Det|Den|O|Os"
+ARTICLES = "The|A|An|Le|La|Les|L'|Il|Lo|El|Los|Las|Der|Die|Das|Un|Una|Une|Det|Den|O|Os"
 
-# "Matrix, The" and "Fabuleux destin d'Amélie Poulain, Le": an article after its title.
-ARTICLE_LAST = re.compile(rf"^(.*), ({ARTICLES})$", re.I)
+AKA = r"\s*(?:a\.?\s?k\.?\s?a\.?|aka)[\s:]+"
+
+ALSO_KNOWN_AS = re.compile(f"^{AKA}", re.I)
+
+# "Matrix, The" and "a.k.a. Fabuleux destin d'Amélie Poulain, Le": an article after its title.
+ARTICLE_LAST = re.compile(rf"^((?:{AKA})?\s*)(\S.*), ({ARTICLES})(\s*)$", re.I)
+
+# A title outside of brackets, and one within.
+NAME = re.compile(r"[^()]+")
 
 ARTICLE_FIRST = re.compile(rf"^(?:(?:{ARTICLES.replace(chr(39), '')})\s+|L['’]\s*)(?=.*\w)", re.I)
 
 # "Seven (a.k.a. Se7en)": an alternative title in brackets.
 IN_BRACKETS = re.compile(r"\(([^()]*)\)")
-
-ALSO_KNOWN_AS = re.compile(r"^\s*(?:a\.?\s?k\.?\s?a\.?|aka)[\s:]+", re.I)
 
 # "Star Wars: Episode V - The Empire Strikes Back": where a title has parts.
 BETWEEN_PARTS = re.compile(r":\s+|\s+[-–—]\s+")
@@ -25,12 +30,15 @@ PLAIN_LETTERS = str.maketrans(
 
 
 def article_first(title: str) -> str:
-    """Returns a title with its article in front: "The Matrix" for "Matrix, The"."""
-    found = ARTICLE_LAST.match(title)
-    if not found:
-        return title
-    article = found[2]
-    return f"{article}{found[1]}" if article.endswith("'") else f"{article} {found[1]}"
+    """Returns a title with articles in front: "The Postman (Il Postino)" for "Postman, The (Postino, Il)"."""
+    return NAME.sub(lambda name: ARTICLE_LAST.sub(with_article, name[0]), title)
+
+
+def with_article(found: re.Match) -> str:
+    """Returns a name that `ARTICLE_LAST` matches with its article in front."""
+    before, name, article, after = found.groups()
+    space = "" if article.endswith("'") else " "
+    return f"{before}{article}{space}{name}{after}"
 
 
 def title_key(name: str) -> str:
