@@ -98,7 +98,7 @@ def add_list_routes(app: FastAPI, service: Service) -> None:
     @app.post("/v1/recommendations", responses=ok_docs(schemas.Recommendations), tags=["lists"])
     async def recommendations(new_user: schemas.NewUserRequest) -> Response:
         """Returns the best movies for a new user from their ratings; nothing is stored or retrained."""
-        return json_response(await service.recommend_for(new_user.ratings, new_user, new_user.watched))
+        return json_response(await service.recommend_for(new_user))
 
     @app.post(IMPORTS, responses=ok_docs(schemas.ImportedRatings), openapi_extra=FILE_BODY, tags=["lists"])
     async def import_ratings(request: Request, options: Annotated[schemas.ImportOptions, Query()]) -> Response:
@@ -137,6 +137,26 @@ def add_user_routes(app: FastAPI, service: Service, metrics: ServiceMetrics) -> 
         """Deletes a recorded rating; the data's own rating of the movie, if any, counts again."""
         await service.delete_rating(user_id, movie_id)
         metrics.rating_changes.inc()
+        return Response(status_code=204)
+
+    @app.get("/v1/users/{user_id:id}/not_interested", responses=ok_docs(schemas.NotInterestedMovies), tags=["users"])
+    async def not_interested_movies(user_id: UserId) -> Response:
+        """Returns the movies that a user is not interested in, newest first."""
+        return json_response(await run_in_threadpool(service.not_interested, user_id))
+
+    @app.put(
+        "/v1/users/{user_id:id}/not_interested/{movie_id:id}",
+        responses=ok_docs(schemas.NotInterestedMovie),
+        tags=["users"],
+    )
+    async def add_not_interested(user_id: UserId, movie_id: MovieId) -> Response:
+        """Records that a user is not interested in a movie, which no list of theirs has from then on."""
+        return json_response(await service.add_not_interested(user_id, movie_id))
+
+    @app.delete("/v1/users/{user_id:id}/not_interested/{movie_id:id}", status_code=204, tags=["users"])
+    async def remove_not_interested(user_id: UserId, movie_id: MovieId) -> Response:
+        """Undoes that a user is not interested in a movie."""
+        await service.remove_not_interested(user_id, movie_id)
         return Response(status_code=204)
 
     # After the routes that begin like it, since an id may have slashes.

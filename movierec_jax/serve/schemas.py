@@ -72,6 +72,9 @@ class NewUserRequest(ListOptions):
     watched: list[Id] = Field(
         [], max_length=20_000, description="movies watched without a rating: not listed; unknown ones have no effect"
     )
+    not_interested: list[Id] = Field(
+        [], max_length=20_000, description="movies not to be shown: never listed; unknown ones have no effect"
+    )
 
 
 class ImportOptions(ListOptions):
@@ -264,6 +267,19 @@ class RecordedRating(BaseModel):
     movie_id: int | str
     rating: float
     timestamp: int
+
+
+class NotInterestedMovie(BaseModel):
+    """A movie that a user is not interested in."""
+
+    user_id: int | str
+    movie_id: int | str
+
+
+class NotInterestedMovies(BaseModel):
+    """The movies that a user is not interested in, newest first."""
+
+    movies: list[Movie]
 
 
 class Prediction(BaseModel):

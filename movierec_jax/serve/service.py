@@ -4,7 +4,7 @@ import datetime
 import math
 import pathlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,15 +20,13 @@ from movierec_jax.recommend.filters import ListFilter
 from movierec_jax.recommend.fold_in import require_on_scale
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.config import ServeConfig
-from movierec_jax.serve.engine import Engine, ListQuery, RankedMovies
+from movierec_jax.serve.engine import Engine, ListQuery, RankedMovies, no_rows
 from movierec_jax.serve.errors import Problem
 from movierec_jax.serve.ids import as_data_id
 from movierec_jax.serve.imports import import_report, newest_first, read_upload
 from movierec_jax.serve.new_ratings import NewRatings
-from movierec_jax.serve.schemas import ListOptions, MovieRatingInput
+from movierec_jax.serve.schemas import ListOptions, NewUserRequest
 from movierec_jax.serve.users import Rating, RequestUser
-
-NO_ROWS = np.zeros(0, np.int32)
 
 # Bounds of a list without a first or a last year.
 ANY_YEAR = (1, 9999)
@@ -58,9 +56,10 @@ class Service:
     def replace_engine(self, engine: Engine) -> None:
         """Answers further requests with another engine. Raises InputError if recorded ids are not of its ids' type."""
         # A copy, since users rate meanwhile.
-        for user_id, ratings in self.new_ratings.by_user.copy().items():
-            engine.run.users.rows([user_id])
-            engine.run.movies.rows(list(ratings))
+        for recorded in (self.new_ratings.by_user.copy(), self.new_ratings.not_interested.copy()):
+            for user_id, movies in recorded.items():
+                engine.run.users.rows([user_id])
+                engine.run.movies.rows(list(movies))
         self.engine, self.loaded_at = engine, datetime.datetime.now(datetime.UTC)
 
     def close(self) -> None:
@@ -103,12 +102,15 @@ class Service:
         return {"movies": self.engine.catalogue.map_movies(limit)}
 
     def request_user(self, engine: Engine, user: str) -> RequestUser:
-        """Returns a user by the id in a path. Raises Problem 404 for a user without any ratings."""
+        """Returns a user by the id in a path. Raises Problem 404 for a user of whom nothing is known."""
         user_id = parse_id(engine.run.users, user)
-        new_ratings = self.new_ratings.of_user(user_id)
-        if not new_ratings and not engine.users.is_in_data(user_id):
+        if not self.is_known(engine, user_id):
             raise Problem(404, f"User {user_id!r} not found. Rate a film to create it.")
-        return RequestUser(user_id, new_ratings)
+        return RequestUser(user_id, self.new_ratings.of_user(user_id))
+
+    def is_known(self, engine: Engine, user_id: int | str) -> bool:
+        """Whether the data has a user, or something has been recorded of them since."""
+        return engine.users.is_in_data(user_id) or self.new_ratings.has_user(user_id)
 
     def user(self, user: str) -> dict[str, Any]:
         """Describes a user."""
@@ -156,20 +158,39 @@ class Service:
             raise Problem(404, f"No recorded rating of movie {movie_id!r} by user {user_id!r}")
         await self.new_ratings.record(user_id, movie_id, None)
 
+    def not_interested(self, user: str) -> dict[str, Any]:
+        """Returns the movies that a user is not interested in, newest first."""
+        engine = self.engine
+        marked = self.new_ratings.not_interested_of(self.request_user(engine, user).user_id)
+        return {"movies": [engine.catalogue.card_by_id(movie_id) for movie_id in reversed(marked)]}
+
+    async def add_not_interested(self, user: str, movie: str) -> dict[str, Any]:
+        """Records that a user, who may be new, is not interested in a movie."""
+        engine = self.engine
+        user_id = parse_id(engine.run.users, user)
+        movie_id = engine.catalogue.cards[parse_movie_row(engine, movie)][MOVIE_ID]
+        await self.new_ratings.mark(user_id, movie_id, True)
+        return {USER_ID: user_id, MOVIE_ID: movie_id}
+
+    async def remove_not_interested(self, user: str, movie: str) -> None:
+        """Undoes `add_not_interested`. Raises Problem 404 if there is nothing to undo."""
+        engine = self.engine
+        user_id, movie_id = parse_id(engine.run.users, user), parse_id(engine.run.movies, movie)
+        if movie_id not in self.new_ratings.not_interested_of(user_id):
+            raise Problem(404, f"User {user_id!r} has not marked movie {movie_id!r} as not interested")
+        await self.new_ratings.mark(user_id, movie_id, False)
+
     async def recommend(self, user: str, options: ListOptions) -> dict[str, Any]:
         """Returns the list of a user."""
         engine = self.engine
         request_user = self.request_user(engine, user)
-        return {USER_ID: request_user.user_id, **await self.list_for(engine, request_user, options)}
+        left_out = trained_rows(engine, self.new_ratings.not_interested_of(request_user.user_id))
+        found = await self.list_for(engine, request_user, options, left_out)
+        return {USER_ID: request_user.user_id, **found}
 
-    async def recommend_for(
-        self, ratings: Sequence[MovieRatingInput], options: ListOptions, watched: Sequence[int | str] = ()
-    ) -> dict[str, Any]:
-        """Returns the list of a new user with these ratings. Raises InputError for unusable ratings.
-
-        watched: movies without a rating, which the list leaves out.
-        """
-        engine = self.engine
+    async def recommend_for(self, new_user: NewUserRequest) -> dict[str, Any]:
+        """Returns the list of a new user. Raises InputError for unusable ratings."""
+        engine, ratings = self.engine, new_user.ratings
         if len(ratings) > self.config.max_ratings:
             raise InputError(f"ratings: {len(ratings):,}; must be {self.config.max_ratings:,} at most")
         require_on_scale(np.array([one.rating for one in ratings]), engine.run.rating_scale)
@@ -180,9 +201,11 @@ class Service:
                 raise InputError(f"ratings: movie {movie_id!r} is rated more than once; send one rating of it")
             engine.catalogue.row(movie_id)
             new_ratings[movie_id] = Rating(one.rating, now if one.timestamp is None else one.timestamp)
-        return await self.list_for_new(
-            engine, new_ratings, [as_data_id(engine.run.movies, one) for one in watched], options
+        watched, not_interested = (
+            trained_rows(engine, [as_data_id(engine.run.movies, one) for one in ids])
+            for ids in (new_user.watched, new_user.not_interested)
         )
+        return await self.list_for_new(engine, new_ratings, watched, new_user, not_interested)
 
     def read_import(self, body: bytes, filename: str) -> tuple[Engine, OwnRatings]:
         """Reads the ratings in a file of another site, and returns the engine whose movies were found."""
@@ -201,38 +224,46 @@ class Service:
             dict(entries[: self.config.max_ratings]),
             [movie_id for movie_id, _ in entries[self.config.max_ratings :]],
         )
-        return {**report, **await self.list_for_new(engine, newest, [*older, *own.watched[MOVIE_ID].tolist()], options)}
+        watched = trained_rows(engine, [*older, *own.watched[MOVIE_ID].tolist()])
+        return {**report, **await self.list_for_new(engine, newest, watched, options, no_rows())}
 
     async def list_for_new(
-        self, engine: Engine, ratings: dict[int | str, Rating], watched: Sequence[int | str], options: ListOptions
+        self,
+        engine: Engine,
+        ratings: dict[int | str, Rating],
+        watched: Int32[np.ndarray, " watched"],
+        options: ListOptions,
+        left_out: Int32[np.ndarray, " left_out"],
     ) -> dict[str, Any]:
-        """Returns the list of a new user, without the movies watched, which say what the user watches."""
-        rows = np.array([engine.catalogue.rows[one] for one in watched if one in engine.catalogue.rows], np.int32)
-        rows = rows[engine.run.movies.is_in_train(rows)]
-        known = engine.run.movies.ids_of(rows[: max(0, self.config.max_ratings - len(ratings))]).tolist()
+        """Returns the list of a new user, without the movies watched, which say what the user watches.
+
+        watched: their rows. left_out: as for `list_for`.
+        """
+        known = engine.run.movies.ids_of(watched[: max(0, self.config.max_ratings - len(ratings))]).tolist()
         seen = dict.fromkeys(known, Rating(math.nan, NO_TIMESTAMP)) | ratings
-        return await self.list_for(engine, RequestUser(None, seen), options, rows)
+        if not options.include_seen:
+            left_out = np.concatenate([left_out, watched])
+        return await self.list_for(engine, RequestUser(None, seen), options, left_out)
 
     async def list_for(
         self,
         engine: Engine,
         request_user: RequestUser,
         options: ListOptions,
-        watched_rows: Int32[np.ndarray, " watched"] = NO_ROWS,
+        left_out: Int32[np.ndarray, " left_out"],
     ) -> dict[str, Any]:
         """Returns a list with the cards of its movies. Raises InputError for options that cannot be met.
 
-        watched_rows: movies in train that the list leaves out, as it does rated ones.
+        left_out: rows of movies in train that the list never has, also where it has rated ones.
         """
         k = min(TABLE_TOP_K, engine.longest_list) if options.k is None else options.k
         if k > engine.longest_list:
             raise InputError(f"k: {k:,}; must be 1 to {engine.longest_list:,}")
         wanted = filter_of(options)
         is_listed = None if wanted == ListFilter() else engine.filter_movies(wanted)
-        if len(watched_rows) and not options.include_seen:
-            is_listed = np.ones(engine.num_movies, bool) if is_listed is None else is_listed.copy()
-            is_listed[watched_rows] = False
-        query = ListQuery(request_user, k, is_listed, options.include_seen, options.diversity, options.explain)
+        query = ListQuery(
+            request_user, k, is_listed, left_out, options.include_seen, options.diversity, options.explain
+        )
         ranked = await self.lists.ask((engine, query))
         columns = ranked.movie_row.tolist(), ranked.score.tolist(), ranked.predicted_rating.tolist()
         movies = [
@@ -259,7 +290,7 @@ class Service:
         ]
         user_index: dict[int | str, int] = {}
         for user_id, _ in pairs:
-            if not (user_id in user_index or self.new_ratings.of_user(user_id) or engine.users.is_in_data(user_id)):
+            if user_id not in user_index and not self.is_known(engine, user_id):
                 raise InputError(f"User {user_id!r} not found")
             user_index.setdefault(user_id, len(user_index))
         movie_row = np.array([engine.catalogue.row(movie_id) for _, movie_id in pairs], np.int32)
@@ -273,6 +304,12 @@ class Service:
                 for (user_id, movie_id), rating, value in zip(pairs, ratings.tolist(), spreads, strict=True)
             ]
         }
+
+
+def trained_rows(engine: Engine, movie_ids: Iterable[int | str]) -> Int32[np.ndarray, " rows"]:
+    """Returns the rows of movies, without those that the data or training lacks."""
+    rows = (engine.catalogue.rows.get(movie_id, engine.num_movies) for movie_id in movie_ids)
+    return np.array([row for row in rows if row < engine.num_movies], np.int32)
 
 
 def rounded(stars: float) -> float | None:

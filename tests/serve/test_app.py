@@ -229,6 +229,36 @@ def test_a_users_ratings_come_best_first(client, films):
     assert client.get("/v1/users/42").json() == {USER_ID: 42, "num_ratings": count, "is_trained": True}
 
 
+def test_movies_of_no_interest_are_not_listed_until_undone(client):
+    path, not_interested = "/v1/users/11/recommendations?include_seen=true", "/v1/users/11/not_interested"
+    before = movies_of(client.get(path))
+    marked = client.put(f"{not_interested}/{before[0]}")
+    assert (marked.status_code, marked.json()) == (200, {"user_id": 11, "movie_id": before[0]})
+    client.put(f"{not_interested}/{before[2]}")
+    assert movies_of(client.get(path))[:8] == [before[1], *before[3:]]
+    assert movies_of(client.get(not_interested)) == [before[2], before[0]]
+    assert client.get(not_interested).json()["movies"][0].keys() == {"movie_id", "title", "year", "genres"}
+    for movie in (before[0], before[2]):
+        assert client.delete(f"{not_interested}/{movie}").status_code == 204
+    assert_problem(client.delete(f"{not_interested}/{before[0]}"), 404, "has not marked movie")
+    assert movies_of(client.get(not_interested)) == []
+    assert movies_of(client.get(path)) == before
+
+
+def test_what_a_new_user_is_not_interested_in_is_not_listed(client):
+    before = movies_of(client.post("/v1/recommendations", json={"ratings": LIKED}))
+    asked = {"ratings": LIKED, "not_interested": [before[0], str(before[1]), 10**9]}
+    assert movies_of(client.post("/v1/recommendations", json=asked))[:8] == before[2:]
+
+
+def test_a_movie_of_no_interest_creates_a_user(client):
+    assert_problem(client.get("/v1/users/70002/not_interested"), 404, "not found")
+    assert_problem(client.put("/v1/users/70002/not_interested/0"), 404, "Movie 0 not found")
+    assert client.put("/v1/users/70002/not_interested/318").is_success
+    assert client.get("/v1/users/70002").json()["num_ratings"] == 0
+    assert 318 not in movies_of(client.get("/v1/users/70002/recommendations?k=20"))
+
+
 # Movies.
 
 
@@ -561,9 +591,11 @@ def test_an_internal_error_reveals_no_details(engine, tmp_path):
 def test_recorded_ratings_survive_a_restart(engine, tmp_path):
     with in_service(tmp_path, engine) as client:
         client.put("/v1/users/42/ratings/318", json={"rating": 1})
+        client.put("/v1/users/42/not_interested/1")
         changed = client.get("/v1/users/42/recommendations").json()
     with in_service(tmp_path, engine) as client:
         assert client.get("/v1/users/42/recommendations").json() == changed
+        assert movies_of(client.get("/v1/users/42/not_interested")) == [1]
 
 
 def test_a_log_with_ids_of_another_type_is_refused(engine, tmp_path):
