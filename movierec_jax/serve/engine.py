@@ -51,6 +51,7 @@ class ListQuery:
     """A list to make.
 
     is_listed: mask of the movies that it may hold; None: all. left_out: rows of movies that it may not hold.
+    skip: how many of its first movies are not returned.
     """
 
     request_user: RequestUser
@@ -60,6 +61,7 @@ class ListQuery:
     include_seen: bool = False
     diversity: float = 0.0
     explain: bool = False
+    skip: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,10 +202,11 @@ class Engine:
         return np.union1d(seen, query.left_out) if len(query.left_out) else seen
 
     def ranked_movies(self, query: ListQuery, user: Encoded, top: TopK, row: int) -> RankedMovies:
-        """Returns one list of a batch, cut to its length, with reasons if requested."""
-        is_filled = top.movie_row[row, : query.k] < self.num_movies
+        """Returns one list of a batch, cut to its page, with reasons if requested."""
+        page = slice(query.skip, query.k)
+        is_filled = top.movie_row[row, page] < self.num_movies
         columns = (top.movie_row, top.score, top.predicted_rating)
-        movie_row, score, rating = (column[row, : query.k][is_filled] for column in columns)
+        movie_row, score, rating = (column[row, page][is_filled] for column in columns)
         reasons = self.reasons(query.request_user, user, movie_row) if query.explain else None
         return RankedMovies(movie_row, score, np.clip(rating, *np.array(self.run.rating_scale, np.float32)), reasons)
 

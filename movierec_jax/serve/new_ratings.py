@@ -10,6 +10,9 @@ from typing import TypeVar
 from movierec_jax.data.readers.ratings_log import Entry, NotInterested, RatingsLog, require_keepable
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from movierec_jax.serve.batching import Batcher
+from movierec_jax.serve.engine import Engine
+from movierec_jax.serve.errors import Problem
+from movierec_jax.serve.ids import parse_id
 from movierec_jax.serve.users import Rating
 
 T = TypeVar("T")
@@ -110,3 +113,11 @@ def replace_movie(
         by_user[entry.user_id] = values
     else:
         by_user.pop(entry.user_id, None)
+
+
+def known_user(engine: Engine, new_ratings: NewRatings, given: int | str, status: int = 404) -> int | str:
+    """Returns the id of a user by the one in a request. Raises Problem for a user of whom nothing is known."""
+    user_id = parse_id(engine.run.users, given)
+    if not (engine.users.is_in_data(user_id) or new_ratings.has_user(user_id)):
+        raise Problem("unknown-user", f"User {user_id!r} not found. Rate a film to create it.", status)
+    return user_id
