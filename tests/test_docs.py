@@ -28,10 +28,10 @@ SECTIONS = [
     ServeConfig,
     TuneConfig,
 ]
-# Flags of other programs: absl, ruff, MkDocs, gcloud, SLURM, XLA, Caddy, and the loader of an export.
+# Flags of other programs: absl, ruff, MkDocs, gcloud, SLURM, XLA, Caddy, a client generator, an export's loader.
 FLAGS_OF_OTHERS = {
     *("help", "helpfull", "check", "strict", "zone", "worker", "command", "nodes", "ntasks-per-node", "gpus-per-node"),
-    *("xla_force_host_platform_device_count", "rating", "k", "from", "to"),
+    *("xla_force_host_platform_device_count", "rating", "k", "from", "to", "path"),
 }
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from movierec_jax.serve.errors import PROBLEM_MEDIA_TYPE
+from movierec_jax.serve.examples import EXAMPLES, IMPORTED_FILE
 from movierec_jax.serve.request_schemas import BatchUser
 from movierec_jax.serve.schemas import ProblemDetails
 
@@ -32,5 +33,18 @@ def openapi_document(app: FastAPI, *, has_tokens: bool) -> dict[str, Any]:
         if has_tokens:
             components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
             document["security"] = [{"token": []}]
+        add_examples(document)
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def add_examples(document: dict[str, Any]) -> None:
+    """Adds its example to every body of requests and responses in an OpenAPI document."""
+    for operation in (one for methods in document["paths"].values() for one in methods.values()):
+        for body in (operation.get("requestBody", {}), *operation["responses"].values()):
+            for content in body.get("content", {}).values():
+                schema = content.get("schema", {})
+                if schema.get("format") == "binary":
+                    content["example"] = IMPORTED_FILE
+                elif "$ref" in schema:
+                    content["example"] = EXAMPLES[schema["$ref"].rpartition("/")[2]]
