@@ -27,9 +27,12 @@ BODY_TIMEOUT_SECONDS = 20.0
 # Paths that need no token: the service's health, and the pages, which ask for a token themselves.
 PUBLIC_PATHS = re.compile(r"/(health|ready|docs|page/[^/]*|docs/[^/]*)?")
 
-# The page loads files from here only, and no other page may embed it.
+# Pages load files from here only, and no other page may embed them.
+CONTENT_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+
+# Those that a response has already are left as they are.
 SECURITY_HEADERS = [
-    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
+    (b"content-security-policy", CONTENT_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
@@ -75,7 +78,9 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *SECURITY_HEADERS]
+                own = {name for name, _ in message["headers"]}
+                added = [header for header in SECURITY_HEADERS if header[0] not in own]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         refusal = self.size_error(scope) or self.host_error(scope) or self.rate_error(scope) or self.token_error(scope)

@@ -8,6 +8,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import FileResponse, Response
 
 from movierec_jax.serve.errors import Problem
+from movierec_jax.serve.guards import CONTENT_POLICY
 
 PAGE = pathlib.Path(__file__).parents[1] / "page"
 
@@ -17,6 +18,9 @@ API_PAGE = pathlib.Path(__file__).parents[1] / "api_page"
 SWAGGER_PACKAGE = "fastapi_offline"
 
 SWAGGER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css")
+
+# The style sheet of Swagger UI has icons in itself.
+API_PAGE_POLICY = f"{CONTENT_POLICY}; img-src 'self' data:"
 
 
 def add_pages(app: FastAPI) -> None:
@@ -34,7 +38,7 @@ def add_pages(app: FastAPI) -> None:
     async def api_page() -> Response:
         if swagger is None:
             raise Problem("unknown-path", "This page needs Swagger UI: pip install 'movierec_jax[serve]'")
-        return FileResponse(API_PAGE / "index.html")
+        return FileResponse(API_PAGE / "index.html", headers={"content-security-policy": API_PAGE_POLICY})
 
     @app.get("/docs/start.js", include_in_schema=False)
     async def api_page_script() -> Response:
