@@ -1,8 +1,9 @@
 """Fills in what the documentation takes from the code: tables of flags, and a page of the API for each stage.
 
 MkDocs calls the two functions named `on_...` while it builds. A line `{{ flags data_config.DataConfig }}` becomes the
-table of that section's flags, `{{ flags commands/train.py }}` that of the flags which the command alone has, and
-`{{ public names }}` the reference of all that the package exports.
+table of that section's flags, `{{ flags commands/train.py }}` that of the flags which the command alone has,
+`{{ problem types }}` the table of the API's problems, and `{{ public names }}` the reference of all that the package
+exports.
 """
 
 import ast
@@ -47,8 +48,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, **_) -> str:
-    """Returns the page with tables of flags, and the docstrings of public names, in place of their marks."""
-    return MARK.sub(lambda mark: flag_table(mark[1]), markdown).replace("{{ public names }}", public_names())
+    """Returns the page with tables, and the docstrings of public names, in place of their marks."""
+    filled = MARK.sub(lambda mark: flag_table(mark[1]), markdown)
+    return filled.replace("{{ problem types }}", problem_table()).replace("{{ public names }}", public_names())
+
+
+def problem_table() -> str:
+    """Returns the Markdown table of the types of problems of the API."""
+    module = importlib.import_module("movierec_jax.serve.problem_types")
+    rows = [f"| `{module.PREFIX}{name}` | {one.status} | {one.title} |" for name, one in module.PROBLEM_TYPES.items()]
+    return "\n".join(["| type | status | meaning |", "|---|---|---|", *rows])
 
 
 def public_names() -> str:

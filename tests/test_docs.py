@@ -29,12 +29,12 @@ SECTIONS = [
     ServeConfig,
     TuneConfig,
 ]
-# Flags of other programs: absl, ruff, MkDocs, pip, gcloud, SLURM, XLA, Caddy, Docker, systemd, and the loader of an
-# export.
+# Flags of other programs: absl, ruff, MkDocs, pip, gcloud, SLURM, XLA, Caddy, Docker, systemd, a client generator, and
+# the loader of an export.
 FLAGS_OF_OTHERS = {
     *("help", "helpfull", "check", "strict", "zone", "worker", "command", "nodes", "ntasks-per-node", "gpus-per-node"),
     *("config", "no-deps", "build-arg", "gpus", "now"),
-    *("xla_force_host_platform_device_count", "rating", "k", "from", "to"),
+    *("xla_force_host_platform_device_count", "rating", "k", "from", "to", "path"),
 }
 
 

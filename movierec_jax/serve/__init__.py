@@ -5,8 +5,11 @@
                         new_ratings ─┘    └── reload
 
 - `http_limits` and `guards` refuse requests that are too slow, too large, too many or unauthorised.
-- `app` has the routes, `schemas` the bodies of requests and responses, `errors` the problem details.
-- `service` answers each route with the newest engine and the ratings recorded since training (`new_ratings`).
+- `access_log` counts, times and logs each request.
+- `app` puts the `routes` together, `request_schemas` and `schemas` have the bodies of requests and responses, `openapi`
+  describes them, `errors` and `problem_types` have the problem details.
+- `service` answers each route with the newest engine and the ratings recorded since training (`new_ratings`);
+  `list_service` does so for lists, by `list_options`.
 - `batching` puts lists that are requested at the same time into one batch.
 - `engine` holds the model in memory and makes the lists, from what `users` have rated, encoded by `user_encoder`.
 - `catalogue` and `title_search` describe and find movies.

@@ -1,5 +1,6 @@
 """The movies of a run as the service describes them: cards, details, search, similar movies and a map."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,9 +8,9 @@ from jaxtyping import Float32, Int32
 
 from movierec_jax.data.arrays import damped_group_mean
 from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, YEAR, FeatureBags
-from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import PRAISE, SPREAD
 from movierec_jax.recommend.recommender import Recommender
+from movierec_jax.serve.errors import Problem
 from movierec_jax.serve.title_search import Keywords, TitleIndex
 
 # Prefix of features that are tags: "tag=atmospheric".
@@ -56,15 +57,24 @@ class Catalogue:
         self.reviews = dict(zip(reviews.index.tolist(), reviews.to_dict("records"), strict=True))
         self.positions = map_positions(recommender.movie_directions)
 
-    def row(self, movie_id: int | str) -> int:
-        """Returns the row of a movie. Raises InputError for an unknown id."""
+    def row(self, movie_id: int | str, status: int = 422) -> int:
+        """Returns the row of a movie. Raises Problem with this status for an unknown id."""
         if movie_id not in self.rows:
-            raise InputError(f"Movie {movie_id!r} not found")
+            raise Problem("unknown-movie", f"Movie {movie_id!r} not found. /v1/movies finds ids by title.", status)
         return self.rows[movie_id]
 
     def card(self, row: int) -> dict[str, Any]:
         """Returns id, title, year and genres of a movie, with its number of ratings and their mean."""
         return {**self.cards[row], **self.stats[row]}
+
+    def listed(self, rank: int, row: int, score: float, predicted_rating: float) -> dict[str, Any]:
+        """Returns a movie of a list."""
+        return {
+            **self.cards[row],
+            "rank": rank,
+            "score": round(score, 6),
+            "predicted_rating": rounded(predicted_rating),
+        }
 
     def card_by_id(self, movie_id: int | str) -> dict[str, Any]:
         """Returns id, title, year and genres of a movie; of an unknown movie the id only."""
@@ -88,9 +98,11 @@ class Catalogue:
         return [self.card(row) for row in rows.tolist()]
 
     def similar(self, row: int, k: int) -> list[dict[str, Any]]:
-        """Returns the k movies most similar to one. Raises InputError for a movie without ratings in training."""
+        """Returns the k movies most similar to one. Raises Problem for a movie without ratings in training."""
         if row >= len(self.movies):
-            raise InputError(f"Movie {self.movies.ids[row]!r} has no ratings in training: no similar movies are known")
+            movie_id = self.cards[row][MOVIE_ID]
+            detail = f"Movie {movie_id!r} has no ratings in training: no similar movies are known"
+            raise Problem("no-train-ratings", detail)
         found = self.recommender.similar(self.movies.ids[row], min(k, len(self.movies) - 1))
         rows = self.movies.rows(found[MOVIE_ID])
         return [
@@ -114,6 +126,11 @@ def keywords_of(content: FeatureBags) -> Keywords:
     number = np.cumsum(is_keyword, dtype=np.int32) - np.int32(1)
     is_entry = is_keyword[content.feature]
     return Keywords(names, number[content.feature[is_entry]], content.row[is_entry])
+
+
+def rounded(stars: float) -> float | None:
+    """Returns stars to four decimals; None for NaN, which JSON lacks."""
+    return None if math.isnan(stars) else round(float(stars), 4)
 
 
 def map_positions(direction: Float32[np.ndarray, "movies features"]) -> Float32[np.ndarray, "movies 2"]:

@@ -22,12 +22,17 @@ class ServeConfig(Settings):
     port: int = setting(8000, "port to listen on; 0: any free port", PORT, is_common=True)
     max_k: int = setting(100, "maximum length of a list", AT_LEAST_1)
     max_ratings: int = setting(1000, "maximum ratings, or pairs to predict, per request", AT_LEAST_1)
+    max_users: int = setting(100, "maximum users per request for many lists", AT_LEAST_1)
     max_body_bytes: int = setting(2**20, "maximum size of a request body in bytes", AT_LEAST_1)
     max_import_bytes: int = setting(2**23, "maximum size of a file of somebody's ratings in bytes", AT_LEAST_1)
     max_batch: int = setting(16, "maximum lists computed together", AT_LEAST_1)
     max_waiting: int = setting(256, "maximum lists waiting; further requests get 503 and Retry-After", AT_LEAST_1)
     rate_limit: str = setting("100/second", "requests per client; empty: no limit", RATE)
     tokens_file: str | None = setting(None, "file of bearer tokens, one per line; unset: no authentication")
+    access_log: str = setting(
+        "json", "how requests are logged to standard output: json, a line each, or none", choices=("json", "none")
+    )
+    metrics_public: bool = setting(False, "answer /metrics without a token too")
     cors_origins: tuple[str, ...] = setting(
         (), "other origins whose pages may send requests, such as https://example.org; empty: none"
     )

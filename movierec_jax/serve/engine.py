@@ -42,16 +42,27 @@ MAX_CACHED_MASKS = 256
 NUM_RATED_REASONS, NUM_FEATURE_REASONS = 2, 1
 
 
+def no_rows() -> Int32[np.ndarray, " 0"]:
+    """Returns no rows."""
+    return np.zeros(0, np.int32)
+
+
 @dataclasses.dataclass(frozen=True)
 class ListQuery:
-    """A list to make. is_listed: mask of the movies that it may hold; None: all."""
+    """A list to make.
+
+    is_listed: mask of the movies that it may hold; None: all. left_out: rows of movies that it may not hold.
+    skip: how many of its first movies are not returned.
+    """
 
     request_user: RequestUser
     k: int
     is_listed: Bool[np.ndarray, " movies"] | None = None
+    left_out: Int32[np.ndarray, " left_out"] = dataclasses.field(default_factory=no_rows)
     include_seen: bool = False
     diversity: float = 0.0
     explain: bool = False
+    skip: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,15 +192,22 @@ class Engine:
         return jax.tree.map(lambda *rows: np.stack(rows + rows[:1] * (size - len(rows)), axis=1), *users)
 
     def excluded(self, items: Sequence[tuple[ListQuery, Encoded]]) -> list[Int32[np.ndarray, " _seen"]]:
-        """Returns the rows of the seen movies that each list of a batch excludes."""
-        nothing = np.zeros(0, np.int32)
-        return [nothing if query.include_seen else self.users.seen_rows(query.request_user) for query, _ in items]
+        """Returns the rows of the movies, seen or left out, that each list of a batch excludes."""
+        return [self.excluded_rows(query) for query, _ in items]
+
+    def excluded_rows(self, query: ListQuery) -> Int32[np.ndarray, " excluded"]:
+        """Returns the rows of the movies that a list excludes."""
+        if query.include_seen:
+            return query.left_out
+        seen = self.users.seen_rows(query.request_user)
+        return np.union1d(seen, query.left_out) if len(query.left_out) else seen
 
     def ranked_movies(self, query: ListQuery, user: Encoded, top: TopK, row: int) -> RankedMovies:
-        """Returns one list of a batch, cut to its length, with reasons if requested."""
-        is_filled = top.movie_row[row, : query.k] < self.num_movies
+        """Returns one list of a batch, cut to its page, with reasons if requested."""
+        page = slice(query.skip, query.k)
+        is_filled = top.movie_row[row, page] < self.num_movies
         columns = (top.movie_row, top.score, top.predicted_rating)
-        movie_row, score, rating = (column[row, : query.k][is_filled] for column in columns)
+        movie_row, score, rating = (column[row, page][is_filled] for column in columns)
         reasons = self.reasons(query.request_user, user, movie_row) if query.explain else None
         return RankedMovies(movie_row, score, np.clip(rating, *np.array(self.run.rating_scale, np.float32)), reasons)
 

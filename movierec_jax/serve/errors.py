@@ -1,17 +1,19 @@
 """Problem details (RFC 9457): the response to every request that fails."""
 
-import http
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from movierec_jax.errors import InputError
 from movierec_jax.serve.batching import Busy
+from movierec_jax.serve.problem_types import PREFIX, PROBLEM_TYPES, type_of_status
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 
@@ -23,22 +25,37 @@ RETRY_AFTER = {"Retry-After": "1"}  # seconds
 
 
 class Problem(Exception):  # noqa: N818
-    """A request that fails with an HTTP status. detail: what was found, and what to do."""
+    """A request that fails.
 
-    def __init__(self, status: int, detail: str):
+    kind: a name of PROBLEM_TYPES. detail: what was found, and what to do. status: that of the type unless given.
+    errors: `location` and `message` of each invalid field.
+    """
+
+    def __init__(self, kind: str, detail: str, status: int | None = None, errors: list[dict[str, str]] | None = None):
         super().__init__(detail)
-        self.status, self.detail = status, detail
+        self.kind, self.detail, self.errors = kind, detail, errors
+        self.status = PROBLEM_TYPES[kind].status if status is None else status
+
+    def body(self) -> dict[str, Any]:
+        """Returns the problem details."""
+        title = PROBLEM_TYPES[self.kind].title
+        body = {"type": PREFIX + self.kind, "title": title, "status": self.status, "detail": printable(self.detail)}
+        return body if self.errors is None else {**body, "errors": self.errors}
+
+    def response(self, headers: Mapping[str, str] | None = None) -> Response:
+        """Returns the response with the problem details."""
+        return Response(orjson.dumps(self.body()), self.status, headers, PROBLEM_MEDIA_TYPE)
 
 
-def problem_response(
-    status: int, detail: str, headers: Mapping[str, str] | None = None, errors: list[dict[str, str]] | None = None
-) -> Response:
-    """Returns a response with problem details. errors: `location` and `message` of each invalid field."""
-    body = {"type": "about:blank", "title": http.HTTPStatus(status).phrase, "status": status}
-    body["detail"] = printable(detail)
-    if errors is not None:
-        body["errors"] = errors
-    return Response(orjson.dumps(body), status, headers, PROBLEM_MEDIA_TYPE)
+def problem_of(error: Problem | InputError | ValidationError | RequestValidationError) -> Problem:
+    """Returns the problem of a request that cannot be answered as it is."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, InputError):
+        return Problem("invalid-request", str(error))
+    errors = field_errors(error)
+    first = f"{errors[0]['location']}: {errors[0]['message']}" if errors else "The request cannot be read"
+    return Problem("invalid-request", first, errors=errors)
 
 
 def printable(text: str) -> str:
@@ -55,29 +72,22 @@ def warn(text: str) -> None:
 
 def busy_response() -> Response:
     """Returns the response to a request that finds the queue full."""
-    return problem_response(503, "Too many requests are waiting; retry later", RETRY_AFTER)
+    return Problem("busy", "Too many requests are waiting; retry later").response(RETRY_AFTER)
 
 
 def add_error_handlers(app: FastAPI) -> None:
     """Makes an application answer every error with problem details."""
 
     @app.exception_handler(Problem)
-    async def on_problem(request: Request, problem: Problem) -> Response:
-        return problem_response(problem.status, problem.detail)
-
     @app.exception_handler(InputError)
-    async def on_input_error(request: Request, error: InputError) -> Response:
-        return problem_response(422, str(error))
+    @app.exception_handler(RequestValidationError)
+    async def on_problem(request: Request, error: Problem | InputError | RequestValidationError) -> Response:
+        return problem_of(error).response()
 
     @app.exception_handler(HTTPException)
     async def on_http_exception(request: Request, error: HTTPException) -> Response:
-        return problem_response(error.status_code, str(error.detail), error.headers)
-
-    @app.exception_handler(RequestValidationError)
-    async def on_validation_error(request: Request, error: RequestValidationError) -> Response:
-        errors = field_errors(error)
-        first = f"{errors[0]['location']}: {errors[0]['message']}" if errors else "The request cannot be read"
-        return problem_response(422, first, errors=errors)
+        status = error.status_code
+        return Problem(type_of_status(status), str(error.detail), status).response(error.headers)
 
     @app.exception_handler(Busy)
     async def on_busy(request: Request, error: Busy) -> Response:
@@ -86,14 +96,15 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(OSError)
     async def on_os_error(request: Request, error: OSError) -> Response:
         warn(str(error))
-        return problem_response(503, "Cannot write to disk at the moment; retry later", RETRY_AFTER)
+        detail = "The rating cannot be written to the disk at the moment; retry later"
+        return Problem("storage-unavailable", detail).response(RETRY_AFTER)
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, error: Exception) -> Response:
-        return problem_response(500, "Internal error; it has been logged")
+        return Problem("internal-error", "Internal error; it has been logged").response()
 
 
-def field_errors(error: RequestValidationError) -> list[dict[str, str]]:
+def field_errors(error: ValidationError | RequestValidationError) -> list[dict[str, str]]:
     """Returns the location and message of each invalid field, without its value, which can be of any length."""
     return [
         {

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from movierec_jax.errors import InputError
-from movierec_jax.serve.errors import problem_response
+from movierec_jax.serve.errors import Problem
 
 # A path with its query.
 MAX_PATH_BYTES = 8 * 1024
@@ -24,12 +24,15 @@ MAX_HEADER_BYTES = 32 * 1024
 
 BODY_TIMEOUT_SECONDS = 20.0
 
-# Paths that need no token: the service's health, and the page, which asks for a token itself.
-PUBLIC_PATHS = re.compile(r"/(health|ready|page/[^/]*)?")
+# Paths that need no token: the service's health, and the pages, which ask for a token themselves.
+PUBLIC_PATHS = re.compile(r"/(health|ready|docs|page/[^/]*|docs/[^/]*)?")
 
-# The page loads files from here only, and no other page may embed it.
+# Pages load files from here only, and no other page may embed them.
+CONTENT_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+
+# Those that a response has already are left as they are.
 SECURITY_HEADERS = [
-    (b"content-security-policy", b"default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"),
+    (b"content-security-policy", CONTENT_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
@@ -46,7 +49,7 @@ class Guard:
 
     max_body_bytes: size of a request's body; path_limits: that of certain paths.
     rate: limit per client such as "100/second"; empty: none. tokens: a request needs one of them; empty: none needed.
-    hosts: names that the Host header may have; empty: any.
+    hosts: names that the Host header may have; empty: any. public_paths: further ones that need no token.
     """
 
     def __init__(
@@ -58,11 +61,14 @@ class Guard:
         tokens: Iterable[str] = (),
         hosts: Iterable[str] = (),
         path_limits: Mapping[str, int] | None = None,
+        public_paths: Iterable[str] = (),
     ):
         self.app, self.max_body_bytes, self.path_limits = app, max_body_bytes, path_limits or {}
+        self.public_paths = frozenset(public_paths)
         self.hosts = frozenset(host.lower() for host in hosts)
         self.tokens = [token.encode() for token in tokens]
         self.rate = limits.parse(rate) if rate else None
+        self.rate_text = rate.replace("/", " requests per ")
         self.limiter = limits.strategies.SlidingWindowCounterRateLimiter(limits.storage.MemoryStorage())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +78,9 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *SECURITY_HEADERS]
+                own = {name for name, _ in message["headers"]}
+                added = [header for header in SECURITY_HEADERS if header[0] not in own]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         refusal = self.size_error(scope) or self.host_error(scope) or self.rate_error(scope) or self.token_error(scope)
@@ -86,12 +94,12 @@ class Guard:
     def size_error(self, scope: Scope) -> Response | None:
         """Returns the refusal of a request whose path, headers or announced body are too long."""
         if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_PATH_BYTES:
-            return problem_response(414, f"Path and query are longer than {MAX_PATH_BYTES:,} bytes")
+            return Problem("too-large", f"Path and query are longer than {MAX_PATH_BYTES:,} bytes", 414).response()
         if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
-            return problem_response(431, f"Headers are longer than {MAX_HEADER_BYTES:,} bytes")
+            return Problem("too-large", f"Headers are longer than {MAX_HEADER_BYTES:,} bytes", 431).response()
         length = header(scope, b"content-length")
         if length.isdigit() and int(length[:20]) > self.body_limit(scope):
-            return problem_response(413, body_too_long(self.body_limit(scope)))
+            return Problem("too-large", body_too_long(self.body_limit(scope))).response()
         return None
 
     def host_error(self, scope: Scope) -> Response | None:
@@ -99,7 +107,7 @@ class Guard:
         name = PORT.sub("", header(scope, b"host").decode("latin-1").lower())
         if not self.hosts or name in self.hosts:
             return None
-        return problem_response(421, "The name in the Host header is not allowed")
+        return Problem("wrong-host", "The name in the Host header is not allowed").response()
 
     def rate_error(self, scope: Scope) -> Response | None:
         """Returns the refusal of a client, by its address, that has exceeded the rate limit."""
@@ -109,19 +117,20 @@ class Guard:
         if self.limiter.hit(self.rate, client):
             return None
         wait = max(1, math.ceil(self.limiter.get_window_stats(self.rate, client).reset_time - time.time()))
-        headers = {"Retry-After": str(wait)}
-        return problem_response(429, f"Rate limit exceeded ({self.rate}); retry later", headers)
+        detail = f"Rate limit exceeded; retry later. A client may send {self.rate_text}"
+        return Problem("rate-limit-exceeded", detail).response({"Retry-After": str(wait)})
 
     def token_error(self, scope: Scope) -> Response | None:
         """Returns the refusal of a request that needs a token and has none."""
-        if not self.tokens or PUBLIC_PATHS.fullmatch(scope["path"]) or scope["method"] == "OPTIONS":
+        is_public = PUBLIC_PATHS.fullmatch(scope["path"]) or scope["path"] in self.public_paths
+        if not self.tokens or is_public or scope["method"] == "OPTIONS":
             return None
         kind, _, given = header(scope, b"authorization").partition(b" ")
         # Compares all tokens, each in constant time, so that timing reveals nothing.
         is_equal = [hmac.compare_digest(given.strip(), token) for token in self.tokens]
         if kind.lower() == b"bearer" and any(is_equal):
             return None
-        return problem_response(401, "A bearer token is required", {"WWW-Authenticate": "Bearer"})
+        return Problem("token-required", "A bearer token is required").response({"WWW-Authenticate": "Bearer"})
 
     def body_limit(self, scope: Scope) -> int:
         """Returns the size that the body of a request may have."""

@@ -6,9 +6,12 @@ from typing import Any
 import orjson
 from pandas.api.types import is_integer_dtype
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from movierec_jax.data.vocab import Vocab
+from movierec_jax.errors import InputError
+from movierec_jax.serve.errors import Problem
 
 # Paths in which ids may stand.
 API_PATHS = b"/v1/"
@@ -67,6 +70,22 @@ def exact(values: Any) -> Any:
     return str(values) if is_large else values
 
 
+def parse_id(vocab: Vocab, given: int | str) -> int | str:
+    """Returns an id in the type of the data's ids. Raises Problem for text that cannot be one."""
+    try:
+        return as_data_id(vocab, given)
+    except InputError as error:
+        raise Problem(f"unknown-{vocab.name}", str(error)) from None
+
+
+def id_or_text(vocab: Vocab, given: int | str) -> int | str:
+    """Returns an id in the type of the data's ids, or as it is where it cannot be one."""
+    try:
+        return as_data_id(vocab, given)
+    except InputError:
+        return given
+
+
 def as_data_id(vocab: Vocab, given: int | str) -> int | str:
     """Returns an id of a request in the type of the data's ids: 318 and "318" are the same id.
 
@@ -75,3 +94,8 @@ def as_data_id(vocab: Vocab, given: int | str) -> int | str:
     if isinstance(given, str):
         return vocab.parse(given)
     return given if is_integer_dtype(vocab.ids) else str(given)
+
+
+def json_response(values: Any) -> Response:
+    """Returns a JSON response."""
+    return Response(json_bytes(values), media_type="application/json")

@@ -1,102 +1,8 @@
-"""Request and response bodies of the API, from which the OpenAPI document is made."""
+"""Bodies of the API's responses, from which the OpenAPI document is made. `request_schemas` has those of requests."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
-
-from movierec_jax.config import TABLE_TOP_K
-
-# The integers that tables hold.
-Int64 = Annotated[StrictInt, Field(ge=-(2**63), le=2**63 - 1)]
-
-Id = Annotated[
-    Int64 | Annotated[StrictStr, Field(max_length=256)],
-    Field(description="as in the data; an integer may also be text"),
-]
-
-RatingValue = Annotated[float, Field(strict=True, allow_inf_nan=False, description="on the rating scale of the model")]
-
-Year = Annotated[int, Field(ge=1, le=9999)]
-
-Name = Annotated[str, Field(max_length=100)]
-
-
-class RequestModel(BaseModel):
-    """A request body, which may hold no other fields."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class ListOptions(RequestModel):
-    """Length and filters of a list."""
-
-    k: int | None = Field(
-        None, ge=1, description=f"maximum number of movies; default {TABLE_TOP_K}, upper limit in /v1/model"
-    )
-    genres: list[Name] = Field([], max_length=50, description="only movies of any of these; repeat the query parameter")
-    praised: list[Name] = Field(
-        [], max_length=50, description="only movies praised in reviews for any of these aspects, listed in /v1/model"
-    )
-    year_from: Year | None = Field(None, description="only movies from this year on")
-    year_to: Year | None = Field(None, description="only movies up to this year")
-    min_ratings: int = Field(0, ge=0, le=2**31, description="only movies with at least this many ratings in training")
-    include_seen: bool = Field(False, description="include movies that the user has rated")
-    diversity: float = Field(
-        0.0, ge=0, le=0.9, allow_inf_nan=False, description="0: the best matches; towards 1: less similar movies"
-    )
-    explain: bool = Field(False, description="include the reasons for each movie")
-
-    @model_validator(mode="after")
-    def require_years_in_order(self) -> "ListOptions":
-        """Raises ValueError for a first year after the last."""
-        if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
-            raise ValueError("year_from is after year_to")
-        return self
-
-
-class MovieRatingInput(RequestModel):
-    """A rating of a new user, which is not stored."""
-
-    movie_id: Id
-    rating: RatingValue
-    timestamp: Int64 | None = Field(None, description="seconds since 1970; default: now")
-
-
-class NewUserRequest(ListOptions):
-    """Ratings of a new user, and the list requested; without ratings, the list of an average user."""
-
-    # A query has text only; JSON has numbers and booleans, so text is no substitute for them here.
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    ratings: list[MovieRatingInput]
-    watched: list[Id] = Field(
-        [], max_length=20_000, description="movies watched without a rating: not listed; unknown ones have no effect"
-    )
-
-
-class ImportOptions(ListOptions):
-    """The list requested for the ratings in a file."""
-
-    filename: str = Field("ratings.csv", max_length=256, description="name of the file, for messages")
-
-
-class RatingInput(RequestModel):
-    """A rating to record."""
-
-    rating: RatingValue
-
-
-class UserMoviePair(RequestModel):
-    """A user and a movie."""
-
-    user_id: Id
-    movie_id: Id
-
-
-class PredictionsRequest(RequestModel):
-    """Pairs of users and movies to predict."""
-
-    pairs: list[UserMoviePair] = Field(min_length=1)
+from pydantic import BaseModel, Field
 
 
 class Movie(BaseModel):
@@ -164,7 +70,8 @@ class Reason(BaseModel):
 class RecommendedMovie(Movie):
     """A movie of a list, which is sorted by score, and the rating predicted for the user.
 
-    predicted_rating: null where the model has learnt from no ratings, only from what was watched.
+    predicted_rating: null where the model has learnt from no ratings, only from what was watched, and in a list of
+    popular movies, whose scores are numbers of ratings.
     """
 
     rank: int
@@ -192,7 +99,11 @@ class MovieMap(BaseModel):
 
 
 class Recommendations(BaseModel):
-    """A list, best first. ignored_movies: rated movies without ratings in training, which cannot inform the model."""
+    """A list, best first.
+
+    ignored_movies: rated movies without ratings in training, which cannot inform the model, and such among the
+    candidates in `movies`, which cannot be ranked.
+    """
 
     movies: list[RecommendedMovie]
     ignored_movies: list[int | str]
@@ -232,9 +143,10 @@ class ImportedRatings(Recommendations):
 
 
 class UserRecommendations(Recommendations):
-    """The list of a user."""
+    """The list of a user. fallback: whether it holds popular movies, since nothing is known of the user."""
 
     user_id: int | str
+    fallback: bool
 
 
 class User(BaseModel):
@@ -268,6 +180,19 @@ class RecordedRating(BaseModel):
     timestamp: int
 
 
+class NotInterestedMovie(BaseModel):
+    """A movie that a user is not interested in."""
+
+    user_id: int | str
+    movie_id: int | str
+
+
+class NotInterestedMovies(BaseModel):
+    """The movies that a user is not interested in, newest first."""
+
+    movies: list[Movie]
+
+
 class Prediction(BaseModel):
     """The rating predicted for a user and a movie. spread: its standard deviation, null if unknown.
 
@@ -287,11 +212,12 @@ class Predictions(BaseModel):
 
 
 class RequestLimits(BaseModel):
-    """Maximum length of a list, and maximum ratings and pairs per request."""
+    """Maximum length of a list, and maximum ratings, pairs and users per request."""
 
     k: int
     ratings: int
     pairs: int
+    users: int
 
 
 class ModelInfo(BaseModel):
@@ -336,3 +262,22 @@ class ProblemDetails(BaseModel):
     status: int
     detail: str
     errors: list[FieldError] | None = None
+
+
+class BatchList(Recommendations):
+    """The list of one of many users, as by itself. user_id: null for a new user."""
+
+    user_id: int | str | None
+    fallback: bool
+
+
+class BatchProblem(ProblemDetails):
+    """Why there is no list for one of many users. index: their place in the request, from 0."""
+
+    index: int
+
+
+class BatchLists(BaseModel):
+    """For each user of the request, in order, the list or the problem with it."""
+
+    lists: list[BatchList | BatchProblem]

@@ -13,13 +13,14 @@ ROOT = pathlib.Path(__file__).parents[2]
 END_SECONDS = 60
 
 # Small limits, so that tests exceed them.
-API_CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, rate_limit="")
+API_CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, rate_limit="", access_log="none")
 
 
 @contextlib.contextmanager
 def served(workdir, *flags):
     """Starts scripts/serve.py on a workdir and yields its address and process, which is killed at the end."""
-    command = [sys.executable, "-u", str(ROOT / "scripts" / "serve.py"), f"--workdir={workdir}", "--port=0", *flags]
+    command = [sys.executable, "-u", str(ROOT / "scripts" / "serve.py"), f"--workdir={workdir}", "--port=0"]
+    command += ["--access_log=none", *flags]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             line = process.stdout.readline()

@@ -4,7 +4,7 @@ import pytest
 from helpers import checkerboard
 
 from movierec_jax.config import Config
-from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, NotInterested, RatingsLog
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.runs.prepare import CACHE_FOLDER, prepare, read_held_out, without_overlap
@@ -37,6 +37,7 @@ def log(tmp_path):
     (tmp_path / "served").mkdir()
     log = RatingsLog(tmp_path / "served" / FILE_NAME)
     log.append([Entry(7000, 500, 5.0, 10), Entry(7000, 950, 4.0, 11), Entry(1000, 950, 9.0, 12)])
+    log.append([NotInterested(7000, 501, True, 13)])
     yield log
     log.close()
 
@@ -49,6 +50,7 @@ def test_extra_ratings_join_the_train_part_and_are_printed(board_config, log, tm
     out = capsys.readouterr().out
     assert f"  with 3 extra ratings of {log.path}\n  with 1 extra ratings of {more}\n" in out
     assert "left out 1 row (rating outside 1 to 5)" in out
+    assert "left out 1 row (not interested, which is no rating)" in out
     added = run.parts.train.iloc[len(parts.train) :]
     assert added[["user_id", "movie_id", "rating"]].to_numpy().tolist() == [
         [7000, 500, 5],

@@ -8,57 +8,21 @@ import json
 import httpx2
 import numpy as np
 import pytest
+from helpers.api import LIKED, assert_problem, in_service, movies_of
 from helpers.served import API_CONFIG
-from starlette.testclient import TestClient
 
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.errors import InputError
 from movierec_jax.serve import schemas
-from movierec_jax.serve.app import new_app
 from movierec_jax.serve.engine import Engine
-from movierec_jax.serve.metrics import ServiceMetrics
 from movierec_jax.serve.service import Service
-
-LIKED = [{"movie_id": 318, "rating": 5}, {"movie_id": 296, "rating": 4.5}, {"movie_id": 2571, "rating": 2}]
-
-
-@contextlib.contextmanager
-def in_service(workdir, engine, **settings):
-    config = dataclasses.replace(API_CONFIG, **settings)
-    metrics = ServiceMetrics()
-    with contextlib.closing(Service(workdir, engine, config, metrics.batches.observe)) as service:
-        app = new_app(service, config, metrics)
-        with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
-            yield client
-
-
-@pytest.fixture(scope="module")
-def client(engine, tmp_path_factory):
-    with in_service(tmp_path_factory.mktemp("service"), engine) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
 def reviewed_client(reviewed, tmp_path_factory):
     with in_service(tmp_path_factory.mktemp("service"), Engine(reviewed, API_CONFIG, "two")) as client:
         yield client
-
-
-def movies_of(response):
-    assert response.status_code == 200, response.text
-    return [movie["movie_id"] for movie in response.json()["movies"]]
-
-
-def assert_problem(response, status, *words):
-    """Asserts that a response has problem details (RFC 9457) with these words."""
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    body = response.json()
-    assert body["status"] == status
-    assert {"type", "title", "status", "detail"} <= body.keys()
-    for word in words:
-        assert word in body["detail"]
 
 
 # Lists.
@@ -120,13 +84,21 @@ def test_praised_selects_movies_whose_reviews_praise_an_aspect(reviewed_client):
     assert len(movies_of(reviewed_client.post("/v1/recommendations", json={**asked, "praised": []}))) == 10
 
 
-@pytest.mark.parametrize("aspect", ["love", "", "Music", "music,pace", "Comedy", "\x1b[31m", "é" * 100])
+@pytest.mark.parametrize("aspect", ["love", "", "music,pace", "Comedy", "\x1b[31m", "é" * 100])
 def test_an_unknown_aspect_is_refused_with_the_valid_names(reviewed_client, aspect):
     path = "/v1/users/7/recommendations"
-    names = "name one of acting, music, pace"
-    assert_problem(reviewed_client.get(path, params={"praised": ["music", aspect]}), 422, "praised=", names)
+    names = "Valid aspects: acting, music, pace"
+    assert_problem(
+        reviewed_client.get(path, params={"praised": ["music", aspect]}),
+        422,
+        "Unknown aspect",
+        names,
+        kind="unknown-aspect",
+    )
     asked = {"ratings": [], "praised": [aspect] * 50}
-    assert_problem(reviewed_client.post("/v1/recommendations", json=asked), 422, "praised=", names)
+    assert_problem(
+        reviewed_client.post("/v1/recommendations", json=asked), 422, "Unknown aspect", names, kind="unknown-aspect"
+    )
 
 
 def test_praised_is_refused_without_reviews(client):
@@ -149,7 +121,9 @@ def test_the_default_length_is_at_most_max_k(engine, tmp_path):
     try:
         with in_service(tmp_path, engine) as client:
             assert len(movies_of(client.post("/v1/recommendations", json={"ratings": LIKED}))) == 4
-            assert_problem(client.post("/v1/recommendations", json={"ratings": LIKED, "k": 5}), 422, "1 to 4")
+            assert_problem(
+                client.post("/v1/recommendations", json={"ratings": LIKED, "k": 5}), 422, "1 to 4", kind="over-limit"
+            )
     finally:
         engine.config = before
 
@@ -229,6 +203,36 @@ def test_a_users_ratings_come_best_first(client, films):
     assert client.get("/v1/users/42").json() == {USER_ID: 42, "num_ratings": count, "is_trained": True}
 
 
+def test_movies_of_no_interest_are_not_listed_until_undone(client):
+    path, not_interested = "/v1/users/11/recommendations?include_seen=true", "/v1/users/11/not_interested"
+    before = movies_of(client.get(path))
+    marked = client.put(f"{not_interested}/{before[0]}")
+    assert (marked.status_code, marked.json()) == (200, {"user_id": 11, "movie_id": before[0]})
+    client.put(f"{not_interested}/{before[2]}")
+    assert movies_of(client.get(path))[:8] == [before[1], *before[3:]]
+    assert movies_of(client.get(not_interested)) == [before[2], before[0]]
+    assert client.get(not_interested).json()["movies"][0].keys() == {"movie_id", "title", "year", "genres"}
+    for movie in (before[0], before[2]):
+        assert client.delete(f"{not_interested}/{movie}").status_code == 204
+    assert_problem(client.delete(f"{not_interested}/{before[0]}"), 404, "has not marked movie")
+    assert movies_of(client.get(not_interested)) == []
+    assert movies_of(client.get(path)) == before
+
+
+def test_what_a_new_user_is_not_interested_in_is_not_listed(client):
+    before = movies_of(client.post("/v1/recommendations", json={"ratings": LIKED}))
+    asked = {"ratings": LIKED, "not_interested": [before[0], str(before[1]), 10**9]}
+    assert movies_of(client.post("/v1/recommendations", json=asked))[:8] == before[2:]
+
+
+def test_a_movie_of_no_interest_creates_a_user(client):
+    assert_problem(client.get("/v1/users/70002/not_interested"), 404, "not found")
+    assert_problem(client.put("/v1/users/70002/not_interested/0"), 404, "Movie 0 not found")
+    assert client.put("/v1/users/70002/not_interested/318").is_success
+    assert client.get("/v1/users/70002").json()["num_ratings"] == 0
+    assert 318 not in movies_of(client.get("/v1/users/70002/recommendations?k=20"))
+
+
 # Movies.
 
 
@@ -291,7 +295,7 @@ def test_model_info_has_counts_scale_and_limits(client, films):
     assert found["num_movies"] == len(films.run.movies)
     assert found["rating_scale"] == [0.5, 5.0]
     assert found["rating_step"] == 0.5
-    assert found["limits"] == {"k": 20, "ratings": 30, "pairs": 30}
+    assert found["limits"] == {"k": 20, "ratings": 30, "pairs": 30, "users": 100}
     assert found["praised"] == []
     assert found["version"] == "one"
     assert found["refused"] is None
@@ -499,7 +503,7 @@ def test_requests_over_the_rate_limit_are_refused(engine, tmp_path):
     with in_service(tmp_path, engine, rate_limit="5/hour") as client:
         found = [client.get("/health") for _ in range(7)]
     assert [one.status_code for one in found] == [200] * 5 + [429] * 2
-    assert_problem(found[-1], 429, "Rate limit exceeded (5 per 1 hour); retry later")
+    assert_problem(found[-1], 429, "Rate limit exceeded; retry later. A client may send 5 requests per hour")
     # As long as the sliding window has some of them: up to two hours.
     assert 1 <= int(found[-1].headers["retry-after"]) <= 7200
 
@@ -561,9 +565,11 @@ def test_an_internal_error_reveals_no_details(engine, tmp_path):
 def test_recorded_ratings_survive_a_restart(engine, tmp_path):
     with in_service(tmp_path, engine) as client:
         client.put("/v1/users/42/ratings/318", json={"rating": 1})
+        client.put("/v1/users/42/not_interested/1")
         changed = client.get("/v1/users/42/recommendations").json()
     with in_service(tmp_path, engine) as client:
         assert client.get("/v1/users/42/recommendations").json() == changed
+        assert movies_of(client.get("/v1/users/42/not_interested")) == [1]
 
 
 def test_a_log_with_ids_of_another_type_is_refused(engine, tmp_path):

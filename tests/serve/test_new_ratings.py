@@ -38,6 +38,22 @@ def test_the_last_of_many_ratings_counts_after_a_restart(path):
         assert sorted(new_ratings.of_user("b")) == list(range(20))
 
 
+def test_movies_of_no_interest_are_known_after_a_restart(path):
+    with opened(path) as new_ratings:
+
+        async def mark_all():
+            for movie, is_on in ((1, True), (2, True), (1, False), (3, True)):
+                await new_ratings.mark("a", movie, is_on)
+            await new_ratings.mark("b", 1, True)
+            await new_ratings.mark("b", 1, False)
+
+        asyncio.run(mark_all())
+    with opened(path) as new_ratings:
+        assert list(new_ratings.not_interested_of("a")) == [2, 3]
+        assert (new_ratings.has_user("a"), new_ratings.has_user("b")) == (True, False)
+        assert new_ratings.of_user("a") == {}
+
+
 def test_a_deleted_rating_leaves_nothing_in_memory(path):
     with opened(path) as new_ratings:
         asyncio.run(new_ratings.record(7, 318, 4.5))

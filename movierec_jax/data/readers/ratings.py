@@ -69,9 +69,11 @@ def here_or_bundled(path: pathlib.Path) -> pathlib.Path:
 
 
 def read_log(path: pathlib.Path) -> RawData:
-    """Reads the ratings of a ratings log, which may have none."""
-    ratings = ratings_log.read_latest(path)
+    """Reads the ratings of a ratings log, which may have none. What users are not interested in is no rating."""
+    ratings, num_left = ratings_log.read_latest(path), len(ratings_log.read_not_interested(path))
     for column, name in ((USER_ID, "user"), (MOVIE_ID, "movie")):
         if ratings[column].dtype == object:
             raise InputError(f"{path}: some {name} ids are integers and some are text; write them all the same way")
-    return dataclasses.replace(raw_data(ratings, {}, path, source=str(path)), movie_id_space=OF_RUN)
+    notes = (f"left out {num_left:,} row{'s' * (num_left != 1)} (not interested, which is no rating)",)
+    data = raw_data(ratings, {}, path, source=str(path), notes=notes if num_left else ())
+    return dataclasses.replace(data, movie_id_space=OF_RUN)

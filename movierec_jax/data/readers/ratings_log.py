@@ -1,6 +1,7 @@
-"""The ratings log: ratings given after training, in an SQLite file of the workdir.
+"""The ratings log: ratings given after training, and movies of no interest, in an SQLite file of the workdir.
 
 Entries are only added. The last entry of a user and a movie counts; one without a rating retracts the earlier ones.
+Movies that users are not interested in stand in a table of their own, so that nobody takes them for ratings.
 Many processes may add to one log while others read it.
 
 A process that has a log open must not also open the file by other means: closing it would drop SQLite's locks.
@@ -13,7 +14,7 @@ import pathlib
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -62,12 +63,41 @@ LATEST = """
 """
 
 
+# A log of an earlier version has no such table.
+TABLE_NOT_INTERESTED = """
+    CREATE TABLE IF NOT EXISTS not_interested (
+        number INTEGER PRIMARY KEY,
+        user_id NOT NULL CHECK (typeof(user_id) IN ('integer', 'text')),
+        movie_id NOT NULL CHECK (typeof(movie_id) IN ('integer', 'text')),
+        is_on INTEGER NOT NULL,
+        timestamp INTEGER NOT NULL
+    )
+"""
+
+ADD_NOT_INTERESTED = "INSERT INTO not_interested (user_id, movie_id, is_on, timestamp) VALUES (?, ?, ?, ?)"
+
+LATEST_NOT_INTERESTED = """
+    SELECT user_id, movie_id, timestamp FROM not_interested
+    WHERE number IN (SELECT max(number) FROM not_interested GROUP BY user_id, movie_id) AND is_on
+    ORDER BY number
+"""
+
+
 class Entry(NamedTuple):
     """A user's rating of a movie at a time in seconds since 1970; a rating of None retracts earlier ones."""
 
     user_id: int | str
     movie_id: int | str
     rating: float | None
+    timestamp: int
+
+
+class NotInterested(NamedTuple):
+    """A movie that a user does not want to be shown, or does again where `is_on` is False."""
+
+    user_id: int | str
+    movie_id: int | str
+    is_on: bool
     timestamp: int
 
 
@@ -97,6 +127,7 @@ class RatingsLog:
                 self.connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 self.connection.execute(f"PRAGMA user_version = {FORMAT}")
             require_log(self.connection, self.path)
+            self.connection.execute(TABLE_NOT_INTERESTED)
         # Readers then see the last commit and block no writer, and each commit is on the disk.
         self.write_ahead()
         self.connection.execute("PRAGMA synchronous = FULL")
@@ -113,7 +144,7 @@ class RatingsLog:
                     raise
             time.sleep(RETRY_SECONDS)
 
-    def append(self, entries: Sequence[Entry]) -> None:
+    def append(self, entries: Sequence[Entry | NotInterested]) -> None:
         """Adds all entries or, after an error, none; they are on the disk when it returns.
 
         Raises InputError for an entry that SQLite cannot keep, and OSError where the log cannot be written: it is
@@ -126,7 +157,9 @@ class RatingsLog:
                 raise OSError(errno.ESTALE, "the ratings log has been moved or removed; restart", str(self.path))
             try:
                 with self.transaction():
-                    self.connection.executemany(ADD, entries)
+                    self.connection.executemany(ADD, [one for one in entries if isinstance(one, Entry)])
+                    marks = [one for one in entries if isinstance(one, NotInterested)]
+                    self.connection.executemany(ADD_NOT_INTERESTED, marks)
             except sqlite3.Error as error:
                 raise OSError(errno.EIO, f"ratings log: {error}", str(self.path)) from error
 
@@ -134,6 +167,11 @@ class RatingsLog:
         """Returns the same table as `read_latest`, without waiting for writers."""
         with translate_sqlite_errors(self.path), connect_read_only(self.path, "mode=ro") as connection:
             return select_latest(connection)
+
+    def not_interested(self) -> pd.DataFrame:
+        """Returns the same table as `read_not_interested`, without waiting for writers."""
+        with translate_sqlite_errors(self.path), connect_read_only(self.path, "mode=ro") as connection:
+            return select_not_interested(connection)
 
     def close(self) -> None:
         """Closes the file; added entries are on the disk already."""
@@ -162,13 +200,25 @@ def read_latest(path: pathlib.Path) -> pd.DataFrame:
 
     Raises InputError where the file is no ratings log, and OSError where it cannot be read.
     """
+    return read_log(path, select_latest)
+
+
+def read_not_interested(path: pathlib.Path) -> pd.DataFrame:
+    """Reads the movies that each user is not interested in, as `read_latest` reads ratings, with columns `user_id`,
+    `movie_id` and `timestamp`.
+    """
+    return read_log(path, select_not_interested)
+
+
+def read_log(path: pathlib.Path, select: Callable[[sqlite3.Connection], pd.DataFrame]) -> pd.DataFrame:
+    """Returns what `select` finds in a log that other processes may write. Raises as `read_latest`."""
     with translate_sqlite_errors(path):
         while True:
             before = file_state(path)
             # A log that no process has open is read without a lock: with one, SQLite would leave files beside it.
             with connect_read_only(path, "mode=ro" if before[0] else "mode=ro&immutable=1") as connection:
                 require_log(connection, path)
-                table = select_latest(connection)
+                table = select(connection)
             if before[0] or file_state(path) == before:
                 return table
 
@@ -236,18 +286,27 @@ def select_latest(connection: sqlite3.Connection) -> pd.DataFrame:
     )
 
 
+def select_not_interested(connection: sqlite3.Connection) -> pd.DataFrame:
+    """Returns the table of `read_not_interested`; of a log of an earlier version an empty one."""
+    has_table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'not_interested'").fetchone()
+    marks = connection.execute(LATEST_NOT_INTERESTED).fetchall() if has_table else []
+    user_id, movie_id, timestamp = zip(*marks, strict=True) if marks else [()] * 3
+    times = pd.Series(timestamp, dtype="int64")
+    return pd.DataFrame({USER_ID: id_column(user_id), MOVIE_ID: id_column(movie_id), TIMESTAMP: times})
+
+
 def id_column(ids: Sequence[int | str]) -> pd.Series:
     """Returns ids as a column: int64 or str, or object where both occur."""
     kinds = {type(found) for found in ids} or {int}
     return pd.Series(ids, dtype=("int64" if kinds == {int} else "str") if len(kinds) == 1 else "object")
 
 
-def require_keepable(entry: Entry) -> None:
+def require_keepable(entry: Entry | NotInterested) -> None:
     """Raises InputError unless SQLite would return the entry unchanged."""
     for name, found in ((USER_ID, entry.user_id), (MOVIE_ID, entry.movie_id)):
         if not is_keepable_id(found):
             raise InputError(f"{name} {str(found)[:80]!r}: must be an integer of 64 bits, or text")
-    if entry.rating is not None and not math.isfinite(entry.rating):
+    if isinstance(entry, Entry) and entry.rating is not None and not math.isfinite(entry.rating):
         raise InputError(f"{RATING} {entry.rating}: must be a number, or none")
     if not is_int64(entry.timestamp):
         raise InputError(f"{TIMESTAMP} {str(entry.timestamp)[:80]}: must be whole seconds since 1970")

@@ -13,7 +13,15 @@ import hypothesis.strategies as st
 import pandas as pd
 import pytest
 
-from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog, is_log, read_latest
+from movierec_jax.data.readers.ratings_log import (
+    FILE_NAME,
+    Entry,
+    NotInterested,
+    RatingsLog,
+    is_log,
+    read_latest,
+    read_not_interested,
+)
 from movierec_jax.errors import InputError
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -58,6 +66,27 @@ def test_a_retracted_rating_is_gone_until_it_is_given_again(path):
     assert rows(read_latest(path)) == [(1, 8, 3.0, 101)]
     record(path, (1, 7, 2.0, 104))
     assert rows(read_latest(path)) == [(1, 8, 3.0, 101), (1, 7, 2.0, 104)]
+
+
+def test_what_users_are_not_interested_in_is_no_rating(path):
+    log = RatingsLog(path)
+    marks = [(1, 7, True, 100), (1, 8, True, 101), (1, 7, False, 102), (2, 7, True, 103)]
+    log.append([Entry(1, 9, 4.0, 99), *(NotInterested(*mark) for mark in marks)])
+    assert rows(log.not_interested()) == [(1, 8, 101), (2, 7, 103)]
+    log.close()
+    assert rows(read_latest(path)) == [(1, 9, 4.0, 99)]
+    assert rows(read_not_interested(path)) == [(1, 8, 101), (2, 7, 103)]
+
+
+def test_a_log_of_an_earlier_version_keeps_its_ratings_and_takes_movies_of_no_interest(path):
+    record(path, (1, 7, 4.0, 100))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE not_interested")
+    assert rows(read_not_interested(path)) == []
+    log = RatingsLog(path)
+    log.append([NotInterested(1, 8, True, 101)])
+    log.close()
+    assert (rows(read_latest(path)), rows(read_not_interested(path))) == ([(1, 7, 4.0, 100)], [(1, 8, 101)])
 
 
 def test_ids_keep_their_kind(path):
