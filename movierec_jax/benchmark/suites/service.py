@@ -184,7 +184,7 @@ def build_table(measured: dict[str, dict[str, Any]], benchmark: BenchmarkConfig)
     ]
     notes = (
         machine_note(),
-        f"{benchmark.request_rate:,} requests a second in all, for {benchmark.request_seconds:,} seconds; kinds take turns",
+        f"{benchmark.request_rate:,} requests a second, for {benchmark.request_seconds:,} seconds; kinds take turns",
         f"a new user gives {NUM_GIVEN} ratings; sender and server share the machine",
         "a request's time begins when it should have been sent",
     )
