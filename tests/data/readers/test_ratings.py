@@ -204,7 +204,10 @@ def test_categories_decimals_and_times_of_a_table_are_what_they_stand_for():
     ("columns", "message"),
     [
         ({"user": [1], "rating": [2]}, "DataFrame: no movie_id column among 'user', 'rating'"),
-        ({"user": [1, "ann"], "movie": [2, 2], "rating": [3, 3]}, "DataFrame: column 'user' has values of several kinds"),
+        (
+            {"user": [1, "ann"], "movie": [2, 2], "rating": [3, 3]},
+            "DataFrame: column 'user' has values of several kinds",
+        ),
         ({"user": [], "movie": [], "rating": []}, "DataFrame: no ratings"),
     ],
 )
