@@ -34,6 +34,7 @@ PUBLIC = {
     "ModelConfig": "config",
     "Recommender": "recommend.recommender",
     "TrainConfig": "config",
+    "TrainedRun": "train",
     "load": "recommend.recommender",
     "load_sentiment": "features.sentiment.saved",
     "read_ratings": "data.readers.ratings",

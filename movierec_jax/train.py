@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import time
@@ -9,9 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import pandas as pd
 
 from movierec_jax.config import Config, DeviceConfig, flag_values
 from movierec_jax.data.files import read_json, write_json
+from movierec_jax.data.schema import DATA_FRAME
 from movierec_jax.data.storage import is_url, synced_folder
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation.advice import require_learnt
@@ -20,7 +23,7 @@ from movierec_jax.evaluation.evaluate import evaluate
 from movierec_jax.evaluation.report import build_report, closing_table, figures_to_log, time_note
 from movierec_jax.evaluation.report_page import save_report_page
 from movierec_jax.model.sharding import new_mesh
-from movierec_jax.recommend.recommender import Recommender
+from movierec_jax.recommend.recommender import Recommender, load
 from movierec_jax.runs import distributed
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.config import LogConfig
@@ -30,6 +33,7 @@ from movierec_jax.runs.interrupt import StopRequest, interruptible
 from movierec_jax.runs.loggers import Logger, Loggers, require_installed
 from movierec_jax.runs.prepare import cache_folder, prepare
 from movierec_jax.runs.run import Run
+from movierec_jax.runs.warm_start import OldRun, begin_from, prepare_warm, require_other_workdir
 from movierec_jax.runs.workdir import open_workdir
 from movierec_jax.training.loop import initial_state, train_from
 from movierec_jax.training.progress import EpochRecord, Progress, best_record, is_finished
@@ -41,18 +45,39 @@ SAVE_SECONDS = 10.0
 ALL_DEVICES, DEFAULT_LOG = DeviceConfig(), LogConfig()
 
 
+@dataclasses.dataclass(frozen=True)
+class TrainedRun:
+    """A finished run.
+
+    workdir: the path or URL that it was trained in. report: the content of its report.json.
+    """
+
+    workdir: str
+    report: dict[str, Any] = dataclasses.field(repr=False)
+
+    @functools.cached_property
+    def recommender(self) -> Recommender:
+        """The trained run, ready to answer; loaded when first asked for."""
+        return load(self.workdir)
+
+
 def train_run(
     config: Config,
     workdir: str | os.PathLike,
     *,
+    ratings: pd.DataFrame | str | os.PathLike | None = None,
+    warm_start: str | os.PathLike | None = None,
     overwrite: bool = False,
     devices: DeviceConfig = ALL_DEVICES,
     log: LogConfig = DEFAULT_LOG,
     loggers: Sequence[Logger] = (),
-) -> dict:
-    """Trains the run of a workdir, or resumes it, and returns the content of report.json.
+) -> TrainedRun:
+    """Trains the run of a workdir, or resumes it.
 
-    Of several processes, process 0 writes and returns the report; the others return an empty one.
+    Of several processes, process 0 writes the report; that of the others is empty.
+    ratings: a path, or a table whose columns are known as those of a file are; unset: those that the config names. The
+        workdir keeps all that scoring needs; to resume, give the same ratings again.
+    warm_start: workdir of an older run, from whose parameters training begins. A run that resumes does not need it.
     devices: those to train on; a run may resume on other devices than it began on.
     log: what to report of each epoch. loggers: more of them, beside those that `log` names.
     Raises InputError for bad input, leaving the workdir as it was, and for a result that is no better than a constant;
@@ -64,17 +89,26 @@ def train_run(
         raise InputError(
             f"--workdir={workdir}: many processes need one that all can reach as a folder; mount the bucket"
         )
+    table = ratings if isinstance(ratings, pd.DataFrame) else None
+    if ratings is not None:
+        config = config.replace(ratings=DATA_FRAME if isinstance(ratings, pd.DataFrame) else os.fspath(ratings))
+    old_workdir = None if warm_start is None else os.fspath(warm_start)
+    if old_workdir is not None:
+        require_other_workdir(old_workdir, os.fspath(workdir))
     with contextlib.closing(Loggers(log.loggers, loggers)) as opened, synced_folder(workdir) as (folder, upload):
-        return train_in_folder(
+        report = train_in_folder(
             folder,
             config,
             str(workdir),
             upload,
             opened,
+            table,
+            old_workdir,
             overwrite=overwrite,
             devices=devices,
             ranked_users=log.ranked_users,
         )
+    return TrainedRun(str(workdir), report)
 
 
 def train_in_folder(
@@ -83,16 +117,22 @@ def train_in_folder(
     name: str,
     upload: Callable[[], None],
     loggers: Loggers,
+    table: pd.DataFrame | None,
+    old_workdir: str | None,
     *,
     overwrite: bool,
     devices: DeviceConfig,
     ranked_users: int,
-) -> dict:
-    """Does the work of `train_run` in a local folder; `name` is the workdir in messages, `upload` copies it there."""
+) -> dict[str, Any]:
+    """Does the work of `train_run` in a local folder and returns the report.
+
+    name: the workdir in messages. upload: copies the folder there. table: given ratings. old_workdir: of a warm start.
+    """
     start = time.perf_counter()
     advice = f"To resume, repeat the command{' without --overwrite' if overwrite else ''}: --workdir={name}"
     with interruptible(advice) as stop, distributed.lost_process_named(advice):
-        run = prepare(config, cache_folder(folder), new_mesh(devices.mesh))
+        prepare_run = functools.partial(prepare, config, cache_folder(folder), new_mesh(devices.mesh), table)
+        run, old = prepare_warm(prepare_run, folder, old_workdir, overwrite=overwrite)
         data_seconds = time.perf_counter() - start
         stop.raise_if_received()
         open_workdir(folder, run, overwrite=overwrite)
@@ -103,7 +143,7 @@ def train_in_folder(
             return finished
         upload()
         with contextlib.closing(Checkpoints(folder, on_saved=upload)) as checkpoints:
-            records, decays = train_and_save(run, folder, checkpoints, stop, loggers, ranked_users)
+            records, decays = train_and_save(run, folder, checkpoints, stop, loggers, ranked_users, old)
     train_seconds = time.perf_counter() - start - data_seconds
     report: dict[str, Any] = {}
     with distributed.lost_process_named(advice):
@@ -126,16 +166,19 @@ def train_and_save(
     stop: StopRequest,
     loggers: Loggers,
     ranked_users: int,
+    old: OldRun | None = None,
 ) -> tuple[tuple[EpochRecord, ...], dict[str, float]]:
     """Trains from the newest checkpoint to the end; returns the records of all epochs, and the decays by flag.
 
     Saves the last step, every epoch with a validation RMSE (it may be the best), and otherwise every SAVE_SECONDS.
+    Of a warm start also the state before the first step, so that resuming does not need the older run.
     """
     setup, config = run.setup, run.setup.config
-    state, progress = checkpoints.latest(setup, warn=print) or (
-        initial_state(run.train, run.interactions, setup=setup),
-        Progress(),
-    )
+    found = checkpoints.latest(setup, warn=print)
+    state, progress = found or (initial_state(run.train, run.interactions, setup=setup), Progress())
+    if found is None and old is not None:
+        state = begin_from(state, old, run)
+        checkpoints.save(state, progress, setup)
     if progress.step:
         print(f"resuming after {describe_progress(progress)} of {config.epochs}")
     with contextlib.ExitStack() as stack:

@@ -10,6 +10,7 @@ import sys
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 from helpers import checkerboard
 from helpers.kept_figures import Kept
@@ -111,7 +112,7 @@ def test_a_run_leaves_plots_and_events(workdir):
 
 def test_repeating_the_command_on_a_finished_workdir_returns_its_report(workdir, board_config, tmp_path, capsys):
     copy = shutil.copytree(workdir, tmp_path / "copy")
-    assert train_run(board_config, copy) == report_in(workdir)
+    assert train_run(board_config, copy).report == report_in(workdir)
     out = capsys.readouterr().out
     assert f"{copy} holds this run, finished; --overwrite starts it anew" in out
     assert "epoch" not in out
@@ -121,7 +122,7 @@ def test_repeating_the_command_on_a_finished_workdir_returns_its_report(workdir,
 def test_overwriting_trains_anew_and_gives_the_same_bits(workdir, board_config, tmp_path):
     copy = shutil.copytree(workdir, tmp_path / "copy")
     (copy / "notes.txt").write_text("mine")
-    report = train_run(board_config, copy, overwrite=True)
+    report = train_run(board_config, copy, overwrite=True).report
     assert without_seconds(report) == without_seconds(report_in(workdir))
     assert report["seconds"] != report_in(workdir)["seconds"]
     require_equal(last_state(copy), last_state(workdir))
@@ -143,7 +144,7 @@ def test_an_ensemble_with_a_feature_file_is_trained_evaluated_and_loaded(board_c
         "movie,mood\n" + "".join(f"{movie},{'dark' * (movie % 2) or 'bright'}\n" for movie in range(500, 520))
     )
     small = board_config.replace(movie_features=(str(features),), ensemble_size=2, epochs=1, hidden_dims=(), content=())
-    report = train_run(small, tmp_path / "run")
+    report = train_run(small, tmp_path / "run").report
     out = capsys.readouterr().out
     assert f"{features}: describes 20 of 25 movies" in out
     assert "  mood: categories, 2 features of 20 movies" in out
@@ -187,7 +188,7 @@ def test_a_run_stopped_by_a_signal_resumes_to_the_same_bits_as_an_unbroken_one(
         with (folder / "metrics.jsonl").open("a") as lines:
             lines.write('{"epoch": 9, "of a killed r')
     mine = Kept()
-    report = train_run(board_config, folder, loggers=[mine])
+    report = train_run(board_config, folder, loggers=[mine]).report
     assert (f"resuming after epoch {done} of 8" in capsys.readouterr().out) == (done > 0)
     require_equal(last_state(folder), last_state(workdir))
     assert without_seconds(report) == without_seconds(report_in(workdir))
@@ -238,13 +239,66 @@ def test_a_second_signal_acts_at_once(board_config, tmp_path, monkeypatch, reque
     assert not (tmp_path / "report.json").exists()
 
 
+# Ratings that are given, and the result.
+
+
+def test_a_table_of_ratings_trains_the_run_that_its_file_does(board_config, tmp_path):
+    small = dataclasses.replace(board_config, model=SMALLEST).replace(epochs=1, content=(), eval_k=(1,))
+    path = small.data.ratings + "/ratings.csv"
+    table = pd.read_csv(path).rename(columns={"userId": "User ID"})
+    of_path, of_table = (
+        train_run(small, tmp_path / name, ratings=ratings) for name, ratings in (("path", path), ("table", table))
+    )
+    assert of_table.report["test"] == of_path.report["test"] == report_in(tmp_path / "path")["test"]
+    lists = [one.recommender.recommend([1000, 1001], 3) for one in (of_path, of_table)]
+    pd.testing.assert_frame_equal(*lists)
+    with pytest.raises(InputError, match="a run on other data: DataFrame has changed since"):
+        train_run(small, tmp_path / "table", ratings=table[1:])
+
+
+# Warm starts.
+
+
+def test_a_warm_start_resumes_without_the_older_run_to_the_same_bits(workdir, board_config, tmp_path, monkeypatch):
+    warm = board_config.replace(epochs=2)
+    old = shutil.copytree(workdir, tmp_path / "old")
+    whole = train_run(warm, tmp_path / "whole", warm_start=old)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", SignalAt("warm start from", signal.SIGTERM))
+        with pytest.raises(Interrupted):
+            train_run(warm, tmp_path / "stopped", warm_start=old)
+    assert [path.name for path in (tmp_path / "stopped" / "checkpoints").iterdir()] == ["0"]
+    shutil.rmtree(old)
+    report = train_run(warm, tmp_path / "stopped", warm_start=old).report
+    assert without_seconds(report) == without_seconds(whole.report)
+    require_equal(last_state(tmp_path / "stopped"), last_state(tmp_path / "whole"))
+    # It knows from the start what the older run has learnt.
+    assert epochs_in(tmp_path / "whole")[0]["train_rmse"] < epochs_in(workdir)[1]["train_rmse"]
+    with pytest.raises(InputError, match=rf"other settings: --warm_start=unset \(was {old}\)"):
+        train_run(warm, tmp_path / "stopped")
+
+
+def test_a_warm_start_from_the_workdir_itself_is_refused(workdir, board_config):
+    with pytest.raises(InputError, match=rf"--warm_start={workdir}: is the workdir itself; give another --workdir"):
+        train_run(board_config, workdir, warm_start=workdir, overwrite=True)
+
+
+def test_held_out_files_of_what_the_older_run_has_learnt_are_refused(workdir, board_config, tmp_path):
+    path = tmp_path / "test.csv"
+    checkerboard.parts().train[:5].drop(columns="timestamp").to_csv(path, index=False)
+    config = board_config.replace(test_ratings=str(path), ratings=board_config.data.test_ratings)
+    with pytest.raises(InputError, match=r"test\.csv: each of its 5 pairs of user and movie is also in what the older"):
+        train_run(config, tmp_path / "run", warm_start=workdir)
+    assert not (tmp_path / "run").exists()
+
+
 # Early stopping, and other parts.
 
 
 @pytest.mark.slow
 def test_training_stops_early_and_keeps_the_earliest_of_equally_good_epochs(board_config, tmp_path, capsys):
     too_slow = TrainConfig(epochs=8, batch_size=128, learning_rate=1e-30, patience=2)
-    report = train_run(dataclasses.replace(board_config, model=SMALLEST, train=too_slow), tmp_path)
+    report = train_run(dataclasses.replace(board_config, model=SMALLEST, train=too_slow), tmp_path).report
     assert (report["best_epoch"], report["epochs"]) == (1, 1 + 2)
     out = capsys.readouterr().out
     assert "no better validation RMSE in 2 epochs: stopped after epoch 3" in out
@@ -255,7 +309,7 @@ def test_training_stops_early_and_keeps_the_earliest_of_equally_good_epochs(boar
 def test_without_a_validation_part_all_ratings_are_trained_on_to_the_last_epoch(board_config, tmp_path):
     whole = DataConfig(ratings=board_config.data.ratings, test_fraction=0.25, valid_fraction=0.0)
     two_epochs = TrainConfig(epochs=2, batch_size=128)
-    report = train_run(dataclasses.replace(board_config, data=whole, model=SMALLEST, train=two_epochs), tmp_path)
+    report = train_run(dataclasses.replace(board_config, data=whole, model=SMALLEST, train=two_epochs), tmp_path).report
     assert (report["best_epoch"], report["valid"]["rmse"]) == (2, None)
     counts, ratings = report["counts"], len(checkerboard.parts().train)
     assert (counts["train"], counts["valid"], counts["test"]) == (ratings - ratings // 4, 0, ratings // 4)
@@ -277,7 +331,7 @@ def test_a_run_resumes_with_the_same_extra_ratings_and_refuses_others(board_conf
         patch.setattr(sys, "stdout", SignalAt("epoch   1 of 2", signal.SIGTERM))
         with pytest.raises(Interrupted):
             train_run(config, folder)
-    assert train_run(config, folder)["epochs"] == 2
+    assert train_run(config, folder).report["epochs"] == 2
     assert set(load(folder).recommend([7000], 1)["user_id"]) == {7000}
     log.append([Entry(7000, 501, 1.0, 13)])
     with pytest.raises(InputError, match=rf"a run on other data: \S+ or {log.path} has changed since"):
@@ -291,7 +345,7 @@ def test_overwriting_a_served_workdir_keeps_its_log(workdir, board_config, tmp_p
     shutil.copytree(workdir, tmp_path / "run")
     log = RatingsLog(tmp_path / "run" / FILE_NAME)
     log.append([Entry(7000, 500, 5.0, 10)])
-    report = train_run(small.replace(extra_ratings=(str(log.path),)), tmp_path / "run", overwrite=True)
+    report = train_run(small.replace(extra_ratings=(str(log.path),)), tmp_path / "run", overwrite=True).report
     assert report["counts"]["users"] == checkerboard.NUM_USERS + 1
     log.append([Entry(7000, 501, 1.0, 11)])
     assert len(log.latest()) == 2

@@ -39,7 +39,7 @@ def fit_predict(config: Config, train: pathlib.Path, test: pathlib.Path, workdir
     and all epochs with their checkpoints. Loading the workdir counts as predicting. Raises InputError if the run learnt
     from a different number of ratings than `train` has.
     """
-    report = train_run(config, workdir, log=QUIET)
+    report = train_run(config, workdir, log=QUIET).report
     require_num_train(report, pq.read_metadata(train).num_rows, config)
     start = time.perf_counter()
     pairs = pd.read_parquet(test, columns=[USER_ID, MOVIE_ID, TIMESTAMP])
@@ -60,7 +60,7 @@ def fit_lists(config: Config, task: RankingTask, k: int, workdir: pathlib.Path) 
         start = time.perf_counter()
         model = model.with_new_users(task.given[task.given[MOVIE_ID].isin(task.train[MOVIE_ID])])
     else:
-        report = train_run(config, workdir, log=QUIET)
+        report = train_run(config, workdir, log=QUIET).report
         require_num_train(report, len(task.train), config)
         seconds, details = fit_seconds(report), fit_details(report) | {"rmse": report["test"]["rmse"]}
         start = time.perf_counter()

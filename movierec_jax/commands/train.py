@@ -7,6 +7,10 @@ The first command takes about 20 seconds on 2 cores and reaches a test RMSE of 0
 in the workdir shows the result. Repeating a command resumes an unfinished run, and so does --workdir alone: the other
 settings are then those of the run.
 
+With newer ratings, begin from an older run to train in a fraction of the time:
+
+    movierec train --warm_start=runs/1m --ratings=ml-1m.zip --extra_ratings=new.csv --workdir=runs/1m-new
+
 Several processes train together when all are given one address and a workdir that all can reach:
 
     movierec train --coordinator_address=host0:1234 --num_processes=4 --process_id=0
@@ -30,6 +34,12 @@ from movierec_jax.runs.config import LogConfig, ProcessConfig
 WORKDIR = flags.DEFINE_string(
     "workdir", DEFAULT_WORKDIR, "folder or URL for checkpoints, report and plots; made if missing"
 )
+WARM_START = flags.DEFINE_string(
+    "warm_start",
+    None,
+    "workdir of an older run, from whose parameters training begins, by ids of users and movies. With newer ratings it "
+    "then takes a fraction of the epochs. Unset: from random parameters",
+)
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace the run that the workdir holds")
 
 
@@ -46,7 +56,14 @@ def main() -> None:
     if stored is not None:
         config = with_settings_of_run(config, stored)
     devices, log = cli.section_from_flags(DeviceConfig()), cli.section_from_flags(LogConfig())
-    train_run(config, WORKDIR.value, overwrite=OVERWRITE.value, devices=devices, log=log)
+    train_run(
+        config,
+        WORKDIR.value,
+        warm_start=WARM_START.value,
+        overwrite=OVERWRITE.value,
+        devices=devices,
+        log=log,
+    )
 
 
 def with_settings_of_run(asked: Config, stored: Config) -> Config:

@@ -40,6 +40,9 @@ IMDB_ID = "imdb_id"
 
 TMDB_ID = "tmdb_id"
 
+# Stands for the path of ratings that are given as a table in pandas.
+DATA_FRAME = "DataFrame"
+
 # The space of movie ids that the data has of its own; see `id_spaces` for the others.
 OWN = "own"
 

@@ -111,8 +111,12 @@ def hold_out(
 
 def without_pairs(part: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     """Returns the rows of a part whose pair of user and movie does not occur in the other table."""
-    occurs = pd.MultiIndex.from_frame(part[PAIR]).isin(pd.MultiIndex.from_frame(other[PAIR]))
-    return part[~occurs].reset_index(drop=True)
+    return part[~has_pair(part, other)].reset_index(drop=True)
+
+
+def has_pair(part: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
+    """Returns a mask of the rows of a part whose pair of user and movie occurs in the other table."""
+    return pd.MultiIndex.from_frame(part[PAIR]).isin(pd.MultiIndex.from_frame(other[PAIR]))
 
 
 def first_of_order(order: Positions, count: int) -> np.ndarray:

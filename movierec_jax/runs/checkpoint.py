@@ -109,7 +109,11 @@ class Checkpoints:
         self.reader.reload()
 
     def best_params(self, setup: TrainingSetup, warn: Callable[[str], None]) -> optax.Params:
-        """Returns the parameters of the best epoch by the newest readable state; without validation, its own.
+        """Returns the parameters of `best_state`."""
+        return self.best_state(setup, warn).params
+
+    def best_state(self, setup: TrainingSetup, warn: Callable[[str], None]) -> TrainState:
+        """Returns the state after the best epoch by the newest readable state; without validation, that state.
 
         Raises InputError if no checkpoint, or not that of the best epoch, can be read.
         """
@@ -119,9 +123,9 @@ class Checkpoints:
         state, progress = newest
         best = progress.best_step
         if best == progress.step:
-            return state.params
+            return state
         try:
-            return self.restore(best, setup)[0].params
+            return self.restore(best, setup)[0]
         except Exception as error:  # As in `latest`.
             raise InputError(
                 f"{self.folder / str(best)}: the checkpoint of the best epoch cannot be read ({first_line(error)}); "

@@ -11,8 +11,9 @@ from jax.sharding import Mesh
 
 from movierec_jax.config import SEQUENCE, Config
 from movierec_jax.data.cleaning import clean, clean_held_out, describe_dropped
+from movierec_jax.data.later_split import learnt_pairs, split_later
 from movierec_jax.data.matching.id_join import KnownMovies, external_ids, join_ratings, join_tables, known_movies
-from movierec_jax.data.readers.ratings import read_ratings
+from movierec_jax.data.readers.ratings import read_given, read_ratings
 from movierec_jax.data.readers.tables.features_file import read_features
 from movierec_jax.data.readers.tables.links_file import read_links
 from movierec_jax.data.readers.tables.reviews_file import read_reviews
@@ -170,26 +171,27 @@ def cache_folder(workdir: pathlib.Path) -> pathlib.Path:
     return workdir.parent / CACHE_FOLDER
 
 
-def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None = None) -> Run:
+def prepare(
+    config: Config,
+    cache: pathlib.Path | None = None,
+    mesh: Mesh | None = None,
+    table: pd.DataFrame | None = None,
+    earlier: Split | None = None,
+) -> Run:
     """Reads, cleans and splits the ratings of a run, and prints what was found and left out.
 
     cache: folder as for `read_ratings`. mesh: the devices to train on; None for one.
+    table: ratings in place of those that the config names.
+    earlier: parts of an older run, from whose parameters this one begins; what it has learnt from is not held out.
     """
-    data = read_clean(config.data, cache)
+    data = read_clean(config.data, cache, table)
     ratings = data.ratings
-    known = known_movies(data)
-    test, valid = (
-        read_held_out(path, ratings, data.rating_scale, config.data, cache, known) if path else None
-        for path in (config.data.test_ratings, config.data.valid_ratings)
-    )
-    if test is not None and valid is not None:
-        valid = without_overlap(valid, test, "the test part", config.data.valid_ratings)
-    parts = split(ratings, config.data, valid=valid, test=test)
-    if config.data.extra_ratings and not distributed.same_on_all_processes(bytes.fromhex(fingerprint(parts))):
-        raise InputError(
-            f"--extra_ratings={as_flag(config.data.extra_ratings)}: processes have read different ratings; give files "
-            "that stay as they are"
-        )
+    test, valid = held_out_parts(config.data, data, cache, earlier)
+    if earlier is None:
+        parts = split(ratings, config.data, valid, test)
+    else:
+        parts = split_later(ratings, config.data, earlier, valid, test)
+    require_same_everywhere(config.data, parts, is_given=table is not None)
     # The parts have copies of the rows; frees the table, which takes much of the memory for many ratings.
     data = dataclasses.replace(data, ratings=ratings.head(0).copy())
     del ratings
@@ -204,12 +206,25 @@ def prepare(config: Config, cache: pathlib.Path | None = None, mesh: Mesh | None
     return run
 
 
-def read_clean(config: DataConfig, cache: pathlib.Path | None = None) -> CleanData:
+def require_same_everywhere(config: DataConfig, parts: Split, *, is_given: bool) -> None:
+    """Raises InputError where processes have other ratings: given ones, or files that may change meanwhile, differ."""
+    if not (config.extra_ratings or is_given) or distributed.same_on_all_processes(bytes.fromhex(fingerprint(parts))):
+        return
+    if config.extra_ratings:
+        raise InputError(
+            f"--extra_ratings={as_flag(config.extra_ratings)}: processes have read different ratings; give files that "
+            "stay as they are"
+        )
+    raise InputError(f"{config.ratings}: processes were given different ratings; give all the same")
+
+
+def read_clean(config: DataConfig, cache: pathlib.Path | None = None, table: pd.DataFrame | None = None) -> CleanData:
     """Reads and cleans the ratings of a run, those of --extra_ratings last, and prints what was found and left out.
 
-    cache: folder as for `read_ratings`.
+    cache: folder as for `read_ratings`. table: ratings in place of those that the config names.
     """
-    raw = read_ratings(config.ratings, cache, StatedColumns(config.columns, config.weight_column))
+    stated = StatedColumns(config.columns, config.weight_column)
+    raw = read_ratings(config.ratings, cache, stated) if table is None else read_given(table, stated)
     if config.links is not None:
         raw = dataclasses.replace(raw, links=read_links(config.links))
     raw = join_tables(raw)
@@ -238,6 +253,28 @@ def describe_ratings(data: CleanData, raw: RawData, *, is_inferred: bool) -> str
     lowest, highest = data.rating_scale
     scale = f"{lowest:g} to {highest:g} stars" + " (inferred; --rating_scale states another)" * is_inferred
     return f"{total - watched:,} ratings of {scale}" + (f"; {watched:,} movies watched, not rated" if watched else "")
+
+
+def held_out_parts(
+    config: DataConfig, data: CleanData, cache: pathlib.Path | None, earlier: Split | None
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Reads the files of the test and the validation part, None for a part without one, and prints what was found.
+
+    earlier: as for `prepare`.
+    """
+    test, valid = (
+        read_held_out(path, data.ratings, data.rating_scale, config, cache, known_movies(data)) if path else None
+        for path in (config.test_ratings, config.valid_ratings)
+    )
+    if earlier is not None:
+        learnt = learnt_pairs(earlier)
+        test, valid = (
+            None if part is None else without_overlap(part, learnt, "what the older run is trained with", path)
+            for part, path in ((test, config.test_ratings), (valid, config.valid_ratings))
+        )
+    if test is not None and valid is not None:
+        valid = without_overlap(valid, test, "the test part", config.valid_ratings)
+    return test, valid
 
 
 def read_held_out(

@@ -49,6 +49,7 @@ class Run:
     links: IMDb and TMDb ids of movies, in the columns of `RawData.links` by the run's `movie_id`.
     movie_id_space: the space of the run's movie ids, as in CleanData.
     mesh: the devices to use; not saved in the workdir.
+    warm_start: the workdir of the older run from whose parameters training begins; None: from random ones.
     """
 
     __repr__ = in_one_line
@@ -65,6 +66,7 @@ class Run:
     mesh: Mesh | None = None
     links: pd.DataFrame = dataclasses.field(default_factory=no_links)
     movie_id_space: str = OWN
+    warm_start: str | None = None
 
     @functools.cached_property
     def model(self) -> TwoTowers:
@@ -98,6 +100,7 @@ class Run:
             relevant_rating=self.relevant_from(self.config.evaluation),
             target=self.target,
             rating_weight=None if weight is None else float(weight.sum(dtype=np.float64)),
+            is_warm=self.warm_start is not None,
         )
 
     @functools.cached_property

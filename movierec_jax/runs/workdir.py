@@ -1,6 +1,6 @@
 """Saves and loads the workdir: all that a run needs to resume, and all that scoring needs.
 
-config.json            format, settings, rating scale, and fingerprint of the data
+config.json            format, settings, rating scale, older run of a warm start, and fingerprint of the data
 vocab/*.parquet        ids in row order
 movies.parquet         titles, years and genres
 features/*.parquet     weighted features of movies and users by row, and the features' names
@@ -44,7 +44,7 @@ from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import REVIEW_COLUMNS
 from movierec_jax.runs import distributed
 from movierec_jax.runs.run import Run
-from movierec_jax.settings import from_json, from_json_value, to_json
+from movierec_jax.settings import as_flag, from_json, from_json_value, to_json
 
 # Files of a run besides checkpoints/, in the order of their removal.
 OWN_FILES = (
@@ -76,6 +76,9 @@ OWN_FILES = (
 
 # Keys of config.json that every version has written.
 CONFIG_KEYS = {"format", "fingerprint", "rating_scale", "settings"}
+
+# Keys that earlier versions did not write.
+LATER_KEYS = {"movie_id_space", "warm_start"}
 
 # Column of a vocabulary's file: whether train has the id.
 IN_TRAIN = "in_train"
@@ -131,6 +134,7 @@ def save_run(workdir: pathlib.Path, run: Run) -> None:
             "fingerprint": run_fingerprint(run),
             "rating_scale": run.rating_scale,
             "movie_id_space": run.movie_id_space,
+            "warm_start": run.warm_start,
             "settings": to_json(run.config),
         },
     )
@@ -143,7 +147,6 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
     """
     config, rating_scale, _ = read_config(workdir)
     links, movie_id_space = load_links(workdir)
-    columns = [USER_ID, MOVIE_ID, RATING, TIMESTAMP]
     return Run(
         config=config,
         rating_scale=rating_scale,
@@ -153,16 +156,29 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
         movie_content=load_bags(workdir, "movies"),
         movie_table=read_table(workdir / "movies.parquet", [MOVIE_ID, TITLE, YEAR, GENRES]),
         reviews=read_table(workdir / "reviews.parquet", [MOVIE_ID, *REVIEW_COLUMNS]),
-        parts=Split(
-            **{
-                name: read_table(workdir / "ratings" / f"{name}.parquet", columns, optional=[WEIGHT])
-                for name in (field.name for field in dataclasses.fields(Split))
-            }
-        ),
+        parts=load_parts(workdir),
         mesh=mesh,
         links=links,
         movie_id_space=movie_id_space,
+        warm_start=load_warm_start(workdir),
     )
+
+
+def load_parts(workdir: pathlib.Path) -> Split:
+    """Loads the split ratings of a workdir. Raises InputError for missing or damaged files."""
+    columns = [USER_ID, MOVIE_ID, RATING, TIMESTAMP]
+    return Split(
+        **{
+            name: read_table(workdir / "ratings" / f"{name}.parquet", columns, optional=[WEIGHT])
+            for name in (field.name for field in dataclasses.fields(Split))
+        }
+    )
+
+
+def load_warm_start(workdir: pathlib.Path) -> str | None:
+    """Returns the older workdir from which the run of a workdir began; None where it began from random parameters."""
+    path = workdir / "config.json"
+    return from_json_value(str | None, read_json(path).get("warm_start"), f"{path}: warm_start")
 
 
 def load_links(workdir: pathlib.Path) -> tuple[pd.DataFrame, str]:
@@ -223,7 +239,7 @@ def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str
             f"{path}: workdir format {values['format']}, written by another version; this one reads format {FORMAT}. "
             "Train anew, with --overwrite or another --workdir"
         )
-    if not isinstance(values, dict) or values.keys() - {"movie_id_space"} != CONFIG_KEYS:
+    if not isinstance(values, dict) or values.keys() - LATER_KEYS != CONFIG_KEYS:
         raise InputError(f"{path}: not the settings of a run; restore it, or train with --overwrite")
     scale = from_json_value(tuple[float, ...], values["rating_scale"], f"{path}: rating_scale")
     if len(scale) != 2 or not scale[0] < scale[1]:
@@ -253,7 +269,9 @@ def open_workdir(workdir: pathlib.Path, run: Run, *, overwrite: bool) -> None:
 def require_same(workdir: pathlib.Path, run: Run) -> None:
     """Raises InputError, naming the difference, if a workdir holds a run with other settings or ratings."""
     config, _, found = read_config(workdir)
-    changes = differences(run.config, config)
+    changes, warm_start = differences(run.config, config), load_warm_start(workdir)
+    if run.warm_start != warm_start:
+        changes.append(f"--warm_start={as_flag(run.warm_start)} (was {as_flag(warm_start)})")
     if changes:
         raise InputError(
             f"{workdir} holds a run with other settings: {', '.join(changes)}. Give the same settings to go on, "

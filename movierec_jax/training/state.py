@@ -171,13 +171,14 @@ def training_setup(
     relevant_rating: float,
     target: str,
     rating_weight: float | None = None,
+    is_warm: bool = False,
 ) -> TrainingSetup:
     """Resolves a config for so many train ratings.
 
     relevant_rating: stars from which one is relevant. target: as `Config.target` returns it.
-    rating_weight: the sum of their weights; None: each counts 1.
+    rating_weight, is_warm: as in `TrainConfig.for_ratings`.
     """
-    settings = config.train.for_ratings(num_ratings, target, rating_weight)
+    settings = config.train.for_ratings(num_ratings, target, rating_weight, is_warm=is_warm)
     return TrainingSetup(
         model=model,
         config=settings,

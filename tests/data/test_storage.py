@@ -187,7 +187,7 @@ def test_a_log_in_storage_is_read(memory, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_in_storage_is_the_run_of_this_machine(memory, workdir, board_config, capsys):
-    report = train_run(board_config, "memory://runs/one")
+    report = train_run(board_config, "memory://runs/one").report
     assert report["test"] == json.loads((workdir / "report.json").read_text())["test"]
     assert "open memory://runs/one/report.html" in capsys.readouterr().out
     tables = [load(one).recommend([1000, 1001], 3) for one in (workdir, "memory://runs/one")]
@@ -196,7 +196,7 @@ def test_a_run_in_storage_is_the_run_of_this_machine(memory, workdir, board_conf
     there = {name.removeprefix("/runs/one/") for name in memory}
     stable = [name for name in files | there if not name.startswith(("tensorboard", "checkpoints"))]
     assert {*stable} & files == {*stable} & there
-    assert train_run(board_config, "memory://runs/one") == report
+    assert train_run(board_config, "memory://runs/one").report == report
     assert "memory://runs/one holds this run, finished" in capsys.readouterr().out
 
 

@@ -129,7 +129,7 @@ def drifting(tmp_path_factory):
         ratings=str(folder / "ratings.csv"), embedding_dim=4, hidden_dims=(), epochs=20, learning_rate=0.03, eval_k=(1,)
     )
     reports = {
-        rating_time: train_run(config.replace(rating_time=rating_time), folder / f"run-{rating_time}")
+        rating_time: train_run(config.replace(rating_time=rating_time), folder / f"run-{rating_time}").report
         for rating_time in (True, False)
     }
     return reports, folder / "run-True"

@@ -24,8 +24,10 @@ from movierec_jax.config import Config, DeviceConfig, ModelConfig, TrainConfig  
 from movierec_jax.data_config import DataConfig  # noqa: E402
 from movierec_jax.model.sharding import Cells, new_mesh, on_each_device  # noqa: E402
 from movierec_jax.runs import distributed  # noqa: E402
+from movierec_jax.runs.checkpoint import checksums  # noqa: E402
 from movierec_jax.runs.config import ProcessConfig  # noqa: E402
 from movierec_jax.runs.prepare import prepare  # noqa: E402
+from movierec_jax.runs.warm_start import OldRun, begin_from  # noqa: E402
 from movierec_jax.training import state as setup  # noqa: E402
 from movierec_jax.training.loop import initial_state, train_epochs  # noqa: E402
 
@@ -80,8 +82,23 @@ def curve(name: str) -> dict:
 
 def trained() -> dict:
     """The figures of a run, or of one that goes on."""
-    report = train_run(CONFIGS["all"], folder, devices=DeviceConfig(mesh=mesh))
+    report = train_run(CONFIGS["all"], folder, devices=DeviceConfig(mesh=mesh)).report
     return {name: report["test"][name] for name in ("rmse", "ndcg@10")}
+
+
+def warm() -> dict:
+    """Checksums of the state that a warm start begins with, and each device's share of the tables."""
+    run, old = (
+        prepare(config, mesh=new_mesh(text))
+        for config, text in ((CONFIGS["all"], mesh), (CONFIGS["all"].replace(test_fraction=0.9, seed=1), "data:1"))
+    )
+    made = jax.device_get(setup.new_state(old.setup))
+    state = begin_from(setup.new_state(run.setup), OldRun("old", old, made.params, made.log_strength), run)
+    table = state.params["user_tower"]["embedding"]
+    return {
+        "checksums": [int(total) for total in checksums(state.params)],
+        "shares": sorted({shard.data.size / table.size for shard in table.addressable_shards}),
+    }
 
 
 def lists() -> dict:
@@ -115,10 +132,12 @@ def sums() -> dict:
     return {"wrong": [int(program(rows, np.float32(turn))) for turn in range(25)]}
 
 
+TASKS = {"trained": trained, "warm": warm, "lists": lists, "sums": sums}
+
 if __name__ == "__main__":
     if of_processes:
         port, num_processes, process_id = map(int, of_processes)
         distributed.join(ProcessConfig(f"localhost:{port}", num_processes, process_id))
-    found = json.dumps(curve(task) if task in CONFIGS else {"trained": trained, "lists": lists, "sums": sums}[task]())
+    found = json.dumps(curve(task) if task in CONFIGS else TASKS[task]())
     if distributed.is_primary():
         print(found)

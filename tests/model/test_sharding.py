@@ -78,6 +78,14 @@ def test_sums_within_and_across_two_processes_are_exact(mesh):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("mesh", ["data:4", "data:2,model:2"])
+def test_a_warm_start_begins_with_the_same_bits_on_every_mesh(mesh):
+    found = on_devices(4, mesh, "warm")
+    assert found["checksums"] == one_device("warm")["checksums"]
+    assert found["shares"] == [1 / 4]
+
+
+@pytest.mark.slow
 def test_a_run_goes_on_and_scores_on_other_devices_than_it_began_on(tmp_path):
     first, then = (4, "data:2,model:2"), (1, "data:1")
     expected = on_devices(*first, "trained", tmp_path)

@@ -4,15 +4,18 @@ import dataclasses
 import os
 import pathlib
 
+import pandas as pd
+
 from movierec_jax.data.readers import ratings_log
 from movierec_jax.data.readers.archives import is_archive
 from movierec_jax.data.readers.folder import read_archive, read_folder, renamed, with_tables
 from movierec_jax.data.readers.formats.rating_formats import read_ratings_file
 from movierec_jax.data.readers.formats.sqlite_file import read_sqlite, split_table
 from movierec_jax.data.readers.movielens import raw_data
+from movierec_jax.data.readers.ratings_file import read_frame
 from movierec_jax.data.readers.source_file import translate_read_errors
 from movierec_jax.data.readers.text.stated_columns import NOTHING_STATED, StatedColumns
-from movierec_jax.data.schema import MOVIE_ID, OF_RUN, USER_ID, RawData
+from movierec_jax.data.schema import DATA_FRAME, MOVIE_ID, OF_RUN, USER_ID, RawData
 from movierec_jax.data.storage import downloaded, is_url
 from movierec_jax.data_config import BUNDLED_RATINGS
 from movierec_jax.errors import InputError
@@ -66,6 +69,17 @@ def here_or_bundled(path: pathlib.Path) -> pathlib.Path:
     """Returns the path; that of the ratings in the package for the default of --ratings where it is not found."""
     bundled = BUNDLED / path.name
     return bundled if path == DEFAULT and not path.exists() and bundled.exists() else path
+
+
+def read_given(table: pd.DataFrame, stated: StatedColumns = NOTHING_STATED) -> RawData:
+    """Returns the ratings of a table in pandas, whose columns are known as those of a file are.
+
+    Raises InputError where it cannot be read as such.
+    """
+    content = read_frame(table, stated)
+    return raw_data(
+        content.ratings, {}, pathlib.Path(DATA_FRAME), DATA_FRAME, notes=content.notes, movie_name=content.movie_name
+    )
 
 
 def read_log(path: pathlib.Path) -> RawData:

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import pyarrow as pa
@@ -30,7 +30,7 @@ from movierec_jax.data.readers.text.columns import (
 from movierec_jax.data.readers.text.delimited import notes_of, read_typed
 from movierec_jax.data.readers.text.layout import SEPARATORS, TextLayout, find_layout, sample_lines, split_line
 from movierec_jax.data.readers.text.stated_columns import NOTHING_STATED, StatedColumns, stated_columns
-from movierec_jax.data.schema import MOVIE_ID, RATING, RATING_COLUMNS, TIMESTAMP, USER_ID
+from movierec_jax.data.schema import DATA_FRAME, MOVIE_ID, RATING, RATING_COLUMNS, TIMESTAMP, USER_ID
 from movierec_jax.errors import InputError
 
 RATING_SPELLINGS = {name for column in RATING_COLUMNS for name in SPELLINGS[column]} | set(ALL_SPELLINGS)
@@ -226,20 +226,44 @@ def read_text(path: AnyPath, layout: TextLayout, cache: pathlib.Path | None = No
 def read_parquet(path: AnyPath, stated: StatedColumns = NOTHING_STATED) -> FileContent:
     """Reads the ratings of a Parquet file, each column in the first of its `COLUMN_TYPES` that holds every value."""
     with open_parquet(path) as file:
-        names = tuple(file.schema_arrow.names)
-        held, notes = hold_columns(names, len(names), str(path), stated)
-        named = {column: name for column, name in zip(held, names, strict=True) if column}
-        table = file.read(columns=list(named.values()))
+        return read_columns(file.schema_arrow.names, lambda names: file.read(columns=names), str(path), stated)
+
+
+def read_frame(table: pd.DataFrame, stated: StatedColumns = NOTHING_STATED) -> FileContent:
+    """Returns the ratings of a table in pandas, as of a Parquet file; a named index is a column too."""
+    if any(name is not None for name in table.index.names):
+        table = table.reset_index()
+    names = [str(name) for name in table.columns]
+
+    def columns(chosen: Sequence[str]) -> pa.Table:
+        found = {}
+        for name in chosen:
+            try:
+                found[name] = pa.chunked_array([pa.Array.from_pandas(table.iloc[:, names.index(name)])])
+            except (pa.ArrowException, TypeError, ValueError) as error:
+                raise InputError(f"{DATA_FRAME}: column {name!r} has values of several kinds: {error}") from error
+        return pa.table(found)
+
+    return read_columns(names, columns, DATA_FRAME, stated)
+
+
+def read_columns(
+    names: Sequence[str], read: Callable[[list[str]], pa.Table], where: str, stated: StatedColumns
+) -> FileContent:
+    """Returns the ratings of a typed table, of which only columns that are used are read; `where` is for messages."""
+    held, notes = hold_columns(names, len(names), where, stated)
+    named = {column: name for column, name in zip(held, names, strict=True) if column}
+    table = read(list(named.values()))
     found = {column: table.column(name) for column, name in named.items()}
     del table  # so that to_frame can free each column
     for column, name in named.items():
-        with translate_type_errors(path, name, column):
+        with translate_type_errors(where, name, column):
             found[column] = typed_parquet(found[column], column)
-    ratings = to_frame(found, path)
+    ratings = to_frame(found, where)
     return FileContent(ratings, tuple(notes), movie_name=named[MOVIE_ID], has_links=has_links(names))
 
 
-def to_frame(columns: dict[str, pa.ChunkedArray], path: AnyPath, *, is_mapped: bool = False) -> pd.DataFrame:
+def to_frame(columns: dict[str, pa.ChunkedArray], path: object, *, is_mapped: bool = False) -> pd.DataFrame:
     """Returns the ratings in pandas, and empties `columns` to free each one in turn.
 
     is_mapped: take columns as they lie in a mapped file, where that is possible.

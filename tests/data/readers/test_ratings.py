@@ -9,6 +9,7 @@ import zipfile
 
 import hypothesis
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
@@ -18,7 +19,7 @@ from helpers.movielens import EDITIONS, ML_1M, ML_CSV
 from hypothesis import strategies as st
 
 from movierec_jax.data.readers import ratings
-from movierec_jax.data.readers.ratings import read_ratings
+from movierec_jax.data.readers.ratings import read_given, read_ratings
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.data_config import BUNDLED_RATINGS
 from movierec_jax.errors import InputError
@@ -190,3 +191,41 @@ def test_any_damage_to_a_good_file_is_read_or_refused_with_the_name_of_the_file(
 def test_any_damage_inside_an_edition_is_read_or_refused_with_its_name(tmp_path, content, file):
     edition, damaged = file
     assert_read_or_refused(write_folder(tmp_path / edition, EDITIONS[edition] | {damaged: content}))
+
+
+# Tables in pandas.
+
+
+def test_a_table_is_read_as_its_file_is(tmp_path):
+    path = write_file(tmp_path, "User Id,item,stars,date\n7,8,4.5,2024-05-31\n9,8,2,2024-06-01\n")
+    of_file, of_table = read_ratings(path), read_given(pd.read_csv(path))
+    assert rows(of_table.ratings) == rows(of_file.ratings)
+    assert (of_table.source, of_table.notes) == ("DataFrame", of_file.notes)
+
+
+def test_the_index_of_a_table_counts_where_it_has_a_name():
+    table = pd.DataFrame({"user": ["ann", "bob"], "movie": [8, 8], "rating": [4, 5]})
+    assert rows(read_given(table.set_index("user")).ratings) == rows(read_given(table).ratings)
+
+
+def test_categories_decimals_and_times_of_a_table_are_what_they_stand_for():
+    times = pd.to_datetime(["2024-05-31T18:30:00+02:00"], utc=True)
+    table = pd.DataFrame({"user": pd.Categorical(["ann"]), "movie": [8.0], "rating": ["4.5"], "timestamp": times})
+    plain = pd.DataFrame({"user": ["ann"], "movie": [8], "rating": [4.5], "timestamp": times.tz_localize(None)})
+    assert rows(read_given(table).ratings) == rows(read_given(plain).ratings)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"user": [1], "rating": [2]}, "DataFrame: no movie_id column among 'user', 'rating'"),
+        (
+            {"user": [1, "ann"], "movie": [2, 2], "rating": [3, 3]},
+            "DataFrame: column 'user' has values of several kinds",
+        ),
+        ({"user": [], "movie": [], "rating": []}, "DataFrame: no ratings"),
+    ],
+)
+def test_a_table_without_usable_columns_is_refused(columns, message):
+    with pytest.raises(InputError, match=f"^{message}"):
+        read_given(pd.DataFrame(columns))
