@@ -39,10 +39,12 @@ from movierec_jax.packages import installed_version
 from movierec_jax.recommend import export_loader
 from movierec_jax.recommend.export_loader import ABOUT, FILES, IDS, LOADER, PROGRAM, TABLES, USERS
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
+from movierec_jax.recommend.model_card import CARD
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.scoring import Scorer
 from movierec_jax.recommend.titles import titles_with_years
 from movierec_jax.recommend.top_k import best_on_device
+from movierec_jax.recommend.vector_index import INDEX_FILES
 from movierec_jax.runs.run import user_index_and_movie_row
 
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -57,9 +59,10 @@ NEEDED_OF_SEQUENCES = tuple(f"{IMPLICIT_FEEDBACK}/{name}" for name in ("movie", 
 BYTECODE = "__pycache__"
 
 
-def export_lists(recommender: Recommender, folder: pathlib.Path, k: int) -> None:
+def export_lists(recommender: Recommender, folder: pathlib.Path, k: int, card: str | None = None) -> None:
     """Writes an export whose lists have up to k movies; the folder appears when it is complete.
 
+    card: text of a model card to put beside the files.
     Raises InputError for k below 1 or above the number of movies, and for a run on many devices.
     """
     run = recommender.run
@@ -81,6 +84,8 @@ def export_lists(recommender: Recommender, folder: pathlib.Path, k: int) -> None
         write_json(partial / IDS, ids)
         shutil.copyfile(export_loader.__file__, partial / LOADER)
         write_json(partial / ABOUT, about)
+        if card is not None:
+            (partial / CARD).write_text(card, encoding="utf-8")
 
 
 def require_export(output: str) -> None:
@@ -91,7 +96,7 @@ def require_export(output: str) -> None:
             raise InputError(f"--output={output}: the folder {path.parent} does not exist; make it first")
         if path.is_file():
             raise InputError(f"--output={output}: is a file; name a folder")
-    others = sorted(set(list_names(output)) - {*FILES, BYTECODE})
+    others = sorted(set(list_names(output)) - {*FILES, *INDEX_FILES, CARD, BYTECODE})
     if others:
         raise InputError(f"--output={output}: holds {others[0]}, which no export has; name another folder")
 

@@ -71,7 +71,8 @@ def score_to_file(
                 num_rows += len(group)
     seconds = time.perf_counter() - start
     rate = len(users) / seconds
-    print(f"{name or output}: {num_rows:,} rows for {len(users):,} users in {seconds:.1f} s ({rate:,.0f} users/s)")
+    who = f"{len(users):,} user{'s' * (len(users) != 1)}"
+    print(f"{name or output}: {num_rows:,} rows for {who} in {seconds:.1f} s ({rate:,.0f} users/s)")
     num_cold = int((~recommender.users.is_in_train(recommender.users.rows(users))).sum())
     if num_cold:
         print(f"  {num_cold:,} of them have no rating in train and get the list of an average user")
