@@ -6,9 +6,9 @@
     movierec export --workdir=runs/small --output=runs/index --format=faiss
 
 stablehlo: a program for CPUs, CUDA GPUs and TPUs, its tables, ids and a loader, which needs only JAX and NumPy. The
-loader returns the lists of movierec score, and lists for new users from their ratings; its docstring describes the files
-and the call from other languages. hugging_face: the same with a model card. faiss: the implicit-feedback vectors, and an
-index that finds a user's candidates among very many movies. An existing export is replaced.
+loader returns the lists of movierec score, and lists for new users from their ratings; its docstring describes the
+files and the call from other languages. hugging_face: the same with a model card. faiss: the implicit-feedback vectors,
+and an index that finds a user's candidates among very many movies. An existing export is replaced.
 """
 
 import pathlib

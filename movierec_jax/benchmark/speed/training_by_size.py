@@ -10,7 +10,7 @@ from movierec_jax.benchmark.entrants import OUR_LABEL
 from movierec_jax.benchmark.process import FitError, run_apart
 from movierec_jax.benchmark.speed.timing import Timing
 from movierec_jax.config import Config
-from movierec_jax.evaluation.plots import figure_class
+from movierec_jax.evaluation.plots import drawn_all
 from movierec_jax.settings import to_json
 
 MILLION = 10**6
@@ -56,10 +56,13 @@ def train_apart(job: dict[str, Any]) -> dict[str, float]:
 
 def plot_sizes(points: dict[str, list[tuple[int, float, float]]], path: pathlib.Path) -> None:
     """Plots examples a second and memory by the number of ratings."""
-    new_figure = figure_class()
-    if new_figure is None:
-        return
-    figure = new_figure(figsize=(9, 4), layout="constrained")
+    for figure in drawn_all({path.stem: lambda figure: draw_sizes(figure, points)}).values():
+        figure.savefig(path, dpi=120)
+
+
+def draw_sizes(figure: Any, points: dict[str, list[tuple[int, float, float]]]) -> None:
+    """Draws examples a second and memory, side by side."""
+    figure.set_size_inches(9, 4)
     speed, memory = figure.subplots(1, 2)
     for name, rows in points.items():
         ratings, rate, peak = zip(*rows, strict=True)
@@ -69,4 +72,3 @@ def plot_sizes(points: dict[str, list[tuple[int, float, float]]], path: pathlib.
         axes.set(xscale="log", yscale="log", xlabel="ratings", ylabel=label)
         axes.grid(which="both", alpha=0.3)
         axes.legend()
-    figure.savefig(path, dpi=120)

@@ -84,14 +84,14 @@ def new_kinds(recommender: Recommender) -> dict[str, Callable[[np.random.Generat
     """Returns for each kind of request what makes one at random."""
     users, movies = recommender.user_ids().tolist(), recommender.run.movies.ids[: len(recommender.run.movies)].tolist()
     titles = [card for card in recommender.run.movie_table["title"].tolist() if isinstance(card, str)]
-    ratings = recommender.run.train.rated().rating
+    ratings = recommender.run.train.rated().rating.tolist()
 
     def one_of(generator: np.random.Generator, choices: Sequence[Any]) -> Any:
         return choices[int(generator.integers(len(choices)))]
 
     def new_user(generator: np.random.Generator) -> Request:
         given = generator.choice(len(movies), min(NUM_GIVEN, len(movies)), replace=False).tolist()
-        rated = [{"movie_id": movies[row], "rating": float(one_of(generator, ratings))} for row in given]
+        rated = [{"movie_id": movies[row], "rating": one_of(generator, ratings)} for row in given]
         return Request("POST", "/v1/recommendations", {"ratings": rated})
 
     def search(generator: np.random.Generator) -> Request:
