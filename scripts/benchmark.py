@@ -11,6 +11,7 @@
     python scripts/benchmark.py --suite=sentiment --texts=reviews.parquet
     python scripts/benchmark.py --suite=reviews --reviews=reviews.parquet --links=links.csv
     python scripts/benchmark.py --suite=speed --measures=training,scoring
+    python scripts/benchmark.py --suite=service --embedding_dim=64
     python scripts/benchmark.py --ratings=ml-100k/u1.base --test_ratings=ml-100k/u1.test --seeds=0,1,2
     python scripts/benchmark.py --ratings=ml-100k/u{1,2,3,4,5}.base --test_ratings=ml-100k/u{1,2,3,4,5}.test
 
@@ -35,7 +36,17 @@ from movierec_jax.data_config import DataConfig
 def main() -> None:
     config, benchmark = cli.config_from_flags(), cli.section_from_flags(BenchmarkConfig())
 
-    from movierec_jax.benchmark.suites import cold, data_sets, first_ratings, ranking, rating, reviews, sentiment, speed
+    from movierec_jax.benchmark.suites import (
+        cold,
+        data_sets,
+        first_ratings,
+        ranking,
+        rating,
+        reviews,
+        sentiment,
+        service,
+        speed,
+    )
 
     suites = {
         "rating": rating.run_suite,
@@ -49,6 +60,7 @@ def main() -> None:
         "sentiment": sentiment.run_suite,
         "reviews": reviews.run_suite,
         "speed": speed.run_suite,
+        "service": service.run_suite,
     }
     command = shlex.join(["python", f"scripts/{pathlib.Path(sys.argv[0]).name}", *sys.argv[1:]])
     suites[benchmark.suite](config, benchmark, command)

@@ -19,6 +19,7 @@ SUITES = {
     "sentiment": "sentiment",
     "reviews": None,
     "speed": None,
+    "service": None,
 }
 
 # What the suite `speed` measures; each is a module in benchmark/speed.
@@ -38,7 +39,8 @@ class BenchmarkConfig(Settings):
         "cold (the same for movies and users without train ratings), ranking (quality of lists), ranking_new_users "
         "(the same for users without train ratings), next (the same beside our sequence encoder, for "
         "--split=leave_last_out or time), first_ratings (the same after 3, 10 and 30 ratings), sentiment "
-        "(accuracy of review sentiment), reviews (what review texts add to ratings and lists) or speed",
+        "(accuracy of review sentiment), reviews (what review texts add to ratings and lists), "
+        "speed or service (how fast the API answers)",
         choices=tuple(SUITES),
         is_common=True,
     )
@@ -61,6 +63,8 @@ class BenchmarkConfig(Settings):
     repeats: int = setting(
         5, "repeats of each time in the suite speed, and of our own in the suite sentiment", AT_LEAST_1
     )
+    request_rate: int = setting(300, "requests per second that the suite service sends", AT_LEAST_1)
+    request_seconds: int = setting(20, "seconds for which the suite service sends requests", AT_LEAST_1)
     num_ratings: int = setting(5_000_000, "synthetic ratings that the suite speed reads", AT_LEAST_1)
     seeds: tuple[int, ...] | None = setting(
         None, "seeds to fit each model with, such as 0,1,2; unset: the one of --seed", is_common=True
