@@ -11,6 +11,7 @@ from movierec_jax.data.matching.titles import article_first
 from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, YEAR
 from movierec_jax.features.reviews import PRAISE, SPREAD
 from movierec_jax.recommend.recommender import Recommender
+from movierec_jax.recommend.similarity import most_similar
 from movierec_jax.serve.errors import Problem
 from movierec_jax.serve.title_search import TitleIndex
 
@@ -99,11 +100,11 @@ class Catalogue:
             movie_id = self.cards[row][MOVIE_ID]
             detail = f"Movie {movie_id!r} has no ratings in training: no similar movies are known"
             raise Problem("no-train-ratings", detail)
-        found = self.recommender.similar(self.movies.ids[row], min(k, len(self.movies) - 1))
-        rows = self.movies.rows(found[MOVIE_ID])
+        count = self.recommender.run.interactions.movie_count[: len(self.movies)]
+        found = most_similar(self.recommender.movie_directions, count, row, min(k, len(self.movies) - 1))
         return [
-            {**self.cards[row], "similarity": round(float(similarity), 4)}
-            for row, similarity in zip(rows.tolist(), found["similarity"], strict=True)
+            {**self.cards[row], "similarity": round(similarity, 4)}
+            for row, similarity in zip(*(column.tolist() for column in found), strict=True)
         ]
 
     def map_movies(self, limit: int) -> list[dict[str, Any]]:
