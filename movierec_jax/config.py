@@ -297,7 +297,7 @@ class ScoreConfig(Settings):
     exclude_movies: tuple[str, ...] = setting((), "ids of movies to leave out of all lists")
     diversity: float = setting(
         0.0,
-        "weight against movies similar to those above them in the list; 0: none, close to 1: similarity decides",
+        "weight against movies similar to those above them in the list: 0 = off; near 1 = diversity only",
         BELOW_1,
         is_common=True,
     )

@@ -203,18 +203,19 @@ def predict_ratings(
     movie_row: Int32[np.ndarray, " ratings"],
     rating_scale: tuple[float, float],
     time_features: Int32[np.ndarray, "ratings time_features"] | None = None,
+    block_pairs: int = BLOCK_PAIRS,
 ) -> tuple[Float32[np.ndarray, " ratings"], Float32[np.ndarray, " ratings"]]:
     """Returns the predicted rating of each pair of rows, clipped to the scale, and its spread over the members.
 
     Both are NaN where the model has learnt from no ratings. The spread is a standard deviation, 0 for a single member.
-    time_features: of each pair; without it, average ones.
+    time_features: of each pair; without it, average ones. block_pairs: pairs of one call, to which fewer are padded.
     """
     if time_features is None:
         time_features = np.zeros((len(user_row), 0), np.int32)
     rating, spread = (np.empty(len(user_row), np.float32) for _ in range(2))
-    for first in range(0, len(user_row), BLOCK_PAIRS):
-        pairs = slice(first, first + BLOCK_PAIRS)
-        columns = [pad_rows(column[pairs], BLOCK_PAIRS) for column in (user_row, movie_row, time_features)]
+    for first in range(0, len(user_row), block_pairs):
+        pairs = slice(first, first + block_pairs)
+        columns = [pad_rows(column[pairs], block_pairs) for column in (user_row, movie_row, time_features)]
         block = rate_pairs(scorer, *columns)
         length = len(rating[pairs])
         rating[pairs], spread[pairs] = (np.asarray(array)[:length] for array in block)

@@ -15,6 +15,7 @@ from movierec_jax.serve.guards import Guard, read_tokens
 from movierec_jax.serve.ids import EncodedPaths
 from movierec_jax.serve.metrics import ServiceMetrics
 from movierec_jax.serve.openapi import openapi_document, problem_docs
+from movierec_jax.serve.posters import Posters
 from movierec_jax.serve.routes.lists import IMPORTS, add_list_routes
 from movierec_jax.serve.routes.movies import add_movie_routes
 from movierec_jax.serve.routes.pages import add_pages
@@ -26,7 +27,7 @@ from movierec_jax.serve.service import Service
 LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 
-def new_app(service: Service, config: ServeConfig, metrics: ServiceMetrics) -> ASGIApp:
+def new_app(service: Service, config: ServeConfig, metrics: ServiceMetrics, posters: Posters | None = None) -> ASGIApp:
     """Returns the application of a service, behind its guards. Raises InputError for an invalid file of tokens."""
     app = FastAPI(
         title="movierec_jax",
@@ -42,8 +43,9 @@ def new_app(service: Service, config: ServeConfig, metrics: ServiceMetrics) -> A
     add_error_handlers(app)
     add_list_routes(app, service)
     add_user_routes(app, service, metrics)
-    add_movie_routes(app, service)
-    add_state_routes(app, service, metrics)
+    add_movie_routes(app, service, posters)
+    # Images cannot send a token.
+    add_state_routes(app, service, metrics, has_posters=posters is not None and not config.tokens_file)
     add_pages(app)
     hosts = list(config.allowed_hosts) or (LOCAL_HOSTS if is_local(config.host) else [])
     tokens = read_tokens(config.tokens_file) if config.tokens_file else []

@@ -4,13 +4,19 @@ import math
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float32, Int32
 
-from movierec_jax.data.arrays import damped_group_mean
-from movierec_jax.data.schema import GENRES, MOVIE_ID, TITLE, YEAR, FeatureBags
+from movierec_jax.data.arrays import damped_group_mean, damped_means
+from movierec_jax.data.matching.id_spaces import IMDB, TMDB, id_numbers
+from movierec_jax.data.schema import GENRES, IMDB_ID, MOVIE_ID, TITLE, TMDB_ID, YEAR, FeatureBags
 from movierec_jax.features.reviews import PRAISE, SPREAD
 from movierec_jax.recommend.recommender import Recommender
+from movierec_jax.recommend.similarity import most_similar
+from movierec_jax.runs.run import Run
+from movierec_jax.serve.browse import POPULARITY, BrowseIndex
 from movierec_jax.serve.errors import Problem
+from movierec_jax.serve.request_schemas import BrowseOptions
 from movierec_jax.serve.title_search import Keywords, TitleIndex
 
 # Prefix of features that are tags: "tag=atmospheric".
@@ -45,7 +51,11 @@ class Catalogue:
             {"num_ratings": int(count), "mean_rating": round(float(rating), 3) if has_mean else None}
             for count, rating, has_mean in zip(num_ratings, mean, is_rated, strict=True)
         ]
-        self.by_popularity = np.argsort(-num_ratings, kind="stable")
+        damped = damped_means(rated.movie_row, rated.rating, len(num_ratings), rated.weight)[:-1]
+        self.browsing = BrowseIndex(self.cards, num_ratings.astype(np.int32), damped.astype(np.float32))
+        self.by_popularity = self.browsing.orders[POPULARITY]
+        self.imdb_numbers = linked_numbers(run, IMDB_ID, IMDB)
+        self.tmdb_numbers = linked_numbers(run, TMDB_ID, TMDB)
         self.titles = TitleIndex(
             [card[TITLE] for card in self.cards],
             np.array([card[YEAR] or 0 for card in self.cards], np.int32),
@@ -83,19 +93,36 @@ class Catalogue:
         return {MOVIE_ID: movie_id, TITLE: str(movie_id), YEAR: None, GENRES: []}
 
     def details(self, row: int) -> dict[str, Any]:
-        """Returns the card of a movie with its tags, most used first, and its reviews, None if it has none."""
+        """Returns the card of a movie with its tags, most used first, its reviews and pages of other sites.
+
+        Those are None where it has none.
+        """
         content = self.recommender.run.movie_content
         own = content.entries_of(row)
         by_weight = np.argsort(-content.value[own], kind="stable")
         names = [content.names[feature] for feature in content.feature[own][by_weight]]
         tags = [name.removeprefix(TAG_FEATURE) for name in names if name.startswith(TAG_FEATURE)]
         card = self.card(row)
-        return {**card, "tags": tags, "reviews": self.reviews.get(card[MOVIE_ID])}
+        imdb, tmdb = (numbers.get(card[MOVIE_ID]) for numbers in (self.imdb_numbers, self.tmdb_numbers))
+        return {
+            **card,
+            "tags": tags,
+            "reviews": self.reviews.get(card[MOVIE_ID]),
+            "imdb_url": None if imdb is None else f"https://www.imdb.com/title/tt{imdb:07}/",
+            "tmdb_url": None if tmdb is None else f"https://www.themoviedb.org/movie/{tmdb}",
+        }
 
-    def search(self, query: str, limit: int) -> list[dict[str, Any]]:
-        """Returns the movies whose titles match best; for an empty query, those with most ratings."""
-        rows = self.titles.search(query, limit) if query.strip() else self.by_popularity[:limit]
-        return [self.card(row) for row in rows.tolist()]
+    def search(self, options: BrowseOptions) -> list[dict[str, Any]]:
+        """Returns the movies that match best; without a query, the first in an order."""
+        query, sort = options.query.strip(), options.sort
+        rows = self.browsing.orders[sort or POPULARITY]
+        if query:
+            limit = options.limit if options.is_plain() else len(self.cards)
+            found = self.titles.search(query, limit)
+            rows = found if sort is None else rows[np.isin(rows, found)]
+        if not options.is_plain():
+            rows = rows[self.browsing.is_wanted(options.genre, options.year_from, options.year_to)[rows]]
+        return [self.card(row) for row in rows[: options.limit].tolist()]
 
     def similar(self, row: int, k: int) -> list[dict[str, Any]]:
         """Returns the k movies most similar to one. Raises Problem for a movie without ratings in training."""
@@ -103,11 +130,11 @@ class Catalogue:
             movie_id = self.cards[row][MOVIE_ID]
             detail = f"Movie {movie_id!r} has no ratings in training: no similar movies are known"
             raise Problem("no-train-ratings", detail)
-        found = self.recommender.similar(self.movies.ids[row], min(k, len(self.movies) - 1))
-        rows = self.movies.rows(found[MOVIE_ID])
+        count = self.recommender.run.interactions.movie_count[: len(self.movies)]
+        found = most_similar(self.recommender.movie_directions, count, row, min(k, len(self.movies) - 1))
         return [
-            {**self.cards[row], "similarity": round(float(similarity), 4)}
-            for row, similarity in zip(rows.tolist(), found["similarity"], strict=True)
+            {**self.cards[row], "similarity": round(similarity, 4)}
+            for row, similarity in zip(*(column.tolist() for column in found), strict=True)
         ]
 
     def map_movies(self, limit: int) -> list[dict[str, Any]]:
@@ -126,6 +153,17 @@ def keywords_of(content: FeatureBags) -> Keywords:
     number = np.cumsum(is_keyword, dtype=np.int32) - np.int32(1)
     is_entry = is_keyword[content.feature]
     return Keywords(names, number[content.feature[is_entry]], content.row[is_entry])
+
+
+def linked_numbers(run: Run, column: str, space: str) -> dict[int | str, int]:
+    """Returns the numbers of movies' ids of another site, by movie id, where the run has links or such ids itself."""
+    if run.movie_id_space == space:
+        ids = pd.Series(run.movies.ids)
+        table = pd.DataFrame({MOVIE_ID: ids, column: id_numbers(ids, space)})
+    else:
+        table = run.links[[MOVIE_ID, column]]
+    table = table.dropna()
+    return dict(zip(table[MOVIE_ID].tolist(), table[column].astype("int64").tolist(), strict=True))
 
 
 def rounded(stars: float) -> float | None:

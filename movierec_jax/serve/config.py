@@ -13,6 +13,8 @@ RATE = Limits(
     "a number per second, minute, hour or day, such as 5000/minute", lambda rate: bool(RATE_PATTERN.fullmatch(rate))
 )
 
+WEB_ADDRESS = Limits("an http or https address", lambda url: bool(re.match(r"https?://", url)))
+
 
 @dataclasses.dataclass(frozen=True)
 class ServeConfig(Settings):
@@ -33,6 +35,9 @@ class ServeConfig(Settings):
         "json", "how requests are logged to standard output: json, a line each, or none", choices=("json", "none")
     )
     metrics_public: bool = setting(False, "answer /metrics without a token too")
+    tmdb_key_file: str | None = setting(None, "file with a key of TMDb's API, for posters on the page; unset: none")
+    tmdb_url: str = setting("https://api.themoviedb.org/3", "address of TMDb's API", WEB_ADDRESS)
+    tmdb_image_url: str = setting("https://image.tmdb.org/t/p", "address of TMDb's images", WEB_ADDRESS)
     cors_origins: tuple[str, ...] = setting(
         (), "other origins whose pages may send requests, such as https://example.org; empty: none"
     )

@@ -41,6 +41,9 @@ MAX_CACHED_MASKS = 256
 # Rated movies, and features, given as reasons for one movie: what two short lines hold.
 NUM_RATED_REASONS, NUM_FEATURE_REASONS = 2, 1
 
+# Pairs of a small request for predictions.
+FEW_PAIRS = 64
+
 
 def no_rows() -> Int32[np.ndarray, " 0"]:
     """Returns no rows."""
@@ -259,13 +262,13 @@ class Engine:
         """
         with self.lock:
             encoded = self.encoder.encode_users(request_users)
-        # Padded to the maximum number of users, so that one program is compiled.
-        padded = encoded + encoded[:1] * (self.config.max_ratings - len(encoded))
-        users = jax.tree.map(lambda *rows: np.stack(rows, axis=1), *padded)
+        # Padded to the maximum number of users, so that a program for few pairs and one for many are all.
+        users = jax.tree.map(lambda *rows: stack_padded(rows, self.config.max_ratings), *encoded)
+        block_pairs = FEW_PAIRS if len(user) <= FEW_PAIRS else self.config.max_ratings
         no_user, no_time = np.full_like(user, self.run.users.unknown), np.full(len(user), NO_TIMESTAMP)
         time_features = self.run.time_features(no_user, no_time)
         scorer = self.scorer(users)
-        predicted, spread = predict_ratings(scorer, user, movie_row, self.run.rating_scale, time_features)
+        predicted, spread = predict_ratings(scorer, user, movie_row, self.run.rating_scale, time_features, block_pairs)
         return predicted, None if self.noise is None else np.hypot(spread, np.float32(self.noise))
 
     def compile(self) -> None:
@@ -283,7 +286,16 @@ class Engine:
                 items = [(ListQuery(new_user, min(k, self.longest_list)), user)] * size
                 for diversity in (0.0, 0.5) if size == 1 else (0.0,):
                     self.full_top_k(items, diversity)
-        self.predict([new_user], np.zeros(1, np.int32), np.zeros(1, np.int32))
+        for num_pairs in {1, self.config.max_ratings}:
+            self.predict([new_user], *(np.zeros(num_pairs, np.int32) for _ in range(2)))
+
+
+def stack_padded(rows: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Returns arrays side by side on axis 1, with zeros up to a size."""
+    stacked = np.stack(rows, axis=1)
+    padded = np.zeros((len(stacked), size, *stacked.shape[2:]), stacked.dtype)
+    padded[:, : len(rows)] = stacked
+    return padded
 
 
 def rating_step(rating: Float32[np.ndarray, " ratings"]) -> float:

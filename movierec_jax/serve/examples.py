@@ -139,6 +139,7 @@ EXAMPLES: dict[str, Any] = {
                 "genres": ["Drama"],
                 "rating": 5.0,
                 "timestamp": 996262242,
+                "is_recorded": False,
             }
         ],
     },
@@ -171,6 +172,8 @@ EXAMPLES: dict[str, Any] = {
         "mean_rating": 4.438,
         "tags": ["prison", "stephen king"],
         "reviews": None,
+        "imdb_url": "https://www.imdb.com/title/tt0111161/",
+        "tmdb_url": "https://www.themoviedb.org/movie/278",
     },
     "SimilarMovies": {
         "movies": [
@@ -230,6 +233,7 @@ EXAMPLES: dict[str, Any] = {
         "praised": [],
         "years": [1902, 2018],
         "first_user_id": 1,
+        "has_posters": False,
         "limits": {"k": 100, "ratings": 1000, "pairs": 1000, "users": 100},
     },
     "Status": {"status": "ok"},

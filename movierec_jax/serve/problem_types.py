@@ -16,6 +16,7 @@ PREFIX = "urn:movierec:"
 PROBLEM_TYPES = {
     "unknown-user": ProblemType(404, "Nothing is known of this user"),
     "unknown-movie": ProblemType(404, "The data has no such movie"),
+    "no-poster": ProblemType(404, "The server has no poster of this movie"),
     "not-recorded": ProblemType(404, "There is nothing recorded to take back"),
     "unknown-genre": ProblemType(422, "The data has no such genre"),
     "unknown-aspect": ProblemType(422, "No reviews of the run praise such an aspect"),

@@ -5,6 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, model_validator
 
 from movierec_jax.config import TABLE_TOP_K
+from movierec_jax.serve.browse import Order
+
+MAX_SEARCH_RESULTS = 100
 
 # The integers that tables hold.
 Int64 = Annotated[StrictInt, Field(ge=-(2**63), le=2**63 - 1)]
@@ -53,9 +56,7 @@ class ListOptions(RequestModel):
     )
     exclude_movies: list[Id] = Field([], max_length=20_000, description="not these movies")
     include_seen: bool = Field(False, description="include movies that the user has rated")
-    diversity: float = Field(
-        0.0, ge=0, le=0.9, allow_inf_nan=False, description="0: the best matches; towards 1: less similar movies"
-    )
+    diversity: float = Field(0.0, ge=0, le=0.9, allow_inf_nan=False, description="0 = off; near 1 = diversity only")
     explain: bool = Field(False, description="include the reasons for each movie")
 
     @model_validator(mode="after")
@@ -72,6 +73,21 @@ class UserListOptions(ListOptions):
     fallback: Literal["popular"] | None = Field(
         None, description="popular: the movies with most ratings for a user of whom nothing is known, in place of 404"
     )
+
+
+class BrowseOptions(RequestModel):
+    """Which movies to find, and their order."""
+
+    query: str = Field("", max_length=200, description="title, year, tag or person; typos are allowed")
+    limit: int = Field(10, ge=1, le=MAX_SEARCH_RESULTS, description="maximum movies")
+    genre: Name = Field("", description="only movies of this genre, in any case")
+    year_from: Year | None = Field(None, description="only movies from this year on")
+    year_to: Year | None = Field(None, description="only movies up to this year")
+    sort: Order | None = Field(None, description="default: with a query the best match first, else popularity")
+
+    def is_plain(self) -> bool:
+        """Whether neither a filter nor an order is set."""
+        return not self.genre and self.year_from is None and self.year_to is None and self.sort is None
 
 
 class MovieRatingInput(RequestModel):

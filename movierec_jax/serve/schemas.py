@@ -32,10 +32,12 @@ class MovieReviews(BaseModel):
 
 
 class MovieDetails(MovieStats):
-    """A movie with the tags that users gave it, and its reviews, null if there are none."""
+    """A movie with the tags that users gave it, its reviews and its pages at IMDb and TMDb, null if there are none."""
 
     tags: list[str]
     reviews: MovieReviews | None
+    imdb_url: str | None
+    tmdb_url: str | None
 
 
 class SimilarMovie(Movie):
@@ -158,10 +160,14 @@ class User(BaseModel):
 
 
 class RatedMovie(Movie):
-    """A movie with a user's rating, null if only watched, and its time in seconds since 1970, null if unknown."""
+    """A movie with a user's rating, null if only watched, and its time in seconds since 1970, null if unknown.
+
+    is_recorded: whether the rating was given since training, and can be taken back.
+    """
 
     rating: float | None
     timestamp: int | None
+    is_recorded: bool
 
 
 class UserRatings(BaseModel):
@@ -223,7 +229,7 @@ class RequestLimits(BaseModel):
 class ModelInfo(BaseModel):
     """The current model. refused: why a newer checkpoint could not be loaded, null if it could.
 
-    praised: aspects that reviews praise, empty without reviews.
+    praised: aspects that reviews praise, empty without reviews. has_posters: whether pages can show posters.
     """
 
     version: str
@@ -238,6 +244,7 @@ class ModelInfo(BaseModel):
     praised: list[str]
     years: list[int] | None
     first_user_id: int | str
+    has_posters: bool
     limits: RequestLimits
 
 

@@ -18,6 +18,7 @@ from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.guards import read_tokens
 from movierec_jax.serve.http_limits import BoundedProtocol
 from movierec_jax.serve.metrics import ServiceMetrics
+from movierec_jax.serve.posters import FOLDER, Posters, read_key
 from movierec_jax.serve.reload import Reloader, load_engine, workdir_signature
 from movierec_jax.serve.service import Service
 
@@ -39,10 +40,13 @@ def serve(workdir: str, config: ServeConfig, mesh: str | None = None) -> None:
     if config.tokens_file:
         # Fails before the run is loaded, which takes seconds.
         read_tokens(config.tokens_file)
+    key = read_key(config.tmdb_key_file) if config.tmdb_key_file else None
     if is_url(workdir):
         raise InputError(f"--workdir={workdir}: name a local folder; new ratings are written to it")
     with running_service(pathlib.Path(workdir), config, mesh) as (service, metrics):
-        app = new_app(service, config, metrics)
+        folder = pathlib.Path(workdir) / FOLDER
+        posters = None if key is None else Posters(folder, key, config.tmdb_url, config.tmdb_image_url)
+        app = new_app(service, config, metrics, posters)
         sys.setswitchinterval(THREAD_SWITCH_SECONDS)
         # The loaded run is permanent: excludes it from garbage collection.
         gc.collect()

@@ -21,6 +21,7 @@ from movierec_jax.serve.imports import read_upload
 from movierec_jax.serve.list_options import require_at_most
 from movierec_jax.serve.list_service import ListService
 from movierec_jax.serve.new_ratings import NewRatings, known_user
+from movierec_jax.serve.request_schemas import BrowseOptions
 from movierec_jax.serve.users import RequestUser
 
 
@@ -78,14 +79,19 @@ class Service:
             },
         }
 
-    def search(self, query: str, limit: int) -> dict[str, Any]:
-        """Returns the movies whose titles match best."""
-        return {"movies": self.engine.catalogue.search(query, limit)}
+    def search(self, options: BrowseOptions) -> dict[str, Any]:
+        """Returns the movies whose titles match best, or the first in an order."""
+        return {"movies": self.engine.catalogue.search(options)}
 
     def movie(self, movie: str) -> dict[str, Any]:
         """Describes a movie."""
         engine = self.engine
         return engine.catalogue.details(parse_movie(engine, movie)[1])
+
+    def tmdb_id(self, movie: str) -> int | None:
+        """Returns TMDb's id of a movie, None if unknown."""
+        engine = self.engine
+        return engine.catalogue.tmdb_numbers.get(parse_movie(engine, movie)[0])
 
     def similar(self, movie: str, k: int) -> dict[str, Any]:
         """Returns the movies most similar to one."""
@@ -125,6 +131,7 @@ class Service:
                     **engine.catalogue.card_by_id(movie_id),
                     RATING: rounded(one.rating),
                     TIMESTAMP: None if one.timestamp == NO_TIMESTAMP else one.timestamp,
+                    "is_recorded": movie_id in request_user.new_ratings,
                 }
                 for movie_id, one in best_first[:limit]
             ],

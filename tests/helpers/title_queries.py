@@ -8,6 +8,7 @@ import pathlib
 import pandas as pd
 
 from movierec_jax.serve.catalogue import Catalogue
+from movierec_jax.serve.request_schemas import BrowseOptions
 
 TAGS = pathlib.Path(__file__).parents[2] / "data" / "ml-latest-small" / "tags.csv"
 
@@ -112,6 +113,6 @@ def mean_reciprocal_rank(catalogue: Catalogue, queries: dict[str, set[int] | str
     total = 0.0
     for query, right in queries.items():
         ids = tagged[right] if isinstance(right, str) else right
-        found = [movie["movie_id"] for movie in catalogue.search(query, NUM_FOUND)]
+        found = [movie["movie_id"] for movie in catalogue.search(BrowseOptions(query=query, limit=NUM_FOUND))]
         total += next((1 / rank for rank, movie_id in enumerate(found, 1) if movie_id in ids), 0.0)
     return total / len(queries)

@@ -4,6 +4,7 @@ from helpers.title_queries import SEEN, UNSEEN, mean_reciprocal_rank
 
 from movierec_jax.features.bags import build_bags
 from movierec_jax.serve.catalogue import Catalogue, keywords_of, map_positions, scaled_ranks
+from movierec_jax.serve.request_schemas import BrowseOptions
 from movierec_jax.serve.users import Users
 
 
@@ -50,6 +51,22 @@ def test_details_have_reviews_of_movies_without_ratings(reviewed):
 
 def test_details_without_reviews_have_none(catalogue):
     assert catalogue.details(catalogue.row(318))["reviews"] is None
+
+
+def test_details_link_to_imdb_and_tmdb_where_the_data_does(catalogue):
+    found = catalogue.details(catalogue.row(1))
+    assert found["imdb_url"] == "https://www.imdb.com/title/tt0114709/"
+    assert found["tmdb_url"] == "https://www.themoviedb.org/movie/862"
+
+
+def test_search_results_can_be_narrowed_and_ordered(catalogue):
+    found = catalogue.search(BrowseOptions(query="star wars", genre="Sci-Fi", year_to=1990, sort="oldest", limit=3))
+    assert [movie["title"][:20] for movie in found] == [
+        "Star Wars: Episode I",
+        "The Star Wars Holida",
+        "Star Wars: Episode V",
+    ]
+    assert [movie["year"] for movie in found] == [1977, 1978, 1980]
 
 
 def test_scaled_ranks_go_from_0_to_1():

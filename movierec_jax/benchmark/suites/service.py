@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -23,10 +23,13 @@ from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.provenance import machine_note, provenance
 from movierec_jax.benchmark.table import Table, output_folder, publish
 from movierec_jax.config import Config
+from movierec_jax.data.schema import TITLE
 from movierec_jax.errors import InputError
 from movierec_jax.packages import import_extra
 from movierec_jax.recommend.recommender import Recommender, load
 from movierec_jax.train import train_run
+
+T = TypeVar("T")
 
 SERVE = """
 import sys
@@ -40,8 +43,11 @@ START_SECONDS = 600
 # Requests of the first seconds do not count.
 WARM_UP_SECONDS = 2
 
-# Ratings that a new user gives.
-NUM_GIVEN = 10
+# Requests under way at most; more wait for one of these to end, which counts.
+NUM_CONNECTIONS = 64
+
+# Ratings that a new user gives, and pairs in a request for predictions.
+NUM_GIVEN = NUM_PAIRS = 10
 
 COLUMNS = ("requests", "answered", "median, ms", "99 of 100 within, ms", "slowest, ms")
 
@@ -52,6 +58,9 @@ class Request(NamedTuple):
     method: str
     path: str
     body: dict[str, Any] | None = None
+
+
+Kind = Callable[[np.random.Generator], Request]
 
 
 class Answer(NamedTuple):
@@ -65,7 +74,8 @@ class Answer(NamedTuple):
 
 def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[str, Any]:
     """Trains and serves a run, sends requests, and publishes the table."""
-    import_extra("httpx2", "bench")
+    for library, extra in (("httpx2", "bench"), ("fastapi", "serve")):
+        import_extra(library, extra)
     output = output_folder(benchmark.output)
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
@@ -80,37 +90,43 @@ def run_suite(config: Config, benchmark: BenchmarkConfig, command: str) -> dict[
     return figures
 
 
-def new_kinds(recommender: Recommender) -> dict[str, Callable[[np.random.Generator], Request]]:
+def new_kinds(recommender: Recommender) -> dict[str, Kind]:
     """Returns for each kind of request what makes one at random."""
     users, movies = recommender.user_ids().tolist(), recommender.run.movies.ids[: len(recommender.run.movies)].tolist()
-    titles = [card for card in recommender.run.movie_table["title"].tolist() if isinstance(card, str)]
+    titles = [title for title in recommender.run.movie_table[TITLE].tolist() if isinstance(title, str)]
     ratings = recommender.run.train.rated().rating.tolist()
 
-    def one_of(generator: np.random.Generator, choices: Sequence[Any]) -> Any:
-        return choices[int(generator.integers(len(choices)))]
+    def known_user(generator: np.random.Generator) -> Request:
+        return Request("GET", f"/v1/users/{one_of(generator, users)}/recommendations")
 
     def new_user(generator: np.random.Generator) -> Request:
-        given = generator.choice(len(movies), min(NUM_GIVEN, len(movies)), replace=False).tolist()
-        rated = [{"movie_id": movies[row], "rating": one_of(generator, ratings)} for row in given]
+        rows = generator.choice(len(movies), min(NUM_GIVEN, len(movies)), replace=False).tolist()
+        rated = [{"movie_id": movies[row], "rating": one_of(generator, ratings)} for row in rows]
         return Request("POST", "/v1/recommendations", {"ratings": rated})
+
+    def similar(generator: np.random.Generator) -> Request:
+        return Request("GET", f"/v1/movies/{one_of(generator, movies)}/similar")
 
     def search(generator: np.random.Generator) -> Request:
         words = re.findall(r"\w+", one_of(generator, titles))[:2]
         return Request("GET", f"/v1/movies?query={'+'.join(words)}")
 
     def predictions(generator: np.random.Generator) -> Request:
-        pairs = [{"user_id": one_of(generator, users), "movie_id": one_of(generator, movies)} for _ in range(10)]
+        pairs = [{"user_id": one_of(generator, users), "movie_id": one_of(generator, movies)} for _ in range(NUM_PAIRS)]
         return Request("POST", "/v1/predictions", {"pairs": pairs})
 
     return {
-        "list of a known user": lambda generator: Request(
-            "GET", f"/v1/users/{one_of(generator, users)}/recommendations"
-        ),
+        "list of a known user": known_user,
         "list of a new user": new_user,
-        "similar movies": lambda generator: Request("GET", f"/v1/movies/{one_of(generator, movies)}/similar"),
+        "similar movies": similar,
         "search": search,
-        "10 predictions": predictions,
+        f"{NUM_PAIRS} predictions": predictions,
     }
+
+
+def one_of(generator: np.random.Generator, choices: Sequence[T]) -> T:
+    """Returns one of the choices at random."""
+    return choices[int(generator.integers(len(choices)))]
 
 
 @contextlib.contextmanager
@@ -135,17 +151,15 @@ def wait_for_address(log: pathlib.Path, process: subprocess.Popen) -> str:
     return found[1]
 
 
-async def send_all(
-    address: str, kinds: dict[str, Callable[[np.random.Generator], Request]], benchmark: BenchmarkConfig
-) -> list[Answer]:
+async def send_all(address: str, kinds: dict[str, Kind], benchmark: BenchmarkConfig) -> list[Answer]:
     """Sends requests, whose kinds take turns, at a fixed rate, and returns how they were answered."""
     import httpx2
 
     generator, names = np.random.default_rng(0), list(kinds)
     count = benchmark.request_rate * (WARM_UP_SECONDS + benchmark.request_seconds)
     asked = [(name, kinds[name](generator)) for name in (names[n % len(names)] for n in range(count))]
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx2.AsyncClient(base_url=address, limits=limits, timeout=60) as client:
+    limits = httpx2.Limits(max_connections=NUM_CONNECTIONS, max_keepalive_connections=NUM_CONNECTIONS)
+    async with httpx2.AsyncClient(base_url=address, limits=limits, timeout=httpx2.Timeout(60, pool=None)) as client:
         start = time.perf_counter()
 
         async def send(kind: str, request: Request, sent: float) -> Answer:
@@ -184,7 +198,7 @@ def build_table(measured: dict[str, dict[str, Any]], benchmark: BenchmarkConfig)
     ]
     notes = (
         machine_note(),
-        f"{benchmark.request_rate:,} requests a second, for {benchmark.request_seconds:,} seconds; kinds take turns",
+        f"{benchmark.request_rate:,} requests a second, of kinds that take turns, for {benchmark.request_seconds:,} s",
         f"a new user gives {NUM_GIVEN} ratings; sender and server share the machine",
         "a request's time begins when it should have been sent",
     )

@@ -83,7 +83,8 @@ async function detailOf(response) {
 }
 
 function introduction(status) {
-  if (status === 404) return "Not found.";
+  // The server says what it has not found.
+  if (status === 404) return "";
   if (status === 422 || status === 400) return "The server rejected the request.";
   if (status === 429 || status === 503) return "The server is still busy.";
   return "Something went wrong on the server.";
@@ -119,3 +120,12 @@ export function stored(call) {
     return null;
   }
 }
+
+/** Returns the list that the browser keeps under a key, empty without one. */
+export function savedJson(key) {
+  const saved = stored(() => JSON.parse(localStorage.getItem(key)));
+  return Array.isArray(saved) ? saved : [];
+}
+
+/** Keeps the values of a map as a list under a key, where the browser allows it. */
+export const saveJson = (key, map) => stored(() => localStorage.setItem(key, JSON.stringify([...map.values()])));

@@ -3,7 +3,7 @@
 import { request } from "./api.js";
 import { Details } from "./details.js";
 import { byId } from "./dom.js";
-import { counted, keyOf } from "./films.js";
+import { counted, keyOf, usePosters } from "./films.js";
 import { Import } from "./import.js";
 import { FilmMap } from "./map.js";
 import { attempt, notice } from "./notices.js";
@@ -12,11 +12,14 @@ import { LocalUser, ServerUser } from "./users.js";
 import { UserView } from "./user_view.js";
 
 const LOCAL_LEAD =
-  "Rate a few films. Recommendations update instantly, and nothing about you is stored on the server.";
+  "Rate a few films, or import your ratings. Recommendations update instantly, and nothing about you is stored on the server.";
+const HEADINGS = { map: "map-name", watchlist: "watchlist-name", user: "user-name" };
 const USER_LEAD = "Look up a user of the server's data. Rate films as them and see their recommendations change.";
 
 async function start() {
   const model = await request("v1/model");
+  usePosters(model.has_posters);
+  byId("tmdb").hidden = !model.has_posters;
   const localUser = new LocalUser(model.limits.ratings);
   const userView = new UserView(model, new Scale(model));
   const marks = () => ({
@@ -41,16 +44,17 @@ async function start() {
   /** Shows the view in the address; an unknown address shows the local user. */
   async function navigate(movesFocus = true) {
     if (location.hash === currentHash) return;
-    const [, view, id] = (location.hash || "#/").match(/^#\/(map|user)?(?:\/(.+))?$/) ?? [];
+    const [, view, id] = (location.hash || "#/").match(/^#\/(map|user|watchlist)?(?:\/(.+))?$/) ?? [];
     currentHash = location.hash;
     const userId = id && decoded(id);
     showView(view, userId);
     if (movesFocus) {
-      byId(view === "map" ? "map-name" : "user-name").focus({ preventScroll: true });
+      byId(HEADINGS[view] ?? HEADINGS.user).focus({ preventScroll: true });
       scrollTo(0, 0);
     }
-    if (view === "map") {
+    if (view === "map" || view === "watchlist") {
       if (!userView.user) await userView.show(localUser);
+      if (view === "watchlist") return userView.watchlist.show();
       map.showMarks();
       await map.show();
     } else if (view === "user") {
@@ -72,6 +76,8 @@ async function start() {
   // Ratings given in another tab of this browser.
   addEventListener("storage", () => {
     localUser.read();
+    userView.watchlist.read();
+    userView.watchlist.show();
     if (userView.user === localUser) {
       userView.showRatings();
       userView.refresh();
@@ -91,22 +97,23 @@ function decoded(text) {
   }
 }
 
-/** Shows the elements and headings of a view: "map", "user", or undefined for the local user. */
+/** Shows the elements and headings of a view: "map", "watchlist", "user", or undefined for the local user. */
 function showView(view, userId) {
-  const isMap = view === "map";
-  byId("map").hidden = !isMap;
-  byId("user").hidden = isMap;
+  const isUser = view === "user" || !view;
+  byId("map").hidden = view !== "map";
+  byId("watchlist").hidden = view !== "watchlist";
+  byId("user").hidden = !isUser;
   byId("user-form").hidden = view !== "user";
   for (const link of document.querySelectorAll("nav a[data-view]")) {
     if (link.dataset.view === (view ?? "you")) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (!isMap) {
+  if (isUser) {
     const name = view !== "user" ? "Films for you" : userId ? `Films for user ${userId}` : "Films for a user";
     byId("user-name").textContent = name;
     byId("user-lead").textContent = view === "user" ? USER_LEAD : LOCAL_LEAD;
   }
-  document.title = `${byId(isMap ? "map-name" : "user-name").textContent} · movierec`;
+  document.title = `${byId(HEADINGS[view] ?? HEADINGS.user).textContent} · movierec`;
 }
 
 function showModel({ version, num_users: users, num_movies: movies, num_ratings: ratings, refused }) {

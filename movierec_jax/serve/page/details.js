@@ -2,7 +2,18 @@
 
 import { part, request } from "./api.js";
 import { button, byId, el } from "./dom.js";
-import { counted, facts, poster, reviewsSummary, starsWithText, titleAndYear, titleButton } from "./films.js";
+import {
+  averageText,
+  counted,
+  facts,
+  poster,
+  reasonLines,
+  reviewsSummary,
+  starsWithText,
+  titleAndYear,
+  titleButton,
+} from "./films.js";
+import { leaveDialog } from "./undo.js";
 
 const NUM_SIMILAR = 6;
 const NUM_TAGS = 12;
@@ -16,41 +27,55 @@ export class Details {
     this.dialog = byId("details");
     this.dialog.addEventListener("close", () => this.closed());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
-    document.addEventListener("open-film", ({ detail, target }) => this.open(detail.movie, target, detail.isToRate));
+    document.addEventListener("open-film", ({ detail, target }) => this.open(detail.movie, target));
   }
 
   /** Opens a film. from: the element that opened it. Films opened inside the dialog form a path back. */
-  open(movie, from, isToRate = false) {
+  open(movie, from) {
     if (!this.dialog.open) {
       this.from = from;
       this.path = [];
     }
     this.path.push(movie);
-    this.show(isToRate);
+    this.show();
   }
 
-  show(isToRate = false) {
+  show() {
     const movie = this.path.at(-1);
     const before = this.path.at(-2);
     const back = before && button(`← ${titleAndYear(before)}`, () => this.back(), { class: "button quiet" });
     const close = button("×", () => this.dialog.close(), { class: "button round", "aria-label": "Close" });
     const field = this.userView.user && this.userView.field(movie);
     const heading = this.userView.user?.isLocal ? "Your rating" : `As ${this.userView.user?.name}`;
+    const [predicted, reasons] = [el("div", {}), el("div", { hidden: true })];
     const more = el("div", { class: "details-more" }, el("p", { class: "hint" }, "Loading …"));
     const name = el("h2", { id: "details-name", tabindex: "-1" }, titleAndYear(movie));
     byId("details-in").replaceChildren(
       ...[
         el("div", { class: "details-bar" }, back ?? el("span"), close),
-        el("div", { class: "details-head" }, poster(movie), el("div", {}, name, facts({ ...movie, year: null }))),
+        el("div", { class: "details-head" }, poster(movie), el("div", {}, name, facts(movie), predicted)),
         field && el("div", { class: "details-rate" }, el("h3", {}, heading), field),
+        reasons,
         more,
       ].filter(Boolean),
     );
     if (!this.dialog.open) this.dialog.showModal();
     this.dialog.scrollTop = 0;
-    const radio = field?.querySelector("input:checked") ?? field?.querySelector("input");
-    (isToRate && radio ? radio : name).focus();
+    name.focus();
     this.fill(movie, more);
+    this.predict(movie, predicted, reasons);
+  }
+
+  /** Shows the predicted rating of a film that the user has not rated, and the reasons for it. */
+  async predict(movie, predicted, reasons) {
+    const { userView } = this;
+    const found = await userView.predicted(movie);
+    if (!found) return;
+    const { predicted_rating: rating } = found;
+    if (rating !== null) predicted.append(starsWithText(userView.scale, rating, "predicted"));
+    const lines = reasonLines(found.reasons, userView.user?.pronoun);
+    reasons.hidden = !lines.length;
+    reasons.append(el("h3", {}, "Why this film"), el("ul", { class: "reasons" }, lines));
   }
 
   async fill(movie, more) {
@@ -61,14 +86,21 @@ export class Details {
     // A film without ratings in training has no similar films.
     const movies = similar.value?.movies ?? [];
     const reviews = details.value.reviews ? [reviewsSummary(details.value.reviews)] : [];
-    more.replaceChildren(...this.ratingsAndTags(details.value), ...reviews, ...this.similar(movies), this.toMap(movie));
+    const buttons = el(
+      "div",
+      { class: "details-buttons" },
+      this.userView.watchlist.button(movie, "Watchlist"),
+      this.toMap(movie),
+      links(details.value),
+    );
+    more.replaceChildren(...this.ratingsAndTags(details.value), ...reviews, buttons, ...this.similar(movies));
   }
 
   ratingsAndTags({ num_ratings: count, mean_rating: mean, tags = [] }) {
     const average =
       mean === null
         ? el("p", {}, count ? `Watched by ${counted(count, "user")}.` : "No ratings yet.")
-        : starsWithText(this.userView.scale, mean, `(${counted(count, "rating")})`);
+        : el("p", {}, averageText(mean, count));
     if (!tags.length) return [average];
     const items = tags.map((tag, n) =>
       el("li", { class: "tag", tabindex: n === NUM_TAGS ? "-1" : null, hidden: n >= NUM_TAGS }, tag),
@@ -111,9 +143,21 @@ export class Details {
 
   /** Returns the focus to what opened the dialog or, if it is gone, to the heading of the list. */
   closed() {
+    leaveDialog();
     byId("details-in").replaceChildren();
     if (!this.from) return;
     if (this.from.isConnected) this.from.focus();
     else byId("list-name").focus();
   }
+}
+
+/** Links to the film's pages at other sites, where the data has them. */
+function links({ imdb_url: imdb, tmdb_url: tmdb }) {
+  const known = [
+    ["IMDb", imdb],
+    ["TMDb", tmdb],
+  ].filter(([, href]) => href);
+  return known.map(([site, href]) =>
+    el("a", { class: "button", href, target: "_blank", rel: "noopener noreferrer" }, `${site} ↗`),
+  );
 }

@@ -17,9 +17,9 @@ export function button(label, onClick, properties = {}) {
   return el("button", { type: "button", class: "button", ...properties, on: { click: onClick } }, label);
 }
 
-/** Opens the details of a film; the focus returns to the element afterwards. isToRate: focuses its stars. */
-export function openFilm(element, movie, isToRate = false) {
-  element.dispatchEvent(new CustomEvent("open-film", { bubbles: true, detail: { movie, isToRate } }));
+/** Opens the details of a film; the focus returns to the element afterwards. */
+export function openFilm(element, movie) {
+  element.dispatchEvent(new CustomEvent("open-film", { bubbles: true, detail: { movie } }));
 }
 
 function fill(element, { on = {}, ...attributes }, children) {

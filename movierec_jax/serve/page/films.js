@@ -1,34 +1,47 @@
 /** Shows films: titles, posters, genres and their colours, ratings, reviews and reasons. */
 
+import { part } from "./api.js";
 import { button, el, openFilm } from "./dom.js";
 import { drawnStars } from "./stars.js";
 
-/**
- * Genres, the most distinctive first: the first of these that a film has is its main one. Each has the hue, chroma and
- * shade (lightness, -1 to 1) of its colour. Other genres come after these, with a hue made from their name.
- */
-const GENRES = new Map([
-  ["Animation", [345, 0.16, 0.4]],
-  ["Documentary", [160, 0.11, 0]],
-  ["Western", [70, 0.08, -0.6]],
-  ["Musical", [325, 0.13, 0.6]],
-  ["Horror", [22, 0.17, -0.8]],
-  ["Film-Noir", [260, 0.015, -0.4]],
-  ["Sci-Fi", [215, 0.12, 0.3]],
-  ["War", [120, 0.07, -0.7]],
-  ["Fantasy", [305, 0.14, 0.2]],
-  ["Children", [130, 0.15, 0.7]],
-  ["Romance", [8, 0.14, 0.5]],
-  ["Mystery", [285, 0.12, -0.7]],
-  ["Crime", [275, 0.14, 0.2]],
-  ["Adventure", [150, 0.14, 0.2]],
-  ["Comedy", [85, 0.14, 0.7]],
-  ["Action", [45, 0.16, 0]],
-  ["Thriller", [190, 0.09, -0.5]],
-  ["Drama", [250, 0.12, -0.1]],
+/** Families of genres. Each has the hue, chroma and shade (lightness, -1 to 1) of its colour. */
+export const FAMILIES = new Map([
+  ["Drama, romance & war", [250, 0.12, -0.1]],
+  ["Comedy & family", [88, 0.14, 0.6]],
+  ["Action & adventure", [42, 0.15, 0]],
+  ["Crime, thriller & horror", [325, 0.13, -0.4]],
+  ["Sci-Fi & fantasy", [185, 0.1, 0.1]],
+  ["Documentary & other", [80, 0.015, 0]],
 ]);
-const NO_GENRE_COLOUR = [80, 0.01, 0];
+const [DRAMA, COMEDY, ACTION, CRIME, FANTASY, OTHER] = FAMILIES.keys();
+
+/**
+ * The family of each genre. The genres stand in order, the most distinctive first: the first of these that a film has is
+ * its main one. Genres that are not among them come last.
+ */
+const FAMILY_OF_GENRE = new Map([
+  ["Animation", COMEDY],
+  ["Documentary", OTHER],
+  ["Western", ACTION],
+  ["Musical", COMEDY],
+  ["Horror", CRIME],
+  ["Film-Noir", CRIME],
+  ["Sci-Fi", FANTASY],
+  ["War", DRAMA],
+  ["Fantasy", FANTASY],
+  ["Children", COMEDY],
+  ["Romance", DRAMA],
+  ["Mystery", CRIME],
+  ["Crime", CRIME],
+  ["Adventure", ACTION],
+  ["Comedy", COMEDY],
+  ["Action", ACTION],
+  ["Thriller", CRIME],
+  ["Drama", DRAMA],
+]);
 const ARTICLE_LAST = /^(.+), (The|A|An|Le|La|Les|L'|Il|Lo|El|Los|Las|Der|Die|Das|Un|Une|Det|Den|O|Os)$/;
+
+const MAX_REASON_LINES = 2;
 
 /** Starts of reasons by kind of feature; "its genre" and so on for other kinds. */
 const REASON_STARTS = {
@@ -47,37 +60,48 @@ export const titleOf = ({ title, movie_id: id }) => allTitles(title || String(id
 /** The title and its alternatives in brackets, their articles first: "Le Boucher" for "Boucher, Le". */
 function allTitles(title) {
   const [, first = title, others] = title.match(/^(.+?) \((.+)\)$/) ?? [];
-  const alternatives = (others?.split(") (") ?? []).map((name) => name.replace(ARTICLE_LAST, "$2 $1").replace("' ", "'"));
+  const alternatives = (others?.split(") (") ?? []).map((name) =>
+    name.replace(ARTICLE_LAST, "$2 $1").replace("' ", "'"),
+  );
   return [first, ...alternatives];
 }
 
 export const titleAndYear = (movie) => (movie.year ? `${titleOf(movie)} (${movie.year})` : titleOf(movie));
 
+/** What is kept of a film in the browser. */
+export const plainFilm = ({ movie_id, title, year, genres }) => ({ movie_id, title, year, genres });
+
 /** The genres, the most distinctive first. */
 export function sortedGenres({ genres = [] }) {
-  const order = [...GENRES.keys()];
-  const position = (genre) => (GENRES.has(genre) ? order.indexOf(genre) : order.length);
+  const order = [...FAMILY_OF_GENRE.keys()];
+  const position = (genre) => (FAMILY_OF_GENRE.has(genre) ? order.indexOf(genre) : order.length);
   return [...genres].sort((one, other) => position(one) - position(other));
 }
 
-/** Hue, chroma and shade of a genre's colour. */
-export function colourOf(genre) {
-  if (GENRES.has(genre)) return GENRES.get(genre);
-  if (!genre) return NO_GENRE_COLOUR;
-  const hue = [...genre].reduce((sum, letter) => (sum * 31 + letter.codePointAt(0)) % 360, 7);
-  return [hue, 0.12, 0];
+export const familyOf = (genre) => FAMILY_OF_GENRE.get(genre) ?? OTHER;
+
+/** Sets the colour of a genre's family on an element for the style sheet, and returns it. */
+export function painted(element, genre, suffix = "") {
+  return paintedAs(element, familyOf(genre), suffix);
 }
 
-/** Sets a genre's colour on an element for the style sheet, and returns it. */
-export function painted(element, genre, suffix = "") {
-  const [hue, chroma, shade] = colourOf(genre);
+/** Sets the colour of a family on an element for the style sheet, and returns it. */
+export function paintedAs(element, family, suffix = "") {
+  const [hue, chroma, shade] = FAMILIES.get(family);
   element.style.setProperty(`--hue${suffix}`, hue);
   element.style.setProperty(`--chroma${suffix}`, chroma);
   element.style.setProperty(`--shade${suffix}`, shade);
   return element;
 }
 
-/** A poster with the initials of the title on the colours of its genres. */
+let hasPosters = false;
+
+/** Sets whether the server has posters; without one, a film has initials in its place. */
+export function usePosters(isAvailable) {
+  hasPosters = isAvailable;
+}
+
+/** A poster: the initials of the title on the colours of its genres, behind the server's image where it has one. */
 export function poster(movie) {
   const [main, second = main] = sortedGenres(movie);
   const all = titleOf(movie).match(/[\p{L}\p{N}]+/gu) ?? ["?"];
@@ -92,26 +116,31 @@ export function poster(movie) {
         .join("");
   const cover = el("span", { class: "poster", "aria-hidden": "true" }, el("span", { class: "initials" }, initials));
   cover.classList.toggle("is-long", initials.length > 2);
+  if (hasPosters) {
+    const source = `v1/movies/${part(movie.movie_id)}/poster`;
+    cover.append(el("img", { src: source, alt: "", loading: "lazy", on: { error: ({ target }) => target.remove() } }));
+  }
   return painted(painted(cover, main), second, "-2");
 }
 
-/** A button with the title that opens the film's details. */
+/** A button with title and year that opens the film's details. */
 export function titleButton(movie) {
   const others = allTitles(movie.title || "")
     .slice(1)
     .flatMap((name) => [" ", el("span", { class: "other-name" }, name)]);
-  const open = ({ target }) => openFilm(target, movie);
-  return button([titleOf(movie), ...others], open, { class: "title", "aria-haspopup": "dialog" });
+  const year = movie.year ? [" ", el("span", { class: "year" }, `(${movie.year})`)] : [];
+  const open = ({ currentTarget }) => openFilm(currentTarget, movie);
+  const name = el("span", { class: "name" }, titleOf(movie));
+  return button([name, ...others, ...year], open, { class: "title", "aria-haspopup": "dialog" });
 }
 
 export function genreChip(genre) {
   return painted(el("span", { class: "genre" }, genre), genre);
 }
 
-/** A line with year and genres. */
+/** A line with the genres, and what else is given. */
 export function facts(movie, ...more) {
-  const year = movie.year ? el("span", { class: "year" }, String(movie.year)) : null;
-  return el("p", { class: "facts" }, year, sortedGenres(movie).map(genreChip), more);
+  return el("p", { class: "facts" }, sortedGenres(movie).map(genreChip), more);
 }
 
 export const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
@@ -150,11 +179,12 @@ export function reviewsSummary({ num_texts: count, praise, praised, blamed }) {
   );
 }
 
-/** The reasons for a film as sentences. pronoun: "you" or "they". */
+/** The reasons for a film as sentences, films first. pronoun: "you" or "they". A film without a rating was watched. */
 export function reasonLines(reasons = [], pronoun = "you") {
-  const [rated, reviewed] = ["rated", "text"].map((kind) => {
-    return reasons.filter(({ source }) => source === kind).map((reason) => el("b", {}, titleOf(reason)));
-  });
+  const named = (isWanted) => reasons.filter(isWanted).map((reason) => el("b", {}, titleAndYear(reason)));
+  const liked = named(({ source, rating }) => source === "rated" && rating !== null);
+  const watched = named(({ source, rating }) => source === "rated" && rating === null);
+  const reviewed = named(({ source }) => source === "text");
   const kinds = new Map();
   for (const { source, feature } of reasons) {
     const [kind, value] = (source === "content" && featureOf(feature)) || [];
@@ -163,11 +193,15 @@ export function reasonLines(reasons = [], pronoun = "you") {
   const phrases = [...kinds].map(([kind, values]) => {
     return [`${REASON_STARTS[kind] ?? `its ${kind}${values.length > 1 ? "s" : ""}`} `, ...joined(values)];
   });
-  const lines = [];
-  if (rated.length) lines.push(["Because ", pronoun, " rated ", ...joined(rated)]);
-  if (reviewed.length) lines.push(["Because ", pronoun, " wrote about ", ...joined(reviewed)]);
+  const lines = [
+    [`Because ${pronoun} liked `, liked],
+    [`Because ${pronoun} watched `, watched],
+    [`Because ${pronoun} wrote about `, reviewed],
+  ]
+    .filter(([, films]) => films.length)
+    .map(([start, films]) => [start, ...joined(films)]);
   if (phrases.length) lines.push(["For ", ...joined(phrases).flat()]);
-  return lines.map((words) => el("li", {}, words));
+  return lines.slice(0, MAX_REASON_LINES).map((words) => el("li", {}, words));
 }
 
 /** The kind and value of a feature in words; null for numbers, and for blame, which is no reason to watch a film. */

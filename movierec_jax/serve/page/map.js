@@ -1,11 +1,11 @@
 /** The map of films on a canvas, controlled by mouse, touch and keyboard. */
 
 import { request } from "./api.js";
-import { button, byId, el, openFilm, say, svg } from "./dom.js";
-import { colourOf, keyOf, painted, sortedGenres, titleAndYear, titleOf } from "./films.js";
+import { byId, el, openFilm, say } from "./dom.js";
+import { FAMILIES, familyOf, keyOf, sortedGenres, titleAndYear, titleOf } from "./films.js";
+import { showFamilies, showMarks } from "./legend.js";
 import { attempt } from "./notices.js";
-import { disc, overlap, ring, shortened, star } from "./shapes.js";
-import { STAR } from "./stars.js";
+import { disc, label, overlap, ring, star } from "./shapes.js";
 
 const NUM_FILMS = 1000;
 const MARGIN = 28;
@@ -25,7 +25,7 @@ export class FilmMap {
     this.films = null;
     this.view = { zoom: 1, x: 0, y: 0 };
     this.current = null;
-    this.genre = null;
+    this.family = null;
     this.pointers = new Map();
     new ResizeObserver(() => this.resize()).observe(this.canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.draw());
@@ -42,9 +42,11 @@ export class FilmMap {
         this.films = movies
           .map((movie) => {
             const [genre = ""] = sortedGenres(movie);
-            return { movie, genre, key: keyOf(movie), size: Math.sqrt(movie.num_ratings / maxRatings) };
+            const size = Math.sqrt(movie.num_ratings / maxRatings);
+            return { movie, genre, family: familyOf(genre), key: keyOf(movie), size };
           })
           .sort((one, other) => other.size - one.size);
+        byId("map-titles").replaceChildren(...this.films.map(({ movie }) => el("option", { value: titleAndYear(movie) })));
         this.showLegend();
         this.draw();
       },
@@ -57,11 +59,32 @@ export class FilmMap {
     await this.show();
     const film = this.films?.find(({ key }) => key === keyOf(movie));
     this.canvas.focus({ preventScroll: true });
-    if (!film) return say(`${titleOf(movie)} is not on the map: it has too few ratings.`);
+    this.tell(film ? "" : `${titleAndYear(movie)} is not on the map: it has too few ratings.`);
+    if (!film) return;
     const { x, y } = this.mapPosition(film);
     const zoom = Math.max(this.view.zoom, FILM_ZOOM);
     this.view = { zoom, x: this.width / 2 - x * zoom, y: this.height / 2 - y * zoom };
     this.highlight(film);
+  }
+
+  /** Finds the film of a title, typos forgiven: the best match that is on the map. */
+  async search(text) {
+    const named = this.films?.find(({ movie }) => titleAndYear(movie).toLowerCase() === text.toLowerCase());
+    if (named) return this.find(named.movie);
+    await attempt("map", async () => {
+      const { movies } = await request("v1/movies", { query: { query: text } });
+      const keys = new Set(this.films?.map(({ key }) => key));
+      const [first] = movies;
+      if (first) await this.find(movies.find((movie) => keys.has(keyOf(movie))) ?? first);
+      else this.tell(`No results for “${text}”.`);
+    });
+  }
+
+  /** Shows a message below the search, and announces it. */
+  tell(text) {
+    byId("map-found").hidden = !text;
+    byId("map-found").textContent = text;
+    if (text) say(text);
   }
 
   // Positions: on the whole map, and in the current view.
@@ -205,6 +228,11 @@ export class FilmMap {
     canvas.addEventListener("keydown", (event) => this.press(event));
     canvas.addEventListener("focus", () => canvas.matches(":focus-visible") && !this.current && this.step([0, 0]));
     canvas.addEventListener("blur", () => !byId("details").open && this.highlight(null));
+    byId("map-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      const text = byId("map-search").value.trim();
+      if (text) this.search(text);
+    });
     byId("zoom-in").addEventListener("click", () => this.zoom(ZOOM_STEP));
     byId("zoom-out").addEventListener("click", () => this.zoom(1 / ZOOM_STEP));
     byId("zoom-all").addEventListener("click", () => this.showAll());
@@ -250,6 +278,10 @@ export class FilmMap {
 
   // Drawing.
 
+  isShown(film) {
+    return this.family === null || this.family === film.family;
+  }
+
   draw() {
     if (this.isScheduled || !this.films || !this.width) return;
     this.isScheduled = true;
@@ -275,8 +307,8 @@ export class FilmMap {
     context.clearRect(0, 0, this.width, this.height);
     const visible = this.films.map((film) => ({ film, ...this.position(film) })).filter((position) => this.isVisible(position, -20));
     for (const { film, x, y } of visible) {
-      const [hue, chroma, shade] = colourOf(film.genre);
-      context.globalAlpha = this.genre === null || this.genre === film.genre ? 0.82 : 0.1;
+      const [hue, chroma, shade] = FAMILIES.get(film.family);
+      context.globalAlpha = this.isShown(film) ? 0.82 : 0.1;
       context.fillStyle = `oklch(${tone + step * shade} ${chroma} ${hue})`;
       disc(context, x, y, this.radius(film));
       context.fill();
@@ -316,11 +348,11 @@ export class FilmMap {
       if (taken.length >= maxTitles) break;
       if (
         film === this.current ||
-        (this.genre !== null && film.genre !== this.genre) ||
+        !this.isShown(film) ||
         taken.some((box) => box.film === film)
       )
         continue;
-      const title = shortened(titleOf(film.movie));
+      const title = label(titleOf(film.movie), film.movie.year);
       const width = context.measureText(title).width;
       const gap = this.radius(film) + 6;
       const left = x + gap + width < this.width - 4 ? x + gap : x - gap - width;
@@ -352,31 +384,15 @@ export class FilmMap {
 
   /** Shows the legend of the marks, and draws the map again. */
   showMarks() {
-    const { name, rated, listed } = this.marks();
-    const mark = (name, shape) => svg("svg", { viewBox: "0 0 24 24", class: name, "aria-hidden": "true" }, shape);
-    const gold = mark("mark-star", svg("path", { d: STAR }));
-    const circle = mark("mark-ring", svg("circle", { cx: 12, cy: 12, r: 8 }));
-    byId("marks").replaceChildren(
-      el("span", {}, gold, `rated by ${name} (${rated.size})`),
-      el("span", {}, circle, `recommended for ${name} (${listed.size})`),
-    );
+    showMarks(this.marks());
     this.draw();
   }
 
   showLegend() {
-    const counts = new Map();
-    for (const { genre } of this.films) counts.set(genre, (counts.get(genre) ?? 0) + 1);
-    const genres = [...counts].sort(([, one], [, other]) => other - one);
-    const chips = genres.map(([genre, count]) => {
-      const name = [el("span", { class: "genre" }, genre || "no genre"), el("span", { class: "hint" }, String(count))];
-      const chip = button(name, () => choose(chip), { class: "chip", "aria-pressed": "false", "data-genre": genre });
-      return painted(chip, genre);
-    });
-    const choose = (chosen) => {
-      this.genre = this.genre === chosen.dataset.genre ? null : chosen.dataset.genre;
-      for (const chip of chips) chip.setAttribute("aria-pressed", chip.dataset.genre === this.genre);
+    const choose = (family) => {
+      this.family = family;
       this.draw();
     };
-    byId("legend").replaceChildren(...chips.map((chip) => el("li", {}, chip)));
+    showFamilies(this.films, choose);
   }
 }

@@ -32,5 +32,9 @@ export function star(context, x, y, radius) {
 export const overlap = (one, other) =>
   one.left < other.right && other.left < one.right && one.top < other.bottom && other.top < one.bottom;
 
-/** The start of a long title. */
-export const shortened = (title) => (title.length > 28 ? `${title.slice(0, 26).trimEnd()}…` : title);
+/** A title for the map, with its year. Of a long one the middle is left out: films of a series differ at the end. */
+export function label(title, year) {
+  const [start, end] = [title.slice(0, 12).replace(/\s+\S*$/, ""), title.slice(-24).replace(/^\S*\s+/, "")];
+  const short = title.length > 30 ? `${start} … ${end}` : title;
+  return year ? `${short} (${year})` : short;
+}

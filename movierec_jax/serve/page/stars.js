@@ -59,11 +59,14 @@ let fields = 0;
 /**
  * Returns a field of stars to rate with: radio buttons over drawn stars, so that arrow keys and screen readers work.
  * Number keys give whole stars, Delete removes the rating. A second tap on a star gives half of it, since fingers are
- * too wide for half a star. onChange: called with the new rating, null for none. `show(rating)` sets the field.
+ * too wide for half a star. onChange: called with the new rating, null for none, and what gave it: "mouse", "touch" or
+ * "pen", empty for keys. `show(rating, canRemove)` sets the field.
  */
-export function starsField(scale, title, rating, onChange) {
+export function starsField(scale, title, onChange) {
+  let rating = null;
+  let canRemove = false;
   const name = `stars-${(fields += 1)}`;
-  const drawing = drawnStars(scale, rating);
+  const drawing = drawnStars(scale, null);
   const text = el("span", { class: "rate-text", "aria-hidden": "true" });
   const radios = scale.values.map((value, n) => {
     const radio = el("input", { type: "radio", name, value, "aria-label": starsText(value) });
@@ -72,7 +75,10 @@ export function starsField(scale, title, rating, onChange) {
     radio.style.width = `${(scale.share(value) - from) * 100}%`;
     return radio;
   });
-  const remove = button(cross(), () => removeRating(), { class: "remove", "aria-label": `Remove the rating of ${title}` });
+  const remove = button(cross(), () => removeRating(), {
+    class: "remove",
+    "aria-label": `Remove the rating of ${title}`,
+  });
   const group = el(
     "div",
     { class: "rate-stars", role: "radiogroup", "aria-label": `Rating of ${title}` },
@@ -82,20 +88,21 @@ export function starsField(scale, title, rating, onChange) {
   const field = el("div", { class: "rate" }, group, text, remove);
 
   const valueOf = (radio) => Number(radio.value);
-  function show(value) {
+  function show(value, isRemovable) {
     rating = value;
+    canRemove = isRemovable;
     for (const radio of radios) radio.checked = valueOf(radio) === value;
     drawing.fill(value === null ? 0 : scale.share(value));
     text.textContent = value ?? "";
-    field.classList.toggle("is-rated", value !== null);
-    remove.hidden = value === null;
+    remove.hidden = value === null || !canRemove;
   }
-  function change(value) {
+  function change(value, pointer = "") {
     if (value === rating) return;
-    show(value);
-    onChange(value);
+    show(value, true);
+    onChange(value, pointer);
   }
   function removeRating() {
+    if (rating === null || !canRemove) return;
     const hasFocus = field.contains(document.activeElement);
     change(null);
     if (hasFocus) radios[0].focus();
@@ -109,7 +116,7 @@ export function starsField(scale, title, rating, onChange) {
   for (const radio of radios) {
     radio.addEventListener("click", (event) => {
       const value = event.pointerType === "touch" ? valueAfterTap(valueOf(radio)) : valueOf(radio);
-      change(value);
+      change(value, event.pointerType);
     });
     // A tap may check another radio button than the one that was hit.
     radio.addEventListener("change", () => change(valueOf(radios.find((one) => one.checked))));
@@ -127,7 +134,7 @@ export function starsField(scale, title, rating, onChange) {
     } else return;
     event.preventDefault();
   });
-  show(rating);
+  show(null, false);
   field.show = show;
   return field;
 }

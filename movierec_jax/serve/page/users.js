@@ -1,22 +1,28 @@
 /** Users who rate films and get recommendations: the local user of this browser, or a user of the server's data. */
 
-import { part, Problem, request, stored } from "./api.js";
-import { keyOf } from "./films.js";
+import { part, request, saveJson, savedJson } from "./api.js";
+import { keyOf, plainFilm } from "./films.js";
 
-const STORAGE_KEY = "movierec ratings";
+const RATINGS_KEY = "movierec ratings";
 const WATCHED_KEY = "movierec watched";
+const NOT_INTERESTED_KEY = "movierec not interested";
 const SAVE_DELAY_MS = 350;
 const MAX_RATINGS = 10_000;
-const MAX_WATCHED = 20_000;
+const MAX_IDS = 20_000;
+
+const byKey = (entries) => new Map(entries.map((entry) => [keyOf(entry.movie ?? entry), entry]));
 
 /** The user of this browser: ratings are stored in it, and sent with each request for recommendations. */
 export class LocalUser {
   name = "you";
   pronoun = "you";
   isLocal = true;
+  isNew = false;
   ratings = new Map();
-  /** Films watched without a rating, by key; lists leave them out. */
+  /** Ids of films watched without a rating, by key; lists leave them out. */
   watched = new Map();
+  /** Films that lists leave out on request, by key. */
+  notInterested = new Map();
 
   /** maxRatings: that a request may have. */
   constructor(maxRatings) {
@@ -25,11 +31,9 @@ export class LocalUser {
   }
 
   read() {
-    const saved = stored(() => JSON.parse(localStorage.getItem(STORAGE_KEY)));
-    const valid = Array.isArray(saved) ? saved.filter((one) => one?.movie && typeof one.rating === "number") : [];
-    this.ratings = new Map(valid.map((one) => [keyOf(one.movie), one]));
-    const watched = stored(() => JSON.parse(localStorage.getItem(WATCHED_KEY)));
-    this.watched = new Map(Array.isArray(watched) ? watched.map((id) => [keyOf({ movie_id: id }), id]) : []);
+    this.ratings = byKey(savedJson(RATINGS_KEY).filter((one) => one?.movie && typeof one.rating === "number"));
+    this.watched = new Map(savedJson(WATCHED_KEY).map((id) => [keyOf({ movie_id: id }), id]));
+    this.notInterested = byKey(savedJson(NOT_INTERESTED_KEY).filter((movie) => movie?.movie_id !== undefined));
   }
 
   /** Ratings in the order of the page, newest first. */
@@ -39,14 +43,34 @@ export class LocalUser {
 
   async load() {}
 
+  /** Returns a function that takes back all changes from now on. */
+  undo() {
+    const before = [this.ratings, this.watched, this.notInterested].map((films) => new Map(films));
+    return async () => {
+      [this.ratings, this.watched, this.notInterested] = before;
+      this.save();
+    };
+  }
+
+  canRemove(movie) {
+    return this.ratings.has(keyOf(movie));
+  }
+
   async rate(movie, rating) {
-    const { movie_id, title, year, genres } = movie;
-    this.ratings.set(keyOf(movie), { movie: { movie_id, title, year, genres }, rating });
+    const timestamp = Math.floor(Date.now() / 1000);
+    this.ratings.set(keyOf(movie), { movie: plainFilm(movie), rating, timestamp });
+    this.notInterested.delete(keyOf(movie));
     this.save();
   }
 
   async removeRating(movie) {
     this.ratings.delete(keyOf(movie));
+    this.save();
+  }
+
+  async setInterest(movie, isInterested) {
+    if (isInterested) this.notInterested.delete(keyOf(movie));
+    else this.notInterested.set(keyOf(movie), plainFilm(movie));
     this.save();
   }
 
@@ -59,17 +83,18 @@ export class LocalUser {
   /** Adds the ratings and watched films of a file, which replace ratings of the same films. */
   importRatings({ ratings, watched }) {
     // The newest last, as if they had been given one after another.
-    for (const { rating, movie_id, title, year, genres } of [...ratings].reverse()) {
-      this.ratings.delete(keyOf({ movie_id }));
-      this.ratings.set(keyOf({ movie_id }), { movie: { movie_id, title, year, genres }, rating });
+    for (const { rating, timestamp, ...movie } of [...ratings].reverse()) {
+      this.ratings.delete(keyOf(movie));
+      this.ratings.set(keyOf(movie), { movie: plainFilm(movie), rating, timestamp });
     }
     for (const { movie_id: id } of watched) this.watched.set(keyOf({ movie_id: id }), id);
     this.save();
   }
 
   save() {
-    stored(() => localStorage.setItem(STORAGE_KEY, JSON.stringify([...this.ratings.values()])));
-    stored(() => localStorage.setItem(WATCHED_KEY, JSON.stringify([...this.watched.values()])));
+    saveJson(RATINGS_KEY, this.ratings);
+    saveJson(WATCHED_KEY, this.watched);
+    saveJson(NOT_INTERESTED_KEY, this.notInterested);
   }
 
   async recommendations(filters, signal) {
@@ -99,8 +124,10 @@ export class LocalUser {
   async requestList(filters, signal) {
     const all = [...this.ratings.values()].map(({ movie, rating }) => ({ movie_id: movie.movie_id, rating }));
     const older = all.slice(0, -this.maxRatings).map(({ movie_id: id }) => id);
-    const watched = [...older, ...this.watched.values()].slice(0, MAX_WATCHED);
-    const body = { ratings: all.slice(-this.maxRatings), watched, ...filters, explain: true };
+    const watched = [...older, ...this.watched.values()].slice(0, MAX_IDS);
+    const notInterested = [...this.notInterested.values()].map(({ movie_id: id }) => id).slice(0, MAX_IDS);
+    const own = { ratings: all.slice(-this.maxRatings), watched, not_interested: notInterested };
+    const body = { ...own, ...filters, explain: true };
     return (await request("v1/recommendations", { method: "POST", body, signal })).movies;
   }
 }
@@ -110,8 +137,13 @@ export class ServerUser {
   isLocal = false;
   pronoun = "they";
   ratings = new Map();
+  watched = new Map();
+  notInterested = new Map();
   latestChange = new Map();
   saving = Promise.resolve();
+  /** Whether nothing is known of the user; `message` then says so. */
+  isNew = false;
+  message = "";
 
   constructor(id) {
     this.id = id;
@@ -124,36 +156,76 @@ export class ServerUser {
   }
 
   async load() {
-    const { num_ratings: numRatings } = await request(this.path);
-    const limit = Math.min(MAX_RATINGS, Math.max(1, numRatings));
-    const { ratings } = await request(`${this.path}/ratings`, { query: { limit } });
-    this.numRatings = numRatings;
-    this.ratings = new Map(ratings.map(({ rating, ...movie }) => [keyOf(movie), { movie, rating }]));
+    let found = { num_ratings: 0 };
+    try {
+      found = await request(this.path);
+      this.isNew = false;
+    } catch (error) {
+      if (error.status !== 404) throw error;
+      this.isNew = true;
+      this.message = error.message;
+    }
+    const limit = Math.min(MAX_RATINGS, Math.max(1, found.num_ratings));
+    const nothing = { ratings: [], movies: [] };
+    const [{ ratings }, { movies }] = this.isNew
+      ? [nothing, nothing]
+      : await Promise.all([
+          request(`${this.path}/ratings`, { query: { limit } }),
+          request(`${this.path}/not_interested`),
+        ]);
+    const entries = ratings.map(({ rating, is_recorded: isRecorded, ...movie }) => ({ movie, rating, isRecorded }));
+    this.ratings = byKey(entries.filter(({ rating }) => rating !== null));
+    this.watched = byKey(entries.filter(({ rating }) => rating === null));
+    this.notInterested = byKey(movies);
+    this.numRatings = Math.max(0, found.num_ratings - this.watched.size);
+  }
+
+  /** Returns a function that takes back the next change of a film. */
+  undo(movie) {
+    const before = this.ratings.get(keyOf(movie));
+    const { rating, isRecorded } = before ?? {};
+    const isInterested = !this.notInterested.has(keyOf(movie));
+    return async () => {
+      if (isInterested !== !this.notInterested.has(keyOf(movie))) await this.setInterest(movie, isInterested);
+      if (rating === this.ratings.get(keyOf(movie))?.rating) return;
+      await (isRecorded ? this.rate(movie, rating) : this.removeRating(movie));
+    };
+  }
+
+  /** Whether a rating was recorded since training: those of the server's data cannot be removed. */
+  canRemove(movie) {
+    return Boolean(this.ratings.get(keyOf(movie))?.isRecorded);
   }
 
   /** Records a rating once the stars have stopped moving. */
   rate(movie, rating) {
     const old = this.ratings.get(keyOf(movie));
     // A new rating goes first; a changed one keeps its position.
-    if (old) old.rating = rating;
+    if (old) Object.assign(old, { rating, isRecorded: true });
     else {
-      this.ratings = new Map([[keyOf(movie), { movie, rating }], ...this.ratings]);
+      this.ratings = new Map([[keyOf(movie), { movie, rating, isRecorded: true }], ...this.ratings]);
       this.numRatings += 1;
     }
-    return this.saveLater(movie, { method: "PUT", body: { rating } });
+    return this.saveLater(movie, { method: "PUT", body: { rating } }).then(() => (this.isNew = false));
   }
 
-  /** Deletes a recorded rating; ratings of the server's data cannot be deleted. */
+  /** Deletes a recorded rating; that of the server's data, if any, counts again. */
   async removeRating(movie) {
     try {
       await this.saveLater(movie, { method: "DELETE" });
     } catch (error) {
+      // Nothing was recorded: the rating was taken back before it was sent.
       if (error.status !== 404) throw error;
-      const reason = "It is part of the server's data; only ratings recorded here can be removed.";
-      throw new Problem(`This rating cannot be removed. ${reason}`, 404);
     } finally {
       await this.load();
     }
+  }
+
+  async setInterest(movie, isInterested) {
+    if (isInterested) this.notInterested.delete(keyOf(movie));
+    else this.notInterested = byKey([movie, ...this.notInterested.values()]);
+    const method = isInterested ? "DELETE" : "PUT";
+    await request(`${this.path}/not_interested/${part(movie.movie_id)}`, { method });
   }
 
   /** Sends a change after those before it, unless a later change of the same film replaces it. */
@@ -169,6 +241,7 @@ export class ServerUser {
   }
 
   async recommendations(filters, signal) {
+    if (this.isNew) return [];
     const query = { ...filters, explain: true };
     return (await request(`${this.path}/recommendations`, { query, signal })).movies;
   }

@@ -13,13 +13,13 @@ from movierec_jax.serve.service import Service
 METRICS = "/metrics"
 
 
-def add_state_routes(app: FastAPI, service: Service, metrics: ServiceMetrics) -> None:
+def add_state_routes(app: FastAPI, service: Service, metrics: ServiceMetrics, *, has_posters: bool) -> None:
     """Adds the routes that describe the service itself."""
 
     @app.get("/v1/model", responses=ok_docs(schemas.ModelInfo), tags=["state"])
     async def get_model() -> Response:
         """Describes the current model and the limits of requests."""
-        return json_response(service.model_info())
+        return json_response({**service.model_info(), "has_posters": has_posters})
 
     @app.get("/health", responses=ok_docs(schemas.Status), tags=["state"])
     async def check_health() -> Response:
