@@ -15,12 +15,12 @@ import pytest
 from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.config import DeviceConfig, EvalConfig, ModelConfig, ScoreConfig, TrainConfig
 from movierec_jax.data_config import DataConfig
-from movierec_jax.runs.config import ProcessConfig
+from movierec_jax.runs.config import LogConfig, ProcessConfig
 from movierec_jax.settings import as_flag
 
 ROOT = pathlib.Path(__file__).parents[2]
 SECTIONS = {
-    "train": [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig, ProcessConfig],
+    "train": [DataConfig, ModelConfig, TrainConfig, EvalConfig, LogConfig, DeviceConfig, ProcessConfig],
     "evaluate": [EvalConfig, DeviceConfig],
     "score": [ScoreConfig, DeviceConfig, ProcessConfig],
     "export": [],

@@ -67,6 +67,21 @@ def test_an_epoch_whose_steps_come_some_at_a_time_equals_one_of_all_steps(unbrok
         assert getattr(record, name) == pytest.approx(getattr(expected, name), rel=1e-5)
 
 
+def test_what_ranks_lists_is_given_the_parameters_after_the_epoch_and_changes_nothing(unbroken):
+    run, train, valid, epochs = unbroken
+    given = []
+
+    def rank(params, interactions):
+        given.append(kept(params))
+        return 0.25
+
+    yields = train_from(new_state(run.setup), Progress(), train, valid, run.interactions, setup=run.setup, rank=rank)
+    state, progress = next(yields)
+    require_equal(given, [state.params])
+    require_equal(state, epochs[0][0])
+    assert progress.records[0].valid_ndcg_at_10 == 0.25
+
+
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 5])
 def test_resuming_within_an_epoch_equals_never_having_stopped_bit_for_bit(unbroken, stop_after):
     run, train, valid, _ = unbroken
