@@ -47,5 +47,5 @@ def test_recall_is_the_share_of_the_best_that_the_index_finds():
 
 def test_without_faiss_the_message_says_what_to_install(ensemble, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
-    with pytest.raises(InputError, match=r"pip install 'movierec_jax\[faiss\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[faiss\]'"):
         export_index(ensemble, tmp_path / "index", 3)

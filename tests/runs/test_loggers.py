@@ -53,7 +53,7 @@ def test_a_logger_that_fails_is_left_out_with_a_warning_and_the_others_go_on():
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
 def test_a_missing_package_is_named_with_what_installs_it(name, monkeypatch):
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(InputError, match=rf"^{name} cannot be imported .*pip install 'movierec_jax\[{name}\]'$"):
+    with pytest.raises(InputError, match=rf"^{name} cannot be imported .*pip install -e '\.\[{name}\]'$"):
         require_installed((name,))
 
 

@@ -358,7 +358,12 @@ SCORING = [
         f"{EVALUATE} --diversities=0,1",
         "--diversities=1: must be 0 or more and below 1",
     ),
-    ("a diversity in words", {}, f"{EVALUATE} --diversities=some", "--diversities=some: must be numbers"),
+    (
+        "a diversity in words",
+        {},
+        f"{EVALUATE} --diversities=some",
+        "--diversities=some: must be comma-separated numbers",
+    ),
     ("lists of length 0", {}, f"{EVALUATE} --eval_k=0", "--eval_k=0: must be lengths of 1 or more"),
 ]
 EXPORT = "export --workdir=run --output=new"
@@ -386,7 +391,7 @@ BENCHMARK = [
         ("--suite=banana", "--suite=banana: must be one of rating"),
         ("--baselines=biases,oracle", "--baselines=oracle: must be one of biases, "),
         ("--baselines=biases,biases", "--baselines=biases,biases: must be different"),
-        ("--seeds=0,one", "--seeds=0,one: must be numbers"),
+        ("--seeds=0,one", "--seeds=0,one: must be comma-separated numbers"),
         ("--seeds=-1", "--seeds=-1: must be 0 to"),
         ("--epochs=0", "--epochs=0: must be"),
         ("--valid_ratings=good.csv", "--valid_ratings=good.csv: every model"),

@@ -28,7 +28,7 @@ def test_the_page_names_files_of_this_server_only(client):
 def test_without_swagger_ui_the_page_says_what_to_install(engine, tmp_path, monkeypatch):
     monkeypatch.setattr(pages, "SWAGGER_PACKAGE", "no_such_package")
     with in_service(tmp_path, engine) as client:
-        assert_problem(client.get("/docs"), 404, "pip install 'movierec_jax[serve]'")
+        assert_problem(client.get("/docs"), 404, "pip install -e '.[serve]'")
 
 
 @pytest.mark.slow

@@ -128,5 +128,5 @@ def test_the_validation_error_counts_ratings_by_their_weights():
 
 
 def test_an_epoch_without_ratings_has_an_error_over_the_catalogue_alone():
-    record = record_of(ErrorTotals(num_steps=4, catalogue_error=8.0), epoch=1, step=4, valid_rmse=None)
+    record = record_of(ErrorTotals(num_steps=4, catalogue_error=8.0), 1, 4, valid_rmse=None, valid_ndcg_at_10=None)
     assert (record.train_rmse, record.catalogue_error) == (None, 2)

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import FileResponse, Response
 
+from movierec_jax.packages import install_command
 from movierec_jax.serve.errors import Problem
 from movierec_jax.serve.guards import CONTENT_POLICY
 
@@ -37,7 +38,7 @@ def add_pages(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def api_page() -> Response:
         if swagger is None:
-            raise Problem("unknown-path", "This page needs Swagger UI: pip install 'movierec_jax[serve]'")
+            raise Problem("unknown-path", f"This page needs Swagger UI: {install_command('serve')}")
         return FileResponse(API_PAGE / "index.html", headers={"content-security-policy": API_PAGE_POLICY})
 
     @app.get("/docs/start.js", include_in_schema=False)
