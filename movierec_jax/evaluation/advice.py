@@ -59,7 +59,7 @@ def remedy(config: Config) -> str:
     changed = [text.split(" (was ")[0] for text in differences(config, usual) if not text.startswith(HARMLESS)]
     if changed:
         return f"leave out {', '.join(changed)}"
-    return "the ratings may be too few for more; scripts/tune.py finds settings that suit them"
+    return "the ratings may be too few for more; movierec tune finds settings that suit them"
 
 
 def is_no_better(error: float | None, of_baseline: float | None) -> bool:

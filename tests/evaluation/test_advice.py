@@ -58,7 +58,7 @@ def test_a_run_worse_than_a_baseline_is_told_which_settings_to_leave_out():
 
 def test_a_run_with_usual_settings_is_told_how_to_find_others():
     (advice,) = advise(records_of(0.8), held_out(model=0.95), Config())
-    assert advice.endswith("the ratings may be too few for more; scripts/tune.py finds settings that suit them")
+    assert advice.endswith("the ratings may be too few for more; movierec tune finds settings that suit them")
 
 
 def test_figures_that_do_not_exist_are_no_reason_for_advice():
