@@ -74,8 +74,7 @@ def run(
     flags.DEFINE_string(
         CONFIG_FLAG,
         None,
-        "TOML or JSON file with values of these flags, such as embedding_dim = 64, or the config.json of a workdir. "
-        "Flags that are given count more",
+        'TOML or JSON file with values of these flags, such as workdir = "runs/default". Flags on the command line win',
     )
     command = Command(doc, sections, [*own, flags.FLAGS[CONFIG_FLAG]], max_words)
 

@@ -22,8 +22,8 @@ def read_config_file(path: pathlib.Path, known: Collection[str], command: str) -
     settings: dict[str, Any] = {}
     for name, value in without_tables(read_values(path)):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0)
-            advice = f"the nearest one is {near[0]}" if near else "it takes none"
+            near = difflib.get_close_matches(name, [*known, *TABLES], n=1)
+            advice = f"did you mean {near[0]}?" if near else f"`{command} --help` lists them"
             raise InputError(f"{path}: {name!r} is no setting of {command}; {advice}")
         if name in settings:
             raise InputError(f"{path}: {name} is set twice; keep one of them")

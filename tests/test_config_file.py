@@ -39,7 +39,7 @@ def test_all_forms_of_the_same_settings_are_equal(tmp_path, name, text):
         (
             "a.toml",
             "embeding_dim = 8",
-            "a.toml: 'embeding_dim' is no setting of movierec train; the nearest one is embedding_dim",
+            "a.toml: 'embeding_dim' is no setting of movierec train; did you mean embedding_dim?",
         ),
         ("a.toml", "[modle]\nepochs = 8", "a.toml: 'modle' is no setting of movierec train"),
         ("a.toml", "epochs = 1\n[train]\nepochs = 2", "a.toml: epochs is set twice"),

@@ -37,8 +37,8 @@ WORKDIR = flags.DEFINE_string(
 WARM_START = flags.DEFINE_string(
     "warm_start",
     None,
-    "workdir of an older run, from whose parameters training begins, by ids of users and movies. With newer ratings it "
-    "then takes a fraction of the epochs. Unset: from random parameters",
+    "workdir of an older run: training starts from its parameters, with users and movies matched by id, and takes a "
+    "fraction of the epochs. Unset: from random parameters",
 )
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace the run that the workdir holds")
 

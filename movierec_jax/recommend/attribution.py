@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
 
+from movierec_jax.data.arrays import positions_in_groups
 from movierec_jax.data.schema import FeatureBags
 from movierec_jax.model.history import explicit_rows, history_scale
 from movierec_jax.model.implicit_feedback import LEAST_SQUARES, liking_weight
@@ -23,8 +24,9 @@ from movierec_jax.runs.run import Run
 # Keeps shares zero where nothing adds anything.
 SMALLEST_SUM = 1e-12
 
-# A feature of more movies than this part of the catalogue tells nobody why a movie is recommended.
-MAX_FEATURE_SHARE = 0.05
+# A feature of more movies than this part of the catalogue tells nobody why a movie is recommended, and neither does one
+# that adds less than this part of a standard deviation of ratings.
+MAX_FEATURE_SHARE, MIN_FEATURE_PART = 0.05, 0.03
 
 
 class RatedMovies(NamedTuple):
@@ -77,7 +79,7 @@ def find_reasons(
     params, user, movies: in NumPy arrays; movies: all of them, of which `movie_row` names those in question.
     Rated movies are compared by what they add to the implicit-feedback score, or to the predicted rating where the
     model has no such score. What adds nothing, or takes away, is no reason, and neither is a movie that the user does
-    not like (`is_liked`) or a feature that says little (`is_telling`).
+    not like (`is_liked`) or a feature that says little (`is_telling`) or that the user's liked movies lack.
     """
     spread = np.float32(run.model.rating_spread)
     value = rating_deviation(run.movie_level, rated.movie_row, rated.rating) / spread  # NaN where not rated
@@ -86,27 +88,45 @@ def find_reasons(
     implicit_score, predicted_rating = history_parts(params, rated.movie_row, value, weights, movies[:, movie_row])
     predicted_rating = predicted_rating * spread
     compared = implicit_score if implicit_score.any() else predicted_rating
-    compared = np.where(is_liked(rated.rating, run.relevant_rating, run.rating_scale), compared, 0)
+    liked = is_liked(rated.rating, run.relevant_rating, run.rating_scale)
+    compared = np.where(liked, compared, 0)
+    is_own = features_liked(run.movie_content, rated.movie_row, liked)
     found = []
     for position, row in enumerate(movie_row.tolist()):
         parts = compared[position]
         share = parts / max(np.maximum(parts, 0).sum(), SMALLEST_SUM)
         columns = implicit_score[position], predicted_rating[position], share
         best = [RatedReason(n, *(float(column[n]) for column in columns)) for n in largest(parts, k)]
-        found.append(Reasons(best, feature_reasons(run, params, user, row, k)))
+        found.append(Reasons(best, feature_reasons(run, params, user, row, is_own, k)))
     return found
 
 
-def feature_reasons(run: Run, params: Members, user: Encoded, movie_row: int, k: int) -> list[FeatureReason]:
-    """Returns up to k telling features of a movie that add most to its predicted rating."""
+def feature_reasons(
+    run: Run, params: Members, user: Encoded, movie_row: int, is_own: Bool[np.ndarray, " features"], k: int
+) -> list[FeatureReason]:
+    """Returns up to k telling features of a movie that add most to its predicted rating.
+
+    is_own: whether each feature may be a reason for this user.
+    """
     content = run.movie_content
     own = content.entries_of(movie_row)
     if own.start == own.stop or not run.has_ratings:
         return []
     feature = content.feature[own]
-    parts = content_parts(params, feature, content.value[own], user) * np.float32(run.model.rating_spread)
-    parts = np.where(is_telling(content, feature, len(run.movies)), parts, 0)
+    parts = content_parts(params, feature, content.value[own], user)
+    is_reason = is_own[feature] & is_telling(content, feature, len(run.movies)) & (parts >= MIN_FEATURE_PART)
+    parts = np.where(is_reason, parts, 0) * np.float32(run.model.rating_spread)
     return [FeatureReason(content.names[feature[n]], float(parts[n])) for n in largest(parts, k)]
+
+
+def features_liked(
+    content: FeatureBags, movie_row: Int32[np.ndarray, " rated"], liked: Bool[np.ndarray, " rated"]
+) -> Bool[np.ndarray, " features"]:
+    """Whether more of a user's liked movies than of the others have each feature."""
+    first, end = (np.searchsorted(content.row, movie_row, side=side) for side in ("left", "right"))
+    entry = first.repeat(end - first) + positions_in_groups(end - first)
+    surplus = np.where(liked, 1, -1).repeat(end - first)
+    return np.bincount(content.feature[entry], surplus, minlength=len(content.names)) > 0
 
 
 def is_liked(

@@ -9,7 +9,7 @@ from helpers.recommenders import own_train_ratings
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, FeatureBags
 from movierec_jax.errors import InputError
 from movierec_jax.model.history import explicit_rows
-from movierec_jax.recommend.attribution import content_parts, is_liked, is_telling
+from movierec_jax.recommend.attribution import content_parts, features_liked, is_liked, is_telling
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.scoring import predict_ratings
 
@@ -83,6 +83,14 @@ def test_only_names_of_few_movies_are_telling():
     feature = np.int32([0, 2] + [0, 1] * 39)
     content = FeatureBags(row, feature, np.ones(80, np.float32), ("genre=Drama", "year~1995", "tag=robots"))
     assert is_telling(content, np.int32([0, 1, 2]), 40).tolist() == [False, False, True]
+
+
+def test_a_feature_is_a_reason_where_more_liked_movies_than_others_have_it():
+    # Movie 0 has features 0 and 1, movie 1 has 1 and 2, movie 2 has 2, and movie 3 none.
+    content = FeatureBags(np.int32([0, 0, 1, 1, 2]), np.int32([0, 1, 1, 2, 2]), np.ones(5, np.float32), ("a", "b", "c"))
+    rated = np.int32([2, 0, 1, 3])
+    assert features_liked(content, rated, np.array([True, True, False, True])).tolist() == [True, False, False]
+    assert features_liked(content, rated[:0], np.zeros(0, bool)).tolist() == [False] * 3
 
 
 def test_a_movie_disliked_is_no_reason(positive):

@@ -1,4 +1,4 @@
-"""Compiles training and scoring ahead of time for a machine that is not here, and reports the cost on each device."""
+"""Compiles training and scoring ahead of time for hardware that this machine lacks, and reports the cost on each device."""
 
 import dataclasses
 from collections.abc import Sequence
