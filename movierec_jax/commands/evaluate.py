@@ -5,7 +5,7 @@
     movierec evaluate --workdir=runs/default --diversities=0,0.2,0.4,0.6,0.8
 
 Takes about 6 seconds for the bundled data on 2 cores. Without --ratings it prints the figures of the run's report.json
-and writes report.html anew if the workdir is writable. Flags that are not given keep the values that the run was trained with.
+and writes report.html anew if the workdir is writable. Flags that are not given keep the values of the training run.
 """
 
 import os

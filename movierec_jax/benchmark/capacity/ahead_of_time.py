@@ -1,4 +1,4 @@
-"""Compiles training and scoring ahead of time for hardware that this machine lacks, and reports the cost on each device."""
+"""Compiles training and scoring ahead of time for hardware that this machine lacks, with its costs."""
 
 import dataclasses
 from collections.abc import Sequence
