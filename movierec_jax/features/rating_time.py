@@ -20,6 +20,9 @@ NUM_TENURE_BINS = 16
 
 SECONDS_PER_HOUR = 3_600
 
+# Distance of two users' numbers of one day, more than there are days.
+USER_STRIDE = np.int64(2**32)
+
 SECONDS_PER_DAY = 86_400
 
 # A rating's recency weight is its position in the user's history, as a share of the history, to this power.
@@ -84,7 +87,13 @@ def fit_rating_time(train: Ratings, num_users: int) -> RatingTimeFeatures:
 
 def user_day_key(user_row: Int32[np.ndarray, " n"], timestamp: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
     """Returns one number for each user and UTC day."""
-    return user_row * np.int64(2**32) + timestamp // SECONDS_PER_DAY
+    return user_row * USER_STRIDE + timestamp // SECONDS_PER_DAY
+
+
+def user_and_day(key: Int64[np.ndarray, " n"]) -> tuple[Int32[np.ndarray, " n"], Int64[np.ndarray, " n"]]:
+    """Returns the user and the UTC day of numbers of `user_day_key`; days before 1970 are below 0."""
+    user_row = (key + USER_STRIDE // 2) // USER_STRIDE
+    return user_row.astype(np.int32), key - user_row * USER_STRIDE
 
 
 def recency_weight(position, num_ratings):

@@ -24,6 +24,9 @@ from movierec_jax.runs.run import Run
 # Keeps shares zero where nothing adds anything.
 SMALLEST_SUM = 1e-12
 
+# How far up the rating scale a rating must be for its movie to count as liked.
+LIKED_FROM = 0.6
+
 # A feature of more movies than this part of the catalogue tells nobody why a movie is recommended, and neither does one
 # that adds less than this part of a standard deviation of ratings.
 MAX_FEATURE_SHARE, MIN_FEATURE_PART = 0.05, 0.03
@@ -132,13 +135,13 @@ def features_liked(
 def is_liked(
     rating: Float32[np.ndarray, " rated"], relevant_rating: float, rating_scale: tuple[float, float]
 ) -> Bool[np.ndarray, " rated"]:
-    """Whether a user likes each movie rated: a relevant rating, or one not below the user's mean in the upper half.
+    """Whether a user likes each movie rated: a relevant rating, or one high on the scale and not below the user's mean.
 
     A movie watched but not rated counts as liked.
     """
-    is_rated = ~np.isnan(rating)
+    is_rated, (lowest, highest) = ~np.isnan(rating), rating_scale
     mean = rating[is_rated].mean() if is_rated.any() else 0.0
-    return ~is_rated | (rating >= min(relevant_rating, max(mean, sum(rating_scale) / 2)))
+    return ~is_rated | (rating >= min(relevant_rating, max(mean, lowest + LIKED_FROM * (highest - lowest))))
 
 
 def is_telling(

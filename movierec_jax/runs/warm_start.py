@@ -21,7 +21,13 @@ from movierec_jax.data.splits import Split
 from movierec_jax.data.storage import is_url, synced_folder
 from movierec_jax.data.vocab import Vocab, index_of_ids, type_in_words
 from movierec_jax.errors import InputError
-from movierec_jax.features.rating_time import NUM_TENURE_BINS, SECONDS_PER_DAY, RatingTimeFeatures, user_day_key
+from movierec_jax.features.rating_time import (
+    NUM_TENURE_BINS,
+    SECONDS_PER_DAY,
+    RatingTimeFeatures,
+    user_and_day,
+    user_day_key,
+)
 from movierec_jax.model.sharding import new_mesh
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.run import Run
@@ -120,7 +126,7 @@ def old_time_features(
     last = np.iinfo(np.int64).max
     dates = np.searchsorted(old.date_end, np.append(new.date_end, last) - 1, side="right")
     tenures = len(old.date_end) + 1 + np.arange(NUM_TENURE_BINS)
-    user, day = np.divmod(new.user_days, 2**32)
+    user, day = user_and_day(new.user_days)
     old_user = old_user[user].astype(np.int32)
     key = np.where(old_user < 0, -1, user_day_key(old_user, day * SECONDS_PER_DAY))
     days = pd.Index(old.user_days).get_indexer(pd.Index(key))

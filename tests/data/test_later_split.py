@@ -93,6 +93,16 @@ def test_learnt_ratings_that_stay_in_train_are_counted():
     assert int(count) == len(parts.train) - len(by_rule.train) > 0
 
 
+def test_an_empty_validation_part_is_refused():
+    earlier = split(ALL[5:], DataConfig(valid_fraction=0.0))
+    with pytest.raises(InputError, match=r"--valid_fraction=0\.1 of \d+ ratings leaves none for the validation part"):
+        split_later(ALL, DataConfig(valid_fraction=0.1), earlier, test=earlier.test)
+    learnt = Split.of(train=OLD, valid=OLD[:0], test=OLD[:0])
+    newest = OLD[:5].assign(**{USER_ID: 99, TIMESTAMP: 10**6})
+    with pytest.raises(InputError, match=r"would be in the validation part; .* or --valid_fraction=0"):
+        parts_of(pd.concat([OLD, newest], ignore_index=True), learnt, split="time", test_fraction=0.0125)
+
+
 def test_a_test_part_that_is_learnt_as_a_whole_is_refused():
     everything = Split.of(train=OLD, valid=OLD[:0], test=OLD[:0])
     with pytest.raises(InputError, match=r"--warm_start: the older run has learnt from each rating .* newer ratings"):

@@ -18,6 +18,8 @@ from movierec_jax.features.rating_time import (
     fit_rating_time,
     recency_weight,
     recency_weights,
+    user_and_day,
+    user_day_key,
 )
 from movierec_jax.train import train_run
 
@@ -79,6 +81,12 @@ def test_a_day_belongs_to_one_user_and_ends_at_midnight_utc():
     own = [row[2] for row in ids_of(features, (0, day + 5), (0, day + SECONDS_PER_DAY), (1, day + 5))]
     assert own == [features.num_shared, features.num_shared + 1, features.num_shared + 2]
     assert len(features) == features.num_shared + 3
+
+
+def test_a_users_day_is_found_again_also_before_1970():
+    user, day = np.int32([0, 17, 17, 2**31 - 1]), np.int64([-400, -1, 0, 20_000])
+    found = user_and_day(user_day_key(user, day * SECONDS_PER_DAY))
+    np.testing.assert_array_equal(found, (user, day))
 
 
 @pytest.mark.parametrize(

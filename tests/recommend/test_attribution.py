@@ -66,9 +66,10 @@ def test_features_add_up_to_the_part_of_the_content(positive):
 @pytest.mark.parametrize(
     ("ratings", "expected"),
     [
-        ([5.0, 4.0, 3.5, 0.5], [True, True, True, False]),  # 3.5 is above the mean and the middle of the scale
-        ([5.0, 5.0, 3.0], [True, True, False]),
-        ([3.0], [True]),
+        ([5.0, 4.0, 3.5, 0.5], [True, True, True, False]),  # 3.5 is above the mean, and two thirds up the scale
+        ([5.0, 5.0, 3.5], [True, True, False]),
+        ([3.5], [True]),
+        ([3.0], [False]),
         ([1.0, 0.5], [False, False]),
         ([np.nan, 2.0], [True, False]),
         ([np.nan], [True]),
