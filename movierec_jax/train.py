@@ -92,8 +92,9 @@ def train_run(
     table = ratings if isinstance(ratings, pd.DataFrame) else None
     if ratings is not None:
         config = config.replace(ratings=DATA_FRAME if isinstance(ratings, pd.DataFrame) else os.fspath(ratings))
-    old_workdir = None if warm_start is None else os.fspath(warm_start)
-    if old_workdir is not None:
+    old_workdir = None
+    if warm_start is not None:
+        old_workdir = os.fspath(warm_start) if is_url(warm_start) else os.path.normpath(warm_start)
         require_other_workdir(old_workdir, os.fspath(workdir))
     with contextlib.closing(Loggers(log.loggers, loggers)) as opened, synced_folder(workdir) as (folder, upload):
         report = train_in_folder(

@@ -135,7 +135,7 @@ def old_time_features(
 
 def require_compatible(old: OldRun, run: Run) -> None:
     """Raises InputError, naming both values, where an older run's parameters do not fit, or mean something else."""
-    for what, ours, theirs in differences(old.run, run):
+    for what, ours, theirs in values_compared(old.run, run):
         if ours != theirs:
             raise InputError(
                 f"--warm_start={old.workdir}: {what} {as_flag(ours)} here, and {as_flag(theirs)} there; both must be "
@@ -150,7 +150,7 @@ def require_compatible(old: OldRun, run: Run) -> None:
         require_old_columns(side, bags, old_bags, old.workdir)
 
 
-def differences(old: Run, run: Run) -> list[tuple[str, Any, Any]]:
+def values_compared(old: Run, run: Run) -> list[tuple[str, Any, Any]]:
     """Returns what must be the same in a run and an older one: in words, and the two values."""
     shapes = (*SHAPES, *SEQUENCE_SHAPES * run.model.reads_sequences)
     return [

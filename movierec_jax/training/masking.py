@@ -70,7 +70,7 @@ def masked_targets(user_batch: UserBatches, key: Array, setup: TrainingSetup) ->
 
 
 def mask_any(user_batch: UserBatches, key: Array, setup: TrainingSetup) -> tuple[Float[Array, " entries"], ...]:
-    """Masks ratings at random; returns each one's share in the history, by its time, and whether it is masked.
+    """Masks ratings at random; returns each one's weight in the history, by its time alone, and whether it is masked.
 
     Which are masked is a function of the key, the user and the movie alone, so that every mesh masks the same.
     """
