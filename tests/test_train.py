@@ -298,7 +298,9 @@ def test_held_out_files_of_what_the_older_run_has_learnt_are_refused(workdir, bo
 @pytest.mark.slow
 def test_training_stops_early_and_keeps_the_earliest_of_equally_good_epochs(board_config, tmp_path, capsys):
     too_slow = TrainConfig(epochs=8, batch_size=128, learning_rate=1e-30, patience=2)
-    report = train_run(dataclasses.replace(board_config, model=SMALLEST, train=too_slow), tmp_path).report
+    with pytest.raises(InputError, match="the model has learnt nothing"):
+        train_run(dataclasses.replace(board_config, model=SMALLEST, train=too_slow), tmp_path)
+    report = report_in(tmp_path)
     assert (report["best_epoch"], report["epochs"]) == (1, 1 + 2)
     out = capsys.readouterr().out
     assert "no better validation RMSE in 2 epochs: stopped after epoch 3" in out

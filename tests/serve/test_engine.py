@@ -144,7 +144,8 @@ def test_reasons_equal_the_recommenders(engine, films):
 
 @pytest.mark.slow
 def test_reasons_distinguish_reviewed_from_rated_movies(engine, films, monkeypatch):
-    monkeypatch.setattr("movierec_jax.serve.engine.NUM_REASONS", 10_000)
+    for name in ("NUM_RATED_REASONS", "NUM_FEATURE_REASONS"):
+        monkeypatch.setattr(f"movierec_jax.serve.engine.{name}", 10_000)
     user = int(films.parts.from_reviews[USER_ID].mode()[0])
     found = engine.answer([ListQuery(user_by_id(user), 1, explain=True)])[0]
     expected = films.explain(user, engine.run.movies.ids[found.movie_row], k=10_000)
