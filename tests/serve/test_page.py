@@ -129,13 +129,14 @@ def test_ratings_stay_in_the_browser_until_removed_or_cleared(opened):
     first = listed(page)
     rate(page, 0, 5)
     rated = rate(page, 3, 1)
+    popular = titles(page, "#found")
     page.reload()
     assert listed(page) == rated
-    assert stars(page, 0, 5).is_checked()
-    page.locator("#found > li").nth(3).get_by_role("button", name="Remove the rating").click()
+    assert not {popular[0], popular[3]} & {*titles(page, "#found")}
+    assert stars(page, 1, 5, "#rated").is_checked()
+    page.locator("#rated > li").first.get_by_role("button", name="Remove the rating").click()
     without = wait_for_other(page, rated)
-    assert page.locator("#rated > li").count() == 1
-    assert not stars(page, 3, 1).is_checked()
+    assert titles(page, "#rated") == popular[:1]
     page.get_by_role("button", name="Clear my ratings").click()
     assert wait_for_other(page, without) == first
     assert page.evaluate("localStorage.getItem('movierec ratings')") == "[]"
@@ -590,6 +591,76 @@ def test_a_rating_on_a_card_can_be_undone(opened):
 
 
 @pytest.mark.slow
+def test_undo_of_an_import_keeps_ratings_given_before(opened, tmp_path):
+    page = opened()
+    first = listed(page)
+    stars(page, 0, 4, "#list").click()
+    mine = wait_for_other(page, first)
+    path = tmp_path / "ratings.csv"
+    path.write_text(exports.letterboxd(exports.films().head(9)))
+    page.locator("#import-file").set_input_files(path)
+    wait_for_other(page, mine)
+    assert page.locator("#undo-text").inner_text() == "9 ratings imported."
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function("() => document.querySelectorAll('#rated > li').length === 1")
+    assert titles(page, "#rated") == first[:1]
+
+
+@pytest.mark.slow
+def test_undo_restores_only_the_film_that_was_rated(opened):
+    ids = opened().evaluate(
+        """async () => {
+            const { LocalUser } = await import(new URL("page/users.js", document.baseURI));
+            const user = new LocalUser(100);
+            await user.rate({ movie_id: 1 }, 5);
+            const takeBack = user.undo({ movie_id: 1 });
+            await user.removeRating({ movie_id: 1 });
+            await user.rate({ movie_id: 2 }, 4);
+            await takeBack();
+            return [...user.ratings.values()].map(({ movie, rating }) => [movie.movie_id, rating]);
+        }"""
+    )
+    assert ids == [[1, 5], [2, 4]]
+
+
+@pytest.mark.slow
+def test_a_tapped_card_stays_in_place_and_clear_of_the_notice(opened):
+    page = opened(viewport=PHONE, has_touch=True, is_mobile=True)
+    listed(page)
+    # Not every browser keeps in place what is seen.
+    page.evaluate("document.body.style.overflowAnchor = 'none'")
+    field = page.locator("#list > li").nth(4).locator(".rate")
+    field.evaluate("field => scrollBy(0, field.getBoundingClientRect().bottom - innerHeight + 70)")
+    before = field.bounding_box()
+    assert before["y"] + before["height"] > 500
+    field.locator('input[value="4"]').tap()
+    page.wait_for_selector("#rated > li")
+    page.wait_for_timeout(300)
+    after, notice = field.bounding_box(), page.locator("#undo").bounding_box()
+    assert after["y"] == pytest.approx(before["y"], abs=2)
+    assert notice["y"] + notice["height"] <= after["y"]
+
+
+@pytest.mark.slow
+def test_back_closes_the_details(opened):
+    page = opened("#/map")
+    page.get_by_role("link", name="For you").click()
+    listed(page)
+    dialog = page.get_by_role("dialog")
+    for _ in range(2):
+        page.locator("#list .title").first.click()
+        page.wait_for_selector(".similar > li")
+        page.keyboard.press("Escape")
+        page.wait_for_function("() => !history.state")
+    page.locator("#list .title").first.click()
+    page.go_back()
+    assert dialog.is_hidden()
+    assert page.url.endswith("#/")
+    page.go_back()
+    assert page.url.endswith("#/map")
+
+
+@pytest.mark.slow
 def test_a_card_rated_by_keyboard_stays_until_left(opened):
     page = opened()
     first = listed(page)
@@ -699,6 +770,13 @@ def test_the_map_finds_a_misspelt_film(opened):
     page.keyboard.press("Enter")
     page.wait_for_selector("#map-tip:visible")
     assert page.locator("#map-tip").inner_text().startswith("Jurassic Park (1993)")
+    unmapped = {"movie_id": -1, "title": "Jurassic Lark", "year": 1990, "genres": []}
+    movie = page.evaluate("async () => (await (await fetch('v1/movies?query=alien')).json()).movies[0]")
+    page.route("**/v1/movies?*", lambda route: route.fulfill(json={"movies": [unmapped, movie]}))
+    page.get_by_label("Search the map").fill("jurasic lark")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#map-found:visible")
+    assert page.locator("#map-found").inner_text().startswith("Jurassic Lark (1990) is not on the map")
 
 
 @pytest.mark.slow

@@ -30,11 +30,14 @@ async function start() {
   const map = new FilmMap(marks);
   userView.onChange = () => map.showMarks();
   new Details(userView, (movie) => {
-    location.hash = "#/map";
+    // The map takes the place of the dialog in the history.
+    if (location.hash !== "#/map") history.replaceState(null, "", "#/map");
     navigate(false).then(() => map.find(movie));
   });
-  new Import(localUser, () => {
+  new Import(localUser, (text, takeBack) => {
+    if (text) userView.offerUndo(text, localUser, takeBack);
     userView.showRatings();
+    userView.search();
     userView.refresh();
   });
   showModel(model);

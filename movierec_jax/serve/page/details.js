@@ -26,6 +26,9 @@ export class Details {
     this.path = [];
     this.dialog = byId("details");
     this.dialog.addEventListener("close", () => this.closed());
+    // The history entry of the dialog must not move the page on its way back.
+    history.scrollRestoration = "manual";
+    addEventListener("popstate", () => this.dialog.close());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     document.addEventListener("open-film", ({ detail, target }) => this.open(detail.movie, target));
   }
@@ -59,7 +62,10 @@ export class Details {
         more,
       ].filter(Boolean),
     );
-    if (!this.dialog.open) this.dialog.showModal();
+    if (!this.dialog.open) {
+      history.pushState({ isDetails: true }, "");
+      this.dialog.showModal();
+    }
     this.dialog.scrollTop = 0;
     name.focus();
     this.fill(movie, more);
@@ -144,6 +150,7 @@ export class Details {
   /** Returns the focus to what opened the dialog or, if it is gone, to the heading of the list. */
   closed() {
     leaveDialog();
+    if (history.state?.isDetails) history.back();
     byId("details-in").replaceChildren();
     if (!this.from) return;
     if (this.from.isConnected) this.from.focus();

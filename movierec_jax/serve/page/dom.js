@@ -50,6 +50,13 @@ export function say(text) {
 
 export const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+/** Makes a change and scrolls, so that an element stays where it is. */
+export function keepInPlace(element, change) {
+  const { top } = element.getBoundingClientRect();
+  change();
+  if (element.isConnected) scrollBy({ top: element.getBoundingClientRect().top - top, behavior: "instant" });
+}
+
 /**
  * Shows `items` as the children of a list. An element whose key stays is moved and updated, so that it keeps the focus;
  * moves are animated.

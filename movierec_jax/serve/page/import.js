@@ -6,7 +6,7 @@ import { counted, titleAndYear } from "./films.js";
 import { attempt } from "./notices.js";
 
 export class Import {
-  /** localUser: takes the ratings. onImport: called once they are there. */
+  /** localUser: takes the ratings. onImport: called once they are there, with what was imported and what takes it back. */
   constructor(localUser, onImport) {
     this.localUser = localUser;
     this.onImport = onImport;
@@ -24,9 +24,13 @@ export class Import {
     await attempt("import", async () => {
       const query = { filename: file.name.slice(-256), k: 1 };
       const found = await request("v1/imports", { method: "POST", query, file });
+      const takeBack = this.localUser.undo();
       this.localUser.importRatings(found);
       this.show(found);
-      this.onImport();
+      this.onImport(importedText(found), () => {
+        byId("import-result").hidden = true;
+        return takeBack();
+      });
     });
     byId("import").disabled = false;
   }
@@ -50,4 +54,13 @@ export class Import {
     byId("import-result").hidden = false;
     say(sentences.join(" "));
   }
+}
+
+/** What a file brought, in words; empty for nothing. */
+function importedText({ ratings, watched }) {
+  const counts = [
+    [ratings.length, "rating"],
+    [watched.length, "watched film"],
+  ].filter(([count]) => count);
+  return counts.length ? `${counts.map(([count, noun]) => counted(count, noun)).join(" and ")} imported.` : "";
 }

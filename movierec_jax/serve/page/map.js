@@ -67,15 +67,13 @@ export class FilmMap {
     this.highlight(film);
   }
 
-  /** Finds the film of a title, typos forgiven: the best match that is on the map. */
+  /** Finds the film of a title, typos forgiven. */
   async search(text) {
     const named = this.films?.find(({ movie }) => titleAndYear(movie).toLowerCase() === text.toLowerCase());
     if (named) return this.find(named.movie);
     await attempt("map", async () => {
       const { movies } = await request("v1/movies", { query: { query: text } });
-      const keys = new Set(this.films?.map(({ key }) => key));
-      const [first] = movies;
-      if (first) await this.find(movies.find((movie) => keys.has(keyOf(movie))) ?? first);
+      if (movies.length) await this.find(movies[0]);
       else this.tell(`No results for “${text}”.`);
     });
   }

@@ -1,11 +1,15 @@
 /** The notice after a change, with a button that takes it back. */
 
 import { byId } from "./dom.js";
+import { overlap } from "./shapes.js";
 
 const SHOWN_MS = 10_000;
+const GAP_PX = 8;
 
 let last = null;
 let timer;
+/** The element that the user touched last. */
+let touched = document.body;
 
 /**
  * Shows what was done, with a button that calls `takeBack`. key: a further change of the same thing is taken back
@@ -17,7 +21,16 @@ export function offerUndo(text, takeBack, key = null) {
   byId("undo").hidden = false;
   // What lies behind an open dialog cannot be clicked.
   (document.querySelector("dialog[open]") ?? document.body).append(byId("undo"));
+  stayClear();
   hideLater();
+}
+
+/** Moves the notice above the field or button touched last, where it would cover it. */
+function stayClear() {
+  const box = byId("undo");
+  const field = (touched.closest(".rate") ?? touched).getBoundingClientRect();
+  box.style.bottom = "";
+  if (overlap(field, box.getBoundingClientRect())) box.style.bottom = `${innerHeight - field.top + GAP_PX}px`;
 }
 
 /** Takes the notice back out of a dialog that closes. */
@@ -48,6 +61,9 @@ byId("undo-button").addEventListener("click", undo);
 byId("undo-close").addEventListener("click", dismissUndo);
 for (const event of ["pointerenter", "focusin"]) byId("undo").addEventListener(event, () => clearTimeout(timer));
 for (const event of ["pointerleave", "focusout"]) byId("undo").addEventListener(event, hideLater);
+for (const event of ["pointerdown", "keydown"]) {
+  document.addEventListener(event, ({ target }) => (touched = target), { capture: true });
+}
 document.addEventListener("keydown", (event) => {
   if (!last || event.key !== "z" || !(event.ctrlKey || event.metaKey) || isTyping(event)) return;
   event.preventDefault();

@@ -3,7 +3,7 @@
 import { request } from "./api.js";
 import { Browse } from "./browse.js";
 import { filmCard, filmRow } from "./cards.js";
-import { button, byId, debounced, isStill, say, showList } from "./dom.js";
+import { button, byId, debounced, isStill, keepInPlace, say, showList } from "./dom.js";
 import { exportRatings } from "./export.js";
 import { counted, keyOf, titleAndYear } from "./films.js";
 import { Filters } from "./filters.js";
@@ -13,6 +13,8 @@ import { dismissUndo, offerUndo } from "./undo.js";
 import { Watchlist } from "./watchlist.js";
 
 const NUM_FOUND = 8;
+// As many as the server returns for a search.
+const MAX_FOUND = 100;
 const NUM_RATED = 10;
 const NUM_LISTED = 12;
 // A second tap on a star of a card gives half of it, so the card stays that long.
@@ -90,7 +92,7 @@ export class UserView {
     const { user } = this;
     const takeBack = user.undo(movie);
     const change = rating === null ? user.removeRating(movie) : user.rate(movie, rating);
-    this.showRatings();
+    keepInPlace(field, () => this.showRatings());
     const done =
       rating === null ? `Rating of ${titleAndYear(movie)} removed.` : `${titleAndYear(movie)}: ${starsText(rating)}.`;
     this.offerUndo(done, user, takeBack, keyOf(movie));
@@ -98,7 +100,7 @@ export class UserView {
     const isSaved = await attempt("rating", () => change);
     if (user !== this.user) return;
     if (!isSaved && rating !== null) await attempt("user", () => user.load());
-    this.showRatings();
+    keepInPlace(field, () => this.showRatings());
     if (!user.isLocal) this.refreshAfter(field, pointer);
   }
 
@@ -169,8 +171,9 @@ export class UserView {
     await attempt(
       "search",
       async () => {
-        const options = { query: query || null, limit: this.numFound, ...this.browse.values() };
-        const { movies } = await request("v1/movies", { query: options, signal });
+        const skipped = query || browsed ? new Map() : this.user.ratings;
+        const movies = await this.found(query, skipped, signal);
+        byId("found-part").hidden = !(query || browsed || movies.length);
         const found = query
           ? `${movies.length ? "Results" : "No results"} for “${query}”`
           : movies.length
@@ -179,11 +182,19 @@ export class UserView {
         byId("found-name").textContent =
           query || browsed ? [found, browsed].filter(Boolean).join(": ") : "Popular films";
         showList(byId("found"), movies, keyOf, (movie) => filmRow(movie, this.field(movie)));
-        byId("found-more").hidden = movies.length < this.numFound || this.numFound >= this.model.limits.k;
+        byId("found-more").hidden = movies.length < this.numFound || this.numFound >= MAX_FOUND;
         if (query || browsed) say(movies.length ? `${counted(movies.length, "film")} found.` : "No films found.");
       },
       () => this.search(),
     );
+  }
+
+  /** Returns films by query and choices, without those whose keys are skipped. */
+  async found(query, skipped, signal) {
+    const limit = Math.min(this.numFound + skipped.size, MAX_FOUND);
+    const options = { query: query || null, limit, ...this.browse.values() };
+    const { movies } = await request("v1/movies", { query: options, signal });
+    return movies.filter((movie) => !skipped.has(keyOf(movie))).slice(0, this.numFound);
   }
 
   showRated() {

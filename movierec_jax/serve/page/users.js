@@ -12,6 +12,13 @@ const MAX_IDS = 20_000;
 
 const byKey = (entries) => new Map(entries.map((entry) => [keyOf(entry.movie ?? entry), entry]));
 
+/** Returns a map in which a key has the value and position that it had in an earlier map. */
+function withEarlier(map, earlier, key) {
+  const entries = [...map].filter(([one]) => one !== key);
+  if (earlier.has(key)) entries.splice([...earlier.keys()].indexOf(key), 0, [key, earlier.get(key)]);
+  return new Map(entries);
+}
+
 /** The user of this browser: ratings are stored in it, and sent with each request for recommendations. */
 export class LocalUser {
   name = "you";
@@ -43,11 +50,11 @@ export class LocalUser {
 
   async load() {}
 
-  /** Returns a function that takes back all changes from now on. */
-  undo() {
-    const before = [this.ratings, this.watched, this.notInterested].map((films) => new Map(films));
+  /** Returns a function that takes back changes from now on: those of a film, or all. */
+  undo(movie = null) {
+    const before = ["ratings", "watched", "notInterested"].map((name) => [name, new Map(this[name])]);
     return async () => {
-      [this.ratings, this.watched, this.notInterested] = before;
+      for (const [name, films] of before) this[name] = movie ? withEarlier(this[name], films, keyOf(movie)) : films;
       this.save();
     };
   }
