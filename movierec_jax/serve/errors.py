@@ -96,7 +96,7 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(OSError)
     async def on_os_error(request: Request, error: OSError) -> Response:
         warn(str(error))
-        detail = "The rating cannot be written to the disk at the moment; retry later"
+        detail = "This cannot be recorded: the disk cannot be written to at the moment; retry later"
         return Problem("storage-unavailable", detail).response(RETRY_AFTER)
 
     @app.exception_handler(Exception)

@@ -233,6 +233,14 @@ def test_a_movie_of_no_interest_creates_a_user(client):
     assert 318 not in movies_of(client.get("/v1/users/70002/recommendations?k=20"))
 
 
+@pytest.mark.parametrize(("path", "rating"), [("ratings/318", {"rating": 3}), ("not_interested/318", None)])
+def test_what_cannot_be_written_is_refused(engine, tmp_path, path, rating):
+    with in_service(tmp_path, engine) as client:
+        (tmp_path / FILE_NAME).rename(tmp_path / "elsewhere")
+        found = client.put(f"/v1/users/42/{path}", json=rating)
+    assert_problem(found, 503, "This cannot be recorded", kind="storage-unavailable")
+
+
 # Movies.
 
 
