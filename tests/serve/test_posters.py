@@ -112,7 +112,7 @@ def test_a_poster_that_cannot_be_kept_is_shown_all_the_same(tmdb, tmp_path, caps
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path):
     path = tmp_path / "1.jpg"
     path.mkdir()
-    with pytest.raises(OSError, match="1.jpg"):
+    with pytest.raises(OSError, match=r"1\.jpg"):
         write_whole(path, IMAGE)
     assert list(tmp_path.iterdir()) == [path]
 
