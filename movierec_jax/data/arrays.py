@@ -102,10 +102,11 @@ def damped_means(
     rating: Float32[np.ndarray, " ratings"],
     num_rows: int,
     weight: Float32[np.ndarray, " ratings"] | None = None,
+    damping: float = OFFSET_DAMPING,
 ) -> Float64[np.ndarray, " rows"]:
-    """Returns the mean rating of each row, pulled to the overall mean by OFFSET_DAMPING ratings; unknown ids last."""
+    """Returns the mean rating of each row, pulled to the overall mean by `damping` ratings; unknown ids last."""
     mean = weighted_mean(rating, weight)
-    return mean + damped_group_mean(row, rating - mean, num_rows, OFFSET_DAMPING, weight)
+    return mean + damped_group_mean(row, rating - mean, num_rows, damping, weight)
 
 
 def mean_and_spread(

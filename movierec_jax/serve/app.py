@@ -33,7 +33,8 @@ def new_app(service: Service, config: ServeConfig, metrics: ServiceMetrics, post
         title="movierec_jax",
         version=importlib.metadata.version("movierec-jax"),
         description="Recommendations for known and new users, in real time.",
-        # FastAPI's own pages load scripts from other hosts.
+        # FastAPI's own pages load scripts from other hosts, and its route of the document has no name in the log.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         # Clients are generated from the names of the routes' functions.

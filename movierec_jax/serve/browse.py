@@ -19,8 +19,8 @@ LAST_YEAR = 9999
 class BrowseIndex:
     """The movies of a catalogue by genre and year, in each order.
 
-    cards: id, title, year and genres of each movie. num_ratings: of each movie. mean_rating: damped, so that a few high
-    ratings do not outrank many.
+    cards: id, title, year and genres of each movie. genres: all of them. num_ratings: of each movie.
+    mean_rating: damped, so that a few high ratings do not outrank many.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class BrowseIndex:
         num_ratings: Int32[np.ndarray, " movies"],
         mean_rating: Float32[np.ndarray, " movies"],
     ):
+        self.genres = sorted({genre for card in cards for genre in card[GENRES]})
         self.year = np.array([card[YEAR] or 0 for card in cards], np.int32)
         rows: dict[str, list[int]] = {}
         for row, card in enumerate(cards):

@@ -22,6 +22,9 @@ from movierec_jax.serve.title_search import Keywords, TitleIndex
 # Prefix of features that are tags: "tag=atmospheric".
 TAG_FEATURE = "tag="
 
+# Ratings of the overall mean added to those of a movie where movies are ordered by rating.
+BROWSING_DAMPING = 25.0
+
 
 class Catalogue:
     """The movies of a run by row: first those with ratings in training, then those with content only.
@@ -51,7 +54,7 @@ class Catalogue:
             {"num_ratings": int(count), "mean_rating": round(float(rating), 3) if has_mean else None}
             for count, rating, has_mean in zip(num_ratings, mean, is_rated, strict=True)
         ]
-        damped = damped_means(rated.movie_row, rated.rating, len(num_ratings), rated.weight)[:-1]
+        damped = damped_means(rated.movie_row, rated.rating, len(num_ratings), rated.weight, BROWSING_DAMPING)[:-1]
         self.browsing = BrowseIndex(self.cards, num_ratings.astype(np.int32), damped.astype(np.float32))
         self.by_popularity = self.browsing.orders[POPULARITY]
         self.imdb_numbers = linked_numbers(run, IMDB_ID, IMDB)
@@ -78,11 +81,11 @@ class Catalogue:
         return {**self.cards[row], **self.stats[row]}
 
     def listed(self, rank: int, row: int, score: float, predicted_rating: float) -> dict[str, Any]:
-        """Returns a movie of a list."""
+        """Returns a movie of a list. score: NaN where the list is not of scores."""
         return {
             **self.cards[row],
             "rank": rank,
-            "score": round(score, 6),
+            "score": rounded(score, 6),
             "predicted_rating": rounded(predicted_rating),
         }
 
@@ -166,9 +169,9 @@ def linked_numbers(run: Run, column: str, space: str) -> dict[int | str, int]:
     return dict(zip(table[MOVIE_ID].tolist(), table[column].astype("int64").tolist(), strict=True))
 
 
-def rounded(stars: float) -> float | None:
-    """Returns stars to four decimals; None for NaN, which JSON lacks."""
-    return None if math.isnan(stars) else round(float(stars), 4)
+def rounded(value: float, decimals: int = 4) -> float | None:
+    """Returns a rounded number; None for NaN, which JSON lacks."""
+    return None if math.isnan(value) else round(float(value), decimals)
 
 
 def map_positions(direction: Float32[np.ndarray, "movies features"]) -> Float32[np.ndarray, "movies 2"]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -54,7 +55,8 @@ def problem_of(error: Problem | InputError | ValidationError | RequestValidation
     if isinstance(error, InputError):
         return Problem("invalid-request", str(error))
     errors = field_errors(error)
-    first = f"{errors[0]['location']}: {errors[0]['message']}" if errors else "The request cannot be read"
+    # What is wrong with a body as a whole has no location.
+    first = ": ".join(filter(None, errors[0].values())) if errors else "The request cannot be read"
     return Problem("invalid-request", first, errors=errors)
 
 
@@ -86,8 +88,14 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http_exception(request: Request, error: HTTPException) -> Response:
-        status = error.status_code
-        return Problem(type_of_status(status), str(error.detail), status).response(error.headers)
+        status, detail = error.status_code, str(error.detail)
+        if status == HTTPStatus.NOT_FOUND:
+            detail = f"{request.scope['path']} is no path of the API; /docs lists them"
+        elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+            methods = methods_of(request)
+            detail = f"{request.method}: this path takes {' and '.join(methods)}"
+            return Problem("wrong-method", detail).response({"Allow": ", ".join(methods)})
+        return Problem(type_of_status(status), detail, status).response(error.headers)
 
     @app.exception_handler(Busy)
     async def on_busy(request: Request, error: Busy) -> Response:
@@ -96,7 +104,7 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(OSError)
     async def on_os_error(request: Request, error: OSError) -> Response:
         warn(str(error))
-        detail = "The rating cannot be written to the disk at the moment; retry later"
+        detail = "This cannot be recorded: the disk cannot be written to at the moment; retry later"
         return Problem("storage-unavailable", detail).response(RETRY_AFTER)
 
     @app.exception_handler(Exception)
@@ -104,12 +112,30 @@ def add_error_handlers(app: FastAPI) -> None:
         return Problem("internal-error", "Internal error; it has been logged").response()
 
 
+def methods_of(request: Request) -> list[str]:
+    """Returns the methods of the path of a request, some of which other routes answer."""
+    path = getattr(request.scope.get("route"), "path", None)
+    methods = {
+        method for route in request.app.routes if getattr(route, "path", None) == path for method in route.methods
+    }
+    # Files of pages are no routes.
+    return sorted(methods or {"GET", "HEAD"})
+
+
 def field_errors(error: ValidationError | RequestValidationError) -> list[dict[str, str]]:
     """Returns the location and message of each invalid field, without its value, which can be of any length."""
-    return [
-        {
-            "location": printable("/".join(map(str, found["loc"]))),
-            "message": printable(found["msg"].removeprefix("Value error, ")),
-        }
-        for found in error.errors()[:MAX_FIELD_ERRORS]
-    ]
+    return [field_error(found) for found in error.errors()[:MAX_FIELD_ERRORS]]
+
+
+def field_error(found: Mapping[str, Any]) -> dict[str, str]:
+    """Returns the location and message of an invalid field; the location of a body as a whole is empty."""
+    location = found["loc"]
+    if found["type"] == "json_invalid":
+        reason = found.get("ctx", {}).get("error", "it cannot be read")
+        return {"location": "", "message": printable(f"the body is not JSON ({reason} at character {location[-1]})")}
+    if location == ("body",) and found["type"] in ("missing", "model_attributes_type", "model_type"):
+        return {"location": "", "message": "the body must be a JSON object, with Content-Type: application/json"}
+    return {
+        "location": printable("/".join(map(str, location))),
+        "message": printable(found["msg"].removeprefix("Value error, ")),
+    }

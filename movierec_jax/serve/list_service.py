@@ -150,13 +150,10 @@ class ListService:
 
 
 def popular(engine: Engine, options: ListOptions) -> dict[str, Any]:
-    """Returns the list of the movies with most ratings in train, whose scores are these numbers."""
+    """Returns the list of the movies with most ratings in train, which has no scores."""
     (skip, end), choice = page_of(engine, options), choice_of(engine, options, no_rows())
     rows = popular_rows(engine, choice)[skip:end].tolist()
-    movies = [
-        engine.catalogue.listed(rank, row, float(engine.catalogue.stats[row]["num_ratings"]), math.nan)
-        for rank, row in enumerate(rows, start=skip + 1)
-    ]
+    movies = [engine.catalogue.listed(rank, row, math.nan, math.nan) for rank, row in enumerate(rows, start=skip + 1)]
     return {"movies": movies, "ignored_movies": choice.ignored}
 
 

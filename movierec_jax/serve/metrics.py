@@ -10,8 +10,8 @@ BATCH_SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 # Other methods share one label, since clients may invent any number of them.
 HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
 
-# The route label of requests that match no route.
-NO_ROUTE = "none"
+# The route label of requests whose path is unknown, and of those refused before their path is looked at.
+NO_ROUTE = "unknown"
 
 
 class ServiceMetrics:
@@ -58,5 +58,6 @@ def method_label(scope: Scope) -> str:
 
 
 def route_label(scope: Scope) -> str:
-    """Returns the path of the route that answered a request, with names in place of ids."""
-    return getattr(scope.get("route"), "path_format", NO_ROUTE)
+    """Returns the path of the route that answered a request, with names in place of ids; "/page" for a file of it."""
+    # A mounted folder leaves its path as the root path.
+    return getattr(scope.get("route"), "path_format", scope.get("root_path") or NO_ROUTE)

@@ -5,6 +5,7 @@ in memory for the next list.
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import TypeVar
 
 from movierec_jax.data.readers.ratings_log import Entry, NotInterested, RatingsLog, require_keepable
@@ -119,5 +120,7 @@ def known_user(engine: Engine, new_ratings: NewRatings, given: int | str, status
     """Returns the id of a user by the one in a request. Raises Problem for a user of whom nothing is known."""
     user_id = parse_id(engine.run.users, given)
     if not (engine.users.is_in_data(user_id) or new_ratings.has_user(user_id)):
-        raise Problem("unknown-user", f"User {user_id!r} not found. Rate a film to create it.", status)
+        # Only where the user is what the request is for does a first rating help at once.
+        remedy = " Rate a film to create it." if status == HTTPStatus.NOT_FOUND else ""
+        raise Problem("unknown-user", f"User {user_id!r} not found.{remedy}", status)
     return user_id

@@ -1,6 +1,7 @@
 """Posters of movies from TMDb, fetched once by the server and kept on its disk."""
 
 import functools
+import http.client
 import json
 import os
 import pathlib
@@ -79,7 +80,10 @@ class Posters:
             # An error's text may hold the address, and so the key.
             warn(f"TMDb gave no poster ({type(error).__name__}); trying again in {PAUSE_SECONDS:g} seconds")
             return None
-        write_whole(path, image)
+        try:
+            write_whole(path, image)
+        except OSError as error:
+            warn(f"a poster cannot be kept, and will be fetched again: {error}")
         return image or None
 
     def fetched(self, tmdb_id: int) -> bytes:
@@ -93,10 +97,12 @@ class Posters:
             if error.code == 404:
                 return b""
             raise
+        if not isinstance(movie, dict):
+            raise ValueError("no JSON object")
         path = movie.get("poster_path")
         if path is None:
             return b""
-        if not POSTER_PATH.fullmatch(path):
+        if not isinstance(path, str) or not POSTER_PATH.fullmatch(path):
             raise ValueError("an unknown kind of poster path")
         image = read_url(f"{self.image_url}/{IMAGE_SIZE}{path}", {})
         if not image.startswith(JPEG_START):
@@ -105,20 +111,31 @@ class Posters:
 
 
 def read_url(url: str, headers: dict[str, str]) -> bytes:
-    """Returns what a URL holds. Raises OSError if it cannot be read, ValueError if it is too long."""
+    """Returns what a URL holds. Raises OSError if it cannot be read, ValueError if it is too long or cut off."""
     request = urllib.request.Request(url, headers={"Accept": "*/*", **headers})
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-        content: bytes = response.read(MAX_IMAGE_BYTES + 1)
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+            content: bytes = response.read(MAX_IMAGE_BYTES + 1)
+            announced = int(response.headers.get("Content-Length", len(content)))
+    except http.client.HTTPException as error:
+        raise OSError("the answer is not HTTP") from error
     if len(content) > MAX_IMAGE_BYTES:
         raise ValueError("too long an answer")
+    # Reading ends without an error where the connection does.
+    if len(content) != announced:
+        raise ValueError("an answer that is cut off")
     return content
 
 
 def write_whole(path: pathlib.Path, content: bytes) -> None:
-    """Writes a file that no reader sees half-written."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    os.replace(file.name, path)
+    """Writes a file that no reader sees half-written, also where several threads write it at once."""
+    descriptor, partial = tempfile.mkstemp(dir=path.parent)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        os.replace(partial, path)
+    finally:
+        pathlib.Path(partial).unlink(missing_ok=True)
 
 
 def read_key(path: str) -> str:

@@ -30,7 +30,21 @@ class RequestModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ListOptions(RequestModel):
+class YearsOptions(RequestModel):
+    """Options that choose movies by year."""
+
+    year_from: Year | None = Field(None, description="only movies from this year on")
+    year_to: Year | None = Field(None, description="only movies up to this year")
+
+    @model_validator(mode="after")
+    def require_years_in_order(self) -> "YearsOptions":
+        """Raises ValueError for a first year after the last."""
+        if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
+            raise ValueError("year_from is after year_to")
+        return self
+
+
+class ListOptions(YearsOptions):
     """Page and filters of a list."""
 
     k: int | None = Field(
@@ -48,8 +62,6 @@ class ListOptions(RequestModel):
     praised: list[Name] = Field(
         [], max_length=50, description="only movies praised in reviews for any of these aspects, listed in /v1/model"
     )
-    year_from: Year | None = Field(None, description="only movies from this year on")
-    year_to: Year | None = Field(None, description="only movies up to this year")
     min_ratings: int = Field(0, ge=0, le=2**31, description="only movies with at least this many ratings in training")
     movies: list[Id] | None = Field(
         None, max_length=20_000, description="only these movies; those without ratings in training cannot be ranked"
@@ -58,13 +70,6 @@ class ListOptions(RequestModel):
     include_seen: bool = Field(False, description="include movies that the user has rated")
     diversity: float = Field(0.0, ge=0, le=0.9, allow_inf_nan=False, description="0 = off; near 1 = diversity only")
     explain: bool = Field(False, description="include the reasons for each movie")
-
-    @model_validator(mode="after")
-    def require_years_in_order(self) -> "ListOptions":
-        """Raises ValueError for a first year after the last."""
-        if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
-            raise ValueError("year_from is after year_to")
-        return self
 
 
 class UserListOptions(ListOptions):
@@ -75,14 +80,12 @@ class UserListOptions(ListOptions):
     )
 
 
-class BrowseOptions(RequestModel):
+class BrowseOptions(YearsOptions):
     """Which movies to find, and their order."""
 
     query: str = Field("", max_length=200, description="title, year, tag or person; typos are allowed")
     limit: int = Field(10, ge=1, le=MAX_SEARCH_RESULTS, description="maximum movies")
     genre: Name = Field("", description="only movies of this genre, in any case")
-    year_from: Year | None = Field(None, description="only movies from this year on")
-    year_to: Year | None = Field(None, description="only movies up to this year")
     sort: Order | None = Field(None, description="default: with a query the best match first, else popularity")
 
     def is_plain(self) -> bool:

@@ -41,9 +41,9 @@ class MovieDetails(MovieStats):
 
 
 class SimilarMovie(Movie):
-    """A movie with its similarity to another: 1 identical, 0 unrelated."""
+    """A movie with its similarity to another."""
 
-    similarity: float
+    similarity: float = Field(description="1 identical, 0 unrelated, below 0 opposed")
 
 
 class MapMovie(MovieStats):
@@ -56,8 +56,7 @@ class MapMovie(MovieStats):
 class Reason(BaseModel):
     """A reason for a movie: another that the user liked or watched, or reviewed ("text"), or a feature ("content").
 
-    rating: of that movie; null if it was watched without a rating. share: of the total that such movies contribute to
-    the score. stars: what the feature adds to the predicted rating.
+    rating: of that movie; null if it was watched without a rating.
     """
 
     source: Literal["rated", "text", "content"]
@@ -65,19 +64,21 @@ class Reason(BaseModel):
     title: str | None = None
     rating: float | None = None
     feature: str | None = None
-    share: float | None = None
-    stars: float | None = None
+    share: float | None = Field(None, description="of the total that movies liked or watched contribute to the score")
+    stars: float | None = Field(None, description="what the feature adds to the predicted rating")
 
 
 class RecommendedMovie(Movie):
     """A movie of a list, which is sorted by score, and the rating predicted for the user.
 
     predicted_rating: null where the model has learnt from no ratings, only from what was watched, and in a list of
-    popular movies, whose scores are numbers of ratings.
+    popular movies.
     """
 
     rank: int
-    score: float
+    score: float | None = Field(
+        description="what the list is sorted by, on no fixed scale; null in a list of popular movies"
+    )
     predicted_rating: float | None
     reasons: list[Reason] | None = None
 
@@ -101,14 +102,13 @@ class MovieMap(BaseModel):
 
 
 class Recommendations(BaseModel):
-    """A list, best first.
-
-    ignored_movies: rated movies without ratings in training, which cannot inform the model, and such among the
-    candidates in `movies`, which cannot be ranked.
-    """
+    """A list, best first."""
 
     movies: list[RecommendedMovie]
-    ignored_movies: list[int | str]
+    ignored_movies: list[int | str] = Field(
+        description="rated movies without ratings in training, which cannot inform the model, and such among the "
+        "candidates in `movies`, which cannot be ranked"
+    )
 
 
 class ImportedRating(Movie):
@@ -160,14 +160,11 @@ class User(BaseModel):
 
 
 class RatedMovie(Movie):
-    """A movie with a user's rating, null if only watched, and its time in seconds since 1970, null if unknown.
-
-    is_recorded: whether the rating was given since training, and can be taken back.
-    """
+    """A movie with a user's rating, null if only watched, and its time in seconds since 1970, null if unknown."""
 
     rating: float | None
     timestamp: int | None
-    is_recorded: bool
+    is_recorded: bool = Field(description="whether the rating was given since training, and can be taken back")
 
 
 class UserRatings(BaseModel):
@@ -200,7 +197,7 @@ class NotInterestedMovies(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The rating predicted for a user and a movie. spread: its standard deviation, null if unknown.
+    """The rating predicted for a user and a movie.
 
     predicted_rating: null where the model has learnt from no ratings.
     """
@@ -208,7 +205,7 @@ class Prediction(BaseModel):
     user_id: int | str
     movie_id: int | str
     predicted_rating: float | None
-    spread: float | None
+    spread: float | None = Field(description="standard deviation of the rating around the predicted, null if unknown")
 
 
 class Predictions(BaseModel):

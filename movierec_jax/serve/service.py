@@ -18,7 +18,7 @@ from movierec_jax.serve.engine import Engine
 from movierec_jax.serve.errors import Problem
 from movierec_jax.serve.ids import as_data_id, parse_id
 from movierec_jax.serve.imports import read_upload
-from movierec_jax.serve.list_options import require_at_most
+from movierec_jax.serve.list_options import names_of, require_at_most
 from movierec_jax.serve.list_service import ListService
 from movierec_jax.serve.new_ratings import NewRatings, known_user
 from movierec_jax.serve.request_schemas import BrowseOptions
@@ -80,8 +80,10 @@ class Service:
         }
 
     def search(self, options: BrowseOptions) -> dict[str, Any]:
-        """Returns the movies whose titles match best, or the first in an order."""
-        return {"movies": self.engine.catalogue.search(options)}
+        """Returns the movies whose titles match best, or the first in an order. Raises Problem for an unknown genre."""
+        catalogue = self.engine.catalogue
+        names_of("genre", [options.genre] if options.genre else [], catalogue.browsing.genres)
+        return {"movies": catalogue.search(options)}
 
     def movie(self, movie: str) -> dict[str, Any]:
         """Describes a movie."""

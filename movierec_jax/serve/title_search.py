@@ -1,6 +1,7 @@
 """Search for movies by what people type: words of titles, however they are spelled, years, tags and names."""
 
 import dataclasses
+import itertools
 import re
 import unicodedata
 from bisect import bisect_left
@@ -18,6 +19,9 @@ MAX_QUERY_WORDS = 12
 # Similarity, of 100, from which one word counts as a misspelling of another.
 MIN_WORD_SIMILARITY = 70.0
 
+# That of a long word, such as all words of a query joined: of many letters, more are alike by chance.
+MIN_LONG_SIMILARITY, LONG_WORD = 80.0, 10
+
 # Mean similarity of a query's words, of 100, from which a phrase matches: two words of three do, one of two does not.
 MIN_MATCH = 60.0
 
@@ -32,6 +36,9 @@ COVER_WEIGHT = 4.0
 
 # Points that a title loses for being one year off the year in the query, and for being further off.
 NEXT_YEAR_PENALTY, OTHER_YEAR_PENALTY = 10.0, 20.0
+
+# Points of a film that has no more than the year of a query, fewer than any name gives.
+YEAR_POINTS = 1.0
 
 # Points by which a movie found by a tag or a name is behind one found by its title.
 KEYWORD_PENALTY = 15.0
@@ -68,12 +75,15 @@ NO_KEYWORDS = Keywords((), np.zeros(0, np.int32), np.zeros(0, np.int32))
 
 
 class PhraseIndex:
-    """Phrases indexed by their words. All of a phrase's letters joined are a word of it too: "spiderman", "xmen"."""
+    """Phrases indexed by their words.
+
+    All of a phrase's letters joined are a word of it too, and so are initials: "spiderman", "xmen", "et".
+    """
 
     def __init__(self, phrases: Sequence[str]):
         words = [split_words(phrase) for phrase in phrases]
         joined = [["".join(split_words(part)) for part in [phrase, *title_parts(phrase)]] for phrase in phrases]
-        entries = [list(dict.fromkeys([*own, *more])) for own, more in zip(words, joined, strict=True)]
+        entries = [list(dict.fromkeys([*own, *more, *initials(own)])) for own, more in zip(words, joined, strict=True)]
         # Joined and split again, the words lie in memory in the order in which a search reads them: thrice as fast.
         self.vocabulary = " ".join(sorted({word for own in entries for word in own})).split(" ")
         number = {word: number for number, word in enumerate(self.vocabulary)}
@@ -106,6 +116,8 @@ class PhraseIndex:
             words, self.vocabulary, scorer=fuzz.ratio, score_cutoff=MIN_WORD_SIMILARITY, dtype=np.float32
         )
         for own, word in zip(similarity, words, strict=True):
+            if len(word) >= LONG_WORD:
+                own[own < MIN_LONG_SIMILARITY] = 0
             if word.isdecimal():  # 1989 is no misspelling of 1988
                 own[own < 100] = 0
             begins = slice(bisect_left(self.vocabulary, word), bisect_left(self.vocabulary, word + "\U0010ffff"))
@@ -151,6 +163,8 @@ class TitleIndex:
             penalty = np.select([off == 0, off == 1], [0, NEXT_YEAR_PENALTY], OTHER_YEAR_PENALTY)
             without_year = self.points(rest)
             points = np.maximum(points, np.where(without_year > 0, without_year - penalty, 0))
+        elif year:
+            points = np.maximum(points, np.where(self.years == year, YEAR_POINTS, 0))
         found = np.flatnonzero(points)
         score = points[found] + POPULARITY_WEIGHT * self.popularity[found]
         return found[np.argsort(-score, kind="stable")[:limit]].astype(np.int32)
@@ -174,6 +188,17 @@ def split_words(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", text.replace("'", "").replace("’", ""))
     plain = "".join(letter for letter in plain if not unicodedata.combining(letter))
     return re.findall(r"\w+", plain.casefold().translate(PLAIN_LETTERS))
+
+
+def initials(words: list[str]) -> list[str]:
+    """Returns the letters that stand alone, joined: "et" of "e t the extra terrestrial"."""
+    runs = ("".join(run) for is_letter, run in itertools.groupby(words, is_initial) if is_letter)
+    return [run for run in runs if len(run) > 1]
+
+
+def is_initial(word: str) -> bool:
+    """Whether a word is one letter."""
+    return len(word) == 1 and word.isalpha()
 
 
 def split_year(words: list[str]) -> tuple[list[str], int]:

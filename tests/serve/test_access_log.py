@@ -10,12 +10,17 @@ def test_each_request_is_a_line_without_the_ids_of_its_path(engine, tmp_path, ca
     with in_service(tmp_path, engine, access_log="json") as client:
         found = client.get("/v1/users/42/recommendations", headers={"x-request-id": "list-1"})
         client.get("/v1/movies/0")
-        client.get("/secret")
+        for path in ("/secret", "/page/app.js", "/page/nothing.js", "/openapi.json", "/docs/start.js"):
+            client.get(path)
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(line["method"], line["path"], line["status"]) for line in lines] == [
         ("GET", "/v1/users/{user_id}/recommendations", 200),
         ("GET", "/v1/movies/{movie_id}", 404),
-        ("GET", "none", 404),
+        ("GET", "unknown", 404),
+        ("GET", "/page", 200),
+        ("GET", "/page", 404),
+        ("GET", "/openapi.json", 200),
+        ("GET", "/docs/start.js", 200),
     ]
     assert lines[0].keys() == {"time", "method", "path", "status", "ms", "request_id"}
     assert found.headers["x-request-id"] == lines[0]["request_id"] == "list-1"

@@ -140,7 +140,9 @@ def test_spread_is_null_without_a_validation_part(engine, tmp_path):
 
 @pytest.mark.parametrize("pair", [{"user_id": 0, "movie_id": 318}, {"user_id": 7, "movie_id": 0}])
 def test_predictions_of_unknown_users_or_movies_are_refused(client, pair):
-    assert_problem(client.post("/v1/predictions", json={"pairs": [pair]}), 422, " 0 not found")
+    found = client.post("/v1/predictions", json={"pairs": [pair]})
+    assert_problem(found, 422, " 0 not found")
+    assert "Rate a film" not in found.json()["detail"]
 
 
 def test_too_many_pairs_are_refused(client):
@@ -233,11 +235,25 @@ def test_a_movie_of_no_interest_creates_a_user(client):
     assert 318 not in movies_of(client.get("/v1/users/70002/recommendations?k=20"))
 
 
+@pytest.mark.parametrize(("path", "rating"), [("ratings/318", {"rating": 3}), ("not_interested/318", None)])
+def test_what_cannot_be_written_is_refused(engine, tmp_path, path, rating):
+    with in_service(tmp_path, engine) as client:
+        (tmp_path / FILE_NAME).rename(tmp_path / "elsewhere")
+        found = client.put(f"/v1/users/42/{path}", json=rating)
+    assert_problem(found, 503, "This cannot be recorded", kind="storage-unavailable")
+
+
 # Movies.
 
 
 def test_search_finds_misspelt_titles(client):
     assert movies_of(client.get("/v1/movies", params={"query": "schindlers lst"}))[0] == 527
+
+
+def test_search_refuses_an_unknown_genre_with_the_valid_ones(client):
+    words = "Unknown genre 'Foo'. Valid genres: Action, Adventure"
+    assert_problem(client.get("/v1/movies?genre=Foo"), 422, words, kind="unknown-genre")
+    assert movies_of(client.get("/v1/movies?genre=film-noir")) == movies_of(client.get("/v1/movies?genre=Film-Noir"))
 
 
 def test_search_without_a_query_lists_the_most_rated_movies_first(client):
@@ -316,7 +332,7 @@ def test_requests_are_counted_by_route_not_by_id(client):
     client.get("/nowhere/at/all")
     text = client.get("/metrics").text
     assert 'movierec_requests_total{method="GET",route="/v1/movies/{movie_id}",status="200"}' in text
-    assert 'route="none",status="404"' in text
+    assert 'route="unknown",status="404"' in text
     assert "/nowhere" not in text
     assert "movierec_batch_lists_count" in text
 
@@ -426,6 +442,7 @@ def test_a_long_chunked_body_is_refused(client):
         ("GET", "/v1/movies/nan", 404),
         ("GET", "/v1/movies?limit=101", 422),
         ("GET", "/v1/movies?query=" + "a" * 201, 422),
+        ("GET", "/v1/movies?year_from=2010&year_to=2000", 422),
         ("GET", "/v1/movies?query=" + "a" * 9000, 414),
         ("GET", "/v1/users/1/recommendations?k=0", 422),
         ("GET", "/v1/users/1/recommendations?k=1e3", 422),
@@ -445,6 +462,24 @@ def test_a_long_chunked_body_is_refused(client):
 )
 def test_a_bad_path_is_refused(client, method, path, status):
     assert_problem(client.request(method, path), status)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "text", "detail"),
+    [
+        ("GET", "/v1/nothing", "", "/v1/nothing is no path of the API; /docs lists them"),
+        ("POST", "/v1/model", "", "POST: this path takes GET"),
+        ("POST", "/page/app.js", "", "POST: this path takes GET and HEAD"),
+        ("PATCH", "/v1/users/1/ratings/318", "", "PATCH: this path takes DELETE and PUT"),
+        ("POST", "/v1/recommendations", "ratings", "the body is not JSON (Expecting value at character 0)"),
+        ("POST", "/v1/recommendations", "[]", "the body must be a JSON object"),
+        ("POST", "/v1/recommendations", "", "the body must be a JSON object"),
+    ],
+)
+def test_the_detail_says_what_the_path_takes(client, method, path, text, detail):
+    found = client.request(method, path, **body(text))
+    assert found.json()["detail"].startswith(detail)
+    assert found.headers.get("allow", "").split(", ") == (detail.split(" takes ")[1:] or [""])[0].split(" and ")
 
 
 @pytest.mark.parametrize(

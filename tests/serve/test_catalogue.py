@@ -65,6 +65,12 @@ def test_search_results_can_be_narrowed_and_ordered(catalogue):
     assert [(movie[MOVIE_ID], movie["year"]) for movie in found] == [(1198, 1981), (2115, 1984), (1291, 1989)]
 
 
+def test_a_few_high_ratings_do_not_make_a_movie_best_rated(catalogue):
+    found = catalogue.search(BrowseOptions(sort="rating", limit=10))
+    assert min(movie["num_ratings"] for movie in found) >= 15
+    assert min(movie["mean_rating"] for movie in found) > 4
+
+
 def test_scaled_ranks_go_from_0_to_1():
     assert scaled_ranks(np.float32([1e9, -3, 0, 7])).tolist() == pytest.approx([1, 0, 1 / 3, 2 / 3])
     assert scaled_ranks(np.float32([5])).tolist() == [0]

@@ -91,7 +91,7 @@ def test_an_unknown_user_gets_popular_movies_where_asked_for(client, films, user
     count = films.run.interactions.movie_count[: len(films.run.movies)]
     counts = [count[films.run.movies.rows([movie["movie_id"]])[0]] for movie in found["movies"]]
     assert counts == sorted(count[films.run.genres["Comedy"]].tolist(), reverse=True)[:5]
-    assert [movie["score"] for movie in found["movies"]] == counts
+    assert {movie["score"] for movie in found["movies"]} == {None}
     assert found["fallback"]
     assert str(found["user_id"]) == user
     second = client.get(f"{path}?fallback=popular&genres=Comedy&k=2&offset=3").json()["movies"]

@@ -13,12 +13,20 @@ from helpers.served import API_CONFIG
 from movierec_jax.errors import InputError
 from movierec_jax.serve.app import new_app
 from movierec_jax.serve.metrics import ServiceMetrics
-from movierec_jax.serve.posters import Posters, read_key
+from movierec_jax.serve.posters import Posters, read_key, write_whole
 from movierec_jax.serve.service import Service
 
 IMAGE = b"\xff\xd8 a poster"
 # TMDb's ids: Toy Story, with a poster; Jumanji, without one; Heat, with a path that is no image's.
-PATHS = {862: "/toys.jpg", 8844: None, 949: "/../secret.txt"}
+PATHS = {862: "/toys.jpg", 8844: None, 949: "/../secret.txt", 11: "/cut.jpg"}
+# Answers that are no good, whole.
+OK = b"HTTP/1.1 200 OK\r\n"
+BROKEN = {
+    "/w185/cut.jpg": OK + b"Content-Length: 99\r\n\r\n" + IMAGE,
+    "/movie/12": b"no HTTP\r\n\r\n",
+    "/movie/13": OK + b"\r\n[]",
+    "/movie/14": OK + b'\r\n{"poster_path": 1}',
+}
 KEY, OLDER_KEY = "a.token-of-tmdb", "0123456789abcdef0123456789abcdef"
 
 
@@ -30,6 +38,9 @@ def tmdb():
     class Answers(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             asked.append((self.path, self.headers["Authorization"]))
+            if self.path in BROKEN:
+                self.wfile.write(BROKEN[self.path])
+                return
             number = int(self.path.split("?")[0].rpartition("/")[2]) if "/movie/" in self.path else None
             is_found = number is None or number in PATHS
             self.send_response(200 if is_found else 404)
@@ -81,6 +92,29 @@ def test_an_unusable_answer_pauses_requests_and_never_shows_the_key(tmdb, tmp_pa
     warning = capsys.readouterr().err
     assert warning.startswith("warning: TMDb gave no poster")
     assert OLDER_KEY not in warning
+
+
+@pytest.mark.parametrize("tmdb_id", [11, 12, 13, 14], ids=["cut off", "no HTTP", "a list", "a number as a path"])
+def test_nothing_is_kept_of_a_broken_answer(tmdb, tmp_path, tmdb_id, capsys):
+    posters = Posters(tmp_path / "posters", KEY, tmdb[0], tmdb[0])
+    assert posters.kept_or_fetched(tmdb_id) is None
+    assert list(posters.folder.iterdir()) == []
+    assert capsys.readouterr().err.startswith("warning: TMDb gave no poster")
+
+
+def test_a_poster_that_cannot_be_kept_is_shown_all_the_same(tmdb, tmp_path, capsys):
+    posters = Posters(tmp_path / "posters", KEY, tmdb[0], tmdb[0])
+    posters.folder.rmdir()
+    assert posters.kept_or_fetched(862) == IMAGE
+    assert "cannot be kept" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "1.jpg"
+    path.mkdir()
+    with pytest.raises(OSError, match=r"1\.jpg"):
+        write_whole(path, IMAGE)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_api_answers_with_posters_only_where_it_has_them(tmdb, tmp_path, engine):

@@ -68,6 +68,17 @@ def test_a_year_brings_the_film_of_that_year_to_the_top_and_hides_none():
     assert psychos.search("psycho (1958)", 3).tolist() == [1, 2, 0]
 
 
+def test_a_year_alone_finds_its_films_after_titles_with_it():
+    index = index_of("1994", "Heat", "Speed", "Pulp Fiction", years=(2019, 1995, 1994, 1994))
+    assert index.search("1994", 5).tolist() == [0, 3, 2]
+
+
+def test_one_weak_word_does_not_beat_good_ones():
+    index = index_of("Harry Potter and the Goblet of Fire", "Insidious: Chapter 3")
+    assert index.search("harry potter 3", 2).tolist() == [0]
+    assert index_of("Pulp Fiction", "Suspicion").search("pulpfiction", 2).tolist() == [0]
+
+
 def test_a_number_in_a_title_is_no_year():
     runners = index_of("Blade Runner 2049", "Blade Runner", years=(2017, 1982))
     assert runners.search("blade runner 2049", 1).tolist() == [0]
@@ -89,6 +100,7 @@ def test_a_number_has_three_spellings(query):
         ("back tothe future", "Back to the Future"),
         ("lilo and stitch", "Lilo & Stitch"),
         ("se7en", "Seven (a.k.a. Se7en)"),
+        ("et", "E.T. the Extra-Terrestrial"),
     ],
 )
 def test_words_may_be_joined_and_split(query, title):

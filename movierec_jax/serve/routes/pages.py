@@ -47,7 +47,7 @@ def add_pages(app: FastAPI) -> None:
 
     if swagger is not None:
         for name in SWAGGER_FILES:
-            app.add_route(f"/docs/{name}", file_route(swagger / name), include_in_schema=False)
+            app.get(f"/docs/{name}", include_in_schema=False)(file_route(swagger / name))
 
 
 def swagger_folder() -> pathlib.Path | None:
@@ -60,7 +60,7 @@ def swagger_folder() -> pathlib.Path | None:
 def file_route(path: pathlib.Path):
     """Returns a route that answers with a file."""
 
-    async def answer(request) -> Response:
+    async def answer() -> Response:
         return FileResponse(path)
 
     return answer

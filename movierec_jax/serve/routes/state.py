@@ -33,6 +33,10 @@ def add_state_routes(app: FastAPI, service: Service, metrics: ServiceMetrics, *,
             return busy_response()
         return json_response({"status": "ready"})
 
+    @app.get("/openapi.json", include_in_schema=False)
+    async def get_openapi() -> Response:
+        return json_response(app.openapi())
+
     @app.get(METRICS, response_class=Response, tags=["state"])
     async def get_metrics() -> Response:
         """Returns metrics in the text format of Prometheus."""
