@@ -45,7 +45,6 @@ const MAX_REASON_LINES = 2;
 
 /** Starts of reasons by kind of feature; "its genre" and so on for other kinds. */
 const REASON_STARTS = {
-  year: "the years around",
   praised: "reviews praising its",
 };
 
@@ -207,7 +206,6 @@ export function reasonLines(reasons = [], pronoun = "you") {
 /** The kind and value of a feature in words; null for numbers, and for blame, which is no reason to watch a film. */
 function featureOf(feature) {
   const [, label, sign, value] = feature.match(/^(.*?)([=~])(.*)$/s) ?? [];
-  if (label === "year") return [label, value];
   return sign === "=" && label !== "blamed" ? [label.split(":").at(-1).replaceAll("_", " "), value] : null;
 }
 
