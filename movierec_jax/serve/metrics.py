@@ -60,4 +60,5 @@ def method_label(scope: Scope) -> str:
 def route_label(scope: Scope) -> str:
     """Returns the path of the route that answered a request, with names in place of ids; "/page" for a file of it."""
     # A mounted folder leaves its path as the root path.
-    return str(getattr(scope.get("route"), "path_format", scope.get("root_path") or NO_ROUTE))
+    label: str = getattr(scope.get("route"), "path_format", scope.get("root_path") or NO_ROUTE)
+    return label

@@ -84,3 +84,9 @@ def test_many_lists_are_computed_in_full_batches(engine, tmp_path):
     assert float(total) == 40
     # Two lists each, but perhaps for the first, which does not wait for the others.
     assert float(count) <= 21
+
+
+def test_a_problem_with_the_whole_of_a_user_has_no_location(client):
+    asked = {"users": [{"user_id": 42, "year_from": 2010, "year_to": 2000}]}
+    found = client.post("/v1/recommendations:batch", json=asked).json()["lists"]
+    assert found[0]["detail"] == "year_from is after year_to"
