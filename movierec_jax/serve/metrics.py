@@ -60,5 +60,4 @@ def method_label(scope: Scope) -> str:
 def route_label(scope: Scope) -> str:
     """Returns the path of the route that answered a request, with names in place of ids; "/page" for a file of it."""
     # A mounted folder leaves its path as the root path.
-    label: str = getattr(scope.get("route"), "path_format", scope.get("root_path") or NO_ROUTE)
-    return label
+    return str(getattr(scope.get("route"), "path_format", scope.get("root_path") or NO_ROUTE))
