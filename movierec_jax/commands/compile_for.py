@@ -1,4 +1,4 @@
-"""Compiles training and scoring for hardware that this machine lacks, and prints the cost on each of its devices.
+"""Compiles training and scoring for hardware that is elsewhere, and prints the cost per device.
 
     movierec compile_for --target=tpu:v5e:2x4
     movierec compile_for --target=gpu:h100:2 --ratings=ml-1m.zip --embedding_dim=128
