@@ -101,7 +101,8 @@ def flags_of_command(path: pathlib.Path) -> Iterator[tuple[str, str, object, str
     names = vars(importlib.import_module("movierec_jax.config"))
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("flags.DEFINE_"):
-            name, default, text = (eval(ast.unparse(argument), dict(names)) for argument in node.args[:3])
+            # The choices of an enum stand before its help.
+            name, default, *_, text = (eval(ast.unparse(argument), dict(names)) for argument in node.args)
             yield "", f"**`--{name}`**", default, text
 
 

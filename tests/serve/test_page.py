@@ -350,7 +350,7 @@ def test_a_film_rated_in_the_dialog_leaves_the_list(opened):
     assert dialog.get_by_role("button", name="Undo").is_visible()
     page.keyboard.press("Escape")
     assert first[0] not in listed(page)
-    page.wait_for_function("document.activeElement.id === 'list-name'")
+    page.wait_for_function("() => document.activeElement.id === 'list-name'")
 
 
 @pytest.mark.slow
