@@ -1,7 +1,7 @@
 """Routes that describe the service itself."""
 
 from fastapi import FastAPI
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from movierec_jax.serve import schemas
 from movierec_jax.serve.errors import busy_response
@@ -35,7 +35,8 @@ def add_state_routes(app: FastAPI, service: Service, metrics: ServiceMetrics, *,
 
     @app.get("/openapi.json", include_in_schema=False)
     async def get_openapi() -> Response:
-        return json_response(app.openapi())
+        # Its bounds stay numbers, also those that JavaScript cannot hold, which our own answers write as text.
+        return JSONResponse(app.openapi())
 
     @app.get(METRICS, response_class=Response, tags=["state"])
     async def get_metrics() -> Response:
