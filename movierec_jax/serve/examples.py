@@ -1,9 +1,19 @@
 """An example of every body of the API, by schema, as a run on the bundled ratings answers.
 
-The run is that of `train.py --embedding_dim=64`.
+The run is that of `movierec train --embedding_dim=64`.
 """
 
 from typing import Any
+
+STAND_BY_ME = {
+    "movie_id": 1259,
+    "title": "Stand by Me",
+    "year": 1986,
+    "genres": ["Adventure", "Drama"],
+    "rank": 1,
+    "score": 0.603543,
+    "predicted_rating": 4.657,
+}
 
 EXAMPLES: dict[str, Any] = {
     "NewUserRequest": {"ratings": [{"movie_id": 318, "rating": 5}, {"movie_id": 296, "rating": 4.5}], "k": 1},
@@ -22,18 +32,11 @@ EXAMPLES: dict[str, Any] = {
         "fallback": False,
         "movies": [
             {
-                "movie_id": 1259,
-                "title": "Stand by Me",
-                "year": 1986,
-                "genres": ["Adventure", "Drama"],
-                "rank": 1,
-                "score": 0.607222,
-                "predicted_rating": 4.657,
+                **STAND_BY_ME,
                 "reasons": [
-                    {"source": "rated", "movie_id": 1307, "title": "When Harry Met Sally...", "share": 0.0111},
-                    {"source": "rated", "movie_id": 1079, "title": "A Fish Called Wanda", "share": 0.0094},
+                    {"source": "rated", "movie_id": 1124, "title": "On Golden Pond", "rating": 5.0, "share": 0.0199},
+                    {"source": "rated", "movie_id": 2000, "title": "Lethal Weapon", "rating": 5.0, "share": 0.0197},
                     {"source": "content", "feature": "tag=stephen king", "stars": 0.1505},
-                    {"source": "content", "feature": "genre=Drama", "stars": 0.1212},
                 ],
             }
         ],
@@ -42,13 +45,13 @@ EXAMPLES: dict[str, Any] = {
     "Recommendations": {
         "movies": [
             {
-                "movie_id": 593,
-                "title": "The Silence of the Lambs",
-                "year": 1991,
-                "genres": ["Crime", "Horror", "Thriller"],
+                "movie_id": 527,
+                "title": "Schindler's List",
+                "year": 1993,
+                "genres": ["Drama", "War"],
                 "rank": 1,
-                "score": 0.19467,
-                "predicted_rating": 4.3064,
+                "score": 0.2051,
+                "predicted_rating": 4.5561,
             }
         ],
         "ignored_movies": [],
@@ -58,17 +61,7 @@ EXAMPLES: dict[str, Any] = {
             {
                 "user_id": 42,
                 "fallback": False,
-                "movies": [
-                    {
-                        "movie_id": 1259,
-                        "title": "Stand by Me",
-                        "year": 1986,
-                        "genres": ["Adventure", "Drama"],
-                        "rank": 1,
-                        "score": 0.607222,
-                        "predicted_rating": 4.657,
-                    }
-                ],
+                "movies": [STAND_BY_ME],
                 "ignored_movies": [],
             },
             {
@@ -81,7 +74,7 @@ EXAMPLES: dict[str, Any] = {
                         "year": 1993,
                         "genres": ["Drama", "War"],
                         "rank": 1,
-                        "score": 0.166733,
+                        "score": 0.17709,
                         "predicted_rating": 4.5806,
                     }
                 ],
