@@ -13,7 +13,7 @@ import jax
 import pandas as pd
 
 from movierec_jax.config import Config, DeviceConfig, flag_values
-from movierec_jax.data.files import read_json, write_json
+from movierec_jax.data.files import read_sealed_json, sealed, write_json
 from movierec_jax.data.schema import DATA_FRAME
 from movierec_jax.data.storage import is_url, synced_folder
 from movierec_jax.errors import InputError
@@ -32,7 +32,9 @@ from movierec_jax.runs.forks import require_not_forked
 from movierec_jax.runs.interrupt import StopRequest, interruptible
 from movierec_jax.runs.loggers import Logger, Loggers, require_installed
 from movierec_jax.runs.prepare import cache_folder, prepare
+from movierec_jax.runs.replacement import replace_run, training_folder
 from movierec_jax.runs.run import Run
+from movierec_jax.runs.training_lock import training_lock
 from movierec_jax.runs.warm_start import OldRun, begin_from, prepare_warm, require_other_workdir
 from movierec_jax.runs.workdir import open_workdir
 from movierec_jax.training.loop import initial_state, train_from
@@ -80,8 +82,10 @@ def train_run(
     warm_start: workdir of an older run, from whose parameters training begins. A run that resumes does not need it.
     devices: those to train on; a run may resume on other devices than it began on.
     log: what to report of each epoch. loggers: more of them, beside those that `log` names.
-    Raises InputError for bad input, leaving the workdir as it was, and for a result that is no better than a constant;
-    Interrupted after SIGTERM or SIGINT.
+    overwrite: train anew beside the run that the workdir holds, and put the new one in its place when it is finished.
+    Raises InputError for bad input and for a workdir in which another process trains, leaving it as it was, and for a
+    result that is no better than a constant; OSError for a workdir that is moved or removed meanwhile; Interrupted
+    after SIGTERM or SIGINT.
     """
     require_not_forked()
     require_installed(log.loggers)
@@ -96,12 +100,14 @@ def train_run(
     if warm_start is not None:
         old_workdir = os.fspath(warm_start) if is_url(warm_start) else os.path.normpath(warm_start)
         require_other_workdir(old_workdir, os.fspath(workdir))
-    with contextlib.closing(Loggers(log.loggers, loggers)) as opened, synced_folder(workdir) as (folder, upload):
+    with (
+        training_lock(workdir) as require_there,
+        synced_folder(workdir) as (folder, upload),
+        contextlib.closing(Loggers(log.loggers, loggers)) as opened,
+    ):
         report = train_in_folder(
-            folder,
+            LockedWorkdir(folder, str(workdir), upload, require_there),
             config,
-            str(workdir),
-            upload,
             opened,
             table,
             old_workdir,
@@ -112,11 +118,23 @@ def train_run(
     return TrainedRun(str(workdir), report)
 
 
+@dataclasses.dataclass(frozen=True)
+class LockedWorkdir:
+    """A workdir that this training alone writes to.
+
+    folder: its files on this machine. name: the path or URL in messages. upload: copies the folder there.
+    require_there: raises OSError where it has been moved or removed.
+    """
+
+    folder: pathlib.Path
+    name: str
+    upload: Callable[[], None]
+    require_there: Callable[[], None]
+
+
 def train_in_folder(
-    folder: pathlib.Path,
+    workdir: LockedWorkdir,
     config: Config,
-    name: str,
-    upload: Callable[[], None],
     loggers: Loggers,
     table: pd.DataFrame | None,
     old_workdir: str | None,
@@ -125,39 +143,49 @@ def train_in_folder(
     devices: DeviceConfig,
     ranked_users: int,
 ) -> dict[str, Any]:
-    """Does the work of `train_run` in a local folder and returns the report.
-
-    name: the workdir in messages. upload: copies the folder there. table: given ratings. old_workdir: of a warm start.
-    """
-    start = time.perf_counter()
+    """Does the work of `train_run` and returns the report. table: given ratings. old_workdir: of a warm start."""
+    start, name = time.perf_counter(), workdir.name
     advice = f"To resume, repeat the command{' without --overwrite' if overwrite else ''}: --workdir={name}"
     with interruptible(advice) as stop, distributed.lost_process_named(advice):
-        prepare_run = functools.partial(prepare, config, cache_folder(folder), new_mesh(devices.mesh), table)
-        run, old = prepare_warm(prepare_run, folder, old_workdir, overwrite=overwrite)
+        folder = training_folder(workdir.folder, overwrite=overwrite)
+        prepare_run = functools.partial(prepare, config, cache_folder(workdir.folder), new_mesh(devices.mesh), table)
+        run, old = prepare_warm(prepare_run, folder, old_workdir)
         data_seconds = time.perf_counter() - start
         stop.raise_if_received()
-        open_workdir(folder, run, overwrite=overwrite)
+        open_workdir(folder, run)
         if distributed.broadcast_from_primary((folder / "report.json").exists()):
+            finished = read_sealed_json(folder / "report.json")
+            put_in_place(workdir.folder, folder)
             print(f"{name} holds this run, finished; --overwrite starts it anew")
-            finished = read_json(folder / "report.json")
             require_learnt(finished, config, name)
             return finished
-        upload()
-        with contextlib.closing(Checkpoints(folder, on_saved=upload)) as checkpoints:
-            records, decays = train_and_save(run, folder, checkpoints, stop, loggers, ranked_users, old)
+        workdir.upload()
+        with contextlib.closing(Checkpoints(folder, on_saved=workdir.upload)) as checkpoints:
+            records, decays = train_and_save(
+                run, folder, checkpoints, stop, workdir.require_there, loggers, ranked_users, old
+            )
     train_seconds = time.perf_counter() - start - data_seconds
     report: dict[str, Any] = {}
     with distributed.lost_process_named(advice):
+        workdir.require_there()
         if distributed.is_primary():
             report = write_report(folder, run, records, decays, data_seconds, train_seconds)
             loggers.log(report["epochs"], figures_to_log(report))
             print(
                 f"Finished in {report['seconds']['total']:.0f} s; open {name}/report.html for pictures and all figures"
             )
-        distributed.barrier("report written")
+        put_in_place(workdir.folder, folder)
         if distributed.is_primary():
             require_learnt(report, config, name)
     return report
+
+
+def put_in_place(workdir: pathlib.Path, folder: pathlib.Path) -> None:
+    """Puts the finished run of a folder in the place of the workdir's, unless it is there, by process 0 for all."""
+    distributed.barrier("report written")
+    if distributed.is_primary():
+        replace_run(workdir, folder)
+    distributed.barrier("run in place")
 
 
 def train_and_save(
@@ -165,6 +193,7 @@ def train_and_save(
     workdir: pathlib.Path,
     checkpoints: Checkpoints,
     stop: StopRequest,
+    require_there: Callable[[], None],
     loggers: Loggers,
     ranked_users: int,
     old: OldRun | None = None,
@@ -196,11 +225,13 @@ def train_and_save(
             is_due = distributed.broadcast_from_primary(time.monotonic() - saved_at >= SAVE_SECONDS)
             is_saved = is_due or (record is not None and record.valid_rmse is not None)
             if is_saved:
+                require_there()
                 checkpoints.save(state, progress, setup)
                 saved_at = time.monotonic()
             if log is not None:
                 log.show(progress)
         if not is_saved:
+            require_there()
             checkpoints.save(state, progress, setup)
     checkpoints.wait()
     stop.raise_if_received()
@@ -247,7 +278,7 @@ def write_report(
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
     report = build_report(run, records, decays, evaluation, seconds, num_parameters)
     save_report_page(workdir, Recommender.of(run, params), records, report, evaluation.predicted)
-    write_json(workdir / "report.json", report)
+    write_json(workdir / "report.json", sealed(report))
     for advice in report["advice"]:
         print(f"advice: {advice}")
     return report

@@ -16,6 +16,7 @@ from helpers import checkerboard
 from helpers.kept_figures import Kept
 
 from movierec_jax.config import EvalConfig, ModelConfig, TrainConfig
+from movierec_jax.data.files import read_sealed_json
 from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError, Interrupted
@@ -56,7 +57,7 @@ def require_equal(one, other):
 
 
 def report_in(workdir):
-    return json.loads((workdir / "report.json").read_text())
+    return read_sealed_json(workdir / "report.json")
 
 
 def epochs_in(workdir):

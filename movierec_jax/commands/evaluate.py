@@ -45,7 +45,7 @@ def evaluate_run(workdir: pathlib.Path) -> None:
     import pandas as pd
 
     from movierec_jax.data import storage
-    from movierec_jax.data.files import read_json, write_json
+    from movierec_jax.data.files import read_sealed_json, write_json
     from movierec_jax.evaluation.evaluate import evaluate, tradeoff
     from movierec_jax.evaluation.plots import draw_tradeoff, drawn_all, save_png
     from movierec_jax.evaluation.report import align_columns, closing_table, held_out_figures, time_note
@@ -69,7 +69,7 @@ def evaluate_run(workdir: pathlib.Path) -> None:
     print(f"{RATINGS.value or 'test part'}{time_note(run.config)}: {closing_table(evaluation)}")
     is_writable = os.access(workdir, os.W_OK) and not storage.is_url(WORKDIR.value)
     if not RATINGS.value and is_writable and (workdir / "report.json").exists():
-        report = read_json(workdir / "report.json") | {"held_out": held_out_figures(evaluation)}
+        report = read_sealed_json(workdir / "report.json") | {"held_out": held_out_figures(evaluation)}
         save_report_page(workdir, recommender, read_records(workdir), report, evaluation.predicted)
         print(f"\nfigures and pictures: {WORKDIR.value}/report.html")
     points = []

@@ -31,7 +31,7 @@ TOP_K = flags.DEFINE_integer("top_k", None, f"longest list. Unset: {FILE_TOP_K} 
 
 def main() -> None:
     from movierec_jax.data import storage
-    from movierec_jax.data.files import read_json
+    from movierec_jax.data.files import read_sealed_json
     from movierec_jax.recommend.export import export_lists, require_export
     from movierec_jax.recommend.model_card import model_card
     from movierec_jax.recommend.recommender import load
@@ -40,7 +40,7 @@ def main() -> None:
     require_export(OUTPUT.value)
     with storage.synced_folder(WORKDIR.value) as (workdir, _):
         recommender = load(workdir, mesh="data:1")
-        report = read_json(workdir / "report.json") if FORMAT.value == "hugging_face" else None
+        report = read_sealed_json(workdir / "report.json") if FORMAT.value == "hugging_face" else None
     k = min(FILE_TOP_K, len(recommender.run.movies)) if TOP_K.value is None else TOP_K.value
     with storage.synced_folder(OUTPUT.value, is_downloaded=False) as (folder, _):
         if FORMAT.value == "faiss":

@@ -35,6 +35,12 @@ def is_url(path: str | os.PathLike[str]) -> bool:
     return "://" in str(path)
 
 
+def open_store(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Returns the store of a URL, and the path there, without a slash at its end."""
+    filesystem, path = url_to_fs(url, **({"auto_mkdir": True} if url.startswith("file://") else {}))
+    return filesystem, path.rstrip("/")
+
+
 class Mirror:
     """A folder of this machine that mirrors the folder or file at a URL."""
 
@@ -43,8 +49,7 @@ class Mirror:
         self.sent: dict[str, tuple[int, int]] = {}
         self.lock = threading.Lock()
         with translate_url_errors(url):
-            self.filesystem, root = url_to_fs(url, **({"auto_mkdir": True} if url.startswith("file://") else {}))
-        self.root = root.rstrip("/")
+            self.filesystem, self.root = open_store(url)
 
     def download(self) -> None:
         """Downloads all files, except those of incomplete checkpoints."""

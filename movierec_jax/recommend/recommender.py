@@ -4,13 +4,16 @@ import contextlib
 import dataclasses
 import functools
 import os
+import pathlib
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
 import numpy as np
+import optax
 import pandas as pd
+from jax.sharding import Mesh
 from jaxtyping import Array, Float32, Int32
 
 from movierec_jax.config import ScoreConfig
@@ -35,6 +38,7 @@ from movierec_jax.recommend.titles import add_titles
 from movierec_jax.recommend.top_k import top_k_blocks
 from movierec_jax.runs.checkpoint import Checkpoints, checksums
 from movierec_jax.runs.forks import require_not_forked
+from movierec_jax.runs.replacement import consistent
 from movierec_jax.runs.run import Run, user_index_and_movie_row
 from movierec_jax.runs.workdir import load_run
 
@@ -396,8 +400,13 @@ def load(workdir: str | os.PathLike, mesh: str | None = None) -> Recommender:
     """
     require_not_forked()
     with synced_folder(workdir) as (folder, _):
-        run = load_run(folder, new_mesh(mesh, jax.local_devices()))
-        with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
-            params = checkpoints.best_params(run.setup, warnings.warn)
+        run, params = consistent(folder, lambda: load_best(folder, new_mesh(mesh, jax.local_devices())))
     origin = Origin(load, str(workdir) if is_url(workdir) else os.path.abspath(workdir), mesh)
     return dataclasses.replace(Recommender.of(run, params), origin=origin)
+
+
+def load_best(folder: pathlib.Path, mesh: Mesh | None) -> tuple[Run, optax.Params]:
+    """Loads the run of a workdir and the parameters of its best epoch. Raises InputError where they cannot be read."""
+    run = load_run(folder, mesh)
+    with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
+        return run, checkpoints.best_params(run.setup, warnings.warn)

@@ -93,7 +93,7 @@ def part_for_process(
     require_output(output, (".parquet",), is_folder=True)
     output.mkdir(exist_ok=True)
     names = [f"part-{part:05d}-of-{num_parts:05d}.parquet" for part in range(num_parts)]
-    others = sorted(name for name in present if name.removesuffix(PARTIAL) not in names)
+    others = sorted(name for name in present if not name.endswith(PARTIAL) and name not in names)
     if others:
         raise InputError(
             f"--output={output}: holds {others[0]}, which is not one of {num_parts} parts; name another folder"

@@ -1,13 +1,11 @@
 """Saves and restores the training states of a workdir, each with the progress of training.
 
 checkpoints/STEP/state/     the state after this many steps (Orbax)
-checkpoints/STEP/about/     the progress, the sizes of the tables, and checksums that reveal damage
+checkpoints/STEP/about/     the run, the progress, the sizes of the tables, and checksums that reveal damage
 """
 
 import contextlib
 import dataclasses
-import hashlib
-import json
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,9 +17,10 @@ import optax
 import orbax.checkpoint as ocp
 from jaxtyping import Array, UInt32
 
-from movierec_jax.data.files import first_line
+from movierec_jax.data.files import first_line, sealed, unsealed
 from movierec_jax.errors import InputError
 from movierec_jax.runs import distributed
+from movierec_jax.runs.workdir import CHECKPOINTS, CONFIG, UNREADABLE, run_identity
 from movierec_jax.training.progress import EpochRecord, ErrorTotals, Progress
 from movierec_jax.training.state import TrainingSetup, TrainState, new_state, state_shapes
 
@@ -36,7 +35,8 @@ class Checkpoints:
 
     def __init__(self, workdir: pathlib.Path, *, read_only: bool = False, on_saved: Callable[[], None] = lambda: None):
         # Orbax takes only absolute paths.
-        self.folder = (workdir / "checkpoints").absolute()
+        self.folder = (workdir / CHECKPOINTS).absolute()
+        self.run = run_identity(workdir) if (workdir / CONFIG).exists() else None
         self.kept = KeptSteps()
         self.writer = None if read_only else new_writer(self.folder, self.kept, on_saved)
         self.reader = new_reader(self.folder)
@@ -46,13 +46,13 @@ class Checkpoints:
         assert self.writer is not None
         self.kept.best_step = progress.best_step
         about = {
+            "run": self.run,
             "progress": dataclasses.asdict(progress),
             "train_rows": train_rows(setup),
             "table_rows": list(setup.model.table_rows),
             "checksums": [int(total) for total in checksums(state)],
         }
-        about["digest"] = digest(about)
-        items = ocp.args.Composite(state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(about))
+        items = ocp.args.Composite(state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(sealed(about)))
         with write_errors_named(self.folder):
             self.writer.save(progress.step, args=items, force=True)
 
@@ -70,8 +70,9 @@ class Checkpoints:
     def latest(self, setup: TrainingSetup, warn: Callable[[str], None]) -> tuple[TrainState, Progress] | None:
         """Returns the newest readable state and its progress; None without checkpoints.
 
-        Warns of each checkpoint that it skips, and unless read-only moves it to the workdir's unreadable/. Raises
-        InputError if there are checkpoints but none is readable.
+        Warns of each checkpoint that it skips, and moves it to the workdir's unreadable/. Raises InputError if there
+        are checkpoints but none is readable, and read-only already where the newest is not: an older one would give
+        other answers.
         """
         unreadable: list[int] = []
         self.reader.reload()
@@ -89,6 +90,14 @@ class Checkpoints:
             if is_readable:
                 self.set_aside(unreadable)
                 return newest
+            if self.writer is None and not (self.folder / str(step)).exists():
+                # Training has deleted it meanwhile, since it has saved newer ones.
+                return self.latest(setup, warn)
+            if self.writer is None:
+                raise InputError(
+                    f"{self.folder / str(step)}: the newest checkpoint cannot be read ({reason}); restore it, or train "
+                    "on from the one before with movierec train"
+                )
             warn(f"checkpoints/{step} cannot be read and is skipped ({reason})")
             unreadable.append(step)
         if unreadable:
@@ -96,12 +105,12 @@ class Checkpoints:
         return None
 
     def set_aside(self, steps: list[int]) -> None:
-        """Moves checkpoints to the workdir's unreadable/, so that their steps can be saved again; not if read-only."""
+        """Moves checkpoints to the workdir's unreadable/, so that their steps can be saved again."""
         if self.writer is None:
             return
         if distributed.is_primary():
             for step in steps:
-                target = self.folder.parent / "unreadable" / f"{step}-{time.time_ns()}"
+                target = self.folder.parent / UNREADABLE / f"{step}-{time.time_ns()}"
                 target.parent.mkdir(exist_ok=True)
                 (self.folder / str(step)).rename(target)
         distributed.barrier("unreadable checkpoints set aside")
@@ -135,11 +144,13 @@ class Checkpoints:
     def restore(self, step: int, setup: TrainingSetup) -> tuple[TrainState, Progress]:
         """Returns the state after a step, whatever devices it was saved on, and the progress up to it.
 
-        Raises InputError for a state of another model, and for a damaged one.
+        Raises InputError for a state of another model or run, and for a damaged one.
         """
-        about = self.reader.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"]
-        if about.pop("digest", None) != digest(about):
+        about = unsealed(self.reader.restore(step, args=ocp.args.Composite(about=ocp.args.JsonRestore()))["about"])
+        if about is None:
             raise InputError("its about/ is damaged")
+        if about.get("run") != self.run:
+            raise InputError("it is of another run")
         rows = tuple(about["table_rows"])
         self.require_shapes(step, about["train_rows"], rows, setup)
         wanted = state_shapes(setup)
@@ -229,11 +240,6 @@ def checksums(state: Any) -> list[UInt32[Array, ""]]:
     return [
         jnp.sum(jax.lax.bitcast_convert_type(leaf, jnp.uint32), dtype=jnp.uint32) for leaf in jax.tree.leaves(state)
     ]
-
-
-def digest(about: dict[str, Any]) -> str:
-    """Returns the sha256 of a checkpoint's about/."""
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
 def progress_from(values: dict[str, Any]) -> Progress:

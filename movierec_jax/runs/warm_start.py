@@ -30,8 +30,9 @@ from movierec_jax.features.rating_time import (
 )
 from movierec_jax.model.sharding import new_mesh
 from movierec_jax.runs.checkpoint import Checkpoints
+from movierec_jax.runs.replacement import consistent
 from movierec_jax.runs.run import Run
-from movierec_jax.runs.workdir import load_parts, load_run
+from movierec_jax.runs.workdir import CONFIG, load_parts, load_run
 from movierec_jax.settings import as_flag
 from movierec_jax.training.state import TrainState
 from movierec_jax.training.warm_start import OldRows, warm_state
@@ -55,26 +56,31 @@ class OldRun:
 def load_old_run(workdir: str | os.PathLike[str]) -> OldRun:
     """Loads the run of a workdir at its best epoch. Raises InputError where the folder holds none that can be read."""
     with synced_folder(workdir) as (folder, _):
-        run = load_run(folder, new_mesh(devices=jax.local_devices()))
-        with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
-            state = checkpoints.best_state(run.setup, warnings.warn)
+        run, state = consistent(folder, lambda: read_old_run(folder))
     return OldRun(str(workdir), run, *jax.device_get((state.params, state.log_strength)))
 
 
+def read_old_run(folder: pathlib.Path) -> tuple[Run, TrainState]:
+    """Reads the run of a workdir and its state after the best epoch."""
+    run = load_run(folder, new_mesh(devices=jax.local_devices()))
+    with contextlib.closing(Checkpoints(folder, read_only=True)) as checkpoints:
+        return run, checkpoints.best_state(run.setup, warnings.warn)
+
+
 def prepare_warm(
-    prepare: Callable[[Split | None], Run], folder: pathlib.Path, workdir: str | None, *, overwrite: bool
+    prepare: Callable[[Split | None], Run], folder: pathlib.Path, workdir: str | None
 ) -> tuple[Run, OldRun | None]:
     """Prepares a run that may begin from the older one of a workdir; returns it with that one.
 
     The older run is None without a workdir, and where the folder's run goes on from a checkpoint of its own: it then
     splits its ratings as it has before, and does not need the older run.
 
-    prepare: prepares a run, given the parts of an older one. folder: of the run. overwrite: whatever it holds.
+    prepare: prepares a run, given the parts of an older one. folder: of the run.
     Raises InputError where the older run does not fit.
     """
     if workdir is None:
         return prepare(None), None
-    is_begun = not overwrite and (folder / "config.json").exists()
+    is_begun = (folder / CONFIG).exists()
     has_state = is_begun and any(path.name.isdecimal() for path in folder.glob("checkpoints/*"))
     old = None if has_state else load_old_run(workdir)
     run = prepare(old.run.parts if old and not is_begun else load_parts(folder))

@@ -1,6 +1,7 @@
 """Saves and loads the workdir: all that a run needs to resume, and all that scoring needs.
 
-config.json            format, settings, rating scale, older run of a warm start, and fingerprint of the data
+config.json            format, identity, settings, rating scale, older run of a warm start, fingerprint of the data, and
+                       the sha256 of each file below but the checkpoints
 vocab/*.parquet        ids in row order
 movies.parquet         titles, years and genres
 features/*.parquet     weighted features of movies and users by row, and the features' names
@@ -8,13 +9,18 @@ reviews.parquet        what texts say about movies
 links.parquet          IMDb and TMDb ids of movies
 ratings/*.parquet      clean ratings in original ids: the parts, and reviews read as ratings
 checkpoints/STEP/      see `checkpoint`
+next_run/              see `replacement`
+training.lock          see `training_lock`
 ratings_log.sqlite     see `ratings_log`; not part of the run, so --overwrite keeps it
 """
 
+import contextlib
 import dataclasses
 import hashlib
+import os
 import pathlib
 import shutil
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,12 +28,20 @@ from jax.sharding import Mesh
 from jaxtyping import UInt64
 
 from movierec_jax.config import Config, differences
-from movierec_jax.data.files import read_json, read_table, write_json, write_table
+from movierec_jax.data.files import (
+    file_sha256,
+    json_sha256,
+    read_json,
+    read_table,
+    sealed,
+    unsealed,
+    write_json,
+    write_table,
+)
 from movierec_jax.data.schema import (
     GENRES,
     IMDB_ID,
     MOVIE_ID,
-    OWN,
     RATING,
     TIMESTAMP,
     TITLE,
@@ -36,7 +50,6 @@ from movierec_jax.data.schema import (
     WEIGHT,
     YEAR,
     FeatureBags,
-    no_links,
 )
 from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab
@@ -46,18 +59,10 @@ from movierec_jax.runs import distributed
 from movierec_jax.runs.run import Run
 from movierec_jax.settings import as_flag, from_json, from_json_value, to_json
 
-# Files of a run besides checkpoints/, in the order of their removal.
-OWN_FILES = (
-    "report.json",
-    "report.html",
-    "metrics.jsonl",
-    "plots/learning_curve.png",
-    "plots/calibration.png",
-    "plots/residuals_by_movie.png",
-    "plots/residuals_by_user.png",
-    "tensorboard/events.out.tfevents.*",
-    "wandb_run.txt",
-    "mlflow_run.txt",
+CONFIG, CHECKPOINTS, UNREADABLE = "config.json", "checkpoints", "unreadable"
+
+# The tables of a run, all of which a workdir has.
+TABLES = (
     "ratings/train.parquet",
     "ratings/valid.parquet",
     "ratings/test.parquet",
@@ -71,20 +76,43 @@ OWN_FILES = (
     "movies.parquet",
     "reviews.parquet",
     "links.parquet",
-    "config.json",
 )
 
-# Keys of config.json that every version has written.
-CONFIG_KEYS = {"format", "fingerprint", "rating_scale", "settings"}
+# Files of a run, as patterns, besides checkpoints/.
+OWN_FILES = (
+    "report.json",
+    "report.html",
+    "metrics.jsonl",
+    "plots/learning_curve.png",
+    "plots/calibration.png",
+    "plots/residuals_by_movie.png",
+    "plots/residuals_by_user.png",
+    "tensorboard/events.out.tfevents.*",
+    "wandb_run.txt",
+    "mlflow_run.txt",
+    *TABLES,
+    CONFIG,
+)
 
-# Keys that earlier versions did not write.
-LATER_KEYS = {"movie_id_space", "warm_start"}
+CONFIG_KEYS = {
+    "format",
+    "run",
+    "fingerprint",
+    "rating_scale",
+    "movie_id_space",
+    "warm_start",
+    "settings",
+    "files",
+}
+
+# Characters of a run's identity.
+RUN_CHARS = 16
 
 # Column of a vocabulary's file: whether train has the id.
 IN_TRAIN = "in_train"
 
 # Raised with each change after which workdirs written before can no longer be read.
-FORMAT = 10
+FORMAT = 11
 
 
 def fingerprint(parts: Split, *content: FeatureBags) -> str:
@@ -115,7 +143,10 @@ def hash_values(column: pd.Series) -> UInt64[np.ndarray, " ratings"]:
 
 
 def save_run(workdir: pathlib.Path, run: Run) -> None:
-    """Writes the files of a run, config.json last: a workdir that has it is complete."""
+    """Writes the files of a run, config.json last: a workdir that has it is complete.
+
+    The run keeps the identity that it has there; a new one gets that of its settings and data.
+    """
     for folder in ("vocab", "ratings"):
         (workdir / folder).mkdir(parents=True, exist_ok=True)
     save_vocab(workdir, run.users, USER_ID)
@@ -127,17 +158,17 @@ def save_run(workdir: pathlib.Path, run: Run) -> None:
     write_table(workdir / "links.parquet", run.links)
     for name, part in vars(run.parts).items():
         write_table(workdir / "ratings" / f"{name}.parquet", part)
-    write_json(
-        workdir / "config.json",
-        {
-            "format": FORMAT,
-            "fingerprint": run_fingerprint(run),
-            "rating_scale": run.rating_scale,
-            "movie_id_space": run.movie_id_space,
-            "warm_start": run.warm_start,
-            "settings": to_json(run.config),
-        },
-    )
+    values = {
+        "format": FORMAT,
+        "fingerprint": run_fingerprint(run),
+        "rating_scale": run.rating_scale,
+        "movie_id_space": run.movie_id_space,
+        "warm_start": run.warm_start,
+        "settings": to_json(run.config),
+    }
+    values["run"] = run_identity(workdir) if (workdir / CONFIG).exists() else json_sha256(values)[:RUN_CHARS]
+    values["files"] = {name: file_sha256(workdir / name) for name in TABLES}
+    write_json(workdir / CONFIG, sealed(values))
 
 
 def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
@@ -145,27 +176,33 @@ def load_run(workdir: pathlib.Path, mesh: Mesh | None = None) -> Run:
 
     Raises InputError for a folder that is not a workdir, and for missing or damaged files.
     """
-    config, rating_scale, _ = read_config(workdir)
-    links, movie_id_space = load_links(workdir)
+    values = read_config_values(workdir)
+    require_unchanged(workdir, values)
     return Run(
-        config=config,
-        rating_scale=rating_scale,
+        config=from_json(Config, values["settings"], str(workdir / CONFIG)),
+        rating_scale=values["rating_scale"],
         users=load_vocab(workdir, "user", USER_ID),
         movies=load_vocab(workdir, "movie", MOVIE_ID),
         user_content=load_bags(workdir, "users"),
         movie_content=load_bags(workdir, "movies"),
         movie_table=read_table(workdir / "movies.parquet", [MOVIE_ID, TITLE, YEAR, GENRES]),
         reviews=read_table(workdir / "reviews.parquet", [MOVIE_ID, *REVIEW_COLUMNS]),
-        parts=load_parts(workdir),
+        parts=read_parts(workdir),
         mesh=mesh,
-        links=links,
-        movie_id_space=movie_id_space,
-        warm_start=load_warm_start(workdir),
+        links=read_table(workdir / "links.parquet", [MOVIE_ID, IMDB_ID, TMDB_ID]),
+        movie_id_space=values["movie_id_space"],
+        warm_start=values["warm_start"],
     )
 
 
 def load_parts(workdir: pathlib.Path) -> Split:
     """Loads the split ratings of a workdir. Raises InputError for missing or damaged files."""
+    require_unchanged(workdir, read_config_values(workdir))
+    return read_parts(workdir)
+
+
+def read_parts(workdir: pathlib.Path) -> Split:
+    """Reads the split ratings of a workdir whose files have been checked."""
     columns = [USER_ID, MOVIE_ID, RATING, TIMESTAMP]
     return Split(
         **{
@@ -175,22 +212,19 @@ def load_parts(workdir: pathlib.Path) -> Split:
     )
 
 
-def load_warm_start(workdir: pathlib.Path) -> str | None:
-    """Returns the older workdir from which the run of a workdir began; None where it began from random parameters."""
-    path = workdir / "config.json"
-    return from_json_value(str | None, read_json(path).get("warm_start"), f"{path}: warm_start")
-
-
-def load_links(workdir: pathlib.Path) -> tuple[pd.DataFrame, str]:
-    """Loads the links of a workdir, as `Run.links`, and the space of its movie ids.
-
-    Without the file of links, which earlier versions did not write, there are none. Raises InputError where it is
-    damaged.
-    """
-    space = read_json(workdir / "config.json").get("movie_id_space", OWN)
-    if not (workdir / "links.parquet").exists():
-        return no_links(), space
-    return read_table(workdir / "links.parquet", [MOVIE_ID, IMDB_ID, TMDB_ID]), space
+def require_unchanged(workdir: pathlib.Path, values: dict[str, Any]) -> None:
+    """Raises InputError for the first table that is not what config.json, with these values, says was written."""
+    advice = "movierec train with the settings of the run writes it again"
+    for name in TABLES:
+        path = workdir / name
+        try:
+            found = file_sha256(path)
+        except FileNotFoundError:
+            raise InputError(f"{path}: is missing; {advice}") from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}); {advice}") from None
+        if found != values["files"][name]:
+            raise InputError(f"{path}: has changed since it was written; {advice}")
 
 
 def save_vocab(workdir: pathlib.Path, vocab: Vocab, column: str) -> None:
@@ -228,9 +262,23 @@ def load_bags(workdir: pathlib.Path, name: str) -> FeatureBags:
     return FeatureBags(row, feature, value, tuple(names))
 
 
-def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str]:
-    """Reads settings, rating scale and fingerprint of a workdir. Raises InputError if it cannot."""
-    path = workdir / "config.json"
+def read_config(workdir: pathlib.Path) -> tuple[Config, str]:
+    """Reads settings and fingerprint of a workdir. Raises InputError if it cannot."""
+    values = read_config_values(workdir)
+    return from_json(Config, values["settings"], str(workdir / CONFIG)), values["fingerprint"]
+
+
+def run_identity(workdir: pathlib.Path) -> str:
+    """Returns what tells the run of a workdir from all others, and stands in its checkpoints and report.
+
+    Raises InputError if config.json cannot be read.
+    """
+    return read_config_values(workdir)["run"]
+
+
+def read_config_values(workdir: pathlib.Path) -> dict[str, Any]:
+    """Reads config.json of a workdir. Raises InputError if it is missing, damaged, or of another version."""
+    path = workdir / CONFIG
     if not path.exists():
         raise InputError(f"{workdir}: no config.json; name a folder that movierec train has written with --workdir")
     values = read_json(path)
@@ -239,45 +287,53 @@ def read_config(workdir: pathlib.Path) -> tuple[Config, tuple[float, float], str
             f"{path}: workdir format {values['format']}, written by another version; this one reads format {FORMAT}. "
             "Train anew, with --overwrite or another --workdir"
         )
-    if not isinstance(values, dict) or values.keys() - LATER_KEYS != CONFIG_KEYS:
+    values = unsealed(values)
+    if values is None:
+        raise InputError(f"{path}: has changed since it was written; restore it, or train with --overwrite")
+    files = values.get("files")
+    if values.keys() != CONFIG_KEYS or not isinstance(files, dict) or files.keys() != set(TABLES):
         raise InputError(f"{path}: not the settings of a run; restore it, or train with --overwrite")
     scale = from_json_value(tuple[float, ...], values["rating_scale"], f"{path}: rating_scale")
     if len(scale) != 2 or not scale[0] < scale[1]:
         raise InputError(f"{path}: rating_scale is {scale}; expected two numbers, the lower first")
-    return from_json(Config, values["settings"], str(path)), scale, values["fingerprint"]
+    for name, kind in (("run", str), ("fingerprint", str), ("movie_id_space", str), ("warm_start", str | None)):
+        from_json_value(kind, values[name], f"{path}: {name}")
+    return {**values, "rating_scale": scale}
 
 
-def open_workdir(workdir: pathlib.Path, run: Run, *, overwrite: bool) -> None:
+def holds_run(folder: pathlib.Path) -> bool:
+    """Whether a folder holds the files of a run, or what is left of them."""
+    return (folder / CONFIG).exists() or (folder / CHECKPOINTS).exists()
+
+
+def open_workdir(workdir: pathlib.Path, run: Run) -> None:
     """Makes the workdir hold this run, new or resumed. All processes check it; process 0 writes.
 
-    Raises InputError if it holds another run, unless that is to be overwritten.
+    Raises InputError if it holds another run, or links in the place of files, which could lead anywhere.
     """
-    if overwrite:
-        require_own(workdir)
-    elif (workdir / "config.json").exists():
+    require_no_links(workdir)
+    if (workdir / CONFIG).exists():
         require_same(workdir, run)
-    elif (workdir / "checkpoints").exists():
+    elif (workdir / CHECKPOINTS).exists():
         raise InputError(f"{workdir}: has checkpoints but no config.json; restore it, or start anew with --overwrite")
     distributed.barrier("workdir checked")
     if distributed.is_primary():
-        if overwrite:
-            clear(workdir)
         save_run(workdir, run)
     distributed.barrier("workdir written")
 
 
 def require_same(workdir: pathlib.Path, run: Run) -> None:
     """Raises InputError, naming the difference, if a workdir holds a run with other settings or ratings."""
-    config, _, found = read_config(workdir)
-    changes, warm_start = differences(run.config, config), load_warm_start(workdir)
-    if run.warm_start != warm_start:
-        changes.append(f"--warm_start={as_flag(run.warm_start)} (was {as_flag(warm_start)})")
+    values = read_config_values(workdir)
+    changes = differences(run.config, from_json(Config, values["settings"], str(workdir / CONFIG)))
+    if run.warm_start != values["warm_start"]:
+        changes.append(f"--warm_start={as_flag(run.warm_start)} (was {as_flag(values['warm_start'])})")
     if changes:
         raise InputError(
             f"{workdir} holds a run with other settings: {', '.join(changes)}. Give the same settings to go on, "
             "another --workdir, or --overwrite to start anew"
         )
-    if found != run_fingerprint(run):
+    if values["fingerprint"] != run_fingerprint(run):
         data = run.config.data
         sources = (data.ratings, *data.extra_ratings, *data.reviews, *data.movie_features, *data.user_features)
         raise InputError(
@@ -286,21 +342,32 @@ def require_same(workdir: pathlib.Path, run: Run) -> None:
         )
 
 
+def require_no_links(workdir: pathlib.Path) -> None:
+    """Raises InputError for a link among a run's files and folders: training would write to wherever it leads."""
+    folders = {name.split("/")[0] for name in OWN_FILES} | {CHECKPOINTS, UNREADABLE}
+    for path in [*(workdir / name for name in sorted(folders)), *(workdir / name for name in own_files(workdir))]:
+        if path.is_symlink():
+            raise InputError(f"{path}: is a link to {os.readlink(path)}, where a run has its own files; remove it")
+
+
+def own_files(folder: pathlib.Path) -> list[str]:
+    """Returns the names of the files of a run in a folder, besides its checkpoints."""
+    return [path.relative_to(folder).as_posix() for pattern in OWN_FILES for path in sorted(folder.glob(pattern))]
+
+
 def require_own(workdir: pathlib.Path) -> None:
     """Raises InputError if config.json is the only file of a run, so that it must be somebody else's."""
-    others = ("vocab", "checkpoints", "movies.parquet")
-    if (workdir / "config.json").exists() and not any((workdir / name).exists() for name in others):
+    others = ("vocab", CHECKPOINTS, "movies.parquet")
+    if (workdir / CONFIG).exists() and not any((workdir / name).exists() for name in others):
         raise InputError(f"{workdir}: its config.json is not of a run; name another --workdir")
 
 
-def clear(workdir: pathlib.Path) -> None:
-    """Removes the files of a run and nothing else; config.json last, so that a killed removal can be repeated."""
-    if not (workdir / "config.json").exists() and not (workdir / "checkpoints").exists():
-        return
-    for folder in ("checkpoints", "unreadable"):
+def remove_run(workdir: pathlib.Path) -> None:
+    """Removes the files of a run but config.json, which shows that the folder is a workdir, and nothing else."""
+    for folder in (CHECKPOINTS, UNREADABLE):
         shutil.rmtree(workdir / folder, ignore_errors=True)
-    for pattern in OWN_FILES:
-        for path in workdir.glob(pattern):
-            path.unlink()
-            if path.parent != workdir and not any(path.parent.iterdir()):
-                path.parent.rmdir()
+    for name in own_files(workdir):
+        if name != CONFIG:
+            (workdir / name).unlink()
+            with contextlib.suppress(OSError):  # Somebody else's files are there too.
+                (workdir / name).parent.rmdir()

@@ -20,6 +20,7 @@ from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.prepare import new_run
+from movierec_jax.runs.workdir import save_run
 from movierec_jax.training.loop import epoch_steps, train_from
 from movierec_jax.training.progress import EpochRecord, ErrorTotals, Progress
 from movierec_jax.training.state import TrainingSetup, TrainState, new_state
@@ -218,9 +219,12 @@ def test_a_flipped_bit_in_an_array_is_detected(tmp_path):
         changed[int(fraction * len(content))] ^= 1
         arrays.write_bytes(bytes(changed))
         # In bytes that are never read a flipped bit does no harm and is not noticed.
-        state, _ = Checkpoints(tmp_path, read_only=True).latest(setup, messages.append)
-        require_equal(state, new_state(setup))
-    assert "checkpoints/2 cannot be read and is skipped (its arrays are not those that were saved)" in messages
+        try:
+            state, _ = Checkpoints(tmp_path, read_only=True).latest(setup, pytest.fail)
+            require_equal(state, new_state(setup))
+        except InputError as error:
+            messages.append(str(error))
+    assert any("checkpoints/2: the newest checkpoint cannot be read (its arrays are not" in one for one in messages)
     gc.collect()  # As above.
 
 
@@ -228,9 +232,8 @@ def test_reading_only_changes_nothing_in_a_damaged_folder(workdir):
     empty(workdir / "checkpoints" / "3")
     (workdir / "checkpoints" / "4.orbax-checkpoint-tmp" / "state").mkdir(parents=True)
     before = sorted(workdir.rglob("*"))
-    messages = []
-    require_equal(Checkpoints(workdir, read_only=True).best_params(RUN.setup, messages.append), state_after(2).params)
-    assert len(messages) == 1
+    with pytest.raises(InputError, match=r"checkpoints/3: the newest checkpoint cannot be read .*restore it, or train"):
+        Checkpoints(workdir, read_only=True).best_params(RUN.setup, pytest.fail)
     assert sorted(workdir.rglob("*")) == before
 
 
@@ -269,6 +272,17 @@ def test_a_damaged_best_checkpoint_is_named(tmp_path):
     empty(tmp_path / "checkpoints" / "1")
     with pytest.raises(InputError, match=r"checkpoints/1: the checkpoint of the best epoch cannot be read"):
         Checkpoints(tmp_path).best_params(RUN.setup, pytest.fail)
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path):
+    for seed in (1, 2):
+        other = dataclasses.replace(RUN, config=CONFIG.replace(seed=seed))
+        save_run(tmp_path / str(seed), other)
+        saved(tmp_path / str(seed), 1.0)
+    shutil.rmtree(tmp_path / "2" / "checkpoints")
+    shutil.copytree(tmp_path / "1" / "checkpoints", tmp_path / "2" / "checkpoints")
+    with pytest.raises(InputError, match=r"checkpoints/1: the newest checkpoint cannot be read \(it is of another run"):
+        Checkpoints(tmp_path / "2", read_only=True).best_params(RUN.setup, pytest.fail)
 
 
 def test_a_state_of_another_model_is_refused(workdir):
