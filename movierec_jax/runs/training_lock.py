@@ -62,7 +62,7 @@ def check_nothing() -> None:
 @contextlib.contextmanager
 def locked_folder(folder: pathlib.Path, expiry: float) -> Iterator[Callable[[], None]]:
     """Does the work of `training_lock` for a folder of one process."""
-    is_new = not folder.exists()
+    new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
     opened = open_locked(path, expiry)
@@ -92,10 +92,10 @@ def locked_folder(folder: pathlib.Path, expiry: float) -> Iterator[Callable[[], 
                 path.unlink()
     finally:
         os.close(opened)
-        if is_new:
-            # Fails where the run has written something.
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        # Fails where the run has written something.
+        with contextlib.suppress(OSError):
+            for path in new_folders:
+                path.rmdir()
 
 
 def open_locked(path: pathlib.Path, expiry: float) -> int:

@@ -29,6 +29,7 @@ from jaxtyping import UInt64
 
 from movierec_jax.config import Config, differences
 from movierec_jax.data.files import (
+    SEAL,
     file_sha256,
     json_sha256,
     read_json,
@@ -287,12 +288,14 @@ def read_config_values(workdir: pathlib.Path) -> dict[str, Any]:
             f"{path}: workdir format {values['format']}, written by another version; this one reads format {FORMAT}. "
             "Train anew, with --overwrite or another --workdir"
         )
+    if not isinstance(values, dict) or values.keys() != CONFIG_KEYS | {SEAL}:
+        raise InputError(f"{path}: not the settings of a run; restore it, or train with --overwrite")
     values = unsealed(values)
     if values is None:
         raise InputError(f"{path}: has changed since it was written; restore it, or train with --overwrite")
-    files = values.get("files")
-    if values.keys() != CONFIG_KEYS or not isinstance(files, dict) or files.keys() != set(TABLES):
-        raise InputError(f"{path}: not the settings of a run; restore it, or train with --overwrite")
+    from_json_value(dict, values["files"], f"{path}: files")
+    if values["files"].keys() != set(TABLES):
+        raise InputError(f"{path}: does not list the files of a run; restore it, or train with --overwrite")
     scale = from_json_value(tuple[float, ...], values["rating_scale"], f"{path}: rating_scale")
     if len(scale) != 2 or not scale[0] < scale[1]:
         raise InputError(f"{path}: rating_scale is {scale}; expected two numbers, the lower first")
