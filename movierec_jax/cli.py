@@ -11,6 +11,7 @@ import pathlib
 import signal
 import sys
 import textwrap
+import threading
 import types
 import typing
 import warnings
@@ -156,6 +157,10 @@ def quiet_libraries() -> None:
     # Orbax logs every file, and every error that it also raises; work it had begun then ends with noise.
     logging.set_verbosity(logging.FATAL)
     sys.unraisablehook = lambda unraisable: None
+    # Such as the one that writes TensorBoard's events, on a full disk.
+    threading.excepthook = lambda failed: warnings.warn(
+        f"a thread has failed ({failed.exc_type.__name__}: {failed.exc_value})", stacklevel=1
+    )
 
 
 def silence_stdout() -> None:

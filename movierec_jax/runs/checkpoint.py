@@ -63,9 +63,11 @@ class Checkpoints:
                 self.writer.wait_until_finished()
 
     def close(self) -> None:
+        """Waits as `wait` does, and ends the threads."""
         self.reader.close()
         if self.writer is not None:
-            self.writer.close()
+            with write_errors_named(self.folder):
+                self.writer.close()
 
     def latest(self, setup: TrainingSetup, warn: Callable[[str], None]) -> tuple[TrainState, Progress] | None:
         """Returns the newest readable state and its progress; None without checkpoints.

@@ -1,9 +1,10 @@
 """Reports each epoch while a run trains: on the terminal, in metrics.jsonl and to loggers."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tqdm import tqdm
 
@@ -30,8 +31,10 @@ class EpochLog:
         loggers: Loggers,
     ):
         self.epochs, self.num_ratings, self.loggers = epochs, num_ratings, loggers
-        self.lines = (workdir / "metrics.jsonl").open("w", encoding="utf-8")
-        self.lines.writelines(map(json_line, records))
+        self.path = workdir / "metrics.jsonl"
+        with self.errors_named():
+            self.lines = self.path.open("w", encoding="utf-8")
+            self.lines.writelines(map(json_line, records))
         self.bar = tqdm(
             total=epochs * num_ratings,
             initial=len(records) * num_ratings,
@@ -50,8 +53,9 @@ class EpochLog:
     def add(self, record: EpochRecord) -> None:
         """Reports one more epoch."""
         self.bar.write(epoch_line(record, self.epochs, self.num_ratings))
-        self.lines.write(json_line(record))
-        self.lines.flush()
+        with self.errors_named():
+            self.lines.write(json_line(record))
+            self.lines.flush()
         figures = {name: value for name in LOGGED if (value := getattr(record, name)) is not None}
         self.loggers.log(record.epoch, figures)
 
@@ -60,7 +64,16 @@ class EpochLog:
 
     def __exit__(self, *exception) -> None:
         self.bar.close()
-        self.lines.close()
+        with self.errors_named():
+            self.lines.close()
+
+    @contextlib.contextmanager
+    def errors_named(self) -> Iterator[None]:
+        """Adds the file to errors of writing, such as those of a full disk."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
 
 def epoch_line(record: EpochRecord, epochs: int, num_ratings: int) -> str:

@@ -123,8 +123,12 @@ class Loggers:
                 self.opened.remove(entry)
 
     def close(self) -> None:
-        for _, logger in self.opened:
-            logger.close()
+        """Closes all of them."""
+        for name, logger in self.opened:
+            try:
+                logger.close()
+            except Exception as error:
+                warnings.warn(f"{name} fails ({error}); its last figures may be missing", stacklevel=2)
 
 
 def require_installed(names: Sequence[str]) -> None:

@@ -39,8 +39,8 @@ MOST_EPOCHS, MOST_SECONDS = 2, 0.3
 TOLERANCE = 1e-3
 # Seconds after which a process that should have ended is taken to hang.
 MOST_WAIT = 300
-# Largest file in bytes while the disk counts as full.
-FULL = 2**14
+# Largest file in bytes while the disk counts as full: of logs, of all that a checkpoint has, or of its arrays.
+FULL = (2**4, 2**12, 2**14)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,8 +107,9 @@ def terminate(started, chosen, workdir, rng) -> None:
 
 def fill_disk(started, chosen, workdir, rng) -> None:
     """Limits the size of files; a run must say so in one message and keep what it has saved."""
+    limit = int(rng.choice(FULL))
     for process in started:
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (FULL, FULL))
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, limit))
     started[0].stdout.read()
     assert all(process.wait(timeout=MOST_WAIT) != 0 for process in started)
     assert "error: " in errors_of(workdir)
@@ -117,12 +118,13 @@ def fill_disk(started, chosen, workdir, rng) -> None:
 
 def damage(started, chosen, workdir, rng) -> None:
     """Kills, then cuts, flips a bit of, or removes a file of the newest checkpoint, often the largest."""
+    # Without an earlier checkpoint a run refuses to resume.
+    end = time.monotonic() + MOST_WAIT
+    while len(steps_in(workdir)) < 2:
+        assert time.monotonic() < end
+        time.sleep(0.01)
     kill(started, chosen, workdir, rng)
-    steps = steps_in(workdir)
-    if len(steps) < 2:
-        # Without an earlier checkpoint a run refuses to resume.
-        return
-    newest = max(steps)
+    newest = max(steps_in(workdir))
     files = sorted(path for path in (workdir / "checkpoints" / str(newest)).rglob("*") if path.is_file())
     path = max(files, key=lambda path: path.stat().st_size) if rng.random() < 0.5 else rng.choice(files)
     content = bytearray(path.read_bytes())
@@ -194,6 +196,7 @@ def drill(name: str, folder: pathlib.Path, num_breaks: int, seed: int = 0) -> di
         started[0].stdout.close()
     printed += form.processes[num_breaks % len(form.processes)].finish(broken, epochs)
     require_same_end(broken, whole, is_exact=len(form.processes) == 1)
+    assert form.how is not damage or "cannot be read" in printed, "no damage was noticed: damage more"
     return {
         "resumed within an epoch": printed.count("resuming after step"),
         "checkpoints skipped": printed.count("cannot be read"),
