@@ -15,6 +15,7 @@ import pandas as pd
 from jaxtyping import Float32
 
 from movierec_jax.config import Config, flag_values
+from movierec_jax.data.files import atomic_file
 from movierec_jax.data.schema import GENRES, MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.evaluation.metrics import RATING_METRICS
 from movierec_jax.evaluation.plots import draw_plots, save_png, to_svg
@@ -64,7 +65,8 @@ def save_report_page(
     figures = draw_plots(records, predicted[is_known], test.rating[is_known], num_ratings_of)
     save_png(figures, workdir / "plots")
     svgs = {name: to_svg(figure, name) for name, figure in figures.items()}
-    (workdir / "report.html").write_text(page(recommender, report, svgs), encoding="utf-8")
+    with atomic_file(workdir / "report.html") as partial:
+        partial.write_text(page(recommender, report, svgs), encoding="utf-8")
 
 
 def page(recommender: Recommender, report: Mapping[str, Any], svgs: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int32
 
 from movierec_jax.data.arrays import csr_offsets, order_of_histories
-from movierec_jax.data.files import atomic_folder, write_json
+from movierec_jax.data.files import atomic_folder, file_sha256, write_json
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP
 from movierec_jax.data.storage import is_url, list_names
 from movierec_jax.errors import InputError
@@ -37,7 +37,7 @@ from movierec_jax.model.two_tower import (
 )
 from movierec_jax.packages import installed_version
 from movierec_jax.recommend import export_loader
-from movierec_jax.recommend.export_loader import ABOUT, FILES, IDS, LOADER, PROGRAM, TABLES, USERS
+from movierec_jax.recommend.export_loader import ABOUT, FILES, IDS, LOADER, PROGRAM, TABLES, USERS, about_digest
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
 from movierec_jax.recommend.model_card import CARD
 from movierec_jax.recommend.recommender import Recommender
@@ -83,7 +83,8 @@ def export_lists(recommender: Recommender, folder: pathlib.Path, k: int, card: s
         }
         write_json(partial / IDS, ids)
         shutil.copyfile(export_loader.__file__, partial / LOADER)
-        write_json(partial / ABOUT, about)
+        about["sha256"] = {name: file_sha256(partial / name) for name in (PROGRAM, TABLES, USERS, IDS)}
+        write_json(partial / ABOUT, {**about, "digest": about_digest(about)})
         if card is not None:
             (partial / CARD).write_text(card, encoding="utf-8")
 

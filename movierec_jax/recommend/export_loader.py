@@ -15,7 +15,7 @@ lists.stablehlo   the program: a portable StableHLO artifact, the same for CPUs,
 tables.npz        arrays that it takes with every call
 users.npz         of each user: `own`, and from `start` to the next user's `start`: `movie_row`, `rating` and `weight`
 ids.json          ids of users and movies in the order of rows, and the movies' titles
-about.json        versions, rating scale, length of lists, and the program's arguments and results
+about.json        versions, rating scale, length of lists, the program's arguments and results; the sha256 of each file
 
 Another language calls the function `main` of the program with an int32, the index of its platform in `platforms`, and
 then with the arrays that `arguments` names, in that order. Sizes named users and ratings are free; StableHLO's passes
@@ -34,6 +34,8 @@ is left, and the predicted rating, not clipped to the rating scale.
 import argparse
 import dataclasses
 import functools
+import hashlib
+import io
 import json
 import pathlib
 import sys
@@ -46,7 +48,7 @@ import jax.numpy as jnp
 import numpy as np
 
 # Raised when a loader of one version can no longer read the files of the next.
-FORMAT = 1
+FORMAT = 2
 
 PROGRAM, TABLES, USERS, IDS, ABOUT, LOADER = FILES = (
     "lists.stablehlo",
@@ -199,19 +201,48 @@ def load(folder: str | pathlib.Path) -> ExportedLists:
     missing = [name for name in FILES[:-1] if not (folder / name).exists()]
     if missing:
         raise ValueError(f"{folder}: no {missing[0]}; name a folder that movierec export has written")
-    about, ids = (json.loads((folder / name).read_text(encoding="utf-8")) for name in (ABOUT, IDS))
-    if about["format"] != FORMAT:
-        raise ValueError(f"{folder}: an export of format {about['format']}; this loader reads format {FORMAT}")
-    with np.load(folder / TABLES) as tables, np.load(folder / USERS) as users:
+    about = read_about(folder / ABOUT)
+    program, table_bytes, user_bytes, id_bytes = (
+        read_unchanged(folder / name, about["sha256"][name]) for name in (PROGRAM, TABLES, USERS, IDS)
+    )
+    ids = json.loads(id_bytes)
+    with np.load(io.BytesIO(table_bytes)) as tables, np.load(io.BytesIO(user_bytes)) as users:
         return ExportedLists(
             about=about,
-            program=jax.jit(read_program((folder / PROGRAM).read_bytes(), about).call),
+            program=jax.jit(read_program(program, about).call),
             tables=[jnp.asarray(tables[name]) for name in argument_names(about) if name in tables],
             users=dict(users),
             user_row={id: row for row, id in enumerate(ids["users"])},
             movie_row={id: row for row, id in enumerate(ids["movies"])},
             titles=ids["titles"],
         )
+
+
+def read_about(path: pathlib.Path) -> dict[str, Any]:
+    """Reads what an export says of itself. Raises ValueError where it is damaged or of another format."""
+    try:
+        about = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not JSON ({error}); export again") from None
+    if isinstance(about, dict) and about.get("format", FORMAT) != FORMAT:
+        raise ValueError(f"{path.parent}: an export of format {about['format']}; this loader reads format {FORMAT}")
+    if not isinstance(about, dict) or about.get("digest") != about_digest(about):
+        raise ValueError(f"{path}: has changed since it was written; export again")
+    return about
+
+
+def about_digest(about: Mapping) -> str:
+    """Returns the sha256 of what about.json holds, but for this digest itself."""
+    others = {name: value for name, value in about.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(others, sort_keys=True).encode()).hexdigest()
+
+
+def read_unchanged(path: pathlib.Path, sha256: str) -> bytes:
+    """Reads a file. Raises ValueError where its bytes are not those that were written."""
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise ValueError(f"{path}: has changed since it was written; export again")
+    return content
 
 
 def argument_names(about: Mapping) -> list[str]:

@@ -33,7 +33,7 @@ def test_a_flipped_bit_in_any_file_is_named_or_changes_no_list(workdir, tmp_path
                     found = load(copy).recommend(users, 3)
             except InputError as error:
                 step = next((part.name for part in path.parents if part.parent.name == "checkpoints"), None)
-                assert (f"checkpoints/{step}: " if step else path.name) in str(error), (path, error)
+                assert (f"checkpoints/{step}: " if step else path.name) in str(error), path  # noqa: PT017
                 outcomes["refused"] += 1
             else:
                 assert found.equals(wanted), path
