@@ -87,6 +87,10 @@ def locked_folder(folder: pathlib.Path, expiry: float) -> Iterator[Callable[[], 
         try:
             with renewed(renew):
                 yield require_there
+        except Exception:
+            # Whatever failed, failed because of that.
+            require_there()
+            raise
         finally:
             if is_there():
                 path.unlink()

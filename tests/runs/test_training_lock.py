@@ -96,6 +96,14 @@ def test_a_workdir_that_is_moved_or_removed_is_noticed(tmp_path, change):
             require_there()
 
 
+def test_what_fails_in_a_workdir_that_is_gone_fails_because_of_that(tmp_path):
+    with pytest.raises(OSError, match="has been moved or removed while it trains"), training_lock(tmp_path / "run"):
+        shutil.rmtree(tmp_path / "run")
+        raise ValueError("no such file")
+    with pytest.raises(ValueError, match="no such file"), training_lock(tmp_path / "run"):
+        raise ValueError("no such file")
+
+
 def test_a_link_in_the_place_of_the_lock_is_not_followed(tmp_path):
     (tmp_path / "mine").write_text("mine")
     (tmp_path / LOCK).symlink_to(tmp_path / "mine")
