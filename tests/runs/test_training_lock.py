@@ -97,7 +97,7 @@ def test_a_workdir_that_is_moved_or_removed_is_noticed(tmp_path, change):
 
 
 def test_what_fails_in_a_workdir_that_is_gone_fails_because_of_that(tmp_path):
-    with pytest.raises(OSError, match="has been moved or removed while it trains"), training_lock(tmp_path / "run"):
+    with pytest.raises(OSError, match="has been moved or removed"), training_lock(tmp_path / "run"):  # noqa: PT012
         shutil.rmtree(tmp_path / "run")
         raise ValueError("no such file")
     with pytest.raises(ValueError, match="no such file"), training_lock(tmp_path / "run"):
