@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow.parquet
 
 from movierec_jax.data.locks import is_locked, try_lock
+from movierec_jax.data.memory_limits import require_moderate
 from movierec_jax.errors import InputError
 
 # Ends the name of a file or folder until it is complete.
@@ -197,8 +198,11 @@ def read_table(path: pathlib.Path, columns: list[str], optional: Sequence[str] =
     optional: columns to read as well if the table has them.
     """
     try:
+        require_moderate(path, path.stat().st_size, str(path))
         found = pyarrow.parquet.read_schema(path).names if optional else []
         return pd.read_parquet(path, columns=[*columns, *(name for name in optional if name in found)])
+    except InputError:
+        raise
     except (OSError, ValueError) as error:
         reason = first_line(error) if path.exists() else "it is missing"
         raise InputError(

@@ -22,6 +22,7 @@ from typing import IO, cast
 import pyarrow as pa
 import pyarrow.parquet
 
+from movierec_jax.data.memory_limits import MAX_GROWTH, most_unpacked_bytes, require_moderate
 from movierec_jax.data.storage import downloaded, is_url, replace_path_in_errors
 from movierec_jax.errors import InputError
 
@@ -45,6 +46,17 @@ HEAD_BYTES = 1 << 16
 
 # Endings of the names of packed files, which say nothing of the kind of the file within.
 PACKED_SUFFIXES = (".gz", ".bz2", ".xz", ".zst", ".zstd", ".lz4")
+
+
+# The longest line, and the longest object of JSON.
+MAX_LINE_BYTES = 2**24
+
+
+def overlong_error(where: str, what: str = "line") -> InputError:
+    """Returns the error of a line, or an object, that is too long to be one of a table."""
+    return InputError(
+        f"{where}: a {what} of more than {MAX_LINE_BYTES >> 20} MiB; expected a table of ratings or films"
+    )
 
 
 @contextlib.contextmanager
@@ -72,8 +84,52 @@ def open_bytes(path: AnyPath) -> Iterator[IO[bytes]]:
     """Opens a file or archive member, and unpacks it where its first bytes say that it is packed."""
     with translate_read_errors(path), path.open("rb") as stream:
         # On disk it is a BufferedReader, in an archive a ZipExtFile: both can peek.
-        unpacked = packing_of(cast(io.BufferedReader, stream).peek(8))
-        yield unpacked(stream) if unpacked else stream
+        unpack = packing_of(cast(io.BufferedReader, stream).peek(8))
+        if unpack is None and isinstance(path, pathlib.Path):
+            yield stream
+        else:
+            limit = most_unpacked_bytes(packed_size(path))
+            unpacked = cast(io.BufferedIOBase, unpack(stream) if unpack else stream)
+            yield cast(IO[bytes], io.BufferedReader(Bounded(unpacked, limit, path)))
+
+
+def packed_size(path: AnyPath) -> int:
+    """Returns the bytes that a file takes on disk or in its archive."""
+    if isinstance(path, pathlib.Path):
+        return path.stat().st_size
+    return path.root.getinfo(path.at).compress_size
+
+
+class Bounded(io.RawIOBase):
+    """A stream that is unpacked as it is read; reading beyond `limit` bytes raises InputError, which names the path."""
+
+    def __init__(self, stream: io.BufferedIOBase, limit: int, path: AnyPath):
+        self.stream, self.limit, self.path = stream, limit, path
+        self.position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return self.stream.seekable()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self.position = self.stream.seek(offset, whence)
+        return self.position
+
+    def tell(self) -> int:
+        return self.position
+
+    def readinto(self, buffer) -> int:
+        content = self.stream.read(len(buffer))
+        buffer[: len(content)] = content
+        self.position += len(content)
+        if self.position > self.limit:
+            raise InputError(
+                f"{self.path}: unpacks to more than {self.limit >> 20:,} MiB, {MAX_GROWTH} times its size; tables of "
+                "ratings never do. If it is right, unpack it yourself"
+            )
+        return len(content)
 
 
 def packing_of(head: bytes) -> Callable[[IO[bytes]], IO[bytes]] | None:
@@ -150,6 +206,7 @@ def open_parquet(path: AnyPath) -> Iterator[pyarrow.parquet.ParquetFile]:
             else:
                 with open_bytes(path) as stream:
                     source = pa.BufferReader(stream.read())
+            require_moderate(source, packed_size(path), str(path))
             yield stack.enter_context(pyarrow.parquet.ParquetFile(source))
     except pa.ArrowException as error:
         raise InputError(f"{path}: cannot be read as Parquet: {error}") from error

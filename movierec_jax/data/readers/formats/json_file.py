@@ -14,7 +14,7 @@ import pyarrow.json
 from movierec_jax.data.readers.formats.file_content import FileContent, describe_columns
 from movierec_jax.data.readers.formats.loose_values import join_arrays, ratings_frame, typed_values
 from movierec_jax.data.readers.ratings_file import name_columns
-from movierec_jax.data.readers.source_file import AnyPath, open_bytes, read_head
+from movierec_jax.data.readers.source_file import MAX_LINE_BYTES, AnyPath, open_bytes, overlong_error, read_head
 from movierec_jax.data.readers.text.stated_columns import NOTHING_STATED, StatedColumns
 from movierec_jax.data.schema import MOVIE_ID, RATING
 from movierec_jax.errors import InputError
@@ -156,6 +156,8 @@ def read_objects(path: AnyPath, text: io.TextIOWrapper) -> Iterator[Found]:
                 raise InputError(f"{path}:{line}: {str(value)[:80]!r} among the objects of JSON; {EXPECTED}")
             yield line, value
             line += buffer.count("\n", start, position)
+        elif len(buffer) - start > MAX_LINE_BYTES:
+            raise overlong_error(f"{path}:{line}", "JSON object")
         elif more := text.read(max(BLOCK_LETTERS, len(buffer) - start)):
             buffer, position = buffer[start:] + more, 0
         elif start < len(buffer):
@@ -173,6 +175,8 @@ def decode(path: AnyPath, line: int, buffer: str, start: int, *, is_last: bool =
     """
     try:
         return DECODER.raw_decode(buffer, start)
+    except RecursionError:
+        raise InputError(f"{path}:{line}: JSON nested too deep; {EXPECTED}") from None
     except json.JSONDecodeError as error:
         may_go_on = error.pos > len(buffer) - LONGEST_WORD or error.msg.startswith("Unterminated string")
         if may_go_on and not is_last:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from movierec_jax.data.readers.formats.file_content import FileContent
-from movierec_jax.data.readers.source_file import AnyPath, open_bytes
+from movierec_jax.data.readers.source_file import MAX_LINE_BYTES, AnyPath, open_bytes, overlong_error
 from movierec_jax.data.readers.text.columns import to_own_pandas
 from movierec_jax.data.readers.text.delimited import find_encoding, read_lines
 from movierec_jax.data.schema import GENRES, MOVIE_ID, RATING, TIMESTAMP, TITLE, USER_ID
@@ -46,7 +46,10 @@ def read_netflix(path: AnyPath) -> FileContent:
     movie, line = 0, 1
     with open_bytes(path) as stream:
         while block := stream.read(BLOCK_BYTES):
-            block += stream.readline()
+            rest = stream.readline(MAX_LINE_BYTES)
+            if len(rest) == MAX_LINE_BYTES:
+                raise overlong_error(f"{path}:{line + block.count(10)}")
+            block += rest
             rows = parse_block(path, block, line)
             is_movie = np.isneginf(rows[RATING])
             movie_ids = np.concatenate([[movie], rows.loc[is_movie, USER_ID]])

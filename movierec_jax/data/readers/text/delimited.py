@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
 
-from movierec_jax.data.readers.source_file import AnyPath, open_bytes
+from movierec_jax.data.readers.source_file import MAX_LINE_BYTES, AnyPath, open_bytes, overlong_error
 from movierec_jax.data.readers.text.columns import COLUMN_TYPES, MISSING_NUMBERS, typed_text
 from movierec_jax.data.readers.text.layout import BLANKS, UTF8, TextLayout, find_encoding
 from movierec_jax.data.readers.text.text_scan import TextScan, scan_text
@@ -56,9 +56,20 @@ def read_lines(path: AnyPath, encoding: str) -> Iterator[tuple[int, str]]:
     """Yields number and text of each line that is not empty."""
     with open_bytes(path) as stream:
         text = io.TextIOWrapper(stream, encoding)
-        for number, line in enumerate(text, start=1):
+        for number, line in enumerate(bounded_lines(path, text), start=1):
             if line.strip():
                 yield number, line.rstrip("\n")
+
+
+def bounded_lines(path: AnyPath, text: io.TextIOWrapper) -> Iterator[str]:
+    """Yields the lines of a text with their ends. Raises InputError for one that is too long."""
+    for number in itertools.count(1):
+        line = text.readline(MAX_LINE_BYTES)
+        if len(line) == MAX_LINE_BYTES:
+            raise overlong_error(f"{path}:{number}")
+        if not line:
+            return
+        yield line
 
 
 def read_records(path: AnyPath, layout: TextLayout) -> Generator[tuple[int, list[str]], None, None]:
@@ -69,17 +80,18 @@ def read_records(path: AnyPath, layout: TextLayout) -> Generator[tuple[int, list
     """
     with open_bytes(path) as stream:
         text = io.TextIOWrapper(stream, layout.encoding, newline="")
-        list(itertools.islice(text, layout.skip_lines))
+        lines = bounded_lines(path, text)
+        list(itertools.islice(lines, layout.skip_lines))
         rows = None
         if layout.is_quoted:
             rows = csv.reader(
-                text,
+                lines,
                 delimiter=layout.separator,
                 quotechar=layout.quote,
                 skipinitialspace=layout.skips_blanks,
                 strict=True,
             )
-        records = rows or (layout.split(line) if line.strip() else [] for line in text)
+        records = rows or (layout.split(line) if line.strip() else [] for line in lines)
         line = layout.skip_lines
         try:
             for number, fields in enumerate(records, start=layout.skip_lines + 1):
@@ -168,7 +180,7 @@ def read_typed(path: AnyPath, layout: TextLayout) -> pa.Table:
 def parse_typed(path: AnyPath, layout: TextLayout) -> pa.Table:
     """Does the work of `read_typed` in one encoding. Raises ArrowInvalid for text that is not in that encoding."""
     with open_text(path, layout.encoding) as stream:
-        scan = scan_text(stream, layout)
+        scan = scan_text(stream, layout, path)
     if scan.has_odd_quotes and layout.encoding == UTF8:
         layout = dataclasses.replace(layout, encoding=find_encoding(path))
     if scan.has_odd_quotes or layout.skips_blanks:
@@ -370,6 +382,8 @@ def arrow_refusal(error: pa.ArrowInvalid, path: AnyPath, layout: TextLayout) -> 
     """Returns what Arrow found wrong with a text file, in the user's terms."""
     if re.search("Empty CSV|Could not skip", str(error)):
         return InputError(f"{path}: no ratings")
+    if "straddles" in str(error):
+        return InputError(f"{path}: a line of more than 1 MiB; expected a table of ratings")
     row = re.search(r"Row #(\d+)", str(error))
     if row is None:
         return InputError(f"{path}: cannot be read as text split by {layout.separator!r}: {error}")

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, UInt8
 
+from movierec_jax.data.readers.source_file import MAX_LINE_BYTES, AnyPath, overlong_error
 from movierec_jax.data.readers.text.layout import BLANKS, TextLayout
 
 # Bytes looked at together: few enough to stay in the processor's cache.
@@ -34,10 +35,13 @@ class TextScan:
     has_leading_zeros: bool = False
 
 
-def scan_text(stream: io.BufferedIOBase | pa.NativeFile, layout: TextLayout) -> TextScan:
-    """Returns what the bytes of a file of UTF-8 text show, below the lines that the layout skips."""
+def scan_text(stream: io.BufferedIOBase | pa.NativeFile, layout: TextLayout, path: AnyPath) -> TextScan:
+    """Returns what the bytes of a file of UTF-8 text show, below the lines that the layout skips.
+
+    Raises InputError for a line that is too long.
+    """
     scan = TextScan()
-    for text, line_end in whole_lines(stream, layout.skip_lines):
+    for text, line_end in whole_lines(stream, layout.skip_lines, path):
         is_end = text == line_end
         scan.num_lines += int(np.count_nonzero(is_end)) - count_empty(text, is_end)
         if layout.is_quoted:
@@ -48,10 +52,10 @@ def scan_text(stream: io.BufferedIOBase | pa.NativeFile, layout: TextLayout) -> 
 
 
 def whole_lines(
-    stream: io.BufferedIOBase | pa.NativeFile, num_skipped: int
+    stream: io.BufferedIOBase | pa.NativeFile, num_skipped: int, path: AnyPath
 ) -> Iterator[tuple[UInt8[np.ndarray, " bytes"], int]]:
     """Yields blocks of whole lines and the byte that ends each line, after the first lines."""
-    rest, line_end = b"", 0
+    rest, line_end, num_lines = b"", 0, 0
     while True:
         block = stream.read(BLOCK_BYTES)
         # Old Macs end lines with a carriage return alone.
@@ -60,7 +64,10 @@ def whole_lines(
         if not block and text and text[-1] != line_end:
             text += bytes([line_end])
         last = text.rfind(bytes([line_end])) + 1
+        num_lines += text.count(bytes([line_end]), 0, last)
         rest = text[last:]
+        if len(rest) > MAX_LINE_BYTES:
+            raise overlong_error(f"{path}:{num_lines + 1}")
         start = 0
         while num_skipped and start < last:
             start = text.find(bytes([line_end]), start) + 1
