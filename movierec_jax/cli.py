@@ -15,7 +15,7 @@ import threading
 import types
 import typing
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 from absl import app, flags, logging
@@ -27,6 +27,9 @@ from movierec_jax.errors import InputError, Interrupted
 from movierec_jax.settings import Settings, as_flag
 
 S = TypeVar("S", bound=Settings)
+
+# Code points of control characters, and of those that turn the direction of text.
+OBEYED = (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 
 HELP_WIDTH = 100
 SHORT_HELP = {"-h", "--h", "-help", "--help", "-helpshort", "--helpshort"}
@@ -80,6 +83,7 @@ def run(
     command = Command(doc, sections, [*own, flags.FLAGS[CONFIG_FLAG]], max_words)
 
     def start(argv: list[str]) -> None:
+        sys.stdout, sys.stderr = Printable(sys.stdout, "\n\t"), Printable(sys.stderr, "\n\t\r")
         quiet_libraries()
         enable_compile_cache()
         status = exit_status(lambda: main(*argv[1:]))
@@ -149,6 +153,27 @@ def parse_numbers(flag: str, items: list[str], kind: type = float) -> tuple:
 def has_joined_processes() -> bool:
     """Whether JAX is loaded and this process has joined others."""
     return "jax" in sys.modules and sys.modules["jax"].distributed.is_initialized()
+
+
+class Printable:
+    """A stream of text that replaces what a terminal would obey, such as an escape sequence in a title.
+
+    kept: control characters that are written as they are.
+    """
+
+    def __init__(self, stream: Any, kept: str):
+        self.stream = stream
+        self.table = {code: "\N{REPLACEMENT CHARACTER}" for code in OBEYED if chr(code) not in kept}
+
+    def write(self, text: str) -> int:
+        return self.stream.write(text.translate(self.table))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 def quiet_libraries() -> None:

@@ -305,6 +305,9 @@ class ScoreConfig(Settings):
         False, "with --user_id, also print the reasons for each movie and what its reviews say", is_common=True
     )
     titles: bool = setting(False, "write title, year and genres too", is_common=True)
+    csv_safe: bool = setting(
+        False, "in a CSV file, write ' before texts that begin with = + - or @, which spreadsheets take for formulas"
+    )
     block_users: int = setting(256, "users scored at once; more take more memory", AT_LEAST_1)
 
 

@@ -1,6 +1,7 @@
 """Flags are made from the config and parsed back into one; each outcome has its exit status."""
 
 import dataclasses
+import io
 
 import pytest
 from absl import flags
@@ -76,6 +77,14 @@ def raising(error: BaseException):
 def test_an_expected_error_prints_one_message_and_has_a_status(error, status, message, capsys):
     assert cli.exit_status(raising(error)) == status
     assert capsys.readouterr() == ("", message)
+
+
+def test_nothing_that_a_terminal_obeys_reaches_it_but_line_ends_and_tabs():
+    stream = io.StringIO()
+    printable = cli.Printable(stream, "\n\t")
+    print("Él\x1b]0;title\x07 \x9b31m\u202e\r東京\t1\n", file=printable, end="")
+    printable.writelines(["a\b"])
+    assert stream.getvalue() == "Él�]0;title� �31m��東京\t1\na�"
 
 
 def test_success_has_status_0_and_no_message(capsys):

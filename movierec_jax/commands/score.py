@@ -94,6 +94,7 @@ def main() -> None:
             path,
             config.top_k or min(FILE_TOP_K, num_movies),
             titles=config.titles,
+            csv_safe=config.csv_safe,
             block_users=config.block_users,
             name=OUTPUT.value,
             **options,

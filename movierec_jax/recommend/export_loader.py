@@ -305,7 +305,12 @@ def main() -> None:
         print(f"recommended to {user}\n{'  stars' * has_stars}   score  {'movie_id':>{width}}")
         for entry in entries:
             stars = f"  {entry.predicted_rating:5.2f}" if has_stars else ""
-            print(f"{stars}  {entry.score:6.3f}  {entry.movie_id!s:>{width}}  {entry.title}")
+            print(f"{stars}  {entry.score:6.3f}  {entry.movie_id!s:>{width}}  {printable(entry.title)}")
+
+
+def printable(text: str) -> str:
+    """Returns a text in which characters that a terminal would obey are replaced."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def typed_id(rows: Mapping[Any, int], text: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 from tqdm import tqdm
@@ -44,12 +45,14 @@ def score_to_file(
     movies: pd.Index | None = None,
     diversity: float = ScoreConfig.diversity,
     titles: bool = ScoreConfig.titles,
+    csv_safe: bool = ScoreConfig.csv_safe,
     block_users: int = ScoreConfig.block_users,
     name: str | None = None,
 ) -> int:
     """Writes each user's best k movies to a Parquet or CSV file and returns the number of rows.
 
     The file appears under its name when it is complete. titles: with title, year and genres as the last columns.
+    csv_safe: in a CSV file, with texts that no spreadsheet takes for formulas, as `without_formulas` writes them.
     name: the output as messages show it; the file unless given.
     Raises InputError for another file ending, a folder that does not exist, and users or k that
     `Recommender.recommend` refuses.
@@ -64,6 +67,8 @@ def score_to_file(
         blocks = map(recommender.with_titles, blocks)
     with tqdm(total=len(users), unit=" users", disable=None) as bar:
         groups = regroup(count_users(blocks, bar), GROUP_ROWS)
+        if csv_safe and output.suffix == ".csv":
+            groups = map(without_formulas, groups)
         first = next(groups)
         with atomic_file(output) as partial, WRITERS[output.suffix](partial, first.schema) as writer:
             for group in itertools.chain([first], groups):
@@ -107,6 +112,18 @@ def count_users(blocks: Iterable[pd.DataFrame], bar: tqdm) -> Iterator[pa.Table]
     for block in blocks:
         yield pa.Table.from_pandas(block, preserve_index=False).replace_schema_metadata()
         bar.update(int((block[RANK] == 1).sum()))
+
+
+def without_formulas(table: pa.Table) -> pa.Table:
+    """Returns a table with an apostrophe before each text that a spreadsheet would take for a formula.
+
+    As the OWASP page on CSV injection advises.
+    """
+    for index, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            safe = pyarrow.compute.replace_substring_regex(table.column(index), r"^([=+\-@\t\r])", r"'\1")
+            table = table.set_column(index, field, safe)
+    return table
 
 
 def regroup(tables: Iterable[pa.Table], num_rows: int) -> Iterator[pa.Table]:

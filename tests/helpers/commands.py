@@ -5,6 +5,7 @@ import importlib
 import io
 import shlex
 import sys
+import threading
 import warnings
 
 import pytest
@@ -22,6 +23,7 @@ def run_command(command: str) -> tuple[int, str, str]:
         patch.setattr(sys, "argv", [f"movierec {name}", *arguments])
         # What commands change for the whole process.
         patch.setattr(sys, "unraisablehook", sys.unraisablehook)
+        patch.setattr(threading, "excepthook", threading.excepthook)
         patch.setattr(warnings, "formatwarning", warnings.formatwarning)
         try:
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:

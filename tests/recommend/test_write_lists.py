@@ -53,6 +53,21 @@ def test_a_file_may_have_titles(recommender, tmp_path):
     assert written["title"].tolist() == [f"Film {movie_id}" for movie_id in written["movie_id"]]
 
 
+def test_texts_of_a_csv_file_may_be_kept_from_being_formulas(recommender, tmp_path):
+    titles = ["=1+1", "+1", "-1", "@a", "\t=1", "a=1", "7 Films"]
+    table = recommender.run.movie_table.head(len(titles)).assign(title=titles)
+    named = dataclasses.replace(recommender, run=dataclasses.replace(recommender.run, movie_table=table))
+    written = {}
+    for csv_safe in (False, True):
+        score_to_file(named, SOME, tmp_path / "a.csv", k=5, include_seen=True, titles=True, csv_safe=csv_safe)
+        written[csv_safe] = pd.read_csv(tmp_path / "a.csv", keep_default_na=False)
+    plain, safe = written[False]["title"], written[True].pop("title")
+    assert (safe == [title if title[:1] not in "=+-@\t" else f"'{title}" for title in plain]).all()
+    assert (safe != plain).any()
+    # Numbers stay numbers.
+    pd.testing.assert_frame_equal(written[True], written[False].drop(columns="title"))
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_the_file_has_the_same_bytes_whatever_the_block_of_users(recommender, tmp_path, monkeypatch, ending):
     # Groups of rows that end neither with a user's list nor with a block.
