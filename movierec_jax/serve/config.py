@@ -25,6 +25,9 @@ class ServeConfig(Settings):
     max_k: int = setting(100, "maximum length of a list", AT_LEAST_1)
     max_ratings: int = setting(1000, "maximum ratings, or pairs to predict, per request", AT_LEAST_1)
     max_users: int = setting(100, "maximum users per request for many lists", AT_LEAST_1)
+    max_new_users: int = setting(
+        100_000, "maximum users with ratings since training in memory; others are read from the log", AT_LEAST_1
+    )
     max_body_bytes: int = setting(2**20, "maximum size of a request body in bytes", AT_LEAST_1)
     max_import_bytes: int = setting(2**23, "maximum size of a file of somebody's ratings in bytes", AT_LEAST_1)
     max_batch: int = setting(16, "maximum lists computed together", AT_LEAST_1)
