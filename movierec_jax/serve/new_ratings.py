@@ -38,6 +38,9 @@ class Recorded(NamedTuple):
     not_interested: Mapping[int | str, int]
 
 
+# Until a rating in SQLite's write-ahead log is in the log's file as well. Each time takes as long as several writes.
+SETTLE_SECONDS = 1.0
+
 NOTHING = Recorded({}, {})
 
 
@@ -59,6 +62,15 @@ class NewRatings:
         self.writer: Batcher[Entry | NotInterested, None] = Batcher(
             self.write, max_batch=MAX_BATCH, max_waiting=MAX_WAITING
         )
+
+        self.closed = threading.Event()
+        self.settler = threading.Thread(target=self.settle, name="settler", daemon=True)
+        self.settler.start()
+
+    def settle(self) -> None:
+        """Brings what is written into the log's file at intervals, until closed."""
+        while self.log is not None and not self.log.is_read_only and not self.closed.wait(SETTLE_SECONDS):
+            self.log.settle()
 
     def read_newest(self, log: RatingsLog) -> None:
         """Reads the users with the newest entries, as many as memory may have."""
@@ -150,6 +162,8 @@ class NewRatings:
     def close(self) -> None:
         """Writes what is queued, then closes the log."""
         self.writer.close()
+        self.closed.set()
+        self.settler.join()
         if self.log is not None:
             self.log.close()
 

@@ -4,8 +4,8 @@ Entries are added. The last entry of a user and a movie counts; one without a ra
 `compact` removes what does not count. Movies that users are not interested in stand in a table of their own, so that
 nobody takes them for ratings. Many processes may add to one log while others read it.
 
-What is added goes to SQLite's write-ahead log, FILE-wal, and at once on to the file itself. So the file alone holds all
-that has been acknowledged, unless somebody reads it just then.
+What is added goes to SQLite's write-ahead log, FILE-wal; `settle` copies it to the file itself. If FILE-wal is removed
+while the log is open, nothing is lost: the next `append`, `settle` or `close` copies what it had.
 
 A process that has a log open must not also open the file by other means: closing it would drop SQLite's locks.
 """
@@ -159,6 +159,7 @@ class RatingsLog:
         self.path, self.is_read_only = path, is_read_only
         # Writers wait for the disk, readers for no writer.
         self.lock, self.reader_lock = threading.Lock(), threading.Lock()
+        self.is_settled = True
         with translate_sqlite_errors(path), contextlib.ExitStack() as opened:
             if not is_read_only:
                 # Our statements begin and end transactions; the lock keeps threads apart.
@@ -220,14 +221,26 @@ class RatingsLog:
                     self.connection.executemany(ADD_NOT_INTERESTED, marks)
             except sqlite3.Error as error:
                 raise OSError(errno.EIO, f"ratings log: {error}", str(self.path)) from error
-            self.checkpoint()
+            self.is_settled = False
             # A file that went meanwhile has taken the entries with it.
             self.require_in_place()
 
-    def checkpoint(self, mode: str = "PASSIVE") -> None:
-        """Copies what is in the write-ahead log to the file; what cannot be copied stays, on the disk as well."""
-        with contextlib.suppress(sqlite3.OperationalError):
-            self.connection.execute(f"PRAGMA wal_checkpoint({mode})")
+    def checkpoint(self, mode: str = "PASSIVE") -> bool:
+        """Copies what is in the write-ahead log to the file, and returns whether that was all of it.
+
+        What cannot be copied, because somebody reads or the disk is full, stays where it is, on the disk as well.
+        """
+        try:
+            _, num_pages, num_copied = self.connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        except sqlite3.OperationalError:
+            return False
+        return num_pages == num_copied
+
+    def settle(self) -> None:
+        """Copies to the file what has been added since the last time, so that the file alone holds all."""
+        with self.lock:
+            if not self.is_settled:
+                self.is_settled = self.checkpoint()
 
     def compact(self) -> None:
         """Removes the entries that do not count, in one transaction, and gives most of their space back to the disk."""
