@@ -8,12 +8,11 @@ import asyncio
 import collections
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import NamedTuple, TypeVar
 
 from movierec_jax.data.readers.ratings_log import Entry, NotInterested, RatingsLog, is_keepable_id, require_keepable
-from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.engine import Engine
 from movierec_jax.serve.errors import Problem
@@ -76,16 +75,9 @@ class NewRatings:
         """Reads the users with the newest entries, as many as memory may have."""
         newest = log.newest_users(self.max_users + 1)
         self.has_all = len(newest) <= self.max_users
-        found: dict[int | str, Recorded] = {user: Recorded({}, {}) for user in reversed(newest[: self.max_users])}
-        ratings, marks = log.latest(), log.not_interested()
-        columns = (ratings[column].tolist() for column in (USER_ID, MOVIE_ID, RATING, TIMESTAMP))
-        for user_id, movie_id, rating, timestamp in zip(*columns, strict=True):
-            if user_id in found:
-                found[user_id].ratings[movie_id] = Rating(rating, timestamp)  # type: ignore[index]
-        for user_id, movie_id, timestamp in zip(*(marks[column].tolist() for column in marks), strict=True):
-            if user_id in found:
-                found[user_id].not_interested[movie_id] = timestamp  # type: ignore[index]
-        self.users.update(found)
+        found = recorded_by_user(log.entries_of_newest(self.max_users))
+        # Those idle longest first.
+        self.users.update((user_id, found[user_id]) for user_id in reversed(newest[: self.max_users]))
 
     def of_user(self, user_id: int | str) -> Mapping[int | str, Rating]:
         """Returns a user's new ratings by movie. The mapping never changes; a new rating replaces it by another."""
@@ -108,9 +100,7 @@ class NewRatings:
                 return found
             if self.has_all or self.log is None or not is_keepable_id(user_id):
                 return NOTHING
-            found = NOTHING
-            for entry in self.log.entries_of(user_id):
-                found = with_entry(found, entry)
+            found = recorded_by_user(self.log.entries_of(user_id)).get(user_id, NOTHING)
             self.put(user_id, found)
             return found
 
@@ -166,6 +156,22 @@ class NewRatings:
         self.settler.join()
         if self.log is not None:
             self.log.close()
+
+
+def recorded_by_user(entries: Iterable[Entry | NotInterested]) -> dict[int | str, Recorded]:
+    """Returns what entries say of each user, the last of a user and a movie alone."""
+    found: dict[int | str, tuple[dict, dict]] = {}
+    for entry in entries:
+        ratings, marks = found.setdefault(entry.user_id, ({}, {}))
+        value: Rating | int | None
+        if isinstance(entry, NotInterested):
+            values, value = marks, entry.timestamp if entry.is_on else None
+        else:
+            values, value = ratings, None if entry.rating is None else Rating(entry.rating, entry.timestamp)
+        values.pop(entry.movie_id, None)
+        if value is not None:
+            values[entry.movie_id] = value
+    return {user_id: Recorded(*both) for user_id, both in found.items()}
 
 
 def with_entry(recorded: Recorded, entry: Entry | NotInterested) -> Recorded:

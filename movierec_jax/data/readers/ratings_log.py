@@ -114,13 +114,9 @@ NEWEST_USERS = """
     GROUP BY user_id ORDER BY max(timestamp) DESC, user_id LIMIT ?
 """
 
-RATINGS_OF_USER = """
-    SELECT user_id, movie_id, rating, timestamp FROM entries WHERE user_id = ? ORDER BY number
-"""
+RATINGS = "SELECT user_id, movie_id, rating, timestamp FROM entries WHERE user_id IN ({users}) ORDER BY number"
 
-MARKS_OF_USER = """
-    SELECT user_id, movie_id, is_on, timestamp FROM not_interested WHERE user_id = ? ORDER BY number
-"""
+MARKS = "SELECT user_id, movie_id, is_on, timestamp FROM not_interested WHERE user_id IN ({users}) ORDER BY number"
 
 # One user id and one movie id of each type.
 ID_EXAMPLES = """
@@ -294,11 +290,19 @@ class RatingsLog:
         with self.reading() as connection:
             return [user_id for (user_id,) in connection.execute(NEWEST_USERS, (limit,))]
 
+    def entries_of_newest(self, limit: int) -> list[Entry | NotInterested]:
+        """Returns all entries of the users that `newest_users` returns."""
+        return self.entries_where(NEWEST_USERS, limit)
+
     def entries_of(self, user_id: int | str) -> list[Entry | NotInterested]:
         """Returns all entries of a user in the order of recording, ratings first."""
+        return self.entries_where("?", user_id)
+
+    def entries_where(self, users: str, value: int | str) -> list[Entry | NotInterested]:
+        """Returns the entries of the users that an expression of SQL with one value gives, as `entries_of`."""
         with self.reading() as connection:
-            ratings = connection.execute(RATINGS_OF_USER, (user_id,)).fetchall()
-            marks = connection.execute(MARKS_OF_USER, (user_id,)).fetchall()
+            ratings = connection.execute(RATINGS.format(users=users), (value,)).fetchall()
+            marks = connection.execute(MARKS.format(users=users), (value,)).fetchall()
         kept = [NotInterested(user, movie, bool(is_on), time) for user, movie, is_on, time in marks]
         return [*(Entry(*row) for row in ratings), *kept]
 
