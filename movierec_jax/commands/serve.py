@@ -6,7 +6,7 @@
 Starts in about 15 seconds on 2 cores, most of them compilation, and in 6 the next time. Needs the extra serve.
 /openapi.json describes all requests; the page is at /. New ratings are kept in ratings_log.sqlite of the workdir, and
 `movierec train --extra_ratings` learns from them. When the workdir is trained anew, the service loads the new run once
-it is finished. Ctrl-C and SIGTERM let requests under way finish.
+it is finished. Ctrl-C and SIGTERM let requests under way finish, a second one ends at once; SIGHUP reads tokens again.
 """
 
 from absl import flags

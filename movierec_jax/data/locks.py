@@ -12,6 +12,45 @@ except ImportError:  # Windows.
     fcntl = None  # type: ignore[assignment]
 
 
+# Bytes of a lock file that are read at most.
+MAX_BYTES = 4096
+
+
+class HeldError(Exception):
+    """Another process holds a lock. content: what it has written to the file."""
+
+    def __init__(self, content: bytes):
+        super().__init__("held by another process")
+        self.content = content
+
+
+def open_locked(path: pathlib.Path) -> int:
+    """Opens a lock file, makes it if it is missing, locks it and returns its descriptor. Raises HeldError.
+
+    A holder may remove its file before it closes it.
+    """
+    while True:
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+        try:
+            if not try_lock(opened):
+                raise HeldError(os.pread(opened, MAX_BYTES, 0))
+            # The holder before may have removed the file since it was opened.
+            if is_at(path, opened):
+                return opened
+        except BaseException:
+            os.close(opened)
+            raise
+        os.close(opened)
+
+
+def is_at(path: pathlib.Path, opened: int) -> bool:
+    """Whether a path leads to the file that is open, and not to another or none."""
+    try:
+        return os.path.samestat(path.stat(follow_symlinks=False), os.fstat(opened))
+    except OSError:
+        return False
+
+
 def try_lock(opened: int) -> bool:
     """Locks what a file descriptor stands for, until it is closed; returns False where another process has."""
     if fcntl is None:

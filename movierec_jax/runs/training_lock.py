@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from movierec_jax.data.locks import try_lock
+from movierec_jax.data.locks import MAX_BYTES, HeldError, is_at, open_locked
 from movierec_jax.data.storage import is_url, open_store, translate_url_errors
 from movierec_jax.errors import InputError
 from movierec_jax.runs import distributed
@@ -26,9 +26,6 @@ LOCK = "training.lock"
 
 # How often a holder renews the file, and after how long without that its training counts as ended.
 RENEWAL_SECONDS, EXPIRY_SECONDS = 10.0, 35.0
-
-# Bytes of a lock file that are read at most.
-MAX_BYTES = 4096
 
 
 @contextlib.contextmanager
@@ -65,18 +62,15 @@ def locked_folder(folder: pathlib.Path, expiry: float) -> Iterator[Callable[[], 
     new_folders = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
-    opened = open_locked(path, expiry)
     try:
-        identity = os.fstat(opened).st_ino, os.fstat(opened).st_dev
-
-        def is_there() -> bool:
-            with contextlib.suppress(FileNotFoundError):
-                found = path.stat(follow_symlinks=False)
-                return (found.st_ino, found.st_dev) == identity
-            return False
+        opened = open_locked(path)
+    except HeldError as held:
+        raise held_error(folder, read_holder(held.content)) from None
+    try:
+        require_expired(folder, functools.partial(os.pread, opened, MAX_BYTES, 0), expiry)
 
         def require_there() -> None:
-            if not is_there():
+            if not is_at(path, opened):
                 raise OSError(None, "has been moved or removed while it trains", str(folder))
 
         def renew(holder: dict[str, Any]) -> None:
@@ -92,7 +86,7 @@ def locked_folder(folder: pathlib.Path, expiry: float) -> Iterator[Callable[[], 
             require_there()
             raise
         finally:
-            if is_there():
+            if is_at(path, opened):
                 path.unlink()
     finally:
         os.close(opened)
@@ -100,23 +94,6 @@ def locked_folder(folder: pathlib.Path, expiry: float) -> Iterator[Callable[[], 
         with contextlib.suppress(OSError):
             for path in new_folders:
                 path.rmdir()
-
-
-def open_locked(path: pathlib.Path, expiry: float) -> int:
-    """Opens the lock file of a folder, locks it, and returns its descriptor. Raises InputError if another holds it."""
-    while True:
-        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            if not try_lock(opened):
-                raise held_error(path.parent, read_holder(os.pread(opened, MAX_BYTES, 0)))
-            # The holder before may have removed the file since it was opened.
-            if path.exists() and os.fstat(opened).st_ino == path.stat().st_ino:
-                require_expired(path.parent, functools.partial(os.pread, opened, MAX_BYTES, 0), expiry)
-                return opened
-        except BaseException:
-            os.close(opened)
-            raise
-        os.close(opened)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ ratings/*.parquet      clean ratings in original ids: the parts, and reviews rea
 checkpoints/STEP/      see `checkpoint`
 next_run/              see `replacement`
 training.lock          see `training_lock`
+serving.lock           see `serve.workdir_lock`
 ratings_log.sqlite     see `ratings_log`; not part of the run, so --overwrite keeps it
 """
 

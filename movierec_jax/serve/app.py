@@ -9,9 +9,10 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from movierec_jax.serve.access_log import ObservedRequests
+from movierec_jax.serve.clients import parse_networks
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.errors import add_error_handlers
-from movierec_jax.serve.guards import Guard, read_tokens
+from movierec_jax.serve.guards import Guard
 from movierec_jax.serve.ids import EncodedPaths
 from movierec_jax.serve.metrics import ServiceMetrics
 from movierec_jax.serve.openapi import openapi_document, problem_docs
@@ -22,13 +23,20 @@ from movierec_jax.serve.routes.pages import add_pages
 from movierec_jax.serve.routes.state import METRICS, add_state_routes
 from movierec_jax.serve.routes.users import add_user_routes
 from movierec_jax.serve.service import Service
+from movierec_jax.serve.tokens import Tokens
 
 # Host names accepted when the service listens on this machine only.
 LOCAL_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 
-def new_app(service: Service, config: ServeConfig, metrics: ServiceMetrics, posters: Posters | None = None) -> ASGIApp:
-    """Returns the application of a service, behind its guards. Raises InputError for an invalid file of tokens."""
+def new_app(
+    service: Service,
+    config: ServeConfig,
+    metrics: ServiceMetrics,
+    posters: Posters | None = None,
+    tokens: Tokens | None = None,
+) -> ASGIApp:
+    """Returns the application of a service, behind its guards. tokens: None: requests need none."""
     app = FastAPI(
         title="movierec_jax",
         version=importlib.metadata.version("movierec-jax"),
@@ -46,11 +54,10 @@ def new_app(service: Service, config: ServeConfig, metrics: ServiceMetrics, post
     add_user_routes(app, service, metrics)
     add_movie_routes(app, service, posters)
     # Images cannot send a token.
-    add_state_routes(app, service, metrics, has_posters=posters is not None and not config.tokens_file)
-    add_pages(app)
+    add_state_routes(app, service, metrics, has_posters=posters is not None and tokens is None)
+    add_pages(app, has_docs=config.docs)
     hosts = list(config.allowed_hosts) or (LOCAL_HOSTS if is_local(config.host) else [])
-    tokens = read_tokens(config.tokens_file) if config.tokens_file else []
-    app.openapi = functools.partial(openapi_document, app, has_tokens=bool(tokens))  # type: ignore[method-assign]
+    app.openapi = functools.partial(openapi_document, app, has_tokens=tokens is not None)  # type: ignore[method-assign]
     guarded: ASGIApp = Guard(
         EncodedPaths(app),
         max_body_bytes=config.max_body_bytes,
@@ -59,6 +66,8 @@ def new_app(service: Service, config: ServeConfig, metrics: ServiceMetrics, post
         rate=config.rate_limit,
         tokens=tokens,
         public_paths=[METRICS] if config.metrics_public else [],
+        origins=config.cors_origins,
+        trusted_proxies=parse_networks(config.trusted_proxies),
     )
     if config.cors_origins:
         # Outside the guard, so that pages of other origins can read refusals too.

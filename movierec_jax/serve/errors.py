@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from movierec_jax.errors import InputError
 from movierec_jax.serve.batching import Busy
@@ -90,7 +91,7 @@ def add_error_handlers(app: FastAPI) -> None:
     async def on_http_exception(request: Request, error: HTTPException) -> Response:
         status, detail = error.status_code, str(error.detail)
         if status == HTTPStatus.NOT_FOUND:
-            detail = f"{request.scope['path']} is no path of the API; /docs lists them"
+            detail = f"{request.scope['path']} is no path of the API; /openapi.json lists them"
         elif status == HTTPStatus.METHOD_NOT_ALLOWED:
             methods = methods_of(request)
             detail = f"{request.method}: this path takes {' and '.join(methods)}"
@@ -113,11 +114,9 @@ def add_error_handlers(app: FastAPI) -> None:
 
 
 def methods_of(request: Request) -> list[str]:
-    """Returns the methods of the path of a request, some of which other routes answer."""
-    path = getattr(request.scope.get("route"), "path", None)
-    methods = {
-        method for route in request.app.routes if getattr(route, "path", None) == path for method in route.methods
-    }
+    """Returns the methods that the routes of a request's path answer."""
+    routes = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
+    methods = {method for route in routes for method in getattr(route, "methods", None) or ()}
     # Files of pages are no routes.
     return sorted(methods or {"GET", "HEAD"})
 

@@ -230,6 +230,7 @@ EXAMPLES: dict[str, Any] = {
         "limits": {"k": 100, "ratings": 1000, "pairs": 1000, "users": 100},
     },
     "Status": {"status": "ok"},
+    "Readiness": {"status": "ready", "warnings": []},
     "ProblemDetails": {
         "type": "urn:movierec:unknown-user",
         "title": "Nothing is known of this user",

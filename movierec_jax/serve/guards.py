@@ -1,20 +1,19 @@
-"""Checks of every request before the application sees it: sizes, host, rate limit and token."""
+"""Checks of every request before the application sees it: sizes, host, origin, rate limit and token."""
 
 import asyncio
-import hmac
 import math
-import pathlib
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import limits
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from movierec_jax.errors import InputError
+from movierec_jax.serve.clients import IPNetwork, client_address, client_key
 from movierec_jax.serve.errors import Problem
+from movierec_jax.serve.tokens import KnownToken, Tokens
 
 # A path with its query.
 MAX_PATH_BYTES = 8 * 1024
@@ -40,16 +39,23 @@ SECURITY_HEADERS = [
 # The port at the end of a host name.
 PORT = re.compile(r":\d*$")
 
-# Characters of a bearer token (RFC 6750), with a minimum length.
-TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{16,}=*")
+# The port of an origin that its name leaves out.
+DEFAULT_PORT = re.compile(r":(80|443)$")
+
+# Methods that change what is recorded, and those that pages of other sites may not send.
+CHANGING_METHODS = ("PUT", "DELETE", "PATCH")
+
+PROTECTED_METHODS = (*CHANGING_METHODS, "POST")
 
 
 class Guard:
     """An application behind checks.
 
     max_body_bytes: size of a request's body; path_limits: that of certain paths.
-    rate: limit per client such as "100/second"; empty: none. tokens: a request needs one of them; empty: none needed.
+    rate: limit per client such as "100/second"; empty: none. tokens: a request needs one of them; None: none needed.
     hosts: names that the Host header may have; empty: any. public_paths: further ones that need no token.
+    origins: other origins whose pages may send anything; "*": all. trusted_proxies: networks of proxies whose
+    X-Forwarded-For names the client.
     """
 
     def __init__(
@@ -58,15 +64,18 @@ class Guard:
         *,
         max_body_bytes: int,
         rate: str = "",
-        tokens: Iterable[str] = (),
+        tokens: Tokens | None = None,
         hosts: Iterable[str] = (),
         path_limits: Mapping[str, int] | None = None,
         public_paths: Iterable[str] = (),
+        origins: Iterable[str] = (),
+        trusted_proxies: Sequence[IPNetwork] = (),
     ):
         self.app, self.max_body_bytes, self.path_limits = app, max_body_bytes, path_limits or {}
         self.public_paths = frozenset(public_paths)
         self.hosts = frozenset(host.lower() for host in hosts)
-        self.tokens = [token.encode() for token in tokens]
+        self.tokens, self.trusted_proxies = tokens, trusted_proxies
+        self.origins = frozenset(origin.lower() for origin in origins)
         self.rate = limits.parse(rate) if rate else None
         self.rate_text = rate.replace("/", " requests per ")
         self.limiter = limits.strategies.SlidingWindowCounterRateLimiter(limits.storage.MemoryStorage())
@@ -83,7 +92,14 @@ class Guard:
                 message["headers"] = [*message["headers"], *added]
             await send(message)
 
-        refusal = self.size_error(scope) or self.host_error(scope) or self.rate_error(scope) or self.token_error(scope)
+        token = None if self.tokens is None else self.tokens.find(header(scope, b"authorization"))
+        refusal = (
+            self.size_error(scope)
+            or self.host_error(scope)
+            or self.origin_error(scope)
+            or self.rate_error(scope, token)
+            or self.token_error(scope, token)
+        )
         if refusal is not None:
             # The rest of the request is not read.
             refusal.headers["connection"] = "close"
@@ -109,28 +125,52 @@ class Guard:
             return None
         return Problem("wrong-host", "The name in the Host header is not allowed").response()
 
-    def rate_error(self, scope: Scope) -> Response | None:
-        """Returns the refusal of a client, by its address, that has exceeded the rate limit."""
+    def origin_error(self, scope: Scope) -> Response | None:
+        """Returns the refusal of a change that the page of another site sends through somebody's browser."""
+        if scope["method"] not in PROTECTED_METHODS:
+            return None
+        origin, site = (header(scope, name).decode("latin-1").lower() for name in (b"origin", b"sec-fetch-site"))
+        if "*" in self.origins or origin in self.origins:
+            return None
+        if site:
+            # Browsers say so themselves, also where a proxy changes the name of the host.
+            is_own = site in ("same-origin", "none")
+        else:
+            host = header(scope, b"host").decode("latin-1").lower()
+            is_own = not origin or without_default_port(origin.partition("://")[2]) == without_default_port(host)
+        if is_own:
+            return None
+        return Problem(
+            "foreign-page", "A page of another origin sent this; --cors_origins lists those that may"
+        ).response()
+
+    def rate_error(self, scope: Scope, token: KnownToken | None) -> Response | None:
+        """Returns the refusal of a client, by its token or else its address, that has exceeded the rate limit."""
         if self.rate is None:
             return None
-        client = (scope.get("client") or ("unknown",))[0]
+        client = self.client_of(scope) if token is None else f"token {token.digest.hex()}"
         if self.limiter.hit(self.rate, client):
             return None
         wait = max(1, math.ceil(self.limiter.get_window_stats(self.rate, client).reset_time - time.time()))
         detail = f"Rate limit exceeded; retry later. A client may send {self.rate_text}"
         return Problem("rate-limit-exceeded", detail).response({"Retry-After": str(wait)})
 
-    def token_error(self, scope: Scope) -> Response | None:
-        """Returns the refusal of a request that needs a token and has none."""
+    def client_of(self, scope: Scope) -> str:
+        """Returns what stands for the client of a request."""
+        peer = (scope.get("client") or ("unknown",))[0]
+        forwarded = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for")
+        return client_key(client_address(peer, forwarded.decode("latin-1"), self.trusted_proxies))
+
+    def token_error(self, scope: Scope, token: KnownToken | None) -> Response | None:
+        """Returns the refusal of a request that needs a token and has none, or one that does not allow it."""
         is_public = PUBLIC_PATHS.fullmatch(scope["path"]) or scope["path"] in self.public_paths
-        if not self.tokens or is_public or scope["method"] == "OPTIONS":
+        if self.tokens is None or is_public or scope["method"] == "OPTIONS":
             return None
-        kind, _, given = header(scope, b"authorization").partition(b" ")
-        # Compares all tokens, each in constant time, so that timing reveals nothing.
-        is_equal = [hmac.compare_digest(given.strip(), token) for token in self.tokens]
-        if kind.lower() == b"bearer" and any(is_equal):
-            return None
-        return Problem("token-required", "A bearer token is required").response({"WWW-Authenticate": "Bearer"})
+        if token is None:
+            return Problem("token-required", "A bearer token is required").response({"WWW-Authenticate": "Bearer"})
+        if scope["method"] in CHANGING_METHODS and not token.may_write:
+            return Problem("token-read-only", "This token may only read").response()
+        return None
 
     def body_limit(self, scope: Scope) -> int:
         """Returns the size that the body of a request may have."""
@@ -163,22 +203,11 @@ def body_too_long(max_bytes: int) -> str:
     return f"Body is longer than {max_bytes:,} bytes; send several requests"
 
 
+def without_default_port(host: str) -> str:
+    """Returns a host without the port that is usual."""
+    return DEFAULT_PORT.sub("", host)
+
+
 def header(scope: Scope, name: bytes) -> bytes:
     """Returns the value of a header, the first of its name; empty if absent."""
     return next((value for found, value in scope["headers"] if found == name), b"")
-
-
-def read_tokens(path: str) -> list[str]:
-    """Reads tokens from a text file, one per line. Raises InputError for a malformed line or an empty file."""
-    try:
-        lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"--tokens_file={path}: not a text file; write one token per line") from None
-    for number, line in enumerate(lines, start=1):
-        if line.strip() and not TOKEN.fullmatch(line.strip()):
-            # The line itself may be a secret.
-            raise InputError(f"{path}:{number}: not a token; use 16 or more letters, digits or -._~+/")
-    tokens = [line.strip() for line in lines if line.strip()]
-    if not tokens:
-        raise InputError(f"--tokens_file={path}: no tokens; write one per line")
-    return tokens

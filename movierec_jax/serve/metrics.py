@@ -37,6 +37,16 @@ class ServiceMetrics:
         self.rating_changes = Counter(
             "movierec_recorded_ratings", "Ratings recorded or deleted", registry=self.registry
         )
+        self.recorded_users = Gauge(
+            "movierec_recorded_users", "Users with ratings since training in memory", registry=self.registry
+        )
+        self.dropped_users = Gauge(
+            "movierec_dropped_users", "Times such a user has left memory since the start", registry=self.registry
+        )
+        self.log_bytes = Gauge("movierec_log_bytes", "Size of the ratings log", registry=self.registry)
+        self.log_free_bytes = Gauge(
+            "movierec_log_free_bytes", "Free space on the disk of the ratings log", registry=self.registry
+        )
         self.loads = Counter("movierec_loads", "Attempts to load a checkpoint", ("outcome",), registry=self.registry)
         self.loaded_at = Gauge(
             "movierec_loaded_timestamp_seconds", "Time when the current model was loaded", registry=self.registry

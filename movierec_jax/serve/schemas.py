@@ -251,6 +251,12 @@ class Status(BaseModel):
     status: str
 
 
+class Readiness(Status):
+    """Whether the service answers requests, and what will soon keep it from recording ratings."""
+
+    warnings: list[str]
+
+
 class FieldError(BaseModel):
     """An invalid field of a request."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from movierec_jax.data.matching.own_ratings import OwnRatings
-from movierec_jax.data.readers.ratings_log import FILE_NAME, RatingsLog
+from movierec_jax.data.readers.ratings_log import FILE_NAME, LOW_DISK_BYTES, RatingsLog
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.recommend.fold_in import require_on_scale
 from movierec_jax.serve.batching import Batcher
@@ -34,10 +34,13 @@ class Service:
         engine: Engine,
         config: ServeConfig,
         on_batch: Callable[[int], None] = lambda size: None,
+        *,
+        is_read_only: bool = False,
     ):
         self.config = config
         self.reload_error: str | None = None
-        self.new_ratings = NewRatings(RatingsLog(workdir / FILE_NAME))
+        self.log = open_log(workdir / FILE_NAME, is_read_only=is_read_only)
+        self.new_ratings = NewRatings(self.log, config.max_new_users)
         self.replace_engine(engine)
         self.lists = ListService(self.new_ratings, config, on_batch)
         self.predictions: Batcher[Sequence[tuple[int | str, int | str]], dict[str, Any]] = Batcher(
@@ -46,11 +49,9 @@ class Service:
 
     def replace_engine(self, engine: Engine) -> None:
         """Answers further requests with another engine. Raises InputError if recorded ids are not of its ids' type."""
-        # A copy, since users rate meanwhile.
-        for recorded in (self.new_ratings.by_user.copy(), self.new_ratings.not_interested.copy()):
-            for user_id, movies in recorded.items():
-                engine.run.users.rows([user_id])
-                engine.run.movies.rows(list(movies))
+        for vocab, ids in zip((engine.run.users, engine.run.movies), self.new_ratings.id_examples(), strict=True):
+            for example in ids:
+                vocab.rows([example])
         self.engine, self.loaded_at = engine, datetime.datetime.now(datetime.UTC)
 
     def close(self) -> None:
@@ -62,6 +63,18 @@ class Service:
         """Whether all threads run and the queue of lists is not full."""
         threads = [one.thread for one in (self.lists.batcher, self.predictions, self.new_ratings.writer)]
         return all(thread.is_alive() for thread in threads) and self.lists.batcher.num_waiting < self.config.max_waiting
+
+    def storage_problem(self) -> str | None:
+        """Says why ratings cannot be recorded any more, None where they can, or never could."""
+        moved = None if self.log is None else self.log.moved_file()
+        return None if moved is None else f"{moved.name} has been moved or removed; ratings need a restart"
+
+    def warnings(self) -> list[str]:
+        """Says what will soon keep the service from recording ratings."""
+        if self.log is None or self.log.is_read_only or self.log.free_bytes() >= LOW_DISK_BYTES:
+            return []
+        free, size = (round(num / 2**20) for num in (self.log.free_bytes(), self.log.num_bytes()))
+        return [f"the disk of the ratings log has {free:,} MB left; the log has {size:,} MB"]
 
     def model_info(self) -> dict[str, Any]:
         """Describes the current model and the limits of requests."""
@@ -207,6 +220,15 @@ class Service:
                 for (user_id, movie_id), rating, value in zip(pairs, ratings.tolist(), spreads, strict=True)
             ]
         }
+
+
+def open_log(path: pathlib.Path, *, is_read_only: bool) -> RatingsLog | None:
+    """Returns the log of a workdir without entries that do not count; None if there is none and none can be made."""
+    if is_read_only:
+        return RatingsLog(path, is_read_only=True) if path.exists() else None
+    log = RatingsLog(path)
+    log.compact()
+    return log
 
 
 def parse_movie(engine: Engine, movie: str) -> tuple[int | str, int]:

@@ -10,6 +10,7 @@ from movierec_jax.serve.app import new_app
 from movierec_jax.serve.metrics import ServiceMetrics
 from movierec_jax.serve.problem_types import PREFIX
 from movierec_jax.serve.service import Service
+from movierec_jax.serve.tokens import Tokens, read_tokens
 
 LIKED = [{"movie_id": 318, "rating": 5}, {"movie_id": 296, "rating": 4.5}, {"movie_id": 2571, "rating": 2}]
 
@@ -19,7 +20,8 @@ def in_service(workdir, engine, **settings):
     config = dataclasses.replace(API_CONFIG, **settings)
     metrics = ServiceMetrics()
     with contextlib.closing(Service(workdir, engine, config, metrics.batches.observe)) as service:
-        app = new_app(service, config, metrics)
+        tokens = Tokens(read_tokens(config.tokens_file)) if config.tokens_file else None
+        app = new_app(service, config, metrics, tokens=tokens)
         with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
             yield client
 

@@ -17,9 +17,12 @@ API_CONFIG = ServeConfig(max_batch=2, max_k=20, max_ratings=30, rate_limit="", a
 
 
 @contextlib.contextmanager
-def served(workdir, *flags):
-    """Starts scripts/serve.py on a workdir and yields its address and process, which is killed at the end."""
-    command = [sys.executable, "-u", str(ROOT / "scripts" / "serve.py"), f"--workdir={workdir}", "--port=0"]
+def served(workdir, *flags, prefix=()):
+    """Starts scripts/serve.py on a workdir and yields its address and process, which is killed at the end.
+
+    prefix: a command that starts the process with other limits or rights.
+    """
+    command = [*prefix, sys.executable, "-u", str(ROOT / "scripts" / "serve.py"), f"--workdir={workdir}", "--port=0"]
     command += ["--access_log=none", *flags]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -467,10 +467,10 @@ def test_a_bad_path_is_refused(client, method, path, status):
 @pytest.mark.parametrize(
     ("method", "path", "text", "detail"),
     [
-        ("GET", "/v1/nothing", "", "/v1/nothing is no path of the API; /docs lists them"),
+        ("GET", "/v1/nothing", "", "/v1/nothing is no path of the API; /openapi.json lists them"),
         ("POST", "/v1/model", "", "POST: this path takes GET"),
         ("POST", "/page/app.js", "", "POST: this path takes GET and HEAD"),
-        ("PATCH", "/v1/users/1/ratings/318", "", "PATCH: this path takes DELETE and PUT"),
+        ("PATCH", "/v1/users/1/ratings/318", "", "PATCH: this path takes DELETE and GET and PUT"),
         ("POST", "/v1/recommendations", "ratings", "the body is not JSON (Expecting value at character 0)"),
         ("POST", "/v1/recommendations", "[]", "the body must be a JSON object"),
         ("POST", "/v1/recommendations", "", "the body must be a JSON object"),
@@ -561,6 +561,32 @@ def test_requests_need_a_token_once_a_tokens_file_is_given(engine, tmp_path):
         assert_problem(client.put("/v1/users/1/ratings/1", json={"rating": 3}), 401)
         for right in ("Bearer first-token-of-two", "bearer second-token-of-two"):
             assert client.get("/v1/model", headers={"authorization": right}).status_code == 200
+
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/v1/model", "/v1/recommendations", "/v1/recommendations:batch", "/v1/movies", "/v1/movies/318/similar"),
+        *("/v1/users/1", "/v1/users/1/ratings", "/v1/users/1/ratings/318", "/v1/users/1/not_interested/318"),
+        *("/v1/users/1/recommendations", "/health", "/metrics", "/openapi.json", "/page/app.js"),
+    ],
+)
+def test_a_wrong_method_is_answered_with_all_right_ones(client, path):
+    answers = {method: client.request(method, path) for method in METHODS}
+    wrong = {method: found for method, found in answers.items() if found.status_code == 405}
+    assert wrong
+    for found in wrong.values():
+        assert set(found.headers["allow"].split(", ")) == set(METHODS) - set(wrong)
+
+
+def test_the_page_of_the_api_can_be_left_out(engine, tmp_path):
+    with in_service(tmp_path, engine, docs=False) as client:
+        for path in ("/docs", "/docs/start.js", "/docs/swagger-ui.css"):
+            assert_problem(client.get(path), 404, kind="unknown-path")
+        assert client.get("/openapi.json").status_code == 200
 
 
 def test_requests_are_refused_with_retry_after_while_the_queue_is_full(engine, tmp_path):

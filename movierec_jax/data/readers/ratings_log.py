@@ -1,8 +1,11 @@
 """The ratings log: ratings given after training, and movies of no interest, in an SQLite file of the workdir.
 
-Entries are only added. The last entry of a user and a movie counts; one without a rating retracts the earlier ones.
-Movies that users are not interested in stand in a table of their own, so that nobody takes them for ratings.
-Many processes may add to one log while others read it.
+Entries are added. The last entry of a user and a movie counts; one without a rating retracts the earlier ones.
+`compact` removes what does not count. Movies that users are not interested in stand in a table of their own, so that
+nobody takes them for ratings. Many processes may add to one log while others read it.
+
+What is added goes to SQLite's write-ahead log, FILE-wal; `settle` copies it to the file itself. If FILE-wal is removed
+while the log is open, nothing is lost: the next `append`, `settle` or `close` copies what it had.
 
 A process that has a log open must not also open the file by other means: closing it would drop SQLite's locks.
 """
@@ -11,6 +14,7 @@ import contextlib
 import errno
 import math
 import pathlib
+import shutil
 import sqlite3
 import threading
 import time
@@ -42,6 +46,9 @@ FORMAT = 1
 BUSY_SECONDS = 10.0
 
 RETRY_SECONDS = 0.01
+
+# Less free space than this on the disk of a log calls for a warning.
+LOW_DISK_BYTES = 100 * 2**20
 
 # The id columns have no type, so that SQLite converts no id: the text "7" is not the integer 7.
 TABLE = """
@@ -83,6 +90,42 @@ LATEST_NOT_INTERESTED = """
 """
 
 
+# Finds the entries of a user, and the last of a pair.
+INDICES = [
+    f"CREATE INDEX IF NOT EXISTS {table}_by_user ON {table} (user_id, movie_id)"
+    for table in ("entries", "not_interested")
+]
+
+DELETE_OLD = """
+    DELETE FROM {table}
+    WHERE {counts_for_nothing} OR number NOT IN (SELECT max(number) FROM {table} GROUP BY user_id, movie_id)
+"""
+
+COMPACT = [
+    DELETE_OLD.format(table="entries", counts_for_nothing="rating IS NULL"),
+    DELETE_OLD.format(table="not_interested", counts_for_nothing="NOT is_on"),
+]
+
+NEWEST_USERS = """
+    SELECT user_id FROM (
+        SELECT user_id, timestamp FROM entries WHERE rating IS NOT NULL
+        UNION ALL SELECT user_id, timestamp FROM not_interested WHERE is_on
+    )
+    GROUP BY user_id ORDER BY max(timestamp) DESC, user_id LIMIT ?
+"""
+
+RATINGS = "SELECT user_id, movie_id, rating, timestamp FROM entries WHERE user_id IN ({users}) ORDER BY number"
+
+MARKS = "SELECT user_id, movie_id, is_on, timestamp FROM not_interested WHERE user_id IN ({users}) ORDER BY number"
+
+# One user id and one movie id of each type.
+ID_EXAMPLES = """
+    SELECT user_id, movie_id FROM entries WHERE rating IS NOT NULL GROUP BY typeof(user_id), typeof(movie_id)
+    UNION ALL
+    SELECT user_id, movie_id FROM not_interested WHERE is_on GROUP BY typeof(user_id), typeof(movie_id)
+"""
+
+
 class Entry(NamedTuple):
     """A user's rating of a movie at a time in seconds since 1970; a rating of None retracts earlier ones."""
 
@@ -104,30 +147,43 @@ class NotInterested(NamedTuple):
 class RatingsLog:
     """A log open for writing from any thread; made if missing.
 
+    is_read_only: open an existing log for reading alone, writing nothing beside it.
     Raises InputError where the file is no ratings log, and OSError where it cannot be opened, read or written.
     """
 
-    def __init__(self, path: pathlib.Path):
-        self.path, self.lock = path, threading.Lock()
-        with translate_sqlite_errors(path):
-            # Our statements begin and end transactions; the lock keeps threads apart.
-            self.connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            try:
+    def __init__(self, path: pathlib.Path, *, is_read_only: bool = False):
+        self.path, self.is_read_only = path, is_read_only
+        # Writers wait for the disk, readers for no writer.
+        self.lock, self.reader_lock = threading.Lock(), threading.Lock()
+        self.is_settled = True
+        with translate_sqlite_errors(path), contextlib.ExitStack() as opened:
+            if not is_read_only:
+                # Our statements begin and end transactions; the lock keeps threads apart.
+                self.connection = sqlite3.connect(
+                    path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                )
+                opened.callback(self.connection.close)
                 self.create_or_check()
-                self.file = file_identity(path)
-            except BaseException:
-                self.connection.close()
-                raise
+            has_wal = wal_path(path).exists()
+            options = "mode=ro&immutable=1" if is_read_only and not has_wal else "mode=ro"
+            self.reader = opened.enter_context(connect_read_only(path, options))
+            require_log(self.reader, path)
+            if not has_not_interested(self.reader):
+                # A log of an earlier version that cannot be changed; the table is in this process alone.
+                self.reader.execute(TABLE_NOT_INTERESTED.replace("CREATE TABLE", "CREATE TEMP TABLE"))
+            self.files = self.file_identities()
+            self.opened = opened.pop_all()
 
     def create_or_check(self) -> None:
-        """Creates the table in a new file; checks that any other file is a log before changing it."""
+        """Creates the tables in a new file; checks that any other file is a log before changing it."""
         with self.transaction():
             if is_new(self.connection):
                 self.connection.execute(TABLE)
                 self.connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
                 self.connection.execute(f"PRAGMA user_version = {FORMAT}")
             require_log(self.connection, self.path)
-            self.connection.execute(TABLE_NOT_INTERESTED)
+            for statement in (TABLE_NOT_INTERESTED, *INDICES):
+                self.connection.execute(statement)
         # Readers then see the last commit and block no writer, and each commit is on the disk.
         self.write_ahead()
         self.connection.execute("PRAGMA synchronous = FULL")
@@ -148,13 +204,12 @@ class RatingsLog:
         """Adds all entries or, after an error, none; they are on the disk when it returns.
 
         Raises InputError for an entry that SQLite cannot keep, and OSError where the log cannot be written: it is
-        damaged, the disk is full, or its path now leads to another file.
+        damaged, the disk is full, or another file has taken the place of one of its files.
         """
         for entry in entries:
             require_keepable(entry)
         with self.lock:
-            if file_identity(self.path) != self.file:
-                raise OSError(errno.ESTALE, "the ratings log has been moved or removed; restart", str(self.path))
+            self.require_in_place()
             try:
                 with self.transaction():
                     self.connection.executemany(ADD, [one for one in entries if isinstance(one, Entry)])
@@ -162,21 +217,111 @@ class RatingsLog:
                     self.connection.executemany(ADD_NOT_INTERESTED, marks)
             except sqlite3.Error as error:
                 raise OSError(errno.EIO, f"ratings log: {error}", str(self.path)) from error
+            self.is_settled = False
+            # A file that went meanwhile has taken the entries with it.
+            self.require_in_place()
+
+    def checkpoint(self, mode: str = "PASSIVE") -> bool:
+        """Copies what is in the write-ahead log to the file, and returns whether that was all of it.
+
+        What cannot be copied, because somebody reads or the disk is full, stays where it is, on the disk as well.
+        """
+        try:
+            _, num_pages, num_copied = self.connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        except sqlite3.OperationalError:
+            return False
+        return num_pages == num_copied
+
+    def settle(self) -> None:
+        """Copies to the file what has been added since the last time, so that the file alone holds all."""
+        with self.lock:
+            if not self.is_settled:
+                self.is_settled = self.checkpoint()
+
+    def compact(self) -> None:
+        """Removes the entries that do not count, in one transaction, and gives most of their space back to the disk."""
+        with self.lock, translate_sqlite_errors(self.path):
+            with self.transaction():
+                for statement in COMPACT:
+                    self.connection.execute(statement)
+            if 2 * header_number(self.connection, "freelist_count") > header_number(self.connection, "page_count"):
+                # Needs space for a copy; without it the file stays as it is.
+                with contextlib.suppress(sqlite3.OperationalError):
+                    self.connection.execute("VACUUM")
+            self.checkpoint("TRUNCATE")
+
+    def moved_file(self) -> pathlib.Path | None:
+        """Returns the first of the log's files that has been removed or replaced since the log was opened."""
+        found = self.file_identities()
+        return next((path for path, identity in self.files.items() if found[path] != identity), None)
+
+    def require_in_place(self) -> None:
+        """Raises OSError where one of the log's files has been removed or replaced."""
+        moved = self.moved_file()
+        if moved is not None:
+            # Nothing is lost where the main file is still there.
+            self.checkpoint()
+            raise OSError(errno.ESTALE, "the ratings log has been moved or removed; restart", str(moved))
+
+    def file_identities(self) -> dict[pathlib.Path, tuple[int, int] | None]:
+        """Returns the identity of the log's file and of its write-ahead log."""
+        return {path: file_identity(path) for path in (self.path, wal_path(self.path))}
+
+    def num_bytes(self) -> int:
+        """Returns the size of the log's files."""
+        return sum(path.stat().st_size for path in self.files if path.exists())
+
+    def free_bytes(self) -> int:
+        """Returns the free space on the disk of the log."""
+        return shutil.disk_usage(self.path.parent).free
 
     def latest(self) -> pd.DataFrame:
         """Returns the same table as `read_latest`, without waiting for writers."""
-        with translate_sqlite_errors(self.path), connect_read_only(self.path, "mode=ro") as connection:
+        with self.reading() as connection:
             return select_latest(connection)
 
     def not_interested(self) -> pd.DataFrame:
         """Returns the same table as `read_not_interested`, without waiting for writers."""
-        with translate_sqlite_errors(self.path), connect_read_only(self.path, "mode=ro") as connection:
+        with self.reading() as connection:
             return select_not_interested(connection)
+
+    def newest_users(self, limit: int) -> list[int | str]:
+        """Returns the users with the newest entries, newest first."""
+        with self.reading() as connection:
+            return [user_id for (user_id,) in connection.execute(NEWEST_USERS, (limit,))]
+
+    def entries_of_newest(self, limit: int) -> list[Entry | NotInterested]:
+        """Returns all entries of the users that `newest_users` returns."""
+        return self.entries_where(NEWEST_USERS, limit)
+
+    def entries_of(self, user_id: int | str) -> list[Entry | NotInterested]:
+        """Returns all entries of a user in the order of recording, ratings first."""
+        return self.entries_where("?", user_id)
+
+    def entries_where(self, users: str, value: int | str) -> list[Entry | NotInterested]:
+        """Returns the entries of the users that an expression of SQL with one value gives, as `entries_of`."""
+        with self.reading() as connection:
+            ratings = connection.execute(RATINGS.format(users=users), (value,)).fetchall()
+            marks = connection.execute(MARKS.format(users=users), (value,)).fetchall()
+        kept = [NotInterested(user, movie, bool(is_on), time) for user, movie, is_on, time in marks]
+        return [*(Entry(*row) for row in ratings), *kept]
+
+    def id_examples(self) -> tuple[list[int | str], list[int | str]]:
+        """Returns a user id and a movie id of each type among those that count."""
+        with self.reading() as connection:
+            found = connection.execute(ID_EXAMPLES).fetchall()
+        return [user_id for user_id, _ in found], [movie_id for _, movie_id in found]
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Yields the connection for reading to one thread at a time."""
+        with self.reader_lock, translate_sqlite_errors(self.path):
+            yield self.reader
 
     def close(self) -> None:
         """Closes the file; added entries are on the disk already."""
-        with self.lock:
-            self.connection.close()
+        with self.lock, self.reader_lock:
+            self.opened.close()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
@@ -230,6 +375,11 @@ def is_log(path: pathlib.Path) -> bool:
     return path.name == FILE_NAME or (head.startswith(MAGIC) and head[MARK] == APPLICATION_MARK)
 
 
+def wal_path(path: pathlib.Path) -> pathlib.Path:
+    """Returns the path of a log's write-ahead log."""
+    return path.with_name(path.name + "-wal")
+
+
 def file_identity(path: pathlib.Path) -> tuple[int, int] | None:
     """Returns device and inode of the file at a path, None without one. Opens nothing."""
     try:
@@ -242,14 +392,16 @@ def file_identity(path: pathlib.Path) -> tuple[int, int] | None:
 def file_state(path: pathlib.Path) -> tuple[bool, int, int]:
     """Returns whether a process has the log open (or was killed with it open), and its time of change and size."""
     found = path.stat()
-    return path.with_name(path.name + "-wal").exists(), found.st_mtime_ns, found.st_size
+    return wal_path(path).exists(), found.st_mtime_ns, found.st_size
 
 
 @contextlib.contextmanager
 def connect_read_only(path: pathlib.Path, options: str) -> Iterator[sqlite3.Connection]:
-    """Opens a separate connection to an existing log for reading; options: of an SQLite URI."""
+    """Opens a separate connection to an existing log for reading from any thread; options: of an SQLite URI."""
     uri = f"{path.absolute().as_uri()}?{options}"
-    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as connection:
+    with contextlib.closing(
+        sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    ) as connection:
         yield connection
 
 
@@ -288,11 +440,15 @@ def select_latest(connection: sqlite3.Connection) -> pd.DataFrame:
 
 def select_not_interested(connection: sqlite3.Connection) -> pd.DataFrame:
     """Returns the table of `read_not_interested`; of a log of an earlier version an empty one."""
-    has_table = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'not_interested'").fetchone()
-    marks = connection.execute(LATEST_NOT_INTERESTED).fetchall() if has_table else []
+    marks = connection.execute(LATEST_NOT_INTERESTED).fetchall() if has_not_interested(connection) else []
     user_id, movie_id, timestamp = zip(*marks, strict=True) if marks else [()] * 3
     times = pd.Series(timestamp, dtype="int64")
     return pd.DataFrame({USER_ID: id_column(user_id), MOVIE_ID: id_column(movie_id), TIMESTAMP: times})
+
+
+def has_not_interested(connection: sqlite3.Connection) -> bool:
+    """Returns whether a log has the table of movies of no interest, which earlier versions did not write."""
+    return bool(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'not_interested'").fetchone())
 
 
 def id_column(ids: Sequence[int | str]) -> pd.Series:

@@ -24,8 +24,8 @@ SWAGGER_FILES = ("swagger-ui-bundle.js", "swagger-ui.css")
 API_PAGE_POLICY = f"{CONTENT_POLICY}; img-src 'self' data:"
 
 
-def add_pages(app: FastAPI) -> None:
-    """Adds the pages and their files."""
+def add_pages(app: FastAPI, *, has_docs: bool) -> None:
+    """Adds the page and its files, and if wanted those of the page that shows the API."""
     if PAGE.is_dir():
         app.mount("/page", StaticFiles(directory=PAGE), name="page")
 
@@ -33,6 +33,12 @@ def add_pages(app: FastAPI) -> None:
     async def page() -> Response:
         return FileResponse(PAGE / "index.html")
 
+    if has_docs:
+        add_api_page(app)
+
+
+def add_api_page(app: FastAPI) -> None:
+    """Adds the page that shows the API, and its files."""
     swagger = swagger_folder()
 
     @app.get("/docs", include_in_schema=False)

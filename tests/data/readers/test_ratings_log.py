@@ -226,6 +226,124 @@ def test_a_killed_process_loses_nothing_that_it_has_acknowledged(path):
     assert -1 in read_latest(path)["user_id"].tolist()
 
 
+# Compaction, and files that go.
+
+
+def count_of(path, table: str) -> int:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+@hypothesis.settings(max_examples=25)
+@hypothesis.given(st.lists(ENTRIES, max_size=12))
+def test_compaction_leaves_what_counts(tmp_path_factory, entries):
+    path = tmp_path_factory.mktemp("log") / FILE_NAME
+    log = RatingsLog(path)
+    marks = [NotInterested(one.user_id, one.movie_id, one.rating is not None, one.timestamp) for one in entries]
+    log.append([*entries, *marks])
+    before = rows(log.latest()), rows(log.not_interested())
+    log.compact()
+    assert (rows(log.latest()), rows(log.not_interested())) == before
+    log.close()
+    assert (count_of(path, "entries"), count_of(path, "not_interested")) == tuple(map(len, before))
+
+
+def test_many_entries_of_one_pair_become_one_and_the_file_small(path):
+    log = RatingsLog(path)
+    log.append([Entry(1, 7, number % 5, number) for number in range(20_000)])
+    before = log.num_bytes()
+    log.compact()
+    assert rows(log.latest()) == [(1, 7, 4.0, 19_999)]
+    assert log.num_bytes() < before / 10
+    log.append([Entry(1, 7, 1.0, 1)])
+    assert rows(log.latest()) == [(1, 7, 1.0, 1)]
+    log.close()
+
+
+COMPACTOR = """
+import pathlib, sys
+from movierec_jax.data.readers.ratings_log import RatingsLog
+log = RatingsLog(pathlib.Path(sys.argv[1]))
+print("opened", flush=True)
+for _ in range(1000):
+    log.compact()
+"""
+
+
+def test_a_log_whose_compaction_is_killed_has_all_that_counts(path):
+    log = RatingsLog(path)
+    log.append([Entry(user, movie, 4.0, 1) for user in range(4000) for movie in (1, 1, 2)])
+    expected = rows(log.latest())
+    log.close()
+    process = subprocess.Popen([sys.executable, "-c", COMPACTOR, str(path)], stdout=subprocess.PIPE, cwd=ROOT)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    log = RatingsLog(path)
+    assert rows(log.latest()) == expected
+    log.close()
+
+
+def test_the_file_alone_has_all_that_is_settled(path):
+    log = RatingsLog(path)
+    for number in range(3):
+        log.append([Entry(number, 7, 4.0, 1)])
+        log.settle()
+        alone = path.with_name(f"{number}.sqlite")
+        # Through another process, since to close the file would drop SQLite's locks.
+        subprocess.run(["cp", path, alone], check=True)
+        assert len(read_latest(alone)) == number + 1
+    log.close()
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["removed", "replaced"])
+def test_a_file_of_the_log_that_goes_is_noticed_and_no_rating_is_lost(path, suffix, is_replaced):
+    log = RatingsLog(path)
+    log.append([Entry(1, 7, 4.0, 1)])
+    assert log.moved_file() is None
+    gone = path.with_name(path.name + suffix)
+    kept = gone.rename(path.with_name("kept"))
+    if is_replaced:
+        gone.write_bytes(kept.read_bytes())
+    assert log.moved_file() == gone
+    with pytest.raises(OSError, match="moved or removed"):
+        log.append([Entry(1, 8, 4.0, 2)])
+    log.close()
+    gone.unlink(missing_ok=True)
+    if not suffix:
+        kept.rename(path)
+    assert rows(read_latest(path)) == [(1, 7, 4.0, 1)]
+
+
+def test_a_write_ahead_log_that_goes_while_somebody_reads_loses_nothing(path):
+    log = RatingsLog(path)
+    log.append([Entry(1, 7, 4.0, 1)])
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM entries").fetchone()
+        log.append([Entry(1, 8, 4.0, 2)])
+    path.with_name(path.name + "-wal").unlink()
+    with pytest.raises(OSError, match="moved or removed"):
+        log.append([Entry(1, 9, 4.0, 3)])
+    log.close()
+    assert [movie for _, movie, *_ in rows(read_latest(path))] == [7, 8]
+
+
+def test_a_log_is_opened_to_read_without_a_trace(path):
+    record(path, (1, 7, 4.0, 100))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE not_interested")
+    before = path.read_bytes()
+    log = RatingsLog(path, is_read_only=True)
+    assert (log.newest_users(9), log.entries_of(1), log.entries_of(2)) == ([1], [Entry(1, 7, 4.0, 100)], [])
+    assert (log.id_examples(), len(log.not_interested())) == (([1], [7]), 0)
+    assert (path.read_bytes(), list(path.parent.iterdir())) == (before, [path])
+    log.close()
+
+
 # What is refused.
 
 
