@@ -116,7 +116,16 @@ def without_pairs(part: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
 
 def has_pair(part: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     """Returns a mask of the rows of a part whose pair of user and movie occurs in the other table."""
-    return pd.MultiIndex.from_frame(part[PAIR]).isin(pd.MultiIndex.from_frame(other[PAIR]))
+    (user, other_user, _), (movie, other_movie, num_movies) = (shared_codes(part[name], other[name]) for name in PAIR)
+    # By hash: NumPy's isin sorts, which takes longer.
+    return pd.Series(user * num_movies + movie).isin(other_user * num_movies + other_movie).to_numpy()
+
+
+def shared_codes(ids: pd.Series, other: pd.Series) -> tuple[np.ndarray, np.ndarray, int]:
+    """Returns the int64 codes of two columns of ids, equal for equal ids, and the number of codes."""
+    codes, distinct = pd.factorize(pd.concat([ids, other], ignore_index=True))
+    codes = codes.astype(np.int64)
+    return codes[: len(ids)], codes[len(ids) :], len(distinct)
 
 
 def first_of_order(order: Positions, count: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
-from movierec_jax.data.splits import split, without_pairs
+from movierec_jax.data.splits import has_pair, split, without_pairs
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 
@@ -255,3 +255,13 @@ def test_pairs_of_the_other_table_are_left_out_whatever_their_rating():
 def test_a_part_without_its_own_pairs_is_empty():
     part = pairs(("a", "x", 3.0), ("b", "y", 3.0))
     assert without_pairs(part, part).empty
+
+
+some_pairs = st.lists(st.tuples(st.integers(-2, 3), st.integers(0, 3)), max_size=20)
+
+
+@many
+@hypothesis.given(some_pairs, some_pairs, st.sampled_from(["int64", "str"]))
+def test_a_pair_is_known_if_the_other_table_has_both_in_one_row(part, other, dtype):
+    tables = (pd.DataFrame(rows, columns=[USER_ID, MOVIE_ID]).astype(dtype) for rows in (part, other))
+    assert has_pair(*tables).tolist() == [pair in other for pair in part]
