@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from movierec_jax.data.arrays import positions_in_groups
 from movierec_jax.data.schema import FeatureBags
 from movierec_jax.model.history import explicit_rows, history_scale
-from movierec_jax.model.implicit_feedback import LEAST_SQUARES, liking_weight
+from movierec_jax.model.implicit_feedback import LEAST_SQUARES
 from movierec_jax.model.interactions import rating_deviation
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, MOVIE_TOWER, USER_TOWER
 from movierec_jax.model.two_tower import Encoded, Members
@@ -85,10 +85,12 @@ def find_reasons(
     not like (`is_liked`) or a feature that says little (`is_telling`) or that the user's liked movies lack.
     """
     spread = np.float32(run.model.rating_spread)
-    value = rating_deviation(run.movie_level, rated.movie_row, rated.rating) / spread  # NaN where not rated
+    deviation = rating_deviation(run.movie_level, rated.movie_row, rated.rating)  # NaN where not rated
     weights = implicit_feedback_weights(run, np.zeros(len(rated.rating), np.int32), rated.timestamp)
-    weights = weights * liking_weight(np.nan_to_num(value))
-    implicit_score, predicted_rating = history_parts(params, rated.movie_row, value, weights, movies[:, movie_row])
+    weights = weights * run.model.liking_weight(np.nan_to_num(deviation))
+    implicit_score, predicted_rating = history_parts(
+        params, rated.movie_row, deviation / spread, weights, movies[:, movie_row]
+    )
     predicted_rating = predicted_rating * spread
     compared = implicit_score if implicit_score.any() else predicted_rating
     liked = is_liked(rated.rating, run.relevant_rating, run.rating_scale)

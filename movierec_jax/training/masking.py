@@ -15,7 +15,6 @@ from jaxtyping import Array, Float, Float32, Int32
 
 from movierec_jax.features.rating_time import recency_weight
 from movierec_jax.model.embedding_bag import map_cells, weigh_both_ways
-from movierec_jax.model.implicit_feedback import liking_weight
 from movierec_jax.model.inputs import UserBatches
 from movierec_jax.model.sharding import grid_of, user_batch_cells
 from movierec_jax.training.losses import catalogue_error, summed_catalogue_error
@@ -60,7 +59,7 @@ def masked_targets(user_batch: UserBatches, key: Array, setup: TrainingSetup) ->
         return map_cells(table_of_range, user_batch_cells(mesh)[0], user_batch.user, user_batch.movie_row, entries)
 
     history, is_masked = (mask_next if setup.predicts_next else mask_any)(user_batch, key, setup)
-    history *= liking_weight(user_batch.deviation / setup.model.rating_spread)
+    history *= setup.model.liking_weight(user_batch.deviation)
     if not setup.has_tables:
         is_entry = user_batch.user < setup.users_per_step
         return TargetEntries(user_batch, is_entry * history, is_entry * is_masked)
