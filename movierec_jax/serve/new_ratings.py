@@ -189,7 +189,7 @@ def with_movie(by_movie: Mapping[int | str, T], movie_id: int | str, value: T | 
     return values if value is None else {**values, movie_id: value}
 
 
-def require_user(engine: Engine, new_ratings: NewRatings, given: int | str, status: int = 404) -> int | str:
+def known_user(engine: Engine, new_ratings: NewRatings, given: int | str, status: int = 404) -> int | str:
     """Returns the id of a user by the one in a request. Raises Problem for a user of whom nothing is known."""
     user_id = parse_id(engine.run.users, given)
     if not (engine.users.is_in_data(user_id) or new_ratings.has_user(user_id)):

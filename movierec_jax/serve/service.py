@@ -10,18 +10,17 @@ import numpy as np
 from movierec_jax.data.matching.own_ratings import OwnRatings
 from movierec_jax.data.readers.ratings_log import FILE_NAME, LOW_DISK_BYTES, RatingsLog
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
-from movierec_jax.errors import InputError
 from movierec_jax.recommend.fold_in import require_on_scale
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.catalogue import rounded
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.engine import Engine
-from movierec_jax.serve.errors import Problem, problem_of
+from movierec_jax.serve.errors import Problem
 from movierec_jax.serve.ids import as_data_id, parse_id
 from movierec_jax.serve.imports import read_upload
 from movierec_jax.serve.list_options import names_of, require_at_most
 from movierec_jax.serve.list_service import ListService
-from movierec_jax.serve.new_ratings import NewRatings, require_user
+from movierec_jax.serve.new_ratings import NewRatings, known_user
 from movierec_jax.serve.request_schemas import BrowseOptions
 from movierec_jax.serve.users import RequestUser
 
@@ -120,7 +119,7 @@ class Service:
 
     def request_user(self, engine: Engine, user: str) -> tuple[int | str, RequestUser]:
         """Returns id and ratings of a user by the id in a path. Raises Problem for a user of whom nothing is known."""
-        user_id = require_user(engine, self.new_ratings, user)
+        user_id = known_user(engine, self.new_ratings, user)
         return user_id, RequestUser(user_id, self.new_ratings.of_user(user_id))
 
     def user(self, user: str) -> dict[str, Any]:
@@ -173,7 +172,7 @@ class Service:
     def not_interested(self, user: str) -> dict[str, Any]:
         """Returns the movies that a user is not interested in, newest first."""
         engine = self.engine
-        marked = self.new_ratings.not_interested_of(require_user(engine, self.new_ratings, user))
+        marked = self.new_ratings.not_interested_of(known_user(engine, self.new_ratings, user))
         return {"movies": [engine.catalogue.card_by_id(movie_id) for movie_id in reversed(marked)]}
 
     async def add_not_interested(self, user: str, movie: str) -> dict[str, Any]:
@@ -198,33 +197,29 @@ class Service:
         return engine, read_upload(body, filename, engine)
 
     def predict(self, pairs: Sequence[tuple[int | str, int | str]]) -> dict[str, Any]:
-        """Predicts the ratings of pairs of user and movie; in place of one with an unknown id stands the problem."""
+        """Predicts the ratings of pairs of user and movie. Raises InputError for unknown ids."""
         require_at_most("pairs", len(pairs), self.config.max_ratings)
         engine = self.engine
-        found: list[dict[str, Any]] = []
-        for index, pair in enumerate(pairs):
-            try:
-                found.append(self.known_pair(engine, *pair))
-            except (Problem, InputError) as error:
-                found.append({"index": index, **problem_of(error).body()})
-        known = [one for one in found if "index" not in one]
-        if known:
-            users = {user_id: n for n, user_id in enumerate(dict.fromkeys(one[USER_ID] for one in known))}
-            request_users = [RequestUser(user_id, self.new_ratings.of_user(user_id)) for user_id in users]
-            user = np.array([users[one[USER_ID]] for one in known], np.int32)
-            movie_row = np.array([engine.catalogue.row(one[MOVIE_ID]) for one in known], np.int32)
-            ratings, spread = engine.predict(request_users, user, movie_row)
-            spreads = [None] * len(known) if spread is None else [rounded(value) for value in spread.tolist()]
-            for one, rating, value in zip(known, ratings.tolist(), spreads, strict=True):
-                one |= {"predicted_rating": rounded(rating), "spread": value}
-        return {"predictions": found}
-
-    def known_pair(self, engine: Engine, user: int | str, movie: int | str) -> dict[str, Any]:
-        """Returns the ids of a pair as the data has them. Raises Problem and InputError for unknown ones."""
-        user_id = require_user(engine, self.new_ratings, as_data_id(engine.run.users, user), 422)
-        movie_id = as_data_id(engine.run.movies, movie)
-        engine.catalogue.row(movie_id)
-        return {USER_ID: user_id, MOVIE_ID: movie_id}
+        pairs = [
+            (as_data_id(engine.run.users, user_id), as_data_id(engine.run.movies, movie_id))
+            for user_id, movie_id in pairs
+        ]
+        user_index: dict[int | str, int] = {}
+        for user_id, _ in pairs:
+            if user_id not in user_index:
+                known_user(engine, self.new_ratings, user_id, 422)
+            user_index.setdefault(user_id, len(user_index))
+        movie_row = np.array([engine.catalogue.row(movie_id) for _, movie_id in pairs], np.int32)
+        request_users = [RequestUser(user_id, self.new_ratings.of_user(user_id)) for user_id in user_index]
+        user = np.array([user_index[user_id] for user_id, _ in pairs], np.int32)
+        ratings, spread = engine.predict(request_users, user, movie_row)
+        spreads = [None] * len(pairs) if spread is None else [rounded(value) for value in spread.tolist()]
+        return {
+            "predictions": [
+                {USER_ID: user_id, MOVIE_ID: movie_id, "predicted_rating": rounded(rating), "spread": value}
+                for (user_id, movie_id), rating, value in zip(pairs, ratings.tolist(), spreads, strict=True)
+            ]
+        }
 
 
 def open_log(path: pathlib.Path, *, is_read_only: bool) -> RatingsLog | None:
