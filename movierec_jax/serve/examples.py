@@ -25,7 +25,7 @@ EXAMPLES: dict[str, Any] = {
         ],
         "k": 1,
     },
-    "PredictionsRequest": {"pairs": [{"user_id": 42, "movie_id": 318}]},
+    "PredictionsRequest": {"pairs": [{"user_id": 42, "movie_id": 318}, {"user_id": 42, "movie_id": 0}]},
     "RatingInput": {"rating": 4.5},
     "UserRecommendations": {
         "user_id": 42,
@@ -121,7 +121,18 @@ EXAMPLES: dict[str, Any] = {
         ],
         "ignored_movies": [],
     },
-    "Predictions": {"predictions": [{"user_id": 42, "movie_id": 318, "predicted_rating": 4.9107, "spread": 0.7847}]},
+    "Predictions": {
+        "predictions": [
+            {"user_id": 42, "movie_id": 318, "predicted_rating": 4.9107, "spread": 0.7847},
+            {
+                "index": 1,
+                "type": "urn:movierec:unknown-movie",
+                "title": "The data has no such movie",
+                "status": 404,
+                "detail": "Movie 0 not found. /v1/movies finds ids by title.",
+            },
+        ]
+    },
     "UserRatings": {
         "user_id": 42,
         "ratings": [

@@ -21,7 +21,7 @@ from movierec_jax.serve.errors import Problem, problem_of
 from movierec_jax.serve.ids import as_data_id, id_or_text
 from movierec_jax.serve.imports import import_report, newest_first
 from movierec_jax.serve.list_options import Choice, choice_of, page_of, require_at_most, rows_of, trained_rows
-from movierec_jax.serve.new_ratings import NewRatings, known_user
+from movierec_jax.serve.new_ratings import NewRatings, require_user
 from movierec_jax.serve.request_schemas import BatchRequest, BatchUser, ListOptions, MovieRatingInput, UserListOptions
 from movierec_jax.serve.users import Rating, RequestUser
 
@@ -43,7 +43,7 @@ class ListService:
     async def of_user(self, engine: Engine, given: int | str, options: UserListOptions) -> dict[str, Any]:
         """Returns the list of a user. Raises Problem for an unknown one unless popular movies are asked for instead."""
         try:
-            user_id = known_user(engine, self.new_ratings, given)
+            user_id = require_user(engine, self.new_ratings, given)
         except Problem:
             if options.fallback is None:
                 raise

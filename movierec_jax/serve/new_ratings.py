@@ -9,7 +9,6 @@ import collections
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from http import HTTPStatus
 from typing import NamedTuple, TypeVar
 
 from movierec_jax.data.readers.ratings_log import Entry, NotInterested, RatingsLog, is_keepable_id, require_keepable
@@ -189,11 +188,9 @@ def with_movie(by_movie: Mapping[int | str, T], movie_id: int | str, value: T | 
     return values if value is None else {**values, movie_id: value}
 
 
-def known_user(engine: Engine, new_ratings: NewRatings, given: int | str, status: int = 404) -> int | str:
+def require_user(engine: Engine, new_ratings: NewRatings, given: int | str) -> int | str:
     """Returns the id of a user by the one in a request. Raises Problem for a user of whom nothing is known."""
     user_id = parse_id(engine.run.users, given)
     if not (engine.users.is_in_data(user_id) or new_ratings.has_user(user_id)):
-        # Only where the user is what the request is for does a first rating help at once.
-        remedy = " Rate a film to create it." if status == HTTPStatus.NOT_FOUND else ""
-        raise Problem("unknown-user", f"User {user_id!r} not found.{remedy}", status)
+        raise Problem("unknown-user", f"User {user_id!r} not found. Rate a film to create it.")
     return user_id

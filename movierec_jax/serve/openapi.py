@@ -6,7 +6,7 @@ from fastapi import FastAPI
 
 from movierec_jax.serve.errors import PROBLEM_MEDIA_TYPE
 from movierec_jax.serve.examples import EXAMPLES, IMPORTED_FILE
-from movierec_jax.serve.request_schemas import BatchUser
+from movierec_jax.serve.request_schemas import BatchUser, UserMoviePair
 from movierec_jax.serve.schemas import ProblemDetails
 
 
@@ -27,7 +27,7 @@ def openapi_document(app: FastAPI, *, has_tokens: bool) -> dict[str, Any]:
         document = FastAPI.openapi(app)
         components = document["components"]
         # Routes do not name these models themselves.
-        for model in (ProblemDetails, BatchUser):
+        for model in (ProblemDetails, BatchUser, UserMoviePair):
             schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
             components["schemas"] |= schema.pop("$defs", {}) | {model.__name__: schema}
         if has_tokens:

@@ -184,6 +184,14 @@ class UserMoviePair(RequestModel):
 
 
 class PredictionsRequest(RequestModel):
-    """Pairs of users and movies to predict."""
+    """Pairs of users and movies to predict.
 
-    pairs: list[UserMoviePair] = Field(min_length=1)
+    A pair that is not as described has a problem in place of a prediction; the others have their predictions.
+    """
+
+    # Each is checked by itself, as a UserMoviePair.
+    pairs: list[Any] = Field(
+        min_length=1,
+        description="upper limit in /v1/model",
+        json_schema_extra={"items": {"$ref": "#/components/schemas/UserMoviePair"}},
+    )

@@ -208,12 +208,6 @@ class Prediction(BaseModel):
     spread: float | None = Field(description="standard deviation of the rating around the predicted, null if unknown")
 
 
-class Predictions(BaseModel):
-    """Predictions in the order of the pairs."""
-
-    predictions: list[Prediction]
-
-
 class RequestLimits(BaseModel):
     """Maximum length of a list, and maximum ratings, pairs and users per request."""
 
@@ -282,7 +276,7 @@ class BatchList(Recommendations):
 
 
 class BatchProblem(ProblemDetails):
-    """Why there is no list for one of many users. index: their place in the request, from 0."""
+    """Why there is no answer for one of many users or pairs. index: its place in the request, from 0."""
 
     index: int
 
@@ -291,3 +285,9 @@ class BatchLists(BaseModel):
     """For each user of the request, in order, the list or the problem with it."""
 
     lists: list[BatchList | BatchProblem]
+
+
+class Predictions(BaseModel):
+    """For each pair of the request, in order, the prediction or the problem with it."""
+
+    predictions: list[Prediction | BatchProblem]

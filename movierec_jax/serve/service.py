@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from movierec_jax.data.matching.own_ratings import OwnRatings
 from movierec_jax.data.readers.ratings_log import FILE_NAME, LOW_DISK_BYTES, RatingsLog
@@ -15,13 +16,13 @@ from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.catalogue import rounded
 from movierec_jax.serve.config import ServeConfig
 from movierec_jax.serve.engine import Engine
-from movierec_jax.serve.errors import Problem
-from movierec_jax.serve.ids import as_data_id, parse_id
+from movierec_jax.serve.errors import Problem, problem_of
+from movierec_jax.serve.ids import parse_id
 from movierec_jax.serve.imports import read_upload
 from movierec_jax.serve.list_options import names_of, require_at_most
 from movierec_jax.serve.list_service import ListService
-from movierec_jax.serve.new_ratings import NewRatings, known_user
-from movierec_jax.serve.request_schemas import BrowseOptions
+from movierec_jax.serve.new_ratings import NewRatings, require_user
+from movierec_jax.serve.request_schemas import BrowseOptions, UserMoviePair
 from movierec_jax.serve.users import RequestUser
 
 
@@ -43,7 +44,7 @@ class Service:
         self.new_ratings = NewRatings(self.log, config.max_new_users)
         self.replace_engine(engine)
         self.lists = ListService(self.new_ratings, config, on_batch)
-        self.predictions: Batcher[Sequence[tuple[int | str, int | str]], dict[str, Any]] = Batcher(
+        self.predictions: Batcher[Sequence[Any], dict[str, Any]] = Batcher(
             lambda batch: [self.predict(pairs) for pairs in batch], max_batch=1, max_waiting=config.max_waiting
         )
 
@@ -119,7 +120,7 @@ class Service:
 
     def request_user(self, engine: Engine, user: str) -> tuple[int | str, RequestUser]:
         """Returns id and ratings of a user by the id in a path. Raises Problem for a user of whom nothing is known."""
-        user_id = known_user(engine, self.new_ratings, user)
+        user_id = require_user(engine, self.new_ratings, user)
         return user_id, RequestUser(user_id, self.new_ratings.of_user(user_id))
 
     def user(self, user: str) -> dict[str, Any]:
@@ -172,7 +173,7 @@ class Service:
     def not_interested(self, user: str) -> dict[str, Any]:
         """Returns the movies that a user is not interested in, newest first."""
         engine = self.engine
-        marked = self.new_ratings.not_interested_of(known_user(engine, self.new_ratings, user))
+        marked = self.new_ratings.not_interested_of(require_user(engine, self.new_ratings, user))
         return {"movies": [engine.catalogue.card_by_id(movie_id) for movie_id in reversed(marked)]}
 
     async def add_not_interested(self, user: str, movie: str) -> dict[str, Any]:
@@ -196,30 +197,38 @@ class Service:
         engine = self.engine
         return engine, read_upload(body, filename, engine)
 
-    def predict(self, pairs: Sequence[tuple[int | str, int | str]]) -> dict[str, Any]:
-        """Predicts the ratings of pairs of user and movie. Raises InputError for unknown ids."""
+    def predict(self, pairs: Sequence[Any]) -> dict[str, Any]:
+        """Predicts the ratings of pairs of user and movie, in order.
+
+        In the place of a pair that is unknown, or not a UserMoviePair, stands the problem.
+        """
         require_at_most("pairs", len(pairs), self.config.max_ratings)
         engine = self.engine
-        pairs = [
-            (as_data_id(engine.run.users, user_id), as_data_id(engine.run.movies, movie_id))
-            for user_id, movie_id in pairs
-        ]
-        user_index: dict[int | str, int] = {}
-        for user_id, _ in pairs:
-            if user_id not in user_index:
-                known_user(engine, self.new_ratings, user_id, 422)
-            user_index.setdefault(user_id, len(user_index))
-        movie_row = np.array([engine.catalogue.row(movie_id) for _, movie_id in pairs], np.int32)
+        known: dict[int, tuple[int | str, int | str]] = {}
+        answers: dict[int, dict[str, Any]] = {}
+        for index, given in enumerate(pairs):
+            try:
+                pair = UserMoviePair.model_validate(given)
+                movie_id, _ = parse_movie(engine, pair.movie_id)
+                known[index] = require_user(engine, self.new_ratings, pair.user_id), movie_id
+            except (Problem, ValidationError) as error:
+                answers[index] = {"index": index, **problem_of(error).body()}
+        if known:
+            answers |= zip(known, self.predict_known(engine, list(known.values())), strict=True)
+        return {"predictions": [answers[index] for index in range(len(pairs))]}
+
+    def predict_known(self, engine: Engine, pairs: Sequence[tuple[int | str, int | str]]) -> list[dict[str, Any]]:
+        """Predicts the ratings of pairs of a known user and movie, one at least."""
+        user_index = {user_id: index for index, user_id in enumerate(dict.fromkeys(user_id for user_id, _ in pairs))}
         request_users = [RequestUser(user_id, self.new_ratings.of_user(user_id)) for user_id in user_index]
         user = np.array([user_index[user_id] for user_id, _ in pairs], np.int32)
+        movie_row = np.array([engine.catalogue.row(movie_id) for _, movie_id in pairs], np.int32)
         ratings, spread = engine.predict(request_users, user, movie_row)
         spreads = [None] * len(pairs) if spread is None else [rounded(value) for value in spread.tolist()]
-        return {
-            "predictions": [
-                {USER_ID: user_id, MOVIE_ID: movie_id, "predicted_rating": rounded(rating), "spread": value}
-                for (user_id, movie_id), rating, value in zip(pairs, ratings.tolist(), spreads, strict=True)
-            ]
-        }
+        return [
+            {USER_ID: user_id, MOVIE_ID: movie_id, "predicted_rating": rounded(rating), "spread": value}
+            for (user_id, movie_id), rating, value in zip(pairs, ratings.tolist(), spreads, strict=True)
+        ]
 
 
 def open_log(path: pathlib.Path, *, is_read_only: bool) -> RatingsLog | None:
@@ -231,7 +240,7 @@ def open_log(path: pathlib.Path, *, is_read_only: bool) -> RatingsLog | None:
     return log
 
 
-def parse_movie(engine: Engine, movie: str) -> tuple[int | str, int]:
-    """Returns id and row of the movie whose id is in a path. Raises Problem 404 for an unknown id."""
+def parse_movie(engine: Engine, movie: int | str) -> tuple[int | str, int]:
+    """Returns id and row of the movie that a request is for. Raises Problem 404 for an unknown id."""
     movie_id = parse_id(engine.run.movies, movie)
     return movie_id, engine.catalogue.row(movie_id, 404)

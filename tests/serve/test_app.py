@@ -138,11 +138,27 @@ def test_spread_is_null_without_a_validation_part(engine, tmp_path):
     assert found["predictions"][0]["spread"] is None
 
 
-@pytest.mark.parametrize("pair", [{"user_id": 0, "movie_id": 318}, {"user_id": 7, "movie_id": 0}])
-def test_predictions_of_unknown_users_or_movies_are_refused(client, pair):
-    found = client.post("/v1/predictions", json={"pairs": [pair]})
-    assert_problem(found, 422, " 0 not found")
-    assert "Rate a film" not in found.json()["detail"]
+def test_a_pair_without_a_prediction_has_a_problem_and_changes_nothing_for_the_others(client):
+    known = [{"user_id": 7, "movie_id": 318}, {"user_id": 42, "movie_id": "1"}]
+    unknown = [{"user_id": 0, "movie_id": 318}, {"user_id": "nobody", "movie_id": 318}, {"user_id": 7, "movie_id": 0}]
+    unlike = [{"user_id": 7}, {**known[0], "colour": "red"}, {"user_id": True, "movie_id": 318}, "7", None]
+    expected = client.post("/v1/predictions", json={"pairs": known}).json()["predictions"]
+    response = client.post("/v1/predictions", json={"pairs": [known[0], *unknown, *unlike, known[1]]})
+    assert response.status_code == 200, response.text
+    first, *problems, last = response.json()["predictions"]
+    assert [first, last] == expected
+    assert [one["index"] for one in problems] == list(range(1, 9))
+    kinds = ["unknown-user", "unknown-user", "unknown-movie", *["invalid-request"] * 5]
+    assert [one["type"].removeprefix("urn:movierec:") for one in problems] == kinds
+    assert [one["status"] for one in problems] == [404] * 3 + [422] * 5
+    assert problems[0]["detail"] == "User 0 not found. Rate a film to create it."
+    only_problems = client.post("/v1/predictions", json={"pairs": unknown}).json()["predictions"]
+    assert [one["type"] for one in only_problems] == [one["type"] for one in problems[:3]]
+
+
+@pytest.mark.parametrize("body", [{}, {"pairs": []}, {"pairs": 3}, {"pairs": [{"user_id": 7, "movie_id": 1}], "k": 1}])
+def test_a_request_for_predictions_that_is_not_as_described_is_refused_as_a_whole(client, body):
+    assert_problem(client.post("/v1/predictions", json=body), 422, kind="invalid-request")
 
 
 def test_too_many_pairs_are_refused(client):

@@ -54,3 +54,7 @@ def test_a_generated_client_rates_and_recommends(client):
     known, unknown = ask("lists.recommend_for_many", body=models.BatchRequest(users=users)).lists
     assert known.user_id == 42
     assert (unknown.index, unknown.type_) == (1, "urn:movierec:unknown-user")
+    pairs = [models.UserMoviePair(user_id=user, movie_id=318) for user in (42, 70_002)]
+    known, unknown = ask("lists.predict_ratings", body=models.PredictionsRequest(pairs=pairs)).predictions
+    assert known.predicted_rating > 0
+    assert (unknown.index, unknown.type_) == (1, "urn:movierec:unknown-user")

@@ -96,7 +96,7 @@ def new_kinds(recommender: Recommender) -> dict[str, Kind]:
     titles = [title for title in recommender.run.movie_table[TITLE].tolist() if isinstance(title, str)]
     ratings = recommender.run.train.rated().rating.tolist()
 
-    def known_user(generator: np.random.Generator) -> Request:
+    def require_user(generator: np.random.Generator) -> Request:
         return Request("GET", f"/v1/users/{one_of(generator, users)}/recommendations")
 
     def new_user(generator: np.random.Generator) -> Request:
@@ -116,7 +116,7 @@ def new_kinds(recommender: Recommender) -> dict[str, Kind]:
         return Request("POST", "/v1/predictions", {"pairs": pairs})
 
     return {
-        "list of a known user": known_user,
+        "list of a known user": require_user,
         "list of a new user": new_user,
         "similar movies": similar,
         "search": search,

@@ -59,6 +59,7 @@ def add_list_routes(app: FastAPI, service: Service) -> None:
 
     @app.post("/v1/predictions", responses=ok_docs(schemas.Predictions), tags=["lists"])
     async def predict_ratings(body: request_schemas.PredictionsRequest) -> Response:
-        """Predicts the rating of each pair of user and movie, with its standard deviation."""
-        pairs = [(pair.user_id, pair.movie_id) for pair in body.pairs]
-        return json_response(await service.predictions.ask(pairs))
+        """Predicts the rating of each pair of user and movie, with its standard deviation, in order. A pair that is
+        unknown or not as described has a problem in place of a prediction, and changes nothing for the others.
+        """
+        return json_response(await service.predictions.ask(body.pairs))
