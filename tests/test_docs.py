@@ -14,7 +14,10 @@ from movierec_jax.runs.config import LogConfig, ProcessConfig, TuneConfig
 from movierec_jax.serve.config import ServeConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 SECTIONS = [
     config.DataConfig,
     config.ModelConfig,
