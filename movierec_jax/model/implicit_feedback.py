@@ -67,13 +67,13 @@ class ImplicitFeedback(nn.Module):
         return users @ self.movies(self.movie_rows).T
 
 
-def liking_weight(deviation, slope: float = LIKING_SLOPE):
+def liking_weight(deviation):
     """Returns the weight of a rating: 1 at the movie's level, 2 from two standard deviations above, 0 from two below.
 
     deviation: of the rating from the movie's level, in standard deviations of ratings; 0 for a movie watched but not
-        rated. slope: 0 where ratings do not matter.
+        rated.
     """
-    return (1 + slope * deviation).clip(0, MAX_LIKING_WEIGHT)
+    return (1 + LIKING_SLOPE * deviation).clip(0, MAX_LIKING_WEIGHT)
 
 
 def user_vectors(total: Float[Array, "users features"], squares: Float[Array, " users"]) -> Float[Array, "users dim"]:

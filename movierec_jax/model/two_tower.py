@@ -41,7 +41,7 @@ from jaxtyping import Array, Float, Int32
 from movierec_jax.config import ModelConfig
 from movierec_jax.model.embedding_bag import BothWays, WeightedLinks, embedding_bag, num_links
 from movierec_jax.model.history import TowerInputs, explicit_rows, history_scale, tower_inputs
-from movierec_jax.model.implicit_feedback import LIKING_SLOPE, ImplicitFeedback, liking_weight
+from movierec_jax.model.implicit_feedback import ImplicitFeedback, liking_weight
 from movierec_jax.model.inputs import Interactions, PaddedLinks, Sequences
 from movierec_jax.model.sequence_encoder import SequenceScore
 from movierec_jax.model.sharding import constrain, zero_pad_init
@@ -176,7 +176,6 @@ class TwoTowers(nn.Module):
     num_time_features, num_shared_time_features: number of rating-time features, and how many of them, the first ones,
         all users share; only these move the movie's vector too.
     reads_sequences: whether the implicit-feedback score is read from the order of a user's movies.
-    liking_slope: as in `implicit_feedback.liking_weight`.
     mesh: the devices that arrays are spread over; None for one device.
     num_rows: rows of users and of movies on a mesh, filled up as `Grid.padded` says; None on one device.
     """
@@ -191,7 +190,6 @@ class TwoTowers(nn.Module):
     num_time_features: int = 0
     num_shared_time_features: int = 0
     reads_sequences: bool = False
-    liking_slope: float = LIKING_SLOPE
     mesh: Mesh | None = None
     num_rows: tuple[int, int] | None = None
 
@@ -202,7 +200,7 @@ class TwoTowers(nn.Module):
 
     def liking_weight(self, deviation):
         """Returns the weights of ratings in the implicit-feedback score by their deviations, in stars."""
-        return liking_weight(deviation / self.rating_spread, self.liking_slope)
+        return liking_weight(deviation / self.rating_spread)
 
     def setup(self) -> None:
         config, users, movies, rows = self.config, self.num_users, self.num_movies, self.table_rows

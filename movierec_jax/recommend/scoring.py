@@ -43,8 +43,7 @@ class Order:
 
     by: "predicted_rating"; "expected_hits": the implicit-feedback score times the chance of a relevant rating; or
         "implicit_score" alone, where the model has learnt from no ratings.
-    relevant_rating: the lowest relevant rating, minus infinity where every rating is; width: of the logistic curve of
-        that chance. Both in stars.
+    relevant_rating: the lowest relevant rating; width: of the logistic curve of that chance. Both in stars.
     """
 
     by: str
@@ -74,7 +73,7 @@ def order_of(setup: TrainingSetup) -> Order:
     by = "expected_hits" if setup.model.config.implicit_feedback_dim else "predicted_rating"
     return Order(
         by=by if setup.has_ratings else "implicit_score",
-        relevant_rating=-np.inf if setup.relevant_rating <= lowest else setup.relevant_rating,
+        relevant_rating=setup.relevant_rating,
         width=RELEVANCE_WIDTH * (highest - lowest),
     )
 

@@ -31,7 +31,6 @@ from movierec_jax.data.values.weights import rated_rows, weight_array
 from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
 from movierec_jax.features.rating_time import RatingTimeFeatures, fit_rating_time
 from movierec_jax.features.reviews import PRAISED
-from movierec_jax.model.implicit_feedback import LIKING_SLOPE
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions, movie_levels
 from movierec_jax.model.sharding import grid_of
@@ -85,7 +84,6 @@ class Run:
             num_time_features=len(self.rating_time) if self.rating_time else 0,
             num_shared_time_features=self.rating_time.num_shared if self.rating_time else 0,
             reads_sequences=self.target == SEQUENCE and self.config.model.implicit_feedback_dim > 0,
-            liking_slope=0.0 if self.is_all_relevant else LIKING_SLOPE,
             mesh=self.mesh,
             num_rows=(grid.padded(rows[0]), grid.padded(rows[1])) if self.mesh else None,
         )
@@ -118,11 +116,6 @@ class Run:
     def relevant_from(self, config: EvalConfig) -> float:
         """Returns the stars from which a rating is relevant: those of a config, or as train ratings show."""
         return relevant_from(config, self.parts.train, self.rating_scale)
-
-    @property
-    def is_all_relevant(self) -> bool:
-        """Whether every rating is relevant, so that lists are to have what users watch, like it or not."""
-        return self.relevant_from(self.config.evaluation) <= self.rating_scale[0]
 
     @property
     def relevant_rating(self) -> float:

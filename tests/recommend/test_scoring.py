@@ -41,13 +41,6 @@ def test_a_model_without_implicit_feedback_orders_by_predicted_rating(implicit_f
     assert order == Order(by, relevant_rating=3.5, width=RELEVANCE_WIDTH * 4)
 
 
-def test_where_every_rating_is_relevant_the_implicit_feedback_score_alone_counts():
-    config = TrainConfig().for_ratings(1, "any")
-    model = TwoTowers(1, 1, 0, 0, ModelConfig(implicit_feedback_dim=2))
-    order = order_of(TrainingSetup(model, config, 1, rating_scale=(1.0, 5.0), relevant_rating=1.0))
-    assert order.score(jnp.float32([0.7, -0.2]), jnp.float32([1.0, 5.0])).tolist() == pytest.approx([0.7, -0.2])
-
-
 # Tiles.
 
 

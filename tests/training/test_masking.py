@@ -1,7 +1,5 @@
 """Which ratings a step masks, and what is learnt from them, on two crowds who watch different films."""
 
-import dataclasses
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -67,13 +65,6 @@ def test_a_target_leaves_out_exactly_what_a_user_is_encoded_by(run):
     is_user = rated.any(axis=1, keepdims=True)
     assert is_user.sum() == 12
     np.testing.assert_array_equal(weight, np.where(is_masked, 1, 0.25 * (1 - is_rated)) * is_user)
-
-
-def test_where_every_rating_is_relevant_all_count_alike(run):
-    everything = dataclasses.replace(run, config=run.config.replace(relevant_rating=1.0))
-    last = jax.device_put(last_user_batch(everything))
-    history, _, _ = map(np.asarray, masked_targets(last, jax.random.key(1), setup_of(everything, users_per_step=16)))
-    assert set(np.unique(history)) == {0, 1}
 
 
 def test_next_ratings_are_masked_and_earlier_ones_count_by_recency_and_liking(run):
