@@ -32,11 +32,13 @@ SECTIONS = [
     ServeConfig,
     TuneConfig,
 ]
-# Flags of other programs: absl, ruff, MkDocs, pip, gcloud, SLURM, XLA, Caddy, Docker, systemd, a client generator, and
-# the loader of an export.
+# Flags of other programs: absl, ruff, MkDocs, pip, uv, gcloud, SLURM, XLA, Caddy, Docker, systemd, a client generator,
+# a maker of lists of packages, and the loader of an export.
 FLAGS_OF_OTHERS = {
     *("help", "helpfull", "check", "strict", "zone", "worker", "command", "nodes", "ntasks-per-node", "gpus-per-node"),
     *("config", "no-deps", "build-arg", "gpus", "now"),
+    *("extra", "universal", "python-version", "generate-hashes", "no-emit-index-url", "no-annotate", "upgrade"),
+    *("output-file", "output-reproducible"),
     *("xla_force_host_platform_device_count", "rating", "k", "from", "to", "path"),
 }
 
