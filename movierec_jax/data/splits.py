@@ -118,7 +118,7 @@ def has_pair(part: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     """Returns a mask of the rows of a part whose pair of user and movie occurs in the other table."""
     (user, other_user, _), (movie, other_movie, num_movies) = (shared_codes(part[name], other[name]) for name in PAIR)
     # By hash: NumPy's isin sorts, which takes longer.
-    return pd.Series(user * num_movies + movie).isin(other_user * num_movies + other_movie).to_numpy()
+    return pd.Series(user * num_movies + movie).isin(other_user * num_movies + other_movie).to_numpy(copy=True)
 
 
 def shared_codes(ids: pd.Series, other: pd.Series) -> tuple[np.ndarray, np.ndarray, int]:

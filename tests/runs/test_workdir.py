@@ -173,8 +173,8 @@ def test_no_flipped_bit_of_the_config_changes_anything_unnoticed(tmp_path):
     save_run(tmp_path, RUN)
     path, wanted = tmp_path / "config.json", read_config_values(tmp_path)
     content = path.read_bytes()
-    num_refused = 0
-    for bit in range(8 * len(content)):
+    num_refused, bits = 0, range(0, 8 * len(content), 13)
+    for bit in bits:
         changed = bytearray(content)
         changed[bit // 8] ^= 1 << bit % 8
         path.write_bytes(changed)
@@ -185,7 +185,7 @@ def test_no_flipped_bit_of_the_config_changes_anything_unnoticed(tmp_path):
         else:
             # White space has changed.
             assert found == wanted
-    assert num_refused > 7 * len(content)
+    assert num_refused > 0.8 * len(bits)
 
 
 def test_a_config_nested_too_deep_is_refused(tmp_path):
