@@ -41,18 +41,16 @@ def atomic_file(path: pathlib.Path) -> Iterator[pathlib.Path]:
     remove_abandoned(path)
     partial = unique_partial(path)
     try:
-        writing = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        try:
-            try_lock(writing)
-            yield partial
-            os.fsync(writing)
-        finally:
-            os.close(writing)
-        os.replace(partial, path)
-        sync(path.parent)
-    except OSError as error:
-        # Arrow leaves the file name out of its errors.
-        raise OSError(error.errno, error.strerror or first_line(error), str(path)) from error
+        with errors_named(path):
+            writing = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            try:
+                try_lock(writing)
+                yield partial
+                os.fsync(writing)
+            finally:
+                os.close(writing)
+            os.replace(partial, path)
+            sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
@@ -67,20 +65,28 @@ def atomic_folder(path: pathlib.Path) -> Iterator[pathlib.Path]:
     remove_abandoned(path)
     partial = unique_partial(path)
     try:
-        partial.mkdir()
-        writing = os.open(partial, os.O_RDONLY)
-        try:
-            try_lock(writing)
-            yield partial
-            sync_tree(partial)
-            replace_folder(partial, path)
-        finally:
-            os.close(writing)
-        sync(path.parent)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or first_line(error), str(path)) from error
+        with errors_named(path):
+            partial.mkdir()
+            writing = os.open(partial, os.O_RDONLY)
+            try:
+                try_lock(writing)
+                yield partial
+                sync_tree(partial)
+                replace_folder(partial, path)
+            finally:
+                os.close(writing)
+            sync(path.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def errors_named(path: pathlib.Path) -> Iterator[None]:
+    """Makes errors of the system name a file: those of writing to an open one name none, and neither do Arrow's."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or first_line(error), str(path)) from error
 
 
 def unique_partial(path: pathlib.Path) -> pathlib.Path:

@@ -1,13 +1,13 @@
 """Reports each epoch while a run trains: on the terminal, in metrics.jsonl and to loggers."""
 
-import contextlib
 import dataclasses
 import json
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from tqdm import tqdm
 
+from movierec_jax.data.files import errors_named
 from movierec_jax.runs.loggers import Loggers
 from movierec_jax.training.progress import EpochRecord, Progress
 
@@ -32,7 +32,7 @@ class EpochLog:
     ):
         self.epochs, self.num_ratings, self.loggers = epochs, num_ratings, loggers
         self.path = workdir / "metrics.jsonl"
-        with self.errors_named():
+        with errors_named(self.path):
             self.lines = self.path.open("w", encoding="utf-8")
             self.lines.writelines(map(json_line, records))
         self.bar = tqdm(
@@ -53,7 +53,7 @@ class EpochLog:
     def add(self, record: EpochRecord) -> None:
         """Reports one more epoch."""
         self.bar.write(epoch_line(record, self.epochs, self.num_ratings))
-        with self.errors_named():
+        with errors_named(self.path):
             self.lines.write(json_line(record))
             self.lines.flush()
         figures = {name: value for name in LOGGED if (value := getattr(record, name)) is not None}
@@ -64,16 +64,8 @@ class EpochLog:
 
     def __exit__(self, *exception) -> None:
         self.bar.close()
-        with self.errors_named():
+        with errors_named(self.path):
             self.lines.close()
-
-    @contextlib.contextmanager
-    def errors_named(self) -> Iterator[None]:
-        """Adds the file to errors of writing, such as those of a full disk."""
-        try:
-            yield
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
 
 def epoch_line(record: EpochRecord, epochs: int, num_ratings: int) -> str:

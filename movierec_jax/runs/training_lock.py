@@ -127,12 +127,7 @@ def locked_url(url: str, expiry: float) -> Iterator[None]:
 @contextlib.contextmanager
 def renewed(renew: Callable[[dict[str, Any]], None]) -> Iterator[None]:
     """Writes the holder now and, by a thread, again and again within the context."""
-    holder: dict[str, Any] = {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "since": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "renewals": 0,
-    }
+    holder = {**this_holder(), "renewals": 0}
     renew(holder)
     ended = threading.Event()
 
@@ -169,6 +164,12 @@ def require_expired(where: str | os.PathLike[str], read: Callable[[], bytes], ex
             raise held_error(where, holder)
 
 
+def this_holder() -> dict[str, Any]:
+    """Returns what this process writes to a lock file."""
+    since = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {"host": socket.gethostname(), "pid": os.getpid(), "since": since}
+
+
 def read_holder(content: bytes) -> dict[str, Any]:
     """Returns host, process and time of the holder from the content of a lock file; unknown where it has none."""
     holder: dict[str, Any] = {"host": "unknown", "pid": 0, "since": "an unknown time"}
@@ -197,9 +198,13 @@ def is_running(pid: int) -> bool:
     return True
 
 
+def in_words(holder: dict[str, Any]) -> str:
+    """Names the process that holds a lock."""
+    return f"process {holder['pid']} of host {holder['host']}"
+
+
 def held_error(where: str | os.PathLike[str], holder: dict[str, Any]) -> InputError:
     """Returns the error of a workdir that another training holds."""
-    who = f"process {holder['pid']} of host {holder['host']}"
     return InputError(
-        f"{where}: {who} trains there since {holder['since']}; wait for its end, or name another --workdir"
+        f"{where}: {in_words(holder)} trains there since {holder['since']}; wait for its end, or name another --workdir"
     )

@@ -1,18 +1,16 @@
 """Lets one server at a time record in a workdir: serving.lock names the process, with which the lock ends."""
 
 import contextlib
-import datetime
 import errno
 import json
 import os
 import pathlib
-import socket
 from collections.abc import Iterator
 from typing import Any
 
 from movierec_jax.data.locks import HeldError, is_at, open_locked
 from movierec_jax.errors import InputError
-from movierec_jax.runs.training_lock import read_holder
+from movierec_jax.runs.training_lock import in_words, read_holder, this_holder
 
 LOCK = "serving.lock"
 
@@ -37,9 +35,8 @@ def serving_lock(workdir: pathlib.Path) -> Iterator[bool]:
         yield True
         return
     try:
-        since = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         os.ftruncate(opened, 0)
-        os.pwrite(opened, json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "since": since}).encode(), 0)
+        os.pwrite(opened, json.dumps(this_holder()).encode(), 0)
         yield False
     finally:
         if is_at(path, opened):
@@ -49,5 +46,6 @@ def serving_lock(workdir: pathlib.Path) -> Iterator[bool]:
 
 def held_error(workdir: pathlib.Path, holder: dict[str, Any]) -> InputError:
     """Returns the error of a workdir that another server holds."""
-    who = f"process {holder['pid']} of host {holder['host']}"
-    return InputError(f"{workdir}: {who} serves it since {holder['since']}; stop it, or serve a copy of the workdir")
+    return InputError(
+        f"{workdir}: {in_words(holder)} serves it since {holder['since']}; stop it, or serve a copy of the workdir"
+    )
