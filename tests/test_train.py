@@ -17,7 +17,9 @@ from helpers.kept_figures import Kept
 
 from movierec_jax.config import EvalConfig, ModelConfig, TrainConfig
 from movierec_jax.data.files import read_sealed_json
-from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.data.readers.ratings_log.entries import Entry
+from movierec_jax.data.readers.ratings_log.log import RatingsLog
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError, Interrupted
 from movierec_jax.recommend.recommender import load

@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from movierec_jax.data.readers.ratings_log import Entry, NotInterested, RatingsLog, is_keepable_id, require_keepable
+from movierec_jax.data.readers.ratings_log.entries import Entry, NotInterested, is_keepable_id, require_keepable
+from movierec_jax.data.readers.ratings_log.log import RatingsLog
 from movierec_jax.serve.batching import Batcher
 from movierec_jax.serve.engine import Engine
 from movierec_jax.serve.errors import Problem

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from movierec_jax.data.matching.own_ratings import OwnRatings
-from movierec_jax.data.readers.ratings_log import FILE_NAME, LOW_DISK_BYTES, RatingsLog
+from movierec_jax.data.readers.ratings_log.log import LOW_DISK_BYTES, RatingsLog
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
 from movierec_jax.recommend.fold_in import require_on_scale
 from movierec_jax.serve.batching import Batcher

@@ -15,7 +15,9 @@ from helpers import checkerboard
 
 from movierec_jax.config import Config
 from movierec_jax.data.readers.ratings import read_ratings
-from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.data.readers.ratings_log.entries import Entry
+from movierec_jax.data.readers.ratings_log.log import RatingsLog
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME
 from movierec_jax.data.storage import Mirror, downloaded, is_url, list_names, replace_path_in_errors, synced_folder
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError

@@ -4,7 +4,9 @@ import pytest
 from helpers import checkerboard
 
 from movierec_jax.config import Config
-from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, NotInterested, RatingsLog
+from movierec_jax.data.readers.ratings_log.entries import Entry, NotInterested
+from movierec_jax.data.readers.ratings_log.log import RatingsLog
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 from movierec_jax.runs.prepare import CACHE_FOLDER, prepare, read_held_out, without_overlap

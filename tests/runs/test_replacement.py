@@ -9,7 +9,7 @@ import pytest
 from helpers import checkerboard
 
 from movierec_jax.config import Config, ModelConfig, TrainConfig
-from movierec_jax.data.readers.ratings_log import FILE_NAME
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME
 from movierec_jax.errors import InputError
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.runs.replacement import FINISHED, NEXT, consistent, finish_replacement, replace_run, training_folder

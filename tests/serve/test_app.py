@@ -11,7 +11,9 @@ import pytest
 from helpers.api import LIKED, assert_problem, in_service, movies_of
 from helpers.served import API_CONFIG
 
-from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.data.readers.ratings_log.entries import Entry
+from movierec_jax.data.readers.ratings_log.log import RatingsLog
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.errors import InputError
 from movierec_jax.serve import schemas

@@ -3,7 +3,9 @@ import contextlib
 
 import pytest
 
-from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, NotInterested, RatingsLog, read_latest
+from movierec_jax.data.readers.ratings_log.entries import Entry, NotInterested
+from movierec_jax.data.readers.ratings_log.log import RatingsLog
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME, read_latest
 from movierec_jax.errors import InputError
 from movierec_jax.serve.errors import Problem
 from movierec_jax.serve.new_ratings import NewRatings

@@ -8,7 +8,7 @@ from helpers.api import assert_problem, in_service, movies_of
 from helpers.served import API_CONFIG
 from starlette.testclient import TestClient
 
-from movierec_jax.data.readers.ratings_log import FILE_NAME
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME
 from movierec_jax.serve import service
 from movierec_jax.serve.app import new_app
 from movierec_jax.serve.metrics import ServiceMetrics

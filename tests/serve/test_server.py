@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from helpers.served import END_SECONDS, ROOT, served, stopped
 
-from movierec_jax.data.readers.ratings_log import FILE_NAME, read_latest
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME, read_latest
 
 SERVE = [sys.executable, str(ROOT / "scripts" / "serve.py")]
 KILLED_AFTER = 150

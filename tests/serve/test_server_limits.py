@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from helpers.served import END_SECONDS, ROOT, served, stopped
 
-from movierec_jax.data.readers.ratings_log import FILE_NAME
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME
 from movierec_jax.serve.workdir_lock import LOCK
 
 pytestmark = pytest.mark.slow

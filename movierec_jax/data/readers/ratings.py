@@ -6,13 +6,13 @@ import pathlib
 
 import pandas as pd
 
-from movierec_jax.data.readers import ratings_log
 from movierec_jax.data.readers.archives import is_archive
 from movierec_jax.data.readers.folder import read_archive, read_folder, renamed, with_tables
 from movierec_jax.data.readers.formats.rating_formats import read_ratings_file
 from movierec_jax.data.readers.formats.sqlite_file import read_sqlite, split_table
 from movierec_jax.data.readers.movielens import raw_data
 from movierec_jax.data.readers.ratings_file import read_frame
+from movierec_jax.data.readers.ratings_log.reading import is_log, read_latest, read_not_interested
 from movierec_jax.data.readers.source_file import translate_read_errors
 from movierec_jax.data.readers.text.stated_columns import NOTHING_STATED, StatedColumns
 from movierec_jax.data.schema import DATA_FRAME, MOVIE_ID, OF_RUN, USER_ID, RawData
@@ -58,7 +58,7 @@ def read_ratings(
             raise InputError(f"{path}: --columns and --weight_column are for one file; name it, unpacked")
         if path.is_dir():
             return read_folder(path, str(path), cache)
-        if ratings_log.is_log(path):
+        if is_log(path):
             return read_log(path)
         if is_archive(path):
             return read_archive(path, str(path), cache)
@@ -84,7 +84,7 @@ def read_given(table: pd.DataFrame, stated: StatedColumns = NOTHING_STATED) -> R
 
 def read_log(path: pathlib.Path) -> RawData:
     """Reads the ratings of a ratings log, which may have none. What users are not interested in is no rating."""
-    ratings, num_left = ratings_log.read_latest(path), len(ratings_log.read_not_interested(path))
+    ratings, num_left = read_latest(path), len(read_not_interested(path))
     for column, name in ((USER_ID, "user"), (MOVIE_ID, "movie")):
         if ratings[column].dtype == object:
             raise InputError(f"{path}: some {name} ids are integers and some are text; write them all the same way")

@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 
 from movierec_jax.data.readers import ratings
 from movierec_jax.data.readers.ratings import read_given, read_ratings
-from movierec_jax.data.readers.ratings_log import FILE_NAME, Entry, RatingsLog
+from movierec_jax.data.readers.ratings_log.entries import Entry
+from movierec_jax.data.readers.ratings_log.log import RatingsLog
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME
 from movierec_jax.data_config import BUNDLED_RATINGS
 from movierec_jax.errors import InputError
 

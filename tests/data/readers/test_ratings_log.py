@@ -13,15 +13,9 @@ import hypothesis.strategies as st
 import pandas as pd
 import pytest
 
-from movierec_jax.data.readers.ratings_log import (
-    FILE_NAME,
-    Entry,
-    NotInterested,
-    RatingsLog,
-    is_log,
-    read_latest,
-    read_not_interested,
-)
+from movierec_jax.data.readers.ratings_log.entries import Entry, NotInterested
+from movierec_jax.data.readers.ratings_log.log import RatingsLog
+from movierec_jax.data.readers.ratings_log.reading import FILE_NAME, is_log, read_latest, read_not_interested
 from movierec_jax.errors import InputError
 
 ROOT = pathlib.Path(__file__).parents[3]
@@ -194,7 +188,8 @@ def test_a_log_is_written_and_read_by_threads_that_did_not_open_it(path):
 
 WRITER = """
 import itertools, pathlib, sys
-from movierec_jax.data.readers.ratings_log import Entry, RatingsLog
+from movierec_jax.data.readers.ratings_log.entries import Entry
+from movierec_jax.data.readers.ratings_log.log import RatingsLog
 log, first = RatingsLog(pathlib.Path(sys.argv[1])), int(sys.argv[2])
 for number in itertools.count(first):
     log.append([Entry(number, 7, 4.0, 1), Entry(number, 8, 3.0, 1)])
@@ -262,7 +257,7 @@ def test_many_entries_of_one_pair_become_one_and_the_file_small(path):
 
 COMPACTOR = """
 import pathlib, sys
-from movierec_jax.data.readers.ratings_log import RatingsLog
+from movierec_jax.data.readers.ratings_log.log import RatingsLog
 log = RatingsLog(pathlib.Path(sys.argv[1]))
 print("opened", flush=True)
 for _ in range(1000):

@@ -12,7 +12,7 @@ from movierec_jax.data.readers.formats.file_content import FileContent, describe
 from movierec_jax.data.readers.formats.loose_values import ID_COLUMNS, join_arrays, ratings_frame, typed_values
 from movierec_jax.data.readers.movielens_tables import MovieRow, movie_table
 from movierec_jax.data.readers.ratings_file import name_columns
-from movierec_jax.data.readers.ratings_log import MAGIC
+from movierec_jax.data.readers.ratings_log.reading import MAGIC
 from movierec_jax.data.readers.source_file import AnyPath
 from movierec_jax.data.readers.text.columns import SPELLINGS, matching_names, normalized_name, typed_text
 from movierec_jax.data.readers.text.stated_columns import NOTHING_STATED, StatedColumns
