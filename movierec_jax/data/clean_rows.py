@@ -86,8 +86,14 @@ ADVICE = {
 ID_WORDS = ("NA", "N/A", "NaN", "nan", "NULL", "Null", "null", "None", "none", "<NA>", "-", "?", "unknown")
 
 
-def notes_on_id_words(table: pd.DataFrame) -> list[str]:
-    """Returns a sentence for each column of ids in which a word for no value is an id of several rows."""
+# Fraction of a column's ids that are whole numbers from which one that is not looks like a mistake.
+MOSTLY = 0.9
+
+
+def notes_on_ids(table: pd.DataFrame) -> list[str]:
+    """Returns a sentence for each column of ids that has a word for no value in several rows, and for each in which
+    nearly all ids are whole numbers: one that is not makes all of them text.
+    """
     notes = []
     for column in (USER_ID, MOVIE_ID):
         if pd.api.types.is_numeric_dtype(table[column]):
@@ -96,6 +102,14 @@ def notes_on_id_words(table: pd.DataFrame) -> list[str]:
         if len(found) > 1:
             word = found.value_counts().index[0]
             notes.append(f"warning: {len(found):,} rows have the {column} {word!r}, which is an id like any other")
+            continue
+        is_number = table[column].astype("str").str.fullmatch(r"[+-]?\d+").to_numpy(bool)
+        if MOSTLY <= is_number.mean() < 1:
+            example = table[column].iloc[int(np.argmin(is_number))]
+            notes.append(
+                f"warning: the {column}s are text, not numbers, because of {np.count_nonzero(~is_number):,} of "
+                f"{len(table):,}, such as {str(example)[:80]!r}"
+            )
     return notes
 
 
@@ -115,7 +129,7 @@ def clean_rows(raw: RawData, scale: tuple[float, ...] | None, config: DataConfig
     left_out, notes = LeftOut(), []
     table = with_weights(raw.ratings)
     table = left_out.keep(table, table[USER_ID].notna() & table[MOVIE_ID].notna(), "no user or movie id")
-    notes += notes_on_id_words(table)
+    notes += notes_on_ids(table)
     if WEIGHT in table:
         table = left_out.keep(table, table[WEIGHT].notna(), "weight is not a number of 0 or more")
     table, stated, form = with_numbers(table, config.unrated_value, left_out)

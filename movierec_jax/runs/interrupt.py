@@ -1,6 +1,7 @@
 """Turns SIGTERM and SIGINT into a request to stop, answered once everything is saved."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from typing import Any
 
 from movierec_jax.errors import Interrupted
 from movierec_jax.runs import distributed
+
+
+STANDARD_ERROR = 2
 
 
 class StopRequest:
@@ -36,7 +40,7 @@ class StopRequest:
 def interruptible(advice: str) -> Iterator[StopRequest]:
     """Holds back SIGTERM and SIGINT within the context, as a request to stop.
 
-    A second signal acts at once, as it would outside. Does nothing outside the main thread, nor with several processes:
+    It says so on standard error. A second signal acts at once, as it would outside. Does nothing outside the main thread, nor with several processes:
     JAX then passes the signal of one on to all.
     """
     stop = StopRequest(advice)
@@ -44,6 +48,10 @@ def interruptible(advice: str) -> Iterator[StopRequest]:
 
     def hold_back(number: int, frame) -> None:
         stop.received = stop.received or number
+        # Written without a lock or a buffer, as a signal may arrive within another write.
+        line = f"{signal.Signals(number).name}: saving what is done; a second one ends the run at once, unsaved\n"
+        with contextlib.suppress(OSError):
+            os.write(STANDARD_ERROR, line.encode())
         signal.signal(number, handlers[number])
 
     if threading.current_thread() is threading.main_thread() and not distributed.is_multi_process():

@@ -500,3 +500,9 @@ def test_data_without_users_and_tags_has_their_columns():
 def test_a_word_for_no_value_that_is_an_id_of_several_rows_is_mentioned():
     rows = [("ann", 1, 5.0, 0), ("NULL", 1, 1.0, 0), ("NULL", 2, 4.0, 0), ("bob", 2, 3.0, 0)]
     assert "warning: 2 rows have the user_id 'NULL', which is an id like any other" in cleaned(rows).notes
+
+
+def test_an_id_that_makes_a_column_of_numbers_text_is_shown():
+    rows = [(str(user), 10 + movie, 3.0, 1) for user in range(10) for movie in range(2)] + [("7x", 10, 3.0, 1)]
+    assert "warning: the user_ids are text, not numbers, because of 1 of 21, such as '7x'" in cleaned(rows).notes
+    assert not [note for note in cleaned([("a", 10, 3.0, 1), *rows[:2], ("b", 11, 3.0, 1)]).notes if "text" in note]
