@@ -10,7 +10,6 @@ from typing import Any
 from movierec_jax.errors import Interrupted
 from movierec_jax.runs import distributed
 
-
 STANDARD_ERROR = 2
 
 
@@ -40,8 +39,8 @@ class StopRequest:
 def interruptible(advice: str) -> Iterator[StopRequest]:
     """Holds back SIGTERM and SIGINT within the context, as a request to stop.
 
-    It says so on standard error. A second signal acts at once, as it would outside. Does nothing outside the main thread, nor with several processes:
-    JAX then passes the signal of one on to all.
+    It says so on standard error. A second signal acts at once, as it would outside. Does nothing outside the main
+    thread, nor with several processes: JAX then passes the signal of one on to all.
     """
     stop = StopRequest(advice)
     handlers: dict[int, Any] = {}
