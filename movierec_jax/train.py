@@ -31,6 +31,7 @@ from movierec_jax.runs.epoch_log import EpochLog
 from movierec_jax.runs.forks import require_not_forked
 from movierec_jax.runs.interrupt import StopRequest, interruptible
 from movierec_jax.runs.loggers import Logger, Loggers, require_installed
+from movierec_jax.runs.memory import UNKNOWN, free_memory, memory_check
 from movierec_jax.runs.prepare import cache_folder, prepare
 from movierec_jax.runs.replacement import replace_run, training_folder
 from movierec_jax.runs.run import Run
@@ -71,6 +72,7 @@ def train_run(
     warm_start: str | os.PathLike | None = None,
     overwrite: bool = False,
     devices: DeviceConfig = ALL_DEVICES,
+    check_memory: bool = True,
     log: LogConfig = DEFAULT_LOG,
     loggers: Sequence[Logger] = (),
 ) -> TrainedRun:
@@ -81,11 +83,12 @@ def train_run(
         workdir keeps all that scoring needs; to resume, give the same ratings again.
     warm_start: workdir of an older run, from whose parameters training begins. A run that resumes does not need it.
     devices: those to train on; a run may resume on other devices than it began on.
+    check_memory: refuse what needs more memory than is free, before it trains.
     log: what to report of each epoch. loggers: more of them, beside those that `log` names.
     overwrite: train anew beside the run that the workdir holds, and put the new one in its place when it is finished.
-    Raises InputError for bad input and for a workdir in which another process trains, leaving it as it was, and for a
-    result that is no better than a constant; OSError for a workdir that is moved or removed meanwhile; Interrupted
-    after SIGTERM or SIGINT.
+    Raises InputError for bad input, for more than the memory holds and for a workdir in which another process trains,
+    leaving it as it was, and for a result that is no better than a constant; OSError for a workdir that is moved or
+    removed meanwhile; Interrupted after SIGTERM or SIGINT.
     """
     require_not_forked()
     require_installed(log.loggers)
@@ -113,6 +116,7 @@ def train_run(
             old_workdir,
             overwrite=overwrite,
             devices=devices,
+            check_memory=check_memory,
             ranked_users=log.ranked_users,
         )
     return TrainedRun(str(workdir), report)
@@ -141,6 +145,7 @@ def train_in_folder(
     *,
     overwrite: bool,
     devices: DeviceConfig,
+    check_memory: bool,
     ranked_users: int,
 ) -> dict[str, Any]:
     """Does the work of `train_run` and returns the report. table: given ratings. old_workdir: of a warm start."""
@@ -162,7 +167,15 @@ def train_in_folder(
         workdir.upload()
         with contextlib.closing(Checkpoints(folder, on_saved=workdir.upload)) as checkpoints:
             records, decays = train_and_save(
-                run, folder, checkpoints, stop, workdir.require_there, loggers, ranked_users, old
+                run,
+                folder,
+                checkpoints,
+                stop,
+                workdir.require_there,
+                loggers,
+                ranked_users,
+                old,
+                check_memory=check_memory,
             )
     train_seconds = time.perf_counter() - start - data_seconds
     report: dict[str, Any] = {}
@@ -197,6 +210,8 @@ def train_and_save(
     loggers: Loggers,
     ranked_users: int,
     old: OldRun | None = None,
+    *,
+    check_memory: bool = True,
 ) -> tuple[tuple[EpochRecord, ...], dict[str, float]]:
     """Trains from the newest checkpoint to the end; returns the records of all epochs, and the decays by flag.
 
@@ -204,8 +219,9 @@ def train_and_save(
     Of a warm start also the state before the first step, so that resuming does not need the older run.
     """
     setup, config = run.setup, run.setup.config
+    check = memory_check(setup, free_memory() if check_memory else UNKNOWN)
     found = checkpoints.latest(setup, warn=print)
-    state, progress = found or (initial_state(run.train, run.interactions, setup=setup), Progress())
+    state, progress = found or (initial_state(run.train, run.interactions, setup=setup, check=check), Progress())
     if found is None and old is not None:
         state = begin_from(state, old, run)
         checkpoints.save(state, progress, setup)

@@ -41,6 +41,7 @@ WARM_START = flags.DEFINE_string(
     "fraction of the epochs. Unset: from random parameters",
 )
 OVERWRITE = flags.DEFINE_bool("overwrite", False, "replace the run that the workdir holds")
+CHECK_MEMORY = flags.DEFINE_bool("check_memory", True, "refuse what needs more memory than is free, before it trains")
 
 
 def main() -> None:
@@ -62,6 +63,7 @@ def main() -> None:
         warm_start=WARM_START.value,
         overwrite=OVERWRITE.value,
         devices=devices,
+        check_memory=CHECK_MEMORY.value,
         log=log,
     )
 

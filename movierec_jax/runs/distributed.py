@@ -82,6 +82,14 @@ def all_processes_agree(value: bool) -> bool:
     return bool(np.all(multihost_utils.process_allgather(np.array(value)))) if is_multi_process() else value
 
 
+def smallest_of_all_processes(num_bytes: int | None) -> int | None:
+    """Returns the smallest number of bytes of any process, within a millionth; None where one does not know its own."""
+    if not is_multi_process():
+        return num_bytes
+    found = multihost_utils.process_allgather(np.float32(np.nan if num_bytes is None else num_bytes))
+    return None if np.isnan(found).any() else int(found.min())
+
+
 def same_on_all_processes(digest: bytes) -> bool:
     """Whether the digest is equal on all processes."""
     if not is_multi_process():

@@ -22,8 +22,9 @@ from movierec_jax.model.sharding import (
 )
 from movierec_jax.model.two_tower import Members
 from movierec_jax.training import batches
+from movierec_jax.training.memory import StepsMemory, StepsShapes
 from movierec_jax.training.progress import EpochRecord, ErrorTotals, Progress, add_seconds, record_of, require_finite
-from movierec_jax.training.state import TrainingSetup, TrainState, new_state, state_shapes
+from movierec_jax.training.state import TrainingSetup, TrainState, new_state
 from movierec_jax.training.step import EpochSteps, StepErrors, batch_squared_errors, train_steps
 from movierec_jax.training.strengths import held_out_inputs, learn_strengths
 
@@ -31,22 +32,27 @@ from movierec_jax.training.strengths import held_out_inputs, learn_strengths
 Rank = Callable[[Members, Interactions], float]
 
 
-def initial_state(train: Ratings, interactions: Interactions, *, setup: TrainingSetup) -> TrainState:
+def initial_state(
+    train: Ratings,
+    interactions: Interactions,
+    *,
+    setup: TrainingSetup,
+    check: Callable[[StepsMemory], None] = lambda memory: None,
+) -> TrainState:
     """Makes the state before the first step while another thread compiles the steps that `train_from` will take.
 
     Each of the two takes seconds, most of them in XLA, which lets other threads run.
+    check: is told what the devices will hold, before anything is put there, and again when the steps are compiled. It
+        raises an error where that is too much.
     """
     user_batches = setup.user_batches(train)
-    steps = next(epoch_steps(train, user_batches, 0, setup))
-
-    def compile_steps() -> None:
-        data = put_data(interactions, user_batches, setup.model.mesh)
-        train_steps.lower(state_shapes(setup), put_steps(steps, setup.model.mesh), *data, setup=setup).compile()
-
+    shapes = StepsShapes.of(next(epoch_steps(train, user_batches, 0, setup)), interactions, user_batches, setup)
+    del user_batches
+    check(shapes.memory)
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as background:
-        compiled = background.submit(compile_steps)
+        compiled = background.submit(shapes.compile)
         state = jax.block_until_ready(new_state(setup))
-        compiled.result()
+        check(compiled.result())
     return state
 
 
