@@ -32,7 +32,8 @@ def add_movie_routes(app: FastAPI, service: Service, posters: Posters | None) ->
 
     @app.get("/v1/movies/{movie_id:id}/similar", responses=ok_docs(schemas.SimilarMovies), tags=["movies"])
     async def list_similar_movies(
-        movie_id: MovieId, k: Annotated[int, Query(ge=1, le=MAX_SIMILAR_MOVIES, description="maximum movies")] = 10
+        movie_id: MovieId,
+        k: Annotated[int, Query(ge=1, le=MAX_SIMILAR_MOVIES, description="maximum number of movies")] = 10,
     ) -> Response:
         """Returns the movies most similar to one."""
         return json_response(await run_in_threadpool(service.similar, movie_id, k))
@@ -53,7 +54,7 @@ def add_movie_routes(app: FastAPI, service: Service, posters: Posters | None) ->
 
     @app.get("/v1/map", responses=ok_docs(schemas.MovieMap), tags=["movies"])
     async def get_map(
-        limit: Annotated[int, Query(ge=1, le=MAX_MAP_MOVIES, description="maximum movies")] = 1000,
+        k: Annotated[int, Query(ge=1, le=MAX_MAP_MOVIES, description="maximum number of movies")] = 1000,
     ) -> Response:
         """Returns the movies with most ratings on a map, where similar movies are close together."""
-        return json_response(await run_in_threadpool(service.movie_map, limit))
+        return json_response(await run_in_threadpool(service.movie_map, k))

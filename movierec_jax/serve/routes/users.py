@@ -21,10 +21,11 @@ def add_user_routes(app: FastAPI, service: Service, metrics: ServiceMetrics) -> 
 
     @app.get("/v1/users/{user_id:id}/ratings", responses=ok_docs(schemas.UserRatings), tags=["users"])
     async def list_ratings(
-        user_id: UserId, limit: Annotated[int, Query(ge=1, le=MAX_USER_RATINGS, description="maximum ratings")] = 100
+        user_id: UserId,
+        k: Annotated[int, Query(ge=1, le=MAX_USER_RATINGS, description="maximum number of ratings")] = 100,
     ) -> Response:
         """Returns a user's ratings, best first."""
-        return json_response(await run_in_threadpool(service.ratings, user_id, limit))
+        return json_response(await run_in_threadpool(service.ratings, user_id, k))
 
     @app.put("/v1/users/{user_id:id}/ratings/{movie_id:id}", responses=ok_docs(schemas.RecordedRating), tags=["users"])
     async def record_rating(user_id: UserId, movie_id: MovieId, body: request_schemas.RatingInput) -> Response:
