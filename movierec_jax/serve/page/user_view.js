@@ -156,7 +156,9 @@ export class UserView {
     user.clearRatings();
     this.offerUndo("Your ratings were cleared.", user, takeBack);
     this.showRatings();
+    byId("import-result").hidden = true;
     byId("rate-name").focus();
+    this.search();
     this.refresh();
   }
 

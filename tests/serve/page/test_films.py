@@ -166,6 +166,67 @@ def test_back_closes_the_details(opened):
     assert page.url.endswith("#/map")
 
 
+def details_name(page):
+    page.wait_for_selector(".similar > li")
+    return page.locator("#details-name").inner_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("view", ["", "#/user/3", "#/map"])
+def test_a_reload_keeps_the_details_open(view, opened):
+    page = opened(view)
+    page.wait_for_selector("#legend > li" if view == "#/map" else "#list > li")
+    if view == "#/map":
+        page.get_by_label("Search the map").fill("heat")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#map-tip:visible")
+        page.locator("#canvas").focus()
+        page.keyboard.press("Enter")
+    else:
+        page.locator("#list .title").first.click()
+    details_name(page)
+    page.locator(".similar .title").first.click()
+    page.wait_for_selector(".details-bar >> text=←")
+    name = details_name(page)
+    page.reload()
+    assert details_name(page) == name
+    page.go_back()
+    page.wait_for_selector("#details", state="hidden")
+    assert "film=" not in page.url
+    page.go_forward()
+    assert details_name(page) == name
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => !location.hash.includes('film=')")
+
+
+@pytest.mark.slow
+def test_an_address_names_a_film(opened):
+    page = opened("#/watchlist?film=318", expected="404")
+    assert details_name(page) == "The Shawshank Redemption (1994)"
+    page.get_by_role("button", name="Close").click()
+    page.wait_for_function("() => location.hash === '#/watchlist'")
+    assert page.locator("h1:visible").inner_text() == "Watchlist"
+    page.evaluate("location.hash = '#/?film=0'")
+    page.wait_for_selector(".notice")
+    assert page.locator(".notice").inner_text().startswith("Movie 0 not found.")
+    assert page.evaluate("location.hash") == "#/"
+
+
+@pytest.mark.slow
+def test_closing_the_details_does_not_scroll_the_page(opened):
+    page = opened("")
+    listed(page)
+    last = page.locator("#list .title").last
+    last.scroll_into_view_if_needed()
+    before = page.evaluate("scrollY")
+    assert before > 0
+    last.click()
+    details_name(page)
+    page.go_back()
+    page.wait_for_selector("#details", state="hidden")
+    assert page.evaluate("scrollY") == before
+
+
 @pytest.mark.slow
 def test_films_are_browsed_by_genre_decade_and_order(opened):
     page = opened()

@@ -118,6 +118,25 @@ def test_a_rating_on_a_card_can_be_undone(opened):
 
 
 @pytest.mark.slow
+def test_cleared_ratings_come_back_by_undo(opened):
+    page = opened()
+    popular = titles(page, "#found")
+    for index, rating in (0, 5), (2, 0.5):
+        mine = rate(page, index, rating)
+    rated = titles(page, "#rated")
+    page.get_by_role("button", name="Clear my ratings").click()
+    cleared = wait_for_other(page, mine)
+    assert page.locator("#undo-text").inner_text() == "Your ratings were cleared."
+    assert page.locator("#rated-part").is_hidden()
+    assert titles(page, "#found") == popular
+    page.get_by_role("button", name="Undo").click()
+    assert wait_for_other(page, cleared) == mine
+    assert titles(page, "#rated") == rated
+    page.reload()
+    assert listed(page) == mine
+
+
+@pytest.mark.slow
 def test_undo_restores_only_the_film_that_was_rated(opened):
     ids = opened().evaluate(
         """async () => {
