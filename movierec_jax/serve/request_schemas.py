@@ -9,6 +9,12 @@ from movierec_jax.serve.browse import Order
 
 MAX_SEARCH_RESULTS = 100
 
+MAX_SIMILAR_MOVIES = 100
+
+MAX_MAP_MOVIES = 5_000
+
+MAX_USER_RATINGS = 10_000
+
 # The integers that tables hold.
 Int64 = Annotated[StrictInt, Field(ge=-(2**63), le=2**63 - 1)]
 
@@ -90,6 +96,24 @@ class BrowseOptions(FilterOptions):
     def is_plain(self) -> bool:
         """Whether neither a filter nor an order is set."""
         return not self.genres and self.year_from is None and self.year_to is None and self.sort is None
+
+
+class SimilarOptions(RequestModel):
+    """How many similar movies to return."""
+
+    k: int = Field(10, ge=1, le=MAX_SIMILAR_MOVIES, description="maximum number of movies")
+
+
+class MapOptions(RequestModel):
+    """How many movies the map has."""
+
+    k: int = Field(1000, ge=1, le=MAX_MAP_MOVIES, description="maximum number of movies")
+
+
+class RatingsOptions(RequestModel):
+    """How many of a user's ratings to return."""
+
+    k: int = Field(100, ge=1, le=MAX_USER_RATINGS, description="maximum number of ratings")
 
 
 class MovieRatingInput(RequestModel):
