@@ -58,6 +58,19 @@ def test_an_unknown_user_is_created_by_a_rating(opened):
 
 
 @pytest.mark.slow
+def test_the_notice_of_an_import_is_seen_after_a_click_beside_everything(opened, tmp_path):
+    page = opened()
+    before = listed(page)
+    page.mouse.click(5, 500)
+    path = tmp_path / "ratings.csv"
+    path.write_text(exports.letterboxd(exports.films().head(9)))
+    page.locator("#import-file").set_input_files(path)
+    wait_for_other(page, before)
+    notice = page.locator("#undo").bounding_box()
+    assert 450 < notice["y"] < notice["y"] + notice["height"] <= 900
+
+
+@pytest.mark.slow
 def test_undo_of_an_import_keeps_ratings_given_before(opened, tmp_path):
     page = opened()
     first = listed(page)
