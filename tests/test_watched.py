@@ -177,7 +177,7 @@ def test_a_server_gives_the_same_lists_with_null_for_what_is_not_known(any_run, 
         ratings = service.ratings(str(USER), 100)["ratings"]
         assert {one[RATING] for one in ratings} >= {None}
         json.dumps(ratings, allow_nan=False)
-        json.dumps(engine.catalogue.search(BrowseOptions(limit=5)), allow_nan=False)
+        json.dumps(engine.catalogue.search(BrowseOptions(k=5)), allow_nan=False)
         assert engine.facts["rating_step"] == 1
     expected = any_run.recommend([USER], 3)
     # The second is encoded anew, from the same history in another order.

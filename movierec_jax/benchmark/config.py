@@ -16,6 +16,7 @@ SUITES = {
     "ranking_new_users": "ranking",
     "next": "ranking",
     "first_ratings": None,
+    "disliked": None,
     "sentiment": "sentiment",
     "reviews": None,
     "speed": None,
@@ -38,7 +39,8 @@ class BenchmarkConfig(Settings):
         "NAME.train.EXT and NAME.test.EXT in the folder of --ratings), ablation (the same for each part of our model), "
         "cold (the same for movies and users without train ratings), ranking (quality of lists), ranking_new_users "
         "(the same for users without train ratings), next (the same beside our sequence encoder, for "
-        "--split=leave_last_out or time), first_ratings (the same after 3, 10 and 30 ratings), sentiment "
+        "--split=leave_last_out or time), first_ratings (the same after 3, 10 and 30 ratings), disliked "
+        "(movies like one that a new user dislikes), sentiment "
         "(accuracy of review sentiment), reviews (what review texts add to ratings and lists), "
         "speed or service (how fast the API answers)",
         choices=tuple(SUITES),

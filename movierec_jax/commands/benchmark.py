@@ -8,6 +8,7 @@
     movierec benchmark --suite=ranking_new_users
     movierec benchmark --suite=next --split=leave_last_out --relevant_rating=1
     movierec benchmark --suite=first_ratings
+    movierec benchmark --suite=disliked
     movierec benchmark --suite=sentiment --texts=reviews.parquet
     movierec benchmark --suite=reviews --reviews=reviews.parquet --links=links.csv
     movierec benchmark --suite=speed --measures=training,scoring
@@ -39,6 +40,7 @@ def main() -> None:
     from movierec_jax.benchmark.suites import (
         cold,
         data_sets,
+        disliked,
         first_ratings,
         ranking,
         rating,
@@ -57,6 +59,7 @@ def main() -> None:
         "ranking_new_users": functools.partial(ranking.run_suite, new_case=ranking.new_users),
         "next": functools.partial(ranking.run_suite, new_case=ranking.trained_users),
         "first_ratings": first_ratings.run_suite,
+        "disliked": disliked.run_suite,
         "sentiment": sentiment.run_suite,
         "reviews": reviews.run_suite,
         "speed": speed.run_suite,

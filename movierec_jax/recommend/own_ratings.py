@@ -61,6 +61,6 @@ def with_own_ratings(recommender: Recommender, own: OwnRatings) -> Recommender:
     known = table[is_in_train(recommender.run, table[MOVIE_ID])]
     if known.empty:
         raise InputError(
-            f"{own.path}: none of its {own.num_films:,} films has a rating in train, so nothing can be told"
+            f"{own.path}: none of its {own.num_movies:,} films has a rating in train, so nothing can be told"
         )
     return recommender.with_new_users(known.assign(**{USER_ID: ME}))

@@ -93,7 +93,7 @@ def as_raw_data(own: OwnRatings, user: int | str) -> RawData:
     """
     table = own.weighted()
     if table.empty:
-        raise InputError(f"{own.path}: none of its {own.num_films:,} films is one of the data")
+        raise InputError(f"{own.path}: none of its {own.num_movies:,} films is one of the data")
     times = table[TIMESTAMP].astype("Int64").mask(table[TIMESTAMP] == NO_TIMESTAMP)
     table = table.drop(columns=TIMESTAMP) if times.isna().all() else table.assign(**{TIMESTAMP: times})
     if own.watched.empty:

@@ -51,10 +51,15 @@ class BrowseIndex:
         """Returns the rows by ascending value, those of equal ones by popularity."""
         return self.popular[np.argsort(value[self.popular], kind="stable")]
 
-    def is_wanted(self, genre: str, year_from: int | None, year_to: int | None) -> Bool[np.ndarray, " movies"]:
-        """Returns which movies are of a genre, any if empty, and of the years; one without a year is of no years."""
-        wanted = np.full(len(self.year), not genre)
-        if genre:
+    def is_wanted(
+        self, genres: Sequence[str], year_from: int | None, year_to: int | None
+    ) -> Bool[np.ndarray, " movies"]:
+        """Returns which movies have one of the genres, and are of the years; one without a year is of no years.
+
+        Without genres or years, all have them.
+        """
+        wanted = np.full(len(self.year), not genres)
+        for genre in genres:
             wanted[self.rows_of_genre.get(genre.casefold(), [])] = True
         if year_from is not None or year_to is not None:
             wanted &= (self.year >= (year_from or 1)) & (self.year <= (year_to or LAST_YEAR))

@@ -120,12 +120,11 @@ class Catalogue:
         query, sort = options.query.strip(), options.sort
         rows = self.browsing.orders[sort or POPULARITY]
         if query:
-            limit = options.limit if options.is_plain() else len(self.cards)
-            found = self.titles.search(query, limit)
+            found = self.titles.search(query, options.k if options.is_plain() else len(self.cards))
             rows = found if sort is None else rows[np.isin(rows, found)]
         if not options.is_plain():
-            rows = rows[self.browsing.is_wanted(options.genre, options.year_from, options.year_to)[rows]]
-        return [self.card(row) for row in rows[: options.limit].tolist()]
+            rows = rows[self.browsing.is_wanted(options.genres, options.year_from, options.year_to)[rows]]
+        return [self.card(row) for row in rows[: options.k].tolist()]
 
     def similar(self, row: int, k: int) -> list[dict[str, Any]]:
         """Returns the k movies most similar to one. Raises Problem for a movie without ratings in training."""
@@ -140,9 +139,9 @@ class Catalogue:
             for row, similarity in zip(*(column.tolist() for column in found), strict=True)
         ]
 
-    def map_movies(self, limit: int) -> list[dict[str, Any]]:
-        """Returns the movies with most ratings and their positions on the map, `x` and `y` from 0 to 1."""
-        rows = self.by_popularity[: min(limit, len(self.movies))]
+    def map_movies(self, k: int) -> list[dict[str, Any]]:
+        """Returns the k movies with most ratings and their positions on the map, `x` and `y` from 0 to 1."""
+        rows = self.by_popularity[: min(k, len(self.movies))]
         return [
             {**self.card(row), "x": round(float(x), 4), "y": round(float(y), 4)}
             for row, (x, y) in zip(rows.tolist(), self.positions[rows], strict=True)

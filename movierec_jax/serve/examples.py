@@ -94,7 +94,7 @@ EXAMPLES: dict[str, Any] = {
         "summary": [
             "read 2 films of a table of ratings; 1 matched (1 by title and year); not found: No Such Film (2001)"
         ],
-        "num_films": 2,
+        "num_movies": 2,
         "ratings": [
             {
                 "movie_id": 858,

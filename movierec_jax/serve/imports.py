@@ -54,7 +54,7 @@ def import_report(own: OwnRatings, engine: Engine) -> dict[str, Any]:
     return {
         "kind": own.kind,
         "summary": [line.strip() for line in describe(own, engine.run)],
-        "num_films": own.num_films,
+        "num_movies": own.num_movies,
         "ratings": [
             {
                 **catalogue.card_by_id(movie_id),

@@ -40,19 +40,19 @@ class ListService:
         """Maximum users of one request."""
         return min(self.config.max_users, self.config.max_waiting)
 
-    async def of_user(self, engine: Engine, given: int | str, options: UserListOptions) -> dict[str, Any]:
+    async def recommend_for_user(self, engine: Engine, given: int | str, options: UserListOptions) -> dict[str, Any]:
         """Returns the list of a user. Raises Problem for an unknown one unless popular movies are asked for instead."""
         try:
             user_id = require_user(engine, self.new_ratings, given)
         except Problem:
             if options.fallback is None:
                 raise
-            return {USER_ID: id_or_text(engine.run.users, given), "fallback": True, **popular(engine, options)}
+            return {USER_ID: id_or_text(engine.run.users, given), "fallback": True, **popular_list(engine, options)}
         request_user = RequestUser(user_id, self.new_ratings.of_user(user_id))
         left_out = trained_rows(engine, self.new_ratings.not_interested_of(user_id))
-        return {USER_ID: user_id, "fallback": False, **await self.make(engine, request_user, options, left_out)}
+        return {USER_ID: user_id, "fallback": False, **await self.make_list(engine, request_user, options, left_out)}
 
-    async def of_new_user(
+    async def recommend_for_new_user(
         self,
         engine: Engine,
         given: Sequence[MovieRatingInput],
@@ -64,29 +64,29 @@ class ListService:
         require_at_most("ratings", len(given), self.config.max_ratings)
         ratings = ratings_of(engine, given)
         watched_rows, left_out = (rows_of(engine, ids) for ids in (watched, not_interested))
-        return await self.of_ratings(engine, ratings, watched_rows, options, left_out)
+        return await self.recommend_for_ratings(engine, ratings, watched_rows, options, left_out)
 
-    async def of_many(self, engine: Engine, request: BatchRequest) -> dict[str, Any]:
+    async def recommend_for_many(self, engine: Engine, request: BatchRequest) -> dict[str, Any]:
         """Returns the lists of many users in order; in the place of one that cannot be made stands the problem."""
         require_at_most("users", len(request.users), self.max_users)
         if self.batcher.num_waiting + len(request.users) > self.config.max_waiting:
             raise Busy
         common = request.model_dump(exclude={"users"}, exclude_unset=True)
-        users = (self.of_one(engine, index, common, user) for index, user in enumerate(request.users))
+        users = (self.answer_user(engine, index, common, user) for index, user in enumerate(request.users))
         return {"lists": await asyncio.gather(*users)}
 
-    async def of_one(self, engine: Engine, index: int, common: Mapping[str, Any], user: Any) -> dict[str, Any]:
+    async def answer_user(self, engine: Engine, index: int, common: Mapping[str, Any], user: Any) -> dict[str, Any]:
         """Returns the list of one of many users, whose own options replace the common ones, or the problem with it."""
         try:
             asked = BatchUser.model_validate({**common, **user} if isinstance(user, dict) else user)
             if asked.user_id is not None:
-                return await self.of_user(engine, asked.user_id, asked)
+                return await self.recommend_for_user(engine, asked.user_id, asked)
             new_user = asked.ratings or [], asked.watched, asked.not_interested
-            return {USER_ID: None, "fallback": False, **await self.of_new_user(engine, *new_user, asked)}
+            return {USER_ID: None, "fallback": False, **await self.recommend_for_new_user(engine, *new_user, asked)}
         except (Problem, InputError, ValidationError) as error:
             return {"index": index, **problem_of(error).body()}
 
-    async def of_import(self, engine: Engine, own: OwnRatings, options: ListOptions) -> dict[str, Any]:
+    async def recommend_for_import(self, engine: Engine, own: OwnRatings, options: ListOptions) -> dict[str, Any]:
         """Returns what was found of a file, and the list of its user; the newest `max_ratings` ratings count."""
         report, ratings = import_report(own, engine), newest_first(own)
         num_left = len(ratings) - self.config.max_ratings
@@ -99,9 +99,9 @@ class ListService:
             [movie_id for movie_id, _ in entries[self.config.max_ratings :]],
         )
         watched = trained_rows(engine, [*older, *own.watched[MOVIE_ID].tolist()])
-        return {**report, **await self.of_ratings(engine, newest, watched, options, no_rows())}
+        return {**report, **await self.recommend_for_ratings(engine, newest, watched, options, no_rows())}
 
-    async def of_ratings(
+    async def recommend_for_ratings(
         self,
         engine: Engine,
         ratings: dict[int | str, Rating],
@@ -111,15 +111,15 @@ class ListService:
     ) -> dict[str, Any]:
         """Returns the list of a new user, without the movies watched, which say what the user watches.
 
-        watched: their rows. left_out: as for `make`.
+        watched: their rows. left_out: as for `make_list`.
         """
         known = engine.run.movies.ids_of(watched[: max(0, self.config.max_ratings - len(ratings))]).tolist()
         seen = dict.fromkeys(known, Rating(math.nan, NO_TIMESTAMP)) | ratings
         if not options.include_seen:
             left_out = np.concatenate([left_out, watched])
-        return await self.make(engine, RequestUser(None, seen), options, left_out)
+        return await self.make_list(engine, RequestUser(None, seen), options, left_out)
 
-    async def make(
+    async def make_list(
         self, engine: Engine, request_user: RequestUser, options: ListOptions, left_out: Int32[np.ndarray, " left_out"]
     ) -> dict[str, Any]:
         """Returns a list with the cards of its movies. Raises Problem for options that cannot be met.
@@ -149,7 +149,7 @@ class ListService:
         return {"movies": movies, "ignored_movies": list(dict.fromkeys([*ignored, *choice.ignored]))}
 
 
-def popular(engine: Engine, options: ListOptions) -> dict[str, Any]:
+def popular_list(engine: Engine, options: ListOptions) -> dict[str, Any]:
     """Returns the list of the movies with most ratings in train, which has no scores."""
     (skip, end), choice = page_of(engine, options), choice_of(engine, options, no_rows())
     rows = popular_rows(engine, choice)[skip:end].tolist()

@@ -9,6 +9,12 @@ from movierec_jax.serve.browse import Order
 
 MAX_SEARCH_RESULTS = 100
 
+MAX_SIMILAR_MOVIES = 100
+
+MAX_MAP_MOVIES = 5_000
+
+MAX_USER_RATINGS = 10_000
+
 # The integers that tables hold.
 Int64 = Annotated[StrictInt, Field(ge=-(2**63), le=2**63 - 1)]
 
@@ -30,21 +36,24 @@ class RequestModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class YearsOptions(RequestModel):
-    """Options that choose movies by year."""
+class FilterOptions(RequestModel):
+    """Options that choose movies by genre and year."""
 
+    genres: list[Name] = Field(
+        [], max_length=50, description="only movies of any of these, in any case; repeat the query parameter"
+    )
     year_from: Year | None = Field(None, description="only movies from this year on")
     year_to: Year | None = Field(None, description="only movies up to this year")
 
     @model_validator(mode="after")
-    def require_years_in_order(self) -> "YearsOptions":
+    def require_years_in_order(self) -> "FilterOptions":
         """Raises ValueError for a first year after the last."""
         if self.year_from is not None and self.year_to is not None and self.year_from > self.year_to:
             raise ValueError("year_from is after year_to")
         return self
 
 
-class ListOptions(YearsOptions):
+class ListOptions(FilterOptions):
     """Page and filters of a list."""
 
     k: int | None = Field(
@@ -55,9 +64,6 @@ class ListOptions(YearsOptions):
         ge=0,
         description="how many of the first movies to skip: k=10 and offset=10 give ranks 11 to 20; the limit of k "
         "holds for both together",
-    )
-    genres: list[Name] = Field(
-        [], max_length=50, description="only movies of any of these, in any case; repeat the query parameter"
     )
     praised: list[Name] = Field(
         [], max_length=50, description="only movies praised in reviews for any of these aspects, listed in /v1/model"
@@ -80,17 +86,34 @@ class UserListOptions(ListOptions):
     )
 
 
-class BrowseOptions(YearsOptions):
+class BrowseOptions(FilterOptions):
     """Which movies to find, and their order."""
 
     query: str = Field("", max_length=200, description="title, year, tag or person; typos are allowed")
-    limit: int = Field(10, ge=1, le=MAX_SEARCH_RESULTS, description="maximum movies")
-    genre: Name = Field("", description="only movies of this genre, in any case")
+    k: int = Field(10, ge=1, le=MAX_SEARCH_RESULTS, description="maximum number of movies")
     sort: Order | None = Field(None, description="default: with a query the best match first, else popularity")
 
     def is_plain(self) -> bool:
         """Whether neither a filter nor an order is set."""
-        return not self.genre and self.year_from is None and self.year_to is None and self.sort is None
+        return not self.genres and self.year_from is None and self.year_to is None and self.sort is None
+
+
+class SimilarOptions(RequestModel):
+    """How many similar movies to return."""
+
+    k: int = Field(10, ge=1, le=MAX_SIMILAR_MOVIES, description="maximum number of movies")
+
+
+class MapOptions(RequestModel):
+    """How many movies the map has."""
+
+    k: int = Field(1000, ge=1, le=MAX_MAP_MOVIES, description="maximum number of movies")
+
+
+class RatingsOptions(RequestModel):
+    """How many of a user's ratings to return."""
+
+    k: int = Field(100, ge=1, le=MAX_USER_RATINGS, description="maximum number of ratings")
 
 
 class MovieRatingInput(RequestModel):

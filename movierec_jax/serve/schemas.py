@@ -138,7 +138,7 @@ class ImportedRatings(Recommendations):
 
     kind: str = Field(description="what the file is, such as a Letterboxd export")
     summary: list[str] = Field(description="what was read, found and left out, as sentences")
-    num_films: int
+    num_movies: int = Field(description="different movies that the file tells of, found or not")
     ratings: list[ImportedRating]
     watched: list[ImportedMovie]
     not_found: list[MovieNotFound]

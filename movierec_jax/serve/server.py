@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import uvicorn
 
+from movierec_jax.data.matching.own_ratings import counted
 from movierec_jax.data.storage import is_url
 from movierec_jax.errors import InputError
 from movierec_jax.serve.app import is_local, new_app
@@ -89,7 +90,7 @@ def reloadable_tokens(path: str) -> Tokens:
         except (InputError, OSError) as error:
             warn(f"the tokens stay as they were: {error}")
         else:
-            print(f"{path}: {len(tokens.known)} tokens read again", file=sys.stderr, flush=True)
+            print(f"{path}: {counted(len(tokens.known), 'token')} read again", file=sys.stderr, flush=True)
 
     if hasattr(signal, "SIGHUP"):  # Not on Windows.
         signal.signal(signal.SIGHUP, reload)

@@ -97,7 +97,7 @@ class Service:
     def search(self, options: BrowseOptions) -> dict[str, Any]:
         """Returns the movies whose titles match best, or the first in an order. Raises Problem for an unknown genre."""
         catalogue = self.engine.catalogue
-        names_of("genre", [options.genre] if options.genre else [], catalogue.browsing.genres)
+        names_of("genre", options.genres, catalogue.browsing.genres)
         return {"movies": catalogue.search(options)}
 
     def movie(self, movie: str) -> dict[str, Any]:
@@ -115,9 +115,9 @@ class Service:
         engine = self.engine
         return {"movies": engine.catalogue.similar(parse_movie(engine, movie)[1], k)}
 
-    def movie_map(self, limit: int) -> dict[str, Any]:
-        """Returns the movies with most ratings and their positions on the map."""
-        return {"movies": self.engine.catalogue.map_movies(limit)}
+    def movie_map(self, k: int) -> dict[str, Any]:
+        """Returns the k movies with most ratings and their positions on the map."""
+        return {"movies": self.engine.catalogue.map_movies(k)}
 
     def request_user(self, engine: Engine, user: str) -> tuple[int | str, RequestUser]:
         """Returns id and ratings of a user by the id in a path. Raises Problem for a user of whom nothing is known."""
@@ -134,8 +134,8 @@ class Service:
             "is_trained": engine.users.num_train_ratings(user_id) > 0,
         }
 
-    def ratings(self, user: str, limit: int) -> dict[str, Any]:
-        """Returns a user's ratings, best first, the newest of equal ones first."""
+    def ratings(self, user: str, k: int) -> dict[str, Any]:
+        """Returns the k best ratings of a user, the newest of equal ones first."""
         engine = self.engine
         user_id, request_user = self.request_user(engine, user)
         ratings = engine.users.ratings(request_user).items()
@@ -150,7 +150,7 @@ class Service:
                     TIMESTAMP: None if one.timestamp == NO_TIMESTAMP else one.timestamp,
                     "is_recorded": movie_id in request_user.new_ratings,
                 }
-                for movie_id, one in best_first[:limit]
+                for movie_id, one in best_first[:k]
             ],
         }
 

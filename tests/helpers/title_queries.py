@@ -113,6 +113,6 @@ def mean_reciprocal_rank(catalogue: Catalogue, queries: dict[str, set[int] | str
     total = 0.0
     for query, right in queries.items():
         ids = tagged[right] if isinstance(right, str) else right
-        found = [movie["movie_id"] for movie in catalogue.search(BrowseOptions(query=query, limit=NUM_FOUND))]
+        found = [movie["movie_id"] for movie in catalogue.search(BrowseOptions(query=query, k=NUM_FOUND))]
         total += next((1 / rank for rank, movie_id in enumerate(found, 1) if movie_id in ids), 0.0)
     return total / len(queries)

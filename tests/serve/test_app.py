@@ -184,7 +184,7 @@ def test_deleting_a_recorded_rating_restores_the_rating_of_the_data(client, film
     assert client.put(path, json={"rating": 0.5}).is_success
     assert client.get("/v1/users/42/recommendations").json() != before
     assert client.delete(path).status_code == 204
-    mine = {one["movie_id"]: one["rating"] for one in client.get("/v1/users/42/ratings?limit=10000").json()["ratings"]}
+    mine = {one["movie_id"]: one["rating"] for one in client.get("/v1/users/42/ratings?k=10000").json()["ratings"]}
     assert mine[int(movie)] == rating
     assert client.get("/v1/users/42/recommendations").json() == before
 
@@ -196,7 +196,7 @@ def test_a_recorded_rating_changes_the_next_list_until_deleted(client):
     assert recorded.json().items() >= {"user_id": 10, "movie_id": before[0], "rating": 0.5}.items()
     after = movies_of(client.get("/v1/users/10/recommendations"))
     assert before[0] not in after
-    mine = client.get("/v1/users/10/ratings?limit=10000").json()["ratings"]
+    mine = client.get("/v1/users/10/ratings?k=10000").json()["ratings"]
     assert [one["rating"] for one in mine if one["movie_id"] == before[0]] == [0.5]
     assert client.delete(path).status_code == 204
     assert movies_of(client.get("/v1/users/10/recommendations")) == before
@@ -217,7 +217,7 @@ def test_a_first_rating_creates_a_user(client):
 
 
 def test_a_users_ratings_come_best_first(client, films):
-    found = client.get("/v1/users/42/ratings?limit=7").json()["ratings"]
+    found = client.get("/v1/users/42/ratings?k=7").json()["ratings"]
     assert [one["rating"] for one in found] == films.rated_by(42)["rating"].tolist()[:7]
     count = len(films.rated_by(42))
     assert client.get("/v1/users/42").json() == {USER_ID: 42, "num_ratings": count, "is_trained": True}
@@ -270,12 +270,12 @@ def test_search_finds_misspelt_titles(client):
 
 def test_search_refuses_an_unknown_genre_with_the_valid_ones(client):
     words = "Unknown genre 'Foo'. Valid genres: Action, Adventure"
-    assert_problem(client.get("/v1/movies?genre=Foo"), 422, words, kind="unknown-genre")
-    assert movies_of(client.get("/v1/movies?genre=film-noir")) == movies_of(client.get("/v1/movies?genre=Film-Noir"))
+    assert_problem(client.get("/v1/movies?genres=Foo"), 422, words, kind="unknown-genre")
+    assert movies_of(client.get("/v1/movies?genres=film-noir")) == movies_of(client.get("/v1/movies?genres=Film-Noir"))
 
 
 def test_search_without_a_query_lists_the_most_rated_movies_first(client):
-    found = client.get("/v1/movies?limit=3").json()["movies"]
+    found = client.get("/v1/movies?k=3").json()["movies"]
     counts = [movie["num_ratings"] for movie in found]
     assert counts == sorted(counts, reverse=True)
     assert len(counts) == 3
@@ -311,7 +311,7 @@ def test_a_movie_without_ratings_in_training_has_details_but_no_similar_movies(c
 
 
 def test_the_map_puts_similar_movies_close_together(client):
-    movies = client.get("/v1/map?limit=300").json()["movies"]
+    movies = client.get("/v1/map?k=300").json()["movies"]
     position = {movie["movie_id"]: np.array([movie["x"], movie["y"]]) for movie in movies}
     assert all(((one >= 0) & (one <= 1)).all() for one in position.values())
     # The Star Wars trilogy is closer together than films are on average.
@@ -458,7 +458,7 @@ def test_a_long_chunked_body_is_refused(client):
         ("GET", "/v1/users/..%2F..%2Fetc%2Fpasswd", 404),
         ("GET", "/v1/movies/-1", 404),
         ("GET", "/v1/movies/nan", 404),
-        ("GET", "/v1/movies?limit=101", 422),
+        ("GET", "/v1/movies?k=101", 422),
         ("GET", "/v1/movies?query=" + "a" * 201, 422),
         ("GET", "/v1/movies?year_from=2010&year_to=2000", 422),
         ("GET", "/v1/movies?query=" + "a" * 9000, 414),
@@ -471,6 +471,9 @@ def test_a_long_chunked_body_is_refused(client):
         ("GET", "/v1/users/1/recommendations?" + "&".join(["praised=music"] * 51), 422),
         ("GET", "/v1/users/1/recommendations?year_from=x", 422),
         ("GET", "/v1/users/1/recommendations?diversity=nan", 422),
+        ("GET", "/v1/users/1/ratings?limit=9", 422),
+        ("GET", "/v1/movies/318/similar?limit=9", 422),
+        ("GET", "/v1/map?limit=9", 422),
         ("DELETE", "/v1/users/1/ratings/318", 404),
         ("PATCH", "/v1/model", 405),
         ("GET", "/v1", 404),

@@ -33,15 +33,16 @@ def test_movies_come_in_order_and_equal_ones_by_popularity(browsing, order, expe
 
 
 @pytest.mark.parametrize(
-    ("genre", "year_from", "year_to", "expected"),
+    ("genres", "year_from", "year_to", "expected"),
     [
-        ("", None, None, [0, 1, 2, 3, 4]),
-        ("sci-fi", None, None, [1, 4]),
-        ("Sci-Fi", 1980, None, [4]),
-        ("", None, 1979, [0, 1]),
-        ("", 1964, 1964, [0]),
-        ("Western", None, None, []),
+        ([], None, None, [0, 1, 2, 3, 4]),
+        (["sci-fi"], None, None, [1, 4]),
+        (["Sci-Fi"], 1980, None, [4]),
+        ([], None, 1979, [0, 1]),
+        ([], 1964, 1964, [0]),
+        (["Western"], None, None, []),
+        (["Western", "sci-fi"], 1980, None, [4]),
     ],
 )
-def test_movies_are_chosen_by_genre_and_years(browsing, genre, year_from, year_to, expected):
-    assert np.flatnonzero(browsing.is_wanted(genre, year_from, year_to)).tolist() == expected
+def test_movies_are_chosen_by_genre_and_years(browsing, genres, year_from, year_to, expected):
+    assert np.flatnonzero(browsing.is_wanted(genres, year_from, year_to)).tolist() == expected

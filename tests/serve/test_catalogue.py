@@ -61,12 +61,12 @@ def test_details_link_to_imdb_and_tmdb_where_the_data_does(catalogue):
 
 
 def test_search_results_can_be_narrowed_and_ordered(catalogue):
-    found = catalogue.search(BrowseOptions(query="indiana jones", genre="Adventure", year_to=1990, sort="oldest"))
+    found = catalogue.search(BrowseOptions(query="indiana jones", genres=["Adventure"], year_to=1990, sort="oldest"))
     assert [(movie[MOVIE_ID], movie["year"]) for movie in found] == [(1198, 1981), (2115, 1984), (1291, 1989)]
 
 
 def test_a_few_high_ratings_do_not_make_a_movie_best_rated(catalogue):
-    found = catalogue.search(BrowseOptions(sort="rating", limit=10))
+    found = catalogue.search(BrowseOptions(sort="rating", k=10))
     assert min(movie["num_ratings"] for movie in found) >= 15
     assert min(movie["mean_rating"] for movie in found) > 4
 

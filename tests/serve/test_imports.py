@@ -49,7 +49,7 @@ def test_an_export_is_answered_with_its_movies_and_their_list(client, name):
     assert {one["movie_id"]: one["rating"] for one in body["ratings"]} == {
         one["movie_id"]: one["rating"] for one in RATED
     }
-    assert (body["num_films"], body["watched"], body["not_found"]) == (30, [], [])
+    assert (body["num_movies"], body["watched"], body["not_found"]) == (30, [], [])
     assert body["summary"][0].startswith("read 30 films of ")
     expected = client.post("/v1/recommendations", json={"ratings": RATED, "k": 5}).json()["movies"]
     assert ids(body["movies"]) == ids(expected)

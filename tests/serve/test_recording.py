@@ -24,7 +24,7 @@ def test_a_log_that_is_removed_stops_readiness_and_ratings_but_no_lists(engine, 
         assert_problem(client.put("/v1/users/1/ratings/296", json={"rating": 4}), 503, kind="storage-unavailable")
         assert client.get("/v1/users/1/recommendations").status_code == 200
     with in_service(tmp_path, engine) as client:
-        recorded = [one for one in client.get("/v1/users/1/ratings?limit=9999").json()["ratings"] if one["is_recorded"]]
+        recorded = [one for one in client.get("/v1/users/1/ratings?k=9999").json()["ratings"] if one["is_recorded"]]
         assert [one["movie_id"] for one in recorded] == [318]
         assert client.get("/ready").status_code == 200
 

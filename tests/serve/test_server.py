@@ -54,7 +54,7 @@ def test_acknowledged_ratings_survive_a_kill(workdir):
     assert len(late) <= len(USERS)
     with served(workdir) as (address, process):
         for user in USERS:
-            found = httpx2.get(f"{address}/v1/users/{user}/ratings", params={"limit": 10_000}).json()["ratings"]
+            found = httpx2.get(f"{address}/v1/users/{user}/ratings", params={"k": 10_000}).json()["ratings"]
             rating = {one["movie_id"]: one["rating"] for one in found}
             assert {movie: rating[movie] for movie in MOVIES} == {movie: kept[user, movie] for movie in MOVIES}
 

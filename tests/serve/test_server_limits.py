@@ -128,7 +128,7 @@ def test_a_workdir_has_one_server_and_a_signal_reloads_its_tokens(workdir, tmp_p
         assert httpx2.put(rate, json={"rating": 4}, headers=bearer(READER)).status_code == 403
         assert httpx2.put(rate, json={"rating": 4}, headers=bearer(OLD)).status_code == 200
         assert statuses() == [200, 401, 200]
-        assert reload(f"{NEW}\n") == f"{path}: 1 tokens read again\n"
+        assert reload(f"{NEW}\n") == f"{path}: 1 token read again\n"
         assert statuses() == [401, 200, 401]
         assert reload(f"{OLD}\nshort\n").startswith("warning: the tokens stay as they were: ")
         assert statuses() == [401, 200, 401]

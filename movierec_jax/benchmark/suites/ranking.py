@@ -226,16 +226,20 @@ def measure_lists(case: RankingCase, movie_row: Int[np.ndarray, "users k"]) -> R
 
 
 def differences_to_best(
-    results: dict[str, list[RankingResult]], references: Sequence[str], cases: Sequence[RankingCase]
+    results: dict[str, list[RankingResult]],
+    references: Sequence[str],
+    cases: Sequence[RankingCase],
+    names: Sequence[str] = COMPARED,
 ) -> Differences:
     """Returns how far each entrant is from the best of `references`, some of the entrants; empty if there are none.
 
-    Means are over all users of all cases; users are resampled, each with their figures in all cases.
+    Means are over all users of all cases; users are resampled, each with their figures in all cases. names: of figures
+    by user.
     """
     differences: Differences = {label: {} for label in results}
     users = pd.Index(np.concatenate([case.task.users.to_numpy() for case in cases])).unique()
     user = np.concatenate([users.get_indexer(case.task.users) for case in cases])
-    for name in COMPARED if references else ():
+    for name in names if references else ():
         values = {label: np.concatenate([one.by_user[name] for one in fits]) for label, fits in results.items()}
         mean = {label: float(one.mean()) for label, one in values.items()}
         best = max(references, key=lambda label: mean[label])

@@ -23,7 +23,7 @@ class OwnRatings:
     """One person's ratings and watched movies in the ids of the data.
 
     kind, path: of the file, as in `PersonalFile`.
-    num_films: different movies that the file tells of, found or not.
+    num_movies: different movies that the file tells of, found or not.
     ratings: columns `movie_id`, `rating` (float32, on the scale of the data), `timestamp` and `matched_by`, a row for
         each movie, in the order of the file.
     watched: the same columns of movies without a rating, which is NaN.
@@ -37,7 +37,7 @@ class OwnRatings:
 
     path: str
     kind: str
-    num_films: int
+    num_movies: int
     ratings: pd.DataFrame
     watched: pd.DataFrame
     not_found: pd.DataFrame
@@ -63,7 +63,7 @@ class OwnRatings:
         """Returns what was read, found and left out, as lines of text."""
         how = ", ".join(f"{count:,} by {by}" for by, count in self.counts().items())
         num_found = len(self.ratings) + len(self.watched)
-        first = f"read {counted(self.num_films, 'film')} of {self.kind}; {num_found:,} matched"
+        first = f"read {counted(self.num_movies, 'film')} of {self.kind}; {num_found:,} matched"
         first += f" ({how})" * bool(how)
         if len(self.not_found):
             first += f"; not found: {named(self.not_found)}"
@@ -114,7 +114,7 @@ def match_ratings(
     return OwnRatings(
         path=file.path,
         kind=file.kind,
-        num_films=len(latest) + len(not_found),
+        num_movies=len(latest) + len(not_found),
         ratings=latest[is_rated].reset_index(drop=True),
         watched=latest[~is_rated].reset_index(drop=True),
         not_found=not_found,

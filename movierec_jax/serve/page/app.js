@@ -1,5 +1,6 @@
 /** Starts the page and shows the view named in the address after #. */
 
+import { addressedView, viewHash } from "./address.js";
 import { request } from "./api.js";
 import { Details } from "./details.js";
 import { byId } from "./dom.js";
@@ -29,9 +30,9 @@ async function start() {
   });
   const map = new FilmMap(marks);
   userView.onChange = () => map.showMarks();
-  new Details(userView, (movie) => {
+  const details = new Details(userView, (movie) => {
     // The map takes the place of the dialog in the history.
-    if (location.hash !== "#/map") history.replaceState(null, "", "#/map");
+    if (viewHash() !== "#/map") history.replaceState(null, "", "#/map");
     navigate(false).then(() => map.find(movie));
   });
   new Import(localUser, (text, takeBack) => {
@@ -46,10 +47,9 @@ async function start() {
   let currentHash = null;
   /** Shows the view in the address; an unknown address shows the local user. */
   async function navigate(movesFocus = true) {
-    if (location.hash === currentHash) return;
-    const [, view, id] = (location.hash || "#/").match(/^#\/(map|user|watchlist)?(?:\/(.+))?$/) ?? [];
-    currentHash = location.hash;
-    const userId = id && decoded(id);
+    if (viewHash() === currentHash) return;
+    const { view, userId } = addressedView();
+    currentHash = viewHash();
     showView(view, userId);
     if (movesFocus) {
       byId(HEADINGS[view] ?? HEADINGS.user).focus({ preventScroll: true });
@@ -87,17 +87,9 @@ async function start() {
     }
   });
   addEventListener("online", () => userView.user && userView.refresh());
-  addEventListener("hashchange", () => navigate());
+  addEventListener("hashchange", () => navigate().then(() => details.follow()));
   await navigate(false);
-}
-
-/** Text of the address, as it is where it is not encoded well. */
-function decoded(text) {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+  await details.follow();
 }
 
 /** Shows the elements and headings of a view: "map", "watchlist", "user", or undefined for the local user. */

@@ -29,8 +29,8 @@ export class Browse {
 
   /** The choices, named as in the API; null where nothing is chosen. */
   values() {
-    const [genre, decade, sort] = ["genre", "decade", "sort"].map((name) => byId(`browse-${name}`).value || null);
-    return { genre, year_from: decade, year_to: decade && Number(decade) + 9, sort };
+    const [genres, decade, sort] = ["genre", "decade", "sort"].map((name) => byId(`browse-${name}`).value || null);
+    return { genres, year_from: decade, year_to: decade && Number(decade) + 9, sort };
   }
 
   /** The choices in words, empty without any. */

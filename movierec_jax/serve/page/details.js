@@ -1,5 +1,6 @@
-/** The dialog with the details of a film and similar films. */
+/** The dialog with the details of a film and similar films. The address names the film, so that it can be shared. */
 
+import { addressedFilm, hashWithFilm, viewHash } from "./address.js";
 import { part, request } from "./api.js";
 import { button, byId, el } from "./dom.js";
 import {
@@ -13,6 +14,7 @@ import {
   titleAndYear,
   titleButton,
 } from "./films.js";
+import { attempt } from "./notices.js";
 import { leaveDialog } from "./undo.js";
 
 const NUM_SIMILAR = 6;
@@ -28,7 +30,7 @@ export class Details {
     this.dialog.addEventListener("close", () => this.closed());
     // The history entry of the dialog must not move the page on its way back.
     history.scrollRestoration = "manual";
-    addEventListener("popstate", () => this.dialog.close());
+    addEventListener("popstate", () => addressedFilm() === undefined && this.dialog.close());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     document.addEventListener("open-film", ({ detail, target }) => this.open(detail.movie, target));
   }
@@ -41,6 +43,17 @@ export class Details {
     }
     this.path.push(movie);
     this.show();
+  }
+
+  /** Opens the film that the address names, if any. */
+  async follow() {
+    const id = addressedFilm();
+    if (id === undefined || (this.dialog.open && id === String(this.path.at(-1).movie_id))) return;
+    const isFound = await attempt("film", async () => {
+      const movie = await request(`v1/movies/${part(id)}`);
+      if (addressedFilm() === id) this.open(movie, null);
+    });
+    if (!isFound) history.replaceState(null, "", viewHash());
   }
 
   show() {
@@ -62,8 +75,11 @@ export class Details {
         more,
       ].filter(Boolean),
     );
-    if (!this.dialog.open) {
-      history.pushState({ isDetails: true }, "");
+    const hash = hashWithFilm(movie);
+    if (this.dialog.open) history.replaceState(history.state, "", hash);
+    else {
+      // An address that names the film already, as after a reload, is not a new entry of the history.
+      if (location.hash !== hash) history.pushState({ isDetails: true }, "", hash);
       this.dialog.showModal();
     }
     this.dialog.scrollTop = 0;
@@ -151,6 +167,7 @@ export class Details {
   closed() {
     leaveDialog();
     if (history.state?.isDetails) history.back();
+    else if (addressedFilm() !== undefined) history.replaceState(null, "", viewHash());
     byId("details-in").replaceChildren();
     if (!this.from) return;
     if (this.from.isConnected) this.from.focus();

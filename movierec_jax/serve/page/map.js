@@ -37,7 +37,7 @@ export class FilmMap {
     await attempt(
       "map",
       async () => {
-        const { movies } = await request("v1/map", { query: { limit: NUM_FILMS } });
+        const { movies } = await request("v1/map", { query: { k: NUM_FILMS } });
         const maxRatings = Math.max(1, ...movies.map(({ num_ratings }) => num_ratings));
         this.films = movies
           .map((movie) => {

@@ -28,8 +28,11 @@ export function offerUndo(text, takeBack, key = null) {
 /** Moves the notice above the field or button touched last, where it would cover it. */
 function stayClear() {
   const box = byId("undo");
-  const field = (touched.closest(".rate") ?? touched).getBoundingClientRect();
   box.style.bottom = "";
+  // Nobody is about to touch what is no control, and some of that is as large as the page.
+  const control = touched.closest(".rate") ?? touched.closest("button, input, select, a");
+  if (!control) return;
+  const field = control.getBoundingClientRect();
   if (overlap(field, box.getBoundingClientRect())) box.style.bottom = `${innerHeight - field.top + GAP_PX}px`;
 }
 

@@ -156,7 +156,9 @@ export class UserView {
     user.clearRatings();
     this.offerUndo("Your ratings were cleared.", user, takeBack);
     this.showRatings();
+    byId("import-result").hidden = true;
     byId("rate-name").focus();
+    this.search();
     this.refresh();
   }
 
@@ -191,8 +193,8 @@ export class UserView {
 
   /** Returns films by query and choices, without those whose keys are skipped. */
   async found(query, skipped, signal) {
-    const limit = Math.min(this.numFound + skipped.size, MAX_FOUND);
-    const options = { query: query || null, limit, ...this.browse.values() };
+    const k = Math.min(this.numFound + skipped.size, MAX_FOUND);
+    const options = { query: query || null, k, ...this.browse.values() };
     const { movies } = await request("v1/movies", { query: options, signal });
     return movies.filter((movie) => !skipped.has(keyOf(movie))).slice(0, this.numFound);
   }

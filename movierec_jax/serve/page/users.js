@@ -172,12 +172,12 @@ export class ServerUser {
       this.isNew = true;
       this.message = error.message;
     }
-    const limit = Math.min(MAX_RATINGS, Math.max(1, found.num_ratings));
+    const k = Math.min(MAX_RATINGS, Math.max(1, found.num_ratings));
     const nothing = { ratings: [], movies: [] };
     const [{ ratings }, { movies }] = this.isNew
       ? [nothing, nothing]
       : await Promise.all([
-          request(`${this.path}/ratings`, { query: { limit } }),
+          request(`${this.path}/ratings`, { query: { k } }),
           request(`${this.path}/not_interested`),
         ]);
     const entries = ratings.map(({ rating, is_recorded: isRecorded, ...movie }) => ({ movie, rating, isRecorded }));

@@ -11,13 +11,9 @@ from movierec_jax.serve.errors import Problem
 from movierec_jax.serve.ids import json_response
 from movierec_jax.serve.openapi import ok_docs
 from movierec_jax.serve.posters import Posters
-from movierec_jax.serve.request_schemas import BrowseOptions
+from movierec_jax.serve.request_schemas import BrowseOptions, MapOptions, SimilarOptions
 from movierec_jax.serve.routes.paths import MovieId
 from movierec_jax.serve.service import Service
-
-MAX_MAP_MOVIES = 5_000
-
-MAX_SIMILAR_MOVIES = 100
 
 JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "a JPEG image"}}
 
@@ -31,11 +27,9 @@ def add_movie_routes(app: FastAPI, service: Service, posters: Posters | None) ->
         return json_response(await run_in_threadpool(service.search, options))
 
     @app.get("/v1/movies/{movie_id:id}/similar", responses=ok_docs(schemas.SimilarMovies), tags=["movies"])
-    async def list_similar_movies(
-        movie_id: MovieId, k: Annotated[int, Query(ge=1, le=MAX_SIMILAR_MOVIES, description="maximum movies")] = 10
-    ) -> Response:
+    async def list_similar_movies(movie_id: MovieId, options: Annotated[SimilarOptions, Query()]) -> Response:
         """Returns the movies most similar to one."""
-        return json_response(await run_in_threadpool(service.similar, movie_id, k))
+        return json_response(await run_in_threadpool(service.similar, movie_id, options.k))
 
     @app.get("/v1/movies/{movie_id:id}/poster", response_class=Response, responses=JPEG, tags=["movies"])
     async def get_poster(movie_id: MovieId) -> Response:
@@ -52,8 +46,6 @@ def add_movie_routes(app: FastAPI, service: Service, posters: Posters | None) ->
         return json_response(await run_in_threadpool(service.movie, movie_id))
 
     @app.get("/v1/map", responses=ok_docs(schemas.MovieMap), tags=["movies"])
-    async def get_map(
-        limit: Annotated[int, Query(ge=1, le=MAX_MAP_MOVIES, description="maximum movies")] = 1000,
-    ) -> Response:
+    async def get_map(options: Annotated[MapOptions, Query()]) -> Response:
         """Returns the movies with most ratings on a map, where similar movies are close together."""
-        return json_response(await run_in_threadpool(service.movie_map, limit))
+        return json_response(await run_in_threadpool(service.movie_map, options.k))

@@ -13,18 +13,14 @@ from movierec_jax.serve.openapi import ok_docs
 from movierec_jax.serve.routes.paths import MovieId, UserId
 from movierec_jax.serve.service import Service
 
-MAX_USER_RATINGS = 10_000
-
 
 def add_user_routes(app: FastAPI, service: Service, metrics: ServiceMetrics) -> None:
     """Adds the routes that describe users and record their ratings."""
 
     @app.get("/v1/users/{user_id:id}/ratings", responses=ok_docs(schemas.UserRatings), tags=["users"])
-    async def list_ratings(
-        user_id: UserId, limit: Annotated[int, Query(ge=1, le=MAX_USER_RATINGS, description="maximum ratings")] = 100
-    ) -> Response:
+    async def list_ratings(user_id: UserId, options: Annotated[request_schemas.RatingsOptions, Query()]) -> Response:
         """Returns a user's ratings, best first."""
-        return json_response(await run_in_threadpool(service.ratings, user_id, limit))
+        return json_response(await run_in_threadpool(service.ratings, user_id, options.k))
 
     @app.put("/v1/users/{user_id:id}/ratings/{movie_id:id}", responses=ok_docs(schemas.RecordedRating), tags=["users"])
     async def record_rating(user_id: UserId, movie_id: MovieId, body: request_schemas.RatingInput) -> Response:

@@ -44,7 +44,7 @@ def test_of_several_rows_of_a_movie_the_latest_rating_counts(tmp_path):
     content = header + "".join(f"2024-03-{day},{movie},x,{rating}\n" for day, movie, rating in dated)
     own = matched(tmp_path, content)
     assert own.ratings["rating"].tolist() == [4.0]
-    assert (own.num_films, own.num_repeated, len(own.watched)) == (1, 3, 0)
+    assert (own.num_movies, own.num_repeated, len(own.watched)) == (1, 3, 0)
     assert "3 rows of a film that a later one names again" in own.lines()[1]
 
 
