@@ -181,9 +181,15 @@ class TrainConfig(Settings):
         + ", ".join(f"{fraction:g} for {target}" for target, fraction in MASKED_FRACTIONS.items()),
         BETWEEN_0_AND_1,
     )
+    half_life_days: float | None = setting(
+        None,
+        "days after which a rating counts half as what the target next is to find, so that lists follow trends; 0: all "
+        "count the same. Unset: with --split=time as many as foretell the latest train ratings best, else 0",
+        AT_LEAST_0,
+    )
     unobserved_weight: float = setting(
         0.3,
-        "weight of the squared error on unrated movies; masked ones have weight 1",
+        "weight of the squared error on unrated movies; masked ones have weight 1 on average",
         ABOVE_0,
     )
     implicit_feedback_decay: float = setting(
@@ -214,7 +220,13 @@ class TrainConfig(Settings):
     )
 
     def for_ratings(
-        self, num_ratings: int, target: str, rating_weight: float | None = None, *, is_warm: bool = False
+        self,
+        num_ratings: int,
+        target: str,
+        rating_weight: float | None = None,
+        *,
+        is_warm: bool = False,
+        half_life_days: float = 0.0,
     ) -> "ResolvedTrainConfig":
         """Fills in the settings left unset, from the number of train ratings.
 
@@ -222,6 +234,7 @@ class TrainConfig(Settings):
         rating_weight: the sum of the ratings' weights; None: each counts 1.
         is_warm: whether training begins from the parameters of an older run. It then takes fewer epochs unless their
             number is set, and the older run's decays: ratings that this one has learnt cannot be held out.
+        half_life_days: that of the train ratings, used unless it is set.
         """
         target = self.implicit_feedback_target or target
         growth = max(1.0, num_ratings / SMALL_DATA) ** EPOCHS_POWER
@@ -232,6 +245,7 @@ class TrainConfig(Settings):
             "batch_size": self.batch_size or -(-num_ratings // STEPS_PER_EPOCH),
             "implicit_feedback_target": target,
             "masked_fraction": self.masked_fraction or MASKED_FRACTIONS.get(target, 0.0),
+            "half_life_days": float(half_life_days if self.half_life_days is None else self.half_life_days),
         }
         if is_warm:
             resolved["held_out_fraction"] = 0.0
@@ -250,6 +264,7 @@ class ResolvedTrainConfig(TrainConfig):
     epochs: int = dataclasses.field(kw_only=True)
     batch_size: int = dataclasses.field(kw_only=True)
     implicit_feedback_target: str = dataclasses.field(kw_only=True)
+    half_life_days: float = dataclasses.field(kw_only=True)
     masked_fraction: float = dataclasses.field(kw_only=True)
 
 

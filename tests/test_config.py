@@ -76,6 +76,7 @@ OTHER = Config(
         sequence_samples=16,
         implicit_feedback_target="next",
         masked_fraction=0.9,
+        half_life_days=30.0,
         users_per_step=3,
         patience=1,
         ensemble_size=2,
@@ -305,6 +306,7 @@ def test_settings_that_are_given_stay():
         batch_size=7,
         implicit_feedback_target="any",
         masked_fraction=0.3,
+        half_life_days=2.5,
         unobserved_weight=0.1,
         seed=4,
     )

@@ -54,6 +54,7 @@ def build_report(
             "best_epoch": best.epoch,
             "epochs": records[-1].epoch,
             "decays": decays,
+            "half_life_days": run.setup.config.half_life_days,
             "counts": {
                 "users": len(run.users),
                 "movies": len(run.movies),

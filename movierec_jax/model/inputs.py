@@ -41,6 +41,7 @@ class UserBatches(NamedTuple):
     deviation: of the rating, as in `Interactions.by_user`; 0 for a movie watched but not rated.
     position: the rating's position in its user's history by time, from 0; num_ratings: length of that history. None
         where order does not count.
+    target_weight: how much finding the movie counts; None where all count 1.
     links: padded links from users to movies and from movies to users; None where dense tables are small enough.
     """
 
@@ -49,6 +50,7 @@ class UserBatches(NamedTuple):
     deviation: Float32[Any, "*batches entries"]
     position: Int32[Any, "*batches entries"] | None = None
     num_ratings: Int32[Any, "*batches entries"] | None = None
+    target_weight: Float32[Any, "*batches entries"] | None = None
     links: "tuple[PaddedLinks, PaddedLinks] | None" = None
 
 

@@ -19,6 +19,7 @@ from jaxtyping import Array, UInt32
 
 from movierec_jax.data.files import first_line, sealed, unsealed
 from movierec_jax.errors import InputError
+from movierec_jax.model.tables import IMPLICIT_FEEDBACK
 from movierec_jax.runs import distributed
 from movierec_jax.runs.workdir import CHECKPOINTS, CONFIG, UNREADABLE, run_identity
 from movierec_jax.training.progress import EpochRecord, ErrorTotals, Progress
@@ -126,6 +127,7 @@ class Checkpoints:
     def best_state(self, setup: TrainingSetup, warn: Callable[[str], None]) -> TrainState:
         """Returns the state after the best epoch by the newest readable state; without validation, that state.
 
+        The parameters of the implicit-feedback score are the newest: the validation RMSE says nothing of these.
         Raises InputError if no checkpoint, or not that of the best epoch, can be read.
         """
         newest = self.latest(setup, warn)
@@ -136,12 +138,14 @@ class Checkpoints:
         if best == progress.step:
             return state
         try:
-            return self.restore(best, setup)[0]
+            found = self.restore(best, setup)[0]
         except Exception as error:  # As in `latest`.
             raise InputError(
                 f"{self.folder / str(best)}: the checkpoint of the best epoch cannot be read ({first_line(error)}); "
                 "restore it, or train anew with --overwrite"
             ) from error
+        newest_score = {name: part for name, part in state.params.items() if name == IMPLICIT_FEEDBACK}
+        return dataclasses.replace(found, params={**found.params, **newest_score})
 
     def restore(self, step: int, setup: TrainingSetup) -> tuple[TrainState, Progress]:
         """Returns the state after a step, whatever devices it was saved on, and the progress up to it.

@@ -31,6 +31,7 @@ from movierec_jax.data.values.weights import rated_rows, weight_array
 from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
 from movierec_jax.features.rating_time import RatingTimeFeatures, fit_rating_time
 from movierec_jax.features.reviews import PRAISED
+from movierec_jax.features.trends import half_life_days
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions, movie_levels
 from movierec_jax.model.sharding import grid_of
@@ -101,7 +102,16 @@ class Run:
             target=self.target,
             rating_weight=None if weight is None else float(weight.sum(dtype=np.float64)),
             is_warm=self.warm_start is not None,
+            half_life_days=self.half_life_days,
         )
+
+    @property
+    def half_life_days(self) -> float:
+        """Half-life of train ratings as what lists are to find, where these are made for the time after train."""
+        config = self.config
+        if config.train.half_life_days is not None or config.data.split != "time" or self.target != "next":
+            return 0.0
+        return half_life_days(self.train.movie_row, self.train.timestamp, len(self.movies))
 
     @functools.cached_property
     def target(self) -> str:

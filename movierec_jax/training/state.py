@@ -22,6 +22,7 @@ from movierec_jax.config import (
     TrainConfig,
 )
 from movierec_jax.data.schema import Ratings
+from movierec_jax.features.trends import target_weights
 from movierec_jax.model.history import TowerInputs, tower_inputs
 from movierec_jax.model.inputs import Interactions, PaddedLinks, Sequences, UserBatches
 from movierec_jax.model.interactions import deviations_of_users
@@ -153,9 +154,14 @@ class TrainingSetup:
                 multiple=grid_of(self.model.mesh).num_cells,
                 seed=self.config.seed,
             )
-        num_users, deviation = self.users_per_step, deviations_of_users(train, self.model.num_movies)
+        num_users, half_life = self.users_per_step, self.config.half_life_days
         made = batches.make_user_batches(
-            train, deviation, num_users, self.config.seed, has_positions=self.predicts_next
+            train,
+            deviations_of_users(train, self.model.num_movies),
+            num_users,
+            self.config.seed,
+            has_positions=self.predicts_next,
+            target_weight=target_weights(train.timestamp, half_life) if half_life and self.predicts_next else None,
         )
         num_ranges = grid_of(self.model.mesh).num_cells
         made = batches.group_by_movie_range(made, num_users, self.model.table_rows[1], num_ranges)
@@ -172,13 +178,16 @@ def training_setup(
     target: str,
     rating_weight: float | None = None,
     is_warm: bool = False,
+    half_life_days: float = 0.0,
 ) -> TrainingSetup:
     """Resolves a config for so many train ratings.
 
     relevant_rating: stars from which one is relevant. target: as `Config.target` returns it.
-    rating_weight, is_warm: as in `TrainConfig.for_ratings`.
+    rating_weight, is_warm, half_life_days: as in `TrainConfig.for_ratings`.
     """
-    settings = config.train.for_ratings(num_ratings, target, rating_weight, is_warm=is_warm)
+    settings = config.train.for_ratings(
+        num_ratings, target, rating_weight, is_warm=is_warm, half_life_days=half_life_days
+    )
     return TrainingSetup(
         model=model,
         config=settings,

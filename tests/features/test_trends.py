@@ -1,0 +1,50 @@
+"""The half-life of ratings is that of the data: short where films come and go, none where nothing changes."""
+
+import numpy as np
+import pytest
+
+from movierec_jax.data.schema import NO_TIMESTAMP
+from movierec_jax.features.trends import SECONDS_PER_DAY, half_life_days, target_weights
+
+NUM_MOVIES = 40
+
+
+def ratings_with_fashions(days_in_fashion: float | None, num_ratings: int = 8_000):
+    """Ratings of 200 days, in each of which some movies in fashion have most; None: all movies alike at all times."""
+    rng = np.random.default_rng(0)
+    day = np.sort(rng.uniform(0, 200, num_ratings))
+    movie = rng.integers(0, NUM_MOVIES, num_ratings)
+    if days_in_fashion is not None:
+        of_fashion = (day / days_in_fashion).astype(int) % NUM_MOVIES
+        movie = np.where(rng.random(num_ratings) < 0.8, of_fashion, movie)
+    return movie.astype(np.int32), (day * SECONDS_PER_DAY).astype(np.int64)
+
+
+def test_without_fashions_all_ratings_count_alike_for_long():
+    half_life = half_life_days(*ratings_with_fashions(None), NUM_MOVIES)
+    assert half_life == 0 or half_life > 100
+
+
+def test_a_faster_fashion_has_a_shorter_half_life():
+    slow, fast = (half_life_days(*ratings_with_fashions(days), NUM_MOVIES) for days in (50, 3))
+    assert 0 < fast < 3 < slow
+
+
+def test_the_order_of_rows_and_ratings_without_a_time_change_nothing():
+    movie, timestamp = ratings_with_fashions(3)
+    order = np.random.default_rng(1).permutation(len(movie))
+    shuffled = np.append(movie[order], [7, 7]).astype(np.int32), np.append(timestamp[order], [NO_TIMESTAMP] * 2)
+    assert half_life_days(*shuffled, NUM_MOVIES) == half_life_days(movie, timestamp, NUM_MOVIES)
+
+
+@pytest.mark.parametrize("times", [[], [5], [5, 5, 5], [NO_TIMESTAMP] * 3], ids=["none", "one", "same", "unknown"])
+def test_times_that_tell_nothing_have_no_half_life(times):
+    assert half_life_days(np.zeros(len(times), np.int32), np.array(times, np.int64), 1) == 0
+
+
+def test_a_target_weighs_half_after_each_half_life_and_one_on_average():
+    days = np.array([0, 10, 20, 30])
+    weight = target_weights(np.append(days * SECONDS_PER_DAY, NO_TIMESTAMP), half_life=10.0)
+    np.testing.assert_allclose(weight / weight[3], [1 / 8, 1 / 4, 1 / 2, 1, 1 / 8], rtol=1e-6)
+    assert weight.mean() == pytest.approx(1)
+    assert target_weights(np.full(2, NO_TIMESTAMP), half_life=10.0).tolist() == [1, 1]
