@@ -49,7 +49,8 @@ def build_report(
     return without_nan(
         {
             "test": evaluation.figures(),
-            "valid": {"rmse": best.valid_rmse, "ndcg@10": best.valid_ndcg_at_10},
+            # Lists are those of the last epoch; see `Checkpoints.best_state`.
+            "valid": {"rmse": best.valid_rmse, "ndcg@10": records[-1].valid_ndcg_at_10},
             "train": {"rmse": best.train_rmse},
             "best_epoch": best.epoch,
             "epochs": records[-1].epoch,

@@ -42,7 +42,8 @@ lists.recommend_for({{MOVIE_ID: STARS}}, k=10)  # a new user
 
 {figures}
 
-The model has {parameters:,} parameters. Of its epochs, number {best_epoch} has the lowest validation error.
+The model has {parameters:,} parameters. Of its epochs, number {best_epoch} has the lowest validation error;
+predicted ratings are from that one.
 
 ## Limits
 

@@ -53,7 +53,7 @@ IMPLICIT_SCORE = "implicit_score"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recommender(Copied):
-    """A run with the parameters of its best epoch. Ids go in and come out as the data writes them.
+    """A run with its best parameters (`Checkpoints.best_state`). Ids go in and come out as the data writes them.
 
     Where ids are integers, 42, "42" and 42.0 all mean 42, alone or in any sequence or column; where they are text, 42
     means "42" if the data has it. Values that can be no id of the data raise InputError.
