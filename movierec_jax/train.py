@@ -225,7 +225,7 @@ def train_and_save(
     if found is None and old is not None:
         state = begin_from(state, old, run)
         checkpoints.save(state, progress, setup)
-    if setup.config.half_life_days and setup.predicts_next:
+    if setup.follows_trends:
         print(f"lists follow trends: ratings count half after {setup.config.half_life_days:.3g} days")
     if progress.step:
         print(f"resuming after {describe_progress(progress)} of {config.epochs}")

@@ -45,7 +45,7 @@ def rating_baselines(train: Ratings, num_users: int, num_movies: int) -> dict[st
 
 
 def popular_lists(
-    num_ratings: Int[np.ndarray, " movies"], seen: SeenMovies, num_users: int, k: int
+    num_ratings: Int[np.ndarray, " movies"] | Float64[np.ndarray, " movies"], seen: SeenMovies, num_users: int, k: int
 ) -> Int32[np.ndarray, "users k"]:
     """Returns the unseen movies with most ratings, as `top_k.top_k_lists` returns those of a model."""
     score = np.broadcast_to(num_ratings.astype(np.float64), (num_users, len(num_ratings)))

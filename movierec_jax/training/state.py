@@ -108,6 +108,11 @@ class TrainingSetup:
         return self.config.implicit_feedback_target == "next"
 
     @property
+    def follows_trends(self) -> bool:
+        """Whether later ratings weigh more as what the implicit-feedback score is to find."""
+        return self.predicts_next and self.config.half_life_days > 0
+
+    @property
     def users_per_step(self) -> int:
         """Number of users in a step's error over the whole catalogue."""
         return self.config.users_per_step or -(-self.model.num_users // USER_BATCHES)
@@ -161,7 +166,7 @@ class TrainingSetup:
             num_users,
             self.config.seed,
             has_positions=self.predicts_next,
-            target_weight=target_weights(train.timestamp, half_life) if half_life and self.predicts_next else None,
+            target_weight=target_weights(train.timestamp, half_life) if self.follows_trends else None,
         )
         num_ranges = grid_of(self.model.mesh).num_cells
         made = batches.group_by_movie_range(made, num_users, self.model.table_rows[1], num_ranges)
