@@ -183,13 +183,14 @@ class TrainConfig(Settings):
     )
     half_life_days: float | None = setting(
         None,
-        "days after which a rating counts half as what the target next is to find, so that lists follow trends; 0: all "
-        "count the same. Unset: with --split=time as many as foretell the latest train ratings best, else 0",
+        "lists follow trends: days after which a rating counts half in what people rate lately; 0: no trends, as "
+        f"always with the target {SEQUENCE}. Unset: with --split=time as many as foretell the latest train ratings "
+        "best, else 0",
         AT_LEAST_0,
     )
     unobserved_weight: float = setting(
         0.3,
-        "weight of the squared error on unrated movies; masked ones have weight 1 on average",
+        "weight of the squared error on unrated movies; masked ones have weight 1",
         ABOVE_0,
     )
     implicit_feedback_decay: float = setting(

@@ -6,7 +6,7 @@ To add one for ratings: one entry in the table that `rating_baselines` returns.
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float64, Int, Int32
+from jaxtyping import Float32, Float64, Int, Int32
 
 from movierec_jax.data.arrays import damped_group_mean, weighted_mean
 from movierec_jax.data.schema import Ratings
@@ -45,7 +45,7 @@ def rating_baselines(train: Ratings, num_users: int, num_movies: int) -> dict[st
 
 
 def popular_lists(
-    num_ratings: Int[np.ndarray, " movies"] | Float64[np.ndarray, " movies"], seen: SeenMovies, num_users: int, k: int
+    num_ratings: Int[np.ndarray, " movies"] | Float32[np.ndarray, " movies"], seen: SeenMovies, num_users: int, k: int
 ) -> Int32[np.ndarray, "users k"]:
     """Returns the unseen movies with most ratings, as `top_k.top_k_lists` returns those of a model."""
     score = np.broadcast_to(num_ratings.astype(np.float64), (num_users, len(num_ratings)))

@@ -17,7 +17,6 @@ from movierec_jax.data.values.weights import rated_rows
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
 from movierec_jax.evaluation.baselines import popular_lists, rating_baselines
-from movierec_jax.features.trends import target_weights
 from movierec_jax.model.two_tower import Members, encode
 from movierec_jax.recommend.lists import ListRequest, SeenMovies
 from movierec_jax.recommend.scoring import Scorer, predict_ratings
@@ -37,8 +36,8 @@ class Evaluation:
 
     rating: predictor ("model" or a baseline) -> rows ("all", "warm", "cold") -> rating metrics. Cold rows are of users
         or movies without a rating in train.
-    ranking: recommender ("model", "popularity", perhaps "recent popularity") -> ranking metrics, means over users with a
-        relevant movie.
+    ranking: recommender ("model", "popularity", and "recent popularity" where lists follow trends) -> ranking metrics,
+        means over users with a relevant movie.
     intervals: the fraction of ratings that each interval covers, "coverage@80" for the one that should cover 80%, and
         the deviations that intervals are made of; empty without a validation part.
     counts: rows, how many of them are rated, warm and cold rows, cold users and movies, users with lists.
@@ -159,7 +158,7 @@ def rank_held_out(
 ) -> tuple[dict[str, dict[str, float]], int]:
     """Returns ranking metrics of the model and of baselines, and how many users they are means over.
 
-    The baselines are popularity and, where the model follows trends, popularity by the same weights of ratings.
+    The baselines are popularity and, where lists follow trends, popularity lately.
     ratings: `held_out` by row.
     """
     ks, num_movies = config.eval_k, len(run.movies)
@@ -173,10 +172,8 @@ def rank_held_out(
     lists = {"model": top_k_lists(scorer, request)}
     if has_baselines:
         lists["popularity"] = popular_lists(num_ratings, seen, len(users), max(ks))
-        if run.setup.follows_trends:
-            weight = target_weights(run.train.timestamp, run.setup.config.half_life_days)
-            recent = np.bincount(run.train.movie_row, weight, minlength=num_movies)
-            lists["recent popularity"] = popular_lists(recent, seen, len(users), max(ks))
+        if run.trend is not None:
+            lists["recent popularity"] = popular_lists(run.trend, seen, len(users), max(ks))
     catalogue = metrics.ListedCatalogue(num_ratings, len(run.users), run.genres.to_numpy(np.float64))
     figures = {}
     for name, movie_row in lists.items():

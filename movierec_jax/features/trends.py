@@ -1,14 +1,13 @@
-"""How fast what people watch changes: after how long a rating tells half as much about which movies come next.
+"""Trends: which movies people have come to rate lately, and after how long that no longer tells what comes next.
 
-Where lists are made for the time after train, recent ratings are the better targets. How much better is a fact of the
-data: films of this month may be most of what is watched, or hardly matter.
+How fast tastes move is a fact of the data: the films of this week may be most of what is watched, or hardly matter.
 """
 
 import itertools
 import math
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int32, Int64
+from jaxtyping import Float32, Float64, Int32, Int64
 
 from movierec_jax.data.schema import NO_TIMESTAMP
 
@@ -22,55 +21,68 @@ FORETOLD, NUM_PARTS = 0.1, 4
 # of the ratings, the shortest a two-thousandth of it.
 NUM_HALF_LIVES = 24
 
+# Standard errors by which one half-life is to be better than a longer one.
+CHANCE = 2.0
+
 # Ratings that are looked at; of more, every second, third and so on.
 MOST_RATINGS = 2**22
-
-# Ratings that every movie has beforehand, so that one without ratings has a chance.
-PRIOR = 0.5
 
 
 def half_life_days(
     movie_row: Int32[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"], num_movies: int
 ) -> float:
-    """Returns the half-life of ratings, in days, with which the latest of them are likeliest; 0 for none.
+    """Returns the half-life of ratings, in days, by which the latest of them are foretold best; 0 for none.
 
-    A movie's chance is the sum of the weights of its ratings so far, each halved by every half-life that has passed.
+    What is foretold is a list of all movies by the sums of their ratings' weights so far, each halved by every
+    half-life that has passed. How good it is, is the mean of 1 / log2(1 + position) over the ratings that follow. Of
+    half-lives that chance alone may tell apart, the longest counts: the fewer ratings make a list, the more of it is
+    chance.
     """
     has_time = timestamp != NO_TIMESTAMP
     order = np.flatnonzero(has_time)[np.argsort(timestamp[has_time], kind="stable")]
     order = order[:: max(1, -(-len(order) // MOST_RATINGS))]
     movie_row, days = movie_row[order], timestamp[order] / SECONDS_PER_DAY
-    if not len(days) or days[0] == days[-1]:
+    if len(days) < 2 or days[0] == days[-1]:
         return 0.0
-    half_lives = 2 * (days[-1] - days[0]) / 2 ** (np.arange(NUM_HALF_LIVES) / 2)
-    tried = [math.inf, *half_lives]
-    likelihood = [log_likelihood(movie_row, days, num_movies, half_life) for half_life in tried]
-    best = tried[int(np.argmax(likelihood))]
-    return 0.0 if math.isinf(best) else float(best)
+    tried = [math.inf, *(2 * (days[-1] - days[0]) / 2 ** (np.arange(NUM_HALF_LIVES) / 2))]
+    gains = [gains_of_latest(movie_row, days, num_movies, half_life) for half_life in tried]
+    best = max(gains, key=np.mean)
+    for half_life, gain in zip(tried, gains, strict=True):
+        behind = best - gain
+        if behind.mean() <= CHANCE * behind.std() / math.sqrt(len(behind)):
+            return 0.0 if math.isinf(half_life) else float(half_life)
+    raise AssertionError("the best half-life is not behind itself")
 
 
-def log_likelihood(
+def gains_of_latest(
     movie_row: Int32[np.ndarray, " ratings"], days: Float64[np.ndarray, " ratings"], num_movies: int, half_life: float
-) -> float:
-    """Returns the logarithm of the chance of the last movies, given those before; days: rising."""
-    starts = len(days) - np.linspace(FORETOLD * len(days), 0, NUM_PARTS + 1).astype(np.int64)
-    total = 0.0
+) -> Float32[np.ndarray, " _latest"]:
+    """Returns how well each of the last ratings is foretold by those before it; days: rising."""
+    starts = len(days) - np.linspace(max(1, FORETOLD * len(days)), 0, NUM_PARTS + 1).astype(np.int64)
+    gains = []
     for start, end in itertools.pairwise(starts):
-        if 0 < start < end:
-            weight = 0.5 ** ((days[start - 1] - days[:start]) / half_life)
-            chance = PRIOR + np.bincount(movie_row[:start], weight, minlength=num_movies)
-            total += float(np.sum(np.log(chance[movie_row[start:end]] / chance.sum())))
-    return total
+        weight = 0.5 ** ((days[start - 1] - days[:start]) / half_life)
+        position = np.empty(num_movies)
+        order = np.argsort(-np.bincount(movie_row[:start], weight, minlength=num_movies), kind="stable")
+        position[order] = np.arange(1, num_movies + 1)
+        gains.append(1 / np.log2(1 + position[movie_row[start:end]]))
+    return np.concatenate(gains).astype(np.float32)
 
 
-def target_weights(timestamp: Int64[np.ndarray, " ratings"], half_life: float) -> Float32[np.ndarray, " ratings"]:
-    """Returns the weights of ratings as targets, 1 on average; a rating without a time counts as the oldest.
+def recent_shares(
+    movie_row: Int32[np.ndarray, " ratings"],
+    timestamp: Int64[np.ndarray, " ratings"],
+    num_movies: int,
+    half_life: float,
+) -> Float32[np.ndarray, " movies"]:
+    """Returns each movie's share of the ratings, which weigh half after every half-life, in days.
 
-    half_life: in days, above 0.
+    A rating without a time counts as the oldest. Raises ValueError without ratings.
     """
-    has_time: Bool[np.ndarray, " ratings"] = timestamp != NO_TIMESTAMP
-    if not has_time.any():
-        return np.ones(len(timestamp), np.float32)
-    seconds = np.where(has_time, timestamp, timestamp[has_time].min())
-    weight = 0.5 ** ((seconds.max() - seconds) / SECONDS_PER_DAY / half_life)
-    return (weight / weight.mean()).astype(np.float32)
+    if not len(movie_row):
+        raise ValueError("no ratings: no movie has a share of them")
+    has_time = timestamp != NO_TIMESTAMP
+    latest, oldest = (timestamp[has_time].max(), timestamp[has_time].min()) if has_time.any() else (0, 0)
+    age_days = (latest - np.where(has_time, timestamp, oldest)) / SECONDS_PER_DAY
+    weight = np.bincount(movie_row, 0.5 ** (age_days / half_life), minlength=num_movies)
+    return (weight / weight.sum()).astype(np.float32)

@@ -41,7 +41,6 @@ class UserBatches(NamedTuple):
     deviation: of the rating, as in `Interactions.by_user`; 0 for a movie watched but not rated.
     position: the rating's position in its user's history by time, from 0; num_ratings: length of that history. None
         where order does not count.
-    target_weight: how much finding the movie counts; None where all count 1.
     links: padded links from users to movies and from movies to users; None where dense tables are small enough.
     """
 
@@ -50,7 +49,6 @@ class UserBatches(NamedTuple):
     deviation: Float32[Any, "*batches entries"]
     position: Int32[Any, "*batches entries"] | None = None
     num_ratings: Int32[Any, "*batches entries"] | None = None
-    target_weight: Float32[Any, "*batches entries"] | None = None
     links: "tuple[PaddedLinks, PaddedLinks] | None" = None
 
 
@@ -94,6 +92,7 @@ class Interactions(NamedTuple):
     user_count, movie_count: ratings of each row, the unknown row last, with movies watched but not rated.
     user_weight, movie_weight: the sum of the weights of each row's ratings; None where each counts 1.
     sequences: the last movies of all users, by row; None where the model reads no order.
+    trend: each movie's share of what people rate lately; None where lists follow no trends.
     """
 
     by_user: PaddedLinks
@@ -107,6 +106,7 @@ class Interactions(NamedTuple):
     user_weight: Float32[Any, " user_rows"] | None = None
     movie_weight: Float32[Any, " movie_rows"] | None = None
     sequences: Sequences | None = None
+    trend: Float32[Any, " movie_rows"] | None = None
 
     @property
     def rating_weights(self) -> tuple[Float32[Any, " user_rows"], Float32[Any, " movie_rows"]]:

@@ -179,9 +179,9 @@ def interactions_shardings(interactions: Interactions, mesh: Mesh) -> Interactio
     """Returns the sharding of each array of the interactions."""
     cells = mesh_cells(mesh)
     specs: list[Any] = [cell.specs(part) for cell, part in zip(cells, interactions[: len(cells)], strict=True)]
-    counts = interactions[len(cells) : -1]
+    counts = interactions[len(cells) : -2]
     specs += [None if rows is None else rows_over(axis) for rows, axis in zip(counts, 2 * AXES, strict=True)]
-    specs.append(jax.tree.map(lambda _: P(), interactions.sequences))
+    specs += jax.tree.map(lambda _: P(), interactions[-2:])
     return jax.tree.map(functools.partial(NamedSharding, mesh), Interactions(*specs))
 
 

@@ -53,6 +53,10 @@ Members = Any
 # Standard deviation of the products of initial embeddings, in spreads of the ratings.
 INITIAL_SPREAD = 0.001
 
+# How much more trends count than the score of the average user does. Measured on the validation parts of three data
+# sets, where 2 to 8 are about equally good.
+TREND_WEIGHT = 3.0
+
 
 @typing.no_type_check  # JAX also builds it with other leaves in place of the arrays.
 @jax.tree_util.register_dataclass
@@ -315,7 +319,21 @@ def encode(params: Members, interactions: Interactions, *, model: TwoTowers) -> 
         jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params),
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
     )
-    return constrain(encoded, model.mesh, P())
+    users, movies = constrain(encoded, model.mesh, P())
+    return users, movies if interactions.trend is None else add_trend(users, movies, interactions.trend, model)
+
+
+def add_trend(users: Encoded, movies: Encoded, trend: Float[Array, " movie_rows"], model: TwoTowers) -> Encoded:
+    """Adds to each movie's bias in the implicit-feedback score its share of what people rate lately.
+
+    The shares count in the units of the score: TREND_WEIGHT x the factor with which they come closest to the score that
+    the movies have for the average user of train.
+    """
+    average = jnp.mean(users.implicit_feedback[:, : model.num_users], axis=1)
+    score = jnp.einsum("ed,emd->em", average, movies.implicit_feedback)
+    scale = score @ trend / jnp.sum(jnp.square(trend))
+    bias = TREND_WEIGHT * jnp.maximum(scale, 0)[:, None] * trend
+    return dataclasses.replace(movies, implicit_feedback=movies.implicit_feedback.at[:, :, -1].add(bias))
 
 
 def history_weights(by_user: PaddedLinks, model: TwoTowers) -> dict[str, Any]:

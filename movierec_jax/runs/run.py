@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from jax.sharding import Mesh
-from jaxtyping import Float64, Int, Int32, Int64
+from jaxtyping import Float32, Float64, Int, Int32, Int64
 
 from movierec_jax.config import SEQUENCE, Config, EvalConfig
 from movierec_jax.data.arrays import mean_and_spread
@@ -31,7 +31,7 @@ from movierec_jax.data.values.weights import rated_rows, weight_array
 from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
 from movierec_jax.features.rating_time import RatingTimeFeatures, fit_rating_time
 from movierec_jax.features.reviews import PRAISED
-from movierec_jax.features.trends import half_life_days
+from movierec_jax.features.trends import half_life_days, recent_shares
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions, movie_levels
 from movierec_jax.model.sharding import grid_of
@@ -107,11 +107,19 @@ class Run:
 
     @property
     def half_life_days(self) -> float:
-        """Half-life of train ratings as what lists are to find, where these are made for the time after train."""
-        config = self.config
-        if config.train.half_life_days is not None or config.data.split != "time" or self.target != "next":
+        """Half-life of train ratings in trends, where lists are made for the time after train; 0 elsewhere."""
+        if self.config.data.split != "time" or self.config.train.half_life_days is not None:
             return 0.0
         return half_life_days(self.train.movie_row, self.train.timestamp, len(self.movies))
+
+    @functools.cached_property
+    def trend(self) -> Float32[np.ndarray, " movies"] | None:
+        """The share of each movie of train among what people rate lately; None where lists follow no trends."""
+        if not self.setup.follows_trends:
+            return None
+        return recent_shares(
+            self.train.movie_row, self.train.timestamp, len(self.movies), self.setup.config.half_life_days
+        )
 
     @functools.cached_property
     def target(self) -> str:
@@ -204,6 +212,7 @@ class Run:
             has_ratings=self.config.model.looks_at_ratings,
             is_recent_most=self.setup.predicts_next,
             sequence_length=self.config.model.sequence_length if self.model.reads_sequences else None,
+            trend=self.trend,
             grid=grid_of(self.mesh),
         )
 

@@ -114,7 +114,7 @@ RUN_CHARS = 16
 IN_TRAIN = "in_train"
 
 # Raised with each change after which workdirs written before can no longer be read.
-FORMAT = 11
+FORMAT = 12
 
 
 def fingerprint(parts: Split, *content: FeatureBags) -> str:

@@ -159,12 +159,10 @@ def make_user_batches(
     seed: int,
     *,
     has_positions: bool = False,
-    target_weight: Float32[np.ndarray, " ratings"] | None = None,
 ) -> UserBatches:
     """Puts users together at random, with all their ratings; all batches are as long as the longest.
 
     deviation: as `deviations_of_users` returns it. has_positions: whether to keep the order of each user's ratings.
-    target_weight: of each rating; None for 1.
     """
     users, user, count = np.unique(ratings.user_row, return_inverse=True, return_counts=True)
     shuffled_user = np.random.default_rng([seed, len(users)]).permutation(len(users))[user]
@@ -182,7 +180,6 @@ def make_user_batches(
         user=stack((shuffled_user % users_per_batch).astype(np.int32), users_per_batch),
         movie_row=stack(ratings.movie_row, 0),
         deviation=stack(np.nan_to_num(deviation), 0),
-        target_weight=None if target_weight is None else stack(target_weight, 0),
     )
     if not has_positions:
         return user_batches
@@ -211,16 +208,12 @@ def group_by_movie_range(
         filled[slot] = column[batch, entry][order]
         return filled.reshape(len(column), num_ranges * width)
 
-    def if_given(column: np.ndarray | None) -> np.ndarray | None:
-        return None if column is None else arranged(column, 0)
-
     return UserBatches(
         user=arranged(user_batches.user, users_per_batch),
         movie_row=arranged(user_batches.movie_row % np.int32(rows_of_range), 0),
         deviation=arranged(user_batches.deviation, 0),
-        position=if_given(user_batches.position),
-        num_ratings=if_given(user_batches.num_ratings),
-        target_weight=if_given(user_batches.target_weight),
+        position=None if user_batches.position is None else arranged(user_batches.position, 0),
+        num_ratings=None if user_batches.num_ratings is None else arranged(user_batches.num_ratings, 0),
     )
 
 

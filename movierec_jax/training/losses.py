@@ -5,9 +5,8 @@
 and for the implicit-feedback score s, over each user of a user batch and every movie outside the history that makes
 the user's vector:
 
-    mean over users (sum over masked movies w (s - 1)^2 + unobserved_weight x sum over unrated movies s^2) + decay(rows)
+    mean over users (sum over masked movies (s - 1)^2 + unobserved_weight x sum over unrated movies s^2) + decay(rows)
 
-with w of 1, or falling with the rating's age where lists follow trends (`features/trends.py`);
 or, where it reads sequences, over each movie n that comes next:
 
     mean (log(sum over all movies exp(s)) - s(n))
@@ -66,7 +65,7 @@ def summed_catalogue_error(
     movies: Float[Array, "movies dim"],
     user_batch: UserBatches,
     links: tuple[PaddedLinks, PaddedLinks],
-    target_weight: Float[Array, " entries"],
+    is_masked: Float[Array, " entries"],
     unobserved_weight: float,
     cells: tuple[Cells | None, Cells | None] = NO_CELLS,
 ) -> Float[Array, ""]:
@@ -77,14 +76,14 @@ def summed_catalogue_error(
     error of the masked ones is added. The gradient of these corrections is a sum over the links of the batch, from
     users to movies and from movies to users.
 
-    target_weight: of each masked rating, else 0. cells: how links and entries are spread over a mesh.
+    is_masked: 1 for masked ratings, else 0. cells: how links and entries are spread over a mesh.
     """
     num_users = len(users)
     is_entry = user_batch.user < num_users
     fixed = jax.lax.stop_gradient((users, movies))
     score = score_entries(fixed[0], fixed[1], user_batch.user, user_batch.movie_row, cells[0])
-    correction = jnp.sum(target_weight * jnp.square(score - 1) - is_entry * unobserved_weight * jnp.square(score))
-    slope = 2 * (target_weight * (score - 1) - is_entry * unobserved_weight * score)
+    correction = jnp.sum(is_masked * jnp.square(score - 1) - is_entry * unobserved_weight * jnp.square(score))
+    slope = 2 * (is_masked * (score - 1) - is_entry * unobserved_weight * score)
     # This sum has the gradient of the correction; its value is replaced by that of the correction.
     linear = jnp.sum(users * embedding_bag((movies,), weigh_both_ways(links, slope, cells), num_users))
     correction = linear + jax.lax.stop_gradient(correction - linear)

@@ -36,12 +36,12 @@ class TargetTables(NamedTuple):
 class TargetEntries(NamedTuple):
     """Targets of some users rating by rating, where tables would be too large.
 
-    history: weight of each rating that a user is encoded by, else 0. target_weight: of each masked rating, else 0.
+    history: weight of each rating that a user is encoded by, else 0. is_masked: 1 for masked ratings, else 0.
     """
 
     user_batch: UserBatches
     history: Float[Array, " entries"]
-    target_weight: Float[Array, " entries"]
+    is_masked: Float[Array, " entries"]
 
 
 MaskedTargets = TargetTables | TargetEntries
@@ -60,13 +60,11 @@ def masked_targets(user_batch: UserBatches, key: Array, setup: TrainingSetup) ->
 
     history, is_masked = (mask_next if setup.predicts_next else mask_any)(user_batch, key, setup)
     history *= setup.model.liking_weight(user_batch.deviation)
-    target_weight = is_masked if user_batch.target_weight is None else is_masked * user_batch.target_weight
     if not setup.has_tables:
         is_entry = user_batch.user < setup.users_per_step
-        return TargetEntries(user_batch, is_entry * history, is_entry * target_weight)
-    is_rated, masked_weight = table(jnp.ones(user_batch.user.shape)), table(target_weight)
-    label = (masked_weight > 0).astype(jnp.float32)
-    weight = masked_weight + setup.config.unobserved_weight * (1 - is_rated)
+        return TargetEntries(user_batch, is_entry * history, is_entry * is_masked)
+    is_rated, label = table(jnp.ones(user_batch.user.shape)), table(is_masked)
+    weight = label + setup.config.unobserved_weight * (1 - is_rated)
     return TargetTables(table(history), label, weight * jnp.any(is_rated > 0, axis=1, keepdims=True))
 
 
@@ -107,7 +105,7 @@ def catalogue_error_of(params: Any, targets: MaskedTargets, setup: TrainingSetup
             variables, targets.history, method=lambda bound, history: bound.implicit_feedback.score_catalogue(history)
         )
         return catalogue_error(score, targets.label, targets.weight)
-    user_batch, history, target_weight = targets
+    user_batch, history, is_masked = targets
     assert user_batch.links is not None, "user batches must have links"
     cells = user_batch_cells(model.mesh)
     rated = weigh_both_ways(user_batch.links, history, cells)
@@ -116,7 +114,7 @@ def catalogue_error_of(params: Any, targets: MaskedTargets, setup: TrainingSetup
     )
     movies = model.apply(variables, method=lambda bound: bound.implicit_feedback.movies(model.table_rows[1]))
     weight = setup.config.unobserved_weight
-    return summed_catalogue_error(users, movies, user_batch, user_batch.links, target_weight, weight, cells)
+    return summed_catalogue_error(users, movies, user_batch, user_batch.links, is_masked, weight, cells)
 
 
 # A float32 in [1, 2) has these bits before the 23 of its fraction.

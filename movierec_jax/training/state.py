@@ -22,7 +22,6 @@ from movierec_jax.config import (
     TrainConfig,
 )
 from movierec_jax.data.schema import Ratings
-from movierec_jax.features.trends import target_weights
 from movierec_jax.model.history import TowerInputs, tower_inputs
 from movierec_jax.model.inputs import Interactions, PaddedLinks, Sequences, UserBatches
 from movierec_jax.model.interactions import deviations_of_users
@@ -109,8 +108,8 @@ class TrainingSetup:
 
     @property
     def follows_trends(self) -> bool:
-        """Whether later ratings weigh more as what the implicit-feedback score is to find."""
-        return self.predicts_next and self.config.half_life_days > 0
+        """Whether what was rated lately is added to the implicit-feedback score (`two_tower.add_trend`)."""
+        return self.config.half_life_days > 0 and not self.model.reads_sequences
 
     @property
     def users_per_step(self) -> int:
@@ -159,14 +158,9 @@ class TrainingSetup:
                 multiple=grid_of(self.model.mesh).num_cells,
                 seed=self.config.seed,
             )
-        num_users, half_life = self.users_per_step, self.config.half_life_days
+        num_users, deviation = self.users_per_step, deviations_of_users(train, self.model.num_movies)
         made = batches.make_user_batches(
-            train,
-            deviations_of_users(train, self.model.num_movies),
-            num_users,
-            self.config.seed,
-            has_positions=self.predicts_next,
-            target_weight=target_weights(train.timestamp, half_life) if self.follows_trends else None,
+            train, deviation, num_users, self.config.seed, has_positions=self.predicts_next
         )
         num_ranges = grid_of(self.model.mesh).num_cells
         made = batches.group_by_movie_range(made, num_users, self.model.table_rows[1], num_ranges)

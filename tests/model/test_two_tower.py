@@ -18,6 +18,7 @@ from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions, new_user_links, pad_links
 from movierec_jax.model.two_tower import (
     INITIAL_SPREAD,
+    TREND_WEIGHT,
     TwoTowers,
     encode,
     encode_histories,
@@ -421,6 +422,23 @@ def test_the_content_of_a_cold_movie_changes_what_is_predicted_for_it():
     is_other = np.any(np.abs(one - without_content) > 1e-4, axis=0)
     assert np.flatnonzero(is_other).tolist() == [COLD_MOVIE]
     np.testing.assert_allclose(without_content[:, COLD_MOVIE], without_content[:, UNKNOWN_MOVIE], rtol=1e-5)
+
+
+def test_a_trend_adds_shares_in_units_of_the_average_users_score():
+    model, params = as_if_trained()
+    share = np.array([0.4, 0.3, 0.1, 0.1, 0.05, 0.05, 0, 0, 0], np.float32)
+    interactions = build_interactions(
+        ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, MOVIE_CONTENT, trend=share[:NUM_MOVIES]
+    )
+    (users, movies), (same_users, trending) = (
+        jax.device_get(encode(params, given, model=model)) for given in (INTERACTIONS, interactions)
+    )
+    jax.tree.map(np.testing.assert_array_equal, same_users, users)
+    added = trending.implicit_feedback - movies.implicit_feedback
+    assert not added[..., :-1].any()
+    score = movies.implicit_feedback[0] @ users.implicit_feedback[0, :NUM_USERS].mean(axis=0)
+    scale = max(0, np.linalg.lstsq(share[:, None], score)[0].item())
+    np.testing.assert_allclose(added[0, :, -1], TREND_WEIGHT * scale * share, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("params", [untrained, as_if_trained], ids=["untrained", "trained"])

@@ -237,7 +237,7 @@ def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_batch, 
     nothing = np.zeros(len(pairs))
     deviation = np.arange(len(pairs), dtype=np.float32)
     ratings = Ratings(user, movie, deviation, np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    whole = make_user_batches(ratings, deviation, users_per_batch, 0, has_positions=True, target_weight=deviation + 1)
+    whole = make_user_batches(ratings, deviation, users_per_batch, 0, has_positions=True)
     parts = group_by_movie_range(whole, users_per_batch, 6, num_ranges)
     width = parts.user.shape[1] // num_ranges
     first_row = np.arange(parts.user.shape[1]) // width * (6 // num_ranges)
@@ -245,7 +245,7 @@ def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_batch, 
         (is_entry, entries), (is_part, of_parts) = (
             (
                 made.user[block] < users_per_batch,
-                np.stack([column[block] for column in made[:6]], axis=1),
+                np.stack([column[block] for column in made[:5]], axis=1),
             )
             for made in (whole, parts._replace(movie_row=parts.movie_row + first_row))
         )
