@@ -332,7 +332,7 @@ def add_trend(users: Encoded, movies: Encoded, trend: Float[Array, " movie_rows"
     average = jnp.mean(users.implicit_feedback[:, : model.num_users], axis=1)
     score = jnp.einsum("ed,emd->em", average, movies.implicit_feedback)
     scale = score @ trend / jnp.sum(jnp.square(trend))
-    bias = TREND_WEIGHT * jnp.maximum(scale, 0)[:, None] * trend
+    bias = TREND_WEIGHT * jnp.maximum(scale, 0)[:, None] * trend[None]
     return dataclasses.replace(movies, implicit_feedback=movies.implicit_feedback.at[:, :, -1].add(bias))
 
 

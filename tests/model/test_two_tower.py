@@ -431,14 +431,14 @@ def test_a_trend_adds_shares_in_units_of_the_average_users_score():
         ratings(), COLD_USER + 1, COLD_MOVIE + 1, USER_CONTENT, MOVIE_CONTENT, trend=share[:NUM_MOVIES]
     )
     (users, movies), (same_users, trending) = (
-        jax.device_get(encode(params, given, model=model)) for given in (INTERACTIONS, interactions)
+        jax.device_get(encoded(model, params, given)) for given in (INTERACTIONS, interactions)
     )
     jax.tree.map(np.testing.assert_array_equal, same_users, users)
     added = trending.implicit_feedback - movies.implicit_feedback
     assert not added[..., :-1].any()
-    score = movies.implicit_feedback[0] @ users.implicit_feedback[0, :NUM_USERS].mean(axis=0)
+    score = movies.implicit_feedback @ users.implicit_feedback[:NUM_USERS].mean(axis=0)
     scale = max(0, np.linalg.lstsq(share[:, None], score)[0].item())
-    np.testing.assert_allclose(added[0, :, -1], TREND_WEIGHT * scale * share, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(added[:, -1], TREND_WEIGHT * scale * share, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("params", [untrained, as_if_trained], ids=["untrained", "trained"])
