@@ -109,7 +109,8 @@ class TrainingSetup:
     @property
     def follows_trends(self) -> bool:
         """Whether what was rated lately is added to the implicit-feedback score (`two_tower.add_trend`)."""
-        return self.config.half_life_days > 0 and not self.model.reads_sequences
+        has_score = self.model.config.implicit_feedback_dim > 0 and not self.model.reads_sequences
+        return has_score and self.config.half_life_days > 0
 
     @property
     def users_per_step(self) -> int:
