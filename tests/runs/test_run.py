@@ -16,11 +16,10 @@ PARTS = checkerboard.parts(num_users=90, num_movies=18)
 NUM_RATINGS = len(PARTS.train)
 FIRST, SECOND = PARTS.train["movie_id"].unique()[:2]
 # A rating a day. First one movie is in fashion, and in the last fifth of the time another.
-IN_FASHION = np.repeat(
-    [0, FIRST, SECOND], [NUM_RATINGS // 2, NUM_RATINGS * 3 // 10, NUM_RATINGS - NUM_RATINGS * 8 // 10]
-)
+DAY = np.arange(NUM_RATINGS)
+IN_FASHION = np.select([DAY < 0.5 * NUM_RATINGS, DAY < 0.8 * NUM_RATINGS], [0, FIRST], SECOND)
 TRAIN = PARTS.train.assign(
-    timestamp=SECONDS_PER_DAY * np.arange(NUM_RATINGS),
+    timestamp=SECONDS_PER_DAY * DAY,
     movie_id=np.where(IN_FASHION > 0, IN_FASHION, PARTS.train["movie_id"]),
 )
 CONFIG = Config(
