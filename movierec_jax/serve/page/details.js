@@ -26,11 +26,12 @@ export class Details {
     this.userView = userView;
     this.onMap = onMap;
     this.path = [];
+    this.isLeft = false;
     this.dialog = byId("details");
     this.dialog.addEventListener("close", () => this.closed());
     // The history entry of the dialog must not move the page on its way back.
     history.scrollRestoration = "manual";
-    addEventListener("popstate", () => addressedFilm() === undefined && this.dialog.close());
+    addEventListener("popstate", () => addressedFilm() === undefined && this.dialog.open && this.leave());
     this.dialog.addEventListener("click", (event) => event.target === this.dialog && this.dialog.close());
     document.addEventListener("open-film", ({ detail, target }) => this.open(detail.movie, target));
   }
@@ -163,11 +164,21 @@ export class Details {
     this.show();
   }
 
+  /** Closes the dialog since the address no longer names a film, and so leaves the address as it is. */
+  leave() {
+    this.isLeft = true;
+    this.dialog.close();
+  }
+
   /** Returns the focus to what opened the dialog or, if it is gone, to the heading of the list. */
   closed() {
+    const { isLeft } = this;
+    this.isLeft = false;
+    // The event comes late: by then the dialog may be open again.
+    if (this.dialog.open) return;
     leaveDialog();
-    if (history.state?.isDetails) history.back();
-    else if (addressedFilm() !== undefined) history.replaceState(null, "", viewHash());
+    if (!isLeft && history.state?.isDetails) history.back();
+    else if (!isLeft && addressedFilm() !== undefined) history.replaceState(null, "", viewHash());
     byId("details-in").replaceChildren();
     if (!this.from) return;
     if (this.from.isConnected) this.from.focus();
