@@ -308,7 +308,7 @@ def with_hidden(encoded: Encoded, layer: nn.Dense | None) -> Encoded:
 def encode(params: Members, interactions: Interactions, *, model: TwoTowers) -> tuple[Encoded, Encoded]:
     """Encodes all users and all movies from their whole histories, by each member: `[members, rows, ...]`.
 
-    On a mesh every device holds the result whole.
+    Where lists follow trends, movies have theirs in their biases. On a mesh every device holds the result whole.
     """
     users, movies = whole_inputs(interactions, model)
     rated: BothWays | Sequences | None = interactions.sequences
@@ -320,7 +320,9 @@ def encode(params: Members, interactions: Interactions, *, model: TwoTowers) -> 
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
     )
     users, movies = constrain(encoded, model.mesh, P())
-    return users, movies if interactions.trend is None else add_trend(users, movies, interactions.trend, model)
+    if interactions.trend is not None:
+        movies = add_trend(users, movies, interactions.trend, model)
+    return users, movies
 
 
 def add_trend(users: Encoded, movies: Encoded, trend: Float[Array, " movie_rows"], model: TwoTowers) -> Encoded:
