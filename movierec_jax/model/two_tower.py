@@ -319,14 +319,14 @@ def encode(params: Members, interactions: Interactions, *, model: TwoTowers) -> 
         jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params),
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
     )
-    users, movies = constrain(encoded, model.mesh, P())
-    if interactions.trend is not None:
-        movies = add_trend(users, movies, interactions.trend, model)
-    return users, movies
+    encoded = constrain(encoded, model.mesh, P())
+    return encoded if interactions.trend is None else add_trend(*encoded, interactions.trend, model)
 
 
-def add_trend(users: Encoded, movies: Encoded, trend: Float[Array, " movie_rows"], model: TwoTowers) -> Encoded:
-    """Adds to each movie's bias in the implicit-feedback score its share of what people rate lately.
+def add_trend(
+    users: Encoded, movies: Encoded, trend: Float[Array, " movie_rows"], model: TwoTowers
+) -> tuple[Encoded, Encoded]:
+    """Adds to each movie's bias in the implicit-feedback score its share of what people rate lately; returns both sides.
 
     The shares count in the units of the score: TREND_WEIGHT x the factor with which they come closest to the score that
     the movies have for the average user of train.
@@ -335,7 +335,7 @@ def add_trend(users: Encoded, movies: Encoded, trend: Float[Array, " movie_rows"
     score = jnp.einsum("ed,emd->em", average, movies.implicit_feedback)
     scale = score @ trend / jnp.sum(jnp.square(trend))
     bias = TREND_WEIGHT * jnp.maximum(scale, 0)[:, None] * trend[None]
-    return dataclasses.replace(movies, implicit_feedback=movies.implicit_feedback.at[:, :, -1].add(bias))
+    return users, dataclasses.replace(movies, implicit_feedback=movies.implicit_feedback.at[:, :, -1].add(bias))
 
 
 def history_weights(by_user: PaddedLinks, model: TwoTowers) -> dict[str, Any]:
