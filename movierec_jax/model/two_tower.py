@@ -320,17 +320,18 @@ def encode(params: Members, interactions: Interactions, *, model: TwoTowers) -> 
         jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
     )
     encoded = constrain(encoded, model.mesh, P())
-    return encoded if interactions.trend is None else add_trend(*encoded, interactions.trend, model)
+    return encoded if interactions.trend is None else add_trend(encoded, interactions.trend, model)
 
 
 def add_trend(
-    users: Encoded, movies: Encoded, trend: Float[Array, " movie_rows"], model: TwoTowers
+    encoded: tuple[Encoded, Encoded], trend: Float[Array, " movie_rows"], model: TwoTowers
 ) -> tuple[Encoded, Encoded]:
-    """Adds to each movie's bias in the implicit-feedback score its share of what people rate lately; returns both sides.
+    """Adds to each movie's bias in the implicit-feedback score its share of what people rate lately; returns both.
 
     The shares count in the units of the score: TREND_WEIGHT x the factor with which they come closest to the score that
     the movies have for the average user of train.
     """
+    users, movies = encoded
     average = jnp.mean(users.implicit_feedback[:, : model.num_users], axis=1)
     score = jnp.einsum("ed,emd->em", average, movies.implicit_feedback)
     scale = score @ trend / jnp.sum(jnp.square(trend))
