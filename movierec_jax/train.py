@@ -211,7 +211,7 @@ def train_and_save(
     ranked_users: int,
     old: OldRun | None = None,
     *,
-    check_memory: bool = True,
+    check_memory: bool,
 ) -> tuple[tuple[EpochRecord, ...], dict[str, float]]:
     """Trains from the newest checkpoint to the end; returns the records of all epochs, and the decays by flag.
 

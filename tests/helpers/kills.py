@@ -83,7 +83,8 @@ def content(output: pathlib.Path) -> str:
     """Returns a digest of what a reader finds: of files by their bytes, and of a run by what it recommends."""
     run = output / "run"
     if run.exists():
-        return load(run).recommend(load(run).user_ids()[:3], 3).to_csv()
+        recommender = load(run)
+        return recommender.recommend(recommender.user_ids()[:3], 3).to_csv()
     names = sorted(path for path in output.rglob("*") if path.is_file() and ".partial" not in str(path))
     parts = [(str(path.relative_to(output)), hashlib.sha256(path.read_bytes()).hexdigest()) for path in names]
     return repr(parts)
