@@ -10,8 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int32, Int64
 
 from movierec_jax.data.schema import NO_TIMESTAMP
-
-SECONDS_PER_DAY = 86_400
+from movierec_jax.features.rating_time import SECONDS_PER_DAY
 
 # The last ratings by time, as a fraction, whose movies are to be foretold, and into how many parts, one after another.
 # Each part is foretold from all ratings before it.

@@ -33,6 +33,10 @@ LEAST_SQUARES = 1.0
 # By how much a movie's weight grows with each standard deviation of its rating, and the most that it reaches.
 LIKING_SLOPE, MAX_LIKING_WEIGHT = 0.5, 2.0
 
+# How much more trends count than the score of the average user does. Measured on the validation parts of three data
+# sets, where 2 to 8 are about equally good.
+TREND_WEIGHT = 3.0
+
 
 class ImplicitFeedback(nn.Module):
     """Vectors of users and of movies whose product is the implicit-feedback score.
@@ -80,3 +84,19 @@ def user_vectors(total: Float[Array, "users features"], squares: Float[Array, " 
     """Scales each user's weighted sum by the root of the summed squared weights, and appends 1 for the movie's bias."""
     scaled = total * jax.lax.rsqrt(jnp.maximum(squares, LEAST_SQUARES))[:, None]
     return jnp.pad(scaled, ((0, 0), (0, 1)), constant_values=1.0)
+
+
+def add_trend(
+    users: Float[Array, "members users dim"],
+    movies: Float[Array, "members movie_rows dim"],
+    trend: Float[Array, " movie_rows"],
+) -> Float[Array, "members movie_rows dim"]:
+    """Returns the movies' vectors with each one's share of what people rate lately added to its bias.
+
+    The shares count in the units of the score: TREND_WEIGHT x the factor with which they come closest to the score that
+    the movies have for the average of the users, those of train.
+    """
+    score = jnp.einsum("ed,emd->em", jnp.mean(users, axis=1), movies)
+    scale = score @ trend / jnp.sum(jnp.square(trend))
+    bias = TREND_WEIGHT * jnp.maximum(scale, 0)[:, None] * trend[None]
+    return movies.at[:, :, -1].add(bias)

@@ -231,6 +231,11 @@ def concat_columns(tables: Any) -> tuple[Any, Callable[[Any], Any]]:
     return jnp.concatenate(flat, axis=1), split
 
 
+def with_sharding(array: Any, sharding: Any = None) -> jax.ShapeDtypeStruct:
+    """Returns the shape and dtype of an array, with a sharding if one is given."""
+    return jax.ShapeDtypeStruct(np.shape(array), array.dtype, sharding=sharding)
+
+
 def replicated(tree: Any, mesh: Mesh) -> Any:
     """Returns the sharding of arrays that every device has whole."""
     return jax.tree.map(lambda _: NamedSharding(mesh, P()), tree)

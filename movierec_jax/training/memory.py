@@ -5,12 +5,11 @@ import math
 from typing import Any
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 
 from movierec_jax.errors import InputError
 from movierec_jax.model.inputs import Interactions, Sequences, UserBatches
-from movierec_jax.model.sharding import interactions_shardings, steps_shardings, user_batches_shardings
+from movierec_jax.model.sharding import interactions_shardings, steps_shardings, user_batches_shardings, with_sharding
 from movierec_jax.training.state import TrainingSetup, state_shapes
 from movierec_jax.training.step import EpochSteps, train_steps
 
@@ -87,12 +86,8 @@ class StepsShapes:
 def shapes_on(mesh: Mesh | None, tree: Any, shardings: Any) -> Any:
     """Returns the shapes and dtypes of host arrays, on a mesh with the shardings that a function gives them."""
     if mesh is None:
-        return jax.tree.map(lambda array: jax.ShapeDtypeStruct(np.shape(array), array.dtype), tree)
-    return jax.tree.map(
-        lambda array, sharding: jax.ShapeDtypeStruct(np.shape(array), array.dtype, sharding=sharding),
-        tree,
-        shardings(tree, mesh),
-    )
+        return jax.tree.map(with_sharding, tree)
+    return jax.tree.map(with_sharding, tree, shardings(tree, mesh))
 
 
 def bytes_on_device(tree: Any) -> int:

@@ -26,7 +26,7 @@ from movierec_jax.model.history import TowerInputs, tower_inputs
 from movierec_jax.model.inputs import Interactions, PaddedLinks, Sequences, UserBatches
 from movierec_jax.model.interactions import deviations_of_users
 from movierec_jax.model.sequences import passes_end_to_end
-from movierec_jax.model.sharding import constrain_state, grid_of, state_shardings
+from movierec_jax.model.sharding import constrain_state, grid_of, state_shardings, with_sharding
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, LEARNT_TABLES
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training import batches
@@ -108,7 +108,7 @@ class TrainingSetup:
 
     @property
     def follows_trends(self) -> bool:
-        """Whether what was rated lately is added to the implicit-feedback score (`two_tower.add_trend`)."""
+        """Whether what was rated lately is added to the implicit-feedback score (`implicit_feedback.add_trend`)."""
         has_score = self.model.config.implicit_feedback_dim > 0 and not self.model.reads_sequences
         return has_score and self.config.half_life_days > 0
 
@@ -247,11 +247,7 @@ def state_shapes(setup: TrainingSetup) -> TrainState:
     mesh = setup.model.mesh
     if mesh is None:
         return shapes
-    return jax.tree.map(
-        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-        shapes,
-        state_shardings(shapes, mesh),
-    )
+    return jax.tree.map(with_sharding, shapes, state_shardings(shapes, mesh))
 
 
 def empty_tower_inputs(model: TwoTowers) -> tuple[TowerInputs, TowerInputs]:

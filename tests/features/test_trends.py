@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from movierec_jax.data.schema import NO_TIMESTAMP
-from movierec_jax.features.trends import SECONDS_PER_DAY, half_life_days, recent_shares
+from movierec_jax.features.rating_time import SECONDS_PER_DAY
+from movierec_jax.features.trends import half_life_days, recent_shares
 
 NUM_MOVIES = 40
 

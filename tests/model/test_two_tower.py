@@ -13,12 +13,11 @@ from movierec_jax.data.arrays import damped_means
 from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.model.embedding_bag import BothWays, WeightedLinks
 from movierec_jax.model.history import BIAS_DAMPING, BIAS_GAIN, as_cold_start, tower_inputs
-from movierec_jax.model.implicit_feedback import liking_weight
+from movierec_jax.model.implicit_feedback import TREND_WEIGHT, liking_weight
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions, new_user_links, pad_links
 from movierec_jax.model.two_tower import (
     INITIAL_SPREAD,
-    TREND_WEIGHT,
     TwoTowers,
     encode,
     encode_histories,

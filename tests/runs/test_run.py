@@ -7,7 +7,7 @@ import pytest
 from helpers import checkerboard
 
 from movierec_jax.config import Config, ModelConfig, TrainConfig
-from movierec_jax.features.trends import SECONDS_PER_DAY
+from movierec_jax.features.rating_time import SECONDS_PER_DAY
 from movierec_jax.model.two_tower import encode
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.state import new_state

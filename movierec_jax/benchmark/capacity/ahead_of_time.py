@@ -26,6 +26,7 @@ from movierec_jax.model.sharding import (
     replicated,
     steps_shardings,
     user_batches_shardings,
+    with_sharding,
 )
 from movierec_jax.model.two_tower import encode
 from movierec_jax.recommend.scoring import Scorer, tile_users
@@ -147,11 +148,6 @@ def on_mesh(tree: Any, mesh: Mesh | None, devices: Any, shardings: Any = None) -
     elif shardings is None:
         shardings = replicated(tree, mesh)
     return jax.tree.map(with_sharding, tree, shardings)
-
-
-def with_sharding(array: Any, sharding: Any) -> jax.ShapeDtypeStruct:
-    """Returns the shape and dtype of an array, with a sharding."""
-    return jax.ShapeDtypeStruct(array.shape, array.dtype, sharding=sharding)
 
 
 def compile_program(name: str, examples: int, traced: Any, target: Target) -> CompiledProgram:
