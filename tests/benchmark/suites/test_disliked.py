@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.checkerboard import table, write
+from helpers.checkerboard import table
+from helpers.suites import suite_config
 
 from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.ranking_task import RankingTask
@@ -55,17 +56,7 @@ def four_kinds(rating_of_disliked: float) -> Split:
 
 
 def run(folder, split: Split) -> dict:
-    write(folder, split)
-    config = Config().replace(
-        ratings=str(folder / "ml"),
-        rating_scale=(1.0, 5.0),
-        embedding_dim=4,
-        hidden_dims=(),
-        implicit_feedback_dim=8,
-        epochs=10,
-        users_per_step=20,
-        learning_rate=0.03,
-    )
+    config = suite_config(folder, split, embedding_dim=4, epochs=10)
     benchmark = BenchmarkConfig(suite="disliked", output=str(folder / "out"))
     return disliked.run_suite(config, benchmark, "the command")
 

@@ -4,7 +4,8 @@ import json
 
 import pandas as pd
 import pytest
-from helpers.checkerboard import crowds, table, write
+from helpers.checkerboard import crowds, table
+from helpers.suites import suite_config
 
 from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.ranking_task import RankingTask
@@ -29,17 +30,7 @@ def figures(tmp_path_factory):
     """Figures of the suite for two crowds, whose users rate some 50 of their 100 movies."""
     folder = tmp_path_factory.mktemp("crowds")
     whole = crowds(num_movies=200).train
-    write(folder, Split.of(whole, whole[:0], whole[:0]))
-    config = Config().replace(
-        ratings=str(folder / "ml"),
-        rating_scale=(1.0, 5.0),
-        embedding_dim=2,
-        hidden_dims=(),
-        implicit_feedback_dim=8,
-        epochs=20,
-        users_per_step=20,
-        learning_rate=0.03,
-    )
+    config = suite_config(folder, Split.of(whole, whole[:0], whole[:0]), embedding_dim=2, epochs=20)
     benchmark = BenchmarkConfig(suite="first_ratings", output=str(folder / "out"))
     figures = first_ratings.run_suite(config, benchmark, "the command")
     assert json.loads((folder / "out" / "first_ratings.json").read_text()) == json.loads(json.dumps(figures))

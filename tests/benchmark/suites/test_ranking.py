@@ -4,7 +4,8 @@ import json
 
 import pandas as pd
 import pytest
-from helpers.checkerboard import crowds, table, write
+from helpers.checkerboard import crowds, table
+from helpers.suites import suite_config
 
 from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.benchmark.entrants import OUR_MODEL
@@ -23,18 +24,7 @@ def config(tmp_path_factory):
     """The two crowds as a MovieLens folder, and a small model."""
     folder = tmp_path_factory.mktemp("crowds")
     whole = crowds().train
-    write(folder, Split.of(whole, whole[:0], whole[:0]))
-    return Config().replace(
-        ratings=str(folder / "ml"),
-        valid_fraction=0.0,
-        rating_scale=(1.0, 5.0),
-        embedding_dim=2,
-        hidden_dims=(),
-        implicit_feedback_dim=8,
-        epochs=20,
-        users_per_step=20,
-        learning_rate=0.03,
-    )
+    return suite_config(folder, Split.of(whole, whole[:0], whole[:0]), valid_fraction=0.0, embedding_dim=2, epochs=20)
 
 
 @pytest.mark.slow
