@@ -8,10 +8,12 @@ ranges:
     users 0..m     cell 0         cell 1
     users m..2m    cell 2         cell 3
 
-A single device is the grid of one cell.
+A single device is the grid of one cell. Of many processes each lays out the cells of its own devices alone (`Share`).
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int, Int32
@@ -65,3 +67,82 @@ class Grid:
 
 
 ONE_CELL = Grid()
+
+# Rows that are looked at together where a mask of all would take much memory.
+ROWS_AT_ONCE = 2**22
+
+
+def find_rows(is_found: Callable[[slice], np.ndarray], length: int) -> Int[np.ndarray, " found"]:
+    """Returns the positions, rising, of those of `length` rows that a function of a slice of them finds."""
+    slices = (slice(first, first + ROWS_AT_ONCE) for first in range(0, length, ROWS_AT_ONCE))
+    return np.concatenate([np.zeros(0, np.int64), *(rows.start + np.flatnonzero(is_found(rows)) for rows in slices)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """What one process lays out of a grid: the cells of its own devices.
+
+    cells: their numbers. movie_ranges: the ranges of movies of the same devices, where all cells share the movies out;
+        the cells with the same movies have ranges side by side.
+    largest, total: the largest of what each process gives, and the sum, element by element; all processes call them,
+        in the same order.
+    """
+
+    grid: Grid
+    cells: Sequence[int]
+    movie_ranges: Sequence[int]
+    largest: Callable[[Any], Int[np.ndarray, "*n"]] = np.asarray
+    total: Callable[[Any], Int[np.ndarray, "*n"]] = np.asarray
+
+    @classmethod
+    def whole(cls, grid: Grid) -> "Share":
+        """The share of a process that has all devices."""
+        return cls(grid, range(grid.num_cells), range(grid.num_cells))
+
+    @classmethod
+    def of_cells(cls, grid: Grid, cells: Sequence[int], **agreement: Callable) -> "Share":
+        """The share of a process that has the devices of these cells."""
+        return cls(grid, cells, [cell % grid.model * grid.data + cell // grid.model for cell in cells], **agreement)
+
+
+ALL_OF_ONE_CELL = Share.whole(ONE_CELL)
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnParts:
+    """A host array whose last axis is cut into equal parts, of which this process has only some.
+
+    Has what `put_sharded` asks of an array: shape, dtype, and what lies within one part.
+    """
+
+    parts: Mapping[int, np.ndarray]
+    num_parts: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        *others, width = next(iter(self.parts.values())).shape
+        return *others, width * self.num_parts
+
+    @property
+    def dtype(self) -> np.dtype:
+        return next(iter(self.parts.values())).dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, index: tuple[slice, ...]) -> np.ndarray:
+        """Returns what an index over whole parts of the last axis selects. Raises KeyError for another's part."""
+        *others, last = index
+        number, rest = divmod(last.start or 0, self.shape[-1] // self.num_parts)
+        assert not rest, f"{last} does not begin with a part"
+        return self.parts[number][tuple(others)]
+
+
+def join_parts(arrays: Sequence[np.ndarray], numbers: Sequence[int], num_parts: int) -> Any:
+    """Joins equal parts along their last axis; as `OwnParts` where some are missing, those of other processes.
+
+    numbers: of the parts, in the order of the arrays; rising where none is missing.
+    """
+    if len(arrays) < num_parts:
+        return OwnParts(dict(zip(numbers, arrays, strict=True)), num_parts)
+    return arrays[0] if num_parts == 1 else np.concatenate(arrays, axis=-1)

@@ -5,7 +5,8 @@ over links then are sums along an axis of a dense array, which is fast, and memo
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int, Int32
@@ -13,7 +14,7 @@ from jaxtyping import Float32, Float64, Int, Int32
 from movierec_jax.data.arrays import damped_means, stable_argsort
 from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.features.rating_time import recency_weights
-from movierec_jax.model.grid import ONE_CELL, Grid
+from movierec_jax.model.grid import ALL_OF_ONE_CELL, Grid, Share, find_rows, join_parts
 from movierec_jax.model.inputs import WATCHED, Interactions, PaddedLinks, Sequences
 from movierec_jax.model.sequences import last_movies
 
@@ -25,6 +26,19 @@ SLOTS_PER_SUM = 9
 
 # JAX takes host memory that begins at a multiple of so many bytes as it stands, without a copy.
 ALIGNMENT = 64
+
+
+class Links(NamedTuple):
+    """The links of a cell, in any order. number: which rating each link is; a slice of all where there is one cell."""
+
+    owner: Int32[np.ndarray, " links"]
+    other: Int32[np.ndarray, " links"]
+    number: Int[np.ndarray, " links"] | slice
+    values: tuple[np.ndarray, ...]
+
+    def turned(self) -> "Links":
+        """Returns the links from the other side, with the values that both sides have."""
+        return Links(self.other, self.owner, self.number, self.values[:2])
 
 
 def build_interactions(
@@ -39,7 +53,7 @@ def build_interactions(
     is_recent_most: bool = False,
     sequence_length: int | None = None,
     trend: Float32[np.ndarray, " movies"] | None = None,
-    grid: Grid = ONE_CELL,
+    share: Share = ALL_OF_ONE_CELL,
 ) -> Interactions:
     """Lays out ratings and content for `num_users` users and `num_movies` movies, and an unknown row of each.
 
@@ -53,22 +67,22 @@ def build_interactions(
     is_recent_most: whether ratings weigh less in their user's implicit-feedback score the older they are.
     sequence_length: how many movies of each user the implicit-feedback score reads in order; None: no order.
     trend: as in `Interactions`, of the movies of train.
-    grid: the links of each of its cells are laid out apart, with rows counted from the first of its ranges. Numbers of
-        rows are padded to what it asks for.
+    share: the links of each cell of its grid are laid out apart, with rows counted from the first of its ranges; cells
+        of other processes are left out. Numbers of rows are padded to what the grid asks for.
     """
-    user_rows, movie_rows = grid.padded(num_users + 1), grid.padded(num_movies + 1)
+    user_rows, movie_rows = share.grid.padded(num_users + 1), share.grid.padded(num_movies + 1)
     user_count = np.bincount(train.user_row, minlength=user_rows).astype(np.float32)
     movie_count = np.bincount(train.movie_row, minlength=movie_rows).astype(np.float32)
-    ranges = grid.ranges(user_rows, movie_rows)
+    ranges = share.grid.ranges(user_rows, movie_rows)
     links = (
-        rating_links(train, from_reviews, num_users, num_movies, is_recent_most, ranges, grid)
+        rating_links(train, from_reviews, num_users, num_movies, is_recent_most, ranges, share)
         if has_ratings
         else empty_links()
     )
     return Interactions(
         *links,
-        *content_links(user_content, user_rows, grid.num_cells),
-        *content_links(movie_content, movie_rows, grid.num_cells),
+        *content_links(user_content, user_rows, share.cells, share),
+        *content_links(movie_content, movie_rows, share.movie_ranges, share),
         user_count=user_count,
         movie_count=movie_count,
         user_weight=sum_of_weights(train.user_row, train.weight, user_rows),
@@ -109,21 +123,38 @@ def rating_links(
     num_movies: int,
     is_recent_most: bool,
     ranges: tuple[int, int],
-    grid: Grid,
+    share: Share,
 ) -> tuple[PaddedLinks, PaddedLinks]:
     """Lays out ratings from users to movies and from movies to users; ranges: rows of either in a cell of the grid."""
     rated = train.rated()
     level_of_movie = movie_levels(train, num_movies)
-    level_of_user = damped_means(rated.user_row, rated.rating, num_users, rated.weight)
+    level_of_user = damped_means(rated.user_row, rated.rating, num_users, rated.weight).astype(np.float32)
     ratings = concat_ratings(train, from_reviews) if from_reviews is not None and len(from_reviews) else train
-    to_user = rating_deviation(level_of_movie, ratings.movie_row, ratings.rating)
-    to_movie = ratings.rating - level_of_user[ratings.user_row].astype(np.float32)
     counts = [recency_weights(ratings.user_row, ratings.timestamp)] if is_recent_most else []
-    cell = grid.cell(ratings.user_row, ratings.movie_row, ranges)
-    user, movie = grid.within(ratings.user_row, ratings.movie_row, ranges)
-    by_user = pad_links_of_cells(cell, grid.num_cells, user, movie, to_user, to_movie, *counts)
-    by_movie = pad_links_of_cells(cell, grid.num_cells, movie, user, to_user, to_movie)
-    return (by_user, by_movie) if ratings.weight is None else (mark_watched(by_user), mark_watched(by_movie))
+
+    def links_of(cell: int) -> Links:
+        number = ratings_of_cell(ratings, cell, ranges, share.grid)
+        user, movie, rating = ratings.user_row[number], ratings.movie_row[number], ratings.rating[number]
+        values = rating_deviation(level_of_movie, movie, rating), rating - level_of_user[user]
+        within = share.grid.within(user, movie, ranges)
+        return Links(*within, number, (*values, *(count[number] for count in counts)))
+
+    links = {cell: links_of(cell) for cell in share.cells}
+    turned = {cell: of_cell.turned() for cell, of_cell in links.items()}
+    is_watched_marked = ratings.weight is not None
+    by_user, by_movie = (pad_links_of_cells(side, share, is_watched_marked) for side in (links, turned))
+    return by_user, by_movie
+
+
+def ratings_of_cell(
+    ratings: Ratings, cell: int, ranges: tuple[int, int], grid: Grid
+) -> Int[np.ndarray, " of_cell"] | slice:
+    """Returns the numbers of the ratings in a cell of the grid, rising; all of them where there is only one cell."""
+    if grid.num_cells == 1:
+        return slice(None)
+    return find_rows(
+        lambda rows: grid.cell(ratings.user_row[rows], ratings.movie_row[rows], ranges) == cell, len(ratings)
+    )
 
 
 def mark_watched(links: PaddedLinks) -> PaddedLinks:
@@ -142,14 +173,19 @@ def concat_ratings(first: Ratings, second: Ratings) -> Ratings:
     return Ratings(**columns, weight=np.concatenate(weights))
 
 
-def content_links(content: FeatureBags, num_rows: int, num_ranges: int) -> tuple[PaddedLinks, PaddedLinks]:
-    """Lays out content from rows to features and from features to rows, each of the equal ranges of rows apart."""
-    rows_of_range = np.int32(num_rows // num_ranges)
-    cell, row = content.row // rows_of_range, content.row % rows_of_range
-    return (
-        pad_links_of_cells(cell, num_ranges, row, content.feature, content.value),
-        pad_links_of_cells(cell, num_ranges, content.feature, row, content.value),
-    )
+def content_links(
+    content: FeatureBags, num_rows: int, ranges: Sequence[int], share: Share
+) -> tuple[PaddedLinks, PaddedLinks]:
+    """Lays out content from rows to features and from features to rows, each of some equal ranges of rows apart."""
+    rows_of_range = np.int32(num_rows // share.grid.num_cells)
+
+    def links_of(number: int) -> Links:
+        index = np.flatnonzero(content.row // rows_of_range == number)
+        return Links(content.row[index] % rows_of_range, content.feature[index], index, (content.value[index],))
+
+    links = {number: links_of(number) for number in ranges}
+    turned = {number: of_range.turned() for number, of_range in links.items()}
+    return pad_links_of_cells(links, share), pad_links_of_cells(turned, share)
 
 
 def empty_links() -> tuple[PaddedLinks, PaddedLinks]:
@@ -194,7 +230,7 @@ def pad_links(
     length: of the segments; None takes the fastest one for these owners.
     """
     order = stable_argsort(owner)
-    length = length or segment_length(owner)
+    length = length or segment_length([owner])
     slot, owner_of_segment = slots_of_links(owner[order], length)
 
     def scatter(values, filling, dtype):
@@ -211,41 +247,37 @@ def pad_links(
     )
 
 
-def pad_links_of_cells(
-    cell: Int[np.ndarray, " links"],
-    num_cells: int,
-    owner: Int32[np.ndarray, " links"],
-    other: Int32[np.ndarray, " links"],
-    *values: np.ndarray,
-) -> PaddedLinks:
-    """Lays out the links of each cell apart: each cell has equally many segments, side by side."""
-    if num_cells == 1:
-        return pad_links(owner, other, *values)
-    length = segment_length(owner + cell.astype(np.int32) * (owner.max(initial=0) + 1))
-    cells = []
-    for number in range(num_cells):
-        index = np.flatnonzero(cell == number)
-        links = pad_links(owner[index], other[index], *(value[index] for value in values), length=length)
-        # Filling, of link -1, takes the appended -1.
-        cells.append(links._replace(link=np.append(index, -1).astype(np.int32)[links.link]))
-    return join_links(pad_to_same_segments(cells), functools.partial(np.concatenate, axis=-1))
+def pad_links_of_cells(links: Mapping[int, Links], share: Share, is_watched_marked: bool = False) -> PaddedLinks:
+    """Lays out the links of each cell apart: each cell has equally many segments, side by side.
+
+    is_watched_marked: whether to mark movies watched but not rated, as `mark_watched` does.
+    """
+    length = segment_length([of_cell.owner for of_cell in links.values()], share.total)
+
+    def laid_out(of_cell: Links) -> PaddedLinks:
+        laid = pad_links(of_cell.owner, of_cell.other, *of_cell.values, length=length)
+        if not isinstance(of_cell.number, slice):
+            # Filling, of link -1, takes the appended -1.
+            laid = laid._replace(link=np.append(of_cell.number, -1).astype(np.int32)[laid.link])
+        return mark_watched(laid) if is_watched_marked else laid
+
+    laid = [laid_out(of_cell) for of_cell in links.values()]
+    num_segments = int(share.largest(max(len(of_cell.owner) for of_cell in laid)))
+    join = functools.partial(join_parts, numbers=tuple(links), num_parts=share.grid.num_cells)
+    return join_links([pad_segments(of_cell, num_segments) for of_cell in laid], join)
 
 
-def join_links(parts: list[PaddedLinks], join: Callable[[list[np.ndarray]], np.ndarray]) -> PaddedLinks:
+def join_links(parts: Sequence[PaddedLinks], join: Callable[[Sequence[np.ndarray]], Any]) -> PaddedLinks:
     """Joins layouts of equally many segments into one, array by array, by a function such as np.stack."""
     values = zip(*(links.values for links in parts), strict=True)
-    owner, other, link = (join(list(arrays)) for arrays in zip(*(links[:3] for links in parts), strict=True))
-    return PaddedLinks(owner, other, link, tuple(join(list(value)) for value in values))
-
-
-def pad_to_same_segments(parts: list[PaddedLinks]) -> list[PaddedLinks]:
-    """Pads layouts to the number of segments of the largest."""
-    num_segments = max(len(links.owner) for links in parts)
-    return [pad_segments(links, num_segments) for links in parts]
+    owner, other, link = (join(arrays) for arrays in zip(*(links[:3] for links in parts), strict=True))
+    return PaddedLinks(owner, other, link, tuple(join(value) for value in values))
 
 
 def pad_segments(links: PaddedLinks, num_segments: int) -> PaddedLinks:
     """Pads a layout to so many segments. Those added have an owner above all others."""
+    if len(links.owner) == num_segments:
+        return links
 
     def padded(array: np.ndarray, filling: int) -> np.ndarray:
         width = [(0, 0)] * (array.ndim - 1) + [(0, num_segments - array.shape[-1])]
@@ -259,10 +291,16 @@ def pad_segments(links: PaddedLinks, num_segments: int) -> PaddedLinks:
     )
 
 
-def segment_length(owner: Int32[np.ndarray, " links"]) -> int:
-    """Returns the segment length whose sums for these owners take the least time."""
-    links = np.bincount(owner)
-    return fastest_length(lambda length: int(np.sum(-(-links // length))))
+def segment_length(
+    owners: Sequence[Int32[np.ndarray, " _links"]], total: Callable[[Any], np.ndarray] = np.asarray
+) -> int:
+    """Returns the segment length whose sums for these owners take the least time, of links that are laid out apart.
+
+    total: as in `Share`, of many processes.
+    """
+    counts = [np.bincount(owner) for owner in owners]
+    num_segments = total([sum(int(np.sum(-(-count // length))) for count in counts) for length in SEGMENT_LENGTHS])
+    return fastest_length(dict(zip(SEGMENT_LENGTHS, num_segments.tolist(), strict=True)).__getitem__)
 
 
 def fastest_length(num_segments: Callable[[int], int]) -> int:

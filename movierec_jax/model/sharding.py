@@ -21,11 +21,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from movierec_jax.errors import InputError
-from movierec_jax.model.grid import ONE_CELL, Grid
+from movierec_jax.model.grid import ALL_OF_ONE_CELL, ONE_CELL, Grid, Share
 from movierec_jax.model.inputs import Interactions, Sequences, UserBatches
 from movierec_jax.model.tables import ROWS_OF_TABLE
 
@@ -79,6 +80,28 @@ def grid_of(mesh: Mesh | None) -> Grid:
         return ONE_CELL
     is_tpu = mesh.devices.flat[0].platform == "tpu"
     return Grid(mesh.shape[USERS], mesh.shape[MOVIES], TPU_LANES if is_tpu else 1)
+
+
+def share_of(mesh: Mesh | None) -> Share:
+    """Returns what this process lays out of the grid of a mesh: the cells of its own devices."""
+    if mesh is None:
+        return ALL_OF_ONE_CELL
+    grid, process = grid_of(mesh), jax.process_index()
+    own = [cell for cell, device in enumerate(mesh.devices.flat) if device.process_index == process]
+    # A single process also lays out what is compiled for devices of others.
+    if jax.process_count() == 1 or len(own) == grid.num_cells:
+        return Share.whole(grid)
+    return Share.of_cells(
+        grid,
+        own,
+        largest=lambda values: gather_from_processes(values).max(axis=0),
+        total=lambda values: gather_from_processes(values).sum(axis=0, dtype=np.int64),
+    )
+
+
+def gather_from_processes(values: Any) -> np.ndarray:
+    """Returns the integers, of at most 31 bits, that each process gives, stacked in the order of processes."""
+    return multihost_utils.process_allgather(np.asarray(values, np.int32))
 
 
 def rows_over(axis: str) -> P:

@@ -34,7 +34,7 @@ from movierec_jax.features.reviews import PRAISED
 from movierec_jax.features.trends import half_life_days, recent_shares
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions, movie_levels
-from movierec_jax.model.sharding import grid_of
+from movierec_jax.model.sharding import grid_of, share_of
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training.state import TrainingSetup, training_setup
 
@@ -213,7 +213,7 @@ class Run:
             is_recent_most=self.setup.predicts_next,
             sequence_length=self.config.model.sequence_length if self.model.reads_sequences else None,
             trend=self.trend,
-            grid=grid_of(self.mesh),
+            share=share_of(self.mesh),
         )
 
 

@@ -5,15 +5,22 @@ seen without stopping.
 """
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float32, Int, Int32, Int64
+from jaxtyping import Float64, Int, Int32, Int64
 
-from movierec_jax.data.arrays import history_positions, positions_in_groups, shuffled_positions, stable_argsort
+from movierec_jax.data.arrays import (
+    history_positions,
+    positions_in_groups,
+    row_positions,
+    shuffled_positions,
+    stable_argsort,
+)
 from movierec_jax.data.schema import Ratings
-from movierec_jax.model.grid import Grid
+from movierec_jax.model.grid import ALL_OF_ONE_CELL, Grid, Share, find_rows, join_parts
 from movierec_jax.model.inputs import Batch, BatchRows, PaddedLinks, UserBatches
-from movierec_jax.model.interactions import join_links, pad_links, pad_to_same_segments, segment_length
+from movierec_jax.model.interactions import join_links, pad_links, pad_segments, rating_deviation, segment_length
 
 
 def num_steps(num_ratings: int, batch_size: int) -> int:
@@ -154,89 +161,109 @@ def max_rows_in_batch(count: Int64[np.ndarray, " rows"], batch_size: int) -> int
 
 def make_user_batches(
     ratings: Ratings,
-    deviation: Float32[np.ndarray, " ratings"],
+    level: Float64[np.ndarray, " movies"],
     users_per_batch: int,
     seed: int,
     *,
     has_positions: bool = False,
+    has_links: bool = False,
+    num_rows: int = 1,
+    share: Share = ALL_OF_ONE_CELL,
 ) -> UserBatches:
-    """Puts users together at random, with all their ratings; all batches are as long as the longest.
+    """Puts users together at random, with all their ratings, those of each range of movies apart.
 
-    deviation: as `deviations_of_users` returns it. has_positions: whether to keep the order of each user's ratings.
+    Each range has the same number of slots in every batch. On one device there is one range, and all batches are as
+    long as the longest.
+
+    level: as `movie_levels` returns it. has_positions: whether to keep the order of each user's ratings. has_links:
+        whether to add padded links. num_rows: of all movies, with filling. share: of its ranges of movies.
     """
-    users, user, count = np.unique(ratings.user_row, return_inverse=True, return_counts=True)
-    shuffled_user = np.random.default_rng([seed, len(users)]).permutation(len(users))[user]
-    order = stable_argsort(shuffled_user)
-    batch = shuffled_user[order] // users_per_batch
-    length = np.bincount(batch)
-    entry = positions_in_groups(length)
-
-    def stack(column: np.ndarray, filling: int) -> np.ndarray:
-        stacked = np.full((len(length), length.max()), filling, column.dtype)
-        stacked[batch, entry] = column[order]
-        return stacked
-
-    user_batches = UserBatches(
-        user=stack((shuffled_user % users_per_batch).astype(np.int32), users_per_batch),
-        movie_row=stack(ratings.movie_row, 0),
-        deviation=stack(np.nan_to_num(deviation), 0),
-    )
-    if not has_positions:
-        return user_batches
-    return user_batches._replace(
-        position=stack(history_positions(ratings.user_row, ratings.timestamp), 0),
-        num_ratings=stack(count[user].astype(np.int32), 0),
-    )
-
-
-def group_by_movie_range(
-    user_batches: UserBatches, users_per_batch: int, num_rows: int, num_ranges: int
-) -> UserBatches:
-    """Puts the entries of each of equal ranges of movies together, in equally many slots per range.
-
-    Rows of movies are counted from the first of the range. num_rows: of all movies.
-    """
-    if num_ranges == 1:
-        return user_batches
+    count = np.bincount(ratings.user_row)
+    shuffled_user = shuffle_rated(count, seed)
+    position = history_positions(ratings.user_row, ratings.timestamp) if has_positions else None
+    num_ranges, num_batches = share.grid.num_cells, -(-np.count_nonzero(count) // users_per_batch)
     rows_of_range = num_rows // num_ranges
-    batch, entry = np.nonzero(user_batches.user < users_per_batch)
-    group = batch * num_ranges + user_batches.movie_row[batch, entry] // rows_of_range
-    slot, order, width = slots_of_groups(group, len(user_batches.user) * num_ranges)
 
-    def arranged(column: np.ndarray, filling: int) -> np.ndarray:
-        filled = np.full(len(column) * num_ranges * width, filling, column.dtype)
-        filled[slot] = column[batch, entry][order]
-        return filled.reshape(len(column), num_ranges * width)
+    def entries_of(movie_range: int) -> tuple[Int[np.ndarray, " entries"], Int[np.ndarray, " entries"]]:
+        number = ratings_of_range(ratings, movie_range, rows_of_range, num_ranges)
+        user = shuffled_user[ratings.user_row[number]]
+        order = stable_argsort(user)
+        return number[order], user[order] // users_per_batch
 
-    return UserBatches(
-        user=arranged(user_batches.user, users_per_batch),
-        movie_row=arranged(user_batches.movie_row % np.int32(rows_of_range), 0),
-        deviation=arranged(user_batches.deviation, 0),
-        position=None if user_batches.position is None else arranged(user_batches.position, 0),
-        num_ratings=None if user_batches.num_ratings is None else arranged(user_batches.num_ratings, 0),
-    )
+    def lay_out(number: Int[np.ndarray, " entries"], batch: Int[np.ndarray, " entries"]) -> UserBatches:
+        slot = positions_in_groups(np.bincount(batch, minlength=num_batches))
+
+        def stack(column: np.ndarray, filling: int) -> np.ndarray:
+            stacked = np.full((num_batches, width), filling, column.dtype)
+            stacked[batch, slot] = column
+            return stacked
+
+        user_row, movie_row = ratings.user_row[number], ratings.movie_row[number]
+        deviation = rating_deviation(level, movie_row, ratings.rating[number])
+        made = UserBatches(
+            user=stack((shuffled_user[user_row] % users_per_batch).astype(np.int32), users_per_batch),
+            movie_row=stack(movie_row if num_ranges == 1 else movie_row % np.int32(rows_of_range), 0),
+            deviation=stack(np.nan_to_num(deviation, copy=False), 0),
+        )
+        if position is None:
+            return made
+        return made._replace(
+            position=stack(position[number], 0), num_ratings=stack(count[user_row].astype(np.int32), 0)
+        )
+
+    entries = [entries_of(movie_range) for movie_range in share.movie_ranges]
+    width = int(share.largest(max(np.bincount(batch).max(initial=0) for _, batch in entries)))
+    parts = [lay_out(*of_range) for of_range in entries]
+    join = functools.partial(join_parts, numbers=share.movie_ranges, num_parts=num_ranges)
+    joined = UserBatches(*(None if arrays[0] is None else join(arrays) for arrays in zip(*parts, strict=True)))
+    return joined._replace(links=links_of_user_batches(parts, users_per_batch, share)) if has_links else joined
 
 
-def add_links(user_batches: UserBatches, users_per_batch: int, num_ranges: int = 1) -> UserBatches:
-    """Adds the padded links of each range of movies, in the order of its entries."""
-    user, movie = (column.reshape(len(column) * num_ranges, -1) for column in user_batches[:2])
-    num_entries = np.sum(user < users_per_batch, axis=1)
-    parts = [(user[part, :count], movie[part, :count]) for part, count in enumerate(num_entries)]
-    by_user = links_of_parts(parts, num_ranges)
-    by_movie = links_of_parts([(movie, user) for user, movie in parts], num_ranges)
-    return user_batches._replace(links=(by_user, by_movie))
+def shuffle_rated(count: Int[np.ndarray, " users"], seed: int) -> Int64[np.ndarray, " users"]:
+    """Numbers the users who have ratings at random, given the number of ratings of each; 0 for the others."""
+    users = np.flatnonzero(count)
+    number = np.zeros(len(count), np.int64)
+    number[users] = np.random.default_rng([seed, len(users)]).permutation(len(users))
+    return number
 
 
-def links_of_parts(parts: list[tuple[np.ndarray, np.ndarray]], num_ranges: int) -> PaddedLinks:
-    """Lays out links from (owner, other) of each part, `num_ranges` parts side by side for each batch."""
+def ratings_of_range(
+    ratings: Ratings, movie_range: int, rows_of_range: int, num_ranges: int
+) -> Int[np.ndarray, " of_range"]:
+    """Returns the numbers of the ratings of a range of movies, rising."""
+    if num_ranges == 1:
+        return row_positions(len(ratings))
+    return find_rows(lambda rows: ratings.movie_row[rows] // rows_of_range == movie_range, len(ratings))
+
+
+def links_of_user_batches(
+    parts: Sequence[UserBatches], users_per_batch: int, share: Share
+) -> tuple[PaddedLinks, PaddedLinks]:
+    """Lays out the links of user batches, in the order of their entries: from users to movies, and back.
+
+    parts: what the batches have of each range of movies of the share.
+    """
+
+    def pairs_of(made: UserBatches) -> list[tuple[np.ndarray, np.ndarray]]:
+        num_entries = np.sum(made.user < users_per_batch, axis=1)
+        columns = zip(made.user, made.movie_row, num_entries, strict=True)
+        return [(user[:count], movie[:count]) for user, movie, count in columns]
+
+    by_user = [pairs_of(made) for made in parts]
+    by_movie = [[(movie, user) for user, movie in pairs] for pairs in by_user]
+    return stack_links(by_user, share), stack_links(by_movie, share)
+
+
+def stack_links(parts: Sequence[list[tuple[np.ndarray, np.ndarray]]], share: Share) -> PaddedLinks:
+    """Lays out links from the (owner, other) that each batch has of each range, ranges side by side."""
     # The segment length of the first batch suits the others, whose users are drawn at random as well.
-    first = [owner for owner, _ in parts[:num_ranges]]
-    num_owners = 1 + max(owner.max(initial=0) for owner in first)
-    length = segment_length(np.concatenate([owner + part * num_owners for part, owner in enumerate(first)]))
-    links = pad_to_same_segments([pad_links(*part, length=length) for part in parts])
-    batches = [links[start : start + num_ranges] for start in range(0, len(links), num_ranges)]
-    side_by_side = functools.partial(np.concatenate, axis=-1)
-    return join_links([join_links(batch, side_by_side) for batch in batches], np.stack)
+    length = segment_length([pairs[0][0] for pairs in parts], share.total)
+    laid = [[pad_links(*pair, length=length) for pair in pairs] for pairs in parts]
+    num_segments = int(share.largest(max(len(links.owner) for batches in laid for links in batches)))
+    stacked = [join_links([pad_segments(links, num_segments) for links in batches], np.stack) for batches in laid]
+    return join_links(
+        stacked, functools.partial(join_parts, numbers=share.movie_ranges, num_parts=share.grid.num_cells)
+    )
 
 
 def user_batch_of_steps(num_user_batches: int, seed: int, first_step: int, steps: int) -> Int32[np.ndarray, " steps"]:

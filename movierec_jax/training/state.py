@@ -24,9 +24,9 @@ from movierec_jax.config import (
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.history import TowerInputs, tower_inputs
 from movierec_jax.model.inputs import Interactions, PaddedLinks, Sequences, UserBatches
-from movierec_jax.model.interactions import deviations_of_users
+from movierec_jax.model.interactions import deviations_of_users, movie_levels
 from movierec_jax.model.sequences import passes_end_to_end
-from movierec_jax.model.sharding import constrain_state, grid_of, state_shardings, with_sharding
+from movierec_jax.model.sharding import constrain_state, grid_of, share_of, state_shardings, with_sharding
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, LEARNT_TABLES
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training import batches
@@ -159,13 +159,16 @@ class TrainingSetup:
                 multiple=grid_of(self.model.mesh).num_cells,
                 seed=self.config.seed,
             )
-        num_users, deviation = self.users_per_step, deviations_of_users(train, self.model.num_movies)
-        made = batches.make_user_batches(
-            train, deviation, num_users, self.config.seed, has_positions=self.predicts_next
+        return batches.make_user_batches(
+            train,
+            movie_levels(train, self.model.num_movies),
+            self.users_per_step,
+            self.config.seed,
+            has_positions=self.predicts_next,
+            has_links=not self.has_tables,
+            num_rows=self.model.table_rows[1],
+            share=share_of(self.model.mesh),
         )
-        num_ranges = grid_of(self.model.mesh).num_cells
-        made = batches.group_by_movie_range(made, num_users, self.model.table_rows[1], num_ranges)
-        return made if self.has_tables else batches.add_links(made, num_users, num_ranges)
 
 
 def training_setup(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import strategies as st
 
 from movierec_jax.data.schema import Ratings
-from movierec_jax.model.grid import ONE_CELL, Grid
-from movierec_jax.model.interactions import pad_links_of_cells
+from movierec_jax.model.grid import ONE_CELL, Grid, Share
+from movierec_jax.model.interactions import Links, pad_links_of_cells
 from movierec_jax.training.batches import group_by_cell, max_ratings_in_cell, stack_batches
 
 grids = st.builds(Grid, st.integers(1, 4), st.integers(1, 3), st.sampled_from([1, 8]))
@@ -95,7 +95,12 @@ def test_links_in_cells_are_those_of_all_each_in_its_own(grid, num_links, seed):
     ratings, ranges = some_ratings(num_links, seed), ranges_of(grid)
     cell = grid.cell(ratings.user_row, ratings.movie_row, ranges)
     user, movie = grid.within(ratings.user_row, ratings.movie_row, ranges)
-    links = pad_links_of_cells(cell, grid.num_cells, user, movie, ratings.rating)
+    of_cells = {
+        number: Links(user[index], movie[index], index, (ratings.rating[index],))
+        for number in range(grid.num_cells)
+        for index in [np.flatnonzero(cell == number)]
+    }
+    links = pad_links_of_cells(of_cells, Share.whole(grid))
     found = []
     for number, (owner, other, link, value) in enumerate(
         zip(

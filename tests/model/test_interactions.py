@@ -70,7 +70,7 @@ def test_owners_rise_and_have_the_fewest_segments_that_hold_their_links(owners, 
 
 @pytest.mark.parametrize(("links_of_each", "length"), [([], 4), ([1] * 9, 4), ([5] * 9, 8), ([64, 640], 64)])
 def test_segments_are_about_as_long_as_owners_have_links(links_of_each, length):
-    assert segment_length(np.repeat(np.arange(len(links_of_each), dtype=np.int32), links_of_each)) == length
+    assert segment_length([np.repeat(np.arange(len(links_of_each), dtype=np.int32), links_of_each)]) == length
 
 
 @pytest.mark.parametrize(("num_links", "num_segments"), [(0, 0), (1, 1), (8, 1), (9, 2)])

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import strategies as st
 
 from movierec_jax.data.schema import Ratings
+from movierec_jax.model.grid import Grid, Share
 from movierec_jax.training.batches import (
-    add_links,
     epoch_order,
-    group_by_movie_range,
     index_by_own_rows,
     make_user_batches,
     max_rows_in_batch,
@@ -178,7 +177,7 @@ def test_every_rating_is_once_in_the_batch_of_its_user(pairs, users_per_batch, s
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    made = make_user_batches(ratings, ratings.rating, users_per_batch, seed)
+    made = make_user_batches(ratings, np.zeros(6), users_per_batch, seed)
     assert len(made.user) == -(-len(set(user)) // users_per_batch)
     batch, entry = np.nonzero(made.user < users_per_batch)
     # Each slot of a batch holds the movies of one user, and each user has a slot.
@@ -205,8 +204,8 @@ def test_links_of_user_batches_lead_from_users_to_movies_and_back(pairs, users_p
     user, movie = np.array(pairs, np.int32).T
     nothing = np.zeros(len(pairs))
     ratings = Ratings(user, movie, np.float32(nothing), np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    made = make_user_batches(ratings, ratings.rating, users_per_batch, 0)
-    made = add_links(group_by_movie_range(made, users_per_batch, 6, num_ranges), users_per_batch, num_ranges)
+    share = Share.whole(Grid(num_ranges))
+    made = make_user_batches(ratings, np.zeros(6), users_per_batch, 0, has_links=True, num_rows=6, share=share)
     by_user, by_movie = made.links
     for block, part in np.ndindex(len(made.user), num_ranges):
         of_part = functools.partial(part_of, block=block, part=part, num_ranges=num_ranges)
@@ -237,8 +236,12 @@ def test_entries_of_each_range_of_movies_stand_together(pairs, users_per_batch, 
     nothing = np.zeros(len(pairs))
     deviation = np.arange(len(pairs), dtype=np.float32)
     ratings = Ratings(user, movie, deviation, np.int64(nothing), np.zeros((len(pairs), 0), np.int32))
-    whole = make_user_batches(ratings, deviation, users_per_batch, 0, has_positions=True)
-    parts = group_by_movie_range(whole, users_per_batch, 6, num_ranges)
+    whole, parts = (
+        make_user_batches(
+            ratings, np.zeros(6), users_per_batch, 0, has_positions=True, num_rows=6, share=Share.whole(Grid(ranges))
+        )
+        for ranges in (1, num_ranges)
+    )
     width = parts.user.shape[1] // num_ranges
     first_row = np.arange(parts.user.shape[1]) // width * (6 // num_ranges)
     for block in range(len(whole.user)):

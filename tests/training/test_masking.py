@@ -13,7 +13,6 @@ from movierec_jax.data.splits import Split
 from movierec_jax.errors import InputError
 from movierec_jax.model.implicit_feedback import liking_weight
 from movierec_jax.model.inputs import UserBatches
-from movierec_jax.model.interactions import deviations_of_users
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK
 from movierec_jax.model.two_tower import encode, mean_implicit_score
 from movierec_jax.recommend.fold_in import fold_in
@@ -34,7 +33,7 @@ def setup_of(run, implicit_feedback_target="any", **settings) -> TrainingSetup:
 
 def last_user_batch(run) -> UserBatches:
     """The last of the batches of 16 users: 12 users."""
-    made = make_user_batches(run.train, deviations_of_users(run.train, 20), 16, seed=0, has_positions=True)
+    made = make_user_batches(run.train, run.movie_level, 16, seed=0, has_positions=True)
     return jax.tree.map(lambda column: column[-1], made)
 
 
