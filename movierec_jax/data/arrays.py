@@ -1,15 +1,51 @@
-"""NumPy helpers that order, group and pad many rows in little memory: an int64 array of 25 million takes 200 MB."""
+"""NumPy helpers that order, group and pad many rows in little memory: an int64 array of 25 million takes 200 MB.
+
+Columns may be mapped from a file, and longer than memory. So what is needed of all rows is computed a block of them at
+a time.
+"""
 
 import concurrent.futures
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int, Int32, Int64, Shaped
+from jaxtyping import Float, Float32, Float64, Int, Int32, Int64, Shaped
 
 # Ratings at the overall mean that each user and movie gets beside its own before its mean serves as an offset.
 OFFSET_DAMPING = 5.0
+
+# Rows of a block.
+BLOCK_ROWS = 2**22
+
+
+def blocks_of_rows(length: int) -> Iterator[slice]:
+    """Yields slices that cover `length` rows, a block each; at least one."""
+    for first in range(0, max(1, length), BLOCK_ROWS):
+        yield slice(first, min(first + BLOCK_ROWS, length))
+
+
+def find_rows(is_found: Callable[[slice], np.ndarray], length: int) -> Int[np.ndarray, " found"]:
+    """Returns the positions, rising, of those of `length` rows that a function finds in each block."""
+    return np.concatenate([rows.start + np.flatnonzero(is_found(rows)) for rows in blocks_of_rows(length)])
+
+
+def total_by_group(
+    group: Int[np.ndarray, " n"], num_groups: int, value: Callable[[slice], np.ndarray]
+) -> Float64[np.ndarray, " groups"]:
+    """Sums what a function returns for the members of each block, by group."""
+    total = np.zeros(num_groups)
+    for rows in blocks_of_rows(len(group)):
+        total += np.bincount(group[rows], value(rows), minlength=num_groups)
+    return total
+
+
+def count_groups(group: Int[np.ndarray, " n"], num_groups: int = 0) -> Int64[np.ndarray, " groups"]:
+    """Counts the members of each group; of at least `num_groups` groups, as many as there are."""
+    count = np.zeros(max(num_groups, int(group.max(initial=-1)) + 1), np.int64)
+    for rows in blocks_of_rows(len(group)):
+        count += np.bincount(group[rows], minlength=len(count))
+    return count
 
 
 def row_positions(length: int) -> Int[np.ndarray, " length"]:
@@ -68,17 +104,24 @@ def history_positions(
     """Returns each rating's position in its owner's history by time, from 0; ties keep the order of the table."""
     order = order_of_histories(owner, timestamp)
     position = np.empty(len(owner), np.int32)
-    position[order] = positions_in_groups(np.bincount(owner))
+    position[order] = positions_in_groups(count_groups(owner))
     return position
 
 
-def weighted_mean(value: np.ndarray, weight: Float32[np.ndarray, " ratings"] | None = None) -> np.float64:
-    """Returns the mean of values that count by their weights, 1 each unless given; 0 of no values."""
+def weighted_mean(
+    value: np.ndarray,
+    weight: Float32[np.ndarray, " ratings"] | None = None,
+    function: Callable[[np.ndarray], np.ndarray] = lambda value: value,
+) -> np.float64:
+    """Returns the mean of a function of values that count by their weights, 1 each unless given; 0 of no values."""
     if not len(value):
         return np.float64(0)
-    if weight is None:
-        return value.mean(dtype=np.float64)
-    return np.float64(np.average(value.astype(np.float64), weights=weight))
+    total, count = np.float64(0), np.float64(0)
+    for rows in blocks_of_rows(len(value)):
+        block = function(value[rows].astype(np.float64))
+        total += block.sum() if weight is None else (block * weight[rows]).sum()
+        count += len(block) if weight is None else weight[rows].sum(dtype=np.float64)
+    return total / count
 
 
 def damped_group_mean(
@@ -87,13 +130,20 @@ def damped_group_mean(
     num_rows: int,
     damping: float,
     weight: Float32[np.ndarray, " ratings"] | None = None,
+    offset: float = 0.0,
 ) -> Float64[np.ndarray, " rows"]:
     """Returns the mean value of each row's ratings, pulled to 0 by `damping` ratings of 0; 0 for a row without any.
 
     Has `num_rows` + 1 entries, the last for the row of unknown ids. weight: of each rating; None: all count 1.
+    offset: what is subtracted from each value.
     """
-    total = np.bincount(row, weights=value if weight is None else value * weight, minlength=num_rows + 1)
-    count = np.bincount(row, weights=weight, minlength=num_rows + 1)
+
+    def deviation(rows: slice) -> np.ndarray:
+        above = value[rows] - offset
+        return above if weight is None else above * weight[rows]
+
+    total = total_by_group(row, num_rows + 1, deviation)
+    count = count_groups(row, num_rows + 1) if weight is None else total_by_group(row, num_rows + 1, weight.__getitem__)
     return np.divide(total, count + damping, out=np.zeros(num_rows + 1), where=count + damping > 0)
 
 
@@ -106,18 +156,18 @@ def damped_means(
 ) -> Float64[np.ndarray, " rows"]:
     """Returns the mean rating of each row, pulled to the overall mean by `damping` ratings; unknown ids last."""
     mean = weighted_mean(rating, weight)
-    return mean + damped_group_mean(row, rating - mean, num_rows, damping, weight)
+    return mean + damped_group_mean(row, rating, num_rows, damping, weight, offset=mean)
 
 
 def mean_and_spread(
-    rating: Float64[np.ndarray, " ratings"], weight: Float32[np.ndarray, " ratings"] | None = None
+    rating: Float[np.ndarray, " ratings"], weight: Float32[np.ndarray, " ratings"] | None = None
 ) -> tuple[float, float]:
     """Returns mean and standard deviation of ratings, in stars; a deviation of 1 where no two ratings differ."""
     mean = float(weighted_mean(rating, weight))
     # The mean of equal numbers can differ from them in the last bit.
     if not len(rating) or rating.min() == rating.max():
         return mean, 1.0
-    return mean, float(rating.std() if weight is None else np.sqrt(weighted_mean(np.square(rating - mean), weight)))
+    return mean, math.sqrt(weighted_mean(rating, weight, lambda value: np.square(value - mean)))
 
 
 def pad_rows(column: Shaped[np.ndarray, "n *columns"], length: int) -> Shaped[np.ndarray, "length *columns"]:

@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float32, Int, Int32, Int64
 
-from movierec_jax.data.arrays import history_positions
+from movierec_jax.data.arrays import count_groups, history_positions, total_by_group
 from movierec_jax.data.schema import NO_TIMESTAMP, Ratings
 
 # Bins of dates, with as many ratings each.
@@ -105,7 +105,7 @@ def recency_weights(
     owner: Int[np.ndarray, " ratings"], timestamp: Int64[np.ndarray, " ratings"]
 ) -> Float32[np.ndarray, " ratings"]:
     """Returns the recency weight of each rating in its owner's history; 1 where none of the owner's has a time."""
-    count = np.bincount(owner)
-    has_times = np.bincount(owner, timestamp != NO_TIMESTAMP) > 0
+    count = count_groups(owner)
+    has_times = total_by_group(owner, len(count), lambda rows: timestamp[rows] != NO_TIMESTAMP) > 0
     weight = recency_weight(history_positions(owner, timestamp), count[owner])
     return np.where(has_times[owner], weight, 1).astype(np.float32)

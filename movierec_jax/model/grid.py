@@ -68,15 +68,6 @@ class Grid:
 
 ONE_CELL = Grid()
 
-# Rows that are looked at together where a mask of all would take much memory.
-ROWS_AT_ONCE = 2**22
-
-
-def find_rows(is_found: Callable[[slice], np.ndarray], length: int) -> Int[np.ndarray, " found"]:
-    """Returns the positions, rising, of those of `length` rows that a function of a slice of them finds."""
-    slices = (slice(first, first + ROWS_AT_ONCE) for first in range(0, length, ROWS_AT_ONCE))
-    return np.concatenate([np.zeros(0, np.int64), *(rows.start + np.flatnonzero(is_found(rows)) for rows in slices)])
-
 
 @dataclasses.dataclass(frozen=True)
 class Share:
@@ -112,7 +103,7 @@ ALL_OF_ONE_CELL = Share.whole(ONE_CELL)
 class OwnParts:
     """A host array whose last axis is cut into equal parts, of which this process has only some.
 
-    Has what `put_sharded` asks of an array: shape, dtype, and what lies within one part.
+    Has what is asked of an array before it is on the devices: shape, dtype, and what lies within one part.
     """
 
     parts: Mapping[int, np.ndarray]
@@ -126,6 +117,10 @@ class OwnParts:
     @property
     def dtype(self) -> np.dtype:
         return next(iter(self.parts.values())).dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Float64, Int, Int32
 
-from movierec_jax.data.arrays import damped_means, stable_argsort
+from movierec_jax.data.arrays import count_groups, damped_means, find_rows, stable_argsort, total_by_group
 from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.features.rating_time import recency_weights
-from movierec_jax.model.grid import ALL_OF_ONE_CELL, Grid, Share, find_rows, join_parts
+from movierec_jax.model.grid import ALL_OF_ONE_CELL, Grid, Share, join_parts
 from movierec_jax.model.inputs import WATCHED, Interactions, PaddedLinks, Sequences
 from movierec_jax.model.sequences import last_movies
 
@@ -71,8 +71,8 @@ def build_interactions(
         of other processes are left out. Numbers of rows are padded to what the grid asks for.
     """
     user_rows, movie_rows = share.grid.padded(num_users + 1), share.grid.padded(num_movies + 1)
-    user_count = np.bincount(train.user_row, minlength=user_rows).astype(np.float32)
-    movie_count = np.bincount(train.movie_row, minlength=movie_rows).astype(np.float32)
+    user_count = count_groups(train.user_row, user_rows).astype(np.float32)
+    movie_count = count_groups(train.movie_row, movie_rows).astype(np.float32)
     ranges = share.grid.ranges(user_rows, movie_rows)
     links = (
         rating_links(train, from_reviews, num_users, num_movies, is_recent_most, ranges, share)
@@ -113,7 +113,7 @@ def sum_of_weights(
     row: Int32[np.ndarray, " ratings"], weight: Float32[np.ndarray, " ratings"] | None, num_rows: int
 ) -> Float32[np.ndarray, " rows"] | None:
     """Returns the sum of the weights of each row's ratings; None where each counts 1."""
-    return None if weight is None else np.bincount(row, weight, minlength=num_rows).astype(np.float32)
+    return None if weight is None else total_by_group(row, num_rows, weight.__getitem__).astype(np.float32)
 
 
 def rating_links(

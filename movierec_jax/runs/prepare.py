@@ -18,7 +18,7 @@ from movierec_jax.data.readers.tables.features_file import read_features
 from movierec_jax.data.readers.tables.links_file import read_links
 from movierec_jax.data.readers.tables.reviews_file import read_reviews
 from movierec_jax.data.readers.text.stated_columns import StatedColumns
-from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, TAG, TEXT, USER_ID, CleanData, RawData
+from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, TAG, TEXT, TIMESTAMP, USER_ID, CleanData, RawData
 from movierec_jax.data.splits import Split, split, without_pairs
 from movierec_jax.data.values.scale import relevant_threshold
 from movierec_jax.data.values.weights import num_watched, rated_rows
@@ -106,7 +106,7 @@ def require_times(config: Config, train: pd.DataFrame) -> None:
         f"implicit_feedback_target={target}": (target in ("next", SEQUENCE), train),
     }
     for flag, (is_given, ratings) in needs_times.items():
-        if is_given and not has_times(ratings):
+        if is_given and not has_times(ratings[TIMESTAMP].to_numpy()):
             raise InputError(f"--{flag}: no rating of {config.data.ratings} has a time; leave the flag out")
 
 
@@ -196,7 +196,7 @@ def prepare(
     data = dataclasses.replace(data, ratings=ratings.head(0).copy())
     del ratings
     run = new_run(config, data, parts, mesh)
-    reason = relevant_threshold(rated_rows(parts.train)[RATING].to_numpy(), run.rating_scale)[1]
+    reason = relevant_threshold(run.train.rated().rating, run.rating_scale)[1]
     if reason and config.evaluation.relevant_rating is None:
         print_notes([reason])
     print(

@@ -17,8 +17,6 @@ from movierec_jax.data.schema import (
     MOVIE_ID,
     NO_TIMESTAMP,
     OWN,
-    RATING,
-    TIMESTAMP,
     USER_ID,
     FeatureBags,
     Ratings,
@@ -27,7 +25,6 @@ from movierec_jax.data.schema import (
 )
 from movierec_jax.data.splits import Split
 from movierec_jax.data.values.scale import relevant_from
-from movierec_jax.data.values.weights import rated_rows, weight_array
 from movierec_jax.data.vocab import Vocab, index_of_ids, ratings_by_row
 from movierec_jax.features.rating_time import RatingTimeFeatures, fit_rating_time
 from movierec_jax.features.reviews import PRAISED
@@ -71,8 +68,8 @@ class Run:
 
     @functools.cached_property
     def model(self) -> TwoTowers:
-        rated = rated_rows(self.parts.train)
-        rating_mean, rating_spread = mean_and_spread(rated[RATING].to_numpy(np.float64), weight_array(rated))
+        rated = self.train.rated()
+        rating_mean, rating_spread = mean_and_spread(rated.rating, rated.weight)
         grid, rows = grid_of(self.mesh), (self.users.unknown + 1, self.movies.unknown + 1)
         return TwoTowers(
             num_users=len(self.users),
@@ -91,12 +88,11 @@ class Run:
 
     @functools.cached_property
     def setup(self) -> TrainingSetup:
-        train = self.parts.train
-        weight = weight_array(train)
+        weight = self.train.weight
         return training_setup(
             self.model,
             self.config,
-            len(train),
+            len(self.train),
             self.rating_scale,
             relevant_rating=self.relevant_from(self.config.evaluation),
             target=self.target,
@@ -124,7 +120,7 @@ class Run:
     @functools.cached_property
     def target(self) -> str:
         """What the implicit-feedback score learns to predict: any rating, next ones, or each in the sequence."""
-        return self.config.target(has_times(self.parts.train))
+        return self.config.target(has_times(self.train.timestamp))
 
     @property
     def has_ratings(self) -> bool:
@@ -133,7 +129,7 @@ class Run:
 
     def relevant_from(self, config: EvalConfig) -> float:
         """Returns the stars from which a rating is relevant: those of a config, or as train ratings show."""
-        return relevant_from(config, self.parts.train, self.rating_scale)
+        return relevant_from(config, self.train.rated().rating, self.rating_scale)
 
     @property
     def relevant_rating(self) -> float:
@@ -225,9 +221,9 @@ def user_index_and_movie_row(
     return index_of_ids(users, pd.Index(table[USER_ID])), run.movies.rows(table[MOVIE_ID])
 
 
-def has_times(ratings: pd.DataFrame) -> bool:
-    """Whether any of the ratings has a time."""
-    return bool((ratings[TIMESTAMP] != NO_TIMESTAMP).any())
+def has_times(timestamp: Int64[np.ndarray, " ratings"]) -> bool:
+    """Whether any rating has a time."""
+    return bool(timestamp.max(initial=NO_TIMESTAMP) != NO_TIMESTAMP)
 
 
 def known_movies_of_run(run: Run) -> KnownMovies:

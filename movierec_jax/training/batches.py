@@ -11,6 +11,8 @@ import numpy as np
 from jaxtyping import Float64, Int, Int32, Int64
 
 from movierec_jax.data.arrays import (
+    count_groups,
+    find_rows,
     history_positions,
     positions_in_groups,
     row_positions,
@@ -18,7 +20,7 @@ from movierec_jax.data.arrays import (
     stable_argsort,
 )
 from movierec_jax.data.schema import Ratings
-from movierec_jax.model.grid import ALL_OF_ONE_CELL, Grid, Share, find_rows, join_parts
+from movierec_jax.model.grid import ALL_OF_ONE_CELL, Grid, Share, join_parts
 from movierec_jax.model.inputs import Batch, BatchRows, PaddedLinks, UserBatches
 from movierec_jax.model.interactions import join_links, pad_links, pad_segments, rating_deviation, segment_length
 
@@ -178,7 +180,7 @@ def make_user_batches(
     level: as `movie_levels` returns it. has_positions: whether to keep the order of each user's ratings. has_links:
         whether to add padded links. num_rows: of all movies, with filling. share: of its ranges of movies.
     """
-    count = np.bincount(ratings.user_row)
+    count = count_groups(ratings.user_row)
     shuffled_user = shuffle_rated(count, seed)
     position = history_positions(ratings.user_row, ratings.timestamp) if has_positions else None
     num_ranges, num_batches = share.grid.num_cells, -(-np.count_nonzero(count) // users_per_batch)

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import strategies as st
 
 from movierec_jax.data.arrays import (
+    count_groups,
     csr_offsets,
     damped_group_mean,
+    damped_means,
+    find_rows,
     history_positions,
     mean_and_spread,
     positions_in_groups,
@@ -16,6 +19,7 @@ from movierec_jax.data.arrays import (
     shuffled_positions,
     sizes_up_to,
     stable_argsort,
+    total_by_group,
 )
 
 
@@ -57,6 +61,29 @@ def test_history_positions_sort_ratings_by_time_and_equal_times_by_row(rows):
 def test_damping_counts_as_so_many_ratings_of_0(damping, mean):
     rows, values = np.array([1, 1], np.int32), np.array([2.0, 4.0])
     assert damped_group_mean(rows, values, num_rows=2, damping=damping).tolist() == [0, mean, 0]
+
+
+@pytest.fixture
+def short_blocks(monkeypatch):
+    """Blocks of 4 rows, so that a few rows are several blocks."""
+    monkeypatch.setattr("movierec_jax.data.arrays.BLOCK_ROWS", 4)
+
+
+@hypothesis.settings(suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.given(st.lists(st.tuples(st.integers(0, 4), st.integers(1, 10), st.integers(1, 3)), max_size=30))
+def test_what_is_computed_block_by_block_is_what_all_rows_give(short_blocks, rows):
+    group, halves, times = np.array(rows, np.int32).reshape(-1, 3).T
+    value, weight = halves.astype(np.float32) / 2, times.astype(np.float32)
+    assert count_groups(group, 3).tolist() == np.bincount(group, minlength=3).tolist()
+    assert total_by_group(group, 5, value.__getitem__).tolist() == np.bincount(group, value, minlength=5).tolist()
+    assert find_rows(lambda rows: halves[rows] > 5, len(halves)).tolist() == np.flatnonzero(halves > 5).tolist()
+    repeated = np.repeat(value, times)
+    if len(np.unique(value)) > 1:
+        assert mean_and_spread(value, weight) == pytest.approx((repeated.mean(dtype=np.float64), repeated.std()))
+        assert mean_and_spread(value) == pytest.approx((value.mean(dtype=np.float64), value.std()))
+    np.testing.assert_allclose(
+        damped_means(group, value, 5, weight), damped_means(np.repeat(group, times), repeated, 5), rtol=1e-12
+    )
 
 
 def test_csr_offsets_are_where_each_group_begins_and_the_end():

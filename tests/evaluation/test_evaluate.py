@@ -228,7 +228,7 @@ def test_without_a_validation_part_there_are_no_intervals():
 )
 def test_a_hit_is_a_rating_three_quarters_up_the_scale_unless_another_is_asked_for(rating_scale, asked_for, expected):
     train = TEST.assign(rating=np.float32(rating_scale[1]))
-    assert relevant_from(EvalConfig(relevant_rating=asked_for), train, rating_scale) == expected
+    assert relevant_from(EvalConfig(relevant_rating=asked_for), train["rating"].to_numpy(), rating_scale) == expected
 
 
 # More users than a block of lists holds.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import strategies as st
 
 from movierec_jax.data.schema import FeatureBags, Ratings
-from movierec_jax.model.grid import Grid, OwnParts, Share, find_rows, join_parts
+from movierec_jax.model.grid import Grid, OwnParts, Share, join_parts
 from movierec_jax.model.interactions import build_interactions
 from movierec_jax.training.batches import make_user_batches
 
@@ -121,10 +121,3 @@ def test_an_array_of_own_parts_gives_each_device_its_part_and_no_other():
     assert array[1:, 4:6].tolist() == [[7, 8]]
     with pytest.raises(KeyError):
         array[:, 2:4]
-
-
-def test_rows_are_found_some_at_a_time(monkeypatch):
-    monkeypatch.setattr("movierec_jax.model.grid.ROWS_AT_ONCE", 4)
-    value = np.arange(11) % 3
-    assert find_rows(lambda rows: value[rows] == 1, len(value)).tolist() == [1, 4, 7, 10]
-    assert find_rows(lambda rows: value[rows] == 5, len(value)).tolist() == []

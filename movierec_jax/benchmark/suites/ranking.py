@@ -29,6 +29,7 @@ from movierec_jax.benchmark.table import Table, output_folder, publish, with_spr
 from movierec_jax.config import Config
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID
 from movierec_jax.data.values.scale import relevant_from
+from movierec_jax.data.values.weights import ratings_of
 from movierec_jax.evaluation import metrics
 
 # Movies of each list.
@@ -99,7 +100,7 @@ class RankingResult:
 
 def trained_users(fold: Fold, seed: int) -> RankingCase:
     """Returns a case of users with train ratings: those with a relevant rating in the test part of the fold."""
-    relevant = relevant_from(fold.config.evaluation, fold.train, fold.rating_scale)
+    relevant = relevant_from(fold.config.evaluation, ratings_of(fold.train), fold.rating_scale)
     users = pd.Index(fold.test[USER_ID][fold.test[RATING] >= relevant].unique()).sort_values()
     return RankingCase(fold.config, RankingTask(fold.train, fold.train[:0], users, relevant), fold.test)
 
@@ -109,7 +110,7 @@ def new_users(fold: Fold, seed: int) -> RankingCase:
 
     All ratings of the fold are used, also its test part. The given ratings are in random order.
     """
-    relevant = relevant_from(fold.config.evaluation, fold.train, fold.rating_scale)
+    relevant = relevant_from(fold.config.evaluation, ratings_of(fold.train), fold.rating_scale)
     ratings = pd.concat([fold.train, fold.test], ignore_index=True)
     generator = np.random.default_rng([seed, 2])
     all_users = np.sort(ratings[USER_ID].unique())

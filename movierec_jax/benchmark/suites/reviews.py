@@ -29,6 +29,7 @@ from movierec_jax.config import Config
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, CleanData
 from movierec_jax.data.splits import split
 from movierec_jax.data.values.scale import relevant_from
+from movierec_jax.data.values.weights import ratings_of
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
@@ -178,7 +179,7 @@ def measure(
         for variant, config in variants.items()
     }
     kinds = kinds_of_movies(case, set(models[REVIEWS].run.reviews[MOVIE_ID]))
-    relevant_rating = relevant_from(variants[WITHOUT].evaluation, data.ratings, data.rating_scale)
+    relevant_rating = relevant_from(variants[WITHOUT].evaluation, ratings_of(data.ratings), data.rating_scale)
     for variant, model in models.items():
         for kind, result in measure_kinds(model, case, kinds, data.rating_scale, relevant_rating, seed):
             yield kind, variant, result

@@ -3,12 +3,9 @@
 import dataclasses
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float, Int64
 
 from movierec_jax.config import RELEVANT_FRACTION, EvalConfig
-from movierec_jax.data.schema import RATING
-from movierec_jax.data.values.weights import rated_rows
 
 # Scales in use, narrow before wide; the first that holds nearly all ratings is taken.
 USUAL_SCALES = (
@@ -232,11 +229,13 @@ def relevant_threshold(
     )
 
 
-def relevant_from(config: EvalConfig, train: pd.DataFrame, rating_scale: tuple[float, float]) -> float:
-    """Returns the stars from which a rating is relevant: those of a config, or as train ratings show."""
+def relevant_from(
+    config: EvalConfig, rating: Float[np.ndarray, " ratings"], rating_scale: tuple[float, float]
+) -> float:
+    """Returns the stars from which a rating is relevant: those of a config, or as the ratings of train show."""
     if config.relevant_rating is not None:
         return config.relevant_rating
-    return relevant_threshold(rated_rows(train)[RATING].to_numpy(), rating_scale)[0]
+    return relevant_threshold(rating, rating_scale)[0]
 
 
 def best_quarter(counts: RatingCounts) -> float:

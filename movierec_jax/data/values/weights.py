@@ -59,6 +59,11 @@ def rated_rows(table: pd.DataFrame) -> pd.DataFrame:
     return table[table[WEIGHT] > 0] if WEIGHT in table else table
 
 
+def ratings_of(table: pd.DataFrame) -> Float32[np.ndarray, " rated"]:
+    """Returns the ratings of a clean table, in stars, without movies that were only watched."""
+    return rated_rows(table)[RATING].to_numpy(np.float32)
+
+
 def num_watched(table: pd.DataFrame) -> int:
     """Counts movies watched but not rated."""
     return int(np.count_nonzero(is_watched(table)))
