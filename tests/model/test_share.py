@@ -121,3 +121,8 @@ def test_an_array_of_own_parts_gives_each_device_its_part_and_no_other():
     assert array[1:, 4:6].tolist() == [[7, 8]]
     with pytest.raises(KeyError):
         array[:, 2:4]
+
+
+def test_parts_without_any_width_are_all_alike():
+    nothing = OwnParts({2: np.zeros((3, 0), np.int32)}, num_parts=4)
+    assert nothing[:, 0:0].shape == nothing.shape == (3, 0)
