@@ -133,7 +133,8 @@ def rating_links(
     counts = [recency_weights(ratings.user_row, ratings.timestamp)] if is_recent_most else []
 
     def links_of(cell: int) -> Links:
-        number = ratings_of_cell(ratings, cell, ranges, share.grid)
+        is_all = share.grid.num_cells == 1
+        number = slice(None) if is_all else ratings_of_cell(ratings, cell, ranges, share.grid)
         user, movie, rating = ratings.user_row[number], ratings.movie_row[number], ratings.rating[number]
         values = rating_deviation(level_of_movie, movie, rating), rating - level_of_user[user]
         within = share.grid.within(user, movie, ranges)
@@ -146,12 +147,8 @@ def rating_links(
     return by_user, by_movie
 
 
-def ratings_of_cell(
-    ratings: Ratings, cell: int, ranges: tuple[int, int], grid: Grid
-) -> Int[np.ndarray, " of_cell"] | slice:
-    """Returns the numbers of the ratings in a cell of the grid, rising; all of them where there is only one cell."""
-    if grid.num_cells == 1:
-        return slice(None)
+def ratings_of_cell(ratings: Ratings, cell: int, ranges: tuple[int, int], grid: Grid) -> Int[np.ndarray, " of_cell"]:
+    """Returns the numbers of the ratings in a cell of the grid, rising."""
     return find_rows(
         lambda rows: grid.cell(ratings.user_row[rows], ratings.movie_row[rows], ranges) == cell, len(ratings)
     )

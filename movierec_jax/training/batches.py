@@ -6,23 +6,26 @@ seen without stopping.
 
 import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int, Int32, Int64
+from jaxtyping import Float32, Float64, Int, Int32, Int64
 
 from movierec_jax.data.arrays import (
     count_groups,
     find_rows,
     history_positions,
+    pad_rows,
     positions_in_groups,
     row_positions,
-    shuffled_positions,
     stable_argsort,
 )
 from movierec_jax.data.schema import Ratings
-from movierec_jax.model.grid import ALL_OF_ONE_CELL, Grid, Share, join_parts
+from movierec_jax.errors import InputError
+from movierec_jax.model.grid import ALL_OF_ONE_CELL, ONE_CELL, Grid, Share, join_parts
 from movierec_jax.model.inputs import Batch, BatchRows, PaddedLinks, UserBatches
 from movierec_jax.model.interactions import join_links, pad_links, pad_segments, rating_deviation, segment_length
+from movierec_jax.training.random_order import RandomOrder
 
 
 def num_steps(num_ratings: int, batch_size: int) -> int:
@@ -35,14 +38,14 @@ def steps_at_once(num_ratings: int, batch_size: int, ratings_at_once: int) -> in
     return min(num_steps(num_ratings, batch_size), -(-ratings_at_once // batch_size))
 
 
-def epoch_order(num_ratings: int, seed: int, epoch: int) -> Int[np.ndarray, " ratings"]:
+def epoch_order(num_ratings: int, seed: int, epoch: int) -> RandomOrder:
     """Returns the order of the ratings in an epoch."""
-    return shuffled_positions(num_ratings, [seed, epoch])
+    return RandomOrder(num_ratings, (seed, epoch))
 
 
-def held_out_ratings(num_ratings: int, number: int, seed: int) -> Int[np.ndarray, " held_out"]:
-    """Draws `number` of the ratings; the same ones for all epochs."""
-    return np.sort(shuffled_positions(num_ratings, [seed, num_ratings, number])[:number])
+def held_out_order(num_ratings: int, number: int, seed: int) -> RandomOrder:
+    """Returns the order whose first `number` ratings are held out; the same ones in all epochs."""
+    return RandomOrder(num_ratings, (seed, num_ratings, number))
 
 
 def step_of_ratings(order: Int[np.ndarray, " ratings"], batch_size: int) -> Int[np.ndarray, " ratings"]:
@@ -108,46 +111,89 @@ def distinct_rows(
     return np.stack([index for _, index in found]).astype(np.int32), np.stack(rows).astype(np.int32)
 
 
-def group_by_cell(stacked: Batch, grid: Grid, ranges: tuple[int, int], width: int) -> Batch:
-    """Puts the ratings of each cell of the grid together, in `width` slots or more per cell.
+class CellBatches(NamedTuple):
+    """The ratings of a cell in the order of an epoch: their numbers, and their positions in it."""
 
-    Rows are counted from the first of the cell. Slots left over have weight 0; the filling of batches is dropped.
-    ranges: rows of users and of movies in a cell.
+    number: Int[np.ndarray, " of_cell"]
+    position: Int[np.ndarray, " of_cell"]
+
+
+def order_cell(number: Int[np.ndarray, " of_cell"], order: RandomOrder) -> CellBatches:
+    """Puts the ratings of a cell in the order of an epoch."""
+    position = order.positions(number)
+    in_order = stable_argsort(position)
+    return CellBatches(number[in_order], position[in_order])
+
+
+def stack_cell(
+    ratings: Ratings,
+    cell: CellBatches,
+    batch_size: int,
+    steps: range,
+    width: int,
+    *,
+    held_out: Int[np.ndarray, " held_out"] | tuple = (),
+    grid: Grid = ONE_CELL,
+    ranges: tuple[int, int] = (0, 0),
+) -> Batch:
+    """Stacks what some steps have of a cell as `[steps, width]`, with rows counted from the first of the cell.
+
+    Slots left over have weight 0. ranges: rows of users and of movies in a cell of the grid. The others are as for
+    `stack_batches`. Raises InputError where a step has more ratings than `width`.
     """
-    is_rating = stacked.weight > 0
-    step = np.nonzero(is_rating)[0]
-    cell = grid.cell(stacked.user_row[is_rating], stacked.movie_row[is_rating], ranges)
-    group = step * grid.num_cells + cell
-    slot, order, width = slots_of_groups(group, len(stacked.weight) * grid.num_cells, width)
+    first, end = np.searchsorted(cell.position, [steps.start * batch_size, steps.stop * batch_size])
+    number, position = cell.number[first:end], cell.position[first:end]
+    step = position // batch_size - steps.start
+    count = np.bincount(step, minlength=len(steps))
+    if count.max(initial=0) > width:
+        raise InputError(f"--seed: by chance a step has {count.max():,} ratings of a cell with room for {width:,}")
+    slot = positions_in_groups(count)
 
-    def arranged(column: np.ndarray) -> np.ndarray:
-        filled = np.zeros((len(column) * grid.num_cells * width, *column.shape[2:]), column.dtype)
-        filled[slot] = column[is_rating][order]
-        return filled.reshape(len(column), grid.num_cells * width, *column.shape[2:])
+    def stack(column: np.ndarray) -> np.ndarray:
+        stacked = np.zeros((len(steps), width, *column.shape[1:]), column.dtype)
+        stacked[step, slot] = column
+        return stacked
 
-    return Batch(*map(arranged, (*grid.within(*stacked[:2], ranges), *stacked[2:])))
+    weight = np.ones(len(number), np.float32) if ratings.weight is None else ratings.weight[number]
+    if len(held_out):
+        weight = weight * ~np.isin(number, held_out)
+    user, movie = grid.within(ratings.user_row[number], ratings.movie_row[number], ranges)
+    rating = ratings.rating[number]
+    return Batch(
+        user_row=stack(user),
+        movie_row=stack(movie),
+        time_features=stack(ratings.time_features[number]),
+        rating=stack(rating if ratings.weight is None else np.nan_to_num(rating)),
+        weight=stack(weight),
+        number=stack((position % batch_size).astype(np.int32)),
+    )
 
 
-def slots_of_groups(
-    group: Int[np.ndarray, " n"], num_groups: int, width: int = 0
-) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], int]:
-    """Gives each group `width` slots, or as many as the largest needs.
-
-    Returns the slots in the order of groups, the order that sorts members by group, and the width.
-    """
-    order = stable_argsort(group)
-    count = np.bincount(group, minlength=num_groups)
-    width = max(width, int(count.max()))
-    return group[order] * width + positions_in_groups(count), order, width
+def weight_of_steps(
+    ratings: Ratings,
+    order: RandomOrder,
+    batch_size: int,
+    steps: range,
+    held_out: Int[np.ndarray, " held_out"] | tuple = (),
+) -> Float32[np.ndarray, " steps"]:
+    """Returns the sum of the weights of each step's ratings: their number, where each counts 1."""
+    if ratings.weight is not None:
+        number = order.ratings(steps.start * batch_size, steps.stop * batch_size)
+        weight = pad_rows(ratings.weight[number] * ~np.isin(number, held_out), len(steps) * batch_size)
+        return weight.reshape(len(steps), batch_size).sum(axis=1)
+    count = np.clip(order.length - batch_size * np.array(steps), 0, batch_size)
+    step = order.positions(np.array(held_out, np.int64)) // batch_size - steps.start
+    count -= np.bincount(step[(step >= 0) & (step < len(steps))], minlength=len(steps))
+    return count.astype(np.float32)
 
 
 def max_ratings_in_cell(num_ratings: Int64[np.ndarray, " cells"], batch_size: int) -> int:
-    """Returns an upper bound (mean + 6 standard deviations) on a batch's ratings in one cell.
+    """Returns a bound (mean + 8 standard deviations + 24) that a batch's ratings in one cell exceed once in 10^14.
 
-    num_ratings: all ratings of each cell.
+    By Bernstein's inequality, for large and for small means. num_ratings: all ratings of each cell.
     """
     share = num_ratings / num_ratings.sum()
-    most = batch_size * share + 6 * np.sqrt(batch_size * share * (1 - share))
+    most = batch_size * share + 8 * np.sqrt(batch_size * share * (1 - share)) + 24
     return min(batch_size, int(np.ceil(most.max())))
 
 

@@ -30,6 +30,7 @@ from movierec_jax.model.sharding import constrain_state, grid_of, share_of, stat
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, LEARNT_TABLES
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training import batches
+from movierec_jax.training.random_order import RandomOrder
 
 # Largest table of a step's users by all movies that a step builds (128 MiB as float32).
 TABLE_NUMBERS = 2**25
@@ -84,12 +85,20 @@ class TrainingSetup:
 
     @functools.cached_property
     def held_out(self) -> Int[np.ndarray, " held_out"]:
-        """Which train ratings the first epochs hold out (`training/strengths.py`): none without towers of histories."""
+        """Which train ratings the first epochs hold out (`training/strengths.py`), rising."""
+        return np.sort(self.held_out_order.ratings(0, self.num_held_out))
+
+    @property
+    def num_held_out(self) -> int:
+        """How many ratings the first epochs hold out: none without towers of histories."""
         number = min(int(self.config.held_out_fraction * self.config.num_ratings), MOST_HELD_OUT)
         has_use = self.has_ratings and self.model.config.history and self.held_out_epochs
-        if number < FEWEST_HELD_OUT or not has_use:
-            number = 0
-        return batches.held_out_ratings(self.config.num_ratings, number, self.config.seed)
+        return number if number >= FEWEST_HELD_OUT and has_use else 0
+
+    @property
+    def held_out_order(self) -> RandomOrder:
+        """The order whose first ratings are held out."""
+        return batches.held_out_order(self.config.num_ratings, self.num_held_out, self.config.seed)
 
     @property
     def has_ratings(self) -> bool:

@@ -8,15 +8,16 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, Bool, Float, Int, Int32
+from jaxtyping import Array, Bool, Float, Float32, Int, Int32
 
-from movierec_jax.config import TrainConfig
+from movierec_jax.config import ResolvedTrainConfig, TrainConfig
 from movierec_jax.model.history import TowerInputs, as_cold_start, tower_inputs
 from movierec_jax.model.inputs import Batch, BatchRows, Interactions, Sequences, UserBatches
 from movierec_jax.model.sharding import constrain, constrain_state
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, TABLE_SCOPES
 from movierec_jax.model.two_tower import Encoded, Members, encode, mean_rating
 from movierec_jax.training import sparse_adam
+from movierec_jax.training.keyed_steps import KeyedSteps, keyed_steps
 from movierec_jax.training.losses import (
     BatchCounts,
     decay,
@@ -42,17 +43,19 @@ class EpochSteps(NamedTuple):
     """Some steps of an epoch; arrays may be longer than the number of steps, which keeps their shapes the same.
 
     num_steps: how many steps to take. index: which steps of the epoch they are.
-    step_of_rating: the step that predicts each rating of train; None where no history is seen.
+    step_of_rating: the step that predicts each rating of train, or how to compute it; None where no history is seen.
     user_batch: index of each step's user batch, for the error over the whole catalogue.
     batch_rows: the rows of each batch, where steps train these rows alone; else None.
+    weight: the sum of the weights of each step's ratings; not needed on the devices.
     """
 
     num_steps: Int32[Any, ""]
     index: Int32[Any, " steps"]
     batches: Batch
-    step_of_rating: Int[Any, " ratings"] | None
+    step_of_rating: Int[Any, " ratings"] | KeyedSteps | None
     user_batch: Int32[Any, " steps"]
     batch_rows: BatchRows | None = None
+    weight: Float32[Any, " steps"] | None = None
 
 
 class StepErrors(NamedTuple):
@@ -218,7 +221,7 @@ def train_steps(
     else:
         key = stream_key(setup.config, COLD_START_STREAM)
         uniform = tuple(uniform_at(key, link) for link in layouts)
-        step_of_layout = tuple(step_of_links(steps.step_of_rating, link) for link in layouts)
+        step_of_layout = tuple(step_of_links(steps.step_of_rating, link, setup.config) for link in layouts)
 
     def step(state, inputs):
         index, batch, user_batch = inputs
@@ -270,12 +273,16 @@ def inputs_of_step(
 
 
 def step_of_links(
-    step_of_rating: Int[Array, " ratings"], link: Int32[Array, "length segments"]
+    step_of_rating: Int[Array, " ratings"] | KeyedSteps,
+    link: Int32[Array, "length segments"],
+    config: ResolvedTrainConfig,
 ) -> Int[Array, "length segments"]:
     """Returns the step that predicts each link; a step that never comes for links from reviews.
 
     -1 stands for filling and for ratings that are held out.
     """
+    if isinstance(step_of_rating, KeyedSteps):
+        return keyed_steps(step_of_rating, link, config.num_ratings, config.batch_size)
     never = jnp.iinfo(step_of_rating.dtype).max
     return jnp.where(link < 0, -1, step_of_rating.at[link].get(mode="fill", fill_value=never))
 

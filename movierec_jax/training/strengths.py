@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec as P
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, UInt32
 
 from movierec_jax.data.schema import Ratings
 from movierec_jax.model.history import TowerInputs, tower_inputs
@@ -28,6 +28,7 @@ from movierec_jax.model.inputs import Batch, Interactions
 from movierec_jax.model.sharding import constrain, put_sharded, replicated
 from movierec_jax.model.tables import LEARNT_TABLES, TOWERS
 from movierec_jax.training import batches
+from movierec_jax.training.keyed_steps import is_held_out
 from movierec_jax.training.losses import DECAY_OF_TABLE, one_for_zero
 from movierec_jax.training.state import TrainingSetup, TrainState
 
@@ -45,13 +46,19 @@ ENLARGED = 0.1
 LEAST_VARIANCE = 1e-6
 
 
-def held_out_inputs(train: Ratings, setup: TrainingSetup) -> tuple[Batch, Bool[Any, " ratings"]]:
+# Which of the train ratings are held out: of each, or the keys of the order whose first ratings are.
+HeldOut = Bool[Any, " ratings"] | UInt32[Any, " rounds"]
+
+
+def held_out_inputs(train: Ratings, setup: TrainingSetup) -> tuple[Batch, HeldOut]:
     """Returns the held-out ratings as one batch, and which of the train ratings they are, on the devices."""
     held_out, mesh = setup.held_out, setup.model.mesh
     batch = jax.tree.map(lambda column: column[0], batches.stack_batches(train, held_out, len(held_out)))
-    is_held_out = np.zeros(len(train), bool)
-    is_held_out[held_out] = True
-    inputs = batch, is_held_out
+    inputs = batch, setup.held_out_order.keys
+    if setup.held_out_order.shuffled is not None:
+        is_held_out = np.zeros(len(train), bool)
+        is_held_out[held_out] = True
+        inputs = batch, is_held_out
     return jax.device_put(inputs) if mesh is None else put_sharded(inputs, replicated(inputs, mesh))
 
 
@@ -59,7 +66,7 @@ def held_out_inputs(train: Ratings, setup: TrainingSetup) -> tuple[Batch, Bool[A
 def learn_strengths(
     state: TrainState,
     held_out: Batch,
-    is_held_out: Bool[Array, " ratings"],
+    which: HeldOut,
     interactions: Interactions,
     *,
     setup: TrainingSetup,
@@ -68,7 +75,9 @@ def learn_strengths(
 
     def counts(link: Array) -> Array:
         # Links from reviews have numbers after the last rating.
-        return (link >= 0) & ~is_held_out.at[link].get(mode="fill", fill_value=False)
+        if which.dtype == bool:
+            return (link >= 0) & ~which.at[link].get(mode="fill", fill_value=False)
+        return (link >= 0) & ~is_held_out(which, jnp.int32(setup.num_held_out), link, setup.config.num_ratings)
 
     inputs = tower_inputs(
         interactions, counts(interactions.by_user.link), counts(interactions.by_movie.link), setup.model.mesh

@@ -41,7 +41,7 @@ def numbered(num_ratings):
 
 def epoch_batches(ratings, batch_size, seed, epoch):
     """The batches of an epoch, as `fit` makes them."""
-    return stack_batches(ratings, epoch_order(len(ratings), seed, epoch), batch_size)
+    return stack_batches(ratings, epoch_order(len(ratings), seed, epoch).ratings(0, len(ratings)), batch_size)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_arrays_have_the_dtypes_that_a_compiled_step_expects():
 @many
 @hypothesis.given(**sizes, **keys)
 def test_the_step_of_each_rating_is_the_batch_it_stands_in(num_ratings, batch_size, seed, epoch):
-    order = epoch_order(num_ratings, seed, epoch)
+    order = epoch_order(num_ratings, seed, epoch).ratings(0, num_ratings)
     step = step_of_ratings(order, batch_size)
     batch = stack_batches(numbered(num_ratings), order, batch_size)
     for index, (rows, weights) in enumerate(zip(batch.user_row, batch.weight, strict=True)):

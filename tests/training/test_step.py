@@ -149,7 +149,7 @@ def test_filling_of_a_batch_changes_nothing_whatever_its_values():
 def test_links_from_reviews_are_left_out_in_no_step():
     step_of_rating = batches.step_of_ratings(np.array([1, 0, 2]), 2)
     link = jnp.array([[0, 1, 2, 3, 9, -1]], jnp.int32)
-    step = step_of_links(jnp.asarray(step_of_rating), link)
+    step = step_of_links(jnp.asarray(step_of_rating), link, TrainConfig(batch_size=2).for_ratings(3, "any"))
     assert step[0, [0, 1, 2, 5]].tolist() == [0, 0, 1, -1]
     assert min(step[0, [3, 4]].tolist()) >= batches.num_steps(3, 2)
 

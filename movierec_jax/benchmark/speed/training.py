@@ -49,7 +49,8 @@ def measure(config: BenchmarkConfig) -> Iterator[Timing]:
         train = draw_ratings(EXAMPLES, num_users, num_movies)
         for batch_size in BATCHES[name]:
             ways = {OUR_LABEL: our_way(train, batch_size, num_users, num_movies)}
-            stacked = batches.stack_batches(train, batches.epoch_order(len(train), SEED, 0), batch_size)
+            order = batches.epoch_order(len(train), SEED, 0).ratings(0, len(train))
+            stacked = batches.stack_batches(train, order, batch_size)
             for others in (torch_ways, keras_ways):
                 ways |= others(stacked, num_users, num_movies, EMBEDDING_DIM, HIDDEN_DIMS)
             yield Timing(

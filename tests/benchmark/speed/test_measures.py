@@ -36,7 +36,7 @@ def test_synthetic_ratings_are_clean_uneven_and_predictable():
 def test_all_ways_that_are_timed_learn(num_users):
     # With batches of 16, sparse Adam updates the rows of 70 users; the table of 9 users is updated whole.
     train = training.draw_ratings(64, num_users, 70)
-    stacked = batches.stack_batches(train, batches.epoch_order(len(train), training.SEED, 0), 16)
+    stacked = batches.stack_batches(train, batches.epoch_order(len(train), training.SEED, 0).ratings(0, len(train)), 16)
     ways = {OUR_LABEL: training.our_way(train, 16, num_users, 70)}
     for library, ways_of in (("torch", torch_ways), ("keras", keras_ways)):
         if importlib.util.find_spec(library):
