@@ -101,43 +101,51 @@ ALL_OF_ONE_CELL = Share.whole(ONE_CELL)
 
 @dataclasses.dataclass(frozen=True)
 class OwnParts:
-    """A host array whose last axis is cut into equal parts, of which this process has only some.
+    """A host array of which an axis is cut into equal parts, of which this process has only some.
 
     Has what is asked of an array before it is on the devices: shape, dtype, and what lies within one part.
     """
 
     parts: Mapping[int, np.ndarray]
     num_parts: int
+    axis: int
 
     @property
     def shape(self) -> tuple[int, ...]:
-        *others, width = next(iter(self.parts.values())).shape
-        return *others, width * self.num_parts
+        shape = list(self.any_part.shape)
+        shape[self.axis] *= self.num_parts
+        return tuple(shape)
 
     @property
     def dtype(self) -> np.dtype:
-        return next(iter(self.parts.values())).dtype
+        return self.any_part.dtype
 
     @property
     def ndim(self) -> int:
-        return len(self.shape)
+        return self.any_part.ndim
+
+    @property
+    def any_part(self) -> np.ndarray:
+        return next(iter(self.parts.values()))
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, index: tuple[slice, ...]) -> np.ndarray:
-        """Returns what an index over whole parts of the last axis selects. Raises KeyError for another's part."""
-        *others, last = index
-        width = self.shape[-1] // self.num_parts
-        part = self.parts[(last.start or 0) // width] if width else next(iter(self.parts.values()))
-        return part[tuple(others)]
+        """Returns what an index over a whole part of the axis selects. Raises KeyError for another's part."""
+        within, width = list(index), self.any_part.shape[self.axis]
+        first = within[self.axis].start or 0
+        within[self.axis] = slice(None)
+        # Parts without any width are all alike.
+        part = self.parts[first // width] if width else self.any_part
+        return part[tuple(within)]
 
 
-def join_parts(arrays: Sequence[np.ndarray], numbers: Sequence[int], num_parts: int) -> Any:
-    """Joins equal parts along their last axis; as `OwnParts` where some are missing, those of other processes.
+def join_parts(arrays: Sequence[np.ndarray], numbers: Sequence[int], num_parts: int, axis: int = -1) -> Any:
+    """Joins equal parts along an axis; as `OwnParts` where some are missing, those of other processes.
 
     numbers: of the parts, in the order of the arrays; rising where none is missing.
     """
     if len(arrays) < num_parts:
-        return OwnParts(dict(zip(numbers, arrays, strict=True)), num_parts)
-    return arrays[0] if num_parts == 1 else np.concatenate(arrays, axis=-1)
+        return OwnParts(dict(zip(numbers, arrays, strict=True)), num_parts, axis)
+    return arrays[0] if num_parts == 1 else np.concatenate(arrays, axis=axis)

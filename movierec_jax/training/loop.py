@@ -218,7 +218,7 @@ def cell_arranger(train: Ratings, setup: TrainingSetup) -> Arrange:
     sizes = np.zeros(grid.num_cells, np.int64)
     sizes[list(share.cells)] = [len(number) for number in numbers]
     width = batches.max_ratings_in_cell(share.total(sizes), batch_size)
-    join = functools.partial(join_parts, numbers=share.cells, num_parts=grid.num_cells)
+    join = functools.partial(join_parts, numbers=share.cells, num_parts=grid.num_cells, axis=1)
 
     def arrange(order: RandomOrder, held_out: np.ndarray) -> Callable[[range], ArrangedSteps]:
         cells = [batches.order_cell(number, order) for number in numbers]

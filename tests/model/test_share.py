@@ -115,7 +115,7 @@ def test_the_parts_of_all_processes_are_those_of_one(grid, num_processes, pairs,
 
 
 def test_an_array_of_own_parts_gives_each_device_its_part_and_no_other():
-    array = OwnParts({2: np.int32([[5, 6], [7, 8]])}, num_parts=4)
+    array = OwnParts({2: np.int32([[5, 6], [7, 8]])}, num_parts=4, axis=-1)
     assert array.shape == (2, 8)
     assert array[:, 4:6].tolist() == [[5, 6], [7, 8]]
     assert array[1:, 4:6].tolist() == [[7, 8]]
@@ -123,6 +123,12 @@ def test_an_array_of_own_parts_gives_each_device_its_part_and_no_other():
         array[:, 2:4]
 
 
+def test_the_axis_that_is_cut_need_not_be_the_last():
+    array = OwnParts({1: np.arange(12).reshape(2, 2, 3)}, num_parts=2, axis=1)
+    assert array.shape == (2, 4, 3)
+    assert array[:, 2:4, :].tolist() == np.arange(12).reshape(2, 2, 3).tolist()
+
+
 def test_parts_without_any_width_are_all_alike():
-    nothing = OwnParts({2: np.zeros((3, 0), np.int32)}, num_parts=4)
+    nothing = OwnParts({2: np.zeros((3, 0), np.int32)}, num_parts=4, axis=-1)
     assert nothing[:, 0:0].shape == nothing.shape == (3, 0)
