@@ -19,6 +19,8 @@ from movierec_jax.model.sequences import rows_of_step
 from movierec_jax.model.sharding import grid_of
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training.batches import max_ratings_in_cell, num_steps, steps_at_once
+from movierec_jax.training.keyed_steps import KeyedSteps
+from movierec_jax.training.random_order import NUM_ROUNDS, SHUFFLED_AT_MOST
 from movierec_jax.training.state import TrainingSetup, training_setup
 from movierec_jax.training.step import EpochSteps
 
@@ -124,12 +126,17 @@ def steps_shapes(size: DataSize, setup: TrainingSetup) -> EpochSteps:
     at_once = steps_at_once(size.num_ratings, batch_size, setup.config.ratings_at_once)
     batch = at_once, grid.num_cells * max_ratings_in_cell(np.full(grid.num_cells, size.num_ratings), batch_size)
     whole, real = Array(batch, np.int32), Array(batch, np.float32)
-    has_history = bool(setup.model.config.history)
+    step_of_rating: Array | KeyedSteps | None = None
+    if setup.model.config.history and size.num_ratings > SHUFFLED_AT_MOST:
+        keys = Array((NUM_ROUNDS,), np.uint32)
+        step_of_rating = KeyedSteps(keys, keys, Array((), np.int32))
+    elif setup.model.config.history:
+        step_of_rating = Array((size.num_ratings,), np.min_scalar_type(-steps - 1))
     return EpochSteps(
         num_steps=Array((), np.int32),
         index=Array(batch[:1], np.int32),
         batches=Batch(whole, whole, Array((*batch, 0), np.int32), real, real, whole),
-        step_of_rating=Array((size.num_ratings,), np.min_scalar_type(-steps - 1)) if has_history else None,
+        step_of_rating=step_of_rating,
         user_batch=Array(batch[:1], np.int32),
     )
 
