@@ -1,36 +1,31 @@
 """The training loop: epochs of steps fed to the devices, with records of progress in between."""
 
 import concurrent.futures
-import functools
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import jax
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float32, Int
+from jaxtyping import Float32
 
-from movierec_jax.data.arrays import count_groups, pad_rows, prefetch
+from movierec_jax.data.arrays import prefetch
 from movierec_jax.data.schema import Ratings
-from movierec_jax.model.grid import join_parts
-from movierec_jax.model.inputs import Batch, BatchRows, Interactions, Sequences, UserBatches
-from movierec_jax.model.interactions import ratings_of_cell
+from movierec_jax.model.inputs import Batch, Interactions, Sequences, UserBatches
 from movierec_jax.model.sharding import (
     interactions_shardings,
     put_sharded,
-    share_of,
     steps_shardings,
     user_batches_shardings,
 )
 from movierec_jax.model.two_tower import Members
 from movierec_jax.training import batches
+from movierec_jax.training.epoch_steps import Arrange, batch_arranger, epoch_steps
 from movierec_jax.training.memory import StepsMemory, StepsShapes
 from movierec_jax.training.progress import EpochRecord, ErrorTotals, Progress, add_seconds, record_of, require_finite
-from movierec_jax.training.random_order import RandomOrder
 from movierec_jax.training.state import TrainingSetup, TrainState, new_state
-from movierec_jax.training.step import EpochSteps, KeyedSteps, StepErrors, batch_squared_errors, train_steps
+from movierec_jax.training.step import EpochSteps, StepErrors, batch_squared_errors, train_steps
 from movierec_jax.training.strengths import held_out_inputs, learn_strengths
 
 # Measures the lists that parameters make, by NDCG@10.
@@ -93,7 +88,9 @@ def train_from(
     valid_batches = batches.stack_batches(valid, np.arange(len(valid)), setup.config.batch_size) if len(valid) else None
     held_out = held_out_inputs(train, setup) if len(setup.held_out) else None
     step = int(state.step)
-    upcoming = prefetch(steps_on_devices(step, train, user_batches, setup))
+    # Processes agree here, before a thread of each goes its own way.
+    arrange = batch_arranger(train, setup)
+    upcoming = prefetch(steps_on_devices(step, train, user_batches, arrange, setup))
     interactions, user_batches = put_data(interactions, user_batches, setup.model.mesh)
     start = time.perf_counter()
     for num_ratings, steps in upcoming:
@@ -117,123 +114,19 @@ def train_from(
 
 
 def steps_on_devices(
-    first_step: int, train: Ratings, user_batches: UserBatches | Sequences | None, setup: TrainingSetup
+    first_step: int,
+    train: Ratings,
+    user_batches: UserBatches | Sequences | None,
+    arrange: Arrange,
+    setup: TrainingSetup,
 ) -> Iterator[tuple[Float32[np.ndarray, " steps"], EpochSteps]]:
     """Yields the steps of all epochs from `first_step` on, on the devices, with the number of ratings of each step."""
     num_steps = batches.num_steps(len(train), setup.config.batch_size)
-    arrange = batch_arranger(train, setup)
     for epoch in range(first_step // num_steps, setup.config.epochs):
         first = max(0, first_step - epoch * num_steps)
         for steps in epoch_steps(train, user_batches, epoch, setup, first_step=first, arrange=arrange):
             assert steps.weight is not None, "steps of an epoch have weights"
             yield steps.weight[: steps.num_steps], put_steps(steps, setup.model.mesh)
-
-
-class ArrangedSteps(NamedTuple):
-    """The batches of some steps, with the rows that each holds where it needs them, and the sum of its weights."""
-
-    batches: Batch
-    batch_rows: BatchRows | None
-    weight: Float32[np.ndarray, " steps"]
-
-
-# (order of an epoch, the ratings it holds out) -> (numbers of steps, of which those behind the last are empty) -> steps
-Arrange = Callable[[RandomOrder, np.ndarray], Callable[[range], ArrangedSteps]]
-
-
-def epoch_steps(
-    train: Ratings,
-    user_batches: UserBatches | Sequences | None,
-    epoch: int,
-    setup: TrainingSetup,
-    first_step: int = 0,
-    arrange: Arrange | None = None,
-) -> Iterator[EpochSteps]:
-    """Yields the steps of an epoch from `first_step` on, counted from 0, some at a time: a function of seed and epoch.
-
-    All have the same shapes (`batches.max_rows_in_batch` says how surely), and as few steps as hold `ratings_at_once`,
-    so that memory does not grow with the ratings. On a mesh a process has the ratings of its own devices' cells alone.
-
-    arrange: what `batch_arranger` returns, the same for all epochs.
-    """
-    config, batch_size = setup.config, setup.config.batch_size
-    order = batches.epoch_order(len(train), config.seed, epoch)
-    num_steps = batches.num_steps(len(train), batch_size)
-    at_once = batches.steps_at_once(len(train), batch_size, config.ratings_at_once)
-    held_out = setup.held_out if epoch < setup.held_out_epochs else setup.held_out[:0]
-    step_of_rating = steps_of_history(order, held_out, setup) if setup.model.config.history else None
-    num_user_batches = 1 if user_batches is None else len(jax.tree.leaves(user_batches)[0])
-    user_batch = batches.user_batch_of_steps(num_user_batches, config.seed, epoch * num_steps, num_steps)
-    arranged_steps = (arrange or batch_arranger(train, setup))(order, held_out)
-    for first in range(first_step, num_steps, at_once):
-        index = np.arange(first, min(first + at_once, num_steps), dtype=np.int32)
-        arranged = arranged_steps(range(first, first + at_once))
-        yield EpochSteps(
-            num_steps=np.int32(len(index)),
-            index=pad_rows(index, at_once),
-            batches=arranged.batches,
-            step_of_rating=step_of_rating,
-            user_batch=pad_rows(user_batch[index], at_once),
-            batch_rows=arranged.batch_rows,
-            weight=arranged.weight,
-        )
-
-
-def steps_of_history(
-    order: RandomOrder, held_out: Int[np.ndarray, " held_out"], setup: TrainingSetup
-) -> Int[np.ndarray, " ratings"] | KeyedSteps:
-    """Returns what tells the devices which step predicts each rating of a history; held-out ones are in none."""
-    if order.shuffled is None:
-        return KeyedSteps(order.keys, setup.held_out_order.keys, np.int32(len(held_out)))
-    step_of_rating = batches.step_of_ratings(order.shuffled, setup.config.batch_size)
-    step_of_rating[held_out] = -1
-    return step_of_rating
-
-
-def batch_arranger(train: Ratings, setup: TrainingSetup) -> Arrange:
-    """Returns what arranges the batches of an epoch for its steps: by their own rows, by cells of a mesh, or whole."""
-    if setup.model.mesh is not None:
-        return cell_arranger(train, setup)
-    model, batch_size = setup.model, setup.config.batch_size
-    counts = count_groups(train.user_row, model.num_users), count_groups(train.movie_row, model.num_movies)
-
-    def arrange(order: RandomOrder, held_out: np.ndarray) -> Callable[[range], ArrangedSteps]:
-        def arranged_steps(steps: range) -> ArrangedSteps:
-            ratings = order.ratings(steps.start * batch_size, steps.stop * batch_size)
-            stacked = batches.stack_batches(train, ratings, batch_size, held_out)
-            weight = stacked.weight.sum(axis=1)
-            made, rows = batches.index_by_own_rows(stacked, *counts) if setup.uses_sparse_adam else (stacked, None)
-            return jax.tree.map(lambda column: pad_rows(column, len(steps)), ArrangedSteps(made, rows, weight))
-
-        return arranged_steps
-
-    return arrange
-
-
-def cell_arranger(train: Ratings, setup: TrainingSetup) -> Arrange:
-    """Returns what arranges the batches of an epoch by the cells of a mesh, of which a process has its own alone."""
-    share, batch_size = share_of(setup.model.mesh), setup.config.batch_size
-    grid, ranges = share.grid, share.grid.ranges(*setup.model.table_rows)
-    numbers = [ratings_of_cell(train, cell, ranges, grid) for cell in share.cells]
-    sizes = np.zeros(grid.num_cells, np.int64)
-    sizes[list(share.cells)] = [len(number) for number in numbers]
-    width = batches.max_ratings_in_cell(share.total(sizes), batch_size)
-    join = functools.partial(join_parts, numbers=share.cells, num_parts=grid.num_cells, axis=1)
-
-    def arrange(order: RandomOrder, held_out: np.ndarray) -> Callable[[range], ArrangedSteps]:
-        cells = [batches.order_cell(number, order) for number in numbers]
-        stack = functools.partial(
-            batches.stack_cell, train, batch_size=batch_size, width=width, held_out=held_out, grid=grid, ranges=ranges
-        )
-
-        def arranged_steps(steps: range) -> ArrangedSteps:
-            stacked = zip(*(stack(cell, steps=steps) for cell in cells), strict=True)
-            weight = batches.weight_of_steps(train, order, batch_size, steps, held_out)
-            return ArrangedSteps(Batch(*map(join, stacked)), None, weight)
-
-        return arranged_steps
-
-    return arrange
 
 
 def put_steps(steps: EpochSteps, mesh: Mesh | None) -> EpochSteps:

@@ -15,7 +15,8 @@ from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import encode
 from movierec_jax.recommend.scoring import Scorer, predict_ratings
 from movierec_jax.runs.prepare import new_run
-from movierec_jax.training.loop import epoch_steps, train_epochs
+from movierec_jax.training.epoch_steps import epoch_steps
+from movierec_jax.training.loop import train_epochs
 from movierec_jax.training.state import new_state
 from movierec_jax.training.step import EpochSteps, train_steps
 

@@ -22,7 +22,8 @@ from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.runs.checkpoint import Checkpoints
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.runs.workdir import save_run
-from movierec_jax.training.loop import epoch_steps, train_from
+from movierec_jax.training.epoch_steps import epoch_steps
+from movierec_jax.training.loop import train_from
 from movierec_jax.training.progress import EpochRecord, ErrorTotals, Progress
 from movierec_jax.training.state import TrainingSetup, TrainState, new_state
 from movierec_jax.training.step import train_steps

@@ -25,7 +25,8 @@ from helpers.small_runs import (
 from movierec_jax.config import ModelConfig
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
-from movierec_jax.training.loop import epoch_steps, initial_state, train_epochs, train_from
+from movierec_jax.training.epoch_steps import epoch_steps
+from movierec_jax.training.loop import initial_state, train_epochs, train_from
 from movierec_jax.training.progress import Progress
 from movierec_jax.training.state import new_state
 from movierec_jax.training.step import batch_squared_errors, train_steps

@@ -13,7 +13,8 @@ from helpers import checkerboard
 from movierec_jax.config import Config
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.runs.prepare import new_run
-from movierec_jax.training.loop import epoch_steps, train_epochs
+from movierec_jax.training.epoch_steps import epoch_steps
+from movierec_jax.training.loop import train_epochs
 from movierec_jax.training.sparse_adam import AdamRows, skip_gradients
 from movierec_jax.training.state import B1, B2, EPS, TrainingSetup, new_state
 from movierec_jax.training.step import train_steps

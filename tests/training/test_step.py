@@ -25,7 +25,7 @@ from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.tables import LEARNT_TABLES
 from movierec_jax.training import batches
-from movierec_jax.training.loop import epoch_steps
+from movierec_jax.training.epoch_steps import epoch_steps
 from movierec_jax.training.state import member_keys, new_state
 from movierec_jax.training.step import batch_squared_errors, objective, step_of_links, train_steps
 

@@ -15,7 +15,8 @@ from movierec_jax.data.splits import Split
 from movierec_jax.data_config import DataConfig
 from movierec_jax.model.tables import LEARNT_TABLES
 from movierec_jax.runs.prepare import new_run
-from movierec_jax.training.loop import epoch_steps, train_epochs
+from movierec_jax.training.epoch_steps import epoch_steps
+from movierec_jax.training.loop import train_epochs
 from movierec_jax.training.state import new_state
 from movierec_jax.training.strengths import PRIOR_FRACTION, wanted_growth
 

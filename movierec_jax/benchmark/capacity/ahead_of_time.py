@@ -32,7 +32,7 @@ from movierec_jax.model.two_tower import encode
 from movierec_jax.recommend.scoring import Scorer, tile_users
 from movierec_jax.recommend.top_k import top_k_block
 from movierec_jax.runs.run import Run
-from movierec_jax.training.loop import epoch_steps
+from movierec_jax.training.epoch_steps import epoch_steps
 from movierec_jax.training.state import TrainingSetup, state_shapes
 from movierec_jax.training.step import EpochSteps, train_steps
 

@@ -21,7 +21,7 @@ from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions
 from movierec_jax.model.two_tower import TwoTowers
 from movierec_jax.training import batches
-from movierec_jax.training.loop import epoch_steps
+from movierec_jax.training.epoch_steps import epoch_steps
 from movierec_jax.training.state import TrainingSetup, new_state
 from movierec_jax.training.step import train_steps
 

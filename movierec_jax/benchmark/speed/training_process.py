@@ -18,7 +18,7 @@ from movierec_jax.benchmark.speed.training import interactions_and_setup
 from movierec_jax.config import Config
 from movierec_jax.data.arrays import prefetch
 from movierec_jax.settings import from_json
-from movierec_jax.training.loop import epoch_steps
+from movierec_jax.training.epoch_steps import epoch_steps
 from movierec_jax.training.state import new_state
 from movierec_jax.training.step import train_steps
 
