@@ -2,6 +2,9 @@
 
 A process takes no memory of its own for what it reads of them: the system keeps their pages, once for all processes of
 a machine, as long as it has room.
+
+DIGESTS      sha256 of each column's file, written last
+NAME.npy     a column
 """
 
 import contextlib
@@ -13,7 +16,11 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from jaxtyping import Int, Shaped
 
-ENDING = ".npy"
+from movierec_jax.data.files import read_json, write_json
+from movierec_jax.data.readers.table_cache import file_digest
+from movierec_jax.errors import InputError
+
+ENDING, DIGESTS = ".npy", "digests.json"
 
 Columns = dict[str, Shaped[np.ndarray, " rows"]]
 
@@ -24,14 +31,15 @@ def map_columns(
     dtypes: Mapping[str, np.dtype | type],
     blocks: Iterable[tuple[Int[np.ndarray, " _rows"], Mapping[str, np.ndarray]]],
 ) -> Columns:
-    """Returns the columns that a folder holds, for reading; writes them there before, where there is no such folder.
+    """Returns the columns that a folder holds, for reading; writes them there before, unless all are there unchanged.
 
-    The folder appears once it is complete, so several processes may ask for it at the same time.
+    The folder appears once it is complete, so several processes may ask for it at the same time. It may be deleted.
 
     length: rows of each column. blocks: positions of some rows and their values in each column; every row once.
     Raises OSError where the folder cannot be written.
     """
-    if not folder.exists():
+    if not is_intact(folder, dtypes):
+        shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = pathlib.Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=folder.parent))
         try:
@@ -60,3 +68,17 @@ def write_columns(
             column[position] = values[name]
     for column in columns.values():
         column.flush()
+    write_json(folder / DIGESTS, digests(folder, columns))
+
+
+def is_intact(folder: pathlib.Path, names: Iterable[str]) -> bool:
+    """Returns whether a folder holds these columns as they were written."""
+    try:
+        return read_json(folder / DIGESTS) == digests(folder, names)
+    except (InputError, OSError):
+        return False
+
+
+def digests(folder: pathlib.Path, names: Iterable[str]) -> dict[str, str]:
+    """Returns the digest of each column's file."""
+    return {name: file_digest(folder / f"{name}{ENDING}") for name in names}

@@ -29,6 +29,7 @@ from jax.sharding import Mesh
 from jaxtyping import UInt64
 
 from movierec_jax.config import Config, differences
+from movierec_jax.data.arrays import blocks_of_rows
 from movierec_jax.data.files import (
     SEAL,
     file_sha256,
@@ -122,8 +123,8 @@ def fingerprint(parts: Split, *content: FeatureBags) -> str:
     digest = hashlib.sha256()
     for part in parts.seen():
         for column in (USER_ID, MOVIE_ID, RATING, TIMESTAMP, WEIGHT):
-            if column in part:
-                digest.update(hash_values(part[column]).tobytes())
+            for rows in blocks_of_rows(len(part)) if column in part else ():
+                digest.update(hash_values(part[column].iloc[rows]).tobytes())
     for bags in content:
         for array in (bags.row, bags.feature, bags.value):
             digest.update(array.tobytes())

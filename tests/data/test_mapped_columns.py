@@ -35,6 +35,13 @@ def test_what_is_there_is_not_made_again(tmp_path):
     assert map_columns(tmp_path / "columns", 4, DTYPES, broken())["user_row"].tolist() == [0, 10, 20, 30]
 
 
+def test_columns_that_have_changed_are_made_again(tmp_path):
+    map_columns(tmp_path / "columns", 4, DTYPES, blocks())
+    path = tmp_path / "columns" / "rating.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    assert map_columns(tmp_path / "columns", 4, DTYPES, blocks())["rating"][3] == np.float32(1.5)
+
+
 def test_columns_that_are_not_finished_leave_nothing(tmp_path):
     with pytest.raises(RuntimeError, match="a part is damaged"):
         map_columns(tmp_path / "columns", 4, DTYPES, broken())
