@@ -14,6 +14,7 @@ from movierec_jax.packages import installed_version
 # Modules of `commands`, in the order in which people meet them.
 COMMANDS = (
     "data",
+    "prepare",
     "train",
     "evaluate",
     "score",

@@ -29,6 +29,23 @@ LEAVE_LAST_OUT = "leave_last_out"
 # next movie needs the latest ones, and its last epoch.
 VALID_FRACTIONS = {"random": 0.02, "user_time": 0.05, LEAVE_LAST_OUT: 0.0, "time": 0.02}
 
+# The settings that decide which ratings are left and which part each belongs to: those of a prepared dataset.
+PREPARED_SETTINGS = (
+    "rating_scale",
+    "columns",
+    "time_format",
+    "unrated_value",
+    "weight_column",
+    "max_dropped_fraction",
+    "min_user_ratings",
+    "min_movie_ratings",
+    "split",
+    "test_fraction",
+    "valid_fraction",
+    "split_seed",
+    "links",
+)
+
 PAIR_OF_RATINGS = Limits(
     "two numbers, the lower first, such as 0.5,5",
     lambda scale: len(scale) == 2 and -math.inf < scale[0] < scale[1] < math.inf,
@@ -42,7 +59,7 @@ class DataConfig(Settings):
     ratings: str = setting(
         BUNDLED_RATINGS,
         "a MovieLens folder or zip of any edition, or a CSV, TSV or Parquet file (also .gz) with columns of "
-        "user, movie, rating and optionally timestamp",
+        "user, movie, rating and optionally timestamp, or a folder written by movierec prepare",
         heading="Ratings",
         is_common=True,
     )
@@ -148,3 +165,17 @@ class DataConfig(Settings):
         is_one_each = len(self.sentiment) == len(self.reviews) + 1
         expected = f"one folder, or {len(self.reviews) + 1}: one for each file of --reviews and one for tags"
         require(len(self.sentiment) < 2 or is_one_each, "sentiment", self.sentiment, expected)
+
+
+# The flags of `movierec prepare`.
+PrepareConfig = dataclasses.make_dataclass(
+    "PrepareConfig",
+    [
+        (field.name, field.type, dataclasses.field(default=field.default, metadata=field.metadata))
+        for field in dataclasses.fields(DataConfig)
+        if field.name in ("ratings", *PREPARED_SETTINGS)
+    ],
+    bases=(Settings,),
+    namespace={"__doc__": "Which ratings are left, and which part each belongs to."},
+    frozen=True,
+)

@@ -10,15 +10,21 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool, Float32, Int64
 
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID, WEIGHT, RawData
-from movierec_jax.data.values.rating_values import parse_rating_values
-from movierec_jax.data.values.scale import find_unrated_value, infer_scale
-from movierec_jax.data.values.times import parse_times
+from movierec_jax.data.values.rating_values import RatingValues, parse_rating_values
+from movierec_jax.data.values.scale import RatingCounts, counts_of, find_unrated_value, scale_of_counts
+from movierec_jax.data.values.times import Times, parse_times
 from movierec_jax.data.values.weights import is_watched, rated_rows, with_unrated, with_weights, without_equal_weights
 from movierec_jax.data_config import DataConfig
 from movierec_jax.errors import InputError
 
+# Reasons for dropping rows, in the order in which they are checked; ratings outside the scale come after these.
+NO_ID = "no user or movie id"
+BAD_WEIGHT = "weight is not a number of 0 or more"
+NO_RATING = "no rating"
+NO_NUMBER = "rating is not a number"
 # The reason for dropping all but the latest rating of a pair.
 REPEATED = "repeated pair of user and movie"
 
@@ -51,11 +57,16 @@ class LeftOut:
 
     def keep(self, table: pd.DataFrame, mask, reason: str, example: str | None = None) -> pd.DataFrame:
         """Returns the rows where the mask holds, and counts the others under the reason."""
-        kept = keep(table, mask, reason, self.counts)
-        if len(kept) < len(table) and reason not in self.examples:
+        kept = keep(table, mask, reason, {})
+        if len(kept) < len(table):
             first = int(np.argmin(np.asarray(mask, bool)))
-            self.examples[reason] = example or in_words(table, first)
+            self.count(reason, len(table) - len(kept), example or in_words(table, first))
         return kept
+
+    def count(self, reason: str, number: int, example: str) -> None:
+        """Counts so many rows left out under the reason; the first example stays."""
+        self.counts[reason] = self.counts.get(reason, 0) + number
+        self.examples.setdefault(reason, example)
 
     def notes(self, num_rows: int, limit: float, source: str) -> list[str]:
         """Returns a sentence for each reason that took many rows.
@@ -77,8 +88,8 @@ class LeftOut:
 # What to do where too many rows are left out, by the beginning of the reason.
 ADVICE = {
     "rating": "State the scale by --rating_scale, or what is no rating by --unrated_value",
-    "no rating": "If rows without a rating were watched, say --unrated_value=nan",
-    "rating is not a number": "State the column of ratings by --columns",
+    NO_RATING: "If rows without a rating were watched, say --unrated_value=nan",
+    NO_NUMBER: "State the column of ratings by --columns",
 }
 
 
@@ -96,21 +107,30 @@ def notes_on_ids(table: pd.DataFrame) -> list[str]:
     """
     notes = []
     for column in (USER_ID, MOVIE_ID):
-        if pd.api.types.is_numeric_dtype(table[column]):
-            continue
-        found = table[column][table[column].isin(ID_WORDS)]
-        if len(found) > 1:
-            word = found.value_counts().index[0]
-            notes.append(f"warning: {len(found):,} rows have the {column} {word!r}, which is an id like any other")
-            continue
-        is_number = table[column].astype("str").str.fullmatch(r"[+-]?\d+").to_numpy(bool)
-        if MOSTLY <= is_number.mean() < 1:
-            example = table[column].iloc[int(np.argmin(is_number))]
-            notes.append(
-                f"warning: the {column}s are text, not numbers, because of {np.count_nonzero(~is_number):,} of "
-                f"{len(table):,}, such as {str(example)[:80]!r}"
-            )
+        if not pd.api.types.is_numeric_dtype(table[column]):
+            code, different = pd.factorize(table[column])
+            notes += notes_on_texts(column, pd.Series(different), np.bincount(code, minlength=len(different)))
     return notes
+
+
+def notes_on_texts(column: str, ids: pd.Series, count: Int64[np.ndarray, " ids"]) -> list[str]:
+    """Returns the note of `notes_on_ids` on one column, if there is one.
+
+    ids: its different texts, in the order in which they first occur. count: how often each occurs.
+    """
+    num_of_word = np.where(ids.isin(ID_WORDS), count, 0)
+    if num_of_word.sum() > 1:
+        word = ids.iloc[int(num_of_word.argmax())]
+        return [f"warning: {num_of_word.sum():,} rows have the {column} {word!r}, which is an id like any other"]
+    is_number = ids.astype("str").str.fullmatch(r"[+-]?\d+").to_numpy(bool)
+    num_others = count[~is_number].sum()
+    if not num_others or count[is_number].sum() < MOSTLY * count.sum():
+        return []
+    example = str(ids.iloc[int(np.argmin(is_number))])[:80]
+    return [
+        f"warning: the {column}s are text, not numbers, because of {num_others:,} of {count.sum():,}, such as "
+        f"{example!r}"
+    ]
 
 
 def in_words(table: pd.DataFrame, row: int) -> str:
@@ -128,27 +148,17 @@ def clean_rows(raw: RawData, scale: tuple[float, ...] | None, config: DataConfig
     """
     left_out, notes = LeftOut(), []
     table = with_weights(raw.ratings)
-    table = left_out.keep(table, table[USER_ID].notna() & table[MOVIE_ID].notna(), "no user or movie id")
+    table = left_out.keep(table, table[USER_ID].notna() & table[MOVIE_ID].notna(), NO_ID)
     notes += notes_on_ids(table)
     if WEIGHT in table:
-        table = left_out.keep(table, table[WEIGHT].notna(), "weight is not a number of 0 or more")
+        table = left_out.keep(table, table[WEIGHT].notna(), BAD_WEIGHT)
     table, stated, form = with_numbers(table, config.unrated_value, left_out)
     rated = rated_rows(table)[RATING].to_numpy()
-    unrated = find_unrated_value(rated) if config.unrated_value is None and len(rated) else None
-    if unrated is not None:
-        notes.append(
-            f"warning: {unrated.share:.0%} of the ratings are {unrated.value:g}, apart from the others: if that means "
-            f"watched but not rated, say --unrated_value={unrated.value:g}"
-        )
-    scale = scale or stated
-    has_scale = bool(scale) or len(rated) > 0
-    if not scale:
-        inferred = infer_scale(rated)
-        scale = inferred.lowest, inferred.highest
-        notes += [f"the rating scale is inferred: {inferred.reason}"] if len(rated) else []
-    lowest, highest = scale
+    chosen = choose_scale(counts_of(rated), scale or stated, config.unrated_value)
+    notes += chosen.notes
+    lowest, highest = chosen.scale
     is_in_scale = table[RATING].between(lowest, highest) | is_watched(table)
-    table = left_out.keep(table, is_in_scale, f"rating outside {lowest:g} to {highest:g}")
+    table = left_out.keep(table, is_in_scale, outside_scale(chosen.scale))
     limit = config.max_dropped_fraction
     notes += left_out.notes(len(raw.ratings), limit, raw.source)
     seconds, of_times = read_seconds(table, config.time_format, limit, raw.source)
@@ -159,10 +169,44 @@ def clean_rows(raw: RawData, scale: tuple[float, ...] | None, config: DataConfig
     columns = [name for name in (USER_ID, MOVIE_ID, RATING, TIMESTAMP, WEIGHT) if name in table]
     return CleanRows(
         table[columns].reset_index(drop=True),
-        (float(lowest), float(highest)) if has_scale else None,
+        (float(lowest), float(highest)) if chosen.is_known else None,
         left_out.counts,
         (*form, *notes, *of_times),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class ChosenScale:
+    """The scale that ratings are judged by.
+
+    is_known: whether it is stated, or there are ratings that it is inferred from. notes: what was inferred.
+    """
+
+    scale: tuple[float, float]
+    is_known: bool
+    notes: list[str]
+
+
+def choose_scale(rated: RatingCounts, stated: tuple[float, ...] | None, unrated_value: float | None) -> ChosenScale:
+    """Returns the stated scale, else the one that ratings are on; notes a value that may stand for no rating."""
+    notes = []
+    unrated = find_unrated_value(rated) if unrated_value is None else None
+    if unrated is not None:
+        notes.append(
+            f"warning: {unrated.share:.0%} of the ratings are {unrated.value:g}, apart from the others: if that means "
+            f"watched but not rated, say --unrated_value={unrated.value:g}"
+        )
+    if stated:
+        return ChosenScale((stated[0], stated[1]), True, notes)
+    inferred = scale_of_counts(rated)
+    has_ratings = len(rated.value) > 0
+    notes += [f"the rating scale is inferred: {inferred.reason}"] if has_ratings else []
+    return ChosenScale((inferred.lowest, inferred.highest), has_ratings, notes)
+
+
+def outside_scale(scale: tuple[float, float]) -> str:
+    """Returns the reason for dropping ratings outside a scale."""
+    return f"rating outside {scale[0]:g} to {scale[1]:g}"
 
 
 def with_numbers(
@@ -170,16 +214,23 @@ def with_numbers(
 ) -> tuple[pd.DataFrame, tuple[float, float] | None, list[str]]:
     """Returns the rows with ratings as float32, and those watched; the scale that their form states; a note on it."""
     values = parse_rating_values(table[RATING])
+    rating = with_infinite(values, table[RATING].isna().to_numpy())
+    table = with_unrated(table.assign(**{RATING: rating}), unrated_value)
+    table = left_out.keep(table, table[RATING].notna() | is_watched(table), NO_RATING)
+    is_read = np.isfinite(table[RATING]) | is_watched(table)
+    table = left_out.keep(table, is_read, NO_NUMBER, repr(values.unreadable_example))
+    return table, values.scale, [values.note] if values.note else []
+
+
+def with_infinite(values: RatingValues, is_null: Bool[np.ndarray, " ratings"]) -> Float32[np.ndarray, " ratings"]:
+    """Returns ratings in which what cannot be read is infinite, and so not taken for a missing rating.
+
+    is_null: which values of the column are missing.
+    """
     is_missing = np.isnan(values.rating)
     if values.num_unreadable:
-        is_missing &= table[RATING].isna().to_numpy()
-    # Infinite, so that what cannot be read is not taken for a missing rating.
-    rating = np.where(np.isnan(values.rating) & ~is_missing, np.float32(np.inf), values.rating)
-    table = with_unrated(table.assign(**{RATING: rating}), unrated_value)
-    table = left_out.keep(table, table[RATING].notna() | is_watched(table), "no rating")
-    is_read = np.isfinite(table[RATING]) | is_watched(table)
-    table = left_out.keep(table, is_read, "rating is not a number", repr(values.unreadable_example))
-    return table, values.scale, [values.note] if values.note else []
+        is_missing &= is_null
+    return np.where(np.isnan(values.rating) & ~is_missing, np.float32(np.inf), values.rating)
 
 
 def read_seconds(
@@ -195,15 +246,20 @@ def read_seconds(
         times = parse_times(table[TIMESTAMP], time_format)
     except InputError as error:
         raise InputError(f"{source}: {error}") from None
+    return times.seconds, notes_on_times(times, len(table), limit, source)
+
+
+def notes_on_times(times: Times, num_rows: int, limit: float, source: str) -> list[str]:
+    """Returns how so many times were read. Raises InputError where more than the fraction `limit` are unreadable."""
     notes = [times.note] if times.note else []
     if times.num_unreadable:
-        what = f"{times.num_unreadable:,} of {len(table):,} times cannot be read, such as {times.unreadable_example!r}"
-        if times.num_unreadable > limit * len(table):
+        what = f"{times.num_unreadable:,} of {num_rows:,} times cannot be read, such as {times.unreadable_example!r}"
+        if times.num_unreadable > limit * num_rows:
             raise InputError(
                 f"{source}: {what}; state how they are written by --time_format, or leave the column out by --columns"
             )
         notes.append(f"warning: {what}, and count as missing")
-    return times.seconds, notes
+    return notes
 
 
 def keep(table: pd.DataFrame, mask, reason: str, dropped: dict[str, int]) -> pd.DataFrame:

@@ -40,6 +40,9 @@ from movierec_jax.errors import InputError
 # "Heat (1995)", "Babylon 5 (1994-1998)", "Nocturnal (2016) ": the year at the end of a title.
 TITLE_WITH_YEAR = re.compile(r"^(?P<title>.*\S)\s*\((?P<year>\d{4})(?:[-–]\d{0,4})?\)\s*$")
 
+# Reasons for dropping all ratings of a user or a movie.
+RARE_USER, RARE_MOVIE = "user with too few ratings", "movie with too few ratings"
+
 # The scale of data without ratings.
 NO_RATINGS_SCALE = (0.0, 1.0)
 
@@ -56,13 +59,28 @@ def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> Cl
     rows = clean_rows(raw, config.rating_scale or raw.rating_scale, config)
     rows = with_extra(rows, extra, config)
     table, dropped = rows.table, dict(rows.dropped)
-    table = keep(table, is_frequent(table[USER_ID], config.min_user_ratings), "user with too few ratings", dropped)
-    table = keep(table, is_frequent(table[MOVIE_ID], config.min_movie_ratings), "movie with too few ratings", dropped)
+    table = keep(table, is_frequent(table[USER_ID], config.min_user_ratings), RARE_USER, dropped)
+    table = keep(table, is_frequent(table[MOVIE_ID], config.min_movie_ratings), RARE_MOVIE, dropped)
     table = table.reset_index(drop=True)
-    require_variety(table, raw.source, dropped)
+    for column in (USER_ID, MOVIE_ID):
+        require_variety(column, is_constant(table[column]), len(table), raw.source, dropped)
     scale = rows.scale
     if is_constant(rated_rows(table)[RATING]):
         table, scale = all_watched(table), None
+    return clean_data(raw, table, scale, dropped, rows.notes)
+
+
+def clean_data(
+    raw: RawData,
+    table: pd.DataFrame,
+    scale: tuple[float, float] | None,
+    dropped: dict[str, int],
+    notes: Sequence[str],
+) -> CleanData:
+    """Returns clean ratings with what the tables beside them say of their users and movies.
+
+    Of the ratings it takes the different ids and their types, so that a table of these serves as well.
+    """
     return CleanData(
         table,
         clean_movies(raw.movies, table[MOVIE_ID]),
@@ -72,7 +90,7 @@ def clean(raw: RawData, config: DataConfig, extra: Sequence[RawData] = ()) -> Cl
         users=with_ids_of(raw.users, table, USER_ID),
         tags=with_ids_of(raw.tags.assign(**{TIMESTAMP: tag_seconds(raw.tags)}), table, USER_ID, MOVIE_ID),
         links=with_ids_of(raw.links, table, MOVIE_ID),
-        notes=(*raw.notes, *rows.notes),
+        notes=(*raw.notes, *notes),
     )
 
 
@@ -140,12 +158,13 @@ def is_frequent(ids: pd.Series, minimum: int) -> np.ndarray:
     return np.bincount(code)[code] >= minimum
 
 
-def require_variety(table: pd.DataFrame, source: str, dropped: dict[str, int]) -> None:
-    """Raises InputError where there are fewer than two users or movies."""
-    for column, name in ((USER_ID, "users"), (MOVIE_ID, "movies")):
-        if is_constant(table[column]):
-            found, left_out = len(table[column].head(1)), f" after dropping {describe_dropped(dropped)}"
-            raise InputError(f"{source}: at least 2 {name} are needed, {found} found{left_out if dropped else ''}")
+def require_variety(column: str, is_constant: bool, num_rows: int, source: str, dropped: dict[str, int]) -> None:
+    """Raises InputError where the ids of users or movies do not differ, in so many rows."""
+    if is_constant:
+        name, left_out = column.replace("_id", "s"), f" after dropping {describe_dropped(dropped)}"
+        raise InputError(
+            f"{source}: at least 2 {name} are needed, {min(1, num_rows)} found{left_out if dropped else ''}"
+        )
 
 
 def is_constant(values: pd.Series) -> bool:

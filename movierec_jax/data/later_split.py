@@ -43,11 +43,11 @@ def split_later(
     is_valid &= valid is None and valid_fraction(config) > 0
     in_train, in_valid, in_test = map(np.flatnonzero, (~(is_test | is_valid), is_valid, is_test))
     if test is None:
-        require_rows(in_train, in_test, "test", "test_fraction", config.test_fraction)
+        require_rows(len(in_train), len(in_test), "test", "test_fraction", config.test_fraction)
         test = select_rows(table, in_test)
     if valid is None:
         if valid_fraction(config) > 0:
-            require_rows(in_train, in_valid, "validation", "valid_fraction", valid_fraction(config))
+            require_rows(len(in_train), len(in_valid), "validation", "valid_fraction", valid_fraction(config))
         valid = select_rows(table, in_valid)
     return Split.of(train=select_rows(table, in_train), valid=valid, test=test)
 

@@ -8,7 +8,7 @@ import dataclasses
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
 from movierec_jax.data.arrays import history_positions, row_positions, shuffled_positions
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, TIMESTAMP, USER_ID, in_one_line
@@ -59,12 +59,12 @@ def split(
     positions = row_positions(len(table))
     if test is None:
         positions, last = hold_out(table, positions, config, config.test_fraction, [config.split_seed])
-        require_rows(positions, last, "test", "test_fraction", config.test_fraction)
+        require_rows(len(positions), len(last), "test", "test_fraction", config.test_fraction)
         test = select_rows(table, last)
     fraction = valid_fraction(config)
     if valid is None and fraction > 0:
         positions, last = hold_out(table, positions, config, fraction, [config.split_seed, 1])
-        require_rows(positions, last, "validation", "valid_fraction", fraction)
+        require_rows(len(positions), len(last), "validation", "valid_fraction", fraction)
         valid = select_rows(table, last)
     elif valid is None:
         # A copy: a view would keep the whole table in memory.
@@ -84,29 +84,45 @@ def hold_out(
 ) -> tuple[Positions, Positions]:
     """Splits rows of the table by the config's rule: returns the positions that stay, and those held out."""
     if config.split == "random":
-        # A seed of one number gives the generator of that plain number, so that the rows of
-        # `default_rng(0).permutation(n)[:n // 10]` elsewhere are the test rows here.
-        order = shuffled_positions(len(positions), seed if len(seed) > 1 else seed[0])
-        return partition(positions, first_of_order(order, max(1, int(fraction * len(positions)))))
+        return partition(positions, is_drawn(len(positions), fraction, seed))
     timestamp = table[TIMESTAMP].to_numpy()[positions]
-    missing = int(np.sum(timestamp == NO_TIMESTAMP))
-    if missing:
-        raise InputError(
-            f"--split={config.split} needs a timestamp for every rating, and {missing:,} of {len(positions):,} have "
-            "none: use --split=random, or give ratings with a timestamp column"
-        )
+    require_times(int(np.sum(timestamp == NO_TIMESTAMP)), len(positions), config.split)
     if config.split == "time":
         return partition(positions, is_late(timestamp, fraction))
     user = pd.factorize(table[USER_ID].iloc[positions])[0]
-    if config.split == LEAVE_LAST_OUT:
-        is_last = is_last_of_user(user, timestamp)
-        if not is_last.any():
-            raise InputError(
-                f"--split={LEAVE_LAST_OUT}: none of the {len(positions):,} ratings has another of the same user before "
-                "it; use --split=random, or --valid_fraction=0 where only the validation part stays empty"
-            )
-        return partition(positions, is_last)
-    return partition(positions, is_late_for_user(user, timestamp, fraction))
+    count = np.bincount(user)
+    num_last = num_held_out(count, config.split, fraction)
+    require_last(int(num_last.sum()), len(positions), config.split)
+    # Among ratings of the same time, later rows of the file count as later.
+    return partition(positions, history_positions(user, timestamp) >= (count - num_last)[user])
+
+
+def is_drawn(length: int, fraction: float, seed: list[int]) -> Bool[np.ndarray, " _rows"]:
+    """Returns a mask of a random fraction of so many rows, at least one."""
+    # A seed of one number gives the generator of that plain number, so that the rows of
+    # `default_rng(0).permutation(n)[:n // 10]` elsewhere are the test rows here.
+    order = shuffled_positions(length, seed if len(seed) > 1 else seed[0])
+    mask = np.zeros(length, bool)
+    mask[order[: max(1, int(fraction * length))]] = True
+    return mask
+
+
+def require_times(num_missing: int, num_rows: int, rule: str) -> None:
+    """Raises InputError where a rule that needs the times of all rows lacks some."""
+    if num_missing:
+        raise InputError(
+            f"--split={rule} needs a timestamp for every rating, and {num_missing:,} of {num_rows:,} have "
+            "none: use --split=random, or give ratings with a timestamp column"
+        )
+
+
+def require_last(num_held_out: int, num_rows: int, rule: str) -> None:
+    """Raises InputError where leave_last_out leaves none out."""
+    if rule == LEAVE_LAST_OUT and not num_held_out:
+        raise InputError(
+            f"--split={LEAVE_LAST_OUT}: none of the {num_rows:,} ratings has another of the same user before "
+            "it; use --split=random, or --valid_fraction=0 where only the validation part stays empty"
+        )
 
 
 def without_pairs(part: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
@@ -128,35 +144,25 @@ def shared_codes(ids: pd.Series, other: pd.Series) -> tuple[np.ndarray, np.ndarr
     return codes[: len(ids)], codes[len(ids) :], len(distinct)
 
 
-def first_of_order(order: Positions, count: int) -> np.ndarray:
-    """Returns a mask of the first `count` positions of an order."""
-    mask = np.zeros(len(order), bool)
-    mask[order[:count]] = True
-    return mask
-
-
 def is_late(timestamp: np.ndarray, fraction: float) -> np.ndarray:
     """Returns a mask of the latest ratings, about `fraction` of all.
 
     Ratings of one time fall on one side, so the share may differ from `fraction`.
     """
-    boundary = np.sort(timestamp)[len(timestamp) - max(1, int(fraction * len(timestamp)))]
-    return timestamp >= boundary
+    return timestamp >= np.sort(timestamp)[first_late(len(timestamp), fraction)]
 
 
-def is_late_for_user(user: np.ndarray, timestamp: np.ndarray, fraction: float) -> np.ndarray:
-    """Returns a mask of each user's last ratings, a `fraction` of their number rounded down.
+def first_late(length: int, fraction: float) -> int:
+    """Returns the place, among the times of so many ratings in order, of the first that is late."""
+    return length - max(1, int(fraction * length))
 
-    user: numbers the users. Among ratings of the same time, later rows of the file count as later.
+
+def num_held_out(count: Int[np.ndarray, " users"], rule: str, fraction: float) -> Int[np.ndarray, " users"]:
+    """Returns how many of the last ratings of each user are held out, from how many each has.
+
+    The last one of users who have others, or the fraction of their number rounded down.
     """
-    count = np.bincount(user)
-    return history_positions(user, timestamp) >= (count - (fraction * count).astype(int))[user]
-
-
-def is_last_of_user(user: np.ndarray, timestamp: np.ndarray) -> np.ndarray:
-    """Returns a mask of the last rating of each user who has others; ties as in `is_late_for_user`."""
-    last = np.bincount(user)[user] - 1
-    return (history_positions(user, timestamp) == last) & (last > 0)
+    return (count > 1).astype(int) if rule == LEAVE_LAST_OUT else (fraction * count).astype(int)
 
 
 def partition(positions: Positions, is_held_out: np.ndarray) -> tuple[Positions, Positions]:
@@ -169,11 +175,11 @@ def select_rows(table: pd.DataFrame, positions: Positions) -> pd.DataFrame:
     return table.iloc[positions].reset_index(drop=True)
 
 
-def require_rows(stay: Positions, held_out: Positions, name: str, flag: str, fraction: float) -> None:
+def require_rows(num_stay: int, num_held_out: int, name: str, flag: str, fraction: float) -> None:
     """Raises InputError where no row is held out for the named part, or none stays for train."""
-    for positions, part in ((held_out, name), (stay, "train")):
-        if not len(positions):
+    for number, part in ((num_held_out, name), (num_stay, "train")):
+        if not number:
             raise InputError(
-                f"--{flag}={fraction:g} of {len(stay) + len(held_out):,} ratings leaves none for the {part} part: give "
+                f"--{flag}={fraction:g} of {num_stay + num_held_out:,} ratings leaves none for the {part} part: give "
                 "more ratings or another fraction"
             )

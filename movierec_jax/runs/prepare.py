@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,15 +9,17 @@ import pyarrow as pa
 from jax.sharding import Mesh
 
 from movierec_jax.config import SEQUENCE, Config
-from movierec_jax.data.cleaning import clean, clean_held_out, describe_dropped
+from movierec_jax.data.cleaning import clean, clean_held_out
+from movierec_jax.data.findings import print_dropped, print_notes, print_ratings
 from movierec_jax.data.later_split import learnt_pairs, split_later
 from movierec_jax.data.matching.id_join import KnownMovies, external_ids, join_ratings, join_tables, known_movies
+from movierec_jax.data.prepared.manifest import is_prepared
 from movierec_jax.data.readers.ratings import read_given, read_ratings
 from movierec_jax.data.readers.tables.features_file import read_features
 from movierec_jax.data.readers.tables.links_file import read_links
 from movierec_jax.data.readers.tables.reviews_file import read_reviews
 from movierec_jax.data.readers.text.stated_columns import StatedColumns
-from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, TAG, TEXT, TIMESTAMP, USER_ID, CleanData, RawData
+from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, TAG, TEXT, TIMESTAMP, USER_ID, CleanData
 from movierec_jax.data.splits import Split, split, without_pairs
 from movierec_jax.data.values.scale import relevant_threshold
 from movierec_jax.data.values.weights import num_watched, rated_rows
@@ -33,6 +34,7 @@ from movierec_jax.features.reviews import IS_TAG, Reviews, fit_reviews, no_revie
 from movierec_jax.features.sentiment.saved import DEFAULT_SENTIMENT, load_sentiment
 from movierec_jax.runs import distributed
 from movierec_jax.runs.extra_ratings import read_extra_ratings
+from movierec_jax.runs.prepared_data import read_prepared
 from movierec_jax.runs.run import Run, has_times
 from movierec_jax.runs.workdir import fingerprint
 from movierec_jax.settings import as_flag
@@ -184,17 +186,10 @@ def prepare(
     table: ratings in place of those that the config names.
     earlier: parts of an older run, from whose parameters this one begins; what it has learnt from is not held out.
     """
-    data = read_clean(config.data, cache, table)
-    ratings = data.ratings
-    test, valid = held_out_parts(config.data, data, cache, earlier)
-    if earlier is None:
-        parts = split(ratings, config.data, valid, test)
+    if table is None and is_prepared(config.data.ratings):
+        config, data, parts = read_prepared(config, is_warm=earlier is not None)
     else:
-        parts = split_later(ratings, config.data, earlier, valid, test)
-    require_same_everywhere(config.data, parts, is_given=table is not None)
-    # The parts have copies of the rows; frees the table, which takes much of the memory for many ratings.
-    data = dataclasses.replace(data, ratings=ratings.head(0).copy())
-    del ratings
+        data, parts = read_and_split(config.data, cache, table, earlier)
     run = new_run(config, data, parts, mesh)
     reason = relevant_threshold(run.train.rated().rating, run.rating_scale)[1]
     if reason and config.evaluation.relevant_rating is None:
@@ -204,6 +199,22 @@ def prepare(
         f"{len(run.users):,} users and {len(run.movies):,} movies in train"
     )
     return run
+
+
+def read_and_split(
+    config: DataConfig, cache: pathlib.Path | None, table: pd.DataFrame | None, earlier: Split | None
+) -> tuple[CleanData, Split]:
+    """Reads, cleans and splits ratings; the clean data has none of them any more. For the arguments see `prepare`."""
+    data = read_clean(config, cache, table)
+    ratings = data.ratings
+    test, valid = held_out_parts(config, data, cache, earlier)
+    if earlier is None:
+        parts = split(ratings, config, valid, test)
+    else:
+        parts = split_later(ratings, config, earlier, valid, test)
+    require_same_everywhere(config, parts, is_given=table is not None)
+    # The parts have copies of the rows; the table takes much of the memory for many ratings.
+    return dataclasses.replace(data, ratings=ratings.head(0).copy()), parts
 
 
 def require_same_everywhere(config: DataConfig, parts: Split, *, is_given: bool) -> None:
@@ -234,25 +245,19 @@ def read_clean(config: DataConfig, cache: pathlib.Path | None = None, table: pd.
     pa.default_memory_pool().release_unused()
     data = dataclasses.replace(clean(raw, config, extra), links=raw.links, movie_id_space=known.space)
     is_inferred = not (config.rating_scale or raw.rating_scale)
-    print(f"{data.source}: {describe_ratings(data, raw, is_inferred=is_inferred)}")
-    if config.unrated_value is not None and not num_watched(data.ratings):
-        print(f"  --unrated_value={config.unrated_value:g} matches no rating")
+    print_ratings(
+        data,
+        len(data.ratings),
+        num_watched(data.ratings),
+        config.unrated_value,
+        has_column=RATING in raw.ratings,
+        is_inferred=is_inferred,
+    )
     for more in extra:
         print(f"  with {len(more.ratings):,} extra ratings of {more.source}")
     print_notes(data.notes)
     print_dropped(data.dropped)
     return data
-
-
-def describe_ratings(data: CleanData, raw: RawData, *, is_inferred: bool) -> str:
-    """Returns how many ratings of which scale there are, and how many movies were watched but not rated."""
-    watched, total = num_watched(data.ratings), len(data.ratings)
-    if watched == total:
-        why = "no two ratings differ" if RATING in raw.ratings else "there is no column of ratings"
-        return f"{total:,} movies watched, none rated, as {why}: lists only, without stars"
-    lowest, highest = data.rating_scale
-    scale = f"{lowest:g} to {highest:g} stars" + " (inferred; --rating_scale states another)" * is_inferred
-    return f"{total - watched:,} ratings of {scale}" + (f"; {watched:,} movies watched, not rated" if watched else "")
 
 
 def held_out_parts(
@@ -309,15 +314,3 @@ def without_overlap(part: pd.DataFrame, other: pd.DataFrame, name: str, path: st
         raise InputError(f"{path}: each of its {len(part):,} pairs of user and movie is also in {name}")
     print_dropped({f"pair of user and movie also in {name}": len(part) - len(rest)} if len(rest) < len(part) else {})
     return rest
-
-
-def print_notes(notes: Sequence[str]) -> None:
-    """Prints what was inferred, a line each."""
-    for note in notes:
-        print(f"  {note}")
-
-
-def print_dropped(dropped: dict[str, int]) -> None:
-    """Prints what was left out, if anything."""
-    if dropped:
-        print(f"  left out {describe_dropped(dropped)}")

@@ -15,6 +15,7 @@ from movierec_jax.data.readers.formats.parts import is_part, part_order, read_pa
 from movierec_jax.data.readers.formats.rating_formats import find_columns, read_ratings_file
 from movierec_jax.data.readers.movielens import (
     EDITIONS,
+    Edition,
     find_edition,
     has_edition_layout,
     raw_data,
@@ -70,9 +71,36 @@ class Candidate:
 def read_folder(root: AnyPath, source: str, cache: pathlib.Path | None) -> RawData:
     """Reads the ratings in a folder or opened archive, and the tables beside them.
 
-    Of folders within each other, the outermost with ratings counts.
-
     source: of the data, for messages. cache: folder for parsed ratings; see `read_ratings`.
+
+    Raises InputError as `find_ratings`.
+    """
+    found = find_ratings(root, source)
+    if found.edition:
+        return read_edition(found.edition, found.files, source, cache)
+    if found.is_only_file:
+        return read_only_file(found.candidate, source, cache)
+    return read_candidate(found.candidate, source, cache)
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundRatings:
+    """The ratings of a folder.
+
+    edition: None where they are no edition of MovieLens. files: of an edition, all files in its folder by name.
+    is_only_file: whether the candidate is taken as the only file, whatever it holds.
+    """
+
+    candidate: Candidate
+    edition: Edition | None = None
+    files: dict[str, AnyPath] = dataclasses.field(default_factory=dict)
+    is_only_file: bool = False
+
+
+def find_ratings(root: AnyPath, source: str) -> FoundRatings:
+    """Returns what holds the ratings of a folder or opened archive.
+
+    Of folders within each other, the outermost with ratings counts. source: as for `read_folder`.
 
     Raises InputError where there are no ratings, or several files could be meant.
     """
@@ -87,16 +115,16 @@ def read_folder(root: AnyPath, source: str, cache: pathlib.Path | None) -> RawDa
             listed = ", ".join("/".join(folder) for folder in folders)
             raise InputError(f"{source}: ratings in several folders: {listed}; {advice}")
         if folders:
-            return read_named([found for found in on_level if found.folder == folders[0]], named[0], source, cache)
+            return find_named([found for found in on_level if found.folder == folders[0]], named[0])
         holding = with_ratings(on_level, source)
         if len(holding) > 1:
             listed = ", ".join(candidate.label or "its parts together" for candidate in holding)[:600]
             raise InputError(f"{source}: several files could hold the ratings: {listed}; {advice}")
         if holding:
-            return read_candidate(holding[0], source, cache)
+            return FoundRatings(holding[0])
     data = [candidate for candidate in candidates if not is_beside_ratings(candidate.name)]
     if len(data) == 1:
-        return read_only_file(data[0], source, cache)
+        return FoundRatings(data[0], is_only_file=True)
     shown = ", ".join(candidate.label for candidate in candidates)[:400] or "nothing"
     expected = " or ".join(EDITION_FILES)
     raise InputError(f"{source}: no ratings; found {shown}; expected {expected}, or one file of ratings")
@@ -155,8 +183,8 @@ def visible_files(folder: AnyPath, names: tuple[str, ...], deepest: int) -> Iter
             yield names, path
 
 
-def read_named(beside: Sequence[Candidate], named: Candidate, source: str, cache: pathlib.Path | None) -> RawData:
-    """Reads the file with the name of an edition's ratings, as that edition if it is laid out so.
+def find_named(beside: Sequence[Candidate], named: Candidate) -> FoundRatings:
+    """Returns the file with the name of an edition's ratings, as that edition if it is laid out so.
 
     beside: all files in its folder.
     """
@@ -165,8 +193,8 @@ def read_named(beside: Sequence[Candidate], named: Candidate, source: str, cache
     }
     edition = find_edition(files)
     if edition and has_edition_layout(files[edition.ratings_file], edition):
-        return read_edition(edition, files, source, cache)
-    return read_candidate(named, source, cache)
+        return FoundRatings(named, edition, files)
+    return FoundRatings(named)
 
 
 def with_ratings(candidates: Sequence[Candidate], source: str) -> list[Candidate]:
@@ -202,10 +230,17 @@ def read_candidate(candidate: Candidate, source: str, cache: pathlib.Path | None
         path = cast(AnyPath, path.parent)
     else:
         content = read_ratings_file(path, cache)
+    return with_tables(*labelled(content, candidate, path, source))
+
+
+def labelled(
+    content: FileContent, candidate: Candidate, path: AnyPath, source: str
+) -> tuple[FileContent, AnyPath, str]:
+    """Returns the arguments of `with_tables` for a candidate's content, which say where in a folder it was found."""
     if not candidate.label:
-        return with_tables(content, path, source)
+        return content, path, source
     content = dataclasses.replace(content, notes=(f"{source}: the ratings are {candidate.label}", *content.notes))
-    return with_tables(content, path, f"{candidate.label} in {source}")
+    return content, path, f"{candidate.label} in {source}"
 
 
 def with_note_on_partition(content: FileContent, folder: str, source: str) -> FileContent:

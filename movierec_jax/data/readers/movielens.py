@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from movierec_jax.data.matching.id_spaces import imdb_numbers, space_of_name
+from movierec_jax.data.readers.formats.file_content import FileContent
 from movierec_jax.data.readers.movielens_tables import (
     link_table,
     movie_table,
@@ -163,7 +164,23 @@ def read_edition(edition: Edition, files: Mapping[str, AnyPath], source: str, ca
     path = files[edition.ratings_file]
     layout = find_ratings_layout(path) if edition.layout.names else edition.layout
     content = read_text(path, layout, cache)
-    ratings = content.ratings
+    return edition_data(edition, files, source, content, counted(content.ratings[RATING]))
+
+
+def counted(rating: pd.Series) -> pd.Series:
+    """Returns how often each finite rating occurs, by rating, in the order in which they first occur."""
+    rating = pd.to_numeric(rating, errors="coerce")
+    return rating[np.isfinite(rating)].value_counts(sort=False)
+
+
+def edition_data(
+    edition: Edition, files: Mapping[str, AnyPath], source: str, content: FileContent, num_of_rating: pd.Series
+) -> RawData:
+    """Returns the ratings of an edition with its tables.
+
+    num_of_rating: as `counted` returns it. Of the content's ratings only the different values count for the tables.
+    """
+    path, ratings = files[edition.ratings_file], content.ratings
     if edition is MOVIELENS_1M and has_half_stars(ratings):
         edition = MOVIELENS_10M  # a copy without its other files
     if edition.layout.separator == "::" and is_movietweetings(path, ratings):
@@ -172,23 +189,25 @@ def read_edition(edition: Edition, files: Mapping[str, AnyPath], source: str, ca
     tables = {file.field: file.table(table, file.read(table), ratings) for file, table in present}
     if edition is MOVIETWEETINGS:
         tables["links"] = links_of_imdb_ids(ratings)
-    refusal = refuse_scale(ratings, edition)
+    refusal = refuse_scale(num_of_rating, edition)
     scale = None if refusal else edition.rating_scale
     return raw_data(
         ratings, tables, path, f"{edition.name} in {source}", scale, (*content.notes, *refusal), content.movie_name
     )
 
 
-def refuse_scale(ratings: pd.DataFrame, edition: Edition) -> tuple[str, ...]:
-    """Returns why the scale of an edition is not that of the ratings, in one sentence; nothing if it is."""
-    rating = pd.to_numeric(ratings[RATING], errors="coerce")
-    rating = rating[np.isfinite(rating)]
+def refuse_scale(num_of_rating: pd.Series, edition: Edition) -> tuple[str, ...]:
+    """Returns why the scale of an edition is not that of the ratings, in one sentence; nothing if it is.
+
+    num_of_rating: as `counted` returns it.
+    """
     lowest, highest = edition.rating_scale
-    outside = rating[~rating.between(lowest, highest)]
-    if len(outside) <= (1 - SCALE_SHARE) * len(rating):
+    outside = num_of_rating[~num_of_rating.index.to_series().between(lowest, highest)]
+    num_outside, num_ratings = outside.sum(), num_of_rating.sum()
+    if num_outside <= (1 - SCALE_SHARE) * num_ratings:
         return ()
     return (
-        f"{len(outside):,} of {len(rating):,} ratings, such as {outside.iloc[0]:g}, lie outside {lowest:g} to "
+        f"{num_outside:,} of {num_ratings:,} ratings, such as {outside.index[0]:g}, lie outside {lowest:g} to "
         f"{highest:g}, the scale of {edition.name}; the scale is inferred from the ratings instead",
     )
 

@@ -6,6 +6,7 @@ import pathlib
 
 import pandas as pd
 
+from movierec_jax.data.prepared.manifest import is_prepared
 from movierec_jax.data.readers.archives import is_archive
 from movierec_jax.data.readers.folder import read_archive, read_folder, renamed, with_tables
 from movierec_jax.data.readers.formats.rating_formats import read_ratings_file
@@ -49,13 +50,17 @@ def read_ratings(
         return renamed(data, str(copy), str(path))
     path, cache = here_or_bundled(pathlib.Path(path)), pathlib.Path(cache) if cache is not None else None
     with translate_read_errors(path):
+        if is_prepared(path):
+            raise InputError(
+                f"{path}: a prepared dataset, which is read only as --ratings of movierec train and tune, from a disk "
+                "of this machine; give the ratings that it was made of"
+            )
         if not path.exists():
             if found := split_table(str(path)):
                 return with_tables(read_sqlite(*found, stated), found[0], source=str(path))
             advice = "; `movierec data` fetches an edition of MovieLens" if path == DEFAULT else ""
             raise InputError(f"{path}: no such file or folder{advice}")
-        if stated and (path.is_dir() or is_archive(path)):
-            raise InputError(f"{path}: --columns and --weight_column are for one file; name it, unpacked")
+        require_one_file(path, stated)
         if path.is_dir():
             return read_folder(path, str(path), cache)
         if is_log(path):
@@ -63,6 +68,12 @@ def read_ratings(
         if is_archive(path):
             return read_archive(path, str(path), cache)
         return with_tables(read_ratings_file(path, cache, stated), path, source=str(path))
+
+
+def require_one_file(path: pathlib.Path, stated: StatedColumns) -> None:
+    """Raises InputError where columns are stated of more than one file."""
+    if stated and (path.is_dir() or is_archive(path)):
+        raise InputError(f"{path}: --columns and --weight_column are for one file; name it, unpacked")
 
 
 def here_or_bundled(path: pathlib.Path) -> pathlib.Path:

@@ -5,11 +5,11 @@ The form is chosen for a column, not for a value, and from the different values,
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float32
+from jaxtyping import Float32, Int64
 
 from movierec_jax.data.readers.text.columns import MISSING
 
@@ -96,20 +96,29 @@ def parse_texts(values: pd.Series) -> RatingValues:
     """Returns the ratings of a column of text."""
     code, different = pd.factorize(values)
     words = [str(value) for value in different]
+    found = parse_counted_texts(words, np.bincount(code[code >= 0], minlength=len(words)))
+    # The code of a missing value is -1.
+    return dataclasses.replace(found, rating=np.append(found.rating, np.float32(np.nan))[code])
+
+
+def parse_counted_texts(words: Sequence[str], counts: Int64[np.ndarray, " words"]) -> RatingValues:
+    """Returns the rating of each of the different texts of a column, in the order in which they first occur.
+
+    counts: how often each occurs, by which the form is chosen, and unreadable values are counted.
+    """
     spelled = [normalized(word) for word in words]
-    counts = np.bincount(code[code >= 0], minlength=len(words))
     num_of: dict[str, int] = {}
     for word, count in zip(spelled, counts.tolist(), strict=True):
         if word.lower() not in MISSING:
             num_of[word] = num_of.get(word, 0) + count
     form = chosen_form(num_of)
     with np.errstate(over="ignore"):
-        rating_of = np.array([form.rating.get(word, np.nan) for word in [*spelled, ""]], np.float64).astype(np.float32)
+        rating_of = np.array([form.rating.get(word, np.nan) for word in spelled], np.float64).astype(np.float32)
     rating_of[~np.isfinite(rating_of)] = np.nan
-    is_unreadable = np.isnan(rating_of[:-1]) & np.array([word in num_of for word in spelled], bool)
+    is_unreadable = np.isnan(rating_of) & np.array([word in num_of for word in spelled], bool)
     num_unreadable = int(counts[is_unreadable].sum())
     return RatingValues(
-        rating_of[code],  # the code of a missing value is -1
+        rating_of,
         note_of(form),
         form.scale,
         num_unreadable,

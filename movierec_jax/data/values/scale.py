@@ -98,12 +98,16 @@ def counts_of(rating: Float[np.ndarray, " ratings"]) -> RatingCounts:
 
 
 def infer_scale(rating: Float[np.ndarray, " ratings"]) -> InferredScale:
+    """Returns the scale that ratings are on: see `scale_of_counts`."""
+    return scale_of_counts(counts_of(rating))
+
+
+def scale_of_counts(counts: RatingCounts) -> InferredScale:
     """Returns the usual scale that ratings are on, or else the lowest and the highest of them, with the reason.
 
     A hundredth of the ratings may lie outside: a few 99 on a scale to 5 are errors. A few half stars, or a few 8 among
     ratings of 1 to 5, are ratings and widen the scale.
     """
-    counts = counts_of(rating)
     if not len(counts.value):
         return InferredScale(*USUAL_SCALES[0], "there are no ratings")
     lowest, highest = float(counts.value[0]), float(counts.value[-1])
@@ -181,13 +185,12 @@ def found_values(counts: RatingCounts, scale: tuple[float, float] | None = None)
     return f"{text}; {number:,} of {counts.count.sum():,}, such as {counts.value[is_outside][-1]:.6g}, lie outside"
 
 
-def find_unrated_value(rating: Float[np.ndarray, " ratings"]) -> UnratedValue | None:
+def find_unrated_value(counts: RatingCounts) -> UnratedValue | None:
     """Returns the value that rather stands for "seen, not rated" than for a rating, None without one.
 
     It lies at an end of the ratings, apart from the others: 0 or below where all others are above, or as far away as
     they reach. A tenth of the ratings or more have it; and if it is near, several times as many as its neighbour.
     """
-    counts = counts_of(rating)
     # Of two or three values, such as dislike, neutral and like, each is a rating.
     if len(counts.value) < 4:
         return None

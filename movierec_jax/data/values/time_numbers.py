@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float64, Int8
+from jaxtyping import Float64, Int8, Int64
 
 from movierec_jax.data.schema import NO_TIMESTAMP
 from movierec_jax.data.values.date_texts import calendar_seconds
@@ -99,12 +99,16 @@ NUMBER_KINDS = (
 SECONDS_PLACE = NUMBER_KINDS.index(SECONDS)
 
 
-def kinds_of(number: Float64[np.ndarray, " times"], largest_share: float) -> Int8[np.ndarray, " times"]:
+def kinds_of(
+    number: Float64[np.ndarray, " times"], largest_share: float, count: Int64[np.ndarray, " times"] | None = None
+) -> Int8[np.ndarray, " times"]:
     """Returns the place of each number's kind in `NUMBER_KINDS`, -1 for numbers that are no time.
 
     Where more than `largest_share` of the numbers are small and of no other kind, all small numbers are seconds, which
     keeps an order of ratings: 1900 is not a year where 1 to 5000 occur. The numbers 0 and -1 often stand for no time:
     they are of the most frequent kind of the others if that counts from 1970, else of none.
+
+    count: how often each number occurs; None: once.
     """
     place_of = np.full(len(number), -1, np.int8)
     for place, kind in enumerate(NUMBER_KINDS):
@@ -112,10 +116,11 @@ def kinds_of(number: Float64[np.ndarray, " times"], largest_share: float) -> Int
         place_of[rows[kind.read(number[rows]) != NO_TIMESTAMP]] = place
     says_nothing = (number == 0) | (number == -1)
     is_small = (number < SMALLEST_SECONDS) & (place_of >= 0) & ~says_nothing
-    num_orders = np.count_nonzero(is_small & (place_of == SECONDS_PLACE))
-    if num_orders > largest_share * np.count_nonzero(~says_nothing):
+    count = np.ones(len(number), np.int64) if count is None else count
+    num_orders = count[is_small & (place_of == SECONDS_PLACE)].sum()
+    if num_orders > largest_share * count[~says_nothing].sum():
         place_of[is_small] = SECONDS_PLACE
-    others = place_of[~says_nothing & (place_of >= 0)]
-    most_frequent = int(np.bincount(others).argmax()) if len(others) else SECONDS_PLACE
+    is_other = ~says_nothing & (place_of >= 0)
+    most_frequent = int(np.bincount(place_of[is_other], count[is_other]).argmax()) if is_other.any() else SECONDS_PLACE
     place_of[says_nothing] = most_frequent if most_frequent >= SECONDS_PLACE else -1
     return place_of

@@ -40,6 +40,9 @@ FEW_DIFFERENT = 0.95
 # Texts are read in pieces, as their parts take several times their memory.
 PIECE = 1_000_000
 
+# How often each value of a column occurs; None where the values are all of the column.
+Count = Int64[np.ndarray, " values"] | None
+
 NUMBER = r"(?i)^\+?-?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?$"
 
 
@@ -74,11 +77,13 @@ class Reading:
     advice: str = ""
 
 
-def parse_times(values: pd.Series, time_format: str | None = None) -> Times:
+def parse_times(values: pd.Series, time_format: str | None = None, count: Count = None) -> Times:
     """Returns the times of a column of integers, floats, dates or text, in any one of the usual forms.
 
     time_format: s, ms, us, ns, excel, or a format as pandas takes it ("%d/%m/%Y"); else the form is inferred. A column
     of dates needs none. Where nothing can be read, all values count as unreadable.
+    count: where the values are the different ones of a column, none missing, in the order in which they first occur:
+    how often each does. Numbers are then those of a column for which `only_kind` finds none.
 
     Raises InputError where a column mixes forms without `time_format`, and for a wrong format. The message does not
     name the file.
@@ -86,10 +91,10 @@ def parse_times(values: pd.Series, time_format: str | None = None) -> Times:
     if pd.api.types.is_datetime64_any_dtype(values):
         return Times(dates_to_seconds(values))
     if time_format is not None:
-        return parse_stated(values, time_format)
+        return parse_stated(values, time_format, count)
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return parse_numbers(values)
-    return parse_texts(values)
+        return parse_numbers(values, count)
+    return parse_texts(values, count)
 
 
 def dates_to_seconds(dates: pd.Series) -> Int64[np.ndarray, " ratings"]:
@@ -98,8 +103,8 @@ def dates_to_seconds(dates: pd.Series) -> Int64[np.ndarray, " ratings"]:
     return np.where(dates.isna(), NO_TIMESTAMP, seconds)
 
 
-def parse_stated(values: pd.Series, time_format: str) -> Times:
-    """Returns the times of a column whose form is stated; what does not fit is unreadable."""
+def parse_stated(values: pd.Series, time_format: str, count: Count = None) -> Times:
+    """Returns the times of a column whose form is stated; what does not fit is unreadable. count: see `parse_times`."""
     text = as_text(values)
     if time_format in UNITS or time_format == "excel":
         rows, number, _ = split_numbers(text)
@@ -116,14 +121,17 @@ def parse_stated(values: pd.Series, time_format: str) -> Times:
         raise InputError(
             f"--time_format={time_format}: no such format; it is s, ms, us, ns or excel, or written like %d/%m/%Y %H:%M"
         )
-    return times_of(values, is_valid(text), Reading(time_format, rows, seconds, is_plain=True))
+    return times_of(values, is_valid(text), Reading(time_format, rows, seconds, is_plain=True), count)
 
 
-def parse_numbers(values: pd.Series) -> Times:
-    """Returns the times of a column of numbers, in the column's own memory where it holds plain seconds."""
+def parse_numbers(values: pd.Series, count: Count = None) -> Times:
+    """Returns the times of a column of numbers, in the column's own memory where it holds plain seconds.
+
+    count: see `parse_times`.
+    """
     is_integer = values.dtype == np.int64
     number = values.to_numpy() if is_integer else values.to_numpy(np.float64, na_value=np.nan)
-    kind = only_kind(number)
+    kind = only_kind_of_column(number) if count is None else None
     if kind is SECONDS and is_integer:
         return Times(number, note_if_early(values, number))
     is_present = np.ones(len(number), bool) if is_integer else values.notna().to_numpy()
@@ -131,30 +139,45 @@ def parse_numbers(values: pd.Series) -> Times:
     found = number[rows]
     if kind is not None:
         return times_of(values, is_present, number_reading(kind, rows, kind.read(found)))
-    return times_of(values, is_present, chosen(values, number_readings(rows, found.astype(np.float64))))
+    readings = number_readings(rows, found.astype(np.float64), count)
+    return times_of(values, is_present, chosen(values, readings, count), count)
 
 
-def only_kind(number: Int64[np.ndarray, " ratings"] | Float64[np.ndarray, " ratings"]) -> NumberKind | None:
+def only_kind_of_column(number: Int64[np.ndarray, " ratings"] | Float64[np.ndarray, " ratings"]) -> NumberKind | None:
+    """Returns the kind of the numbers of a column, as `only_kind`."""
+    if not len(number):
+        return None
+    has_gaps = bool(np.isnan(number.min()))
+    lowest, highest = (np.nanmin(number), np.nanmax(number)) if has_gaps else (number.min(), number.max())
+    return only_kind(number[:: sample_step(len(number))], lowest, highest)
+
+
+def sample_step(length: int) -> int:
+    """Returns the distance between the values of a column that are a sample of it."""
+    return length // SAMPLE + 1
+
+
+def only_kind(sample: np.ndarray, lowest: np.number, highest: np.number) -> NumberKind | None:
     """Returns the kind of numbers where all are of one beyond doubt, None where each has to be looked at.
 
     A sample tells the kind, and the lowest and the highest number that all are of it.
     """
-    sample = number[:: len(number) // SAMPLE + 1].astype(np.float64)
+    sample = sample.astype(np.float64)
     sample = sample[np.isfinite(sample)]
     places = np.unique(kinds_of(sample, LARGEST_SHARE))
     if len(places) != 1 or places[0] < 0:
         return None
     kind = NUMBER_KINDS[places[0]]
-    has_gaps = bool(np.isnan(number.min()))
-    lowest, highest = (np.nanmin(number), np.nanmax(number)) if has_gaps else (number.min(), number.max())
     # Among epochs, small numbers are looked at: they could be years or compact dates.
     least = SMALLEST_SECONDS if kind is SECONDS and np.median(sample) >= SMALLEST_SECONDS else kind.lowest
     return kind if lowest >= least and highest <= kind.highest else None
 
 
-def number_readings(rows: Int64[np.ndarray, " found"], number: Float64[np.ndarray, " found"]) -> list[Reading]:
-    """Returns the ways to read the numbers that stand in some rows of a column."""
-    place_of = kinds_of(number, LARGEST_SHARE)
+def number_readings(
+    rows: Int64[np.ndarray, " found"], number: Float64[np.ndarray, " found"], count: Count = None
+) -> list[Reading]:
+    """Returns the ways to read the numbers that stand in some rows of a column. count: see `parse_times`."""
+    place_of = kinds_of(number, LARGEST_SHARE, None if count is None else count[rows])
     readings = []
     for place in np.unique(place_of[place_of >= 0]):
         kind, of_kind = NUMBER_KINDS[place], place_of == place
@@ -171,14 +194,14 @@ def number_reading(
     return Reading(kind.name, rows, seconds, is_plain=kind is SECONDS)
 
 
-def parse_texts(values: pd.Series) -> Times:
-    """Returns the times of a column of text: numbers, or dates of one kind."""
+def parse_texts(values: pd.Series, count: Count = None) -> Times:
+    """Returns the times of a column of text: numbers, or dates of one kind. count: see `parse_times`."""
     text = as_text(values)
     rows, number, dates = read_pieces(text)
-    readings = [reading for kind, found in dates.items() if (reading := date_reading(kind, text, *found))]
+    readings = [reading for kind, found in dates.items() if (reading := date_reading(kind, text, *found, count=count))]
     if not readings or not np.isin(number, (0, -1)).all():
-        readings += number_readings(rows, number)
-    return times_of(values, is_valid(text), chosen(values, readings))
+        readings += number_readings(rows, number, count)
+    return times_of(values, is_valid(text), chosen(values, readings, count), count)
 
 
 def as_text(values: pd.Series) -> pa.LargeStringArray:
@@ -246,15 +269,27 @@ def split_numbers(text: pa.LargeStringArray) -> tuple[np.ndarray, np.ndarray, np
     return rows, plain.cast(pa.float64()).to_numpy(zero_copy_only=False), others
 
 
+def total(rows: Int64[np.ndarray, " found"], count: Count) -> int:
+    """Returns how often the values of some rows occur: once each, unless the counts are given."""
+    return len(rows) if count is None else int(count[rows].sum())
+
+
 def date_reading(
-    kind: DateKind, text: pa.LargeStringArray, rows: np.ndarray, month_first: np.ndarray, day_first: np.ndarray
+    kind: DateKind,
+    text: pa.LargeStringArray,
+    rows: np.ndarray,
+    month_first: np.ndarray,
+    day_first: np.ndarray,
+    count: Count = None,
 ) -> Reading | None:
     """Returns how the dates of one kind are read, None where none of them is in the calendar.
+
+    count: see `parse_times`.
 
     Raises InputError where some have the month first and others the day.
     """
     as_month, as_day = month_first != NO_TIMESTAMP, day_first != NO_TIMESTAMP
-    num_any, num_month, num_day = (int(np.count_nonzero(mask)) for mask in (as_month | as_day, as_month, as_day))
+    num_any, num_month, num_day = (total(rows[mask], count) for mask in (as_month | as_day, as_month, as_day))
     if not num_any:
         return None
     if not kind.has_order:
@@ -275,17 +310,19 @@ def date_reading(
     return Reading(format_of(kind, example, is_month_first), rows[mask], seconds[mask], advice=advice)
 
 
-def chosen(values: pd.Series, readings: list[Reading]) -> Reading | None:
+def chosen(values: pd.Series, readings: list[Reading], count: Count = None) -> Reading | None:
     """Returns the way in which nearly all readable values of a column can be read, None where none can be.
+
+    count: see `parse_times`.
 
     Raises InputError where the column mixes ways.
     """
-    total = sum(len(reading.rows) for reading in readings)
-    frequent = [reading for reading in readings if len(reading.rows) > LARGEST_SHARE * total]
+    sizes = [total(reading.rows, count) for reading in readings]
+    frequent = [(size, found) for size, found in zip(sizes, readings, strict=True) if size > LARGEST_SHARE * sum(sizes)]
     if len(frequent) > 1:
-        frequent.sort(key=lambda reading: -len(reading.rows))
-        raise mixed([(shown(values, int(found.rows[0])), found.name, len(found.rows)) for found in frequent])
-    return frequent[0] if frequent else None
+        frequent.sort(key=lambda sized: -sized[0])
+        raise mixed([(shown(values, int(found.rows[0])), found.name, size) for size, found in frequent])
+    return frequent[0][1] if frequent else None
 
 
 def mixed(ways: list[tuple[str, str, int]]) -> InputError:
@@ -297,8 +334,11 @@ def mixed(ways: list[tuple[str, str, int]]) -> InputError:
     )
 
 
-def times_of(values: pd.Series, is_present: np.ndarray, reading: Reading | None) -> Times:
-    """Returns the times of a column that is read in one way; what is present and not read is unreadable."""
+def times_of(values: pd.Series, is_present: np.ndarray, reading: Reading | None, count: Count = None) -> Times:
+    """Returns the times of a column that is read in one way; what is present and not read is unreadable.
+
+    count: see `parse_times`.
+    """
     seconds = np.full(len(values), NO_TIMESTAMP)
     note = None
     if reading is not None:
@@ -307,13 +347,17 @@ def times_of(values: pd.Series, is_present: np.ndarray, reading: Reading | None)
             example = shown(values, int(reading.rows[0]))
             note = f"times such as {example!r} are read as {reading.name}{reading.advice}"
         elif reading.name == SECONDS.name:
-            note = note_if_early(values, reading.seconds)
+            note = note_if_early(values.iloc[reading.rows[:1]], reading.seconds)
     unreadable = np.flatnonzero(is_present & (seconds == NO_TIMESTAMP))
-    return Times(seconds, note, len(unreadable), shown(values, int(unreadable[0])) if len(unreadable) else None)
+    first = shown(values, int(unreadable[0])) if len(unreadable) else None
+    return Times(seconds, note, total(unreadable, count), first)
 
 
 def note_if_early(values: pd.Series, seconds: Int64[np.ndarray, " found"]) -> str | None:
-    """Returns a note on seconds since 1970 that all lie before 1973, and may be a date or an order; None for others."""
+    """Returns a note on seconds since 1970 that all lie before 1973, and may be a date or an order; None for others.
+
+    values: the first is the example.
+    """
     if not len(seconds) or seconds.max() >= SMALLEST_SECONDS:
         return None
     return (

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from movierec_jax.data.values.scale import find_unrated_value, infer_scale, relevant_threshold
+from movierec_jax.data.values.scale import counts_of, find_unrated_value, infer_scale, relevant_threshold
 
 
 def spread(shares: dict, total: int = 1000) -> np.ndarray:
@@ -122,7 +122,7 @@ JOKES = dict.fromkeys(np.arange(-10, 10.5, 0.5), 1 / 41)
 )
 def test_a_frequent_value_apart_from_the_ratings_means_not_rated(rest, value, share):
     others = {rating: part * (1 - share) / sum(rest.values()) for rating, part in rest.items()}
-    found = find_unrated_value(spread({value: share, **others}, 10_000))
+    found = find_unrated_value(counts_of(spread({value: share, **others}, 10_000)))
     assert found.value == value
     assert found.share == pytest.approx(share, abs=0.01)
 
@@ -147,7 +147,7 @@ def test_a_frequent_value_apart_from_the_ratings_means_not_rated(rest, value, sh
     ids=str,
 )
 def test_no_rating_is_taken_for_not_rated_where_it_may_be_one(shares):
-    assert find_unrated_value(spread(shares)) is None
+    assert find_unrated_value(counts_of(spread(shares))) is None
 
 
 # Relevant ratings.

@@ -52,9 +52,13 @@ def read_parts(paths: Sequence[AnyPath], where: str, cache: pathlib.Path | None)
     notes = dict.fromkeys(note for content in found for note in content.notes)
     movies = next((content.movies for content in found if content.movies is not None), None)
     ratings = join_frames([content.ratings for content in found])
+    return FileContent(ratings, (note_on_parts(paths), *notes), movies, found[0].movie_name)
+
+
+def note_on_parts(paths: Sequence[AnyPath]) -> str:
+    """Returns how many parts there are, and their names."""
     names = " to ".join(dict.fromkeys((paths[0].name, paths[-1].name)))
-    parts = f"{len(paths):,} parts" if len(paths) > 1 else "1 part"
-    return FileContent(ratings, (f"{parts}, {names}", *notes), movies, found[0].movie_name)
+    return f"{len(paths):,} parts, {names}" if len(paths) > 1 else f"1 part, {names}"
 
 
 def read_part(

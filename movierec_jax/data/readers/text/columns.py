@@ -135,15 +135,17 @@ def translate_type_errors(path: object, name: str, column: str) -> Iterator[None
         raise InputError(f"{path}: column {name!r} cannot be the {column}: {error}") from error
 
 
-def typed_text(text: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
-    """Returns the values of a text column in the first of its `COLUMN_TYPES` that holds all of them.
+def typed_text(text: pa.ChunkedArray, column: str, types: Sequence[pa.DataType] | None = None) -> pa.ChunkedArray:
+    """Returns the values of a text column in the first of the types that holds all of them, by default `COLUMN_TYPES`.
 
     Ids are integers if each is written as one is, without leading zeros; words for missing values may be among them.
     Otherwise they are text without outer spaces, missing only where empty.
     """
     if column not in (USER_ID, MOVIE_ID):
-        return cast_to_first(text, COLUMN_TYPES[column])
+        return cast_to_first(text, types or COLUMN_TYPES[column])
     text = clean_ids(text)
+    if types is not None and pa.int64() not in types:
+        return text
     with contextlib.suppress(pa.ArrowInvalid):
         # Chunk by chunk: ids that are no integers show in the first, and parsing text takes long.
         return pa.chunked_array([parse_integers(chunk) for chunk in text.chunks], pa.int64())
@@ -174,17 +176,21 @@ def require_exact(ids: pa.ChunkedArray, column: str, path: object) -> None:
         return
     is_rounded = pyarrow.compute.match_substring_regex(ids, ROUNDED)
     if (pyarrow.compute.mean(is_rounded).as_py() or 0) > 0.5:
-        example = ids.filter(is_rounded)[0].as_py()
-        raise InputError(
-            f"{path}: {column} such as {example!r} is a rounded number, and several ids may have become one; write "
-            "ids as text (in pandas: read them with dtype=str)"
-        )
+        raise rounded_error(ids.filter(is_rounded)[0].as_py(), column, path)
 
 
-def typed_parquet(values: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
-    """Returns the values of a Parquet column in the first of its `COLUMN_TYPES` that holds all of them; times in UTC.
+def rounded_error(example: str, column: str, path: object) -> InputError:
+    """Returns the error of ids that are numbers that have lost digits."""
+    return InputError(
+        f"{path}: {column} such as {example!r} is a rounded number, and several ids may have become one; write "
+        "ids as text (in pandas: read them with dtype=str)"
+    )
 
-    Ids of text stay text, and ids of floats become integers if all are whole.
+
+def typed_parquet(values: pa.ChunkedArray, column: str, types: Sequence[pa.DataType] | None = None) -> pa.ChunkedArray:
+    """Returns the values of a Parquet column in the first of the types that holds all of them; times in UTC.
+
+    types: by default `COLUMN_TYPES`. Ids of text stay text, and ids of floats become integers if all are whole.
     """
     values.validate(full=True)  # a damaged file may hold text that is not UTF-8
     if pa.types.is_dictionary(values.type):
@@ -200,7 +206,7 @@ def typed_parquet(values: pa.ChunkedArray, column: str) -> pa.ChunkedArray:
         return values.cast(pa.timestamp(values.type.unit))
     if pa.types.is_date(values.type):
         return values.cast(pa.timestamp("ms"))
-    return cast_to_first(values, COLUMN_TYPES[column])
+    return cast_to_first(values, types or COLUMN_TYPES[column])
 
 
 def require_exact_floats(ids: pa.ChunkedArray) -> None:

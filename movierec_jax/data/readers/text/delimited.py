@@ -22,14 +22,12 @@ import pyarrow.compute
 import pyarrow.csv
 
 from movierec_jax.data.readers.source_file import MAX_LINE_BYTES, AnyPath, open_bytes, overlong_error
+from movierec_jax.data.readers.text.arrow_options import FIELD_SEPARATOR, arrow_options, is_single_byte
 from movierec_jax.data.readers.text.columns import COLUMN_TYPES, MISSING_NUMBERS, typed_text
 from movierec_jax.data.readers.text.layout import BLANKS, UTF8, TextLayout, find_encoding
 from movierec_jax.data.readers.text.text_scan import TextScan, scan_text
 from movierec_jax.data.schema import MOVIE_ID, USER_ID
 from movierec_jax.errors import InputError
-
-# Stands for a separator that is no single byte while Arrow reads: the control character for this use.
-FIELD_SEPARATOR = "\x1f"
 
 # Rows of a text file that are Python objects at the same time.
 ROWS_AT_ONCE = 10_000
@@ -303,24 +301,13 @@ def parse_columns(
     Raises:
       ArrowInvalid: a value is not of its type, or a line has not as many columns as the layout.
     """
-    names = [column or f"unused {index}" for index, column in enumerate(layout.columns)]
+    is_single = is_single_byte(layout.separator)
     with open_text(path, layout.encoding) as stream:
-        is_single = len(layout.separator) == 1 and layout.separator != BLANKS
         source = stream
         if footer or not is_single:
             text = without_footer(stream.read(), len(footer or []))
             source = pa.BufferReader(text if is_single else with_single_separator(text, layout.separator))
-        table = pyarrow.csv.read_csv(
-            source,
-            pyarrow.csv.ReadOptions(use_threads=use_threads, skip_rows=layout.skip_lines, column_names=names),
-            pyarrow.csv.ParseOptions(
-                delimiter=layout.separator if is_single else FIELD_SEPARATOR,
-                quote_char=layout.is_quoted and layout.quote,
-            ),
-            pyarrow.csv.ConvertOptions(
-                column_types=types, include_columns=list(types), strings_can_be_null=True, null_values=[""]
-            ),
-        )
+        table = pyarrow.csv.read_csv(source, *arrow_options(layout, types, use_threads=use_threads))
     return dict(zip(table.column_names, table.columns, strict=True))
 
 

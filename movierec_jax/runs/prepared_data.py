@@ -1,0 +1,86 @@
+"""Reads a prepared dataset as a run needs it, whose data settings are then those of the dataset."""
+
+import dataclasses
+import pathlib
+from collections.abc import Collection
+from typing import Any
+
+from movierec_jax.config import Config
+from movierec_jax.data.findings import print_dropped, print_notes, print_ratings
+from movierec_jax.data.prepared.manifest import MANIFEST, Manifest, read_manifest
+from movierec_jax.data.prepared.reading import read_clean_data, read_split
+from movierec_jax.data.schema import CleanData
+from movierec_jax.data.splits import Split
+from movierec_jax.data_config import PREPARED_SETTINGS, DataConfig
+from movierec_jax.errors import InputError
+from movierec_jax.settings import as_flag, from_json, to_json
+
+# Settings that change which ratings there are, and cannot be added to those of a prepared dataset.
+REFUSED = ("extra_ratings", "extra_user", "test_ratings", "valid_ratings")
+
+
+def read_prepared(config: Config, *, is_warm: bool) -> tuple[Config, CleanData, Split]:
+    """Returns the config with the data settings of its dataset, clean data without ratings, and the parts.
+
+    is_warm: whether the parts have to suit those of an older run, which a dataset cannot know.
+
+    Raises InputError for a file that is missing or has changed, and for settings that the dataset does not have.
+    """
+    folder = pathlib.Path(config.data.ratings)
+    manifest = read_manifest(folder)
+    if is_warm:
+        raise InputError(
+            f"--ratings={folder}: the split of a prepared dataset knows nothing of the run of --warm_start, which has "
+            "learnt from ratings that are held out here; give the ratings that it was made of"
+        )
+    settings = with_settings(config.data, manifest, folder)
+    data = read_clean_data(folder, manifest)
+    print_ratings(
+        data,
+        manifest.num_ratings,
+        manifest.counts["watched"],
+        settings.unrated_value,
+        has_column=manifest.has_ratings_column,
+        is_inferred=manifest.is_scale_inferred,
+    )
+    print_notes(data.notes)
+    print_dropped(data.dropped)
+    shown = ", ".join(f"--{name}={as_flag(getattr(settings, name))}" for name in PREPARED_SETTINGS)
+    print(f"  prepared in {folder}, with its settings: {shown}")
+    return dataclasses.replace(config, data=settings), data, read_split(folder, manifest)
+
+
+def with_settings(asked: DataConfig, manifest: Manifest, folder: pathlib.Path) -> DataConfig:
+    """Returns data settings with those of a dataset. Raises InputError for one that asks for something else."""
+    defaults = DataConfig()
+    for name in REFUSED:
+        if getattr(asked, name) != getattr(defaults, name):
+            raise InputError(
+                f"--{name}={as_flag(getattr(asked, name))}: the ratings and the split of a prepared dataset are fixed; "
+                "leave the flag out, or train from the ratings that it was made of"
+            )
+    given = [name for name in PREPARED_SETTINGS if is_other(asked, defaults, name)]
+    require_settings(asked, given, manifest, folder)
+    return dataclasses.replace(asked, **settings_of(manifest, folder))
+
+
+def settings_of(manifest: Manifest, folder: pathlib.Path) -> dict[str, Any]:
+    """Returns the data settings of a dataset, by name."""
+    stored = from_json(DataConfig, to_json(DataConfig()) | manifest.settings, str(folder / MANIFEST))
+    return {name: getattr(stored, name) for name in PREPARED_SETTINGS}
+
+
+def is_other(asked: DataConfig, other: DataConfig, name: str) -> bool:
+    """Returns whether two configs differ in a setting."""
+    return as_flag(getattr(asked, name)) != as_flag(getattr(other, name))
+
+
+def require_settings(asked: DataConfig, names: Collection[str], manifest: Manifest, folder: pathlib.Path) -> None:
+    """Raises InputError where one of the named settings is not that of a dataset."""
+    settings = settings_of(manifest, folder)
+    for name in names:
+        if name in settings and as_flag(getattr(asked, name)) != as_flag(settings[name]):
+            raise InputError(
+                f"--{name}={as_flag(getattr(asked, name))}: {folder} was prepared with --{name}="
+                f"{as_flag(settings[name])}; leave the flag out, or prepare the ratings again"
+            )
