@@ -19,7 +19,7 @@ from movierec_jax.data.readers.tables.features_file import read_features
 from movierec_jax.data.readers.tables.links_file import read_links
 from movierec_jax.data.readers.tables.reviews_file import read_reviews
 from movierec_jax.data.readers.text.stated_columns import StatedColumns
-from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, TAG, TEXT, TIMESTAMP, USER_ID, CleanData
+from movierec_jax.data.schema import MOVIE_ID, RATING, STARS, TAG, TEXT, TIMESTAMP, USER_ID, CleanData, Ratings
 from movierec_jax.data.splits import Split, split, without_pairs
 from movierec_jax.data.values.scale import relevant_threshold
 from movierec_jax.data.values.weights import num_watched, rated_rows
@@ -43,11 +43,14 @@ from movierec_jax.settings import as_flag
 CACHE_FOLDER = ".ratings_cache"
 
 
-def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = None) -> Run:
+def new_run(
+    config: Config, data: CleanData, parts: Split, mesh: Mesh | None = None, train_by_row: Ratings | None = None
+) -> Run:
     """Returns a run on clean, split data, with vocabularies and features fitted on the train part alone.
 
     Users and movies found only outside train have rows without an embedding: the model reads their content. Raises
     InputError for bad feature files, and for settings that need ratings or their times where train has none.
+    train_by_row: as in `Run`.
     """
     require_something_to_learn(config, parts.train)
     require_times(config, parts.train)
@@ -88,6 +91,7 @@ def new_run(config: Config, data: CleanData, parts: Split, mesh: Mesh | None = N
         links=external_ids(known, movies.ids),
         movie_id_space=known.space,
         mesh=mesh,
+        train_by_row=train_by_row,
     )
 
 
@@ -187,10 +191,10 @@ def prepare(
     earlier: parts of an older run, from whose parameters this one begins; what it has learnt from is not held out.
     """
     if table is None and is_prepared(config.data.ratings):
-        config, data, parts = read_prepared(config, is_warm=earlier is not None)
+        config, data, parts, train_by_row = read_prepared(config, cache, is_warm=earlier is not None)
     else:
-        data, parts = read_and_split(config.data, cache, table, earlier)
-    run = new_run(config, data, parts, mesh)
+        (data, parts), train_by_row = read_and_split(config.data, cache, table, earlier), None
+    run = new_run(config, data, parts, mesh, train_by_row)
     reason = relevant_threshold(run.train.rated().rating, run.rating_scale)[1]
     if reason and config.evaluation.relevant_rating is None:
         print_notes([reason])

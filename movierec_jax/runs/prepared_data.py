@@ -3,13 +3,14 @@
 import dataclasses
 import pathlib
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from movierec_jax.config import Config
 from movierec_jax.data.findings import print_dropped, print_notes, print_ratings
 from movierec_jax.data.prepared.manifest import MANIFEST, Manifest, read_manifest
-from movierec_jax.data.prepared.reading import read_clean_data, read_split
-from movierec_jax.data.schema import CleanData
+from movierec_jax.data.prepared.mapped import MAPPED_FROM, map_train
+from movierec_jax.data.prepared.reading import read_clean_data, read_clean_part, read_split
+from movierec_jax.data.schema import CleanData, Ratings
 from movierec_jax.data.splits import Split
 from movierec_jax.data_config import PREPARED_SETTINGS, DataConfig
 from movierec_jax.errors import InputError
@@ -19,9 +20,23 @@ from movierec_jax.settings import as_flag, from_json, to_json
 REFUSED = ("extra_ratings", "extra_user", "test_ratings", "valid_ratings")
 
 
-def read_prepared(config: Config, *, is_warm: bool) -> tuple[Config, CleanData, Split]:
-    """Returns the config with the data settings of its dataset, clean data without ratings, and the parts.
+class PreparedData(NamedTuple):
+    """What a run needs of a prepared dataset.
 
+    config: with the data settings of the dataset. data: without ratings.
+    train_by_row: as in `Run`, where there are many.
+    """
+
+    config: Config
+    data: CleanData
+    parts: Split
+    train_by_row: Ratings | None
+
+
+def read_prepared(config: Config, cache: pathlib.Path | None, *, is_warm: bool) -> PreparedData:
+    """Reads the dataset of a config, and prints what was found when it was prepared.
+
+    cache: folder that keeps the columns of many ratings, to be mapped into memory; None: they are read into it.
     is_warm: whether the parts have to suit those of an older run, which a dataset cannot know.
 
     Raises InputError for a file that is missing or has changed, and for settings that the dataset does not have.
@@ -47,7 +62,12 @@ def read_prepared(config: Config, *, is_warm: bool) -> tuple[Config, CleanData, 
     print_dropped(data.dropped)
     shown = ", ".join(f"--{name}={as_flag(getattr(settings, name))}" for name in PREPARED_SETTINGS)
     print(f"  prepared in {folder}, with its settings: {shown}")
-    return dataclasses.replace(config, data=settings), data, read_split(folder, manifest)
+    config = dataclasses.replace(config, data=settings)
+    if cache is None or manifest.counts["train"] < MAPPED_FROM:
+        return PreparedData(config, data, read_split(folder, manifest), None)
+    train, by_row = map_train(folder, manifest, cache)
+    valid, test = (read_clean_part(folder, manifest, part) for part in ("valid", "test"))
+    return PreparedData(config, data, Split.of(train=train, valid=valid, test=test), by_row)
 
 
 def with_settings(asked: DataConfig, manifest: Manifest, folder: pathlib.Path) -> DataConfig:

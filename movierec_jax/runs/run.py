@@ -48,6 +48,8 @@ class Run:
     movie_id_space: the space of the run's movie ids, as in CleanData.
     mesh: the devices to use; not saved in the workdir.
     warm_start: the workdir of the older run from whose parameters training begins; None: from random ones.
+    train_by_row: the train ratings by row, without rating-time features, where they are mapped from files; None where
+        they are made of the parts. Not saved in the workdir.
     """
 
     __repr__ = in_one_line
@@ -65,6 +67,7 @@ class Run:
     links: pd.DataFrame = dataclasses.field(default_factory=no_links)
     movie_id_space: str = OWN
     warm_start: str | None = None
+    train_by_row: Ratings | None = None
 
     @functools.cached_property
     def model(self) -> TwoTowers:
@@ -157,13 +160,17 @@ class Run:
         """Rating-time features fitted on train; None without --rating_time."""
         if not self.config.data.rating_time:
             return None
-        train = ratings_by_row(self.parts.train, self.users, self.movies)
-        return fit_rating_time(train.rated(), self.users.unknown)
+        return fit_rating_time(self.bare_train.rated(), self.users.unknown)
 
     @functools.cached_property
     def train(self) -> Ratings:
         """The train ratings by row."""
-        return self.by_row(self.parts.train)
+        return self.with_time_features(self.bare_train)
+
+    @functools.cached_property
+    def bare_train(self) -> Ratings:
+        """The train ratings by row, without rating-time features."""
+        return self.train_by_row or ratings_by_row(self.parts.train, self.users, self.movies)
 
     @functools.cached_property
     def from_reviews(self) -> Ratings:
@@ -177,7 +184,10 @@ class Run:
 
     def by_row(self, part: pd.DataFrame) -> Ratings:
         """Returns ratings by row, with rating-time features if the run has them."""
-        ratings = ratings_by_row(part, self.users, self.movies)
+        return self.with_time_features(ratings_by_row(part, self.users, self.movies))
+
+    def with_time_features(self, ratings: Ratings) -> Ratings:
+        """Adds rating-time features to ratings, if the run has them."""
         return dataclasses.replace(ratings, time_features=self.time_features(ratings.user_row, ratings.timestamp))
 
     def time_features(

@@ -16,6 +16,7 @@ from movierec_jax.data.prepared.manifest import (
     MOVIE_ROW,
     MOVIES,
     NUMBER,
+    PARTS,
     TAGS,
     USER_ROW,
     USER_TABLE,
@@ -113,11 +114,13 @@ def read_table(folder: pathlib.Path, manifest: Manifest, name: str) -> pd.DataFr
 
 def read_split(folder: pathlib.Path, manifest: Manifest) -> Split:
     """Reads all parts as clean tables in original ids."""
-    ids = {name: read_ids(folder, manifest, name)[id_column(name)] for name in (USERS, MOVIES)}
-    train, valid, test = (
-        with_ids(read_part(folder, manifest, part), ids[USERS], ids[MOVIES]) for part in ("train", "valid", "test")
-    )
-    return Split.of(train=train, valid=valid, test=test)
+    return Split.of(*(read_clean_part(folder, manifest, part) for part in PARTS))
+
+
+def read_clean_part(folder: pathlib.Path, manifest: Manifest, part: str) -> pd.DataFrame:
+    """Reads a part as a clean table in original ids."""
+    ids = (read_ids(folder, manifest, name)[id_column(name)] for name in (USERS, MOVIES))
+    return with_ids(read_part(folder, manifest, part), *ids)
 
 
 def with_ids(part: PartColumns, user_ids: pd.Series, movie_ids: pd.Series) -> pd.DataFrame:
