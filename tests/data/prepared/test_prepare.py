@@ -6,17 +6,16 @@ import pathlib
 import hypothesis
 import numpy as np
 import pandas as pd
-import pyarrow.parquet
 import pytest
-from helpers.input_files import refusal_by, write_folder
+from helpers.input_files import write_folder
 from helpers.movielens import ML_CSV
 from hypothesis import strategies as st
 
 from movierec_jax.data.cleaning import clean
 from movierec_jax.data.matching.id_join import join_tables, known_movies
-from movierec_jax.data.prepared.manifest import PARTS, Manifest, read_manifest
+from movierec_jax.data.prepared.manifest import read_manifest
 from movierec_jax.data.prepared.prepare import prepare_dataset
-from movierec_jax.data.prepared.reading import read_clean_data, read_part, read_split
+from movierec_jax.data.prepared.reading import read_clean_data, read_split
 from movierec_jax.data.readers.ratings import read_ratings
 from movierec_jax.data.readers.text.stated_columns import StatedColumns
 from movierec_jax.data.schema import CleanData
