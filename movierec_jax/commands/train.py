@@ -28,7 +28,7 @@ from movierec_jax.config import (
     TrainConfig,
     differences,
 )
-from movierec_jax.data_config import DataConfig
+from movierec_jax.data_config import PREPARED_SETTINGS, DataConfig
 from movierec_jax.runs.config import LogConfig, ProcessConfig
 
 WORKDIR = flags.DEFINE_string(
@@ -46,6 +46,7 @@ CHECK_MEMORY = flags.DEFINE_bool("check_memory", True, "refuse what needs more m
 
 def main() -> None:
     from movierec_jax.runs import distributed
+    from movierec_jax.runs.prepared_data import require_given
     from movierec_jax.runs.stored_config import stored_config
     from movierec_jax.train import train_run
 
@@ -56,6 +57,7 @@ def main() -> None:
     stored = None if OVERWRITE.value else stored_config(WORKDIR.value)
     if stored is not None:
         config = with_settings_of_run(config, stored)
+    require_given(config.data, [name for name in PREPARED_SETTINGS if flags.FLAGS[name].present])
     devices, log = cli.section_from_flags(DeviceConfig()), cli.section_from_flags(LogConfig())
     train_run(
         config,

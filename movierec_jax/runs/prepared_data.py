@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from movierec_jax.config import Config
 from movierec_jax.data.findings import print_dropped, print_notes, print_ratings
-from movierec_jax.data.prepared.manifest import MANIFEST, Manifest, read_manifest
+from movierec_jax.data.prepared.manifest import MANIFEST, Manifest, is_prepared, read_manifest
 from movierec_jax.data.prepared.mapped import MAPPED_FROM, map_train
 from movierec_jax.data.prepared.reading import read_clean_data, read_clean_part, read_split
 from movierec_jax.data.schema import CleanData, Ratings
@@ -95,11 +95,18 @@ def is_other(asked: DataConfig, other: DataConfig, name: str) -> bool:
     return as_flag(getattr(asked, name)) != as_flag(getattr(other, name))
 
 
+def require_given(asked: DataConfig, names: Collection[str]) -> None:
+    """Raises InputError where ratings are a prepared dataset, and one of the named settings is not that of it."""
+    if is_prepared(asked.ratings):
+        folder = pathlib.Path(asked.ratings)
+        require_settings(asked, names, read_manifest(folder), folder)
+
+
 def require_settings(asked: DataConfig, names: Collection[str], manifest: Manifest, folder: pathlib.Path) -> None:
     """Raises InputError where one of the named settings is not that of a dataset."""
     settings = settings_of(manifest, folder)
     for name in names:
-        if name in settings and as_flag(getattr(asked, name)) != as_flag(settings[name]):
+        if as_flag(getattr(asked, name)) != as_flag(settings[name]):
             raise InputError(
                 f"--{name}={as_flag(getattr(asked, name))}: {folder} was prepared with --{name}="
                 f"{as_flag(settings[name])}; leave the flag out, or prepare the ratings again"
