@@ -15,8 +15,7 @@ import pandas as pd
 from movierec_jax.config import Config, DeviceConfig, flag_values
 from movierec_jax.data.files import read_sealed_json, sealed, write_json
 from movierec_jax.data.schema import DATA_FRAME
-from movierec_jax.data.storage import is_url, synced_folder
-from movierec_jax.errors import InputError
+from movierec_jax.data.storage import is_url, unreachable_url_named
 from movierec_jax.evaluation.advice import require_learnt
 from movierec_jax.evaluation.epoch_ranking import epoch_ranker
 from movierec_jax.evaluation.evaluate import evaluate
@@ -38,6 +37,7 @@ from movierec_jax.runs.run import Run
 from movierec_jax.runs.training_lock import training_lock
 from movierec_jax.runs.warm_start import OldRun, begin_from, prepare_warm, require_other_workdir
 from movierec_jax.runs.workdir import open_workdir
+from movierec_jax.runs.workdir_copy import WorkdirCopy, copied_workdir
 from movierec_jax.training.loop import initial_state, train_from
 from movierec_jax.training.progress import EpochRecord, Progress, best_record, is_finished
 from movierec_jax.training.strengths import decays_in_use
@@ -92,10 +92,6 @@ def train_run(
     """
     require_not_forked()
     require_installed(log.loggers)
-    if is_url(workdir) and distributed.is_multi_process():
-        raise InputError(
-            f"--workdir={workdir}: many processes need one that all can reach as a folder; mount the bucket"
-        )
     table = ratings if isinstance(ratings, pd.DataFrame) else None
     if ratings is not None:
         config = config.replace(ratings=DATA_FRAME if isinstance(ratings, pd.DataFrame) else os.fspath(ratings))
@@ -105,11 +101,11 @@ def train_run(
         require_other_workdir(old_workdir, os.fspath(workdir))
     with (
         training_lock(workdir) as require_there,
-        synced_folder(workdir) as (folder, upload),
+        copied_workdir(workdir) as copy,
         contextlib.closing(Loggers(log.loggers, loggers)) as opened,
     ):
         report = train_in_folder(
-            LockedWorkdir(folder, str(workdir), upload, require_there),
+            LockedWorkdir(str(workdir), copy, require_there),
             config,
             opened,
             table,
@@ -126,13 +122,12 @@ def train_run(
 class LockedWorkdir:
     """A workdir that this training alone writes to.
 
-    folder: its files on this machine. name: the path or URL in messages. upload: copies the folder there.
-    require_there: raises OSError where it has been moved or removed.
+    name: the path or URL in messages. copy: its files on this machine. require_there: raises OSError where it has been
+    moved or removed.
     """
 
-    folder: pathlib.Path
     name: str
-    upload: Callable[[], None]
+    copy: WorkdirCopy
     require_there: Callable[[], None]
 
 
@@ -149,23 +144,23 @@ def train_in_folder(
     ranked_users: int,
 ) -> dict[str, Any]:
     """Does the work of `train_run` and returns the report. table: given ratings. old_workdir: of a warm start."""
-    start, name = time.perf_counter(), workdir.name
+    start, name, copy = time.perf_counter(), workdir.name, workdir.copy
     advice = f"To resume, repeat the command{' without --overwrite' if overwrite else ''}: --workdir={name}"
-    with interruptible(advice) as stop, distributed.lost_process_named(advice):
-        folder = training_folder(workdir.folder, overwrite=overwrite)
-        prepare_run = functools.partial(prepare, config, cache_folder(workdir.folder), new_mesh(devices.mesh), table)
+    with interruptible(advice) as stop, distributed.lost_process_named(advice), unreachable_url_named(advice):
+        folder = training_folder(copy.folder, overwrite=overwrite, is_own=copy.is_own)
+        prepare_run = functools.partial(prepare, config, cache_folder(copy.folder), new_mesh(devices.mesh), table)
         run, old = prepare_warm(prepare_run, folder, old_workdir)
         data_seconds = time.perf_counter() - start
         stop.raise_if_received()
-        open_workdir(folder, run)
+        open_workdir(folder, run, is_own=copy.is_own)
         if distributed.broadcast_from_primary((folder / "report.json").exists()):
             finished = read_sealed_json(folder / "report.json")
-            put_in_place(workdir.folder, folder)
+            put_in_place(copy, folder)
             print(f"{name} holds this run, finished; --overwrite starts it anew")
             require_learnt(finished, config, name)
             return finished
-        workdir.upload()
-        with contextlib.closing(Checkpoints(folder, on_saved=workdir.upload)) as checkpoints:
+        copy.publish()
+        with contextlib.closing(Checkpoints(folder, is_own=copy.is_own, publish=copy.publish)) as checkpoints:
             records, decays = train_and_save(
                 run,
                 folder,
@@ -179,26 +174,28 @@ def train_in_folder(
             )
     train_seconds = time.perf_counter() - start - data_seconds
     report: dict[str, Any] = {}
-    with distributed.lost_process_named(advice):
+    with distributed.lost_process_named(advice), unreachable_url_named(advice):
         workdir.require_there()
         if distributed.is_primary():
+            copy.fetch()
             report = write_report(folder, run, records, decays, data_seconds, train_seconds)
             loggers.log(report["epochs"], figures_to_log(report))
             print(
                 f"Finished in {report['seconds']['total']:.0f} s; open {name}/report.html for pictures and all figures"
             )
-        put_in_place(workdir.folder, folder)
+        put_in_place(copy, folder)
         if distributed.is_primary():
             require_learnt(report, config, name)
     return report
 
 
-def put_in_place(workdir: pathlib.Path, folder: pathlib.Path) -> None:
+def put_in_place(copy: WorkdirCopy, folder: pathlib.Path) -> None:
     """Puts the finished run of a folder in the place of the workdir's, unless it is there, by process 0 for all."""
     distributed.barrier("report written")
     if distributed.is_primary():
-        replace_run(workdir, folder)
+        replace_run(copy.folder, folder)
     distributed.barrier("run in place")
+    copy.publish()
 
 
 def train_and_save(

@@ -11,9 +11,9 @@ With newer ratings, begin from an older run to train in a fraction of the time:
 
     movierec train --warm_start=runs/1m --ratings=ml-1m.zip --extra_ratings=new.csv --workdir=runs/1m-new
 
-Several processes train together when all are given one address and a workdir that all can reach:
+Several processes train together when all are given one address and a workdir that all can reach, such as a URL:
 
-    movierec train --coordinator_address=host0:1234 --num_processes=4 --process_id=0
+    movierec train --workdir=s3://bucket/run --coordinator_address=host0:1234 --num_processes=4 --process_id=0
 """
 
 from absl import flags

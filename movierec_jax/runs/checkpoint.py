@@ -9,6 +9,7 @@ import dataclasses
 import pathlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -31,20 +32,32 @@ class Checkpoints:
 
     Saving copies the state and returns; a thread writes the files, under another name until they are complete. All
     processes save together, each the part on its devices. They read separately, and agree on what can be read.
-    read_only: neither saves nor changes the folder. on_saved: called from another thread after each save.
+    read_only: neither saves nor changes the folder. is_own: whether each process has a folder of its own. publish:
+    called when checkpoints have been written or set aside, mostly from another thread.
     """
 
-    def __init__(self, workdir: pathlib.Path, *, read_only: bool = False, on_saved: Callable[[], None] = lambda: None):
+    def __init__(
+        self,
+        workdir: pathlib.Path,
+        *,
+        read_only: bool = False,
+        is_own: bool = False,
+        publish: Callable[[], None] = lambda: None,
+    ):
         # Orbax takes only absolute paths.
         self.folder = (workdir / CHECKPOINTS).absolute()
         self.run = run_identity(workdir) if (workdir / CONFIG).exists() else None
         self.kept = KeptSteps()
-        self.writer = None if read_only else new_writer(self.folder, self.kept, on_saved)
+        self.is_own, self.publish = is_own, publish
+        self.writer = None if read_only else new_writer(self.folder, self.kept, is_own)
         self.reader = new_reader(self.folder)
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self.publishing: Future[None] | None = None
 
     def save(self, state: TrainState, progress: Progress, setup: TrainingSetup) -> None:
         """Begins to write a state. Raises OSError if the one before could not be written."""
         assert self.writer is not None
+        self.wait()
         self.kept.best_step = progress.best_step
         about = {
             "run": self.run,
@@ -53,22 +66,34 @@ class Checkpoints:
             "table_rows": list(setup.model.table_rows),
             "checksums": [int(total) for total in checksums(state)],
         }
-        items = ocp.args.Composite(state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(sealed(about)))
+        items = ocp.args.Composite(state=ocp.args.PyTreeSave(state), about=ocp.args.JsonSave(sealed(about)))
         with write_errors_named(self.folder):
             self.writer.save(progress.step, args=items, force=True)
+        self.publishing = self.thread.submit(self.finish)
+
+    def finish(self) -> None:
+        """Waits until the state is on disk, and publishes it."""
+        assert self.writer is not None
+        with write_errors_named(self.folder):
+            self.writer.wait_until_finished()
+        self.publish()
 
     def wait(self) -> None:
-        """Waits until everything saved is on disk. Raises OSError if it could not be written."""
-        if self.writer is not None:
-            with write_errors_named(self.folder):
-                self.writer.wait_until_finished()
+        """Waits until everything saved is on disk and published. Raises OSError if it could not be."""
+        publishing, self.publishing = self.publishing, None
+        if publishing is not None:
+            publishing.result()
 
     def close(self) -> None:
         """Waits as `wait` does, and ends the threads."""
         self.reader.close()
-        if self.writer is not None:
-            with write_errors_named(self.folder):
-                self.writer.close()
+        try:
+            self.wait()
+        finally:
+            self.thread.shutdown()
+            if self.writer is not None:
+                with write_errors_named(self.folder):
+                    self.writer.close()
 
     def latest(self, setup: TrainingSetup, warn: Callable[[str], None]) -> tuple[TrainState, Progress] | None:
         """Returns the newest readable state and its progress; None without checkpoints.
@@ -109,9 +134,9 @@ class Checkpoints:
 
     def set_aside(self, steps: list[int]) -> None:
         """Moves checkpoints to the workdir's unreadable/, so that their steps can be saved again."""
-        if self.writer is None:
+        if self.writer is None or not steps:
             return
-        if distributed.is_primary():
+        if distributed.writes_to_folder(self.is_own):
             for step in steps:
                 target = self.folder.parent / UNREADABLE / f"{step}-{time.time_ns()}"
                 target.parent.mkdir(exist_ok=True)
@@ -119,6 +144,8 @@ class Checkpoints:
         distributed.barrier("unreadable checkpoints set aside")
         self.writer.reload()
         self.reader.reload()
+        # At a URL, files of the old state must not mix with those of the state that is saved in its place.
+        self.publish()
 
     def best_params(self, setup: TrainingSetup, warn: Callable[[str], None]) -> optax.Params:
         """Returns the parameters of `best_state`."""
@@ -199,15 +226,28 @@ class KeptSteps:
         return [checkpoint.step in (*latest, self.best_step) for checkpoint in checkpoints]
 
 
-def new_writer(folder: pathlib.Path, kept: KeptSteps, on_saved: Callable[[], None]) -> ocp.CheckpointManager:
-    """Returns the Orbax manager that saves; calls `on_saved` from another thread when a checkpoint is complete."""
+def new_writer(folder: pathlib.Path, kept: KeptSteps, is_own: bool) -> ocp.CheckpointManager:
+    """Returns the Orbax manager that saves. is_own: as in Checkpoints."""
+    processes = ocp.options.MultiprocessingOptions(primary_host=None if is_own else 0)
     options = ocp.CheckpointManagerOptions(
         preservation_policy=kept,
         cleanup_tmp_directories=True,
+        multiprocessing_options=processes,
         # If a folder cannot be made, threads that wait for it would delay the end of the process by ten minutes.
-        async_options=ocp.AsyncOptions(create_directories_asynchronously=False, post_finalization_callback=on_saved),
+        async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
     )
-    return ocp.CheckpointManager(folder, options=options, item_handlers=item_handlers())
+    # Without the metadata that Orbax writes for all managers of a process alike, whoever their primary host is.
+    arrays = ocp.type_handlers.create_type_handler_registry((jax.Array, ocp.type_handlers.ArrayHandler()))
+    handlers = {
+        "state": ocp.PyTreeCheckpointHandler(
+            # OCDBT makes few files, but can join those of several processes only where one sees them all.
+            use_ocdbt=not is_own,
+            multiprocessing_options=processes,
+            type_handler_registry=arrays,
+        ),
+        "about": ocp.JsonCheckpointHandler(multiprocessing_options=processes),
+    }
+    return ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
 
 
 def new_reader(folder: pathlib.Path) -> ocp.CheckpointManager:
@@ -215,12 +255,8 @@ def new_reader(folder: pathlib.Path) -> ocp.CheckpointManager:
     process = jax.process_index()
     alone = ocp.options.MultiprocessingOptions(process, {process}, barrier_sync_key_prefix=f"reader {process}")
     options = ocp.CheckpointManagerOptions(create=False, multiprocessing_options=alone)
-    return ocp.CheckpointManager(folder, options=options, item_handlers=item_handlers())
-
-
-def item_handlers() -> dict[str, ocp.CheckpointHandler]:
-    """Returns Orbax's handler of each item of a checkpoint."""
-    return {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
+    handlers = {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
+    return ocp.CheckpointManager(folder, options=options, item_handlers=handlers)
 
 
 @contextlib.contextmanager

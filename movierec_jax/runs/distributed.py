@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 from jax.experimental import multihost_utils
 
 from movierec_jax.errors import InputError
@@ -17,6 +18,9 @@ from movierec_jax.runs.config import AUTO, ProcessConfig
 
 # A process without a heartbeat for this long is lost, and all others end.
 HEARTBEAT_TIMEOUT_SECONDS = 30
+
+# After so long for another process to send its part of a checkpoint, something is wrong.
+MOST_WAIT_SECONDS = 1200
 
 
 def join(config: ProcessConfig) -> None:
@@ -62,6 +66,11 @@ def is_primary() -> bool:
     return jax.process_index() == 0
 
 
+def writes_to_folder(is_own: bool) -> bool:
+    """Whether this process writes files that all need: process 0 to a folder that all see, else each to its own."""
+    return is_own or is_primary()
+
+
 def is_multi_process() -> bool:
     """Whether several processes have joined."""
     return jax.process_count() > 1
@@ -70,6 +79,15 @@ def is_multi_process() -> bool:
 def barrier(name: str) -> None:
     """Waits until all processes have reached the barrier of this name."""
     multihost_utils.sync_global_devices(name)
+
+
+def wait_for_all(name: str) -> None:
+    """Waits as `barrier` does, but not on the devices, so that a thread can wait while these compute.
+
+    name: never used before.
+    Raises JaxRuntimeError where a process is lost, or is not there in time.
+    """
+    ocp.multihost.get_barrier_sync_fn()(key=name, timeout_ms=1000 * MOST_WAIT_SECONDS)
 
 
 def broadcast_from_primary(value: bool) -> bool:

@@ -30,13 +30,13 @@ OLD_REMOVED = "old_run_removed"
 PATIENCE_SECONDS = 10.0
 
 
-def training_folder(workdir: pathlib.Path, *, overwrite: bool) -> pathlib.Path:
+def training_folder(workdir: pathlib.Path, *, overwrite: bool, is_own: bool = False) -> pathlib.Path:
     """Returns the folder to train in: that of the next run, where one replaces another or has begun to.
 
-    overwrite: begin the next run anew. All processes call it.
+    overwrite: begin the next run anew. All processes call it. is_own: whether each has a folder of its own.
     Raises InputError where the workdir holds the files of somebody else.
     """
-    if distributed.is_primary():
+    if distributed.writes_to_folder(is_own):
         finish_replacement(workdir)
     distributed.barrier("replacement finished")
     following = workdir / NEXT
@@ -44,7 +44,7 @@ def training_folder(workdir: pathlib.Path, *, overwrite: bool) -> pathlib.Path:
         require_own(workdir)
         is_replaced = holds_run(workdir)
         distributed.barrier("workdir seen")
-        if distributed.is_primary():
+        if distributed.writes_to_folder(is_own):
             shutil.rmtree(following, ignore_errors=True)
         return following if is_replaced else workdir
     return following if holds_run(following) else workdir

@@ -311,9 +311,10 @@ def holds_run(folder: pathlib.Path) -> bool:
     return (folder / CONFIG).exists() or (folder / CHECKPOINTS).exists()
 
 
-def open_workdir(workdir: pathlib.Path, run: Run) -> None:
+def open_workdir(workdir: pathlib.Path, run: Run, *, is_own: bool = False) -> None:
     """Makes the workdir hold this run, new or resumed. All processes check it; process 0 writes.
 
+    is_own: whether each process has a folder of its own, and so writes to it.
     Raises InputError if it holds another run, or links in the place of files, which could lead anywhere.
     """
     require_no_links(workdir)
@@ -322,7 +323,7 @@ def open_workdir(workdir: pathlib.Path, run: Run) -> None:
     elif (workdir / CHECKPOINTS).exists():
         raise InputError(f"{workdir}: has checkpoints but no config.json; restore it, or start anew with --overwrite")
     distributed.barrier("workdir checked")
-    if distributed.is_primary():
+    if distributed.writes_to_folder(is_own):
         save_run(workdir, run)
     distributed.barrier("workdir written")
 

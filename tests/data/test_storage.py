@@ -101,14 +101,39 @@ def test_the_config_is_sent_after_old_files_are_removed(memory, tmp_path, monkey
 
 
 def test_incomplete_checkpoints_and_folder_marks_are_not_downloaded(memory, tmp_path):
-    one, part = "checkpoints__1__", "checkpoints__2__"
+    one, part, of_next = "checkpoints__1__", "checkpoints__2__", "next_run__checkpoints__1__"
     whole = {f"{one}_CHECKPOINT_METADATA": "", f"{one}state__a": "", f"{part}state__a": "", "config.json": ""}
-    Mirror("memory://run", written(tmp_path, **whole)).send()
+    Mirror("memory://run", written(tmp_path, **whole, **{f"{of_next}state__a": ""})).send()
     memory["/run/checkpoints/"] = memory["/run/vocab/"] = memory["/run/config.json"]
     with synced_folder("memory://run") as (folder, _):
         names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert names == {"checkpoints/1/_CHECKPOINT_METADATA", "checkpoints/1/state/a", "config.json"}
     assert "" not in list_names("memory://run")
+
+
+def test_checkpoints_that_are_not_here_are_removed_whoever_sent_them(memory, tmp_path):
+    two = {"checkpoints__1___CHECKPOINT_METADATA": "", "checkpoints__1__state__a": "", "checkpoints__2__state__a": ""}
+    Mirror("memory://run", written(tmp_path / "other", **two, a="")).send()
+    mirror = Mirror("memory://run", written(tmp_path / "one", checkpoints__1__state__b=""))
+    mirror.send()
+    mirror.remove_absent_checkpoints()
+    assert sorted(memory) == [
+        "/run/a",
+        "/run/checkpoints/1/_CHECKPOINT_METADATA",
+        "/run/checkpoints/1/state/a",
+        "/run/checkpoints/1/state/b",
+    ]
+
+
+def test_files_that_others_have_sent_are_downloaded_beside_those_that_are_here(memory, tmp_path):
+    mirror = Mirror("memory://run", written(tmp_path / "one", a="1"))
+    mirror.send()
+    Mirror("memory://run", written(tmp_path / "other", b="2")).send()
+    written(tmp_path / "one", a="changed")
+    mirror.download()
+    mirror.send()
+    assert {name: file.getvalue() for name, file in memory.items()} == {"/run/a": b"changed", "/run/b": b"2"}
+    assert (tmp_path / "one" / "b").read_text() == "2"
 
 
 def test_a_missing_folder_is_made_or_an_error(tmp_path):
@@ -202,22 +227,6 @@ def test_a_run_in_storage_is_the_run_of_this_machine(memory, workdir, board_conf
     assert "memory://runs/one holds this run, finished" in capsys.readouterr().out
 
 
-@pytest.fixture
-def s3(monkeypatch):
-    """A bucket of an emulated S3, as all processes see it."""
-    pytest.importorskip("s3fs", reason="needs pip install -e '.[s3]'")
-    server = pytest.importorskip("moto.server", reason="needs pip install -e '.[emulator]'").ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    secrets = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, value in (secrets | {"AWS_ENDPOINT_URL": f"http://{host}:{port}"}).items():
-        monkeypatch.setenv(name, value)
-    filesystem = fsspec.filesystem("s3", skip_instance_cache=True)
-    filesystem.mkdir("bucket")
-    yield filesystem
-    server.stop()
-
-
 def script(name: str, *arguments: str) -> list[str]:
     return [sys.executable, "-u", str(ROOT / "scripts" / f"{name}.py"), *arguments]
 
@@ -240,10 +249,9 @@ def test_a_run_in_an_emulated_s3_is_trained_killed_resumed_and_scored(s3, tmp_pa
     report = json.loads(s3.cat_file("bucket/runs/one/report.json"))
     expected = json.loads((tmp_path / "run" / "report.json").read_text())
     assert report["test"] == expected["test"]
-    for number in range(2):
-        part = ["--num_processes=2", f"--process_id={number}"]
-        lists = script("score", "--workdir=s3://bucket/runs/one", "--output=s3://bucket/lists.parquet", *part)
-        subprocess.run(lists, capture_output=True, check=True)
+    lists = script("score", "--workdir=s3://bucket/runs/one", "--output=s3://bucket/lists.parquet", "--num_processes=2")
+    parts = [subprocess.Popen([*lists, f"--process_id={number}"], stdout=subprocess.DEVNULL) for number in range(2)]
+    assert [part.wait() for part in parts] == [0, 0]
     whole = script("score", f"--workdir={tmp_path / 'run'}", f"--output={tmp_path / 'lists.parquet'}")
     subprocess.run(whole, capture_output=True, check=True)
     s3.invalidate_cache()

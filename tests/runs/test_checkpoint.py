@@ -139,6 +139,26 @@ def test_steps_that_reuse_a_states_memory_do_not_change_what_is_saved(tmp_path):
     assert np.any(state.params["user_tower"]["embedding"] != before.params["user_tower"]["embedding"])
 
 
+def test_a_state_is_published_when_it_is_on_disk_and_old_ones_are_gone(tmp_path):
+    published = []
+    checkpoints = Checkpoints(tmp_path, publish=lambda: published.append(steps_in(tmp_path)))
+    for epoch in range(1, 5):
+        checkpoints.save(state_after(epoch), progress(*[4.0, 3.0, 2.0, 1.0][:epoch]), RUN.setup)
+    checkpoints.close()
+    assert published == [["1"], ["1", "2"], ["2", "3"], ["3", "4"]]
+
+
+def test_a_state_that_cannot_be_published_is_an_error_of_the_next_one(tmp_path):
+    def fail() -> None:
+        raise OSError("no bucket")
+
+    checkpoints = Checkpoints(tmp_path, publish=fail)
+    checkpoints.save(state_after(1), progress(1.0), RUN.setup)
+    with pytest.raises(OSError, match="no bucket"):
+        checkpoints.save(state_after(2), progress(1.0, 1.0), RUN.setup)
+    checkpoints.close()
+
+
 def test_an_empty_workdir_has_no_latest_state(tmp_path):
     assert Checkpoints(tmp_path).latest(RUN.setup, pytest.fail) is None
 
