@@ -43,7 +43,7 @@ def start(folder: pathlib.Path, count: int, workdir: str, epochs: int = EPOCHS, 
     return [
         subprocess.Popen(
             [*command, *SMALL.split(), *flags, *([*joining, f"--process_id={number}"] if count > 1 else [])],
-            env=os.environ | {"JAX_NUM_CPU_DEVICES": "1"},
+            env=os.environ | {"JAX_NUM_CPU_DEVICES": "1", "TMPDIR": str(folder)},
             stdout=subprocess.DEVNULL if number else subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

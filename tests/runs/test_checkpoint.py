@@ -148,6 +148,22 @@ def test_a_state_is_published_when_it_is_on_disk_and_old_ones_are_gone(tmp_path)
     assert published == [["1"], ["1", "2"], ["2", "3"], ["3", "4"]]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_of_a_state_that_processes_save_apart_no_file_may_be_missing(tmp_path):
+    published = []
+    with contextlib.closing(Checkpoints(tmp_path, is_own=True)) as checkpoints:
+        for epoch in (1, 2):
+            checkpoints.save(state_after(epoch), progress(*[2.0, 1.0][:epoch]), RUN.setup)
+    require_equal(Checkpoints(tmp_path, read_only=True).latest(RUN.setup, pytest.fail)[0], state_after(2))
+    (tmp_path / "checkpoints/2/state/params.head.offset/0").unlink()
+    messages = []
+    checkpoints = Checkpoints(tmp_path, is_own=True, publish=lambda: published.append(steps_in(tmp_path)))
+    require_equal(checkpoints.latest(RUN.setup, messages.append)[0], state_after(1))
+    assert [message.split(" (")[0] for message in messages] == ["checkpoints/2 cannot be read and is skipped"]
+    assert published == [["1"]]
+    gc.collect()  # As above.
+
+
 def test_a_state_that_cannot_be_published_is_an_error_of_the_next_one(tmp_path):
     def fail() -> None:
         raise OSError("no bucket")
