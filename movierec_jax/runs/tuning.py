@@ -109,7 +109,8 @@ def mean_rmse(config: Config, runs: Sequence[Run], report: Callable[[int, float]
     """
     total, step = 0.0, 0
     for run in runs:
-        setup = dataclasses.replace(run, config=config).setup
+        # A prepared dataset has data settings of its own.
+        setup = dataclasses.replace(run, config=dataclasses.replace(config, data=run.config.data)).setup
         rmse = np.nan
         for _, record in train_epochs(new_state(setup), run.train, run.valid, run.interactions, setup=setup):
             rmse = float(record.valid_rmse or np.nan)

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import pathlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pandas as pd
 
@@ -52,9 +52,16 @@ MEMORY_LIMIT = "2GB"
 
 
 def prepare_dataset(
-    config: DataConfig, output: pathlib.Path, *, memory_limit: str = MEMORY_LIMIT, overwrite: bool = False
+    config: DataConfig,
+    output: pathlib.Path,
+    *,
+    memory_limit: str = MEMORY_LIMIT,
+    overwrite: bool = False,
+    log: Callable[[str], None] = print,
 ) -> Manifest:
     """Writes a prepared dataset of the config's ratings to a folder, whole or not at all, and returns its manifest.
+
+    memory_limit: of DuckDB. log: takes a line as each stage ends.
 
     Raises InputError as `clean` and `split`; for ratings that only readers in memory can read; and for a folder that
     exists, unless it is a prepared dataset to be replaced.
@@ -65,7 +72,7 @@ def prepare_dataset(
         scratch = folder / "scratch"
         scratch.mkdir()
         with contextlib.closing(Database(scratch, memory_limit)) as database:
-            manifest = fill_folder(folder, database, path, config)
+            manifest = fill_folder(folder, database, path, config, log)
         shutil.rmtree(scratch)
         write_json(folder / MANIFEST, as_json(manifest))
     return manifest
@@ -104,23 +111,29 @@ def duckdb_errors_named(output: pathlib.Path) -> Iterator[None]:
         ) from error
 
 
-def fill_folder(folder: pathlib.Path, database: Database, path: pathlib.Path, config: DataConfig) -> Manifest:
+def fill_folder(
+    folder: pathlib.Path, database: Database, path: pathlib.Path, config: DataConfig, log: Callable[[str], None]
+) -> Manifest:
     """Writes all files of a dataset but its manifest, which it returns."""
     source = find_source(path, StatedColumns(config.columns, config.weight_column))
     table = load_raw(database, source)
+    log(f"{path}: {table.num_rows:,} rows read")
     ids = {column: distinct_values(database, column).value for column in (USER_ID, MOVIE_ID)}
     raw = with_joined_tables(raw_data(database, table, source, ids), config)
     if str(path) != config.ratings and is_url(config.ratings):
         raw = renamed(raw, str(path), config.ratings)
     stated = config.rating_scale or raw.rating_scale
     judged = keep_usable(database, table, ids, stated, config, raw.source)
+    database.run("DROP VIEW judged; DROP TABLE raw")
     dropped = judged.dropped | drop_repeated(database, len(ids[USER_ID]))
     has_weights = has_unequal_weights(database)
     dropped |= drop_rare(database, config)
     for column, code in ((USER_ID, USER_CODE), (MOVIE_ID, MOVIE_CODE)):
         require_variety(column, is_constant(database, code), num_kept(database), raw.source, dropped)
     all_watched = is_constant(database, RATING, f"{WEIGHT} > 0")
+    log(f"{num_kept(database):,} ratings kept")
     part_of = split_kept(database, table.num_rows, len(ids[USER_ID]), config)
+    log(f"split by --split={config.split}")
     data = data_of(database, raw, ids, dataclasses.replace(judged, dropped=dropped), all_watched=all_watched)
     return write_files(
         folder,
