@@ -158,7 +158,7 @@ def first_of(history: pd.DataFrame) -> dict[int, Rating]:
 
 def test_a_new_user_with_the_history_of_another_gets_the_same_implicit_feedback_score(any_run):
     new = any_run.with_new_users(own_history(any_run, USER))
-    known, folded = (one.encoded[0].implicit_feedback[:, one.users.rows([USER])[0]] for one in (any_run, new))
+    known, folded = (one.scorer.encode_on_host(one.users.rows([USER])).implicit_feedback for one in (any_run, new))
     np.testing.assert_allclose(folded, known, rtol=1e-4, atol=1e-5)
 
 

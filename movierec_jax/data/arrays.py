@@ -70,6 +70,18 @@ def csr_offsets(count: Int[np.ndarray, " groups"]) -> Int64[np.ndarray, " groups
     return np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
 
 
+def members_of_groups(
+    start: Int64[np.ndarray, " groups_and_one"], wanted: Int[np.ndarray, " wanted"]
+) -> tuple[Int64[np.ndarray, " wanted_and_one"], Int64[np.ndarray, " members"]]:
+    """Returns the members of the wanted groups, one group after another, and where each group of them begins.
+
+    start: `csr_offsets` of all groups. -1 stands for a group without members.
+    """
+    count = np.where(wanted >= 0, np.diff(start)[wanted], 0)
+    offsets = csr_offsets(count)
+    return offsets, np.arange(offsets[-1]) + np.repeat(start[wanted] - offsets[:-1], count)
+
+
 def stable_argsort(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """Returns what `np.argsort(values, kind="stable")` returns, several times as fast.
 

@@ -7,9 +7,9 @@ from movierec_jax.data.schema import USER_ID
 from movierec_jax.evaluation import metrics
 from movierec_jax.evaluation.evaluate import relevant_rows
 from movierec_jax.model.inputs import Interactions
-from movierec_jax.model.two_tower import Members, encode
+from movierec_jax.model.two_tower import Members
+from movierec_jax.recommend.block_scorer import scorer_of_run
 from movierec_jax.recommend.lists import ListRequest, SeenMovies
-from movierec_jax.recommend.scoring import Scorer
 from movierec_jax.recommend.top_k import top_k_lists
 from movierec_jax.runs import distributed
 from movierec_jax.runs.run import Run, user_index_and_movie_row
@@ -38,7 +38,7 @@ def epoch_ranker(run: Run, num_users: int) -> Rank | None:
     request = ListRequest(run.users.rows(users), SeenMovies.of(*rated, len(users), num_movies), LIST_LENGTH)
 
     def rank(params: Members, interactions: Interactions) -> float:
-        scorer = Scorer.of(run.setup, params, *encode(params, interactions, model=run.model))
+        scorer = scorer_of_run(run, params, interactions)
         hits = metrics.hits(top_k_lists(scorer, request), user, movie_row, num_movies)
         return metrics.mean_over_users(metrics.ndcg_at_k(*hits, LIST_LENGTH))
 

@@ -17,9 +17,10 @@ from movierec_jax.data.values.weights import rated_rows
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
 from movierec_jax.evaluation.baselines import popular_lists, rating_baselines
-from movierec_jax.model.two_tower import Members, encode
+from movierec_jax.model.two_tower import Members
+from movierec_jax.recommend.block_scorer import scorer_of_run
 from movierec_jax.recommend.lists import ListRequest, SeenMovies
-from movierec_jax.recommend.scoring import Scorer, predict_ratings
+from movierec_jax.recommend.scoring import AnyScorer, predict_ratings
 from movierec_jax.recommend.top_k import top_k_lists
 from movierec_jax.runs.run import Run, user_index_and_movie_row
 
@@ -64,7 +65,7 @@ def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConf
     ratings = run.by_row(held_out)
     is_rated = run.has_ratings & ~np.isnan(ratings.rating)
     weight = None if ratings.weight is None else ratings.weight[is_rated]
-    scorer = Scorer.of(run.setup, params, *encode(params, run.interactions, model=run.model))
+    scorer = scorer_of_run(run, params)
 
     def predict(part: Ratings) -> tuple[np.ndarray, np.ndarray]:
         return predict_ratings(scorer, part.user_row, part.movie_row, run.rating_scale, part.time_features)
@@ -148,7 +149,7 @@ def noise_of(
 
 def rank_held_out(
     run: Run,
-    scorer: Scorer,
+    scorer: AnyScorer,
     held_out: pd.DataFrame,
     ratings: Ratings,
     config: EvalConfig,
@@ -195,7 +196,7 @@ def tradeoff(
 ) -> list[dict[str, float]]:
     """Returns the ranking figures of lists for each diversity."""
     ratings = run.by_row(held_out)
-    scorer = Scorer.of(run.setup, params, *encode(params, run.interactions, model=run.model))
+    scorer = scorer_of_run(run, params)
     rows = []
     for diversity in map(float, diversities):
         ranking, _ = rank_held_out(run, scorer, held_out, ratings, config, diversity=diversity, has_baselines=False)

@@ -142,7 +142,12 @@ def sum_of_squares(links: WeightedLinks, num_owners: int) -> Float[Array, " owne
     """Sums, for each owner, the squares of its links' first weights."""
 
     def squares(_, links: WeightedLinks, num_owners: int) -> Float[Array, " owners"]:
-        of_segments = jnp.sum(jnp.square(links.weights_at(slice(None))[0]), axis=0)
+        def add_slot(slot, total):
+            return total + jnp.square(links.weights_at(slot)[0])
+
+        # Slot by slot, since the order in which XLA sums an axis depends on how many segments there are.
+        length, segments = links.other.shape
+        of_segments = jax.lax.fori_loop(0, length, add_slot, jnp.zeros(segments))
         return segments_to_owners(of_segments, links.owner, num_owners)
 
     return sum_by_owner(squares, (), links, num_owners)

@@ -86,17 +86,18 @@ def user_vectors(total: Float[Array, "users features"], squares: Float[Array, " 
     return jnp.pad(scaled, ((0, 0), (0, 1)), constant_values=1.0)
 
 
+@jax.jit
 def add_trend(
-    users: Float[Array, "members users dim"],
+    mean_user: Float[Array, "members dim"],
     movies: Float[Array, "members movie_rows dim"],
     trend: Float[Array, " movie_rows"],
 ) -> Float[Array, "members movie_rows dim"]:
     """Returns the movies' vectors with each one's share of what people rate lately added to its bias.
 
     The shares count in the units of the score: TREND_WEIGHT x the factor with which they come closest to the score that
-    the movies have for the average of the users, those of train.
+    the movies have for the average of the users of train.
     """
-    score = jnp.einsum("ed,emd->em", jnp.mean(users, axis=1), movies)
+    score = jnp.einsum("ed,emd->em", mean_user, movies)
     scale = score @ trend / jnp.sum(jnp.square(trend))
     bias = TREND_WEIGHT * jnp.maximum(scale, 0)[:, None] * trend[None]
     return movies.at[:, :, -1].add(bias)

@@ -192,21 +192,6 @@ def empty_links() -> tuple[PaddedLinks, PaddedLinks]:
     return links, links
 
 
-def new_user_links(
-    level: Float64[np.ndarray, " movies"],
-    user: Int32[np.ndarray, " ratings"],
-    movie_row: Int32[np.ndarray, " ratings"],
-    rating: Float32[np.ndarray, " ratings"],
-    counts: Float32[np.ndarray, " ratings"],
-) -> PaddedLinks:
-    """Lays out the ratings of users who are not in train.
-
-    level: `damped_means` of the movies. user: numbers these users. rating: NaN for a movie watched but not rated.
-    counts: weight of each rating in the user's implicit-feedback score.
-    """
-    return mark_watched(pad_links(user, movie_row, rating_deviation(level, movie_row, rating), counts))
-
-
 def rating_deviation(
     level: Float64[np.ndarray, " movies"],
     movie_row: Int32[np.ndarray, " ratings"],

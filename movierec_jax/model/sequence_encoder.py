@@ -33,9 +33,9 @@ EXPANSION = 4
 # Slowest wave of rotary positions, in positions.
 ROTARY_BASE = 10_000
 
-# Slots that are read at once where nothing is learnt, which bounds memory, and the fewest parts that rows are read in,
-# if there are as many: parts without any movie cost nothing.
-SLOTS_AT_ONCE, FEWEST_PARTS = 2**14, 16
+# Slots that are read at once where nothing is learnt, as many as stay in a CPU's caches, and the fewest parts that rows
+# are read in, if there are as many: parts without any movie cost nothing.
+SLOTS_AT_ONCE, FEWEST_PARTS = 2**11, 16
 
 
 class SequenceScore(nn.Module):
@@ -93,6 +93,11 @@ class SequenceScore(nn.Module):
         """Encodes movies in the order of rows; zero for those without a rating in train."""
         vectors = jnp.concatenate([self.movie, self.bias], axis=1)
         return jnp.pad(vectors, ((0, num_rows - self.movie_rows), (0, 0)))
+
+
+def rows_read_alike(num_rows: int, length: int) -> int:
+    """Returns the number of rows to fill up to, so that as many are read at once however many there are."""
+    return max(num_rows, FEWEST_PARTS * max(1, SLOTS_AT_ONCE // length))
 
 
 def is_last(sequences: Sequences) -> Bool[Array, "rows length"]:

@@ -39,12 +39,12 @@ from jax.sharding import PartitionSpec as P
 from jaxtyping import Array, Float, Int32
 
 from movierec_jax.config import ModelConfig
-from movierec_jax.model.embedding_bag import BothWays, WeightedLinks, embedding_bag, num_links
+from movierec_jax.model.embedding_bag import BothWays, embedding_bag
 from movierec_jax.model.history import TowerInputs, explicit_rows, history_scale, tower_inputs
-from movierec_jax.model.implicit_feedback import ImplicitFeedback, add_trend, liking_weight
+from movierec_jax.model.implicit_feedback import ImplicitFeedback, liking_weight
 from movierec_jax.model.inputs import Interactions, PaddedLinks, Sequences
 from movierec_jax.model.sequence_encoder import SequenceScore
-from movierec_jax.model.sharding import constrain, zero_pad_init
+from movierec_jax.model.sharding import USERS, constrain, rows_over, zero_pad_init
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK
 
 # The parameters of all members of an ensemble, stacked along a first axis.
@@ -122,10 +122,12 @@ class Tower(nn.Module):
         """Sums embedding, bias and content of all owners in the order of rows: all but their histories."""
         num_owners = len(inputs.num_ratings)
         table = jnp.concatenate([self.embedding, self.bias], axis=1)
-        vector = jnp.pad(table, ((0, num_owners - len(table)), (0, 0))) * inputs.has_row[:, None]
-        if self.num_features:
-            vector = vector + embedding_bag((self.features,), inputs.content, num_owners)
-        return vector
+        rows = jnp.pad(table, ((0, num_owners - len(table)), (0, 0))) * inputs.has_row[:, None]
+        return self.add_content(rows, inputs.content)
+
+    def add_content(self, rows: Float[Array, "owners width"], content: BothWays) -> Float[Array, "owners width"]:
+        """Adds to the rows of any owners, which hold embedding and bias, their content."""
+        return rows + embedding_bag((self.features,), content, len(rows)) if self.num_features else rows
 
     def at_time(self, encoded: Encoded, time_features: Int32[Array, "*n time_features"]) -> Encoded:
         """Moves bias and factors to a rating time; features from `num_time_features` on move nothing.
@@ -302,25 +304,29 @@ def with_hidden(encoded: Encoded, layer: nn.Dense | None) -> Encoded:
 
 @functools.partial(jax.jit, static_argnames="model")
 def encode(params: Members, interactions: Interactions, *, model: TwoTowers) -> tuple[Encoded, Encoded]:
-    """Encodes all users and all movies from their whole histories, by each member: `[members, rows, ...]`.
+    """Encodes all users and all movies at once from their whole histories, by each member: `[members, rows, ...]`.
 
-    Where lists follow trends, movies have theirs in their biases. On a mesh every device holds the result whole.
+    For errors while a run trains, which have all of this on the devices anyway; `encoding` has what lists take. On a
+    mesh users are spread by rows, and every device holds the movies whole.
     """
-    users, movies = whole_inputs(interactions, model)
+    users, _ = whole_inputs(interactions, model)
     rated: BothWays | Sequences | None = interactions.sequences
     if not model.reads_sequences:
         weighted = dataclasses.replace(users.ratings.forward, **history_weights(interactions.by_user, model))
         rated = BothWays(weighted, weighted)  # No gradient is asked for.
-    encoded = (
-        jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params),
-        jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params),
-    )
-    of_users, of_movies = constrain(encoded, model.mesh, P())
-    if interactions.trend is not None:
-        known = of_users.implicit_feedback[:, : model.num_users]
-        vectors = add_trend(known, of_movies.implicit_feedback, interactions.trend)
-        of_movies = dataclasses.replace(of_movies, implicit_feedback=vectors)
-    return of_users, of_movies
+    of_users = jax.vmap(lambda member: model.apply({"params": member}, users, rated, method="encode_users"))(params)
+    return constrain(of_users, model.mesh, P(None, *rows_over(USERS))), encode_movies(params, interactions, model=model)
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def encode_movies(params: Members, interactions: Interactions, *, model: TwoTowers) -> Encoded:
+    """Encodes all movies from their whole histories, by each member: `[members, rows, ...]`.
+
+    On a mesh every device holds the result whole.
+    """
+    _, movies = whole_inputs(interactions, model)
+    encoded = jax.vmap(lambda member: model.apply({"params": member}, movies, method="encode_movies"))(params)
+    return constrain(encoded, model.mesh, P())
 
 
 def history_weights(by_user: PaddedLinks, model: TwoTowers) -> dict[str, Any]:
@@ -335,54 +341,9 @@ def history_weights(by_user: PaddedLinks, model: TwoTowers) -> dict[str, Any]:
     return {"weights": (weight,), "counts": is_link}
 
 
-@functools.partial(jax.jit, static_argnames="model")
-def own_vectors(
-    params: Members, interactions: Interactions, *, model: TwoTowers
-) -> Float[Array, "members user_rows width"]:
-    """Returns embedding, bias and content of all users, by each member, for `encode_histories`."""
-    users, _ = whole_inputs(interactions, model)
-
-    def of_member(member: Any) -> Float[Array, "user_rows width"]:
-        return model.apply({"params": member}, users, method=lambda bound, users: bound.user_tower.own_vector(users))
-
-    return constrain(jax.vmap(of_member)(params), model.mesh, P())
-
-
 def whole_inputs(interactions: Interactions, model: TwoTowers) -> tuple[TowerInputs, TowerInputs]:
     """Returns what the towers see of all users and all movies when no rating is left out."""
     return tower_inputs(interactions, interactions.by_user.link >= 0, interactions.by_movie.link >= 0, model.mesh)
-
-
-@functools.partial(jax.jit, static_argnames="model")
-def encode_histories(
-    params: Members,
-    own: Float[Array, "members users width"],
-    links: PaddedLinks,
-    sequences: Sequences | None = None,
-    *,
-    model: TwoTowers,
-) -> Encoded:
-    """Encodes any users from their ratings of train's movies, by each member: `[members, users, ...]`.
-
-    own: the users' `own_vectors`; 0 for a new user. sequences: the ratings in order, where the model reads it.
-    """
-    num_users, counts = own.shape[1], links.link >= 0
-    ratings = WeightedLinks(links.owner, links.other, (links.values[0], None), counts)
-    no_content = WeightedLinks(jnp.zeros(0, jnp.int32), jnp.zeros((1, 0), jnp.int32), (jnp.zeros((1, 0)),))
-    users = TowerInputs(
-        ratings=BothWays(ratings, ratings),
-        num_ratings=num_links(ratings, num_users),
-        content=BothWays(no_content, no_content),
-        has_row=jnp.ones(num_users),
-    )
-    liking = model.liking_weight(links.values[0])
-    weighted = WeightedLinks(links.owner, links.other, (liking * links.values[1],))
-    rated = sequences if model.reads_sequences else BothWays(weighted, weighted)
-
-    def of_member(member, own):
-        return model.apply({"params": member}, users, rated, own, method="encode_users")
-
-    return jax.vmap(of_member)(params, own)
 
 
 def member_ratings(

@@ -18,7 +18,7 @@ from movierec_jax.model.sharding import map_rows
 from movierec_jax.model.two_tower import Encoded, TwoTowers, mean_implicit_score, mean_rating
 from movierec_jax.recommend.lists import HOST_ELEMENTS, ListRequest, TopK, block_length, one_ahead, ranges
 from movierec_jax.recommend.partial_sort import top_k_of_scores
-from movierec_jax.recommend.scoring import IMPLICIT_SCORE_TILE, Order, Scorer, head_of, implicit_score_rows
+from movierec_jax.recommend.scoring import IMPLICIT_SCORE_TILE, AnyScorer, Order, Scorer, head_of, implicit_score_rows
 
 # Candidates of each user. They settle the best 10 of 99.7% of the bundled data's users.
 NUM_CANDIDATES = 512
@@ -41,36 +41,41 @@ def can_settle(order: Order, k: int) -> bool:
     return order.by != "predicted_rating" and 2 * k <= NUM_CANDIDATES
 
 
-def is_worthwhile(scorer: Scorer, k: int) -> bool:
+def is_worthwhile(scorer: AnyScorer, k: int) -> bool:
     """Returns whether lists of k movies from candidates are faster to make than from the whole catalogue."""
     return can_settle(scorer.order, k) and scorer.num_movies > CANDIDATES_GROWTH * NUM_CANDIDATES
 
 
-def top_k_from_candidates(scorer: Scorer, request: ListRequest, block_users: int) -> Iterator[tuple[slice, TopK]]:
+def top_k_from_candidates(scorer: AnyScorer, request: ListRequest, block_users: int) -> Iterator[tuple[slice, TopK]]:
     """Yields the lists of one block of users after another, as `top_k.top_k_blocks` describes."""
     num_users = len(request.user_row)
     most = min(block_users, num_users, HOST_ELEMENTS // scorer.num_movies)
     length = block_length(scorer.model, IMPLICIT_SCORE_TILE, most)
 
     def start(users: slice):
-        return users, implicit_score_block(scorer, pad_rows(request.user_row[users], length))
+        block, rows = scorer.with_users(request.user_row[users], length)
+        return users, block, rows, implicit_score_block(block, rows)
 
-    for users, implicit_score in one_ahead(map(start, ranges(num_users, length))):
-        yield users, settled_lists(scorer, request, users, np.asarray(implicit_score))
+    for users, block, rows, implicit_score in one_ahead(map(start, ranges(num_users, length))):
+        yield users, settled_lists(block, rows, request, users, np.asarray(implicit_score))
 
 
 def settled_lists(
-    scorer: Scorer, request: ListRequest, users: slice, implicit_score: Float32[np.ndarray, "block movies"]
+    scorer: Scorer,
+    user_row: Int32[np.ndarray, " block"],
+    request: ListRequest,
+    users: slice,
+    implicit_score: Float32[np.ndarray, "block movies"],
 ) -> TopK:
     """Returns the lists of a range of users, from as many candidates as it takes.
 
-    implicit_score: of the users, and of filling up to the length of a block.
+    user_row, implicit_score: of the users, and of filling up to the length of a block.
     """
     num_users = users.stop - users.start
     seen = [request.seen.of_user(user) for user in range(users.start, users.stop)]
     every: list[Int[np.ndarray, " _listed"] | None] = [None] * num_users
     listed = request.listed_rows(users) or every
-    rate = functools.partial(rate_in_chunks, scorer, request.user_row[users], len(implicit_score))
+    rate = functools.partial(rate_in_chunks, scorer, user_row)
     lists = TopK(*(np.empty((num_users, request.k), dtype) for dtype in (np.int32, np.float32, np.float32)))
     waiting, num_candidates = np.arange(num_users), NUM_CANDIDATES
     while len(waiting):
@@ -140,22 +145,21 @@ def rank_candidates(
 
 def rate_in_chunks(
     scorer: Scorer,
-    user_row: Int32[np.ndarray, " of_block"],
-    rows_at_once: int,
+    user_row: Int32[np.ndarray, " block"],
     user: Int[np.ndarray, " users"],
     movie_row: Int32[np.ndarray, "users n"],
     implicit_score: Float32[np.ndarray, "users n"],
 ) -> tuple[Float32[np.ndarray, "users n"], Float32[np.ndarray, "users n"]]:
     """Returns scores and predicted ratings of any number of candidates, by one program of one shape.
 
-    user_row: rows of the scorer's users, of which `user` are indices. rows_at_once: that the program takes.
+    user_row: rows of the scorer's users, of which `user` are indices; the program takes as many at once.
     """
     num_users, num_candidates = movie_row.shape
     num_chunks = -(-num_candidates // NUM_CANDIDATES)
     filled = [(0, 0), (0, num_chunks * NUM_CANDIDATES - num_candidates)]
     rows = np.repeat(user_row[user], num_chunks)
     chunks = [np.pad(table, filled).reshape(-1, NUM_CANDIDATES) for table in (movie_row, implicit_score)]
-    length = block_length(scorer.model, RATED_USERS, rows_at_once)
+    length = block_length(scorer.model, RATED_USERS, len(user_row))
     found = []
     for first in range(0, len(rows), length):
         block = [pad_rows(table[first : first + length], length) for table in (rows, *chunks)]

@@ -23,25 +23,19 @@ from movierec_jax.data.files import atomic_folder, file_sha256, write_json
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP
 from movierec_jax.data.storage import is_url, list_names
 from movierec_jax.errors import InputError
+from movierec_jax.model.encoding import encode_histories
 from movierec_jax.model.inputs import WATCHED, PaddedLinks
 from movierec_jax.model.interactions import concat_ratings
 from movierec_jax.model.sequence_encoder import last_of_one_user
 from movierec_jax.model.tables import IMPLICIT_FEEDBACK, USER_TOWER
-from movierec_jax.model.two_tower import (
-    Encoded,
-    TwoTowers,
-    encode_histories,
-    mean_implicit_score,
-    mean_rating,
-    own_vectors,
-)
+from movierec_jax.model.two_tower import Encoded, TwoTowers, mean_implicit_score, mean_rating
 from movierec_jax.packages import installed_version
 from movierec_jax.recommend import export_loader
+from movierec_jax.recommend.block_scorer import BlockScorer
 from movierec_jax.recommend.export_loader import ABOUT, FILES, IDS, LOADER, PROGRAM, TABLES, USERS, about_digest
 from movierec_jax.recommend.fold_in import implicit_feedback_weights
 from movierec_jax.recommend.model_card import CARD
 from movierec_jax.recommend.recommender import Recommender
-from movierec_jax.recommend.scoring import Scorer
 from movierec_jax.recommend.titles import titles_with_years
 from movierec_jax.recommend.top_k import best_on_device
 from movierec_jax.recommend.vector_index import INDEX_FILES
@@ -105,7 +99,7 @@ def require_export(output: str) -> None:
 def program_tables(recommender: Recommender) -> dict[str, np.ndarray]:
     """Returns by name what the program takes with every call: parameters, encoded movies and the movies' levels."""
     run, num_movies = recommender.run, len(recommender.run.movies)
-    params, (_, movies) = recommender.on_host
+    params, movies = recommender.on_host
     tables = {parameter_name(path): leaf for path, leaf in jax.tree.leaves_with_path(params)}
     needed = NEEDED + NEEDED_OF_SEQUENCES * run.model.reads_sequences
     tables = {name: table for name, table in tables.items() if name.startswith(needed)}
@@ -131,9 +125,9 @@ def user_tables(recommender: Recommender) -> dict[str, np.ndarray]:
     wanted = np.flatnonzero(movie_row < len(run.movies))
     timestamp = np.concatenate([part[TIMESTAMP].to_numpy(np.int64) for part in run.parts.seen()])
     wanted = wanted[order_of_histories(user[wanted], timestamp[wanted])]
-    own = own_vectors(recommender.params, run.interactions, model=run.model)
+    own = recommender.scorer.own_vectors()
     return {
-        "own": np.asarray(own).swapaxes(0, 1)[run.users.rows(users)],
+        "own": own.swapaxes(0, 1)[run.users.rows(users)],
         "start": csr_offsets(np.bincount(user[wanted], minlength=len(users))),
         "movie_row": movie_row[wanted],
         "rating": rating[wanted],
@@ -208,7 +202,7 @@ def unpack_tables(tables: Mapping[str, Array], shapes: Any, model: TwoTowers) ->
 
 
 def rank_histories(
-    scorer: Scorer,
+    scorer: BlockScorer,
     level: Float[Array, " movies"],
     own: Float[Array, "users members width"],
     movie_row: Int32[Array, "users ratings"],

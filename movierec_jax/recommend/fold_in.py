@@ -1,7 +1,7 @@
 """Users who are new to a trained model, from their ratings alone: nothing is trained ("folding in").
 
-The user tower reads a history, so a user without a row of their own is encoded as everybody else, with zeros for the
-row.
+The user tower reads a history, so a user without a row of their own is encoded as everybody else, with the row of
+zeros of the unknown user.
 """
 
 from collections.abc import Sequence
@@ -10,34 +10,36 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Float32, Int32, Int64
 
-from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
+from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, FeatureBags, Ratings
 from movierec_jax.data.splits import Split
 from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.features.rating_time import recency_weights
 from movierec_jax.model.inputs import Sequences
-from movierec_jax.model.interactions import new_user_links, rating_deviation
 from movierec_jax.model.sequences import last_movies
-from movierec_jax.model.two_tower import Encoded, Members, encode_histories
+from movierec_jax.model.user_histories import UserHistories
 from movierec_jax.runs.run import Run
 from movierec_jax.settings import as_flag
 
 
-def fold_in(run: Run, params: Members, ratings: pd.DataFrame) -> tuple[Vocab, Split, Encoded]:
-    """Returns the vocabulary of new users, their ratings as a train part, and the users encoded, the unknown one last.
+def fold_in(run: Run, ratings: pd.DataFrame) -> tuple[Vocab, Split, UserHistories]:
+    """Returns the vocabulary of new users, their ratings as a train part, and what the user tower reads of them.
 
     ratings: as `given_ratings.ratings_of_users` returns them. Raises InputError for movies not trained on.
     """
     users = Vocab.of(ratings[USER_ID], "user")
-    user_row, movie_row = users.rows(ratings[USER_ID]), run.movies.require_rows_in_train(ratings[MOVIE_ID])
-    timestamp, rating = ratings[TIMESTAMP].to_numpy(np.int64), ratings[RATING].to_numpy(np.float32)
-    weights = implicit_feedback_weights(run, user_row, timestamp)
-    links = new_user_links(run.movie_level, user_row, movie_row, rating, weights)
-    num_members = len(params["head"]["offset"])
-    no_rows = np.zeros((num_members, len(users) + 1, run.config.model.embedding_dim + 1), np.float32)
-    sequences = sequences_of(run, user_row, movie_row, rating_deviation(run.movie_level, movie_row, rating), timestamp)
-    encoded = encode_histories(params, no_rows, links, sequences, model=run.model)
-    return users, Split.of(train=ratings, valid=ratings[:0], test=ratings[:0]), encoded
+    by_row = Ratings(
+        users.rows(ratings[USER_ID]),
+        run.movies.require_rows_in_train(ratings[MOVIE_ID]),
+        ratings[RATING].to_numpy(np.float32),
+        ratings[TIMESTAMP].to_numpy(np.int64),
+        np.zeros((len(ratings), 0), np.int32),
+    )
+    nothing = np.zeros(0, np.int32)
+    no_content = FeatureBags(nothing, nothing, nothing.astype(np.float32), ())
+    user_row = np.full(len(users) + 1, run.users.unknown, np.int32)
+    histories = run.build_histories(by_row, by_row, no_content, user_row)
+    return users, Split.of(train=ratings, valid=ratings[:0], test=ratings[:0]), histories
 
 
 def sequences_of(

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int, Int32, Int64
 
 from movierec_jax.config import ScoreConfig
-from movierec_jax.data.arrays import csr_offsets, stable_argsort
+from movierec_jax.data.arrays import csr_offsets, members_of_groups, stable_argsort
 from movierec_jax.model.two_tower import TwoTowers
 
 # Scores of a block that the host sorts, 64 MiB as float32.
@@ -44,9 +44,7 @@ class SeenMovies:
 
     def of_users(self, users: Int[np.ndarray, " n"]) -> "SeenMovies":
         """Returns the movies of these users, in this order; -1 stands for a user who has rated nothing."""
-        length = np.where(users >= 0, np.diff(self.start)[users], 0)
-        start = csr_offsets(length)
-        index = np.arange(start[-1]) + np.repeat(self.start[users] - start[:-1], length)
+        start, index = members_of_groups(self.start, users)
         return SeenMovies(start, self.movie_row[index])
 
     def of_user(self, user: int) -> Int32[np.ndarray, " _rated"]:

@@ -25,14 +25,15 @@ from movierec_jax.data.vocab import Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import BLAMED, PRAISED
 from movierec_jax.model.sharding import new_mesh
-from movierec_jax.model.two_tower import Encoded, Members, encode
+from movierec_jax.model.two_tower import Encoded, Members
 from movierec_jax.recommend.attribution import RatedMovies, find_reasons
+from movierec_jax.recommend.block_scorer import BlockScorer, scorer_of_run
 from movierec_jax.recommend.copies import Copied, Origin
 from movierec_jax.recommend.filters import ListFilter, as_tuple, filter_movies
 from movierec_jax.recommend.fold_in import fold_in
 from movierec_jax.recommend.given_ratings import ANYBODY, ratings_of_one, ratings_of_users, seconds_of
 from movierec_jax.recommend.lists import ListRequest, SeenMovies
-from movierec_jax.recommend.scoring import Scorer, predict_ratings
+from movierec_jax.recommend.scoring import predict_ratings
 from movierec_jax.recommend.similarity import directions, most_similar, movie_vectors
 from movierec_jax.recommend.titles import add_titles
 from movierec_jax.recommend.top_k import top_k_blocks
@@ -58,14 +59,13 @@ class Recommender(Copied):
     Where ids are integers, 42, "42" and 42.0 all mean 42, alone or in any sequence or column; where they are text, 42
     means "42" if the data has it. Values that can be no id of the data raise InputError.
 
-    encoded: all users and all movies, encoded, in the order of rows.
+    scorer: what scores are computed from.
     users, parts: the users that can be asked about and what they have rated: those of the run, or new ones.
     origin: what it was loaded from. Another process that is sent it loads it from there again, at its first use.
     """
 
     run: Run
-    params: Members
-    encoded: tuple[Encoded, Encoded]
+    scorer: BlockScorer
     users: Vocab
     parts: Split
     origin: Origin | None = None
@@ -73,7 +73,7 @@ class Recommender(Copied):
     @classmethod
     def of(cls, run: Run, params: Members) -> "Recommender":
         """A recommender for the users of a run, with these parameters."""
-        return cls(run, params, encode(params, run.interactions, model=run.model), run.users, run.parts)
+        return cls(run, scorer_of_run(run, params), run.users, run.parts)
 
     def __repr__(self) -> str:
         workdir = f"{self.origin.workdir!r}, " if self.origin else ""
@@ -88,10 +88,10 @@ class Recommender(Copied):
         """Numbers that tell these parameters from others."""
         return tuple(int(total) for total in checksums(self.params))
 
-    @functools.cached_property
-    def scorer(self) -> Scorer:
-        """Returns what scores are computed from."""
-        return Scorer.of(self.run.setup, self.params, *self.encoded)
+    @property
+    def params(self) -> Members:
+        """The parameters of all members."""
+        return self.scorer.params
 
     def user_ids(self) -> pd.Index:
         """Returns all users of the data in rising order, also those without a rating in train."""
@@ -103,14 +103,14 @@ class Recommender(Copied):
         return pd.Index(np.concatenate([part[USER_ID].unique() for part in self.parts.all()])).unique().sort_values()
 
     @functools.cached_property
-    def on_host(self) -> tuple[Members, tuple[Encoded, Encoded]]:
-        """The parameters and `encoded` as NumPy arrays."""
-        return jax.device_get((self.params, self.encoded))
+    def on_host(self) -> tuple[Members, Encoded]:
+        """The parameters and the encoded movies as NumPy arrays."""
+        return jax.device_get((self.params, self.scorer.movies))
 
     @functools.cached_property
     def movie_directions(self) -> Float32[np.ndarray, "movies features"]:
         """`similarity.directions` of the movies trained on, as a NumPy array."""
-        return np.asarray(directions(self.encoded[1], has_ratings=self.run.has_ratings))[: len(self.run.movies)]
+        return np.asarray(directions(self.scorer.movies, has_ratings=self.run.has_ratings))[: len(self.run.movies)]
 
     @functools.cached_property
     def spare(self) -> list[tuple[Array, ...]]:
@@ -245,8 +245,8 @@ class Recommender(Copied):
             mine[RATING].to_numpy(np.float32),
             mine[TIMESTAMP].to_numpy(np.int64),
         )
-        params, (users, movies) = self.on_host
-        user = users[:, self.users.rows([user_id])[0]]
+        params, movies = self.on_host
+        user = self.scorer.encode_on_host(self.users.rows([user_id]))[:, 0]
         rows = []
         reasons_by_movie = find_reasons(self.run, params, user, rated, movies, movie_row, k)
         for movie_id, reasons in zip(movie_ids, reasons_by_movie, strict=True):
@@ -282,8 +282,9 @@ class Recommender(Copied):
         """
         require_not_forked()
         table = ratings_of_users(ratings, self.run.movies.ids, self.stars)
-        users, parts, encoded = fold_in(self.run, self.params, table)
-        return dataclasses.replace(self, encoded=(encoded, self.encoded[1]), users=users, parts=parts)
+        users, parts, histories = fold_in(self.run, table)
+        scorer = dataclasses.replace(self.scorer, histories=histories)
+        return dataclasses.replace(self, scorer=scorer, users=users, parts=parts)
 
     def predict(
         self, user_ids: Any, movie_ids: Any, timestamps: Iterable | None = None
@@ -346,7 +347,7 @@ class Recommender(Copied):
 
     def movie_factors(self) -> pd.DataFrame:
         """Returns the `similarity.movie_vectors` of every movie trained on, a row each, by movie id."""
-        vectors = np.asarray(movie_vectors(self.encoded[1], has_ratings=self.run.has_ratings))
+        vectors = np.asarray(movie_vectors(self.scorer.movies, has_ratings=self.run.has_ratings))
         return pd.DataFrame(vectors[: len(self.run.movies)], index=self.run.movies.ids[: len(self.run.movies)])
 
     def with_titles(self, table: pd.DataFrame) -> pd.DataFrame:

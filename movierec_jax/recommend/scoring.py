@@ -4,6 +4,7 @@ Users are scored in tiles of one shape, however many are scored at once, so a us
 bit, on who else is scored. On a CPU few users have smaller tiles, in which XLA gives the same bits.
 """
 
+import abc
 import dataclasses
 import functools
 import typing
@@ -15,10 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Float32, Int32
 
-from movierec_jax.data.arrays import pad_rows
+from movierec_jax.data.arrays import pad_rows, round_up_to_size, stable_argsort
 from movierec_jax.data.schema import in_one_line
 from movierec_jax.model.sharding import map_rows
 from movierec_jax.model.two_tower import Encoded, Members, TwoTowers, mean_implicit_score, mean_rating, member_ratings
+from movierec_jax.model.user_histories import PART_USERS
 from movierec_jax.training.state import TrainingSetup
 
 # Elements of the widest array of one tile: users x movies x units of a dense layer, 8 MiB as float32. Arrays that do
@@ -78,27 +80,18 @@ def order_of(setup: TrainingSetup) -> Order:
     )
 
 
-@typing.no_type_check  # JAX also makes trees of it with other things in place of the arrays.
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Scorer:
-    """A model with its users and movies encoded: all that scores are computed from.
+class AnyScorer(abc.ABC):
+    """A model with its movies encoded, and users who are encoded already, or when their scores are asked for."""
 
-    users, movies: as `encode` returns them. Other users may take the place of the model's own.
-    """
-
-    __repr__ = in_one_line
-
-    params: Members
-    users: Encoded
     movies: Encoded
-    model: TwoTowers = dataclasses.field(metadata={"static": True})
-    order: Order = dataclasses.field(metadata={"static": True})
+    model: TwoTowers
+    order: Order
 
-    @classmethod
-    def of(cls, setup: TrainingSetup, params: Members, users: Encoded, movies: Encoded) -> "Scorer":
-        """A trained model's scorer, with the order that suits it."""
-        return cls(params, users, movies, model=setup.model, order=order_of(setup))
+    @abc.abstractmethod
+    def with_users(
+        self, user_row: Int32[np.ndarray, " users"], length: int
+    ) -> "tuple[Scorer, Int32[np.ndarray, ' length']]":
+        """Returns a scorer of these users, and the rows that they have in it, filled up to a length with others."""
 
     @property
     def num_members(self) -> int:
@@ -109,6 +102,29 @@ class Scorer:
     def num_movies(self) -> int:
         """Movies trained on: the catalogue of every list."""
         return self.model.num_movies
+
+
+@typing.no_type_check  # JAX also makes trees of it with other things in place of the arrays.
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Scorer(AnyScorer):
+    """A model with its movies and some users encoded: all that scores are computed from.
+
+    movies: as `encode_movies` returns them, with their trend where lists follow trends.
+    """
+
+    __repr__ = in_one_line
+
+    params: Members
+    users: Encoded
+    movies: Encoded
+    model: TwoTowers = dataclasses.field(metadata={"static": True})
+    order: Order = dataclasses.field(metadata={"static": True})
+
+    def with_users(
+        self, user_row: Int32[np.ndarray, " users"], length: int
+    ) -> "tuple[Scorer, Int32[np.ndarray, ' length']]":
+        return self, pad_rows(user_row, length)
 
 
 def head_of(params: Members) -> Members:
@@ -198,7 +214,7 @@ def rate_pairs(
 
 
 def predict_ratings(
-    scorer: Scorer,
+    scorer: AnyScorer,
     user_row: Int32[np.ndarray, " ratings"],
     movie_row: Int32[np.ndarray, " ratings"],
     rating_scale: tuple[float, float],
@@ -213,10 +229,12 @@ def predict_ratings(
     if time_features is None:
         time_features = np.zeros((len(user_row), 0), np.int32)
     rating, spread = (np.empty(len(user_row), np.float32) for _ in range(2))
+    order = stable_argsort(user_row)  # So that each user is encoded with few of the blocks.
     for first in range(0, len(user_row), block_pairs):
-        pairs = slice(first, first + block_pairs)
-        columns = [pad_rows(column[pairs], block_pairs) for column in (user_row, movie_row, time_features)]
-        block = rate_pairs(scorer, *columns)
-        length = len(rating[pairs])
-        rating[pairs], spread[pairs] = (np.asarray(array)[:length] for array in block)
+        pairs = order[first : first + block_pairs]
+        users, index = np.unique(user_row[pairs], return_inverse=True)
+        with_users, row = scorer.with_users(users, round_up_to_size(len(users), 2, PART_USERS))
+        columns = (row[index], movie_row[pairs], time_features[pairs])
+        block = rate_pairs(with_users, *(pad_rows(column, block_pairs) for column in columns))
+        rating[pairs], spread[pairs] = (np.asarray(array)[: len(pairs)] for array in block)
     return np.clip(rating, *np.array(rating_scale, np.float32)), spread

@@ -15,12 +15,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float32, Int32
 
 from movierec_jax.config import ScoreConfig
-from movierec_jax.data.arrays import pad_rows
 from movierec_jax.model.sharding import map_rows, rows_sharding
 from movierec_jax.recommend.candidates import is_worthwhile, top_k_from_candidates
 from movierec_jax.recommend.lists import HOST_ELEMENTS, ListRequest, TopK, block_length, one_ahead, ranges
 from movierec_jax.recommend.partial_sort import top_k_of_scores
-from movierec_jax.recommend.scoring import Scorer, head_of, over_tiles, score_block, tile_users
+from movierec_jax.recommend.scoring import AnyScorer, Scorer, head_of, over_tiles, score_block, tile_users
 from movierec_jax.recommend.similarity import directions, diversify
 
 # Movies that a diverse list is chosen from, or the length of a longer list. A constant, so that a shorter list is the
@@ -28,7 +27,7 @@ from movierec_jax.recommend.similarity import directions, diversify
 DIVERSE_CANDIDATES = 500
 
 
-def top_k_lists(scorer: Scorer, request: ListRequest) -> Int32[np.ndarray, "users k"]:
+def top_k_lists(scorer: AnyScorer, request: ListRequest) -> Int32[np.ndarray, "users k"]:
     """Returns the movie rows of every list; the number of movies in empty slots, also where k is above it."""
     lists = np.full((len(request.user_row), request.k), scorer.num_movies, np.int32)
     depth = min(request.k, scorer.num_movies)
@@ -38,7 +37,7 @@ def top_k_lists(scorer: Scorer, request: ListRequest) -> Int32[np.ndarray, "user
 
 
 def top_k_blocks(
-    scorer: Scorer,
+    scorer: AnyScorer,
     request: ListRequest,
     block_users: int = ScoreConfig.block_users,
     on_host: bool | None = None,
@@ -60,16 +59,16 @@ def top_k_blocks(
     return top_k_on_device(scorer, request, block_users)
 
 
-def top_k_on_device(scorer: Scorer, request: ListRequest, block_users: int) -> Iterator[tuple[slice, TopK]]:
+def top_k_on_device(scorer: AnyScorer, request: ListRequest, block_users: int) -> Iterator[tuple[slice, TopK]]:
     """Yields the lists of `top_k_blocks`, ranked by the device, which works on the next block meanwhile."""
     tile = tile_users(scorer.model, scorer.num_members)
     length = block_length(scorer.model, tile, min(block_users, len(request.user_row)))
     options = {"k": request.k, "tile": tile, "is_diverse": request.diversity > 0}
 
     def start(users: slice):
-        rows = pad_rows(request.user_row[users], length)
+        block, rows = scorer.with_users(request.user_row[users], length)
         is_left_out = request.left_out(users, (length, scorer.num_movies))
-        return users, top_k_block(scorer, rows, is_left_out, np.float32(request.diversity), **options)
+        return users, top_k_block(block, rows, is_left_out, np.float32(request.diversity), **options)
 
     for users, result in one_ahead(map(start, ranges(len(request.user_row), length))):
         movie_row, score, rating = (np.asarray(array)[: users.stop - users.start] for array in result)
@@ -120,7 +119,7 @@ def best_on_device(
 
 
 def top_k_on_host(
-    scorer: Scorer, request: ListRequest, block_users: int, spare: list[tuple[Array, ...]]
+    scorer: AnyScorer, request: ListRequest, block_users: int, spare: list[tuple[Array, ...]]
 ) -> Iterator[tuple[slice, TopK]]:
     """Yields the lists of `top_k_blocks`, ranked by the host while the device scores the next block."""
     num_users, num_movies = len(request.user_row), scorer.num_movies
@@ -129,7 +128,7 @@ def top_k_on_host(
 
     def start(users: slice):
         buffers = score_buffers(scorer, length, spare)
-        return users, score_block(buffers, scorer, pad_rows(request.user_row[users], length), tile=tile)
+        return users, score_block(buffers, *scorer.with_users(request.user_row[users], length), tile=tile)
 
     try:
         for users, result in one_ahead(map(start, ranges(num_users, length))):
@@ -157,7 +156,7 @@ def rank_on_host(
     return TopK(movie_row, np.where(movie_row < num_movies, best, np.float32(-np.inf)), rating)
 
 
-def score_buffers(scorer: Scorer, length: int, spare: list[tuple[Array, ...]]) -> tuple[Array, ...]:
+def score_buffers(scorer: AnyScorer, length: int, spare: list[tuple[Array, ...]]) -> tuple[Array, ...]:
     """Returns arrays for `score_block` to overwrite: out of `spare`, so no other thread has them, or new ones."""
     shape = length, scorer.num_movies
     num_tables = 1 if scorer.order.by == "predicted_rating" else 2

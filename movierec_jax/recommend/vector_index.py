@@ -19,6 +19,7 @@ from jaxtyping import Float32
 
 from movierec_jax.data.files import atomic_folder, write_json
 from movierec_jax.errors import InputError
+from movierec_jax.model.two_tower import Encoded
 from movierec_jax.packages import import_extra
 from movierec_jax.recommend.recommender import Recommender
 
@@ -78,12 +79,17 @@ def implicit_vectors(
     recommender: Recommender,
 ) -> tuple[Float32[np.ndarray, "users dim"], Float32[np.ndarray, "movies dim"]]:
     """Returns the vectors of `user_ids()` and of the movies trained on; those of an ensemble's members end to end."""
-    _, encoded = recommender.on_host
-    users, movies = (np.concatenate([*np.float32(side.implicit_feedback)], axis=1) for side in encoded)
+    movies = members_side_by_side(recommender.on_host[1])
     if not movies.shape[1]:
         raise InputError("the run has no implicit-feedback score to index: train with --implicit_feedback_dim above 0")
-    own = users[recommender.users.rows(recommender.user_ids())]
-    return np.ascontiguousarray(own), np.ascontiguousarray(movies[: len(recommender.run.movies)])
+    rows = recommender.users.rows(recommender.user_ids())
+    users = np.concatenate([members_side_by_side(block) for block in recommender.scorer.blocks_on_host(rows)])
+    return users, np.ascontiguousarray(movies[: len(recommender.run.movies)])
+
+
+def members_side_by_side(encoded: Encoded) -> Float32[np.ndarray, "rows dim"]:
+    """Returns the vectors of the implicit-feedback score, those of an ensemble's members end to end."""
+    return np.ascontiguousarray(np.concatenate([*np.float32(encoded.implicit_feedback)], axis=1))
 
 
 def measure_index(index: Any, exact: Any, users: Float32[np.ndarray, "users dim"], k: int) -> IndexFigures:

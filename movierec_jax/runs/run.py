@@ -30,9 +30,10 @@ from movierec_jax.features.rating_time import RatingTimeFeatures, fit_rating_tim
 from movierec_jax.features.reviews import PRAISED
 from movierec_jax.features.trends import half_life_days, recent_shares
 from movierec_jax.model.inputs import Interactions
-from movierec_jax.model.interactions import build_interactions, movie_levels
+from movierec_jax.model.interactions import build_interactions, concat_ratings, movie_levels
 from movierec_jax.model.sharding import grid_of, share_of
 from movierec_jax.model.two_tower import TwoTowers
+from movierec_jax.model.user_histories import UserHistories, build_histories
 from movierec_jax.training.state import TrainingSetup, training_setup
 
 
@@ -220,6 +221,27 @@ class Run:
             sequence_length=self.config.model.sequence_length if self.model.reads_sequences else None,
             trend=self.trend,
             share=share_of(self.mesh),
+        )
+
+    @functools.cached_property
+    def histories(self) -> UserHistories:
+        """What the user tower reads, by user."""
+        ratings = concat_ratings(self.train, self.from_reviews)
+        users = np.arange(self.users.unknown + 1, dtype=np.int32)
+        return self.build_histories(ratings, self.train, self.user_content, users)
+
+    def build_histories(
+        self, ratings: Ratings, in_order: Ratings, content: FeatureBags, user_row: Int32[np.ndarray, " users"]
+    ) -> UserHistories:
+        """Gathers what is known of users of the run, or of new ones, as `user_histories.build_histories`."""
+        return build_histories(
+            ratings,
+            in_order,
+            self.movie_level,
+            content,
+            user_row,
+            is_recent_most=self.setup.predicts_next,
+            sequence_length=self.config.model.sequence_length if self.model.reads_sequences else None,
         )
 
 

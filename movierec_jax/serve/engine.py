@@ -185,8 +185,8 @@ class Engine:
         return next(top for _, top in top_k_blocks(self.scorer(users), request, size, spare=spare))
 
     def scorer(self, users: Encoded) -> Scorer:
-        """Returns the run's scorer with the users of a batch in place of its own."""
-        return dataclasses.replace(self.recommender.scorer, users=users)
+        """Returns the scorer of the users of a batch."""
+        return self.recommender.scorer.with_encoded(users)
 
     def stack_users(self, items: Sequence[tuple[ListQuery, Encoded]]) -> Encoded:
         """Stacks the users of a batch, padded with the first to a bucket size."""
@@ -220,7 +220,7 @@ class Engine:
         """Returns the reasons for each movie in the API's form: rated movies, then features of the movie itself."""
         history = self.users.history(request_user)
         rated = RatedMovies(history.movie_row, history.rating, history.timestamp)
-        params, (_, movies) = self.recommender.on_host
+        params, movies = self.recommender.on_host
         return [
             [self.movie_reason(history, one) for one in reasons.rated]
             + [
@@ -273,7 +273,8 @@ class Engine:
 
     def compile(self) -> None:
         """Compiles every program that requests may need. Raises InputError if the model has NaN or infinite values."""
-        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(self.recommender.on_host[1])):
+        encoded = self.encoder.known, self.recommender.on_host[1]
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(encoded)):
             raise InputError("the model has NaN or infinite values; train it again")
         self.encoder.compile(self.config.max_ratings)
         new_user = RequestUser(None, {})

@@ -6,9 +6,10 @@ import jax
 import numpy as np
 
 from movierec_jax.data.arrays import round_up_to_size, sizes_up_to
+from movierec_jax.model.encoding import encode_histories
 from movierec_jax.model.interactions import mark_watched, pad_links, pad_segments, rating_deviation
 from movierec_jax.model.sequences import pad_sequences
-from movierec_jax.model.two_tower import Encoded, encode_histories, own_vectors
+from movierec_jax.model.two_tower import Encoded
 from movierec_jax.recommend.fold_in import implicit_feedback_weights, sequences_of
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.serve.users import Rating, RequestUser, UserHistory, Users
@@ -26,11 +27,15 @@ MAX_CACHED_USERS = 10_000
 
 
 class UserEncoder:
-    """Encodes users from their histories, at most `max_batch` at a time."""
+    """Encodes users from their histories, at most `max_batch` at a time.
+
+    known: the users of the run as train leaves them, encoded at the start; in the host's memory, as `own` is.
+    """
 
     def __init__(self, recommender: Recommender, users: Users, max_batch: int):
         self.recommender, self.run, self.users, self.max_batch = recommender, recommender.run, users, max_batch
-        self.own = np.asarray(own_vectors(recommender.params, self.run.interactions, model=self.run.model))
+        self.own = recommender.scorer.own_vectors()
+        self.known = recommender.scorer.encode_on_host(np.arange(self.run.users.unknown + 1))
         self.cache: dict[int | str, tuple[Mapping[int | str, Rating], Encoded]] = {}
 
     def encode_users(self, request_users: Sequence[RequestUser]) -> list[Encoded]:
@@ -51,7 +56,7 @@ class UserEncoder:
         if request_user.user_id is None:
             return None
         if not request_user.new_ratings:
-            return self.recommender.on_host[1][0][:, self.users.user_row(request_user.user_id)]
+            return self.known[:, self.users.user_row(request_user.user_id)]
         new_ratings, encoded = self.cache.get(request_user.user_id, (None, None))
         # A further rating replaces the mapping, so an identical one holds the same ratings.
         return encoded if new_ratings is request_user.new_ratings else None

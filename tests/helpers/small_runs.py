@@ -12,8 +12,8 @@ from movierec_jax.data.schema import Ratings
 from movierec_jax.data.vocab import ratings_by_row
 from movierec_jax.model.inputs import Interactions
 from movierec_jax.model.interactions import build_interactions
-from movierec_jax.model.two_tower import encode
-from movierec_jax.recommend.scoring import Scorer, predict_ratings
+from movierec_jax.recommend.block_scorer import scorer_of_run
+from movierec_jax.recommend.scoring import predict_ratings
 from movierec_jax.runs.prepare import new_run
 from movierec_jax.training.epoch_steps import epoch_steps
 from movierec_jax.training.loop import train_epochs
@@ -90,7 +90,7 @@ def epochs_of(run, train, valid, state=None):
 
 
 def stars_of(run, params, ratings: Ratings):
-    scorer = Scorer.of(run.setup, params, *encode(params, run.interactions, model=run.model))
+    scorer = scorer_of_run(run, params)
     return predict_ratings(scorer, ratings.user_row, ratings.movie_row, run.rating_scale)[0]
 
 

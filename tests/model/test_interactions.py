@@ -13,7 +13,6 @@ from movierec_jax.model.interactions import (
     ALIGNMENT,
     aligned_empty,
     build_interactions,
-    new_user_links,
     pad_links,
     segment_length,
 )
@@ -180,31 +179,6 @@ def test_content_of_users_stands_apart_from_that_of_movies():
     seen = interactions_of_four(user_content=bags_of((1, 0, 1), (2, 0, 1), num_features=1))
     assert [row[1] for row in content_of(seen.user_features)] == [1, 2]
     assert content_of(seen.movie_features) == []
-
-
-# Users who are not in train.
-
-
-def test_ratings_of_a_new_user_have_the_values_of_the_same_ratings_in_train():
-    of_user_1 = FOUR.user_row == 1
-    counts = np.float32([0.25, 1])
-    links = new_user_links(
-        damped_means(FOUR.movie_row, FOUR.rating, 4),
-        np.int32([0, 0]),
-        FOUR.movie_row[of_user_1],
-        FOUR.rating[of_user_1],
-        counts,
-    )
-    links_of_train = [row for row in content_of(interactions_of_four().by_user) if row[1] == 1]
-    assert [row[2:4] for row in content_of(links)] == [row[2:4] for row in links_of_train]
-    assert [row[4] for row in content_of(links)] == counts.tolist()
-
-
-def test_a_new_users_rating_of_a_cold_movie_deviates_from_the_mean_of_all_ratings():
-    links = new_user_links(
-        damped_means(FOUR.movie_row, FOUR.rating, 4), np.int32([0]), np.int32([3]), np.float32([5]), np.float32([1])
-    )
-    assert content_of(links) == [(0, 0, 3, 5 - MEAN, 1)]
 
 
 def test_recent_ratings_count_most_if_asked_for():

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from movierec_jax.data.schema import NO_TIMESTAMP
 from movierec_jax.model.inputs import Sequences
-from movierec_jax.model.sequences import last_movies, pad_sequences, passes_end_to_end
+from movierec_jax.model.sequences import UserSequences, last_movies, pad_sequences, passes_end_to_end
 
 # Users and times of ratings; the movie is the rating's position, and its deviation a tenth of that.
 tables = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=60)
@@ -98,3 +98,20 @@ def test_rows_that_are_added_are_empty():
     sequences = last_movies(*columns([(0, 0)]), length=4)
     padded = pad_sequences(sequences, 3)
     assert padded.user.tolist() == [[0, -1, -1, -1], [-1] * 4, [-1] * 4]
+
+
+@hypothesis.given(table=tables, length=st.sampled_from([4, 8, 16]), chosen=st.sets(st.integers(0, 5), min_size=1))
+def test_some_users_stand_in_their_places_among_all_users_and_in_nobody_elses(table, length, chosen):
+    num_users = 6
+    every = last_movies(*columns(table), length=length)
+    users = np.array(sorted(chosen))
+    some = UserSequences.of(*columns(table), num_users, length).lay_out(users)
+    place = {user: (np.flatnonzero((every.user == user).any(axis=0))).tolist() for user in range(num_users)}
+    of_all = dict(runs_of_users(every))
+    for number, user in enumerate(users.tolist()):
+        assert np.flatnonzero((some.user == number).any(axis=0)).tolist() == place[user]
+    found = runs_of_users(some)
+    assert {users[number]: movies for number, movies in found} == {
+        user: movies for user, movies in of_all.items() if user in chosen
+    }
+    assert len(found) == len({number for number, _ in found})

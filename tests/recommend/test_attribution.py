@@ -42,18 +42,17 @@ def test_rated_movies_add_up_to_the_part_of_the_history(positive):
     np.testing.assert_allclose(
         together["predicted_rating"], added(positive, without_part, 1003, movies), rtol=1e-3, atol=1e-4
     )
-    users, of_movies = positive.encoded
+    of_movies = positive.scorer.movies
+    user = positive.scorer.encode_on_host(positive.users.rows([1003]))[:, 0]
     row = positive.run.movies.rows(movies)
-    implicit_score = np.einsum("md,mnd->mn", users.implicit_feedback[:, 3], of_movies.implicit_feedback[:, row]).mean(
-        axis=0
-    )
+    implicit_score = np.einsum("md,mnd->mn", user.implicit_feedback, of_movies.implicit_feedback[:, row]).mean(axis=0)
     bias = np.asarray(positive.params["exposure"]["bias"])[:, row, 0].mean(axis=0)
     np.testing.assert_allclose(together["implicit_score"], implicit_score - bias, rtol=1e-3, atol=1e-4)
 
 
 def test_features_add_up_to_the_part_of_the_content(positive):
-    run, (params, (users, _)) = positive.run, positive.on_host
-    content, user = run.movie_content, users[:, positive.users.rows([1003])[0]]
+    run, (params, _) = positive.run, positive.on_host
+    content, user = run.movie_content, positive.scorer.encode_on_host(positive.users.rows([1003]))[:, 0]
     together = []
     for row in run.movies.rows([500, 503]).tolist():
         own = content.entries_of(row)

@@ -17,8 +17,8 @@ INDICES = np.arange(0, 600, 25)
 
 def both_of(recommender, indices, k, is_listed=None):
     """Lists from candidates, which of them are settled, and lists from the whole catalogue."""
-    users = recommender.on_host[1][0][:, recommender.users.rows(recommender.user_ids()[indices])]
-    scorer = dataclasses.replace(recommender.scorer, users=users)
+    users = recommender.scorer.encode_on_host(recommender.users.rows(recommender.user_ids()[indices]))
+    scorer = recommender.scorer.with_encoded(users)
     seen = recommender.seen.of_users(indices)
     listed = [None if is_listed is None else np.flatnonzero(is_listed)] * len(indices)
     top, is_settled = candidate_top_k(scorer, [seen.of_user(n) for n in range(len(indices))], k, listed)
@@ -78,10 +78,10 @@ def test_a_catalogue_no_larger_than_the_candidates_is_settled():
 
 
 def test_equal_scores_stand_by_row(films):
-    movies = films.encoded[1]
+    movies = films.scorer.movies
     flat = jax.tree.map(np.zeros_like, jax.device_get(movies))
-    nobody = jax.tree.map(np.zeros_like, films.on_host[1][0][:, :1])
-    scorer = dataclasses.replace(films.scorer, users=nobody, movies=flat)
+    nobody = jax.tree.map(np.zeros_like, films.scorer.encode_on_host(np.array([0])))
+    scorer = dataclasses.replace(films.scorer.with_encoded(nobody), movies=flat)
     top, _ = candidate_top_k(scorer, [np.int32([0, 2])], 4, [None])
     assert top.movie_row.tolist() == [[1, 3, 4, 5]]
 

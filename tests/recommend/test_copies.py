@@ -57,7 +57,8 @@ def test_a_workdir_that_is_gone_or_holds_another_run_is_named(workdir, tmp_path)
     folder = tmp_path / "run"
     shutil.copytree(workdir, folder)
     found = load(folder)
-    other = dataclasses.replace(found, params=jax.tree.map(lambda leaf: leaf + 1, found.params))
+    scorer = dataclasses.replace(found.scorer, params=jax.tree.map(lambda leaf: leaf + 1, found.params))
+    other = dataclasses.replace(found, scorer=scorer)
     with pytest.raises(InputError, match=rf"^{folder}: trained anew since the recommender was loaded from it"):
         pickle.loads(pickle.dumps(other))
     sent = pickle.dumps(found)

@@ -9,7 +9,7 @@ from helpers.recommenders import hand_made_recommender, own_train_ratings
 
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID
 from movierec_jax.errors import InputError
-from movierec_jax.model.two_tower import encode_histories
+from movierec_jax.model.encoding import encode_users
 from movierec_jax.recommend.recommender import Recommender
 from movierec_jax.recommend.scoring import score_block
 
@@ -78,9 +78,9 @@ def test_earlier_new_users_change_nothing_for_later_ones(recommender):
 
 def test_another_new_user_needs_no_new_program(recommender):
     recommender.recommend_for({501: 5.0, 502: 1.0}, 5)
-    before = [function._cache_size() for function in (score_block, encode_histories)]
+    before = [function._cache_size() for function in (score_block, encode_users)]
     recommender.recommend_for({503: 2.0, 506: 4.0, 507: 5.0}, 5)
-    assert [function._cache_size() for function in (score_block, encode_histories)] == before
+    assert [function._cache_size() for function in (score_block, encode_users)] == before
 
 
 def test_a_new_user_of_a_model_without_histories_is_an_average_one():
@@ -115,17 +115,15 @@ def test_a_new_user_with_the_ratings_of_another_has_the_same_implicit_feedback_v
     own = own_train_ratings(positive, 1003)
     new = positive.with_new_users(own.sample(frac=1, random_state=0))
     row = positive.users.rows([1003])[0]
-    np.testing.assert_allclose(
-        new.encoded[0].implicit_feedback[:, 0], positive.encoded[0].implicit_feedback[:, row], rtol=1e-4
-    )
+    one, other = (model.scorer.encode_on_host(np.array([n]))[:, 0] for model, n in ((new, 0), (positive, row)))
+    np.testing.assert_allclose(one.implicit_feedback, other.implicit_feedback, rtol=1e-4)
 
 
 def test_without_times_all_ratings_of_a_new_user_count_the_same(positive):
     own = own_train_ratings(positive, 1003).drop(columns=TIMESTAMP)
     one, other = (positive.with_new_users(ratings) for ratings in (own, own[::-1]))
-    np.testing.assert_allclose(
-        one.encoded[0].implicit_feedback, other.encoded[0].implicit_feedback, rtol=1e-4, atol=1e-6
-    )
+    vectors = [new.scorer.encode_on_host(np.arange(2)).implicit_feedback for new in (one, other)]
+    np.testing.assert_allclose(*vectors, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -323,9 +323,8 @@ def test_movie_factors_have_a_row_for_each_movie_trained_on(recommender):
 
 
 def test_factors_of_members_are_side_by_side(recommender):
-    twice = dataclasses.replace(
-        recommender, encoded=jax.tree.map(lambda leaf: jnp.concatenate([leaf, 2 * leaf]), recommender.encoded)
-    )
+    movies = jax.tree.map(lambda leaf: jnp.concatenate([leaf, 2 * leaf]), recommender.scorer.movies)
+    twice = dataclasses.replace(recommender, scorer=dataclasses.replace(recommender.scorer, movies=movies))
     one, both = recommender.movie_factors().to_numpy(), twice.movie_factors().to_numpy()
     np.testing.assert_array_equal(both, np.concatenate([one, 2 * one], axis=1))
     assert twice.similar(500, 5)["movie_id"].tolist() == recommender.similar(500, 5)["movie_id"].tolist()

@@ -7,7 +7,6 @@ import pytest
 from helpers.recommenders import positive_recommender
 
 from movierec_jax.errors import InputError
-from movierec_jax.recommend.scoring import Scorer
 from movierec_jax.recommend.vector_index import INDEX_FILES, export_index, implicit_vectors, measure_index
 
 
@@ -19,9 +18,9 @@ def ensemble():
 
 def test_products_of_the_vectors_order_movies_as_the_implicit_feedback_score_does(ensemble):
     users, movies = implicit_vectors(ensemble)
-    scorer: Scorer = ensemble.scorer
-    of_members = np.einsum("muf,mif->ui", scorer.users.implicit_feedback, scorer.movies.implicit_feedback)
-    expected = of_members[ensemble.users.rows(ensemble.user_ids()), : len(ensemble.run.movies)]
+    encoded = ensemble.scorer.encode_on_host(ensemble.users.rows(ensemble.user_ids()))
+    of_members = np.einsum("muf,mif->ui", encoded.implicit_feedback, ensemble.scorer.movies.implicit_feedback)
+    expected = of_members[:, : len(ensemble.run.movies)]
     np.testing.assert_allclose(users @ movies.T, expected, rtol=1e-5, atol=1e-6)
 
 

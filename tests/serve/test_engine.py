@@ -4,7 +4,7 @@ import pytest
 from helpers.recommenders import PARAMS, random_recommender
 
 from movierec_jax.data.schema import MOVIE_ID, NO_TIMESTAMP, RATING, TIMESTAMP, USER_ID
-from movierec_jax.model.two_tower import encode_histories
+from movierec_jax.model.encoding import encode_histories
 from movierec_jax.recommend.filters import ListFilter
 from movierec_jax.recommend.scoring import score_block
 from movierec_jax.serve.config import ServeConfig

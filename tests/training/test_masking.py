@@ -187,10 +187,12 @@ def test_a_user_without_ratings_has_the_movies_biases_as_scores(run, trained):
 
 def test_a_film_disliked_brings_nothing_of_its_crowd_and_one_liked_brings_it_up(run, trained):
     recommender = Recommender.of(run, trained[0].params)
-    params, (_, movies) = recommender.on_host
+    _, movies = recommender.on_host
     likes = {1: 5.0, 2: 1.0, 3: 3.0}
     ratings = pd.DataFrame({USER_ID: list(likes), MOVIE_ID: 500, RATING: list(likes.values())})
-    _, _, users = fold_in(run, params, ratings.assign(timestamp=NO_TIMESTAMP, rating=np.float32(ratings[RATING])))
+    table = ratings.assign(timestamp=NO_TIMESTAMP, rating=np.float32(ratings[RATING]))
+    scorer = dataclasses.replace(recommender.scorer, histories=fold_in(run, table)[2])
+    users = scorer.encode_on_host(np.arange(len(likes) + 1))
     score = np.asarray(mean_implicit_score(users, movies[:, :20], model=run.setup.model))
     liked, disliked, nobody = score[0], score[1], score[-1]
     is_crowd = (np.arange(20) % 2 == 0) & (np.arange(20) > 0)

@@ -28,8 +28,8 @@ from movierec_jax.model.sharding import (
     user_batches_shardings,
     with_sharding,
 )
-from movierec_jax.model.two_tower import encode
-from movierec_jax.recommend.scoring import Scorer, tile_users
+from movierec_jax.model.two_tower import encode_movies
+from movierec_jax.recommend.scoring import Scorer, order_of, tile_users
 from movierec_jax.recommend.top_k import top_k_block
 from movierec_jax.runs.run import Run
 from movierec_jax.training.epoch_steps import epoch_steps
@@ -121,13 +121,13 @@ def compile_programs(inputs: ProgramInputs, target: Target, devices: Any) -> lis
 def compile_scoring(
     setup: TrainingSetup, params: Any, interactions: Interactions, target: Target, devices: Any
 ) -> CompiledProgram:
-    """Compiles the scoring of a block of users, with the shardings that compiling `encode` gives users and movies."""
-    encoding = encode.trace(params, interactions, model=setup.model)
+    """Compiles the scoring of a block of encoded users, who are whole on every device, as movies are."""
+    encoding = encode_movies.trace(params, interactions, model=setup.model)
     try:
         encoded = compile_for_target(encoding, target)
     except MemoryError as error:
         return CompiledProgram("score", out_of_memory=str(error))
-    users, movies = jax.tree.map(with_sharding, encoding.out_info, encoded.output_shardings)
+    movies = jax.tree.map(with_sharding, encoding.out_info, encoded.output_shardings)
     mesh, num_movies = setup.model.mesh, setup.model.num_movies
     tile = tile_users(setup.model, len(movies.bias))
     # Whole tiles on every device.
@@ -136,7 +136,12 @@ def compile_scoring(
     row, left_out = on_mesh(rows, mesh, devices, [NamedSharding(mesh, P(AXES))] * 2 if mesh else None)
     diversity = on_mesh(np.float32(0), mesh, devices)
     k = min(FILE_TOP_K, num_movies)
-    scorer = Scorer.of(setup, params, users, movies)
+
+    def of_block(rows: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        shape = len(movies.bias), num_users, *rows.shape[2:]
+        return jax.ShapeDtypeStruct(shape, rows.dtype, sharding=rows.sharding)
+
+    scorer = Scorer(params, jax.tree.map(of_block, movies), movies, model=setup.model, order=order_of(setup))
     traced = top_k_block.trace(scorer, row, left_out, diversity, k=k, tile=tile, is_diverse=False)
     return compile_program("score", num_users, traced, target)
 
