@@ -22,6 +22,8 @@ from movierec_jax.evaluation.evaluate import evaluate
 from movierec_jax.evaluation.report import build_report, closing_table, figures_to_log, time_note
 from movierec_jax.evaluation.report_page import save_report_page
 from movierec_jax.model.sharding import new_mesh
+from movierec_jax.model.two_tower import Encoded, encode_movies
+from movierec_jax.recommend.block_scorer import scorer_of_run
 from movierec_jax.recommend.recommender import Recommender, load
 from movierec_jax.runs import distributed
 from movierec_jax.runs.checkpoint import Checkpoints
@@ -38,7 +40,7 @@ from movierec_jax.runs.training_lock import training_lock
 from movierec_jax.runs.warm_start import OldRun, begin_from, prepare_warm, require_other_workdir
 from movierec_jax.runs.workdir import open_workdir
 from movierec_jax.runs.workdir_copy import WorkdirCopy, copied_workdir
-from movierec_jax.training.loop import initial_state, train_from
+from movierec_jax.training.loop import initial_state, put_data, train_from
 from movierec_jax.training.progress import EpochRecord, Progress, best_record, is_finished
 from movierec_jax.training.strengths import decays_in_use
 
@@ -176,9 +178,10 @@ def train_in_folder(
     report: dict[str, Any] = {}
     with distributed.lost_process_named(advice), unreachable_url_named(advice):
         workdir.require_there()
+        movies = encode_movies_together(run, folder, copy) if distributed.is_multi_process() else None
         if distributed.is_primary():
             copy.fetch()
-            report = write_report(folder, run, records, decays, data_seconds, train_seconds)
+            report = write_report(folder, run, records, decays, data_seconds, train_seconds, movies)
             loggers.log(report["epochs"], figures_to_log(report))
             print(
                 f"Finished in {report['seconds']['total']:.0f} s; open {name}/report.html for pictures and all figures"
@@ -271,6 +274,15 @@ def print_best(records: Sequence[EpochRecord], epochs: int, patience: int) -> No
     print(f"best epoch {best.epoch}" + (f": validation RMSE {best.valid_rmse:.4f}" if best.valid_rmse else ""))
 
 
+def encode_movies_together(run: Run, workdir: pathlib.Path, copy: WorkdirCopy) -> Encoded:
+    """Returns the encoded movies of the best epoch, for which each of several processes adds up its own ratings."""
+    copy.fetch()
+    with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
+        params = checkpoints.best_params(run.setup, warn=print)
+    interactions, _ = put_data(run.interactions, None, run.mesh)
+    return jax.device_get(encode_movies(params, interactions, model=run.model))
+
+
 def write_report(
     workdir: pathlib.Path,
     run: Run,
@@ -278,21 +290,25 @@ def write_report(
     decays: dict[str, float],
     data_seconds: float,
     train_seconds: float,
+    movies: Encoded | None = None,
 ) -> dict[str, Any]:
-    """Evaluates the best epoch on the test part, writes report and plots, prints what to change, returns the report."""
-    if distributed.is_multi_process():
-        # Evaluation is small; process 0 does it on its own devices.
+    """Evaluates the best epoch on the test part, writes report and plots, prints what to change, returns the report.
+
+    movies: encoded by all of several processes; process 0 does the rest on its own devices.
+    """
+    if movies is not None:
         run = dataclasses.replace(run, mesh=new_mesh(devices=jax.local_devices()))
     start, config = time.perf_counter(), run.config
     with contextlib.closing(Checkpoints(workdir, read_only=True)) as checkpoints:
         params = checkpoints.best_params(run.setup, warn=print)
-    evaluation = evaluate(run, params, run.parts.test, config.evaluation)
+    scorer = scorer_of_run(run, params, movies=movies)
+    evaluation = evaluate(run, params, run.parts.test, config.evaluation, scorer)
     print(f"\ntest part{time_note(config)}: {closing_table(evaluation)}\n")
     seconds = {"data": data_seconds, "train": train_seconds, "evaluate": time.perf_counter() - start}
     seconds["total"] = sum(seconds.values())
     num_parameters = sum(leaf.size for leaf in jax.tree.leaves(params))
     report = build_report(run, records, decays, evaluation, seconds, num_parameters)
-    save_report_page(workdir, Recommender.of(run, params), records, report, evaluation.predicted)
+    save_report_page(workdir, Recommender(run, scorer, run.users, run.parts), records, report, evaluation.predicted)
     write_json(workdir / "report.json", sealed(report))
     for advice in report["advice"]:
         print(f"advice: {advice}")

@@ -12,13 +12,14 @@ import pandas as pd
 from jaxtyping import Bool, Float32
 
 from movierec_jax.config import EvalConfig
+from movierec_jax.data.arrays import count_groups
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, Ratings
 from movierec_jax.data.values.weights import rated_rows
 from movierec_jax.errors import InputError
 from movierec_jax.evaluation import metrics
 from movierec_jax.evaluation.baselines import popular_lists, rating_baselines
 from movierec_jax.model.two_tower import Members
-from movierec_jax.recommend.block_scorer import scorer_of_run
+from movierec_jax.recommend.block_scorer import BlockScorer, scorer_of_run
 from movierec_jax.recommend.lists import ListRequest, SeenMovies
 from movierec_jax.recommend.scoring import AnyScorer, predict_ratings
 from movierec_jax.recommend.top_k import top_k_lists
@@ -56,16 +57,19 @@ class Evaluation:
         return {**self.rating["model"]["all"], **self.ranking["model"]}
 
 
-def evaluate(run: Run, params: Members, held_out: pd.DataFrame, config: EvalConfig) -> Evaluation:
+def evaluate(
+    run: Run, params: Members, held_out: pd.DataFrame, config: EvalConfig, scorer: BlockScorer | None = None
+) -> Evaluation:
     """Measures a model, and baselines fitted on train, on held-out ratings in original ids.
 
     Lists rank every movie of the catalogue that the user has not rated in train or validation. Raises InputError for
     predictions that are not finite.
+    scorer: that of the run with these parameters, if there is one.
     """
     ratings = run.by_row(held_out)
     is_rated = run.has_ratings & ~np.isnan(ratings.rating)
     weight = None if ratings.weight is None else ratings.weight[is_rated]
-    scorer = scorer_of_run(run, params)
+    scorer = scorer or scorer_of_run(run, params)
 
     def predict(part: Ratings) -> tuple[np.ndarray, np.ndarray]:
         return predict_ratings(scorer, part.user_row, part.movie_row, run.rating_scale, part.time_features)
@@ -169,7 +173,7 @@ def rank_held_out(
     rated = user_index_and_movie_row(run, users, [run.parts.train, run.parts.valid, run.parts.from_reviews])
     seen = SeenMovies.of(*rated, len(users), num_movies)
     request = ListRequest(run.users.rows(users), seen, max(ks), diversity=diversity)
-    num_ratings = np.bincount(run.train.movie_row, minlength=num_movies)
+    num_ratings = count_groups(run.train.movie_row, num_movies)[:num_movies]
     lists = {"model": top_k_lists(scorer, request)}
     if has_baselines:
         lists["popularity"] = popular_lists(num_ratings, seen, len(users), max(ks))

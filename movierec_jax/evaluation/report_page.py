@@ -59,8 +59,8 @@ def save_report_page(
     test = run.by_row(run.parts.test)
     is_known = np.isfinite(test.rating) & np.isfinite(predicted)
     num_ratings_of = {
-        "movie": run.interactions.movie_count[test.movie_row[is_known]],
-        "user": run.interactions.user_count[test.user_row[is_known]],
+        "movie": run.movie_count[test.movie_row[is_known]],
+        "user": run.user_count[test.user_row[is_known]],
     }
     figures = draw_plots(records, predicted[is_known], test.rating[is_known], num_ratings_of)
     save_png(figures, workdir / "plots")
@@ -197,7 +197,7 @@ def plots(svgs: Mapping[str, str]) -> str:
 def users(recommender: Recommender) -> str:
     """Returns what a few users rated best, and what they are recommended."""
     run = recommender.run
-    order = np.argsort(run.interactions.user_count[: len(run.users)], kind="stable")
+    order = np.argsort(run.user_count[: len(run.users)], kind="stable")
     chosen = run.users.ids[order[[int(place * (len(order) - 1)) for place in SHOWN_USERS]]].unique()
     lists = recommender.recommend(chosen, min(SHOWN_MOVIES, len(run.movies)))
     cards = []

@@ -92,7 +92,6 @@ class Interactions(NamedTuple):
     user_count, movie_count: ratings of each row, the unknown row last, with movies watched but not rated.
     user_weight, movie_weight: the sum of the weights of each row's ratings; None where each counts 1.
     sequences: the last movies of all users, by row; None where the model reads no order.
-    trend: each movie's share of what people rate lately; None where lists follow no trends.
     """
 
     by_user: PaddedLinks
@@ -106,7 +105,6 @@ class Interactions(NamedTuple):
     user_weight: Float32[Any, " user_rows"] | None = None
     movie_weight: Float32[Any, " movie_rows"] | None = None
     sequences: Sequences | None = None
-    trend: Float32[Any, " movie_rows"] | None = None
 
     @property
     def rating_weights(self) -> tuple[Float32[Any, " user_rows"], Float32[Any, " movie_rows"]]:

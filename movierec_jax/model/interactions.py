@@ -52,7 +52,6 @@ def build_interactions(
     has_ratings: bool = True,
     is_recent_most: bool = False,
     sequence_length: int | None = None,
-    trend: Float32[np.ndarray, " movies"] | None = None,
     share: Share = ALL_OF_ONE_CELL,
 ) -> Interactions:
     """Lays out ratings and content for `num_users` users and `num_movies` movies, and an unknown row of each.
@@ -66,7 +65,6 @@ def build_interactions(
     has_ratings: whether any tower sees ratings; if not, only their numbers are kept.
     is_recent_most: whether ratings weigh less in their user's implicit-feedback score the older they are.
     sequence_length: how many movies of each user the implicit-feedback score reads in order; None: no order.
-    trend: as in `Interactions`, of the movies of train.
     share: the links of each cell of its grid are laid out apart, with rows counted from the first of its ranges; cells
         of other processes are left out. Numbers of rows are padded to what the grid asks for.
     """
@@ -88,7 +86,6 @@ def build_interactions(
         user_weight=sum_of_weights(train.user_row, train.weight, user_rows),
         movie_weight=sum_of_weights(train.movie_row, train.weight, movie_rows),
         sequences=None if sequence_length is None else train_sequences(train, num_movies, sequence_length),
-        trend=None if trend is None else np.pad(trend, (0, movie_rows - len(trend))),
     )
 
 

@@ -202,9 +202,9 @@ def interactions_shardings(interactions: Interactions, mesh: Mesh) -> Interactio
     """Returns the sharding of each array of the interactions."""
     cells = mesh_cells(mesh)
     specs: list[Any] = [cell.specs(part) for cell, part in zip(cells, interactions[: len(cells)], strict=True)]
-    counts = interactions[len(cells) : -2]
+    *counts, sequences = interactions[len(cells) :]
     specs += [None if rows is None else rows_over(axis) for rows, axis in zip(counts, 2 * AXES, strict=True)]
-    specs += jax.tree.map(lambda _: P(), interactions[-2:])
+    specs.append(jax.tree.map(lambda _: P(), sequences))
     return jax.tree.map(functools.partial(NamedSharding, mesh), Interactions(*specs))
 
 

@@ -87,18 +87,22 @@ class BlockScorer(AnyScorer):
         return (total / num_users).astype(np.float32)
 
 
-def scorer_of_run(run: Run, params: Members, interactions: Interactions | None = None) -> BlockScorer:
+def scorer_of_run(
+    run: Run, params: Members, interactions: Interactions | None = None, movies: Encoded | None = None
+) -> BlockScorer:
     """Returns a scorer of the users of a run; where lists follow trends, movies have theirs in their biases.
 
-    interactions: those of the run, where they are on its devices already.
+    interactions: those of the run, where they are on its devices already. movies: as `encode_movies` returns them, for
+        any devices, where they are encoded already.
     """
-    interactions = run.interactions if interactions is None else interactions
-    movies = encode_movies(params, interactions, model=run.model)
+    if movies is None:
+        movies = encode_movies(params, run.interactions if interactions is None else interactions, model=run.model)
     encoder = encoder_params(params, run.mesh)
     scorer = BlockScorer(params, encoder, run.histories, movies, run.model, order_of(run.setup))
-    if interactions.trend is None:
+    if run.trend is None:
         return scorer
-    vectors = add_trend(scorer.mean_user(), movies.implicit_feedback, interactions.trend)
+    trend = np.pad(run.trend, (0, movies.bias.shape[1] - len(run.trend)))
+    vectors = add_trend(scorer.mean_user(), movies.implicit_feedback, trend)
     return dataclasses.replace(scorer, movies=dataclasses.replace(movies, implicit_feedback=vectors))
 
 

@@ -41,7 +41,7 @@ def filter_movies(run: Run, wanted: ListFilter, prefix: str = "--") -> Bool[np.n
     """
     require_filter(run, wanted, prefix)
     ids = run.movies.ids[: len(run.movies)]
-    is_listed = run.interactions.movie_count[: len(ids)] >= wanted.min_ratings
+    is_listed = run.movie_count[: len(ids)] >= wanted.min_ratings
     if wanted.genres:
         is_listed &= run.genres[list(wanted.genres)].any(axis=1).to_numpy()
     if wanted.praised:

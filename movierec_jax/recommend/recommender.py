@@ -341,7 +341,7 @@ class Recommender(Copied):
         num_movies = len(self.run.movies)
         if not 1 <= k < num_movies:
             raise InputError(f"k={k}: must be 1 to {num_movies - 1:,}, the number of other movies")
-        num_ratings = self.run.interactions.movie_count[:num_movies]
+        num_ratings = self.run.movie_count[:num_movies]
         best, similarity = most_similar(self.movie_directions, num_ratings, row, k)
         return pd.DataFrame({MOVIE_ID: self.run.movies.ids_of(best), "similarity": similarity})
 

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from jaxtyping import Float32, Float64, Int, Int32, Int64
 
 from movierec_jax.config import SEQUENCE, Config, EvalConfig
-from movierec_jax.data.arrays import mean_and_spread
+from movierec_jax.data.arrays import count_groups, mean_and_spread
 from movierec_jax.data.matching.id_join import KnownMovies, NamedIds
 from movierec_jax.data.schema import (
     GENRES,
@@ -174,6 +174,16 @@ class Run:
         return self.train_by_row or ratings_by_row(self.parts.train, self.users, self.movies)
 
     @functools.cached_property
+    def user_count(self) -> Float32[np.ndarray, " user_rows"]:
+        """The number of ratings of each user in train, also of movies watched but not rated; the unknown row last."""
+        return count_groups(self.train.user_row, self.users.unknown + 1).astype(np.float32)
+
+    @functools.cached_property
+    def movie_count(self) -> Float32[np.ndarray, " movie_rows"]:
+        """The number of ratings of each movie in train, as `user_count`."""
+        return count_groups(self.train.movie_row, self.movies.unknown + 1).astype(np.float32)
+
+    @functools.cached_property
     def from_reviews(self) -> Ratings:
         """What users wrote about movies that they did not rate, read as ratings, by row."""
         return self.by_row(self.parts.from_reviews)
@@ -219,7 +229,6 @@ class Run:
             has_ratings=self.config.model.looks_at_ratings,
             is_recent_most=self.setup.predicts_next,
             sequence_length=self.config.model.sequence_length if self.model.reads_sequences else None,
-            trend=self.trend,
             share=share_of(self.mesh),
         )
 

@@ -132,7 +132,7 @@ class Catalogue:
             movie_id = self.cards[row][MOVIE_ID]
             detail = f"Movie {movie_id!r} has no ratings in training: no similar movies are known"
             raise Problem("no-train-ratings", detail)
-        count = self.recommender.run.interactions.movie_count[: len(self.movies)]
+        count = self.recommender.run.movie_count[: len(self.movies)]
         found = most_similar(self.recommender.movie_directions, count, row, min(k, len(self.movies) - 1))
         return [
             {**self.cards[row], "similarity": round(similarity, 4)}

@@ -88,7 +88,7 @@ def test_an_unknown_user_gets_popular_movies_where_asked_for(client, films, user
     path = f"/v1/users/{user}/recommendations"
     assert_problem(client.get(path), 404, kind="unknown-user")
     found = client.get(f"{path}?fallback=popular&genres=Comedy&k=5&explain=true").json()
-    count = films.run.interactions.movie_count[: len(films.run.movies)]
+    count = films.run.movie_count[: len(films.run.movies)]
     counts = [count[films.run.movies.rows([movie["movie_id"]])[0]] for movie in found["movies"]]
     assert counts == sorted(count[films.run.genres["Comedy"]].tolist(), reverse=True)[:5]
     assert {movie["score"] for movie in found["movies"]} == {None}
