@@ -151,6 +151,12 @@ def test_data_without_ratings_counts_as_watched(tmp_path):
     assert_alike(DataConfig(ratings=str(tmp_path / "seen.csv")), tmp_path / "prepared")
 
 
+@pytest.mark.parametrize("row", ["1,2,", ",2,3", ",,", "1,2,inf"])
+def test_ratings_of_which_none_is_left_are_refused_alike(tmp_path, row):
+    (tmp_path / "ratings.csv").write_text(f"user,movie,rating\n{row}\n{row}\n")
+    assert_alike(DataConfig(ratings=str(tmp_path / "ratings.csv"), max_dropped_fraction=1.0), tmp_path / "prepared")
+
+
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_parts_are_read_in_their_order(tmp_path, ending):
     folder = tmp_path / "parts"
