@@ -14,7 +14,7 @@ import pytest
 
 from movierec_jax.benchmark.config import BenchmarkConfig
 from movierec_jax.config import DeviceConfig, EvalConfig, ModelConfig, ScoreConfig, TrainConfig
-from movierec_jax.data_config import DataConfig
+from movierec_jax.data_config import DataConfig, PrepareConfig
 from movierec_jax.runs.config import LogConfig, ProcessConfig
 from movierec_jax.settings import as_flag
 
@@ -25,6 +25,7 @@ SECTIONS = {
     "score": [ScoreConfig, DeviceConfig, ProcessConfig],
     "export": [],
     "compile_for": [DataConfig, ModelConfig, TrainConfig, EvalConfig, DeviceConfig],
+    "prepare": [PrepareConfig],
     "benchmark": [BenchmarkConfig, DataConfig, ModelConfig, TrainConfig, EvalConfig],
 }
 EPOCHS = 16

@@ -195,6 +195,10 @@ def example_of_row(database: Database, number: int, rating: str) -> str:
 
 def fill_kept(database: Database, ids: Mapping[str, pd.Series], times: TimeReader) -> None:
     """Fills kept with the rows of judged without a reason."""
+    database.run(
+        f"CREATE TABLE kept (number BIGINT, {USER_CODE} INTEGER, {MOVIE_CODE} INTEGER, {RATING} FLOAT, "
+        f"{WEIGHT} FLOAT, {TIMESTAMP} BIGINT)"
+    )
     sets = {column: pa.array(values) for column, values in ids.items()}
     for rows in database.stream(
         f"SELECT number, {USER_ID}, {MOVIE_ID}, read_rating, read_weight, {TIMESTAMP} FROM judged WHERE reason IS NULL"

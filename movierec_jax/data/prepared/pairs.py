@@ -26,6 +26,8 @@ def count_by(database: Database, column: str, num_codes: int) -> Int64[np.ndarra
 
 def user_ranges(database: Database, num_users: int) -> Iterator[str]:
     """Yields conditions that cut kept into the rows of some users each, of not many more than `RANGE_RATINGS`."""
+    if not num_users:
+        return
     before = np.cumsum(count_by(database, USER_CODE, num_users)) // RANGE_RATINGS
     firsts = np.flatnonzero(np.diff(before, prepend=-1))
     for first, end in zip(firsts, [*firsts[1:], num_users], strict=True):

@@ -150,5 +150,6 @@ def raw_data(database: Database, table: RawTable, source: Source, ids: Mapping[s
 
 
 def repeated(values: pd.Series, length: int) -> pd.Series:
-    """Returns values over and over, up to a length."""
-    return values.iloc[np.arange(length) % max(1, len(values))].reset_index(drop=True)
+    """Returns values over and over, up to a length; none where there are none."""
+    places = np.arange(length) % len(values) if len(values) else np.zeros(0, int)
+    return values.iloc[places].reset_index(drop=True)

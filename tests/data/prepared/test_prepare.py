@@ -111,8 +111,13 @@ COLUMNS = {
 }
 
 
-@pytest.mark.parametrize("name", COLUMNS)
-@pytest.mark.parametrize("ending", ["parquet", "csv"])
+# Those that Parquet has types for.
+TYPED = ("ids of text", "missing ids", "missing ids of text", "weights", "times with gaps", "times as dates")
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"), [*((name, "csv") for name in COLUMNS), *((name, "parquet") for name in TYPED)]
+)
 def test_every_form_of_a_column_is_read_as_the_pandas_path_reads_it(tmp_path, name, ending):
     table, path = messy_ratings(), tmp_path / f"ratings.{ending}"
     table = table.assign(**COLUMNS[name])
@@ -149,6 +154,12 @@ def test_a_movielens_folder_is_prepared_with_its_tables(tmp_path):
 def test_data_without_ratings_counts_as_watched(tmp_path):
     messy_ratings().drop(columns="rating").to_csv(tmp_path / "seen.csv", index=False)
     assert_alike(DataConfig(ratings=str(tmp_path / "seen.csv")), tmp_path / "prepared")
+
+
+@pytest.mark.parametrize("row", ["1,2,", ",2,3", ",,", "1,2,inf"])
+def test_ratings_of_which_none_is_left_are_refused_alike(tmp_path, row):
+    (tmp_path / "ratings.csv").write_text(f"user,movie,rating\n{row}\n{row}\n")
+    assert_alike(DataConfig(ratings=str(tmp_path / "ratings.csv"), max_dropped_fraction=1.0), tmp_path / "prepared")
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
