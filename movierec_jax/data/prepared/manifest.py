@@ -13,7 +13,7 @@ import os
 import pathlib
 from typing import Any
 
-from movierec_jax.data.files import SEAL, file_sha256, first_line, json_sha256, unsealed
+from movierec_jax.data.files import file_sha256, first_line, sealed, unsealed
 from movierec_jax.data.files import read_json as read_any_json
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, WEIGHT
 from movierec_jax.errors import InputError
@@ -131,8 +131,7 @@ def is_prepared(path: str | os.PathLike[str]) -> bool:
 
 def as_json(manifest: Manifest) -> dict[str, Any]:
     """Returns what manifest.json holds, sealed."""
-    values = {"kind": KIND, "format": FORMAT, **dataclasses.asdict(manifest)}
-    return {**values, SEAL: json_sha256(values)}
+    return sealed({"kind": KIND, "format": FORMAT, **dataclasses.asdict(manifest)})
 
 
 def read_manifest(folder: pathlib.Path) -> Manifest:

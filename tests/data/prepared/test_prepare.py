@@ -148,6 +148,10 @@ def test_every_setting_works_as_in_the_pandas_path(tmp_path, name):
 
 def test_a_movielens_folder_is_prepared_with_its_tables(tmp_path):
     assert_alike(DataConfig(ratings=str(write_folder(tmp_path / "ml", ML_CSV))), tmp_path / "prepared")
+
+
+@pytest.mark.slow
+def test_the_bundled_ratings_are_prepared_as_the_pandas_path_reads_them(tmp_path):
     assert_alike(DataConfig(), tmp_path / "prepared")
 
 
@@ -191,7 +195,7 @@ def messy_columns(draw):
     return pd.DataFrame(columns)
 
 
-@hypothesis.settings(deadline=None, max_examples=12, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+@hypothesis.settings(deadline=None, max_examples=8, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 @hypothesis.given(table=messy_columns(), rule=st.sampled_from(RULES), minimum=st.integers(1, 2))
 def test_random_messy_tables_are_cleaned_and_split_as_by_the_pandas_path(tmp_path_factory, table, rule, minimum):
     folder = tmp_path_factory.mktemp("random")
