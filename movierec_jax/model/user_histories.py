@@ -7,6 +7,7 @@ and of segments of one length. So a user's vectors do not depend, to the last bi
 """
 
 import dataclasses
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -104,14 +105,15 @@ class UserHistories:
         """
         num_parts = -(-length // (PART_USERS * num_devices)) * num_devices
         unknown = np.full(num_parts * PART_USERS - len(rows), len(self) - 1)
-        parts = np.split(np.concatenate([rows, unknown]), num_parts)
+        users = np.concatenate([rows, unknown])
+        by_part = users.reshape(num_parts, PART_USERS)
         sequences = None
         if self.sequences is not None:
-            sequences = stack_sequences([self.sequences.lay_out(users) for users in parts])
+            sequences = stack_sequences([self.sequences.lay_out(part) for part in by_part])
         return UserParts(
-            np.stack([self.user_row[users] for users in parts]),
-            stack_links([mark_watched(self.ratings.lay_out(users)) for users in parts]),
-            stack_links([self.content.lay_out(users) for users in parts]),
+            self.user_row[by_part],
+            stack_links(split_links(mark_watched(self.ratings.lay_out(users)), num_parts)),
+            stack_links(split_links(self.content.lay_out(users), num_parts)),
             sequences,
         )
 
@@ -148,6 +150,21 @@ def build_histories(
         Linked.of(content.row, content.feature, content.value, num_owners=num_owners),
         sequences,
     )
+
+
+def split_links(links: PaddedLinks, num_parts: int) -> list[PaddedLinks]:
+    """Splits the links of several parts' users into those of each part, with owners numbered within it."""
+    end = np.searchsorted(links.owner, PART_USERS * np.arange(num_parts + 1))
+    segments = [slice(*bounds) for bounds in itertools.pairwise(end)]
+    return [
+        PaddedLinks(
+            links.owner[segment] - np.int32(PART_USERS * number),
+            links.other[:, segment],
+            links.link[:, segment],
+            tuple(value[:, segment] for value in links.values),
+        )
+        for number, segment in enumerate(segments)
+    ]
 
 
 def stack_links(parts: list[PaddedLinks]) -> PaddedLinks:

@@ -4,6 +4,7 @@ Run + parameters ──> recommender ──> top_k ──> lists ──write_lis
                          │             ├─ scoring: scores of all movies, ratings of pairs
                          │             ├─ partial_sort, candidates: fast ways to the same lists
                          │             └─ similarity: similar movies, diverse lists
+                         ├─ block_scorer: users encoded a block at a time
                          ├─ fold_in: users who are new
                          ├─ filters: movies that lists may hold
                          └─ attribution: reasons

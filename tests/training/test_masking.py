@@ -1,5 +1,7 @@
 """Which ratings a step masks, and what is learnt from them, on two crowds who watch different films."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
