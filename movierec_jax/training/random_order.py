@@ -57,9 +57,11 @@ class RandomOrder:
             return self.shuffled[first:end]
         return self.permuted(np.arange(first, min(end, self.length)), is_inverse=True)
 
-    def positions(self, number: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    def positions(self, number: Int[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
         """Returns the position of each of some ratings."""
-        return self.permuted(number, is_inverse=False) if self.shuffled is None else self.position[number]
+        if self.shuffled is None:
+            return self.permuted(number, is_inverse=False)
+        return self.position[number].astype(np.int64)
 
     def permuted(self, number: Int[np.ndarray, " n"], *, is_inverse: bool) -> Int64[np.ndarray, " n"]:
         """Returns the positions of numbers, or the numbers at positions, by the network."""

@@ -105,6 +105,13 @@ def test_batches_in_cells_hold_the_ratings_they_hold_without_cells(grid, num_rat
     ]
 
 
+def test_a_batch_may_be_larger_than_the_numbers_of_few_ratings():
+    ratings, order = some_ratings(6, 0), epoch_order(6, 0, 0)
+    made = stack_cell(ratings, order_cell(np.arange(6), order), 1000, range(1), 6)
+    assert sorted(made.rating[0]) == list(range(6))
+    assert weight_of_steps(ratings, order, 1000, range(1), np.array([3])).tolist() == [5]
+
+
 def test_more_ratings_of_a_cell_in_a_step_than_there_is_room_for_are_refused():
     ratings, order = some_ratings(6, 0), epoch_order(6, 0, 0)
     with pytest.raises(InputError, match="--seed: by chance a step has 3 ratings of a cell with room for 2"):
