@@ -7,16 +7,13 @@ DIGESTS      sha256 of each column's file, written last
 NAME.npy     a column
 """
 
-import contextlib
 import pathlib
-import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from movierec_jax.data.files import read_json, write_json
+from movierec_jax.data.files import atomic_folder, read_json, write_json
 from movierec_jax.data.readers.table_cache import file_digest
 from movierec_jax.errors import InputError
 
@@ -39,16 +36,9 @@ def map_columns(
     Raises OSError where the folder cannot be written.
     """
     if not is_intact(folder, dtypes):
-        shutil.rmtree(folder, ignore_errors=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = pathlib.Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=folder.parent))
-        try:
+        with atomic_folder(folder) as partial:
             write_columns(partial, length, dtypes, blocks)
-            # Fails where another process was faster: its columns are the same.
-            with contextlib.suppress(OSError):
-                partial.rename(folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
     return {name: np.load(folder / f"{name}{ENDING}", mmap_mode="r").view(np.ndarray) for name in dtypes}
 
 
