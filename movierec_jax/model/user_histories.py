@@ -18,10 +18,8 @@ from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.features.rating_time import recency_weights
 from movierec_jax.model.inputs import PaddedLinks, Sequences
 from movierec_jax.model.interactions import (
-    join_links,
     mark_watched,
     pad_links,
-    pad_segments,
     rating_deviation,
     segment_length,
 )
@@ -112,8 +110,8 @@ class UserHistories:
             sequences = stack_sequences([self.sequences.lay_out(part) for part in by_part])
         return UserParts(
             self.user_row[by_part],
-            stack_links(split_links(mark_watched(self.ratings.lay_out(users)), num_parts)),
-            stack_links(split_links(self.content.lay_out(users), num_parts)),
+            stack_links(mark_watched(self.ratings.lay_out(users)), num_parts),
+            stack_links(self.content.lay_out(users), num_parts),
             sequences,
         )
 
@@ -152,25 +150,27 @@ def build_histories(
     )
 
 
-def split_links(links: PaddedLinks, num_parts: int) -> list[PaddedLinks]:
-    """Splits the links of several parts' users into those of each part, with owners numbered within it."""
-    end = np.searchsorted(links.owner, PART_USERS * np.arange(num_parts + 1))
-    segments = [slice(*bounds) for bounds in itertools.pairwise(end)]
-    return [
-        PaddedLinks(
-            links.owner[segment] - np.int32(PART_USERS * number),
-            links.other[:, segment],
-            links.link[:, segment],
-            tuple(value[:, segment] for value in links.values),
-        )
-        for number, segment in enumerate(segments)
-    ]
+def stack_links(links: PaddedLinks, num_parts: int) -> PaddedLinks:
+    """Stacks the links of each part's users along a first axis, with owners numbered within the part.
 
+    All parts are padded to the same number of segments, one of few.
+    """
+    bounds = np.searchsorted(links.owner, PART_USERS * np.arange(num_parts + 1))
+    num_segments = round_up_to_size(int(np.diff(bounds).max()), 2, MIN_SEGMENTS)
 
-def stack_links(parts: list[PaddedLinks]) -> PaddedLinks:
-    """Stacks layouts along a first axis, padded to one of few numbers of segments."""
-    num_segments = round_up_to_size(max(len(links.owner) for links in parts), 2, MIN_SEGMENTS)
-    return join_links([pad_segments(links, num_segments) for links in parts], np.stack)
+    def stack(array: np.ndarray, filling: int) -> np.ndarray:
+        stacked = np.full((num_parts, *array.shape[:-1], num_segments), filling, array.dtype)
+        for part, (first, end) in zip(stacked, itertools.pairwise(bounds), strict=True):
+            part[..., : end - first] = array[..., first:end]
+        return stacked
+
+    return PaddedLinks(
+        # The owner of filling is above all others.
+        owner=stack(links.owner % np.int32(PART_USERS), np.iinfo(np.int32).max),
+        other=stack(links.other, 0),
+        link=stack(links.link, -1),
+        values=tuple(stack(value, 0) for value in links.values),
+    )
 
 
 def stack_sequences(parts: list[Sequences]) -> Sequences:

@@ -1,6 +1,6 @@
 """Trains with several processes on this machine and prints the peak memory of each, as JSON.
 
-    python tests/helpers/process_memory.py 2 --ratings=data/ml-latest-small --workdir=/tmp/run --epochs=1
+    python tests/helpers/process_memory.py 2 --ratings=data/ml-latest-small --workdir=runs/memory --epochs=1
 
 Memory is what a process has for itself (RssAnon of Linux), read ten times a second: pages of files that are mapped into
 memory are shared by all processes, and the system takes them back when it needs room.
