@@ -630,7 +630,8 @@ def test_requests_are_refused_with_retry_after_while_the_queue_is_full(engine, t
 
 
 def test_an_internal_error_reveals_no_details(engine, tmp_path):
-    broken = dataclasses.replace(engine.recommender, params={})
+    scorer = dataclasses.replace(engine.recommender.scorer, params={})
+    broken = dataclasses.replace(engine.recommender, scorer=scorer)
     with in_service(tmp_path, engine) as client:
         inside, engine.recommender = engine.recommender, broken
         try:

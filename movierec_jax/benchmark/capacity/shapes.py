@@ -138,6 +138,7 @@ def steps_shapes(size: DataSize, setup: TrainingSetup) -> EpochSteps:
         batches=Batch(whole, whole, Array((*batch, 0), np.int32), real, real, whole),
         step_of_rating=step_of_rating,
         user_batch=Array(batch[:1], np.int32),
+        weight=Array(batch[:1], np.float32),
     )
 
 
