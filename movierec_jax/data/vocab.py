@@ -17,6 +17,9 @@ from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, Ratin
 from movierec_jax.data.values.weights import weight_array
 from movierec_jax.errors import InputError
 
+# Column of a vocabulary's table: whether train has the id.
+IN_TRAIN = "in_train"
+
 
 @dataclasses.dataclass(frozen=True)
 class Vocab:
@@ -76,6 +79,11 @@ class Vocab:
                 f"{len(self):,} {self.name}s trained on, such as {self.ids[0]}"
             )
         return row
+
+    @property
+    def in_train(self) -> Bool[np.ndarray, " ids"]:
+        """Whether train has each of the ids."""
+        return self.is_in_train(np.arange(len(self.ids), dtype=np.int32))
 
     def is_in_train(self, rows: Int32[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Returns whether each row belongs to an id of train."""

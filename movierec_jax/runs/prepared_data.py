@@ -9,7 +9,13 @@ from movierec_jax.config import Config
 from movierec_jax.data.findings import print_dropped, print_notes, print_ratings
 from movierec_jax.data.prepared.manifest import MANIFEST, Manifest, is_prepared, read_manifest
 from movierec_jax.data.prepared.mapped import MAPPED_FROM, map_train
-from movierec_jax.data.prepared.reading import read_clean_data, read_clean_part, read_split
+from movierec_jax.data.prepared.reading import (
+    read_clean_data,
+    read_id_columns,
+    read_part,
+    read_split,
+    with_ids,
+)
 from movierec_jax.data.schema import CleanData, Ratings
 from movierec_jax.data.splits import Split
 from movierec_jax.data_config import PREPARED_SETTINGS, DataConfig
@@ -65,8 +71,9 @@ def read_prepared(config: Config, cache: pathlib.Path | None, *, is_warm: bool) 
     config = dataclasses.replace(config, data=settings)
     if cache is None or manifest.counts["train"] < MAPPED_FROM:
         return PreparedData(config, data, read_split(folder, manifest), None)
-    train, by_row = map_train(folder, manifest, cache)
-    valid, test = (read_clean_part(folder, manifest, part) for part in ("valid", "test"))
+    ids = read_id_columns(folder, manifest)
+    train, by_row = map_train(folder, manifest, ids, cache)
+    valid, test = (with_ids(read_part(folder, manifest, part), ids) for part in ("valid", "test"))
     return PreparedData(config, data, Split.of(train=train, valid=valid, test=test), by_row)
 
 

@@ -55,7 +55,7 @@ from movierec_jax.data.schema import (
     FeatureBags,
 )
 from movierec_jax.data.splits import Split
-from movierec_jax.data.vocab import Vocab
+from movierec_jax.data.vocab import IN_TRAIN, Vocab
 from movierec_jax.errors import InputError
 from movierec_jax.features.reviews import REVIEW_COLUMNS
 from movierec_jax.runs import distributed
@@ -110,9 +110,6 @@ CONFIG_KEYS = {
 
 # Characters of a run's identity.
 RUN_CHARS = 16
-
-# Column of a vocabulary's file: whether train has the id.
-IN_TRAIN = "in_train"
 
 # Raised with each change after which workdirs written before can no longer be read.
 FORMAT = 12
@@ -232,7 +229,7 @@ def require_unchanged(workdir: pathlib.Path, values: dict[str, Any]) -> None:
 
 def save_vocab(workdir: pathlib.Path, vocab: Vocab, column: str) -> None:
     """Writes ids in row order, and whether train has each."""
-    table = pd.DataFrame({column: vocab.ids, IN_TRAIN: np.arange(len(vocab.ids)) < len(vocab)})
+    table = pd.DataFrame({column: vocab.ids, IN_TRAIN: vocab.in_train})
     write_table(workdir / "vocab" / f"{vocab.name}s.parquet", table)
 
 

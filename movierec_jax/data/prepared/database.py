@@ -17,9 +17,6 @@ from movierec_jax.packages import import_extra
 # Rows that pass through Python at a time.
 STREAM_ROWS = 1 << 20
 
-# Ratings that SQL sorts or groups at a time, so that users with so many together fit the memory limit.
-RANGE_ROWS = 5_000_000
-
 
 class Database:
     """A DuckDB database in a folder, which is to be removed after it.

@@ -33,8 +33,7 @@ USERS, MOVIES, USER_TABLE, TAGS, LINKS = (
     f"{name}.parquet" for name in ("users", "movies", "user_table", "tags", "links")
 )
 
-# Columns of users.parquet and movies.parquet, and of the parts.
-IN_TRAIN = "in_train"
+# Columns of the parts.
 NUMBER, USER_ROW, MOVIE_ROW = "number", "user_row", "movie_row"
 COLUMNS = (NUMBER, USER_ROW, MOVIE_ROW, RATING, TIMESTAMP, WEIGHT)
 

@@ -10,7 +10,6 @@ import pyarrow.parquet
 from movierec_jax.data.files import json_sha256
 from movierec_jax.data.mapped_columns import map_columns
 from movierec_jax.data.prepared.manifest import (
-    COLUMNS,
     MOVIE_ROW,
     MOVIES,
     NUMBER,
@@ -19,7 +18,7 @@ from movierec_jax.data.prepared.manifest import (
     Manifest,
     require_unchanged,
 )
-from movierec_jax.data.prepared.reading import part_schema, read_ids
+from movierec_jax.data.prepared.reading import part_schema
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, WEIGHT, Ratings
 
 # Ratings from which the train part is mapped; fewer take little memory.
@@ -29,22 +28,24 @@ MAPPED_FROM = 2**22
 DIGEST_CHARS = 16
 
 
-def map_train(folder: pathlib.Path, manifest: Manifest, cache: pathlib.Path) -> tuple[pd.DataFrame, Ratings]:
+def map_train(
+    folder: pathlib.Path, manifest: Manifest, ids: Mapping[str, pd.Series], cache: pathlib.Path
+) -> tuple[pd.DataFrame, Ratings]:
     """Returns the train part as a clean table in original ids, and by row, with columns mapped from `cache`.
 
-    Where ids are text, the table's columns of ids are made in memory. Raises InputError where a file is missing or has
-    changed, unless its ratings have been mapped before; OSError where `cache` cannot be written.
+    ids: as `read_id_columns` returns them. Where they are text, the table's columns of them are made in memory.
+    Raises InputError where a file is missing or has changed, unless its ratings have been mapped before; OSError where
+    `cache` cannot be written.
     """
-    names = [name for name in COLUMNS if name != WEIGHT or manifest.has_weights]
-    dtypes = {name: part_schema(True).field(name).type.to_pandas_dtype() for name in names[1:]}
-    ids = {column: read_ids(folder, manifest, name)[column] for column, name in ((USER_ID, USERS), (MOVIE_ID, MOVIES))}
+    schema = part_schema(manifest.has_weights)
+    dtypes = {field.name: field.type.to_pandas_dtype() for field in schema if field.name != NUMBER}
     integer_ids = {column: values.to_numpy() for column, values in ids.items() if manifest.id_types[column] == "int64"}
     files = {name: file.sha256 for name, file in manifest.files.items() if name.startswith(("train/", USERS, MOVIES))}
     columns = map_columns(
         cache / f"prepared-{json_sha256(files)[:DIGEST_CHARS]}",
         manifest.counts["train"],
         dtypes | dict.fromkeys(integer_ids, np.int64),
-        blocks_of_train(folder, manifest, names, integer_ids),
+        blocks_of_train(folder, manifest, schema.names, integer_ids),
     )
     row = {USER_ID: columns[USER_ROW], MOVIE_ID: columns[MOVIE_ROW]}
     table = {

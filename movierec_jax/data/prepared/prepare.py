@@ -10,7 +10,9 @@ import pathlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 
+import numpy as np
 import pandas as pd
+from jaxtyping import Int32, Int64
 
 from movierec_jax.data.cleaning import clean_data, require_variety
 from movierec_jax.data.files import atomic_folder, first_line, write_json
@@ -231,7 +233,10 @@ def write_files(
     )
 
 
-def by_row(count, row, vocab: Vocab):
-    """Returns counts of codes as counts of rows, for the rows of a vocabulary."""
-    counts = pd.Series(count).groupby(row).sum().reindex(range(vocab.unknown), fill_value=0)
-    return counts.to_numpy()
+def by_row(
+    count: Int64[np.ndarray, " codes"], row: Int32[np.ndarray, " codes"], vocab: Vocab
+) -> Int64[np.ndarray, " rows"]:
+    """Returns counts of codes as counts of the rows of a vocabulary; no two codes have the same one."""
+    counts = np.zeros(vocab.unknown + 1, np.int64)
+    counts[row] = count
+    return counts[:-1]

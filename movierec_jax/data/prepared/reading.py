@@ -1,6 +1,7 @@
 """Reads prepared datasets: the parts as columns by row, and all of them as the clean data and the split of a run."""
 
 import pathlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -68,8 +69,8 @@ def read_part(
 
     Only files that hold such ratings are read. Raises InputError where one of them is missing or has changed.
     """
-    names = [name for name in COLUMNS if name != WEIGHT or manifest.has_weights]
-    tables = [part_schema(manifest.has_weights).empty_table()]
+    schema = part_schema(manifest.has_weights)
+    names, tables = schema.names, [schema.empty_table()]
     for user_range in manifest.users.overlapping(users):
         for movie_range in manifest.movies.overlapping(movies):
             name = part_file(part, user_range, movie_range)
@@ -114,20 +115,20 @@ def read_table(folder: pathlib.Path, manifest: Manifest, name: str) -> pd.DataFr
 
 def read_split(folder: pathlib.Path, manifest: Manifest) -> Split:
     """Reads all parts as clean tables in original ids."""
-    return Split.of(*(read_clean_part(folder, manifest, part) for part in PARTS))
+    ids = read_id_columns(folder, manifest)
+    return Split.of(*(with_ids(read_part(folder, manifest, part), ids) for part in PARTS))
 
 
-def read_clean_part(folder: pathlib.Path, manifest: Manifest, part: str) -> pd.DataFrame:
-    """Reads a part as a clean table in original ids."""
-    ids = (read_ids(folder, manifest, name)[id_column(name)] for name in (USERS, MOVIES))
-    return with_ids(read_part(folder, manifest, part), *ids)
+def read_id_columns(folder: pathlib.Path, manifest: Manifest) -> dict[str, pd.Series]:
+    """Reads the ids of users and of movies in row order, by the names of their columns."""
+    return {id_column(name): read_ids(folder, manifest, name)[id_column(name)] for name in (USERS, MOVIES)}
 
 
-def with_ids(part: PartColumns, user_ids: pd.Series, movie_ids: pd.Series) -> pd.DataFrame:
-    """Returns a part as a clean table."""
+def with_ids(part: PartColumns, ids: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Returns a part as a clean table. ids: as `read_id_columns` returns them."""
     columns = {
-        USER_ID: user_ids.take(part.user_row).reset_index(drop=True),
-        MOVIE_ID: movie_ids.take(part.movie_row).reset_index(drop=True),
+        USER_ID: ids[USER_ID].take(part.user_row).reset_index(drop=True),
+        MOVIE_ID: ids[MOVIE_ID].take(part.movie_row).reset_index(drop=True),
         RATING: part.rating,
         TIMESTAMP: part.timestamp,
     }
@@ -147,8 +148,7 @@ def read_clean_data(folder: pathlib.Path, manifest: Manifest) -> CleanData:
             tables[field] = table.astype({column: kind for column, kind in kinds.items() if column in table})
     no_rating = with_ids(
         PartColumns(*(np.zeros(0, field.type.to_pandas_dtype()) for field in part_schema(True))),
-        pd.Series(dtype=kinds[USER_ID]),
-        pd.Series(dtype=kinds[MOVIE_ID]),
+        {column: pd.Series(dtype=kind) for column, kind in kinds.items()},
     )
     return CleanData(
         no_rating if manifest.has_weights else no_rating.drop(columns=WEIGHT),

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
-from jaxtyping import Bool, Int32, Int64
+from jaxtyping import Int32, Int64
 
 from movierec_jax.data.files import file_sha256
 from movierec_jax.data.prepared.database import Database
 from movierec_jax.data.prepared.judged import MOVIE_CODE, USER_CODE
 from movierec_jax.data.prepared.manifest import (
-    IN_TRAIN,
     LINKS,
     MOVIE_ROW,
     MOVIES,
@@ -32,7 +31,7 @@ from movierec_jax.data.prepared.manifest import (
 from movierec_jax.data.prepared.parts import TRAIN, PartOf
 from movierec_jax.data.prepared.reading import part_schema
 from movierec_jax.data.schema import MOVIE_ID, RATING, TIMESTAMP, USER_ID, WEIGHT, CleanData
-from movierec_jax.data.vocab import Vocab
+from movierec_jax.data.vocab import IN_TRAIN, Vocab
 
 # Train ratings of a file, about.
 FILE_RATINGS = 10_000_000
@@ -181,8 +180,8 @@ def write_tables(folder: pathlib.Path, users: Vocab, movies: Vocab, data: CleanD
     """Writes the tables of users and movies in row order, and those beside the ratings; returns what was written."""
     movie_table = data.movies.set_index(MOVIE_ID).loc[movies.ids].reset_index()
     tables = {
-        USERS: pd.DataFrame({USER_ID: users.ids, IN_TRAIN: in_train(users)}),
-        MOVIES: movie_table.assign(**{IN_TRAIN: in_train(movies)}),
+        USERS: pd.DataFrame({USER_ID: users.ids, IN_TRAIN: users.in_train}),
+        MOVIES: movie_table.assign(**{IN_TRAIN: movies.in_train}),
         USER_TABLE: data.users,
         TAGS: data.tags,
         LINKS: data.links,
@@ -193,8 +192,3 @@ def write_tables(folder: pathlib.Path, users: Vocab, movies: Vocab, data: CleanD
             table.to_parquet(folder / name, index=False)
             files[name] = File(len(table), file_sha256(folder / name))
     return files
-
-
-def in_train(vocab: Vocab) -> Bool[np.ndarray, " rows"]:
-    """Returns whether train has each row of a vocabulary."""
-    return np.arange(len(vocab.ids)) < len(vocab)
