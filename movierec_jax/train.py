@@ -180,7 +180,6 @@ def train_in_folder(
         workdir.require_there()
         movies = encode_movies_together(run, folder, copy) if distributed.is_multi_process() else None
         if distributed.is_primary():
-            copy.fetch()
             report = write_report(folder, run, records, decays, data_seconds, train_seconds, movies)
             loggers.log(report["epochs"], figures_to_log(report))
             print(

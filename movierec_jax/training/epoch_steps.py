@@ -78,7 +78,7 @@ def steps_of_history(
     order: RandomOrder, held_out: Int[np.ndarray, " held_out"], setup: TrainingSetup
 ) -> Int[np.ndarray, " ratings"] | KeyedSteps:
     """Returns what tells the devices which step predicts each rating of a history; held-out ones are in none."""
-    if order.shuffled is None:
+    if not order.is_shuffled:
         return KeyedSteps(order.keys, setup.held_out_order.keys, np.int32(len(held_out)))
     step_of_rating = batches.step_of_ratings(order.shuffled, setup.config.batch_size)
     step_of_rating[held_out] = -1

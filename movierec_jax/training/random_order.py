@@ -33,15 +33,20 @@ class RandomOrder:
     length: int
     seed: tuple[int, ...]
 
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether the ratings are few enough to shuffle; the positions of more follow from keys."""
+        return self.length <= SHUFFLED_AT_MOST
+
     @functools.cached_property
-    def shuffled(self) -> Int[np.ndarray, " ratings"] | None:
-        """The numbers of all ratings in their order; None where there are too many to shuffle."""
-        return shuffled_positions(self.length, self.seed) if self.length <= SHUFFLED_AT_MOST else None
+    def shuffled(self) -> Int[np.ndarray, " ratings"]:
+        """The numbers of all ratings in their order, where they are shuffled."""
+        assert self.is_shuffled, f"{self.length} ratings are not shuffled"
+        return shuffled_positions(self.length, self.seed)
 
     @functools.cached_property
     def position(self) -> Int[np.ndarray, " ratings"]:
         """The position of each of the ratings, where they are shuffled."""
-        assert self.shuffled is not None, f"{self.length} ratings are not shuffled"
         position = np.empty_like(self.shuffled)
         position[self.shuffled] = np.arange(self.length, dtype=position.dtype)
         return position
@@ -53,15 +58,15 @@ class RandomOrder:
 
     def ratings(self, first: int, end: int) -> Int[np.ndarray, " _ratings"]:
         """Returns the numbers of the ratings at the positions from `first` to `end`, which may lie behind the last."""
-        if self.shuffled is not None:
+        if self.is_shuffled:
             return self.shuffled[first:end]
         return self.permuted(np.arange(first, min(end, self.length)), is_inverse=True)
 
     def positions(self, number: Int[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
         """Returns the position of each of some ratings."""
-        if self.shuffled is None:
-            return self.permuted(number, is_inverse=False)
-        return self.position[number].astype(np.int64)
+        if self.is_shuffled:
+            return self.position[number].astype(np.int64)
+        return self.permuted(number, is_inverse=False)
 
     def permuted(self, number: Int[np.ndarray, " n"], *, is_inverse: bool) -> Int64[np.ndarray, " n"]:
         """Returns the positions of numbers, or the numbers at positions, by the network."""

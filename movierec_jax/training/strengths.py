@@ -54,11 +54,11 @@ def held_out_inputs(train: Ratings, setup: TrainingSetup) -> tuple[Batch, HeldOu
     """Returns the held-out ratings as one batch, and which of the train ratings they are, on the devices."""
     held_out, mesh = setup.held_out, setup.model.mesh
     batch = jax.tree.map(lambda column: column[0], batches.stack_batches(train, held_out, len(held_out)))
-    inputs = batch, setup.held_out_order.keys
-    if setup.held_out_order.shuffled is not None:
-        is_held_out = np.zeros(len(train), bool)
-        is_held_out[held_out] = True
-        inputs = batch, is_held_out
+    which = setup.held_out_order.keys
+    if setup.held_out_order.is_shuffled:
+        which = np.zeros(len(train), bool)
+        which[held_out] = True
+    inputs = batch, which
     return jax.device_put(inputs) if mesh is None else put_sharded(inputs, replicated(inputs, mesh))
 
 
