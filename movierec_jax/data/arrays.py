@@ -19,10 +19,11 @@ OFFSET_DAMPING = 5.0
 BLOCK_ROWS = 2**22
 
 
-def blocks_of_rows(length: int) -> Iterator[slice]:
-    """Yields slices that cover `length` rows, a block each; at least one."""
-    for first in range(0, max(1, length), BLOCK_ROWS):
-        yield slice(first, min(first + BLOCK_ROWS, length))
+def blocks_of_rows(length: int, block_rows: int | None = None) -> Iterator[slice]:
+    """Yields slices that cover `length` rows, a block of BLOCK_ROWS or `block_rows` each; at least one."""
+    block_rows = block_rows or BLOCK_ROWS
+    for first in range(0, max(1, length), block_rows):
+        yield slice(first, min(first + block_rows, length))
 
 
 def find_rows(is_found: Callable[[slice], np.ndarray], length: int) -> Int[np.ndarray, " found"]:

@@ -12,7 +12,6 @@ import pandas as pd
 from jaxtyping import Bool, Float32
 
 from movierec_jax.config import EvalConfig
-from movierec_jax.data.arrays import count_groups
 from movierec_jax.data.schema import MOVIE_ID, RATING, USER_ID, Ratings
 from movierec_jax.data.values.weights import rated_rows
 from movierec_jax.errors import InputError
@@ -173,7 +172,7 @@ def rank_held_out(
     rated = user_index_and_movie_row(run, users, [run.parts.train, run.parts.valid, run.parts.from_reviews])
     seen = SeenMovies.of(*rated, len(users), num_movies)
     request = ListRequest(run.users.rows(users), seen, max(ks), diversity=diversity)
-    num_ratings = count_groups(run.train.movie_row, num_movies)[:num_movies]
+    num_ratings = run.movie_count[:num_movies]
     lists = {"model": top_k_lists(scorer, request)}
     if has_baselines:
         lists["popularity"] = popular_lists(num_ratings, seen, len(users), max(ks))

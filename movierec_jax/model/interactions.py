@@ -126,7 +126,7 @@ def rating_links(
     rated = train.rated()
     level_of_movie = movie_levels(train, num_movies)
     level_of_user = damped_means(rated.user_row, rated.rating, num_users, rated.weight).astype(np.float32)
-    ratings = concat_ratings(train, from_reviews) if from_reviews is not None and len(from_reviews) else train
+    ratings = train if from_reviews is None else concat_ratings(train, from_reviews)
     counts = [recency_weights(ratings.user_row, ratings.timestamp)] if is_recent_most else []
 
     def links_of(cell: int) -> Links:
@@ -158,7 +158,9 @@ def mark_watched(links: PaddedLinks) -> PaddedLinks:
 
 
 def concat_ratings(first: Ratings, second: Ratings) -> Ratings:
-    """Joins two tables of ratings."""
+    """Joins two tables of ratings; returns the first itself where the second is empty."""
+    if not len(second):
+        return first
     names = [name for name in vars(first) if name != "weight"]
     columns = {name: np.concatenate([vars(one)[name] for one in (first, second)]) for name in names}
     if first.weight is None and second.weight is None:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Int, Int32, Int64
 
 from movierec_jax.data.arrays import (
+    count_groups,
     csr_offsets,
     members_of_groups,
     order_of_histories,
@@ -77,7 +78,7 @@ def last_movies(
     length: a power of two. Users take powers of two of slots, in falling order, so that no user's cross a row's end.
     """
     order = order_of_histories(user, timestamp)
-    count = np.bincount(user)
+    count = count_groups(user)
     kept = np.minimum(count, length)
     start, num_slots = start_of_users(slots_of_users(kept, length))
     slot = np.repeat(start, kept) + positions_in_groups(kept)
@@ -131,7 +132,7 @@ class UserSequences:
         length: int,
     ) -> "UserSequences":
         """From the ratings of all users, with the places of `last_movies`."""
-        count = np.bincount(user, minlength=num_users)
+        count = count_groups(user, num_users)
         order = order_of_histories(user, timestamp)[is_last_of_user(count, length)]
         kept = np.minimum(count, length)
         slots = slots_of_users(kept, length)

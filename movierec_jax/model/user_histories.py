@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float32, Float64, Int, Int32, Int64
 
-from movierec_jax.data.arrays import csr_offsets, members_of_groups, round_up_to_size, stable_argsort
+from movierec_jax.data.arrays import count_groups, csr_offsets, members_of_groups, round_up_to_size, stable_argsort
 from movierec_jax.data.schema import FeatureBags, Ratings
 from movierec_jax.features.rating_time import recency_weights
 from movierec_jax.model.inputs import PaddedLinks, Sequences
@@ -69,7 +69,7 @@ class Linked:
     ) -> "Linked":
         """From links in any order of owners."""
         order = stable_argsort(owner)
-        start = csr_offsets(np.bincount(owner, minlength=num_owners))
+        start = csr_offsets(count_groups(owner, num_owners))
         return cls(start, other[order], tuple(value[order] for value in values), segment_length([owner]))
 
     def lay_out(self, owners: Int[np.ndarray, " wanted"]) -> PaddedLinks:

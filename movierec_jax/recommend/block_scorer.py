@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jaxtyping import Float32, Float64, Int, Int32
 
+from movierec_jax.data.arrays import blocks_of_rows
 from movierec_jax.data.schema import in_one_line
 from movierec_jax.model.encoding import encode_users, encoder_params, own_vectors
 from movierec_jax.model.implicit_feedback import add_trend
@@ -108,5 +109,5 @@ def scorer_of_run(
 
 def blocks_of(user_row: Int[np.ndarray, " users"]) -> Iterator[Int[np.ndarray, " _block"]]:
     """Yields the rows by blocks, the last perhaps shorter; an empty one for no rows."""
-    for first in range(0, max(1, len(user_row)), USERS_AT_ONCE):
-        yield user_row[first : first + USERS_AT_ONCE]
+    for rows in blocks_of_rows(len(user_row), USERS_AT_ONCE):
+        yield user_row[rows]

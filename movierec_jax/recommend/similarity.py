@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int32
+from jaxtyping import Array, Float, Float32, Int32, Int64
 
 from movierec_jax.model.two_tower import Encoded
 from movierec_jax.recommend.partial_sort import top_k_of_scores
@@ -35,7 +35,7 @@ def directions(movies: Encoded, *, has_ratings: bool = True) -> Float[Array, "mo
 
 def most_similar(
     direction: Float32[np.ndarray, "movies features"],
-    num_ratings: Float32[np.ndarray, " movies"],
+    num_ratings: Int64[np.ndarray, " movies"],
     movie_row: int,
     k: int,
 ) -> tuple[Int32[np.ndarray, " k"], Float32[np.ndarray, " k"]]:
@@ -45,7 +45,8 @@ def most_similar(
     """
     # The threads of a BLAS product take longer to begin than this takes in all.
     cosine = np.einsum("mf,f->m", direction, direction[movie_row])
-    similarity = (cosine * num_ratings / (num_ratings + SIMILAR_DAMPING)).astype(np.float32)
+    count = num_ratings.astype(np.float32)
+    similarity = (cosine * count / (count + SIMILAR_DAMPING)).astype(np.float32)
     best = top_k_of_scores(similarity[None], [np.array([movie_row], np.int32)], k)[0]
     return best, similarity[best]
 

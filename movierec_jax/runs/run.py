@@ -174,14 +174,14 @@ class Run:
         return self.train_by_row or ratings_by_row(self.parts.train, self.users, self.movies)
 
     @functools.cached_property
-    def user_count(self) -> Float32[np.ndarray, " user_rows"]:
+    def user_count(self) -> Int64[np.ndarray, " user_rows"]:
         """The number of ratings of each user in train, also of movies watched but not rated; the unknown row last."""
-        return count_groups(self.train.user_row, self.users.unknown + 1).astype(np.float32)
+        return count_groups(self.train.user_row, self.users.unknown + 1)
 
     @functools.cached_property
-    def movie_count(self) -> Float32[np.ndarray, " movie_rows"]:
+    def movie_count(self) -> Int64[np.ndarray, " movie_rows"]:
         """The number of ratings of each movie in train, as `user_count`."""
-        return count_groups(self.train.movie_row, self.movies.unknown + 1).astype(np.float32)
+        return count_groups(self.train.movie_row, self.movies.unknown + 1)
 
     @functools.cached_property
     def from_reviews(self) -> Ratings:

@@ -36,7 +36,7 @@ class Catalogue:
         run = recommender.run
         self.recommender, self.movies, self.rows = recommender, run.movies, rows
         table = run.movie_table.set_index(MOVIE_ID).reindex(run.movies.ids)
-        num_ratings = np.bincount(run.train.movie_row, minlength=len(run.movies.ids))[: len(run.movies.ids)]
+        num_ratings = run.movie_count[: len(run.movies.ids)]
         rated = run.train.rated()
         mean = damped_group_mean(rated.movie_row, rated.rating, len(num_ratings), 0.0, rated.weight)[:-1]
         is_rated = np.bincount(rated.movie_row, minlength=len(num_ratings)) > 0
